@@ -1,0 +1,30 @@
+//! What travels between actors, one file per receiver.
+//!
+//! Two delivery classes and no third: [`must_arrive`] (never towards a session), and `try_send` with the refusal
+//! handled by the caller. `do_send` ignores a mailbox's bound and says nothing when the receiver is gone, so clippy
+//! forbids it everywhere else.
+mod cut;
+pub mod metrics;
+pub mod room;
+pub mod session;
+pub mod supervisor;
+
+pub use cut::Cut;
+
+/// Sends a letter that must arrive, past the mailbox's bound: such letters are bounded by what causes them (one `Leave`
+/// per session, one `Admit` per seat). Says whether somebody was there to take it.
+///
+/// Never towards a session, whose client decides how fast it reads.
+#[must_use]
+pub fn must_arrive<M>(to: &actix::Recipient<M>, letter: M) -> bool
+where
+    M: actix::Message + Send,
+    M::Result: Send,
+{
+    let there = to.connected();
+    if there {
+        #[expect(clippy::disallowed_methods, reason = "the one place: see above")]
+        to.do_send(letter);
+    }
+    there
+}

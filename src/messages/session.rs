@@ -1,0 +1,147 @@
+//! Letters to a session. Handled in `session/actor.rs`; sent with `try_send` only, and a refusal pulls the [`Cut`].
+
+use std::{sync::Arc, time::Instant};
+
+use actix::{Message, Recipient};
+
+use super::{Cut, room::Update};
+use crate::protocol::{EndReason, Meta, PeerId, RoomName, SessionId, TextFrame};
+
+/// All letters to a session in one type: a `Recipient` costs some 120 octets, and a session would need one per letter.
+/// One mailbox keeps them in order, too.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub enum ToSession {
+    /// From another session of the room.
+    Deliver(Deliver),
+    /// From the room.
+    Roster(Roster),
+    /// From the supervisor.
+    Evict(Evict),
+    /// From the arbiter's shared tick.
+    Drain(Drain),
+}
+
+/// One `signal`, already encoded, from a peer of the same room. The receiver drops and counts what comes from a peer
+/// that its own roster lacks.
+#[derive(Debug, Clone)]
+pub struct Deliver {
+    /// The sending peer, stamped by its session.
+    pub from: PeerId,
+    /// Built once by the sender, shared by all receivers.
+    pub frame: TextFrame,
+    /// When the sender read the message, on one message in 16: the sample that handling time is measured by.
+    pub read_at: Option<Instant>,
+}
+
+/// Who is in the room now, in one letter with the frame that tells the change. Sent by the room, to the members first
+/// and to a newcomer last, so that nobody hears an offer from a peer it was not told of.
+#[derive(Debug, Clone)]
+pub struct Roster {
+    /// The complete room.
+    pub snapshot: Arc<Snapshot>,
+    /// What changed.
+    pub news: News,
+}
+
+/// What a [`Roster`] tells its receiver.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// The receiver itself is in: its first roster. The session completes the `joined` frame from it.
+    Joined(Box<Welcomed>),
+    /// Somebody else came, left or changed: the encoded frame.
+    Changed(TextFrame),
+    /// The receiver's own `update` was taken: its `peer_updated`, with the request's `re`.
+    Updated(TextFrame),
+}
+
+/// What a newcomer is told in `joined`, beside what its session knows itself.
+#[derive(Debug, Clone)]
+pub struct Welcomed {
+    /// The JSON array for `joined.peers`.
+    pub peers: String,
+    /// The newcomer's own metadata.
+    pub meta: Option<Meta>,
+    /// The `id` of its `join`.
+    pub re: Option<Box<str>>,
+}
+
+/// The supervisor found the session's room dead. The session is in no room any more and may join again.
+#[derive(Debug, Clone)]
+pub struct Evict {
+    /// The room that ended. A session that is in another one by now ignores the letter.
+    pub room: RoomName,
+}
+
+/// The server is going away: say `bye`, and close after `close_after_ms` with [`EndReason::ServerDraining`].
+#[derive(Debug, Clone, Copy)]
+pub struct Drain {
+    /// This session's place in the spread, from now, in milliseconds.
+    pub close_after_ms: u64,
+}
+
+/// One session as others see it. There is exactly one per session, shared by every roster: each clone of a `Recipient`
+/// would bring a free mailbox slot of its own, and the mailbox would have no bound.
+pub struct Member {
+    /// The public name.
+    pub peer: PeerId,
+    /// The private name, for logs and for the supervisor's seats.
+    pub session: SessionId,
+    /// The mailbox.
+    pub port: Recipient<ToSession>,
+    /// For when the mailbox refuses.
+    pub cut: Cut,
+}
+
+/// What became of a letter to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Posted {
+    /// In the mailbox.
+    Taken,
+    /// The mailbox was full; the session is being cut.
+    Full,
+    /// The session is gone.
+    Gone,
+}
+
+impl Member {
+    /// Sends a letter; a full mailbox is a cut (the letter is lost, so the session cannot go on as if nothing happened).
+    pub fn post(&self, letter: ToSession) -> Posted {
+        match self.port.try_send(letter) {
+            Ok(()) => Posted::Taken,
+            Err(actix::prelude::SendError::Full(_)) => {
+                self.cut.pull(EndReason::SlowConsumer);
+                Posted::Full
+            }
+            Err(actix::prelude::SendError::Closed(_)) => Posted::Gone,
+        }
+    }
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Member({})", self.peer)
+    }
+}
+
+/// An immutable picture of a room, shared by all its sessions until the next change.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The room.
+    pub room: RoomName,
+    /// Most peers it takes.
+    pub capacity: usize,
+    /// Sorted by peer, so that a look-up is a binary search over contiguous names.
+    pub members: Vec<(PeerId, Arc<Member>)>,
+    /// Where an `update` goes. One for the whole room, for the same reason as in [`Member`].
+    pub updates: Arc<Recipient<Update>>,
+}
+
+impl Snapshot {
+    /// The member of that name.
+    #[must_use]
+    pub fn find(&self, peer: PeerId) -> Option<&Arc<Member>> {
+        let at = self.members.binary_search_by_key(&peer, |(name, _)| *name).ok()?;
+        Some(&self.members[at].1)
+    }
+}

@@ -1,0 +1,69 @@
+//! Letters to the supervisor. Handled in `supervisor/actor.rs`.
+
+use std::sync::Arc;
+
+use actix::Message;
+
+use super::session::Member;
+use crate::protocol::{ErrorCode, LeaveReason, Meta, RoomName, SessionId};
+
+/// From a session, a request: a seat in that room, please.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Seat, JoinRefused>")]
+pub struct Join {
+    /// Who asks.
+    pub member: Arc<Member>,
+    /// Where to.
+    pub room: RoomName,
+    /// Passed on to the room.
+    pub meta: Option<Meta>,
+    /// Passed on to the room, for the `joined` frame.
+    pub re: Option<Box<str>>,
+}
+
+/// The answer to a [`Join`] that was granted. The session is in the room when its first roster comes, which may be before
+/// this or after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    /// Peers in the room, this one included.
+    pub peers: usize,
+}
+
+/// The answer to a [`Join`] that was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JoinRefused {
+    /// `room_full`, `room_limit`, `already_joined`, `server_draining` or `internal`.
+    pub code: ErrorCode,
+    /// The cap that was met, for the message; 0 where none was.
+    pub limit: usize,
+}
+
+/// From a session, must arrive, idempotent: free its seat, if it has one. Sent for the `leave` frame and from `stopped()`.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Leave {
+    /// Names the session, so that one without a seat (refused, evicted) changes nothing.
+    pub session: SessionId,
+    /// What the others are told.
+    pub reason: LeaveReason,
+}
+
+/// From the health check, a request: how many are here? That it is answered is what the check asks.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Census")]
+pub struct TakeCensus;
+
+/// The supervisor's truth.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Rooms with at least one seat.
+    pub rooms: usize,
+    /// Seats taken.
+    pub peers: usize,
+    /// Joins in the last 60 s.
+    pub joins_per_minute: u64,
+    /// Leaves in the last 60 s.
+    pub leaves_per_minute: u64,
+    /// `occupancy[n - 1]` rooms hold exactly `n` peers; the last entry holds the fuller ones, too.
+    pub occupancy: Vec<u64>,
+}

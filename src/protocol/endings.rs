@@ -1,0 +1,209 @@
+//! How a connection and a stay in a room end: reasons, close codes, and what the client should do next.
+
+/// Close codes this server sends (RFC 6455 section 7.4; 4000–4499: reconnecting makes sense, 4500–4999: it does not).
+pub mod close_code {
+    /// The client asked to close; its close frame is answered with the same.
+    pub const NORMAL: u16 = 1000;
+    /// A frame that RFC 6455 forbids.
+    pub const PROTOCOL_ERROR: u16 = 1002;
+    /// A binary message: version 1 of the protocol is JSON text.
+    pub const UNSUPPORTED: u16 = 1003;
+    /// Text that is not UTF-8.
+    pub const INVALID_PAYLOAD: u16 = 1007;
+    /// A message longer than `limits.frame_bytes`.
+    pub const TOO_BIG: u16 = 1009;
+    /// The server failed; the same request may work on a new connection.
+    pub const INTERNAL: u16 = 1011;
+    /// The server restarts; come back after the `bye`'s `retryAfterMs`.
+    pub const SERVICE_RESTART: u16 = 1012;
+    /// No `join` within `limits.join_timeout_ms`.
+    pub const JOIN_TIMEOUT: u16 = 4000;
+    /// Nothing heard for two heartbeat intervals.
+    pub const PING_TIMEOUT: u16 = 4001;
+}
+
+/// Why a connection ended. One per connection, in its log line and in `switchboard_connections_closed_total{reason}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum EndReason {
+    /// The client sent a close frame.
+    ClientClosed = 1,
+    /// The socket ended (FIN, reset, `TCP_USER_TIMEOUT`) without a close frame.
+    Disconnected,
+    /// Nothing was received for two heartbeat intervals.
+    PingTimeout,
+    /// No `join` in time.
+    JoinTimeout,
+    /// More was waiting for this peer than `limits.queue_bytes` or its mailbox allow.
+    SlowConsumer,
+    /// The client broke RFC 6455.
+    ProtocolError,
+    /// A binary message.
+    BinaryMessage,
+    /// Text that was not UTF-8.
+    InvalidUtf8,
+    /// A message longer than `limits.frame_bytes`.
+    MessageTooLarge,
+    /// The server is going away.
+    ServerDraining,
+    /// The server failed.
+    Internal,
+}
+
+impl EndReason {
+    /// Every reason, for metrics and documents.
+    pub const ALL: [Self; 11] = [
+        Self::ClientClosed,
+        Self::Disconnected,
+        Self::PingTimeout,
+        Self::JoinTimeout,
+        Self::SlowConsumer,
+        Self::ProtocolError,
+        Self::BinaryMessage,
+        Self::InvalidUtf8,
+        Self::MessageTooLarge,
+        Self::ServerDraining,
+        Self::Internal,
+    ];
+
+    /// The label in logs, metrics and `bye.reason`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientClosed => "client_closed",
+            Self::Disconnected => "disconnected",
+            Self::PingTimeout => "ping_timeout",
+            Self::JoinTimeout => "join_timeout",
+            Self::SlowConsumer => "slow_consumer",
+            Self::ProtocolError => "protocol_error",
+            Self::BinaryMessage => "binary_message",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::MessageTooLarge => "message_too_large",
+            Self::ServerDraining => "server_draining",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The code in the server's close frame; `None` where the socket takes no frame any more and is reset (the client
+    /// sees 1006).
+    #[must_use]
+    pub fn close_code(self) -> Option<u16> {
+        match self {
+            Self::ClientClosed => Some(close_code::NORMAL),
+            Self::Disconnected | Self::SlowConsumer => None,
+            Self::PingTimeout => Some(close_code::PING_TIMEOUT),
+            Self::JoinTimeout => Some(close_code::JOIN_TIMEOUT),
+            Self::ProtocolError => Some(close_code::PROTOCOL_ERROR),
+            Self::BinaryMessage => Some(close_code::UNSUPPORTED),
+            Self::InvalidUtf8 => Some(close_code::INVALID_PAYLOAD),
+            Self::MessageTooLarge => Some(close_code::TOO_BIG),
+            Self::ServerDraining => Some(close_code::SERVICE_RESTART),
+            Self::Internal => Some(close_code::INTERNAL),
+        }
+    }
+
+    /// What the client should do, as `bye.action` says it.
+    #[must_use]
+    pub fn action(self) -> ByeAction {
+        match self {
+            Self::ClientClosed
+            | Self::ProtocolError
+            | Self::BinaryMessage
+            | Self::InvalidUtf8
+            | Self::MessageTooLarge => ByeAction::Disconnect,
+            Self::Disconnected
+            | Self::PingTimeout
+            | Self::JoinTimeout
+            | Self::SlowConsumer
+            | Self::ServerDraining
+            | Self::Internal => ByeAction::Reconnect,
+        }
+    }
+
+    /// What the other peers of the room are told.
+    #[must_use]
+    pub fn leave_reason(self) -> LeaveReason {
+        match self {
+            Self::ClientClosed => LeaveReason::Left,
+            Self::Disconnected | Self::JoinTimeout => LeaveReason::Disconnected,
+            Self::PingTimeout => LeaveReason::Timeout,
+            Self::SlowConsumer => LeaveReason::SlowConsumer,
+            Self::ProtocolError | Self::BinaryMessage | Self::InvalidUtf8 | Self::MessageTooLarge | Self::Internal => {
+                LeaveReason::Error
+            }
+            Self::ServerDraining => LeaveReason::ServerDraining,
+        }
+    }
+
+    /// The reason whose discriminant is `raw`: how a reason travels through an atomic.
+    #[must_use]
+    pub fn from_raw(raw: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|r| *r as u8 == raw)
+    }
+}
+
+/// What a client should do after `bye`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByeAction {
+    /// Open a new connection and join again, after `retryAfterMs`.
+    Reconnect,
+    /// Do not come back by yourself.
+    Disconnect,
+}
+
+impl ByeAction {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reconnect => "reconnect",
+            Self::Disconnect => "disconnect",
+        }
+    }
+}
+
+/// Why a peer is no longer in a room: `peer_left.reason`, and `switchboard_leaves_total{reason}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LeaveReason {
+    /// It said `leave` or closed its socket in the proper way.
+    Left,
+    /// Its socket is gone.
+    Disconnected,
+    /// It was silent for two heartbeat intervals.
+    Timeout,
+    /// It did not read what was sent to it.
+    SlowConsumer,
+    /// It broke the protocol, or the server failed on it.
+    Error,
+    /// The server told it to come back later.
+    ServerDraining,
+    /// The whole room ended.
+    RoomClosed,
+}
+
+impl LeaveReason {
+    /// Every reason, for metrics and documents.
+    pub const ALL: [Self; 7] = [
+        Self::Left,
+        Self::Disconnected,
+        Self::Timeout,
+        Self::SlowConsumer,
+        Self::Error,
+        Self::ServerDraining,
+        Self::RoomClosed,
+    ];
+
+    /// The word on the wire and in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Disconnected => "disconnected",
+            Self::Timeout => "timeout",
+            Self::SlowConsumer => "slow_consumer",
+            Self::Error => "error",
+            Self::ServerDraining => "server_draining",
+            Self::RoomClosed => "room_closed",
+        }
+    }
+}

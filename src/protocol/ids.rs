@@ -1,0 +1,105 @@
+//! Names that travel on the wire: peers, sessions, rooms.
+
+use std::{fmt, sync::Arc};
+
+use uuid::Uuid;
+
+macro_rules! random_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A fresh id: 122 bits from the operating system's CSPRNG.
+            #[must_use]
+            pub fn random() -> Self {
+                Self(Uuid::new_v4())
+            }
+
+            /// Reads the one canonical form (32 lower-case hex digits); anything else is no id of ours.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                let canonical = text.len() == 32 && !text.bytes().any(|b| b.is_ascii_uppercase());
+                if canonical { Uuid::try_parse(text).ok().map(Self) } else { None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.simple().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0.simple())
+            }
+        }
+    };
+}
+
+random_id! {
+    /// A peer's public name: everybody in its room sees it. It proves nothing about who holds it.
+    PeerId
+}
+random_id! {
+    /// One client's stay on this server: told to that client in `welcome`, written in the logs, seen by no other peer.
+    SessionId
+}
+
+/// A room's name as the client gave it: 1 to `limits.room_name_bytes` octets of UTF-8, no control characters.
+///
+/// Cloning shares the text.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoomName(Arc<str>);
+
+/// Why a text cannot be a room's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RoomNameError {
+    /// The empty string names no room.
+    #[error("room must not be empty")]
+    Empty,
+    /// Longer than `limits.room_name_bytes`.
+    #[error("room is longer than {limit} octets")]
+    TooLong {
+        /// The limit in octets.
+        limit: usize,
+    },
+    /// Control characters would make logs and pages unreadable.
+    #[error("room contains a control character")]
+    ControlCharacter,
+}
+
+impl RoomName {
+    /// Checks and keeps a name. `limit` is in octets.
+    ///
+    /// # Errors
+    /// [`RoomNameError`] says which of the three rules the text breaks.
+    pub fn parse(text: &str, limit: usize) -> Result<Self, RoomNameError> {
+        match text {
+            "" => Err(RoomNameError::Empty),
+            t if t.len() > limit => Err(RoomNameError::TooLong { limit }),
+            t if t.chars().any(char::is_control) => Err(RoomNameError::ControlCharacter),
+            t => Ok(Self(t.into())),
+        }
+    }
+
+    /// The name as the client wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RoomName({:?})", &*self.0)
+    }
+}
