@@ -1,5 +1,7 @@
 //! Every error code a client can meet, in an `error` frame, a `bye`, or the JSON body of a refused request.
 
+use super::EndReason;
+
 /// What kind of trouble a code is. The wire's `category`, and the `class` label of `switchboard_errors_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCategory {
@@ -48,6 +50,17 @@ impl ErrorCategory {
             Self::Server => "SERVER",
         }
     }
+}
+
+/// What a code does to the connection it is told on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aftermath {
+    /// Nothing: it answers a request in an `error` frame, and the client goes on.
+    StaysOpen,
+    /// It goes with that ending, whose `bye` and close frame say so as far as the socket still carries them.
+    Ends(EndReason),
+    /// It is the answer to an HTTP request, and no WebSocket was opened.
+    NeverOpened,
 }
 
 /// A code a client can act on.
@@ -159,6 +172,31 @@ impl ErrorCode {
             Self::PeerNotFound => ErrorCategory::Peer,
             Self::RateLimited => ErrorCategory::RateLimited,
             Self::ServerDraining | Self::Internal => ErrorCategory::Server,
+        }
+    }
+
+    /// What becomes of the connection.
+    #[must_use]
+    pub fn aftermath(self) -> Aftermath {
+        match self {
+            Self::MessageTooLarge => Aftermath::Ends(EndReason::MessageTooLarge),
+            Self::JoinTimeout => Aftermath::Ends(EndReason::JoinTimeout),
+            Self::SlowConsumer => Aftermath::Ends(EndReason::SlowConsumer),
+            Self::PingTimeout => Aftermath::Ends(EndReason::PingTimeout),
+            Self::ServerDraining => Aftermath::Ends(EndReason::ServerDraining),
+            Self::UnsupportedVersion | Self::BadHandshake | Self::OriginDenied | Self::OverCapacity => {
+                Aftermath::NeverOpened
+            }
+            Self::InvalidMessage
+            | Self::UnknownType
+            | Self::RoomFull
+            | Self::RoomLimit
+            | Self::RoomClosed
+            | Self::AlreadyJoined
+            | Self::NotInRoom
+            | Self::PeerNotFound
+            | Self::RateLimited
+            | Self::Internal => Aftermath::StaysOpen,
         }
     }
 

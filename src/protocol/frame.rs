@@ -1,6 +1,6 @@
 //! One encoded server frame: RFC 6455 head and JSON text in one shared buffer.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 /// Room for the longest unmasked head (RFC 6455 section 5.2): opcode, 127, eight octets of length.
 const HEAD_MAX: usize = 10;
@@ -21,7 +21,10 @@ impl TextFrame {
         write(&mut buffer);
         let length = buffer.len() - HEAD_MAX;
         let start = write_head(&mut buffer[..HEAD_MAX], length);
-        Self(Bytes::from(buffer).slice(start..))
+        let mut frame = Bytes::from(buffer);
+        // Not `slice`, which would count references from the start: a frame for one receiver needs none.
+        frame.advance(start);
+        Self(frame)
     }
 
     /// The octets for the socket.

@@ -11,6 +11,9 @@ macro_rules! random_id {
         pub struct $name(Uuid);
 
         impl $name {
+            /// Length of the canonical form.
+            pub const TEXT_BYTES: usize = 32;
+
             /// A fresh id: 122 bits from the operating system's CSPRNG.
             #[must_use]
             pub fn random() -> Self {
@@ -20,8 +23,14 @@ macro_rules! random_id {
             /// Reads the one canonical form (32 lower-case hex digits); anything else is no id of ours.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
-                let canonical = text.len() == 32 && !text.bytes().any(|b| b.is_ascii_uppercase());
+                let canonical = text.len() == Self::TEXT_BYTES && !text.bytes().any(|b| b.is_ascii_uppercase());
                 if canonical { Uuid::try_parse(text).ok().map(Self) } else { None }
+            }
+
+            /// Writes the canonical form into `buffer`: what `to_string` gives, without the formatting machinery.
+            #[must_use]
+            pub fn encode(self, buffer: &mut [u8; Self::TEXT_BYTES]) -> &str {
+                self.0.simple().encode_lower(buffer)
             }
         }
 

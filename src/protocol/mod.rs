@@ -1,12 +1,20 @@
 //! What travels on the wire, version 1. Knows no actor, no socket, no clock.
+pub mod client;
 mod endings;
 mod errors;
 mod frame;
 mod ids;
+mod kinds;
 mod meta;
+mod scan;
+pub mod server;
+#[cfg(test)]
+mod tests;
 
 pub use endings::{ByeAction, EndReason, LeaveReason, close_code};
-pub use errors::{ErrorCategory, ErrorCode};
+pub use errors::{Aftermath, ErrorCategory, ErrorCode};
 pub use frame::TextFrame;
 pub use ids::{PeerId, RoomName, RoomNameError, SessionId};
+pub use kinds::{FrameKind, SignalKind};
 pub use meta::Meta;
+pub use server::http_error;

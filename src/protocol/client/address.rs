@@ -1,0 +1,101 @@
+//! Whom a `signal` is for.
+
+use std::fmt;
+
+use serde::{
+    Deserializer as _,
+    de::{Error, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::{
+    Flaw,
+    fields::{Field, text},
+};
+use crate::protocol::PeerId;
+
+/// Longest name of a peer, in octets. Ours have 32; a longer one would only be sent back in `peers` of an `error`.
+const PEER_NAME_BYTES: usize = 64;
+
+/// Whom a `signal` is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum To {
+    /// One peer.
+    Peer(PeerId),
+    /// Some peers, each of them once, in the client's order.
+    Peers {
+        /// Those whose names could be names of ours.
+        known: Vec<PeerId>,
+        /// Texts that are no id in our canonical form, so that nobody has such a name: for `peers` of the
+        /// `peer_not_found` that answers them. A single name that is no id comes as a list of this one.
+        unknown: Vec<Box<str>>,
+    },
+    /// All others in the room.
+    Everyone,
+}
+
+/// Reads `to`: a peer id, a list of 1 to `limit` of them, or `"*"`.
+pub(super) fn address(raw: &str, limit: usize) -> Result<To, Flaw> {
+    match text(raw) {
+        Some(word) if word == "*" => Ok(To::Everyone),
+        Some(name) => match PeerId::parse(&name) {
+            Some(peer) => Ok(To::Peer(peer)),
+            None => Ok(To::Peers { known: Vec::new(), unknown: vec![checked(&name)?] }),
+        },
+        None if raw.starts_with('[') => list(raw, limit),
+        None => Err(Flaw::field(Field::To, "must be a peer id, a list of them, or \"*\"")),
+    }
+}
+
+fn list(raw: &str, limit: usize) -> Result<To, Flaw> {
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for name in names(raw, limit)? {
+        let name = text(name.get()).ok_or_else(|| Flaw::field(Field::To, "must list peer ids, which are strings"))?;
+        match PeerId::parse(&name) {
+            Some(peer) => push_once(&mut known, peer),
+            None => push_once(&mut unknown, checked(&name)?),
+        }
+    }
+    Ok(To::Peers { known, unknown })
+}
+
+/// A room is small, and the list is no longer than `limits.recipients`: cheaper than hashing.
+fn push_once<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
+    }
+}
+
+fn checked(name: &str) -> Result<Box<str>, Flaw> {
+    let short = name.len() <= PEER_NAME_BYTES;
+    if short { Ok(name.into()) } else { Err(Flaw::field(Field::To, "names a peer with more than 64 octets")) }
+}
+
+fn names(raw: &str, limit: usize) -> Result<Vec<&RawValue>, Flaw> {
+    // The text is known to be a list, so that its length is all that can be wrong with it.
+    let names = serde_json::Deserializer::from_str(raw).deserialize_seq(UpTo(limit));
+    let names = names.map_err(|_| Flaw::field(Field::To, format!("lists more than {limit} peers")))?;
+    if names.is_empty() { Err(Flaw::field(Field::To, "lists nobody")) } else { Ok(names) }
+}
+
+/// Stops at the limit, so that a frame full of short names costs no more than a frame full of anything else.
+struct UpTo(usize);
+
+impl<'de> Visitor<'de> for UpTo {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {} peers", self.0)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut names = Vec::new();
+        while let Some(name) = list.next_element()? {
+            if names.len() == self.0 {
+                return Err(A::Error::invalid_length(self.0 + 1, &self));
+            }
+            names.push(name);
+        }
+        Ok(names)
+    }
+}

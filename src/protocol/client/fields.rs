@@ -1,0 +1,152 @@
+//! A client frame taken apart: which fields it has and the raw text of each. No value is built, no text is copied.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+/// Longest part of a client's unknown field name that a message quotes.
+const QUOTED_CHARS: usize = 64;
+
+/// All fields that a client frame of any type may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Field {
+    Type,
+    Id,
+    Room,
+    Meta,
+    Attempt,
+    To,
+    Kind,
+    Data,
+    T,
+}
+
+impl Field {
+    pub(super) const ALL: [Self; 9] =
+        [Self::Type, Self::Id, Self::Room, Self::Meta, Self::Attempt, Self::To, Self::Kind, Self::Data, Self::T];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Type => "type",
+            Self::Id => "id",
+            Self::Room => "room",
+            Self::Meta => "meta",
+            Self::Attempt => "attempt",
+            Self::To => "to",
+            Self::Kind => "kind",
+            Self::Data => "data",
+            Self::T => "t",
+        }
+    }
+}
+
+/// The fields of one frame.
+#[derive(Default)]
+pub(super) struct Fields<'a> {
+    values: [Option<&'a str>; Field::ALL.len()],
+    repeated: [bool; Field::ALL.len()],
+    unknown: Option<String>,
+}
+
+impl<'a> Fields<'a> {
+    /// The raw JSON text of a field; `None` when it is absent.
+    pub(super) fn raw(&self, field: Field) -> Option<&'a str> {
+        self.values[field as usize]
+    }
+
+    /// The first of the fields that stand there more than once. Parsers disagree about which one counts, so none does.
+    pub(super) fn repeated(&self) -> Option<Field> {
+        Field::ALL.into_iter().find(|field| self.is_repeated(*field))
+    }
+
+    pub(super) fn is_repeated(&self, field: Field) -> bool {
+        self.repeated[field as usize]
+    }
+
+    /// The name, cut to 64 characters, of the first field that no frame has.
+    pub(super) fn unknown(&self) -> Option<&str> {
+        self.unknown.as_deref()
+    }
+
+    /// The first field that is neither common to all frames nor one of `own`.
+    pub(super) fn foreign(&self, own: &[Field]) -> Option<Field> {
+        let common = [Field::Type, Field::Id];
+        let present = Field::ALL.into_iter().filter(|field| self.raw(*field).is_some());
+        present.into_iter().find(|field| !common.contains(field) && !own.contains(field))
+    }
+
+    fn put(&mut self, field: Field, raw: &'a RawValue) {
+        let place = &mut self.values[field as usize];
+        self.repeated[field as usize] |= place.is_some();
+        *place = Some(raw.get());
+    }
+}
+
+/// The content of the JSON string whose raw text is `raw`, unescaped; `None` when it is no string, or one with half a
+/// surrogate pair.
+pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
+    let inside = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inside.contains('\\') { serde_json::from_str(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inside)) }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    // Goes on after an unknown or a repeated field, so that the refusal can carry the request's `id`.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(name) = map.next_key()? {
+            match name {
+                Name::Known(field) => fields.put(field, map.next_value()?),
+                Name::Unknown(name) => {
+                    map.next_value::<IgnoredAny>()?;
+                    fields.unknown.get_or_insert(name);
+                }
+            }
+        }
+        Ok(fields)
+    }
+}
+
+enum Name {
+    Known(Field),
+    Unknown(String),
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_identifier(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl Visitor<'_> for NameVisitor {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Name, E> {
+        let known = Field::ALL.into_iter().find(|field| field.as_str() == name);
+        Ok(known.map_or_else(|| Name::Unknown(name.chars().take(QUOTED_CHARS).collect()), Name::Known))
+    }
+}

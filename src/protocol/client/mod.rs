@@ -1,0 +1,187 @@
+//! What a client says: text in, a checked [`Request`] or a [`Refusal`] out.
+//!
+//! `data` of a `signal` is borrowed from the text, and a signal to one peer costs no allocation. Everything that can be
+//! wrong with a frame on its own is found here; what depends on the session's state is the session's business.
+mod address;
+mod check;
+mod fields;
+mod refusal;
+
+use std::{borrow::Cow, fmt};
+
+pub use address::To;
+use fields::{Field, Fields};
+use refusal::Flaw;
+pub use refusal::Refusal;
+
+use super::{FrameKind, Meta, RoomName, SignalKind};
+
+/// The configured limits that a frame's text is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// `limits.room_name_bytes`: longest name of a room, in octets of UTF-8.
+    pub room_name_bytes: usize,
+    /// `limits.meta_bytes`: longest metadata, in octets of JSON text as the client wrote it.
+    pub meta_bytes: usize,
+    /// `limits.json_depth`: deepest nesting of `data` and of `meta`; `{}` is one level.
+    pub json_depth: usize,
+    /// `limits.recipients`: longest list in `to`, repetitions included.
+    pub recipients: usize,
+}
+
+/// A frame that means something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// Comes back as the reply's `re`. 1 to 64 octets.
+    pub id: Option<Cow<'a, str>>,
+    /// What is asked.
+    pub frame: ClientFrame<'a>,
+}
+
+/// What a client can ask.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ClientFrame<'a> {
+    /// Let me into that room.
+    Join {
+        /// Which one. It need not exist.
+        room: RoomName,
+        /// What the others shall know of me.
+        meta: Option<Meta>,
+        /// 0, or how often this client has tried to come back since it lost its connection.
+        attempt: u32,
+    },
+    /// I leave the room and keep the connection.
+    Leave,
+    /// Pass this on.
+    Signal {
+        /// To whom.
+        to: To,
+        /// What it is.
+        kind: SignalKind,
+        /// The payload: JSON text, exactly as the client wrote it.
+        data: &'a str,
+    },
+    /// My metadata is now this.
+    Update {
+        /// All of it.
+        meta: Meta,
+    },
+    /// Are you there?
+    Ping {
+        /// A JSON number, exactly as the client wrote it; comes back in `pong`.
+        t: Option<&'a str>,
+    },
+}
+
+impl ClientFrame<'_> {
+    /// The label in metrics.
+    #[must_use]
+    pub fn kind(&self) -> FrameKind {
+        match self {
+            Self::Join { .. } => FrameKind::Join,
+            Self::Leave => FrameKind::Leave,
+            Self::Signal { kind, .. } => (*kind).into(),
+            Self::Update { .. } => FrameKind::Update,
+            Self::Ping { .. } => FrameKind::Ping,
+        }
+    }
+}
+
+impl fmt::Debug for ClientFrame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Join { room, meta, attempt } => write!(f, "Join({room:?}, {meta:?}, attempt {attempt})"),
+            Self::Leave => f.write_str("Leave"),
+            // Never the content: it may be SDP.
+            Self::Signal { to, kind, data } => write!(f, "Signal({to:?}, {kind:?}, {} octets)", data.len()),
+            Self::Update { meta } => write!(f, "Update({meta:?})"),
+            Self::Ping { t } => write!(f, "Ping({t:?})"),
+        }
+    }
+}
+
+/// Reads one text message.
+///
+/// # Errors
+/// A [`Refusal`] with `unknown_type` for a `type` that this version does not have, else with `invalid_message`: no JSON
+/// object, a field missing, repeated, unknown, of another frame's or of the wrong kind, or beyond one of the `bounds`.
+pub fn parse<'a>(text: &'a str, bounds: &Bounds) -> Result<Request<'a>, Refusal> {
+    let fields: Fields<'a> = serde_json::from_str(text).map_err(|error| Refusal::of_text(&error))?;
+    request(&fields, bounds).map_err(|flaw| Refusal {
+        code: flaw.code,
+        message: flaw.message,
+        id: check::id(&fields).ok().flatten().map(Cow::into_owned),
+        kind: intended(&fields),
+    })
+}
+
+fn request<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<Request<'a>, Flaw> {
+    if let Some(field) = fields.repeated() {
+        return Err(Flaw::field(field, "is repeated"));
+    }
+    // Before the unknown fields: a frame of a later version has both, and `unknown_type` says what is the matter.
+    let shape = Shape::of(fields)?;
+    let id = check::id(fields)?;
+    check::no_other_fields(fields, shape)?;
+    let frame = match shape {
+        Shape::Join => ClientFrame::Join {
+            room: check::room(fields, bounds)?,
+            meta: check::optional_meta(fields, bounds)?,
+            attempt: check::attempt(fields)?,
+        },
+        Shape::Leave => ClientFrame::Leave,
+        Shape::Signal => ClientFrame::Signal {
+            to: check::to(fields, bounds)?,
+            kind: check::kind(fields)?,
+            data: check::data(fields, bounds)?,
+        },
+        Shape::Update => ClientFrame::Update { meta: check::meta(fields, bounds)? },
+        Shape::Ping => ClientFrame::Ping { t: check::t(fields)? },
+    };
+    Ok(Request { id, frame })
+}
+
+/// The label of a frame that was refused.
+fn intended(fields: &Fields<'_>) -> FrameKind {
+    match Shape::of(fields) {
+        Ok(Shape::Join) => FrameKind::Join,
+        Ok(Shape::Leave) => FrameKind::Leave,
+        Ok(Shape::Signal) => check::kind(fields).map_or(FrameKind::Invalid, FrameKind::from),
+        Ok(Shape::Update) => FrameKind::Update,
+        Ok(Shape::Ping) => FrameKind::Ping,
+        Err(_) => FrameKind::Invalid,
+    }
+}
+
+/// The types of client frames, with the fields of each beside `type` and `id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Join,
+    Leave,
+    Signal,
+    Update,
+    Ping,
+}
+
+impl Shape {
+    fn of(fields: &Fields<'_>) -> Result<Self, Flaw> {
+        match check::required_text(fields, Field::Type)?.as_ref() {
+            "join" => Ok(Self::Join),
+            "leave" => Ok(Self::Leave),
+            "signal" => Ok(Self::Signal),
+            "update" => Ok(Self::Update),
+            "ping" => Ok(Self::Ping),
+            _ => Err(Flaw::unknown_type()),
+        }
+    }
+
+    fn own(self) -> &'static [Field] {
+        match self {
+            Self::Join => &[Field::Room, Field::Meta, Field::Attempt],
+            Self::Leave => &[],
+            Self::Signal => &[Field::To, Field::Kind, Field::Data],
+            Self::Update => &[Field::Meta],
+            Self::Ping => &[Field::T],
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Frames about the connection and its requests.
+
+use super::object::Object;
+use crate::protocol::{EndReason, ErrorCode, FrameKind, PeerId, SessionId, TextFrame};
+
+/// The first frame of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Welcome<'a> {
+    /// The connection's name in the server's logs.
+    pub session: SessionId,
+    /// The server's version.
+    pub version: &'a str,
+    /// The server's own name, for who runs several.
+    pub node: &'a str,
+    /// Optional parts of the protocol that this server speaks.
+    pub features: &'a [&'a str],
+    /// What the client is held to.
+    pub limits: &'a Limits,
+    /// How the server finds out that a client is gone.
+    pub heartbeat: Heartbeat,
+}
+
+/// The limits that a client needs to know, each under its key of the section `limits`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "docs/configuration.md and docs/protocol.md describe the keys of these names")]
+pub struct Limits {
+    pub frame_bytes: usize,
+    pub queue_bytes: usize,
+    pub queue_frames: usize,
+    pub meta_bytes: usize,
+    pub room_name_bytes: usize,
+    pub peers_per_room: usize,
+    pub recipients: usize,
+    pub json_depth: usize,
+    pub join_timeout_ms: u64,
+}
+
+/// When the server pings and when it gives up, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Silence after which a WebSocket ping is sent.
+    pub interval_ms: u64,
+    /// Silence after which the connection is closed.
+    pub timeout_ms: u64,
+}
+
+/// `welcome`.
+#[must_use]
+pub fn welcome(welcome: &Welcome<'_>) -> TextFrame {
+    TextFrame::build(512 + welcome.node.len(), |out| {
+        Object::frame(out, FrameKind::Welcome)
+            .text("session", welcome.session.encode(&mut [0; SessionId::TEXT_BYTES]))
+            .text("version", welcome.version)
+            .text("node", welcome.node)
+            .texts("features", welcome.features.iter().copied())
+            .object("limits", |object| write_limits(object, welcome.limits))
+            .object("heartbeat", |object| {
+                object
+                    .number("intervalMs", welcome.heartbeat.interval_ms)
+                    .number("timeoutMs", welcome.heartbeat.timeout_ms)
+            })
+            .close();
+    })
+}
+
+fn write_limits<'o>(object: Object<'o>, limits: &Limits) -> Object<'o> {
+    object
+        .number("frameBytes", limits.frame_bytes as u64)
+        .number("queueBytes", limits.queue_bytes as u64)
+        .number("queueFrames", limits.queue_frames as u64)
+        .number("metaBytes", limits.meta_bytes as u64)
+        .number("roomNameBytes", limits.room_name_bytes as u64)
+        .number("peersPerRoom", limits.peers_per_room as u64)
+        .number("recipients", limits.recipients as u64)
+        .number("jsonDepth", limits.json_depth as u64)
+        .number("joinTimeoutMs", limits.join_timeout_ms)
+}
+
+/// `pong`. `t` is the raw text of the JSON number in the `ping`.
+#[must_use]
+pub fn pong(t: Option<&str>, re: Option<&str>) -> TextFrame {
+    TextFrame::build(48 + t.map_or(0, str::len) + re.map_or(0, str::len), |out| {
+        let pong = Object::frame(out, FrameKind::Pong).text_if("re", re);
+        match t {
+            Some(t) => pong.raw("t", t).close(),
+            None => pong.close(),
+        }
+    })
+}
+
+/// What a client is told when a request fails. See [`ErrorFrame::new`].
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorFrame<'a> {
+    /// What is the matter; it brings `category` and `retryable`.
+    pub code: ErrorCode,
+    /// For the developer: no payload, no metadata, nothing internal.
+    pub message: &'a str,
+    /// The request's `id`.
+    pub re: Option<&'a str>,
+    /// When to try again, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+    /// With `peer_not_found`: who is not there.
+    pub peers: &'a [PeerId],
+    /// With `peer_not_found`: names that nobody can have. On the wire they follow in the same list.
+    pub unknown_peers: &'a [Box<str>],
+}
+
+impl<'a> ErrorFrame<'a> {
+    /// An error with nothing but a code and a message; the rest by `ErrorFrame { re, ..ErrorFrame::new(…) }`.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: &'a str) -> Self {
+        Self { code, message, re: None, retry_after_ms: None, peers: &[], unknown_peers: &[] }
+    }
+}
+
+/// `error`.
+#[must_use]
+pub fn error(error: &ErrorFrame<'_>) -> TextFrame {
+    TextFrame::build(256 + error.message.len(), |out| {
+        let object = Object::frame(out, FrameKind::Error).text_if("re", error.re);
+        let object = write_error(object, error.code, error.message, error.retry_after_ms);
+        if error.peers.is_empty() && error.unknown_peers.is_empty() {
+            return object.close();
+        }
+        let names: Vec<String> = error.peers.iter().map(PeerId::to_string).collect();
+        let unknown = error.unknown_peers.iter().map(|name| &**name);
+        object.texts("peers", names.iter().map(String::as_str).chain(unknown)).close();
+    })
+}
+
+/// The JSON body of a refused HTTP request; it carries what an `error` frame does.
+#[must_use]
+pub fn http_error(code: ErrorCode, message: &str, retry_after_ms: Option<u64>, request_id: &str) -> String {
+    let mut out = Vec::with_capacity(192 + message.len());
+    Object::open(&mut out)
+        .object("error", |object| write_error(object, code, message, retry_after_ms).text("requestId", request_id))
+        .close();
+    String::from_utf8(out).expect("every piece is UTF-8")
+}
+
+fn write_error<'o>(object: Object<'o>, code: ErrorCode, message: &str, retry_after_ms: Option<u64>) -> Object<'o> {
+    object
+        .text("code", code.as_str())
+        .text("category", code.category().as_str())
+        .flag("retryable", code.retryable())
+        .number_if("retryAfterMs", retry_after_ms)
+        .text("message", message)
+}
+
+/// `bye`: this connection is about to end, for this reason; come back (if at all) after `retry_after_ms`.
+#[must_use]
+pub fn bye(reason: EndReason, retry_after_ms: u64) -> TextFrame {
+    TextFrame::build(128, |out| {
+        Object::frame(out, FrameKind::Bye)
+            .text("reason", reason.as_str())
+            .text("action", reason.action().as_str())
+            .number("retryAfterMs", retry_after_ms)
+            .close();
+    })
+}

@@ -1,0 +1,9 @@
+//! What the server says: one function per frame, each giving the encoded [`TextFrame`](super::TextFrame).
+//!
+//! Raw pieces (payloads, metadata, rosters) are copied in as text; everything else is escaped.
+mod connection;
+mod object;
+mod room;
+
+pub use connection::{ErrorFrame, Heartbeat, Limits, Welcome, bye, error, http_error, pong, welcome};
+pub use room::{Joined, joined, left, peer_joined, peer_left, peer_updated, peers_array, room_closed, signal};

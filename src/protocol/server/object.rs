@@ -1,0 +1,108 @@
+//! Writes JSON objects straight into a frame's buffer: raw pieces (metadata, payloads) go in as they are.
+
+use crate::protocol::{FrameKind, Meta, PeerId};
+
+/// A JSON object being written. Keys are ours and need no escaping.
+pub(crate) struct Object<'o> {
+    out: &'o mut Vec<u8>,
+    empty: bool,
+}
+
+impl<'o> Object<'o> {
+    pub(crate) fn open(out: &'o mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, empty: true }
+    }
+
+    /// A server frame, which starts with its `type`.
+    pub(crate) fn frame(out: &'o mut Vec<u8>, kind: FrameKind) -> Self {
+        Self::open(out).text("type", kind.as_str())
+    }
+
+    pub(crate) fn text(mut self, key: &str, value: &str) -> Self {
+        self.key(key);
+        write_text(self.out, value);
+        self
+    }
+
+    pub(crate) fn text_if(self, key: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.text(key, value),
+            None => self,
+        }
+    }
+
+    pub(crate) fn number(self, key: &str, value: u64) -> Self {
+        self.raw(key, &value.to_string())
+    }
+
+    pub(crate) fn number_if(self, key: &str, value: Option<u64>) -> Self {
+        match value {
+            Some(value) => self.number(key, value),
+            None => self,
+        }
+    }
+
+    pub(crate) fn flag(self, key: &str, value: bool) -> Self {
+        self.raw(key, if value { "true" } else { "false" })
+    }
+
+    pub(crate) fn peer(self, key: &str, value: PeerId) -> Self {
+        self.text(key, value.encode(&mut [0; PeerId::TEXT_BYTES]))
+    }
+
+    pub(crate) fn meta_if(self, value: Option<&Meta>) -> Self {
+        match value {
+            Some(meta) => self.raw("meta", meta.as_str()),
+            None => self,
+        }
+    }
+
+    /// `json` must be valid JSON.
+    pub(crate) fn raw(mut self, key: &str, json: &str) -> Self {
+        self.key(key);
+        self.out.extend_from_slice(json.as_bytes());
+        self
+    }
+
+    pub(crate) fn texts<'t>(mut self, key: &str, values: impl IntoIterator<Item = &'t str>) -> Self {
+        self.key(key);
+        write_array(self.out, values, write_text);
+        self
+    }
+
+    pub(crate) fn object(mut self, key: &str, fill: impl FnOnce(Object<'_>) -> Object<'_>) -> Self {
+        self.key(key);
+        fill(Object::open(self.out)).close();
+        self
+    }
+
+    pub(crate) fn close(self) {
+        self.out.push(b'}');
+    }
+
+    fn key(&mut self, key: &str) {
+        if !std::mem::take(&mut self.empty) {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+}
+
+/// Appends a JSON array whose items `write` appends.
+pub(super) fn write_array<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
+    out.push(b'[');
+    for (at, item) in items.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.push(b']');
+}
+
+fn write_text(out: &mut Vec<u8>, value: &str) {
+    serde_json::to_writer(out, value).expect("a string is JSON and a vector takes every octet");
+}

@@ -1,0 +1,168 @@
+//! What clients say, valid and invalid.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde_json::{Value, json};
+
+use super::{A, B, BOUNDS, C, compact, fixtures, peer, room};
+use crate::protocol::{
+    ErrorCode, FrameKind, Meta, SignalKind,
+    client::{ClientFrame, Request, To, parse},
+};
+
+fn accepted(text: &str) -> Request<'_> {
+    parse(text, &BOUNDS).unwrap_or_else(|refusal| panic!("{refusal:?}: {text}"))
+}
+
+fn refused(text: &str) -> String {
+    parse(text, &BOUNDS).expect_err(text).message.into_owned()
+}
+
+fn signal(to: To, kind: SignalKind, data: &str) -> ClientFrame<'_> {
+    ClientFrame::Signal { to, kind, data }
+}
+
+/// What each client fixture means; `data` is that of the file, made compact.
+fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientFrame<'_>)> {
+    let ada = |audio: bool| Meta::from_checked(&format!(r#"{{"name":"Ada","audio":{audio}}}"#));
+    let join = |meta, attempt| ClientFrame::Join { room: room("team-standup"), meta, attempt };
+    let some = To::Peers { known: vec![peer(A), peer(C)], unknown: vec![] };
+    let escaped = ClientFrame::Join { room: room("café 🎸"), meta: None, attempt: 0 };
+    BTreeMap::from([
+        ("join", (Some("1"), join(None, 0))),
+        ("join_with_meta", (Some("1"), join(Some(ada(true)), 0))),
+        ("join_again", (Some("1"), join(Some(ada(true)), 3))),
+        ("join_escaped", (None, escaped)),
+        ("leave", (Some("9"), ClientFrame::Leave)),
+        ("signal_offer", (None, signal(To::Peer(peer(A)), SignalKind::Offer, data))),
+        ("signal_answer", (Some("3"), signal(To::Peer(peer(B)), SignalKind::Answer, data))),
+        ("signal_candidate", (None, signal(To::Peer(peer(A)), SignalKind::Candidate, data))),
+        ("signal_candidates_end", (None, signal(To::Peer(peer(A)), SignalKind::Candidate, "null"))),
+        ("signal_app_some", (Some("4"), signal(some, SignalKind::App, data))),
+        ("signal_app_everyone", (None, signal(To::Everyone, SignalKind::App, r#""hello, all""#))),
+        ("update", (Some("5"), ClientFrame::Update { meta: ada(false) })),
+        ("ping", (Some("6"), ClientFrame::Ping { t: Some("1767225600123.25") })),
+        ("ping_bare", (None, ClientFrame::Ping { t: None })),
+    ])
+}
+
+/// The text of the last field, which is where the signal fixtures have their `data`.
+fn data_of(compact: &str) -> &str {
+    let start = compact.find(r#""data":"#).map_or(0, |at| at + r#""data":"#.len());
+    &compact[start..compact.len() - 1]
+}
+
+#[test]
+fn every_client_fixture_means_what_it_says() {
+    let files = fixtures("client");
+    assert!(
+        files.keys().map(String::as_str).eq(meanings("").into_keys()),
+        "a fixture without a meaning, or vice versa"
+    );
+    for (name, text) in files {
+        let text = compact(&text);
+        let (id, frame) = meanings(data_of(&text)).remove(name.as_str()).expect("checked above");
+        assert_eq!(accepted(&text), Request { id: id.map(Cow::Borrowed), frame }, "{name}");
+    }
+}
+
+#[test]
+fn every_invalid_fixture_is_refused_as_it_says() {
+    let files = fixtures("invalid");
+    assert!(!files.is_empty());
+    for (name, file) in files {
+        let case: Value = serde_json::from_str(&file).expect("the fixture itself is JSON");
+        assert!(case["why"].is_string(), "{name} does not say why");
+        let text = case["text"].as_str().map_or_else(|| case["frame"].to_string(), str::to_owned);
+        let refusal = parse(&text, &BOUNDS).expect_err(&name);
+        assert_eq!(Some(refusal.code.as_str()), case["code"].as_str(), "{name}: {refusal:?}");
+        assert_eq!(refusal.id.as_deref(), case["id"].as_str(), "{name}: {refusal:?}");
+    }
+}
+
+#[test]
+fn limits_are_inclusive() {
+    let name = format!("{}xx", "é".repeat(63));
+    accepted(&json!({"type": "join", "room": name, "id": "x".repeat(64)}).to_string());
+    let meta = json!({ "a": "x".repeat(BOUNDS.meta_bytes - 8) });
+    assert_eq!(meta.to_string().len(), BOUNDS.meta_bytes);
+    accepted(&json!({"type": "update", "meta": meta}).to_string());
+    let deep = format!("{}{}", "[".repeat(32), "]".repeat(32));
+    accepted(&format!(r#"{{"type":"signal","to":"*","kind":"app","data":{deep}}}"#));
+    accepted(&json!({"type": "signal", "to": vec![A; 64], "kind": "app", "data": 1}).to_string());
+    accepted(r#"{"type":"join","room":"a","attempt":4294967295}"#);
+}
+
+#[test]
+fn brackets_inside_strings_are_not_depth() {
+    let text = format!(r#"{{"type":"signal","to":"*","kind":"app","data":"{}\""}}"#, "[{".repeat(40));
+    assert_eq!(accepted(&text).frame.kind(), FrameKind::App);
+}
+
+#[test]
+fn a_bottomless_payload_is_refused_without_recursion() {
+    let deep = "[".repeat(30_000) + &"]".repeat(30_000);
+    for field in ["data", "to", "room", "extra"] {
+        let text = format!(r#"{{"type":"signal","id":"1","{field}":{deep}}}"#);
+        let refusal = parse(&text, &BOUNDS).expect_err("too deep");
+        assert_eq!((refusal.code, refusal.id.as_deref()), (ErrorCode::InvalidMessage, Some("1")), "{field}");
+    }
+}
+
+#[test]
+fn escapes_work_in_names_and_in_every_string() {
+    let text = r#"{"\u0074ype":"\u0073ignal","id":"caf\u00e9","to":"\u0033f1c9a52d07e4b6f8a1b2c3d4e5f6071","kind":"\u006fffer","data":"\u00e9"}"#;
+    let request = accepted(text);
+    assert_eq!(request.id.as_deref(), Some("café"));
+    assert_eq!(request.frame, signal(To::Peer(peer(A)), SignalKind::Offer, r#""\u00e9""#));
+}
+
+#[test]
+fn names_that_are_no_ids_are_kept_for_the_answer() {
+    let shouted = A.to_uppercase();
+    let to = |to: Value| {
+        let text = json!({"type": "signal", "to": to, "kind": "app", "data": 1}).to_string();
+        match accepted(&text).frame {
+            ClientFrame::Signal { to, .. } => to,
+            other => panic!("{other:?}"),
+        }
+    };
+    let unknown = |known: &[&str], unknown: &[&str]| To::Peers {
+        known: known.iter().copied().map(peer).collect(),
+        unknown: unknown.iter().map(|name| Box::from(*name)).collect(),
+    };
+    assert_eq!(to(json!("nobody")), unknown(&[], &["nobody"]));
+    assert_eq!(to(json!(shouted)), unknown(&[], &[&shouted]));
+    assert_eq!(to(json!(["*"])), unknown(&[], &["*"]));
+    assert_eq!(to(json!([C, "x", A, C, "x", ""])), unknown(&[C, A], &["x", ""]));
+}
+
+#[test]
+fn a_refused_frame_is_counted_as_what_it_wanted_to_be() {
+    let kind = |text: &str| parse(text, &BOUNDS).expect_err(text).kind;
+    assert_eq!(kind(r#"{"type":"join"}"#), FrameKind::Join);
+    assert_eq!(kind(r#"{"type":"signal","kind":"offer"}"#), FrameKind::Offer);
+    assert_eq!(kind(r#"{"type":"signal","kind":"wave"}"#), FrameKind::Invalid);
+    assert_eq!(kind(r#"{"type":"leave","type":"dance"}"#), FrameKind::Invalid);
+    assert_eq!(kind("["), FrameKind::Invalid);
+}
+
+#[test]
+fn refusals_say_what_is_wrong_and_quote_no_content() {
+    assert_eq!(refused(r#"{"type":"join","room":""}"#), "room must not be empty");
+    assert_eq!(refused(r#"{"type":"leave","room":"a"}"#), "room does not belong to a frame of this type");
+    assert_eq!(refused(r#"{"type":"leave","leave":1,"more":2}"#), r#"unknown field "leave""#);
+    assert_eq!(refused(r#"{"type":"leave","type":"leave"}"#), "type is repeated");
+    assert_eq!(refused(r#""v=0""#), "not a JSON object");
+    let long = format!(r#"{{"type":"leave","{}":1}}"#, "é".repeat(65));
+    assert_eq!(refused(&long), format!("unknown field \"{}\"", "é".repeat(64)));
+    for secret in [r#"["v=0 secret"]"#, r#"{"type":"update","meta":"secret"}"#, r#"{"secret"#, "secret"] {
+        assert!(!refused(secret).contains("secret"), "{secret}");
+    }
+}
+
+#[test]
+fn a_frame_in_a_log_shows_no_payload() {
+    let text = r#"{"type":"signal","to":"*","kind":"offer","data":"v=0"}"#;
+    assert_eq!(format!("{:?}", accepted(text).frame), "Signal(Everyone, Offer, 5 octets)");
+}

@@ -1,0 +1,180 @@
+//! What holds for every text and every value.
+
+use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use serde_json::{Value, json};
+
+use super::{A, BOUNDS, peer};
+use crate::protocol::{
+    EndReason, ErrorCode, FrameKind, LeaveReason, Meta, PeerId, RoomName, SessionId, SignalKind, TextFrame,
+    client::{ClientFrame, To, parse},
+    server::{
+        ErrorFrame, Joined, bye, error, http_error, joined, left, peer_joined, peer_left, peer_updated, peers_array,
+        pong, room_closed, signal,
+    },
+};
+
+fn value(frame: &TextFrame) -> Value {
+    serde_json::from_slice(frame.json()).expect("an encoder writes JSON")
+}
+
+fn any_room() -> impl Strategy<Value = RoomName> {
+    any::<String>().prop_filter_map("a room's name", |name| RoomName::parse(&name, 1000).ok())
+}
+
+/// Metadata whose text is full of what must not be touched: escapes, white space, any character.
+fn any_meta() -> impl Strategy<Value = (Value, Meta)> {
+    prop::collection::btree_map(any::<String>(), any::<String>(), 0..4).prop_map(|fields| {
+        let value = json!(fields);
+        let meta = Meta::from_checked(&serde_json::to_string_pretty(&value).expect("it is JSON"));
+        (value, meta)
+    })
+}
+
+/// Text that is nearly a frame: tokens of real frames in any order.
+fn near_frames() -> impl Strategy<Value = String> {
+    let token = prop::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\\",
+        "\\u",
+        "\\ud83d",
+        "\"type\"",
+        "\"join\"",
+        "\"signal\"",
+        "\"room\"",
+        "\"to\"",
+        "\"*\"",
+        "\"kind\"",
+        "\"offer\"",
+        "\"data\"",
+        "\"meta\"",
+        "\"id\"",
+        "\"t\"",
+        "\"attempt\"",
+        "null",
+        "1",
+        "-1",
+        "1e9",
+        " ",
+        "\n",
+        "{\"type\":\"ping\",",
+        "{\"type\":\"signal\",\"to\":",
+    ]);
+    prop::collection::vec(token, 0..24).prop_map(|tokens| tokens.concat())
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics(text in prop_oneof![any::<String>(), near_frames()]) {
+        match parse(&text, &BOUNDS) {
+            Ok(request) => prop_assert!(request.frame.kind().is_incoming()),
+            Err(refusal) => prop_assert!(refusal.kind.is_incoming() && !refusal.message.is_empty()),
+        }
+    }
+
+    #[test]
+    fn a_payload_comes_out_as_it_went_in((_, payload) in any_meta(), space in "[ \t\r\n]{0,3}") {
+        let data = payload.as_str();
+        let text = format!(r#"{{"to":"{A}","data":{space}{data}{space},"kind":"app","type":"signal"}}"#);
+        let request = parse(&text, &BOUNDS).expect("a good signal");
+        prop_assert_eq!(request.id, None);
+        prop_assert_eq!(request.frame, ClientFrame::Signal { to: To::Peer(peer(A)), kind: SignalKind::App, data });
+        let frame = signal(peer(A), SignalKind::App, data);
+        let expected = format!(r#"{{"type":"signal","from":"{A}","kind":"app","data":{data}}}"#);
+        prop_assert_eq!(frame.json(), expected.as_bytes());
+    }
+
+    #[test]
+    fn a_join_comes_out_as_it_went_in(room in any_room(), (object, meta) in any_meta(), id in "\\PC{1,16}") {
+        let (quoted, name) = (json!(id), json!(room.as_str()));
+        let text = format!(r#"{{"type":"join","id":{quoted},"room":{name},"meta":{}}}"#, meta.as_str());
+        let bounds = super::Bounds { room_name_bytes: 1000, meta_bytes: 100_000, ..BOUNDS };
+        let request = parse(&text, &bounds).expect("a good join");
+        prop_assert_eq!(request.id.as_deref(), Some(id.as_str()));
+        prop_assert_eq!(request.frame, ClientFrame::Join { room: room.clone(), meta: Some(meta.clone()), attempt: 0 });
+        let me = PeerId::random();
+        let others = peers_array([(me, Some(&meta), true), (me, None, false)]);
+        let frame = joined(&Joined {
+            re: Some(&id),
+            me,
+            meta: Some(&meta),
+            room: &room,
+            peers_json: &others,
+            capacity: 3,
+            ice_servers_json: "[]",
+        });
+        let name = me.to_string();
+        prop_assert_eq!(value(&frame), json!({
+            "type": "joined", "re": id, "self": {"id": name, "meta": object}, "room": room.as_str(), "capacity": 3,
+            "peers": [{"id": name, "meta": object, "polite": true}, {"id": name, "polite": false}], "iceServers": [],
+        }));
+    }
+
+    #[test]
+    fn news_of_a_room_are_json_whatever_is_in_them(room in any_room(), (object, meta) in any_meta(), re: String) {
+        let id = PeerId::random();
+        let name = id.to_string();
+        let news = json!({"type": "left", "re": re, "room": room.as_str()});
+        prop_assert_eq!(value(&left(&room, Some(&re))), news);
+        let news = json!({"type": "room_closed", "room": room.as_str()});
+        prop_assert_eq!(value(&room_closed(&room)), news);
+        let news = json!({"type": "peer_joined", "id": name, "meta": object, "polite": true});
+        prop_assert_eq!(value(&peer_joined(id, Some(&meta), true)), news);
+        let news = json!({"type": "peer_updated", "re": re, "id": name, "meta": object});
+        prop_assert_eq!(value(&peer_updated(id, &meta, Some(&re))), news);
+        let news = json!({"type": "pong", "re": re, "t": -1500.0});
+        prop_assert_eq!(value(&pong(Some("-1.5e3"), Some(&re))), news);
+    }
+
+    #[test]
+    fn errors_are_json_whatever_is_in_them(
+        at in 0..ErrorCode::ALL.len(), message: String, name: String, wait: Option<u64>,
+    ) {
+        let code = ErrorCode::ALL[at];
+        let (peers, unknown_peers) = ([peer(A)], [Box::from(name.as_str())]);
+        let plain = ErrorFrame::new(code, &message);
+        let frame = ErrorFrame { retry_after_ms: wait, peers: &peers, unknown_peers: &unknown_peers, ..plain };
+        let mut expected = json!({
+            "type": "error", "code": code.as_str(), "category": code.category().as_str(), "retryable": code.retryable(),
+            "message": message, "peers": [A, name],
+        });
+        if let Some(wait) = wait {
+            expected["retryAfterMs"] = json!(wait);
+        }
+        prop_assert_eq!(value(&error(&frame)), expected.clone());
+        let body: Value = serde_json::from_str(&http_error(code, &message, wait, &name)).expect("JSON");
+        let fields = expected.as_object_mut().expect("an object");
+        fields.retain(|key, _| key != "type" && key != "peers");
+        fields.insert("requestId".to_owned(), json!(name));
+        prop_assert_eq!(body, json!({ "error": expected }));
+    }
+
+    #[test]
+    fn ids_are_read_as_they_are_written(raw: u128) {
+        let text = format!("{raw:032x}");
+        let (peer, session) = (peer(&text), SessionId::parse(&text).expect("a canonical id"));
+        prop_assert!(peer.encode(&mut [0; 32]) == text);
+        prop_assert!(session.encode(&mut [0; 32]) == text);
+        prop_assert_eq!(peer.to_string(), text);
+    }
+}
+
+#[test]
+fn every_reason_is_told() {
+    for reason in LeaveReason::ALL {
+        assert_eq!(value(&peer_left(peer(A), reason))["reason"], reason.as_str());
+    }
+    for reason in EndReason::ALL {
+        let (word, action) = (reason.as_str(), reason.action().as_str());
+        let frame = json!({"type": "bye", "reason": word, "action": action, "retryAfterMs": u64::MAX});
+        assert_eq!(value(&bye(reason, u64::MAX)), frame);
+    }
+    for kind in SignalKind::ALL {
+        assert_eq!(value(&signal(peer(A), kind, "0"))["kind"], FrameKind::from(kind).as_str());
+    }
+}

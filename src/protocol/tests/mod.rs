@@ -1,0 +1,54 @@
+//! The wire held against its fixtures, its document and its own laws.
+mod client;
+mod document;
+mod laws;
+mod server;
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use super::{PeerId, RoomName, client::Bounds};
+
+/// The limits of `config/default.toml`.
+const BOUNDS: Bounds = Bounds { room_name_bytes: 128, meta_bytes: 4096, json_depth: 32, recipients: 64 };
+
+const A: &str = "3f1c9a52d07e4b6f8a1b2c3d4e5f6071";
+const B: &str = "a94d1e07c2b84f35b6e8d0f1a2c3e4f5";
+const C: &str = "5b20e8f1946d4c7ab3d15f6e7c8091a2";
+
+fn peer(id: &str) -> PeerId {
+    PeerId::parse(id).expect("a canonical id")
+}
+
+fn room(name: &str) -> RoomName {
+    RoomName::parse(name, BOUNDS.room_name_bytes).expect("a good name")
+}
+
+/// All fixtures of one folder: name without `.json`, text.
+fn fixtures(folder: &str) -> BTreeMap<String, String> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/protocol").join(folder);
+    let entries = fs::read_dir(&path).expect("the folder is there");
+    entries
+        .map(|entry| {
+            let path = entry.expect("it can be listed").path();
+            let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
+            (name, fs::read_to_string(&path).expect("it is text"))
+        })
+        .collect()
+}
+
+/// JSON text without the white space between its tokens; everything else, order included, stays as it is.
+fn compact(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    json.chars()
+        .filter(|c| {
+            let keep = in_string || !c.is_ascii_whitespace();
+            match c {
+                _ if escaped => escaped = false,
+                '\\' => escaped = true,
+                '"' => in_string = !in_string,
+                _ => {}
+            }
+            keep
+        })
+        .collect()
+}

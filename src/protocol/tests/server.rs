@@ -1,0 +1,152 @@
+//! What the server says, octet for octet.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{A, B, C, compact, fixtures, peer, room};
+use crate::protocol::{
+    EndReason, ErrorCode, LeaveReason, Meta, SessionId, SignalKind, TextFrame,
+    server::{
+        ErrorFrame, Heartbeat, Joined, Limits, Welcome, bye, error, http_error, joined, left, peer_joined, peer_left,
+        peer_updated, peers_array, pong, room_closed, signal, welcome,
+    },
+};
+
+const LIMITS: Limits = Limits {
+    frame_bytes: 65_536,
+    queue_bytes: 262_144,
+    queue_frames: 256,
+    meta_bytes: 4096,
+    room_name_bytes: 128,
+    peers_per_room: 10,
+    recipients: 64,
+    json_depth: 32,
+    join_timeout_ms: 10_000,
+};
+
+fn ada(audio: bool) -> Meta {
+    Meta::from_checked(&format!(r#"{{"name":"Ada","audio":{audio}}}"#))
+}
+
+fn text(frame: &TextFrame) -> String {
+    String::from_utf8(frame.json().to_vec()).expect("frames are UTF-8")
+}
+
+/// The payload of a signal fixture, made compact: the encoder passes it on as it is.
+fn payload(file: &str) -> String {
+    let (_, data) = file.split_once(r#""data":"#).expect("a signal");
+    data.strip_suffix('}').expect("an object").to_owned()
+}
+
+fn first_welcome() -> TextFrame {
+    welcome(&Welcome {
+        session: SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id"),
+        version: "0.1.0",
+        node: "eu-1",
+        features: &[],
+        limits: &LIMITS,
+        heartbeat: Heartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
+    })
+}
+
+fn joined_frames() -> [(&'static str, TextFrame); 2] {
+    let grace = Meta::from_checked(r#"{"name":"Grace"}"#);
+    let ice = r#"[{"urls":["stun:stun.example.org:3478"]},{"urls":["turn:turn.example.org:3478"],"username":"ada","credential":"open sesame"}]"#;
+    let room = room("team-standup");
+    let meta = ada(true);
+    let first = Joined {
+        re: Some("1"),
+        me: peer(A),
+        meta: None,
+        room: &room,
+        peers_json: &peers_array([]),
+        capacity: 10,
+        ice_servers_json: "[]",
+    };
+    let peers = peers_array([(peer(A), Some(&grace), true), (peer(C), None, true)]);
+    let later = Joined { me: peer(B), meta: Some(&meta), peers_json: &peers, ice_servers_json: ice, ..first };
+    [("joined_first", joined(&first)), ("joined", joined(&later))]
+}
+
+fn errors() -> [(&'static str, TextFrame); 4] {
+    let frame = |code, message, re| ErrorFrame { re: Some(re), ..ErrorFrame::new(code, message) };
+    let full = "the room holds 10 peers, which is all it takes";
+    let busy = frame(ErrorCode::RateLimited, "the room has too much waiting", "5");
+    let missing = frame(ErrorCode::PeerNotFound, "not in this room", "4");
+    [
+        ("error_invalid_message", error(&frame(ErrorCode::InvalidMessage, "room must not be empty", "1"))),
+        ("error_room_full", error(&frame(ErrorCode::RoomFull, full, "1"))),
+        ("error_rate_limited", error(&ErrorFrame { retry_after_ms: Some(1000), ..busy })),
+        (
+            "error_peer_not_found",
+            error(&ErrorFrame { peers: &[peer(C)], unknown_peers: &["nobody".into()], ..missing }),
+        ),
+    ]
+}
+
+fn plain_frames() -> [(&'static str, TextFrame); 11] {
+    let room = room("team-standup");
+    [
+        ("welcome", first_welcome()),
+        ("left", left(&room, Some("9"))),
+        ("peer_joined", peer_joined(peer(B), Some(&ada(true)), false)),
+        ("peer_left", peer_left(peer(B), LeaveReason::Left)),
+        ("peer_updated", peer_updated(peer(B), &ada(false), None)),
+        ("peer_updated_reply", peer_updated(peer(B), &ada(false), Some("5"))),
+        ("pong", pong(Some("1767225600123.25"), Some("6"))),
+        ("pong_bare", pong(None, None)),
+        ("room_closed", room_closed(&room)),
+        ("bye_draining", bye(EndReason::ServerDraining, 7350)),
+        ("bye_binary", bye(EndReason::BinaryMessage, 0)),
+    ]
+}
+
+#[test]
+fn every_server_fixture_is_what_the_encoder_says() {
+    let files = fixtures("server");
+    let of = |name: &str| payload(&compact(&files[name]));
+    let signals = [
+        ("signal_offer", signal(peer(B), SignalKind::Offer, &of("signal_offer"))),
+        ("signal_answer", signal(peer(A), SignalKind::Answer, &of("signal_answer"))),
+        ("signal_candidate", signal(peer(B), SignalKind::Candidate, &of("signal_candidate"))),
+        ("signal_app", signal(peer(B), SignalKind::App, &of("signal_app"))),
+    ];
+    let encoded: BTreeMap<&str, TextFrame> =
+        plain_frames().into_iter().chain(joined_frames()).chain(errors()).chain(signals).collect();
+    assert!(files.keys().map(String::as_str).eq(encoded.keys().copied()), "a fixture nobody encodes, or vice versa");
+    for (name, frame) in encoded {
+        assert_eq!(text(&frame), compact(&files[name]), "{name}");
+        assert!(serde_json::from_slice::<Value>(frame.json()).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn a_refused_http_request_reads_like_an_error_frame() {
+    let request = "0d5b7f0e9a3c4c1e8f2a6b7c8d9e0f11";
+    let full = "the server holds all the connections it may";
+    let bodies = BTreeMap::from([
+        ("over_capacity", http_error(ErrorCode::OverCapacity, full, Some(5000), request)),
+        ("origin_denied", http_error(ErrorCode::OriginDenied, "this origin may not connect", None, request)),
+    ]);
+    let files = fixtures("http");
+    assert!(files.keys().map(String::as_str).eq(bodies.keys().copied()));
+    for (name, body) in bodies {
+        assert_eq!(body, compact(&files[name]), "{name}");
+    }
+}
+
+#[test]
+fn features_are_listed() {
+    let features = ["one", "two"];
+    let frame = welcome(&Welcome {
+        session: SessionId::random(),
+        version: "0",
+        node: "",
+        features: &features,
+        limits: &LIMITS,
+        heartbeat: Heartbeat { interval_ms: 1, timeout_ms: 2 },
+    });
+    let value: Value = serde_json::from_slice(frame.json()).expect("JSON");
+    assert_eq!(value["features"], serde_json::json!(features));
+}
