@@ -1,0 +1,107 @@
+//! `[http]`: requests, origins, the proxy before us.
+
+use std::time::Duration;
+
+use super::{kind::Kind, section::section, server::is_url_host};
+
+section! {
+    /// Requests: who may make them from a browser, and how long they may take.
+    Http = "http" {
+        /// Origins whose pages may open a WebSocket, as browsers send them; `*` stands for every one, an empty list for none.
+        /// Every page by default, because a server is first tried from any; list your own in production.
+        allowed_origins: Vec<String> = vec!["*".to_owned()], Kind::List {
+            check: is_origin,
+            allowed: "a list of \"*\", scheme://host or scheme://host:port, lower case, no path, no default port",
+        };
+
+        /// Whether a proxy before this server speaks TLS to the clients: answers then carry HSTS.
+        /// Off by default, since HSTS on a plain server would promise what it cannot keep.
+        behind_tls: bool = false, Kind::Switch;
+
+        /// Time a client has to send the head of a request, counted from the connection's start.
+        /// 5 s suffice on a bad mobile network, and end those who open connections to hold them.
+        request_timeout_ms: u64 = 5000, Kind::milliseconds(1);
+
+        /// A request handled in more than this is logged as slow.
+        /// 1 s is when people notice.
+        slow_request_ms: u64 = 1000, Kind::milliseconds(1);
+
+        /// Connections the kernel keeps until they are accepted; it takes at most `net.core.somaxconn`.
+        /// 4096, that setting's own default, holds a spike of returning clients for a second.
+        backlog: u32 = 4096, Kind::count(1, 65_535, "connections");
+    }
+}
+
+impl Http {
+    /// [`Self::request_timeout_ms`].
+    #[must_use]
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+
+    /// [`Self::slow_request_ms`].
+    #[must_use]
+    pub fn slow_request(&self) -> Duration {
+        Duration::from_millis(self.slow_request_ms)
+    }
+}
+
+/// Whether a browser could send this text in `Origin` (RFC 6454 section 6.2): what it never sends would never match.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return text == "*" };
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    let scheme_fits = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+        && scheme.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b));
+    scheme_fits
+        && is_url_host(host)
+        && !host.bytes().any(|b| b.is_ascii_uppercase())
+        && port.is_none_or(|port| is_sent_port(scheme, port))
+}
+
+fn is_sent_port(scheme: &str, port: &str) -> bool {
+    let default = matches!((scheme, port), ("http", "80") | ("https", "443"));
+    // Compared as text, because a browser writes neither `+` nor leading zeros.
+    !default && port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends() {
+        for good in [
+            "*",
+            "https://rooms.example.org",
+            "http://localhost:8080",
+            "https://10.0.0.1:8443",
+            "http://[::1]:8080",
+            "http://[::1]",
+            "chrome-extension://abcdef",
+        ] {
+            assert!(is_origin(good), "{good}");
+        }
+        for bad in [
+            "",
+            "example.org",
+            "https://",
+            "https://example.org/",
+            "https://example.org/path",
+            "https://Example.org",
+            "https://example.org:443",
+            "http://example.org:80",
+            "http://example.org:080",
+            "http://example.org:0",
+            "http://example.org:x",
+            "https://*.example.org",
+            "https://user@example.org",
+            "http://::1",
+            "HTTPS://example.org",
+        ] {
+            assert!(!is_origin(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! `[ice]`: the STUN and TURN servers that `joined.iceServers` hands to clients.
+
+use std::fmt;
+
+use config::{Map, Value, ValueKind};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    kind::{Kind, Refusal, name_of_type},
+    section::section,
+    server::is_url_host,
+};
+
+/// What `ice.servers` takes.
+pub(super) const ALLOWED: &str = "a list of { urls, username?, credential? } (in a variable: as JSON)";
+/// What `urls` takes.
+const URLS: &str =
+    "stun:HOST[:PORT], stuns:HOST[:PORT], turn:HOST[:PORT][?transport=udp or tcp] or turns:…, or a list of them";
+/// How a credential is shown wherever it is not handed to a client.
+const HIDDEN: &str = "(hidden)";
+
+section! {
+    /// Servers that help two peers to find a way to each other. They go to browsers as `joined.iceServers`.
+    Ice = "ice" {
+        /// STUN and TURN servers, as WebRTC's `RTCIceServer`: `urls` (a text or a list), for TURN `username` and `credential`.
+        /// None by default: on one network none is needed, and any other would send addresses to somebody's server.
+        /// Example: `[{ urls = "stun:a.example" }, { urls = ["turn:b.example"], username = "u", credential = "c" }]`
+        servers: Vec<IceServer> = Vec::new(), Kind::IceServers;
+    }
+}
+
+impl Ice {
+    /// The JSON text for `joined.iceServers`: an array of `RTCIceServer`, credentials included, `urls` as they were given.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let servers: Vec<_> = self.servers.iter().map(IceServer::to_value).collect();
+        serde_json::Value::from(servers).to_string()
+    }
+}
+
+/// One entry of `ice.servers`: WebRTC's `RTCIceServer`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IceServer {
+    /// Where it is.
+    pub urls: Urls,
+    /// Who asks; needed for TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The secret for it; needed for TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Secret>,
+}
+
+impl IceServer {
+    fn to_value(&self) -> serde_json::Value {
+        let mut server = serde_json::Map::new();
+        let urls = match &self.urls {
+            Urls::One(url) => url.as_str().into(),
+            Urls::Many(urls) => urls.as_slice().into(),
+        };
+        server.insert("urls".to_owned(), urls);
+        if let Some(username) = &self.username {
+            server.insert("username".to_owned(), username.as_str().into());
+        }
+        if let Some(credential) = &self.credential {
+            server.insert("credential".to_owned(), credential.reveal().into());
+        }
+        server.into()
+    }
+}
+
+/// `urls` of an ICE server, in the shape it was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Urls {
+    /// A text.
+    One(String),
+    /// A list of texts.
+    Many(Vec<String>),
+}
+
+/// A text that `Debug` and serialization hide: only [`Secret::reveal`] gives it away.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text as a secret.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(HIDDEN)
+    }
+}
+
+/// Checks the whole list. A refusal shows no value, only types: a credential may be anywhere in a mistyped entry.
+pub(super) fn check(value: &ValueKind) -> Result<(), Refusal> {
+    let ValueKind::Array(servers) = value else { return refuse(String::new(), name_of_type(value), ALLOWED) };
+    servers.iter().enumerate().try_for_each(|(index, server)| check_server(&format!("[{index}]"), &server.kind))
+}
+
+fn check_server(at: &str, server: &ValueKind) -> Result<(), Refusal> {
+    let ValueKind::Table(fields) = server else { return refuse(at.to_owned(), name_of_type(server), ALLOWED) };
+    check_names(at, fields)?;
+    let urls = check_urls(at, fields.get("urls"))?;
+    for name in ["username", "credential"] {
+        check_text(at, name, fields.get(name), urls.iter().any(|url| url.starts_with("turn")))?;
+    }
+    Ok(())
+}
+
+fn check_names(at: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
+    let known = |name: &&String| ["urls", "username", "credential"].contains(&name.as_str());
+    match fields.keys().filter(|name| !known(name)).min() {
+        Some(name) => refuse(format!("{at}.{name}"), "no such field", "urls, username and credential"),
+        None => Ok(()),
+    }
+}
+
+fn check_urls<'a>(at: &str, urls: Option<&'a Value>) -> Result<Vec<&'a str>, Refusal> {
+    let at = format!("{at}.urls");
+    let elements = match urls.map(|urls| &urls.kind) {
+        None => return refuse(at, "nothing", URLS),
+        Some(ValueKind::Array(elements)) if elements.is_empty() => return refuse(at, "an empty list", URLS),
+        Some(ValueKind::Array(elements)) => elements.iter().map(|element| &element.kind).collect(),
+        Some(one) => vec![one],
+    };
+    let texts = elements.into_iter().map(|element| match element {
+        ValueKind::String(url) if is_ice_url(url) => Ok(url.as_str()),
+        ValueKind::String(url) => Err(describe_url(url)),
+        other => Err(name_of_type(other).to_owned()),
+    });
+    texts.collect::<Result<_, _>>().or_else(|found| refuse(at, &found, URLS))
+}
+
+fn check_text(at: &str, name: &str, value: Option<&Value>, needed: bool) -> Result<(), Refusal> {
+    let allowed = "a text that is not empty, which every turn: and turns: server needs";
+    match value.map(|value| &value.kind) {
+        None if !needed => Ok(()),
+        Some(ValueKind::String(text)) if !text.is_empty() => Ok(()),
+        Some(ValueKind::String(_)) => refuse(format!("{at}.{name}"), "an empty text", allowed),
+        other => refuse(format!("{at}.{name}"), other.map_or("nothing", name_of_type), allowed),
+    }
+}
+
+/// RFC 7064 and 7065: what browsers take; anything else makes `new RTCPeerConnection` throw in every client.
+fn is_ice_url(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once(':') else { return false };
+    let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (place, None),
+    };
+    let query_fits = match scheme {
+        "stun" | "stuns" => query.is_none(),
+        "turn" | "turns" => matches!(query, None | Some("transport=udp" | "transport=tcp")),
+        _ => false,
+    };
+    query_fits && is_url_host(host) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+/// Names the scheme where it is a usual one, and nothing else: people write passwords into URLs.
+fn describe_url(url: &str) -> String {
+    match url.split_once(':') {
+        Some((scheme @ ("stun" | "stuns" | "turn" | "turns" | "http" | "https"), _)) => {
+            format!("another {scheme}: URL")
+        }
+        _ => "another text".to_owned(),
+    }
+}
+
+fn refuse<T>(at: String, found: &str, allowed: &str) -> Result<T, Refusal> {
+    Err(Refusal { at, found: found.to_owned(), allowed: allowed.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_json(json: &str) -> Result<(), Refusal> {
+        check(&serde_json::from_str::<Value>(json).unwrap().kind)
+    }
+
+    #[test]
+    fn servers_reach_the_client_as_they_were_given_and_nobody_else_sees_the_credential() {
+        let json = r#"[{"urls":"stun:a.example"},{"credential":"s3cret","urls":["turn:b.example:3478?transport=udp"],"username":"u"}]"#;
+        check_json(json).unwrap();
+        let ice = Ice { servers: serde_json::from_str(json).unwrap() };
+        assert_eq!(ice.to_json(), json);
+        for shown in [format!("{ice:?}"), format!("{ice:#?}"), serde_json::to_string(&ice).unwrap()] {
+            assert!(shown.contains("turn:b.example") && shown.contains(HIDDEN), "{shown}");
+            assert!(!shown.contains("s3cret"), "{shown}");
+        }
+        assert_eq!(Ice::default().to_json(), "[]");
+    }
+
+    #[test]
+    fn a_url_is_one_that_browsers_take() {
+        for good in ["stun:a", "stun:a:3478", "stuns:[::1]:5349", "turn:10.0.0.1", "turns:a.b:443?transport=tcp"] {
+            assert!(is_ice_url(good), "{good}");
+        }
+        for bad in ["", "a", "stun:", "stun://a", "stun:a:0", "stun:a:99999", "stun:a?transport=udp", "turn:u@a"] {
+            assert!(!is_ice_url(bad), "{bad}");
+        }
+        for bad in ["turn:a?transport=sctp", "turn:a?x", "http://a", "STUN:a", "stun:a b", "turn:[::1"] {
+            assert!(!is_ice_url(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_where_and_why_and_shows_no_value() {
+        for (json, at, found) in [
+            (r#"{"urls":"s3cret"}"#, "", "a table"),
+            (r#"["s3cret"]"#, "[0]", "a text"),
+            (r"[{}]", "[0].urls", "nothing"),
+            (r#"[{"urls":[]}]"#, "[0].urls", "an empty list"),
+            (r#"[{"urls":7}]"#, "[0].urls", "an integer"),
+            (r#"[{"urls":["stun:a",{}]}]"#, "[0].urls", "a table"),
+            (r#"[{"urls":"turn:u:s3cret@a"}]"#, "[0].urls", "another turn: URL"),
+            (r#"[{"urls":"s3cret:3478"}]"#, "[0].urls", "another text"),
+            (r#"[{"urls":"stun:a"},{"urls":"turn:a","credential":"s3cret"}]"#, "[1].username", "nothing"),
+            (r#"[{"urls":"turn:a","username":"u"}]"#, "[0].credential", "nothing"),
+            (r#"[{"urls":"turn:a","username":"u","credential":""}]"#, "[0].credential", "an empty text"),
+            (r#"[{"urls":"stun:a","credential":["s3cret"]}]"#, "[0].credential", "a list"),
+            (r#"[{"urls":"stun:a","password":"s3cret"}]"#, "[0].password", "no such field"),
+        ] {
+            let refusal = check_json(json).unwrap_err();
+            assert_eq!((refusal.at.as_str(), refusal.found.as_str()), (at, found), "{json}");
+            assert!(!refusal.allowed.is_empty() && !format!("{refusal:?}").contains("s3cret"), "{json}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Values that are fine alone and impossible together.
+
+use std::collections::BTreeMap;
+
+use super::{ConfigError, Settings};
+
+/// What a peer costs in `joined` besides its `meta`: `{"id":"…","meta":,"polite":false},` with 32 digits is 65 octets,
+/// and there is room for a field or two of a later version.
+const PEER_OVERHEAD: usize = 96;
+/// What `join` costs besides `room` and `meta`: names of fields, `attempt`, and an `id` of 64 octets.
+const JOIN_OVERHEAD: usize = 256;
+
+/// Where each key came from that is not at its default.
+pub(super) type Origins = BTreeMap<String, String>;
+
+/// Checks every rule.
+pub(super) fn check(settings: &Settings, origins: &Origins) -> Result<(), ConfigError> {
+    let rules = [ports, drain, heartbeat, longest_join, longest_relay, longest_joined];
+    match rules.into_iter().find_map(|rule| rule(settings)) {
+        Some(broken) => Err(broken.into_error(origins)),
+        None => Ok(()),
+    }
+}
+
+/// A rule that does not hold.
+struct Broken {
+    /// The keys in it, with their values.
+    keys: Vec<(&'static str, u64)>,
+    /// What it asks for.
+    allowed: String,
+}
+
+impl Broken {
+    fn into_error(self, origins: &Origins) -> ConfigError {
+        let found = self.keys.iter().map(|(key, value)| {
+            let origin = origins.get(*key).map_or("default", String::as_str);
+            format!("{key} = {value} ({origin})")
+        });
+        let found = found.collect::<Vec<_>>().join(", ");
+        ConfigError::Conflict { keys: self.keys.iter().map(|(key, _)| *key).collect(), found, allowed: self.allowed }
+    }
+}
+
+fn ports(settings: &Settings) -> Option<Broken> {
+    let (public, ops) = (settings.server.port, settings.ops.port);
+    (public == ops && public != 0).then(|| Broken {
+        keys: vec![("server.port", public.into()), ("ops.port", ops.into())],
+        allowed: "two different ports, or 0".to_owned(),
+    })
+}
+
+fn drain(settings: &Settings) -> Option<Broken> {
+    let (drain, deadline) = (settings.server.drain_ms, settings.server.drain_deadline_ms);
+    (drain >= deadline).then(|| Broken {
+        keys: vec![("server.drain_ms", drain), ("server.drain_deadline_ms", deadline)],
+        allowed: "server.drain_ms below server.drain_deadline_ms".to_owned(),
+    })
+}
+
+/// Otherwise every silent peer would be gone before its first ping.
+fn heartbeat(settings: &Settings) -> Option<Broken> {
+    let (interval, timeout) = (settings.heartbeat.interval_ms, settings.heartbeat.connection_timeout_ms);
+    (interval >= timeout).then(|| Broken {
+        keys: vec![("heartbeat.interval_ms", interval), ("heartbeat.connection_timeout_ms", timeout)],
+        allowed: "heartbeat.interval_ms below heartbeat.connection_timeout_ms".to_owned(),
+    })
+}
+
+/// Otherwise a `room` and `meta` that are allowed could not be sent.
+fn longest_join(settings: &Settings) -> Option<Broken> {
+    let limits = &settings.limits;
+    let longest = limits.room_name_bytes + limits.meta_bytes + JOIN_OVERHEAD;
+    (longest > limits.frame_bytes).then(|| Broken {
+        keys: vec![
+            ("limits.room_name_bytes", limits.room_name_bytes as u64),
+            ("limits.meta_bytes", limits.meta_bytes as u64),
+            ("limits.frame_bytes", limits.frame_bytes as u64),
+        ],
+        allowed: format!(
+            "limits.frame_bytes of at least {longest}, since a join must fit: room name + meta + {JOIN_OVERHEAD}"
+        ),
+    })
+}
+
+/// Otherwise one message that is allowed could end a reader that is hardly late.
+fn longest_relay(settings: &Settings) -> Option<Broken> {
+    let limits = &settings.limits;
+    let most = limits.queue_bytes / 2;
+    (limits.frame_bytes > most).then(|| Broken {
+        keys: vec![
+            ("limits.frame_bytes", limits.frame_bytes as u64),
+            ("limits.queue_bytes", limits.queue_bytes as u64),
+        ],
+        allowed: format!("limits.frame_bytes of at most {most}, half of what may wait for a reader"),
+    })
+}
+
+/// Otherwise a newcomer to a full room could be cut for the very frame that lets it in.
+fn longest_joined(settings: &Settings) -> Option<Broken> {
+    let limits = &settings.limits;
+    let longest = limits.peers_per_room * (limits.meta_bytes + PEER_OVERHEAD);
+    let most = limits.queue_bytes / 2;
+    (longest > most).then(|| Broken {
+        keys: vec![
+            ("limits.peers_per_room", limits.peers_per_room as u64),
+            ("limits.meta_bytes", limits.meta_bytes as u64),
+            ("limits.queue_bytes", limits.queue_bytes as u64),
+        ],
+        allowed: format!(
+            "a joined frame, peers_per_room × (meta_bytes + {PEER_OVERHEAD}), of at most {most} octets, half of what \
+             may wait for a reader; this one may have {longest}"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(change: fn(&mut Settings)) -> Option<String> {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let origins = [("server.port".to_owned(), "variable PORT".to_owned())].into();
+        let error = check(&settings, &origins).err()?;
+        let ConfigError::Conflict { keys, .. } = &error else { panic!("{error}") };
+        let known: Vec<_> = crate::config::layer::keys().map(crate::config::section::Key::path).collect();
+        assert!(keys.iter().all(|key| known.iter().any(|path| path == key)), "{keys:?}");
+        Some(error.to_string())
+    }
+
+    #[test]
+    fn the_last_value_that_fits_is_taken() {
+        for change in [
+            (|_| ()) as fn(&mut Settings),
+            |s| (s.server.port, s.ops.port) = (0, 0),
+            |s| s.server.drain_ms = 24_999,
+            |s| s.heartbeat.interval_ms = 299_999,
+            |s| s.limits.frame_bytes = 128 + 4096 + 256,
+            |s| s.limits.frame_bytes = 131_072,
+            |s| s.limits.peers_per_room = 31,
+            |s| (s.limits.peers_per_room, s.limits.queue_bytes) = (50, 2 * 50 * (4096 + 96)),
+        ] {
+            assert_eq!(refusal(change), None);
+        }
+    }
+
+    #[test]
+    fn the_first_that_does_not_is_refused_with_every_key_its_origin_and_the_bound() {
+        for (change, told) in [
+            (
+                (|s| s.server.port = 9464) as fn(&mut Settings),
+                "server.port = 9464 (variable PORT), ops.port = 9464 (default)",
+            ),
+            (
+                |s| s.server.drain_ms = 25_000,
+                "server.drain_ms = 25000 (default), server.drain_deadline_ms = 25000 (default)",
+            ),
+            (
+                |s| s.heartbeat.interval_ms = 300_000,
+                "allowed: heartbeat.interval_ms below heartbeat.connection_timeout_ms",
+            ),
+            (|s| s.limits.frame_bytes = 4479, "limits.frame_bytes of at least 4480"),
+            (|s| s.limits.frame_bytes = 131_073, "limits.frame_bytes of at most 131072"),
+            (
+                |s| s.limits.peers_per_room = 32,
+                "limits.peers_per_room = 32 (default), limits.meta_bytes = 4096 (default)",
+            ),
+            (
+                |s| s.limits.peers_per_room = 32,
+                "at most 131072 octets, half of what may wait for a reader; this one may have 134144",
+            ),
+        ] {
+            let text = refusal(change).expect(told);
+            assert!(text.contains(told), "{text}");
+            assert!(!text.contains('\n'), "{text}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The one place a key is written down: its field, default, bounds and reason. Everything else is derived from it.
+
+use super::kind::Kind;
+
+/// A table of the configuration file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Section {
+    /// The table's name, as in `[server]`.
+    pub(super) name: &'static str,
+    /// What its keys are about: lines of the struct's documentation. Only the generated documents need it.
+    #[cfg(test)]
+    pub(super) about: &'static [&'static str],
+    /// Its keys, in the order of the documents.
+    pub(super) keys: &'static [Key],
+}
+
+/// A key of a section.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    /// The section's name.
+    pub(super) section: &'static str,
+    /// The name in the section.
+    pub(super) name: &'static str,
+    /// What it does and why it has its default: lines of the field's documentation.
+    #[cfg(test)]
+    pub(super) about: &'static [&'static str],
+    /// What it takes.
+    pub(super) kind: Kind,
+    /// The plain variable that sets it too, such as `PORT`.
+    pub(super) plain: Option<&'static str>,
+}
+
+impl Section {
+    /// The section's key of this name.
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+impl Key {
+    /// The name people use: `server.port`.
+    pub(super) fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// Its structured variable: `SWITCHBOARD__SERVER__PORT`.
+    pub(super) fn variable(&self) -> String {
+        format!("{}{}__{}", super::layer::PREFIX, self.section.to_uppercase(), self.name.to_uppercase())
+    }
+}
+
+/// Declares a section: the struct with its defaults, and the same as [`Section`] for checks and documents.
+macro_rules! section {
+    (
+        $(#[doc = $about:literal])+
+        $struct:ident = $section:literal {
+            $(
+                $(#[doc = $doc:literal])+
+                $field:ident: $type:ty = $default:expr, $kind:expr $(, plain $plain:literal)?;
+            )+
+        }
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $struct {
+            $(
+                $(#[doc = $doc])+
+                #[doc = concat!("\n\nDefault: `", stringify!($default), "`.")]
+                pub $field: $type,
+            )+
+        }
+
+        impl Default for $struct {
+            fn default() -> Self {
+                Self { $($field: $default,)+ }
+            }
+        }
+
+        impl $struct {
+            /// The section as data.
+            pub(super) const SECTION: $crate::config::section::Section = $crate::config::section::Section {
+                name: $section,
+                #[cfg(test)]
+                about: &[$($about),+],
+                keys: &[$($crate::config::section::Key {
+                    section: $section,
+                    name: stringify!($field),
+                    #[cfg(test)]
+                    about: &[$($doc),+],
+                    kind: $kind,
+                    plain: section!(@plain $($plain)?),
+                }),+],
+            };
+        }
+    };
+    (@plain) => { None };
+    (@plain $plain:literal) => { Some($plain) };
+}
+pub(super) use section;

@@ -1,0 +1,105 @@
+//! What does not stop the start, and yet somebody should know.
+
+use std::fs;
+
+use super::{Settings, layer::keys};
+
+/// Descriptors the process needs besides one for each connection: listeners, the operator's connections, the poll and
+/// wake descriptors of each thread, files, and a spike of those that are being refused.
+const OWN_DESCRIPTORS: u64 = 256;
+
+/// What this machine gives.
+struct Machine {
+    open_files: u64,
+    /// `net.core.somaxconn`, where it can be read.
+    backlog: Option<u64>,
+    /// `net.core.wmem_max` in octets, where it can be read.
+    send_buffer: Option<u64>,
+}
+
+/// What the settings ask for and this machine does not give: a sentence each, with both figures.
+/// `open_files_limit` is the soft `RLIMIT_NOFILE` of the process.
+#[must_use]
+pub fn machine_warnings(settings: &Settings, open_files_limit: u64) -> Vec<String> {
+    let read = |path: &str| fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+    let machine = Machine {
+        open_files: open_files_limit,
+        backlog: read("/proc/sys/net/core/somaxconn"),
+        send_buffer: read("/proc/sys/net/core/wmem_max"),
+    };
+    compare(settings, &machine)
+}
+
+fn compare(settings: &Settings, machine: &Machine) -> Vec<String> {
+    let connections = settings.server.max_connections as u64;
+    let (needed, limit) = (connections + OWN_DESCRIPTORS, machine.open_files);
+    let files = (needed > limit).then(|| {
+        let room = limit.saturating_sub(OWN_DESCRIPTORS);
+        format!(
+            "server.max_connections = {connections} needs {needed} file descriptors and the process may open {limit}: \
+             about {room} connections will fit (raise `ulimit -n`, or LimitNOFILE= of the service)"
+        )
+    });
+    let backlog = less("http.backlog", settings.http.backlog.into(), "net.core.somaxconn", machine.backlog);
+    let buffer = settings.heartbeat.send_buffer_bytes as u64;
+    let buffer = less("heartbeat.send_buffer_bytes", buffer, "net.core.wmem_max", machine.send_buffer);
+    [files, backlog, buffer].into_iter().flatten().collect()
+}
+
+fn less(key: &str, asked: u64, setting: &str, given: Option<u64>) -> Option<String> {
+    let given = given.filter(|given| *given < asked)?;
+    Some(format!("{key} = {asked} is more than the kernel's {setting} = {given}: it will use {given}"))
+}
+
+/// Variables with one underscore where ours have two: they are not read, and whoever set them believes they are.
+/// No error, because Kubernetes makes such names for a service called `switchboard`, with `tcp://` in their values.
+pub fn variable_warnings<'a>(environment: impl IntoIterator<Item = &'a (String, String)>) -> Vec<String> {
+    let meant = |name: &str| keys().map(super::section::Key::variable).find(|key| key.replace("__", "_") == name);
+    let misspelt = environment.into_iter().filter(|(_, value)| !value.starts_with("tcp://"));
+    misspelt
+        .filter_map(|(name, _)| meant(name).map(|key| format!("variable {name} is not read: did you mean {key}?")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENOUGH: Machine = Machine { open_files: 10_256, backlog: Some(4096), send_buffer: Some(212_992) };
+
+    #[test]
+    fn a_machine_that_gives_enough_or_does_not_say_is_no_reason_to_warn() {
+        assert!(compare(&Settings::default(), &ENOUGH).is_empty());
+        assert!(compare(&Settings::default(), &Machine { backlog: None, send_buffer: None, ..ENOUGH }).is_empty());
+        assert!(machine_warnings(&Settings::default(), u64::MAX).iter().all(|text| text.contains("net.core.")));
+    }
+
+    #[test]
+    fn too_little_is_told_with_both_figures() {
+        for (machine, told) in [
+            (Machine { open_files: 10_255, ..ENOUGH }, ["10256", "10255"]),
+            (Machine { open_files: 100, ..ENOUGH }, ["10256", "about 0 connections"]),
+            (Machine { backlog: Some(128), ..ENOUGH }, ["http.backlog = 4096", "net.core.somaxconn = 128"]),
+            (Machine { send_buffer: Some(4096), ..ENOUGH }, ["send_buffer_bytes = 98304", "wmem_max = 4096"]),
+        ] {
+            let warnings = compare(&Settings::default(), &machine);
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+            assert!(told.iter().all(|part| warnings[0].contains(part)), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn one_underscore_too_few_is_noticed_unless_kubernetes_made_the_name() {
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let environment = [
+            variable("SWITCHBOARD_OPS_PORT", "9000"),
+            variable("SWITCHBOARD_SERVER_PORT", "tcp://10.0.0.1:8080"),
+            variable("SWITCHBOARD_SERVICE_HOST", "10.0.0.1"),
+            variable("SWITCHBOARD__OPS__HOST", "::1"),
+        ];
+        assert_eq!(
+            variable_warnings(&environment),
+            ["variable SWITCHBOARD_OPS_PORT is not read: did you mean SWITCHBOARD__OPS__PORT?"]
+        );
+    }
+}
