@@ -1,1 +1,25 @@
-//! TODO
+//! The metrics actor: owns the Prometheus registry and everything that was ever counted.
+//!
+//! - **Owns** the totals (one [`crate::telemetry::Tally`] that all others are merged into), the latest absolute values
+//!   from their owners, the journal of errors, the registry.
+//! - **Hears** `Record` from every thread that counts, `Scrape` and `TakeErrors` from the ops listener.
+//! - **Says** nothing by itself.
+//! - **Never** is asked by anybody whom a client waits for. It lives on a thread of its own, so that a scrape does not
+//!   pause relaying.
+//!
+//! To add a series, count it in the tally and declare it in [`catalog`]; the reference (`docs/metrics.md`) follows with
+//! `UPDATE_DOCS=1 cargo test --lib reference`.
+mod actor;
+pub mod catalog;
+mod collector;
+mod journal;
+mod machine;
+mod peak;
+#[cfg(test)]
+mod reference;
+mod state;
+
+pub use actor::{MetricsActor, sink};
+pub use journal::ErrorJournal;
+pub use machine::Machine;
+pub use state::{BuildInfo, Facts, State};

@@ -1,0 +1,91 @@
+//! WebSocket connections, and the HTTP requests beside them.
+
+use std::collections::BTreeMap;
+
+use super::series::{Series, closed, open};
+use crate::{
+    protocol::{EndReason, ErrorCode},
+    telemetry::Buckets,
+};
+
+pub(super) const SERIES: &[Series] = &[
+    Series::gauge(
+        "switchboard_connections",
+        "Open WebSocket connections, as all arbiters last reported them.",
+        &[],
+        |s, out| {
+            out.size(s.arbiters.values().map(|a| a.latest.connections).sum());
+        },
+    ),
+    Series::gauge(
+        "switchboard_joined_connections",
+        "Open WebSocket connections whose client is in a room.",
+        &[],
+        |s, out| out.size(s.arbiters.values().map(|a| a.latest.joined).sum()),
+    ),
+    Series::counter("switchboard_connections_opened_total", "WebSocket connections opened.", &[], |s, out| {
+        out.count(&[], s.totals.connections_opened);
+    }),
+    Series::counter(
+        "switchboard_connections_closed_total",
+        "WebSocket connections ended, by reason.",
+        &[closed::<EndReason>("reason")],
+        |s, out| out.counts(&s.totals.connections_closed),
+    ),
+    Series::histogram(
+        "switchboard_connection_duration_seconds",
+        "How long WebSocket connections were open, observed at their end.",
+        &[],
+        |s, out| out.buckets(&[], &s.totals.connection_duration),
+    ),
+    Series::counter(
+        "switchboard_handshakes_refused_total",
+        "Upgrades to a WebSocket refused, by the code that the client was told.",
+        &[closed::<ErrorCode>("code")],
+        |s, out| out.counts(&s.totals.handshakes_refused),
+    ),
+    Series::counter(
+        "switchboard_pings_sent_total",
+        "WebSocket pings sent to clients that were silent for heartbeat.interval_ms.",
+        &[],
+        |s, out| out.count(&[], s.totals.pings_sent),
+    ),
+    Series::counter(
+        "switchboard_discarded_frames_total",
+        "Frames thrown away because the connection they waited for was cut.",
+        &[],
+        |s, out| out.count(&[], s.totals.discarded_frames),
+    ),
+    Series::counter(
+        "switchboard_discarded_bytes_total",
+        "Octets thrown away because the connection they waited for was cut.",
+        &[],
+        |s, out| out.count(&[], s.totals.discarded_bytes),
+    ),
+    Series::counter(
+        "switchboard_http_requests_total",
+        "HTTP requests answered. Status 0 with route other holds combinations beyond the 256th.",
+        &[open("method", "the method, or `other`"), open("route", "the route's pattern"), open("status", "the status")],
+        |s, out| {
+            for request in s.totals.http.iter() {
+                let status = request.status.to_string();
+                out.count(&[request.method, request.route, &status], request.took.count());
+            }
+        },
+    ),
+    Series::histogram(
+        "switchboard_http_request_duration_seconds",
+        "How long HTTP requests took, from their head to the response's.",
+        &[open("method", "the method, or `other`"), open("route", "the route's pattern")],
+        |s, out| {
+            let mut routes: BTreeMap<_, Buckets<13>> = BTreeMap::new();
+            for request in s.totals.http.iter() {
+                let route = routes.entry((request.method, request.route));
+                route.and_modify(|took| took.merge(&request.took)).or_insert(request.took);
+            }
+            for ((method, route), took) in routes {
+                out.buckets(&[method, route], &took);
+            }
+        },
+    ),
+];

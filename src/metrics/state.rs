@@ -1,0 +1,127 @@
+//! What the metrics actor knows. No actix, no clock.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::{
+    Machine,
+    journal::{self, ErrorJournal},
+    peak::Peak,
+};
+use crate::{
+    messages::metrics::ErrorReport,
+    telemetry::{ArbiterReport, Tally},
+};
+
+/// Which program this is.
+#[derive(Debug, Clone, Copy)]
+pub struct BuildInfo {
+    /// Cargo's version.
+    pub version: &'static str,
+    /// The commit; `SWITCHBOARD_REVISION` at build time, or `unknown`.
+    pub revision: &'static str,
+    /// The compiler; `SWITCHBOARD_RUSTC` at build time, or `unknown`.
+    pub rustc: &'static str,
+}
+
+impl BuildInfo {
+    /// This build's.
+    #[must_use]
+    pub const fn current() -> Self {
+        Self { version: env!("CARGO_PKG_VERSION"), revision: REVISION, rustc: RUSTC }
+    }
+}
+
+const REVISION: &str = match option_env!("SWITCHBOARD_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+const RUSTC: &str = match option_env!("SWITCHBOARD_RUSTC") {
+    Some(rustc) => rustc,
+    None => "unknown",
+};
+
+/// What is known at the start and does not change.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Which program.
+    pub build: BuildInfo,
+    /// When it started.
+    pub started: SystemTime,
+    /// Every configured limit by name, for `switchboard_limit{name}`.
+    pub limits: Vec<(&'static str, f64)>,
+    /// How long the previous run's shutdown took, if it left word.
+    pub last_shutdown: Option<Duration>,
+    /// What this process may use.
+    pub machine: Machine,
+}
+
+/// One arbiter, as it last said.
+#[derive(Debug)]
+pub(super) struct Arbiter {
+    pub(super) latest: ArbiterReport,
+    pub(super) heard_at: Instant,
+    pub(super) delay: Peak,
+}
+
+/// Everything there is to expose.
+#[derive(Debug)]
+pub struct State {
+    pub(super) facts: Facts,
+    pub(super) totals: Tally,
+    pub(super) arbiters: BTreeMap<usize, Arbiter>,
+    pub(super) records_merged: u64,
+    pub(super) journal: ErrorJournal,
+    /// How long the previous scrape took.
+    pub(super) scrape_took: Duration,
+    /// The time for which this state is being shown.
+    pub(super) now: Instant,
+}
+
+impl State {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn new(facts: Facts, now: Instant) -> Self {
+        Self {
+            facts,
+            totals: Tally::new(),
+            arbiters: BTreeMap::new(),
+            records_merged: 0,
+            journal: ErrorJournal::default(),
+            scrape_took: Duration::ZERO,
+            now,
+        }
+    }
+
+    /// Takes a thread's counts in.
+    pub fn merge(&mut self, mut tally: Tally, now: Instant, time: SystemTime) {
+        self.records_merged += 1;
+        if let Some(report) = tally.arbiter {
+            self.hear(report, now);
+        }
+        self.journal.count(journal::by_severity(|severity| tally.errors[severity as usize].total()), time);
+        for note in tally.notes.take() {
+            self.journal.note(note);
+        }
+        self.totals.merge(tally);
+    }
+
+    /// What the journal has to tell.
+    #[must_use]
+    pub fn errors(&self, time: SystemTime) -> ErrorReport {
+        self.journal.report(time)
+    }
+
+    fn hear(&mut self, report: ArbiterReport, now: Instant) {
+        let arbiter = self.arbiters.entry(report.arbiter).or_insert_with(|| Arbiter {
+            latest: report,
+            heard_at: now,
+            delay: Peak::default(),
+        });
+        arbiter.latest = report;
+        arbiter.heard_at = now;
+        arbiter.delay.observe(report.tick_delay, now);
+    }
+}

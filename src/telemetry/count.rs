@@ -1,0 +1,153 @@
+//! What each event adds to the counts.
+
+use std::time::SystemTime;
+
+use super::{Event, Ids, Reconnection, Tally, fault::Fault, notes::Whom};
+
+/// Counts `event`, and `fault`, which is the error in it.
+pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
+    if let Some(fault) = fault {
+        count_fault(event, fault, tally);
+    }
+    match *event {
+        Event::ServerReady { .. } => tally.ready = Some(true),
+        Event::DrainStarted { .. } => (tally.ready, tally.draining) = (Some(false), Some(true)),
+        Event::HandshakeRefused { code, .. } => tally.handshakes_refused.add(code),
+        Event::ConnectionOpened { .. } => tally.connections_opened += 1,
+        Event::ConnectionClosed { reason, duration, .. } => {
+            tally.connections_closed.add(reason);
+            tally.connection_duration.observe(duration);
+        }
+        Event::PeerJoined { attempt, .. } => {
+            tally.joins += 1;
+            count_attempt(attempt, Reconnection::Joined, tally);
+        }
+        Event::JoinRefused { code, attempt, .. } => {
+            tally.join_rejections.add(code);
+            count_attempt(attempt, Reconnection::Refused, tally);
+        }
+        Event::PeerLeft { reason, stayed, .. } => {
+            tally.leaves.add(reason);
+            tally.stay.observe(stayed);
+        }
+        Event::RoomOpened { .. } => tally.rooms_opened += 1,
+        Event::RoomEnded { lived, .. } => {
+            tally.rooms_ended += 1;
+            tally.room_lifetime.observe(lived);
+        }
+        Event::RoomLost { .. } => tally.rooms_lost += 1,
+        Event::SlowMessage { .. } => tally.slow_messages += 1,
+        Event::HttpServed { method, route, status, took, .. } => tally.http.add(method, route, status, took),
+        Event::TickLate { .. } => tally.ticks_late += 1,
+        // Counted elsewhere: a slow request by its `HttpServed`, a panic and lost lines without the thread's tally
+        // (which may be what panicked), the rest by its error or not at all, being rare and told by a gauge.
+        Event::ServerStarted { .. }
+        | Event::ServerStopped { .. }
+        | Event::ConfigWarning { .. }
+        | Event::DrainFinished { .. }
+        | Event::ShutdownRecordFailed { .. }
+        | Event::PreviousShutdown { .. }
+        | Event::FrameRefused { .. }
+        | Event::ServerFault { .. }
+        | Event::SlowRequest { .. }
+        | Event::HealthChanged { .. }
+        | Event::Panicked { .. }
+        | Event::LogLinesDropped { .. } => {}
+    }
+}
+
+fn count_attempt(attempt: u32, result: Reconnection, tally: &mut Tally) {
+    if attempt > 0 {
+        tally.reconnections.add(result);
+    }
+}
+
+fn count_fault(event: &Event<'_>, fault: &Fault<'_>, tally: &mut Tally) {
+    tally.count_error(fault.code, fault.severity);
+    tally.notes.add(fault, SystemTime::now(), || whom(event));
+}
+
+/// Whom an error concerned, as the journal keeps it.
+fn whom(event: &Event<'_>) -> Whom {
+    let ids = match *event {
+        Event::HandshakeRefused { ids, .. }
+        | Event::ConnectionClosed { ids, .. }
+        | Event::JoinRefused { ids, .. }
+        | Event::FrameRefused { ids, .. }
+        | Event::ServerFault { ids, .. } => ids,
+        Event::RoomLost { room, .. } => Ids { room: Some(room), ..Ids::default() },
+        _ => Ids::default(),
+    };
+    Whom {
+        request: ids.request.map(str::to_owned),
+        session: ids.session.map(|id| id.to_string()),
+        peer: ids.peer.map(|id| id.to_string()),
+        room: ids.room.map(|name| name.as_str().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        protocol::{EndReason, ErrorCode, LeaveReason},
+        telemetry::{Severity, samples},
+    };
+
+    fn counted(event: &Event<'_>) -> Tally {
+        let mut tally = Tally::new();
+        count(event, Fault::of(event).as_ref(), &mut tally);
+        tally
+    }
+
+    #[test]
+    fn every_error_is_counted_once_and_noted_once() {
+        samples::each(|event| {
+            let mut tally = counted(&event);
+            let errors: u64 = tally.errors.iter().map(crate::telemetry::Counts::total).sum();
+            let expected = u64::from(Fault::of(&event).is_some());
+            assert_eq!((errors, tally.notes.take().len() as u64), (expected, expected), "{}", event.key());
+        });
+    }
+
+    #[test]
+    fn events_count_what_they_tell() {
+        let mut tally = Tally::new();
+        samples::each(|event| tally.merge(counted(&event)));
+        assert_eq!((tally.connections_opened, tally.connections_closed.get(EndReason::SlowConsumer)), (1, 1));
+        assert_eq!((tally.joins, tally.leaves.get(LeaveReason::Left)), (1, 1));
+        assert_eq!(tally.join_rejections.get(ErrorCode::RoomFull), 1);
+        assert_eq!(tally.handshakes_refused.get(ErrorCode::OverCapacity), 1);
+        assert_eq!((tally.rooms_opened, tally.rooms_ended, tally.rooms_lost), (1, 1, 1));
+        assert_eq!((tally.slow_messages, tally.ticks_late), (1, 1));
+        assert_eq!(tally.http.iter().count(), 1);
+        assert_eq!((tally.ready, tally.draining), (Some(false), Some(true)));
+        for result in [Reconnection::Joined, Reconnection::Refused] {
+            assert_eq!(tally.reconnections.get(result), 1);
+        }
+    }
+
+    #[test]
+    fn a_first_join_is_no_reconnection() {
+        let tally = counted(&Event::PeerJoined { ids: Ids::default(), peers: 1, attempt: 0 });
+        assert_eq!((tally.joins, tally.reconnections.total()), (1, 0));
+    }
+
+    #[test]
+    fn an_orderly_end_is_no_error_and_an_internal_one_was_told_before() {
+        for reason in [EndReason::ClientClosed, EndReason::Disconnected, EndReason::ServerDraining, EndReason::Internal]
+        {
+            let event = Event::ConnectionClosed { ids: Ids::default(), reason, duration: Duration::ZERO };
+            assert_eq!(Fault::of(&event), None, "{reason:?}");
+        }
+        let event = Event::ConnectionClosed {
+            ids: Ids::default(),
+            reason: EndReason::MessageTooLarge,
+            duration: Duration::ZERO,
+        };
+        let tally = counted(&event);
+        assert_eq!(tally.errors[Severity::Low as usize].get(ErrorCode::MessageTooLarge), 1);
+    }
+}

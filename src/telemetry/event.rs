@@ -1,0 +1,318 @@
+//! Everything the server says about itself. Business code emits an [`Event`]; what becomes of it (which level, which
+//! words, which counter) is decided in this folder.
+
+use std::{error::Error, net::SocketAddr, time::Duration};
+
+use slog::{Level, Serializer};
+
+use super::{
+    Severity,
+    field::{Field, Ids},
+};
+use crate::protocol::{EndReason, ErrorCode, LeaveReason, RoomName};
+
+/// What the reference (`docs/logging.md`) says about an event.
+#[derive(Debug, Clone, Copy)]
+pub struct EventDoc {
+    /// The value of `event`.
+    pub key: &'static str,
+    /// The level, where it does not depend on the case.
+    pub level: Level,
+    /// The value of `msg`.
+    pub message: &'static str,
+    /// When it happens.
+    pub help: &'static str,
+    /// The fields of its own.
+    pub fields: &'static [&'static str],
+}
+
+/// Field `took` is written under its own name, `took["took_ms"]` under that one, `code[""]` not at all: what makes an
+/// error (class, code, severity, cause, fingerprint) is written from its [`super::fault::Fault`].
+macro_rules! events {
+    (@key $field:ident) => { stringify!($field) };
+    (@key $field:ident $key:literal) => { $key };
+    ($($(#[doc = $doc:literal])+ $name:ident = $key:literal, $level:ident, $message:literal {
+        $($(#[doc = $fdoc:literal])+ $field:ident $([$fkey:literal])?: $type:ty,)*
+    })+) => {
+        /// Something worth a log line and a count.
+        #[derive(Debug, Clone, Copy)]
+        pub enum Event<'a> {
+            $($(#[doc = $doc])+ $name { $($(#[doc = $fdoc])+ $field: $type,)* },)+
+        }
+
+        impl Event<'_> {
+            /// The word that names the event in logs.
+            #[must_use]
+            pub fn key(&self) -> &'static str {
+                match self { $(Self::$name { .. } => $key,)+ }
+            }
+
+            /// The constant message.
+            #[must_use]
+            pub fn message(&self) -> &'static str {
+                match self { $(Self::$name { .. } => $message,)+ }
+            }
+
+            pub(super) fn usual_level(&self) -> Level {
+                match self { $(Self::$name { .. } => Level::$level,)+ }
+            }
+
+            pub(super) fn fields(&self, out: &mut dyn Serializer) -> slog::Result {
+                match self {
+                    $(Self::$name { $($field,)* } => {
+                        $(Field::emit($field, events!(@key $field $($fkey)?), out)?;)*
+                    })+
+                }
+                Ok(())
+            }
+        }
+
+        /// Every event, for the reference.
+        pub const EVENTS: &[EventDoc] = &[$(EventDoc {
+            key: $key,
+            level: Level::$level,
+            message: $message,
+            help: concat!($($doc),+),
+            fields: &[$(events!(@key $field $($fkey)?),)*],
+        },)+];
+    };
+}
+
+events! {
+    /// The listeners are open.
+    ServerStarted = "server_started", Info, "server started" {
+        /// Of the program.
+        version: &'a str,
+        /// Where clients connect.
+        public: SocketAddr,
+        /// Where operators look.
+        ops: SocketAddr,
+        /// Threads that serve connections.
+        workers: usize,
+    }
+    /// `/readyz` says 200 for the first time.
+    ServerReady = "server_ready", Info, "server ready" {
+        /// Since the start.
+        took["took_ms"]: Duration,
+    }
+    /// The last line of an orderly end.
+    ServerStopped = "server_stopped", Info, "server stopped" {
+        /// From the signal to here.
+        took["took_ms"]: Duration,
+    }
+    /// The configuration is usable, but asks for something that this machine or release cannot give.
+    ConfigWarning = "config_warning", Warning, "configuration warning" {
+        /// The key, what was asked, what there is.
+        what: &'a str,
+    }
+    /// A signal asked the server to end.
+    DrainStarted = "drain_started", Info, "drain started" {
+        /// Open connections.
+        connections: usize,
+        /// The time over which they are closed.
+        drain["drain_ms"]: Duration,
+    }
+    /// All connections are closed, or the deadline has come. A warning when some had to be cut.
+    DrainFinished = "drain_finished", Info, "drain finished" {
+        /// Since the signal.
+        took["took_ms"]: Duration,
+        /// Connections that were still open.
+        stragglers: usize,
+    }
+    /// How long the shutdown took could not be kept for the next start.
+    ShutdownRecordFailed = "shutdown_record_failed", Warning, "shutdown record not written" {
+        /// Why.
+        error["cause"]: &'a (dyn Error + 'static),
+    }
+    /// What the previous run left behind, told at the start.
+    PreviousShutdown = "previous_shutdown", Info, "previous shutdown" {
+        /// How long it took.
+        took["took_ms"]: Duration,
+    }
+    /// An upgrade to a WebSocket was refused.
+    HandshakeRefused = "handshake_refused", Info, "handshake refused" {
+        /// Only `request` is known.
+        ids: Ids<'a>,
+        /// The other end of the TCP connection.
+        remote: Option<SocketAddr>,
+        /// What the client was told.
+        code[""]: ErrorCode,
+        /// The response's status.
+        status: u16,
+        /// What was wrong, in the server's words.
+        detail[""]: &'a str,
+    }
+    /// A WebSocket connection is open.
+    ConnectionOpened = "connection_opened", Info, "connection opened" {
+        /// Request and session.
+        ids: Ids<'a>,
+        /// The other end of the TCP connection.
+        remote: Option<SocketAddr>,
+    }
+    /// A WebSocket connection ended. Carries class, code, severity and fingerprint when the reason is an error.
+    ConnectionClosed = "connection_closed", Info, "connection closed" {
+        /// Request, session, and peer if it was ever in a room.
+        ids: Ids<'a>,
+        /// Why.
+        reason: EndReason,
+        /// How long it was open.
+        duration["duration_ms"]: Duration,
+    }
+    /// A peer is in a room.
+    PeerJoined = "peer_joined", Info, "peer joined" {
+        /// All of them.
+        ids: Ids<'a>,
+        /// Peers in the room, this one included.
+        peers: usize,
+        /// The client's count of attempts to come back; 0 for a first join.
+        attempt: u32,
+    }
+    /// A join was refused. At debug level, since a client can cause any number of them; all are counted.
+    JoinRefused = "join_refused", Debug, "join refused" {
+        /// Request and session, and the room that was asked for.
+        ids: Ids<'a>,
+        /// What the client was told.
+        code[""]: ErrorCode,
+        /// The client's count of attempts to come back; 0 for a first join.
+        attempt: u32,
+    }
+    /// A peer is no longer in its room.
+    PeerLeft = "peer_left", Info, "peer left" {
+        /// All of them.
+        ids: Ids<'a>,
+        /// What the others are told.
+        reason: LeaveReason,
+        /// How long it was there.
+        stayed["stayed_ms"]: Duration,
+    }
+    /// The first peer of a room came.
+    RoomOpened = "room_opened", Info, "room opened" {
+        /// Which.
+        room: &'a RoomName,
+    }
+    /// The last peer of a room went.
+    RoomEnded = "room_ended", Info, "room ended" {
+        /// Which.
+        room: &'a RoomName,
+        /// How long it was open.
+        lived["lived_ms"]: Duration,
+    }
+    /// A room's actor died under its peers, who are told and may join again.
+    RoomLost = "room_lost", Error, "room lost" {
+        /// Which.
+        room: &'a RoomName,
+        /// How many were in it.
+        peers: usize,
+    }
+    /// A client's message was answered with an error and the connection stays. At debug level, since a client can
+    /// cause any number of them; all are counted.
+    FrameRefused = "frame_refused", Debug, "frame refused" {
+        /// Whatever is known.
+        ids: Ids<'a>,
+        /// What the client was told.
+        code[""]: ErrorCode,
+        /// What was wrong, in the server's words: never the client's text.
+        detail[""]: &'a str,
+    }
+    /// The server failed at something. Critical when the severity is.
+    ServerFault = "server_fault", Error, "server fault" {
+        /// Whatever is known.
+        ids: Ids<'a>,
+        /// What a client was told, or would be.
+        code[""]: ErrorCode,
+        /// How bad it is.
+        severity[""]: Severity,
+        /// What was attempted; a constant.
+        doing[""]: &'static str,
+        /// Why it failed.
+        error[""]: &'a (dyn Error + 'static),
+    }
+    /// Handling one message took longer than `log.slow_message_ms`.
+    SlowMessage = "slow_message", Warning, "slow message" {
+        /// Whose.
+        ids: Ids<'a>,
+        /// The message's type.
+        kind: &'static str,
+        /// From its read to its place in the last receiver's queue.
+        took["took_ms"]: Duration,
+    }
+    /// An HTTP request took longer than `http.slow_request_ms`.
+    SlowRequest = "slow_request", Warning, "slow request" {
+        /// Only `request` is known.
+        ids: Ids<'a>,
+        /// See [`super::method_label`].
+        method: &'static str,
+        /// The route's pattern.
+        route: &'static str,
+        /// From its head to the response's.
+        took["took_ms"]: Duration,
+    }
+    /// An HTTP request was answered.
+    HttpServed = "http_served", Debug, "http request served" {
+        /// Only `request` is known.
+        ids: Ids<'a>,
+        /// See [`super::method_label`].
+        method: &'static str,
+        /// The route's pattern.
+        route: &'static str,
+        /// The response's status.
+        status: u16,
+        /// From its head to the response's.
+        took["took_ms"]: Duration,
+    }
+    /// Something kept an arbiter's thread from its work: all its connections waited that long.
+    TickLate = "tick_late", Warning, "tick late" {
+        /// Which.
+        arbiter: usize,
+        /// How much later than planned.
+        late["late_ms"]: Duration,
+    }
+    /// `/health` says something else than before. Info when it says `healthy` again.
+    HealthChanged = "health_changed", Warning, "health changed" {
+        /// What it said.
+        from: &'static str,
+        /// What it says.
+        to: &'static str,
+    }
+    /// A thread panicked. A defect, always.
+    Panicked = "panicked", Critical, "panic" {
+        /// The thread's name.
+        thread: &'a str,
+        /// The panic's own words.
+        message[""]: &'a str,
+        /// File, line and column.
+        location: &'a str,
+        /// Where it came from, one frame per line.
+        backtrace: &'a str,
+    }
+    /// The log was read more slowly than it was written, and lines are missing here.
+    LogLinesDropped = "log_lines_dropped", Warning, "log lines dropped" {
+        /// How many since the last such line.
+        lines: u64,
+    }
+}
+
+impl Event<'_> {
+    /// The level of its log line.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::ServerFault { severity: Severity::Critical, .. } => Level::Critical,
+            Self::DrainFinished { stragglers: 1.., .. } => Level::Warning,
+            Self::HealthChanged { to: "healthy", .. } => Level::Info,
+            _ => self.usual_level(),
+        }
+    }
+
+    /// Whether it marks a step in the server's life. Such events come from threads without a tick.
+    pub(super) fn is_milestone(&self) -> bool {
+        matches!(
+            self,
+            Self::ServerStarted { .. }
+                | Self::ServerReady { .. }
+                | Self::DrainStarted { .. }
+                | Self::DrainFinished { .. }
+                | Self::ServerStopped { .. }
+        )
+    }
+}

@@ -1,0 +1,120 @@
+//! How the facts of an event become JSON.
+
+use std::{error::Error, net::SocketAddr, time::Duration};
+
+use slog::Serializer;
+
+use super::{Label, fault};
+use crate::protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId};
+
+/// Whom an event concerns. What is not known is not written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ids<'a> {
+    /// The HTTP request, or the one that a connection began with: `request_id`.
+    pub request: Option<&'a str>,
+    /// `session_id`
+    pub session: Option<SessionId>,
+    /// `peer_id`
+    pub peer: Option<PeerId>,
+    /// `room`
+    pub room: Option<&'a RoomName>,
+}
+
+/// A fact that can be written under a key. The empty key means: not here.
+pub(super) trait Field {
+    fn emit(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        if key.is_empty() { Ok(()) } else { self.write(key, out) }
+    }
+
+    fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result;
+}
+
+impl Field for Ids<'_> {
+    fn write(&self, _: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        if let Some(request) = self.request {
+            out.emit_str("request_id", request)?;
+        }
+        if let Some(session) = self.session {
+            out.emit_arguments("session_id", &format_args!("{session}"))?;
+        }
+        if let Some(peer) = self.peer {
+            out.emit_arguments("peer_id", &format_args!("{peer}"))?;
+        }
+        if let Some(room) = self.room {
+            out.emit_str("room", room.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+impl Field for &str {
+    fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        out.emit_str(key, self)
+    }
+}
+
+impl Field for &RoomName {
+    fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        out.emit_str(key, self.as_str())
+    }
+}
+
+impl Field for SocketAddr {
+    fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        out.emit_arguments(key, &format_args!("{self}"))
+    }
+}
+
+impl<F: Field> Field for Option<F> {
+    fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        self.as_ref().map_or(Ok(()), |value| value.write(key, out))
+    }
+}
+
+impl Field for Duration {
+    /// In milliseconds, to the microsecond.
+    fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        out.emit_f64(key, (self.as_secs_f64() * 1e6).round() / 1e3)
+    }
+}
+
+impl Field for usize {
+    fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        out.emit_usize(key, *self)
+    }
+}
+
+impl Field for u16 {
+    fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        out.emit_u16(key, *self)
+    }
+}
+
+impl Field for u32 {
+    fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        out.emit_u32(key, *self)
+    }
+}
+
+impl Field for u64 {
+    fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        out.emit_u64(key, *self)
+    }
+}
+
+impl Field for &(dyn Error + 'static) {
+    fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        out.emit_str(key, &fault::chain(*self))
+    }
+}
+
+macro_rules! labels_are_fields {
+    ($($label:ty),+) => {
+        $(impl Field for $label {
+            fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+                out.emit_str(key, self.label())
+            }
+        })+
+    };
+}
+labels_are_fields!(EndReason, LeaveReason, ErrorCode, super::Severity);

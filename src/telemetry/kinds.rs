@@ -1,0 +1,90 @@
+//! What is counted by kind: what became of a relayed message, attempts to come back, how bad an error is.
+
+use super::labels::label_set;
+use crate::protocol::ErrorCode;
+
+label_set! {
+    /// What became of one signal towards one receiver.
+    RelayOutcome {
+        /// It is in the receiver's queue.
+        Delivered = "delivered",
+        /// The sender's roster has no such peer.
+        PeerNotFound = "peer_not_found",
+        /// The receiver's mailbox was full; the receiver is being cut.
+        ReceiverFull = "receiver_full",
+        /// The receiver's session has ended, its `peer_left` is on its way.
+        ReceiverGone = "receiver_gone",
+        /// It came from a peer that the receiver's roster lacks, and was dropped there.
+        Stray = "stray",
+    }
+}
+
+label_set! {
+    /// How an attempt to come back (a `join` with `attempt` above 0) ended.
+    Reconnection {
+        /// In a room again.
+        Joined = "joined",
+        /// Refused.
+        Refused = "refused",
+    }
+}
+
+label_set! {
+    /// How bad an error is.
+    Severity {
+        /// A client's mistake, or a cap that did its work. Nobody needs to act.
+        Low = "low",
+        /// A client was cut off or turned away. Worth a look when there are many.
+        Medium = "medium",
+        /// The server failed at something it promised.
+        High = "high",
+        /// A defect or a loss that needs a person now.
+        Critical = "critical",
+    }
+}
+
+impl Severity {
+    /// How bad a refusal with this code is, when nothing more is known.
+    #[must_use]
+    pub fn of(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::InvalidMessage
+            | ErrorCode::MessageTooLarge
+            | ErrorCode::UnknownType
+            | ErrorCode::UnsupportedVersion
+            | ErrorCode::BadHandshake
+            | ErrorCode::OriginDenied
+            | ErrorCode::JoinTimeout
+            | ErrorCode::RoomFull
+            | ErrorCode::RoomClosed
+            | ErrorCode::AlreadyJoined
+            | ErrorCode::NotInRoom
+            | ErrorCode::PeerNotFound
+            | ErrorCode::RateLimited
+            | ErrorCode::ServerDraining => Self::Low,
+            ErrorCode::SlowConsumer | ErrorCode::PingTimeout | ErrorCode::RoomLimit | ErrorCode::OverCapacity => {
+                Self::Medium
+            }
+            ErrorCode::Internal => Self::High,
+        }
+    }
+}
+
+/// The method as a label: one of RFC 9110's names, or `other`, because a client may send any word.
+#[must_use]
+pub fn method_label(method: &str) -> &'static str {
+    const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_up_method_is_no_label_of_its_own() {
+        assert_eq!(method_label("GET"), "GET");
+        assert_eq!(method_label("get"), "other");
+        assert_eq!(method_label("BREW"), "other");
+    }
+}

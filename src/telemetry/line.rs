@@ -1,0 +1,225 @@
+//! One event as one line of JSON, by slog-json.
+
+use std::{cell::RefCell, io, rc::Rc, time::SystemTime};
+
+use slog::{BorrowedKV, Drain, FnValue, KV, Level, OwnedKV, OwnedKVList, PushFnValue, Record, RecordStatic, o};
+
+use super::{Event, Fault, Label};
+
+/// The words of `log.level`, and of `level` in each line.
+const LEVELS: [(&str, Level); 6] = [
+    ("trace", Level::Trace),
+    ("debug", Level::Debug),
+    ("info", Level::Info),
+    ("warning", Level::Warning),
+    ("error", Level::Error),
+    ("critical", Level::Critical),
+];
+
+/// The level of that name; `warn` is taken for `warning`.
+#[must_use]
+pub fn parse_level(word: &str) -> Option<Level> {
+    let word = if word == "warn" { "warning" } else { word };
+    LEVELS.into_iter().find(|(known, _)| *known == word).map(|(_, level)| level)
+}
+
+/// The level's name in lines: a full word in lower case.
+pub(super) fn level_word(level: Level) -> &'static str {
+    LEVELS.into_iter().find(|(_, known)| *known == level).map_or("info", |(word, _)| word)
+}
+
+/// Where slog-json writes: a buffer that is used again for every line.
+#[derive(Clone, Default)]
+struct Shared(Rc<RefCell<Vec<u8>>>);
+
+impl io::Write for Shared {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A thread's formatter. `slog_json::Json` cannot be shared by threads, and a lock around it could be waited for.
+struct Formatter {
+    json: slog_json::Json<Shared>,
+    line: Shared,
+    no_values: OwnedKVList,
+}
+
+thread_local! {
+    static FORMATTER: Formatter = Formatter::new();
+}
+
+impl Formatter {
+    fn new() -> Self {
+        let line = Shared::default();
+        let json = slog_json::Json::new(line.clone())
+            .set_newlines(true)
+            // One by one: slog writes the members of one `o!` in reverse.
+            .add_key_value(o!("ts" => PushFnValue(|_: &Record<'_>, out| {
+                out.emit(format_args!("{}", humantime::format_rfc3339_millis(SystemTime::now())))
+            })))
+            .add_key_value(o!("level" => FnValue(|record: &Record<'_>| level_word(record.level()))))
+            .add_key_value(o!("msg" => PushFnValue(|record: &Record<'_>, out| out.emit(record.msg()))))
+            .build();
+        Self { json, line, no_values: OwnedKV(()).into() }
+    }
+
+    fn format(&self, event: &Event<'_>, fault: Option<&Fault<'_>>) -> io::Result<Vec<u8>> {
+        static HERE: slog::RecordLocation = slog::RecordLocation {
+            file: file!(),
+            line: line!(),
+            column: column!(),
+            function: "",
+            module: module_path!(),
+        };
+        self.line.0.borrow_mut().clear();
+        let facts = RecordStatic { location: &HERE, tag: "", level: event.level() };
+        let values = Facts { event, fault };
+        self.json
+            .log(&Record::new(&facts, &format_args!("{}", event.message()), BorrowedKV(&values)), &self.no_values)?;
+        Ok(self.line.0.borrow().clone())
+    }
+}
+
+/// The event's own keys.
+struct Facts<'a, 'e> {
+    event: &'a Event<'e>,
+    fault: Option<&'a Fault<'e>>,
+}
+
+impl KV for Facts<'_, '_> {
+    fn serialize(&self, _: &Record<'_>, out: &mut dyn slog::Serializer) -> slog::Result {
+        out.emit_str("event", self.event.key())?;
+        self.event.fields(out)?;
+        let Some(fault) = self.fault else { return Ok(()) };
+        out.emit_str("class", fault.code.category().as_str())?;
+        out.emit_str("code", fault.code.as_str())?;
+        out.emit_str("severity", fault.severity.label())?;
+        out.emit_str("doing", fault.doing)?;
+        if let Some(cause) = &fault.cause {
+            out.emit_str("cause", cause)?;
+        }
+        out.emit_arguments("fingerprint", &format_args!("{:016x}", fault.fingerprint))
+    }
+}
+
+/// The line, with its line end. `None` on a thread that is being torn down.
+pub(super) fn format(event: &Event<'_>, fault: Option<&Fault<'_>>) -> Option<Vec<u8>> {
+    FORMATTER.try_with(|formatter| formatter.format(event, fault).ok()).ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fmt};
+
+    use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::telemetry::{EVENTS, redaction::leaks, samples};
+
+    /// A JSON object that keeps what is written twice.
+    struct Members(Vec<(String, Value)>);
+
+    impl<'de> Deserialize<'de> for Members {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct All;
+            impl<'de> Visitor<'de> for All {
+                type Value = Members;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("an object")
+                }
+
+                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                    let mut members = Vec::new();
+                    while let Some(member) = map.next_entry()? {
+                        members.push(member);
+                    }
+                    Ok(Members(members))
+                }
+            }
+            deserializer.deserialize_map(All)
+        }
+    }
+
+    impl Members {
+        fn of(event: &Event<'_>) -> Self {
+            let line = format(event, Fault::of(event).as_ref()).expect("a line");
+            let text = String::from_utf8(line).expect("UTF-8");
+            assert_eq!(text.find('\n'), Some(text.len() - 1), "one line, with its end");
+            assert_eq!(leaks(&text), None, "{text}");
+            serde_json::from_str(&text).expect("a JSON object")
+        }
+
+        fn get(&self, key: &str) -> Option<&str> {
+            self.0.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_str())
+        }
+    }
+
+    #[test]
+    fn every_event_is_one_object_with_the_common_keys_and_no_key_twice() {
+        let mut seen = BTreeSet::new();
+        samples::each(|event| {
+            let line = Members::of(&event);
+            let keys: BTreeSet<&str> = line.0.iter().map(|(key, _)| key.as_str()).collect();
+            assert_eq!(keys.len(), line.0.len(), "{}: a key is there twice", event.key());
+            let first: Vec<&str> = line.0.iter().take(4).map(|(key, _)| key.as_str()).collect();
+            assert_eq!(first, ["ts", "level", "msg", "event"]);
+            assert_eq!(line.get("event"), Some(event.key()));
+            assert_eq!(line.get("msg"), Some(event.message()));
+            assert_eq!(line.get("level").and_then(parse_level), Some(event.level()));
+            let ts = line.get("ts").expect("a time");
+            assert!(ts.len() == 24 && ts.ends_with('Z') && humantime::parse_rfc3339(ts).is_ok(), "{ts}");
+            seen.insert(event.key());
+        });
+        let known: BTreeSet<&str> = EVENTS.iter().map(|event| event.key).collect();
+        assert_eq!(seen, known, "a sample of each");
+    }
+
+    #[test]
+    fn what_is_an_error_says_so_in_full() {
+        samples::each(|event| {
+            let line = Members::of(&event);
+            let error = Fault::of(&event).is_some();
+            for key in ["class", "code", "severity", "doing", "fingerprint"] {
+                assert_eq!(line.get(key).is_some(), error, "{}: {key}", event.key());
+            }
+        });
+    }
+
+    #[test]
+    fn a_fault_names_its_cause_and_whom_it_concerned() {
+        samples::each(|event| {
+            let Event::ServerFault { ids, .. } = event else { return };
+            let line = Members::of(&event);
+            assert_eq!(line.get("cause"), Some("after 5 s"));
+            assert_eq!(line.get("class"), Some("SERVER"));
+            assert_eq!(line.get("request_id"), Some("req-1"));
+            assert_eq!(line.get("room"), Some("den \"1\""));
+            assert_eq!(line.get("session_id").map(str::to_owned), ids.session.map(|id| id.to_string()));
+            assert_eq!(line.get("peer_id").map(str::to_owned), ids.peer.map(|id| id.to_string()));
+        });
+    }
+
+    #[test]
+    fn a_foreign_error_that_quotes_sdp_is_withheld() {
+        let error = io::Error::other("bad text: v=0\r\no=- 1 2 IN IP4 192.0.2.1");
+        let event = Event::ShutdownRecordFailed { error: &error };
+        assert_eq!(Members::of(&event).get("cause"), Some("(withheld: contains SDP)"));
+    }
+
+    #[test]
+    fn levels_have_full_names_and_warn_is_understood() {
+        for (word, level) in LEVELS {
+            assert_eq!((parse_level(word), level_word(level)), (Some(level), word));
+        }
+        assert_eq!(parse_level("warn"), Some(Level::Warning));
+        assert_eq!(parse_level("loud"), None);
+    }
+}

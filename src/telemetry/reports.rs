@@ -1,0 +1,33 @@
+//! Absolute values from whoever owns the truth. They travel with the counts; the newest one wins.
+
+use std::time::{Duration, SystemTime};
+
+/// What one arbiter's shared tick knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArbiterReport {
+    /// Which arbiter, from 0.
+    pub arbiter: usize,
+    /// Open WebSocket connections on it.
+    pub connections: usize,
+    /// Those of them that are in a room.
+    pub joined: usize,
+    /// How much later than planned this tick came: how long something kept the thread from its work.
+    pub tick_delay: Duration,
+}
+
+/// The supervisor's truth, sent from its own tick. That it comes at all is the server's heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CensusReport {
+    /// When it was taken.
+    pub at: SystemTime,
+    /// Rooms with at least one seat.
+    pub rooms: usize,
+    /// Seats taken.
+    pub peers: usize,
+    /// Joins in the last 60 s.
+    pub joins_per_minute: u64,
+    /// Leaves in the last 60 s.
+    pub leaves_per_minute: u64,
+    /// `occupancy[n - 1]` rooms hold exactly `n` peers; the last entry holds the fuller ones, too.
+    pub occupancy: Vec<u64>,
+}

@@ -1,0 +1,66 @@
+//! One of each event, for the tests that hold for all of them.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use super::{Event, Ids, Severity};
+use crate::protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId};
+
+const TOOK: Duration = Duration::from_micros(1500);
+
+/// Calls `with` with one of each.
+pub(super) fn each(mut with: impl FnMut(Event<'_>)) {
+    let room = RoomName::parse("den \"1\"", 128).expect("a room");
+    let ids = Ids {
+        request: Some("req-1"),
+        session: Some(SessionId::random()),
+        peer: Some(PeerId::random()),
+        room: Some(&room),
+    };
+    let error = io::Error::new(io::ErrorKind::TimedOut, "after 5 s");
+    let all: [&[Event<'_>]; 3] = [&server(&error), &connection(ids, &error), &rooms(ids, &room)];
+    all.into_iter().flatten().for_each(|event| with(*event));
+}
+
+fn server(error: &io::Error) -> [Event<'_>; 13] {
+    let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+    [
+        Event::ServerStarted { version: "0.1.0", public: address, ops: address, workers: 2 },
+        Event::ServerReady { took: TOOK },
+        Event::ServerStopped { took: TOOK },
+        Event::ConfigWarning { what: "server.max_connections is 10000, file descriptors 1024" },
+        Event::DrainStarted { connections: 3, drain: TOOK },
+        Event::DrainFinished { took: TOOK, stragglers: 0 },
+        Event::ShutdownRecordFailed { error },
+        Event::PreviousShutdown { took: TOOK },
+        Event::TickLate { arbiter: 1, late: TOOK },
+        Event::HealthChanged { from: "healthy", to: "degraded" },
+        Event::Panicked { thread: "arbiter", message: "oh", location: "src/a.rs:1:2", backtrace: "0: main\n1: b\n" },
+        Event::LogLinesDropped { lines: 7 },
+        Event::SlowRequest { ids: Ids::default(), method: "GET", route: "/health", took: TOOK },
+    ]
+}
+
+fn connection<'a>(ids: Ids<'a>, error: &'a io::Error) -> [Event<'a>; 7] {
+    let remote = Some(SocketAddr::from(([192, 0, 2, 7], 50_000)));
+    let code = ErrorCode::OverCapacity;
+    [
+        Event::HandshakeRefused { ids, remote, code, status: 503, detail: "10000 connections are open" },
+        Event::ConnectionOpened { ids, remote },
+        Event::ConnectionClosed { ids, reason: EndReason::SlowConsumer, duration: TOOK },
+        Event::FrameRefused { ids, code: ErrorCode::InvalidMessage, detail: "unknown field `token`" },
+        Event::ServerFault { ids, code: ErrorCode::Internal, severity: Severity::High, doing: "joining", error },
+        Event::SlowMessage { ids, kind: "offer", took: TOOK },
+        Event::HttpServed { ids, method: "GET", route: "/health", status: 200, took: TOOK },
+    ]
+}
+
+fn rooms<'a>(ids: Ids<'a>, room: &'a RoomName) -> [Event<'a>; 6] {
+    [
+        Event::PeerJoined { ids, peers: 2, attempt: 1 },
+        Event::JoinRefused { ids, code: ErrorCode::RoomFull, attempt: 1 },
+        Event::PeerLeft { ids, reason: LeaveReason::Left, stayed: TOOK },
+        Event::RoomOpened { room },
+        Event::RoomEnded { room, lived: TOOK },
+        Event::RoomLost { room, peers: 2 },
+    ]
+}

@@ -1,0 +1,214 @@
+//! Everything that one thread counted since it last reported.
+
+use super::{
+    ArbiterReport, Buckets, CensusReport, Counts, Reconnection, RelayOutcome, Severity, buckets,
+    http_counts::HttpCounts, notes::Notes,
+};
+use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason};
+
+/// A thread's counts since its last flush; also, in the metrics actor, everything since the start. Plain numbers: the
+/// hot path adds to them without locks, allocation or hashing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tally {
+    /// Messages read from clients.
+    pub messages_in: Counts<FrameKind, 19>,
+    /// Messages put into clients' queues.
+    pub messages_out: Counts<FrameKind, 19>,
+    /// Octets of messages read, without frame heads.
+    pub bytes_in: u64,
+    /// Octets of messages queued, with frame heads.
+    pub bytes_out: u64,
+    /// Relayed signals by outcome, one per receiver.
+    pub relays: Counts<RelayOutcome, 5>,
+    /// From a message's read to its place in the receiver's queue, one message in 16.
+    pub handling: Buckets<19>,
+    /// Messages whose handling was logged as slow.
+    pub slow_messages: u64,
+    /// WebSocket pings sent to silent clients.
+    pub pings_sent: u64,
+    /// Frames thrown away because their receiver's connection was cut.
+    pub discarded_frames: u64,
+    /// Octets of those frames.
+    pub discarded_bytes: u64,
+
+    /// Connections opened.
+    pub connections_opened: u64,
+    /// Connections ended, by reason.
+    pub connections_closed: Counts<EndReason, 11>,
+    /// How long they lasted.
+    pub connection_duration: Buckets<13>,
+    /// Handshakes refused.
+    pub handshakes_refused: Counts<ErrorCode, 19>,
+
+    /// Joins granted.
+    pub joins: u64,
+    /// Joins refused.
+    pub join_rejections: Counts<ErrorCode, 19>,
+    /// Joins with `attempt` above 0, by result.
+    pub reconnections: Counts<Reconnection, 2>,
+    /// Stays in a room that ended, by reason.
+    pub leaves: Counts<LeaveReason, 7>,
+    /// How long they lasted.
+    pub stay: Buckets<13>,
+    /// Rooms opened.
+    pub rooms_opened: u64,
+    /// Rooms that ended with their last peer.
+    pub rooms_ended: u64,
+    /// Rooms whose actor died.
+    pub rooms_lost: u64,
+    /// How long rooms lasted.
+    pub room_lifetime: Buckets<13>,
+
+    /// Errors by code, one row per [`Severity`].
+    pub errors: [Counts<ErrorCode, 19>; 4],
+    /// What the journal of errors is told.
+    pub notes: Notes,
+    /// Panics on any thread.
+    pub panics: u64,
+    /// HTTP requests.
+    pub http: HttpCounts,
+
+    /// Ticks that came so late that it was logged.
+    pub ticks_late: u64,
+    /// How late ticks came.
+    pub tick_delay: Buckets<10>,
+    /// Log lines that were dropped.
+    pub log_lines_dropped: u64,
+    /// Reports the metrics actor had no room for; their counts came with a later one.
+    pub records_refused: u64,
+
+    /// The latest report of this thread's arbiter.
+    pub arbiter: Option<ArbiterReport>,
+    /// The latest census, on the supervisor's thread.
+    pub census: Option<CensusReport>,
+    /// Whether `/readyz` says 200. To be set on one thread only: reports of several come in no particular order.
+    pub ready: Option<bool>,
+    /// Whether the server is draining. To be set on the same thread as `ready`.
+    pub draining: Option<bool>,
+}
+
+impl Tally {
+    /// Nothing counted.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            messages_in: Counts::new(),
+            messages_out: Counts::new(),
+            bytes_in: 0,
+            bytes_out: 0,
+            relays: Counts::new(),
+            handling: Buckets::new(&buckets::HANDLING),
+            slow_messages: 0,
+            pings_sent: 0,
+            discarded_frames: 0,
+            discarded_bytes: 0,
+            connections_opened: 0,
+            connections_closed: Counts::new(),
+            connection_duration: Buckets::new(&buckets::LIFETIME),
+            handshakes_refused: Counts::new(),
+            joins: 0,
+            join_rejections: Counts::new(),
+            reconnections: Counts::new(),
+            leaves: Counts::new(),
+            stay: Buckets::new(&buckets::LIFETIME),
+            rooms_opened: 0,
+            rooms_ended: 0,
+            rooms_lost: 0,
+            room_lifetime: Buckets::new(&buckets::LIFETIME),
+            errors: [Counts::new(); 4],
+            notes: Notes::new(),
+            panics: 0,
+            http: HttpCounts::new(),
+            ticks_late: 0,
+            tick_delay: Buckets::new(&buckets::DELAY),
+            log_lines_dropped: 0,
+            records_refused: 0,
+            arbiter: None,
+            census: None,
+            ready: None,
+            draining: None,
+        }
+    }
+
+    /// Counts one message read, of `octets` without its frame head.
+    pub fn message_in(&mut self, kind: FrameKind, octets: usize) {
+        self.messages_in.add(kind);
+        self.bytes_in += octets as u64;
+    }
+
+    /// Counts one message queued, of `octets` with its frame head.
+    pub fn message_out(&mut self, kind: FrameKind, octets: usize) {
+        self.messages_out.add(kind);
+        self.bytes_out += octets as u64;
+    }
+
+    /// Counts one error.
+    pub fn count_error(&mut self, code: ErrorCode, severity: Severity) {
+        self.errors[severity as usize].add(code);
+    }
+
+    /// Notes what this tick found, and how late it was.
+    pub fn report(&mut self, report: ArbiterReport) {
+        self.tick_delay.observe(report.tick_delay);
+        self.arbiter = Some(report);
+    }
+
+    /// Adds what was counted later.
+    pub fn merge(&mut self, later: Self) {
+        self.merge_traffic(&later);
+        self.merge_rooms(&later);
+        self.merge_server(&later);
+        self.notes.merge(later.notes);
+        self.http.merge(later.http);
+        self.arbiter = later.arbiter.or(self.arbiter);
+        self.census = later.census.or(self.census.take());
+        self.ready = later.ready.or(self.ready);
+        self.draining = later.draining.or(self.draining);
+    }
+
+    fn merge_traffic(&mut self, later: &Self) {
+        self.messages_in.merge(&later.messages_in);
+        self.messages_out.merge(&later.messages_out);
+        self.bytes_in += later.bytes_in;
+        self.bytes_out += later.bytes_out;
+        self.relays.merge(&later.relays);
+        self.handling.merge(&later.handling);
+        self.slow_messages += later.slow_messages;
+        self.pings_sent += later.pings_sent;
+        self.discarded_frames += later.discarded_frames;
+        self.discarded_bytes += later.discarded_bytes;
+        self.connections_opened += later.connections_opened;
+        self.connections_closed.merge(&later.connections_closed);
+        self.connection_duration.merge(&later.connection_duration);
+        self.handshakes_refused.merge(&later.handshakes_refused);
+    }
+
+    fn merge_rooms(&mut self, later: &Self) {
+        self.joins += later.joins;
+        self.join_rejections.merge(&later.join_rejections);
+        self.reconnections.merge(&later.reconnections);
+        self.leaves.merge(&later.leaves);
+        self.stay.merge(&later.stay);
+        self.rooms_opened += later.rooms_opened;
+        self.rooms_ended += later.rooms_ended;
+        self.rooms_lost += later.rooms_lost;
+        self.room_lifetime.merge(&later.room_lifetime);
+    }
+
+    fn merge_server(&mut self, later: &Self) {
+        for (mine, more) in self.errors.iter_mut().zip(&later.errors) {
+            mine.merge(more);
+        }
+        self.panics += later.panics;
+        self.ticks_late += later.ticks_late;
+        self.tick_delay.merge(&later.tick_delay);
+        self.log_lines_dropped += later.log_lines_dropped;
+        self.records_refused += later.records_refused;
+    }
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self::new()
+    }
+}
