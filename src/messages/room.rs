@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix::Message;
+use actix::{Message, Recipient};
 
 use super::session::Member;
 use crate::protocol::{LeaveReason, Meta, PeerId};
@@ -17,6 +17,8 @@ pub struct Admit {
     pub meta: Option<Meta>,
     /// The `id` of its `join`, for the `joined` frame.
     pub re: Option<Box<str>>,
+    /// The session's number of this stay, for its first roster.
+    pub stay: u32,
 }
 
 /// From the supervisor, must arrive: this peer's seat is free. When it was the last, the room stops itself; the
@@ -40,4 +42,21 @@ pub struct Update {
     pub meta: Meta,
     /// The `id` of the request.
     pub re: Option<Box<str>>,
+}
+
+/// How the supervisor reaches one room.
+#[derive(Debug, Clone)]
+pub struct RoomPorts {
+    /// Takes peers in.
+    pub admit: Recipient<Admit>,
+    /// Lets peers go.
+    pub remove: Recipient<Remove>,
+}
+
+impl RoomPorts {
+    /// Whether the room's actor is alive. `false` is final.
+    #[must_use]
+    pub fn connected(&self) -> bool {
+        self.admit.connected()
+    }
 }

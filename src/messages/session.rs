@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use actix::{Message, Recipient};
 
 use super::{Cut, room::Update};
-use crate::protocol::{EndReason, Meta, PeerId, RoomName, SessionId, TextFrame};
+use crate::protocol::{EndReason, FrameKind, Meta, PeerId, RoomName, SessionId, SignalKind, TextFrame};
 
 /// All letters to a session in one type: a `Recipient` costs some 120 octets, and a session would need one per letter.
 /// One mailbox keeps them in order, too.
@@ -28,6 +28,8 @@ pub enum ToSession {
 pub struct Deliver {
     /// The sending peer, stamped by its session.
     pub from: PeerId,
+    /// What it is, for the counts.
+    pub kind: SignalKind,
     /// Built once by the sender, shared by all receivers.
     pub frame: TextFrame,
     /// When the sender read the message, on one message in 16: the sample that handling time is measured by.
@@ -49,8 +51,8 @@ pub struct Roster {
 pub enum News {
     /// The receiver itself is in: its first roster. The session completes the `joined` frame from it.
     Joined(Box<Welcomed>),
-    /// Somebody else came, left or changed: the encoded frame.
-    Changed(TextFrame),
+    /// Somebody else came, left or changed: the encoded frame, and what it is, for the counts.
+    Changed(FrameKind, TextFrame),
     /// The receiver's own `update` was taken: its `peer_updated`, with the request's `re`.
     Updated(TextFrame),
 }
@@ -58,6 +60,8 @@ pub enum News {
 /// What a newcomer is told in `joined`, beside what its session knows itself.
 #[derive(Debug, Clone)]
 pub struct Welcomed {
+    /// The number of the stay, as the session gave it in its `Join`.
+    pub stay: u32,
     /// The JSON array for `joined.peers`.
     pub peers: String,
     /// The newcomer's own metadata.
@@ -69,8 +73,10 @@ pub struct Welcomed {
 /// The supervisor found the session's room dead. The session is in no room any more and may join again.
 #[derive(Debug, Clone)]
 pub struct Evict {
-    /// The room that ended. A session that is in another one by now ignores the letter.
+    /// The room that ended.
     pub room: RoomName,
+    /// The number of the stay, as the session gave it in its `Join`: news of a former one changes nothing.
+    pub stay: u32,
 }
 
 /// The server is going away: say `bye`, and close after `close_after_ms` with [`EndReason::ServerDraining`].

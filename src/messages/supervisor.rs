@@ -19,6 +19,11 @@ pub struct Join {
     pub meta: Option<Meta>,
     /// Passed on to the room, for the `joined` frame.
     pub re: Option<Box<str>>,
+    /// The client's reconnection counter; above 0, the join's result counts as that of a reconnection.
+    pub attempt: u32,
+    /// The session's own number of this stay. It comes back in `joined` and in an eviction, so that the session can tell
+    /// news of this stay from news of a former one.
+    pub stay: u32,
 }
 
 /// The answer to a [`Join`] that was granted. The session is in the room when its first roster comes, which may be before
@@ -47,6 +52,11 @@ pub struct Leave {
     /// What the others are told.
     pub reason: LeaveReason,
 }
+
+/// From the shutdown, must arrive: nobody gets a seat from now on; whoever has one keeps it.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct StopJoins;
 
 /// From the health check, a request: how many are here? That it is answered is what the check asks.
 #[derive(Debug, Clone, Copy, Message)]

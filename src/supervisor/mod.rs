@@ -1,1 +1,20 @@
-//! TODO
+//! The supervisor: one actor for the whole server.
+//!
+//! - **Owns** the map of rooms, every seat (by the session's name), the caps, and churn.
+//! - **Hears** `Join`, `Leave` from sessions, `StopJoins` from the shutdown, `TakeCensus` from the health check.
+//! - **Says** `Admit` and `Remove` to rooms, `Evict` to the peers of a room that died, its census to the metrics.
+//! - **Never** tells a peer who else is in its room (that is the room's), sees a signal, or waits for anybody.
+mod actor;
+mod churn;
+mod news;
+mod occupancy;
+pub mod state;
+
+pub use actor::{SpawnRoom, Supervisor};
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod simulation;

@@ -1,0 +1,101 @@
+//! Sessions that write down what they hear.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{Actor, Addr, Context, Handler};
+use tokio::sync::mpsc;
+
+use crate::{
+    messages::{
+        Cut,
+        session::{Evict, Member, News, Roster, ToSession},
+    },
+    protocol::{PeerId, SessionId},
+};
+
+/// Long enough on a busy machine; with a stopped clock it passes as soon as nothing is left to do.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+struct Recorder {
+    capacity: usize,
+    heard: mpsc::UnboundedSender<ToSession>,
+}
+
+impl Actor for Recorder {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(self.capacity);
+    }
+}
+
+impl Handler<ToSession> for Recorder {
+    type Result = ();
+
+    fn handle(&mut self, letter: ToSession, _: &mut Self::Context) {
+        let _ = self.heard.send(letter);
+    }
+}
+
+/// A mailbox, as many members with it as the test likes, and everything that came, in order.
+pub(crate) struct FakeSession {
+    mailbox: Addr<Recorder>,
+    heard: mpsc::UnboundedReceiver<ToSession>,
+}
+
+impl FakeSession {
+    pub(crate) fn new() -> Self {
+        Self::with_capacity(256)
+    }
+
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        let (sender, heard) = mpsc::unbounded_channel();
+        let mailbox = Recorder { capacity, heard: sender }.start();
+        Self { mailbox, heard }
+    }
+
+    /// A peer that is reached through this mailbox.
+    pub(crate) fn member(&self) -> Arc<Member> {
+        let port = self.mailbox.clone().recipient();
+        Arc::new(Member { peer: PeerId::random(), session: SessionId::random(), port, cut: Cut::default() })
+    }
+
+    /// The next letter, whatever it is.
+    pub(crate) async fn hear(&mut self) -> ToSession {
+        let letter = tokio::time::timeout(DEADLINE, self.heard.recv()).await;
+        letter.expect("a letter before the deadline").expect("the recorder lives")
+    }
+
+    pub(crate) async fn skip(&mut self, letters: usize) {
+        for _ in 0..letters {
+            self.hear().await;
+        }
+    }
+
+    pub(crate) async fn hear_roster(&mut self) -> Roster {
+        match self.hear().await {
+            ToSession::Roster(roster) => roster,
+            other => panic!("expected a roster, heard {other:?}"),
+        }
+    }
+
+    /// The JSON of the next roster's news; of a welcome, that of the others.
+    pub(crate) async fn hear_news(&mut self) -> String {
+        match self.hear_roster().await.news {
+            News::Joined(welcomed) => welcomed.peers,
+            News::Changed(_, frame) | News::Updated(frame) => String::from_utf8(frame.json().to_vec()).expect("UTF-8"),
+        }
+    }
+
+    pub(crate) async fn hear_evict(&mut self) -> Evict {
+        match self.hear().await {
+            ToSession::Evict(evict) => evict,
+            other => panic!("expected an eviction, heard {other:?}"),
+        }
+    }
+
+    /// Whether all that came has been heard.
+    pub(crate) fn is_silent(&mut self) -> bool {
+        self.heard.try_recv().is_err()
+    }
+}

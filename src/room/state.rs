@@ -1,0 +1,117 @@
+//! The rules of one room: who is in it, since when relative to the others, and who is told what. No actix, no clock.
+//!
+//! `M` is how a peer is reached. The rules keep it and hand it back; they never use it.
+
+use crate::protocol::{LeaveReason, Meta, PeerId};
+
+/// What the shell is to carry out, in the order given, with the room as it is after the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// The others hear that this peer came.
+    TellJoined(PeerId),
+    /// This peer gets its first roster.
+    Welcome(PeerId),
+    /// Everybody hears that this peer is gone.
+    TellLeft(PeerId, LeaveReason),
+    /// The others get this peer's new metadata.
+    TellUpdated(PeerId),
+    /// This peer hears that its update was taken.
+    Confirm(PeerId),
+    /// An update came from a peer that is not here (it left while the letter was on its way): counted, nothing else.
+    CountStray(PeerId),
+    /// Nobody is left.
+    Stop,
+}
+
+/// One peer in the room.
+#[derive(Debug)]
+pub struct Occupant<M> {
+    /// Its name.
+    pub peer: PeerId,
+    /// What it wants the others to know of it.
+    pub meta: Option<Meta>,
+    /// How it is reached.
+    pub member: M,
+}
+
+/// The members of one room, in joining order. The order is what politeness hangs on: of two peers, the one that joined
+/// later is polite, for as long as both are here.
+#[derive(Debug)]
+pub struct State<M> {
+    occupants: Vec<Occupant<M>>,
+}
+
+impl<M> Default for State<M> {
+    fn default() -> Self {
+        Self { occupants: Vec::new() }
+    }
+}
+
+impl<M> State<M> {
+    /// Lets a peer in, as the last. The members hear of it first and the newcomer is welcomed last, so that nobody hears
+    /// an offer from a peer it was not told of.
+    ///
+    /// The supervisor gives nobody a second seat, so a peer that is here already changes nothing.
+    pub fn admit(&mut self, peer: PeerId, meta: Option<Meta>, member: M) -> Vec<Effect> {
+        if self.position(peer).is_some() {
+            return Vec::new();
+        }
+        let alone = self.occupants.is_empty();
+        self.occupants.push(Occupant { peer, meta, member });
+        if alone { vec![Effect::Welcome(peer)] } else { vec![Effect::TellJoined(peer), Effect::Welcome(peer)] }
+    }
+
+    /// Lets a peer go; with the last one, the room ends.
+    pub fn remove(&mut self, peer: PeerId, reason: LeaveReason) -> Vec<Effect> {
+        let Some(at) = self.position(peer) else { return Vec::new() };
+        self.occupants.remove(at);
+        if self.occupants.is_empty() { vec![Effect::Stop] } else { vec![Effect::TellLeft(peer, reason)] }
+    }
+
+    /// Takes a peer's new metadata, whole.
+    pub fn update(&mut self, peer: PeerId, meta: Meta) -> Vec<Effect> {
+        let Some(at) = self.position(peer) else { return vec![Effect::CountStray(peer)] };
+        self.occupants[at].meta = Some(meta);
+        if self.occupants.len() == 1 {
+            vec![Effect::Confirm(peer)]
+        } else {
+            vec![Effect::TellUpdated(peer), Effect::Confirm(peer)]
+        }
+    }
+
+    /// That peer, if it is here.
+    pub fn occupant(&self, peer: PeerId) -> Option<&Occupant<M>> {
+        self.occupants.iter().find(|o| o.peer == peer)
+    }
+
+    /// Everybody, in joining order.
+    pub fn occupants(&self) -> &[Occupant<M>] {
+        &self.occupants
+    }
+
+    /// Everybody else, in joining order.
+    pub fn others(&self, peer: PeerId) -> impl Iterator<Item = &Occupant<M>> {
+        self.occupants.iter().filter(move |o| o.peer != peer)
+    }
+
+    /// Everybody else as `peer` sees them: with whether `peer` is polite towards them, which it is towards those that
+    /// were here before it.
+    pub fn seen_by(&self, peer: PeerId) -> impl Iterator<Item = (PeerId, Option<&Meta>, bool)> {
+        let own = self.position(peer).unwrap_or(self.occupants.len());
+        let seen = self.occupants.iter().enumerate().filter(move |(at, _)| *at != own);
+        seen.map(move |(at, o)| (o.peer, o.meta.as_ref(), at < own))
+    }
+
+    fn position(&self, peer: PeerId) -> Option<usize> {
+        self.occupants.iter().position(|o| o.peer == peer)
+    }
+}
+
+impl<M: Clone> State<M> {
+    /// Everybody, sorted by name: the content of a snapshot.
+    pub fn sorted(&self) -> Vec<(PeerId, M)> {
+        let mut members: Vec<_> = self.occupants.iter().map(|o| (o.peer, o.member.clone())).collect();
+        members.sort_unstable_by_key(|(peer, _)| *peer);
+        members
+    }
+}

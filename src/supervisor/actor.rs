@@ -1,0 +1,174 @@
+//! The shell of the supervisor: unpacks letters, asks the rules, sends what they say.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, AsyncContext, Context, Handler, MessageResult};
+
+use super::{
+    news,
+    state::{Left, Limits, Lost, State},
+};
+use crate::{
+    messages::{
+        must_arrive,
+        room::{Admit, Remove, RoomPorts},
+        session::{Evict, Member, ToSession},
+        supervisor::{Join, JoinRefused, Leave, Seat, StopJoins, TakeCensus},
+    },
+    protocol::{LeaveReason, RoomName},
+    telemetry,
+};
+
+/// How often dead rooms are looked for. Their peers are to hear of it within a second: half of that is left for a sweep
+/// that comes late.
+const SWEEP_EVERY: Duration = Duration::from_millis(500);
+/// How often the census is reported: the resolution of the heartbeat that alerts watch.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// Unbounded, on purpose. What waits here is bounded by what causes it: per session one `Join` (it awaits the answer)
+/// and one `Leave`, and connections are capped before any actor exists. And a bound would hang joins instead of
+/// refusing them: actix 0.13.5 never wakes a request that found the mailbox full.
+const MAILBOX: usize = 0;
+
+/// Starts a room of that name and capacity, and says how it is reached. `app.rs` decides on which arbiter.
+pub type SpawnRoom = Box<dyn Fn(RoomName, usize) -> RoomPorts + Send>;
+
+/// Who sits on a seat.
+pub(super) struct Seated {
+    pub(super) member: Arc<Member>,
+    /// The session's own number of this stay.
+    stay: u32,
+}
+
+/// The actor that knows every room and every seat.
+pub struct Supervisor {
+    state: State<Seated, Arc<RoomPorts>>,
+    spawn_room: SpawnRoom,
+}
+
+impl Supervisor {
+    /// With no rooms yet.
+    pub fn new(limits: Limits, spawn_room: SpawnRoom) -> Self {
+        Self { state: State::new(limits, now()), spawn_room }
+    }
+
+    fn join(&mut self, join: Join) -> Result<Seat, JoinRefused> {
+        let Join { member, room, meta, re, attempt, stay } = join;
+        self.bury(&room);
+        match self.take_seat(Seated { member: Arc::clone(&member), stay }, &room) {
+            Ok((seat, ports)) => {
+                news::joined(&member, &room, seat, attempt);
+                if !must_arrive(&ports.admit, Admit { member, meta, re, stay }) {
+                    // It died just now. The newcomer has a seat, and hears of the end as the others do.
+                    self.lose(&room);
+                }
+                Ok(seat)
+            }
+            Err(refused) => {
+                news::refused(&member, &room, refused, attempt);
+                Err(refused)
+            }
+        }
+    }
+
+    fn take_seat(&mut self, seated: Seated, room: &RoomName) -> Result<(Seat, Arc<RoomPorts>), JoinRefused> {
+        let capacity = self.state.limits().peers_per_room;
+        let open = || Arc::new((self.spawn_room)(room.clone(), capacity));
+        let granted = self.state.join(seated.member.session, seated, room, now(), open)?;
+        Ok((Seat { peers: granted.peers }, granted.ports))
+    }
+
+    fn leave(&mut self, leave: Leave) {
+        let Some(left) = self.state.leave(leave.session, now()) else { return };
+        let Left { seat, room, ports, ended } = left;
+        news::left(&seat, &room, leave.reason);
+        let there = must_arrive(&ports.remove, Remove { peer: seat.member.member.peer, reason: leave.reason });
+        match ended {
+            Some(lived) if there => news::room_ended(&room, lived),
+            Some(_) => news::room_lost(&room, 1),
+            None if there => {}
+            None => self.lose(&room),
+        }
+    }
+
+    /// A room that is dead and not yet noticed takes nobody in; the next join to its name starts a fresh one.
+    fn bury(&mut self, room: &RoomName) {
+        if self.state.ports(room).is_some_and(|ports| !ports.connected()) {
+            self.lose(room);
+        }
+    }
+
+    fn lose(&mut self, room: &RoomName) {
+        if let Some(lost) = self.state.lose(room, now()) {
+            evict(&lost);
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.state.sweep(now(), |ports| ports.connected()).iter().for_each(evict);
+    }
+
+    fn report(&mut self) {
+        news::census(self.state.census(now()));
+        telemetry::flush();
+    }
+}
+
+/// Tells everybody who was in a room that died. A session whose mailbox is full is cut by that, and has no seat to free.
+fn evict(lost: &Lost<Seated>) {
+    news::room_lost(&lost.room, lost.seats.len());
+    for seat in &lost.seats {
+        news::left(seat, &lost.room, LeaveReason::RoomClosed);
+        let Seated { member, stay } = &seat.member;
+        member.post(ToSession::Evict(Evict { room: lost.room.clone(), stay: *stay }));
+    }
+}
+
+/// tokio's clock, which tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(SWEEP_EVERY, |supervisor, _| supervisor.sweep());
+        ctx.run_interval(REPORT_EVERY, |supervisor, _| supervisor.report());
+    }
+}
+
+impl Handler<Join> for Supervisor {
+    type Result = Result<Seat, JoinRefused>;
+
+    fn handle(&mut self, join: Join, _: &mut Self::Context) -> Self::Result {
+        self.join(join)
+    }
+}
+
+impl Handler<Leave> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, leave: Leave, _: &mut Self::Context) {
+        self.leave(leave);
+    }
+}
+
+impl Handler<StopJoins> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: StopJoins, _: &mut Self::Context) {
+        self.state.stop_joins();
+    }
+}
+
+impl Handler<TakeCensus> for Supervisor {
+    type Result = MessageResult<TakeCensus>;
+
+    fn handle(&mut self, _: TakeCensus, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.state.census(now()))
+    }
+}

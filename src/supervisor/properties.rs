@@ -1,0 +1,228 @@
+//! The rules of seats and rooms against a naive model, over random histories.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, proptest};
+use proptest::test_runner::TestCaseError;
+
+use super::state::{Limits, State};
+use crate::{
+    messages::supervisor::Census,
+    protocol::{ErrorCode, RoomName, SessionId},
+};
+
+const SESSIONS: usize = 8;
+const ROOMS: usize = 4;
+/// Small, so that random histories meet them.
+const LIMITS: Limits = Limits { peers_per_room: 3, rooms: 3 };
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Join(usize, usize),
+    Leave(usize),
+    /// The room's actor dies, unnoticed as yet.
+    Kill(usize),
+    Sweep,
+    Wait(u64),
+    StopJoins,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    (0..100_u8, 0..SESSIONS, 0..ROOMS, 0..40_u64).prop_map(|(kind, session, room, seconds)| match kind {
+        0..=54 => Step::Join(session, room),
+        55..=79 => Step::Leave(session),
+        80..=86 => Step::Kill(room),
+        87..=91 => Step::Sweep,
+        92..=98 => Step::Wait(seconds),
+        _ => Step::StopJoins,
+    })
+}
+
+/// One incarnation of a room, as the rules hold it: a number.
+type Incarnation = usize;
+
+/// The rules under test, and a model that writes down everything that happened and counts it anew each time.
+struct World {
+    sessions: Vec<SessionId>,
+    rooms: Vec<RoomName>,
+    start: Instant,
+    now: Instant,
+    rules: State<usize, Incarnation>,
+    seats: BTreeMap<usize, (usize, Instant)>,
+    open: BTreeMap<usize, (Incarnation, Instant)>,
+    dead: BTreeSet<Incarnation>,
+    started: Incarnation,
+    joins: Vec<(usize, Instant)>,
+    leaves: Vec<(usize, Instant)>,
+    draining: bool,
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Instant::now();
+        let room = |n: usize| RoomName::parse(&format!("room-{n}"), 128).expect("a sane name");
+        Self {
+            sessions: (0..SESSIONS).map(|_| SessionId::random()).collect(),
+            rooms: (0..ROOMS).map(room).collect(),
+            start: now,
+            now,
+            rules: State::new(LIMITS, now),
+            seats: BTreeMap::new(),
+            open: BTreeMap::new(),
+            dead: BTreeSet::new(),
+            started: 0,
+            joins: Vec::new(),
+            leaves: Vec::new(),
+            draining: false,
+        }
+    }
+
+    fn run(&mut self, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Join(session, room) => self.join(session, room)?,
+            Step::Leave(session) => self.leave(session)?,
+            Step::Kill(room) => self.dead.extend(self.open.get(&room).map(|(incarnation, _)| *incarnation)),
+            Step::Sweep => self.sweep()?,
+            Step::Wait(seconds) => self.now += Duration::from_millis(seconds * 997),
+            Step::StopJoins => {
+                self.rules.stop_joins();
+                self.draining = true;
+            }
+        }
+        let fullest = (0..ROOMS).map(|room| self.peers(room)).max();
+        prop_assert!(fullest <= Some(LIMITS.peers_per_room) && self.open.len() <= LIMITS.rooms, "a cap is exceeded");
+        prop_assert_eq!(self.rules.census(self.now), self.recount());
+        Ok(())
+    }
+
+    fn join(&mut self, session: usize, room: usize) -> Result<(), TestCaseError> {
+        let expected = self.expected_refusal(session, room);
+        let mut opened = false;
+        let incarnation = self.started;
+        let open = || {
+            opened = true;
+            incarnation
+        };
+        let answer = self.rules.join(self.sessions[session], session, &self.rooms[room], self.now, open);
+        prop_assert_eq!(opened, expected.is_none() && !self.open.contains_key(&room), "a room starts when it must");
+        match answer {
+            Err(refused) => prop_assert_eq!(Some(refused.code), expected),
+            Ok(granted) => {
+                prop_assert_eq!(expected, None);
+                self.started += 1;
+                let (ports, _) = *self.open.entry(room).or_insert((incarnation, self.now));
+                self.seats.insert(session, (room, self.now));
+                self.joins.push((session, self.now));
+                prop_assert_eq!((granted.ports, granted.peers), (ports, self.peers(room)));
+            }
+        }
+        Ok(())
+    }
+
+    fn expected_refusal(&self, session: usize, room: usize) -> Option<ErrorCode> {
+        let no_room_left = !self.open.contains_key(&room) && self.open.len() == LIMITS.rooms;
+        match () {
+            () if self.draining => Some(ErrorCode::ServerDraining),
+            () if self.seats.contains_key(&session) => Some(ErrorCode::AlreadyJoined),
+            () if self.peers(room) == LIMITS.peers_per_room => Some(ErrorCode::RoomFull),
+            () if no_room_left => Some(ErrorCode::RoomLimit),
+            () => None,
+        }
+    }
+
+    fn leave(&mut self, session: usize) -> Result<(), TestCaseError> {
+        let left = self.rules.leave(self.sessions[session], self.now);
+        let Some((room, since)) = self.seats.remove(&session) else {
+            // Refused, evicted or gone before: it frees nobody's seat (the census is compared after every step).
+            prop_assert!(left.is_none());
+            return Ok(());
+        };
+        let (incarnation, opened) = self.open[&room];
+        let last = self.peers(room) == 0;
+        let left = left.ok_or_else(|| TestCaseError::fail("a seat was not freed"))?;
+        prop_assert_eq!((left.seat.member, left.seat.stayed), (session, self.now - since));
+        prop_assert_eq!((&left.room, left.ports), (&self.rooms[room], incarnation));
+        prop_assert_eq!(left.ended, last.then(|| self.now - opened));
+        if last {
+            self.open.remove(&room);
+        }
+        self.leaves.push((session, self.now));
+        Ok(())
+    }
+
+    fn sweep(&mut self) -> Result<(), TestCaseError> {
+        let lost = self.rules.sweep(self.now, |incarnation| !self.dead.contains(incarnation));
+        let mut evicted: Vec<_> = lost.iter().flat_map(|l| l.seats.iter().map(|s| s.member)).collect();
+        evicted.sort_unstable();
+        let is_dead = |room: &usize| self.dead.contains(&self.open[room].0);
+        let expected: Vec<_> = self.seats.iter().filter(|(_, (room, _))| is_dead(room)).map(|(s, _)| *s).collect();
+        prop_assert_eq!(&evicted, &expected, "everybody in a dead room is evicted, and nobody else");
+        prop_assert_eq!(lost.len(), self.open.keys().filter(|room| is_dead(room)).count());
+        for session in evicted {
+            self.seats.remove(&session);
+            self.leaves.push((session, self.now));
+        }
+        self.open.retain(|_, (incarnation, _)| !self.dead.contains(incarnation));
+        Ok(())
+    }
+
+    fn peers(&self, room: usize) -> usize {
+        self.seats.values().filter(|(r, _)| *r == room).count()
+    }
+
+    fn recount(&self) -> Census {
+        let second = |at: Instant| (at - self.start).as_secs();
+        let recent =
+            |log: &[(usize, Instant)]| log.iter().filter(|(_, at)| second(*at) + 60 > second(self.now)).count();
+        let holding = |n: usize| (0..ROOMS).filter(|room| self.peers(*room) == n).count();
+        Census {
+            rooms: (0..ROOMS).filter(|room| self.peers(*room) > 0).count(),
+            peers: self.seats.len(),
+            joins_per_minute: recent(&self.joins) as u64,
+            leaves_per_minute: recent(&self.leaves) as u64,
+            occupancy: (1..=LIMITS.peers_per_room).map(|n| holding(n) as u64).collect(),
+        }
+    }
+
+    /// Everybody hangs up: nothing may remain, and each stay has ended once.
+    fn end(&mut self) -> Result<(), TestCaseError> {
+        (0..SESSIONS).try_for_each(|session| self.run(Step::Leave(session)))?;
+        let census = self.rules.census(self.now);
+        prop_assert_eq!((census.rooms, census.peers), (0, 0));
+        for session in 0..SESSIONS {
+            let of = |log: &[(usize, Instant)]| log.iter().filter(|(s, _)| *s == session).count();
+            prop_assert_eq!(of(&self.joins), of(&self.leaves), "every join has exactly one leave");
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn seats_rooms_and_counts_equal_a_naive_recount(steps in prop::collection::vec(step(), 0..40)) {
+        let mut world = World::new();
+        steps.into_iter().try_for_each(|step| world.run(step))?;
+        world.end()?;
+    }
+}
+
+#[test]
+fn churn_forgets_what_is_a_minute_old() {
+    let mut world = World::new();
+    let mut per_minute = |steps: &[Step]| {
+        for step in steps {
+            world.run(*step).expect("the model agrees");
+        }
+        let census = world.rules.census(world.now);
+        (census.joins_per_minute, census.leaves_per_minute)
+    };
+    assert_eq!(per_minute(&[Step::Join(0, 0), Step::Wait(30), Step::Leave(0)]), (1, 1));
+    assert_eq!(per_minute(&[Step::Wait(30)]), (1, 1), "59.8 s after the join");
+    assert_eq!(per_minute(&[Step::Wait(1)]), (0, 1));
+    assert_eq!(per_minute(&[Step::Wait(30)]), (0, 0));
+}

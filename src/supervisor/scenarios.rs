@@ -1,0 +1,248 @@
+//! A running supervisor, with real rooms and with rooms that die, and sessions that write down what they hear. The clock
+//! stands still unless a test moves it.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{Actor, Addr, Arbiter, Context, Handler};
+use tokio::time::{advance, pause};
+
+use super::{Supervisor, state::Limits};
+use crate::{
+    messages::{
+        room::{Admit, Remove, RoomPorts},
+        session::{Member, News},
+        supervisor::{Census, Join, JoinRefused, Leave, Seat, StopJoins, TakeCensus},
+    },
+    protocol::{ErrorCode, LeaveReason, RoomName},
+    room::{Room, fake::FakeSession},
+    telemetry::{self, Reconnection},
+};
+
+const LIMITS: Limits = Limits { peers_per_room: 3, rooms: 2 };
+/// The room of this name is [`Fragile`].
+const FRAGILE: &str = "fragile";
+
+/// A room that dies of its second peer, and says nothing to anybody before.
+struct Fragile {
+    peers: usize,
+}
+
+impl Actor for Fragile {
+    type Context = Context<Self>;
+}
+
+impl Handler<Admit> for Fragile {
+    type Result = ();
+
+    fn handle(&mut self, _: Admit, _: &mut Self::Context) {
+        self.peers += 1;
+        assert!(self.peers < 2, "this room dies of its second peer, as the test wants");
+    }
+}
+
+impl Handler<Remove> for Fragile {
+    type Result = ();
+
+    fn handle(&mut self, _: Remove, _: &mut Self::Context) {}
+}
+
+fn start() -> Addr<Supervisor> {
+    pause();
+    let _ = telemetry::take();
+    let spawn = |name: RoomName, capacity| {
+        if name.as_str() == FRAGILE {
+            let room = Fragile { peers: 0 }.start();
+            RoomPorts { admit: room.clone().recipient(), remove: room.recipient() }
+        } else {
+            Room::open(&Arbiter::current(), name, capacity)
+        }
+    };
+    Supervisor::new(LIMITS, Box::new(spawn)).start()
+}
+
+async fn join(supervisor: &Addr<Supervisor>, member: &Arc<Member>, room: &str) -> Result<Seat, JoinRefused> {
+    rejoin(supervisor, member, room, 0).await
+}
+
+async fn rejoin(
+    supervisor: &Addr<Supervisor>,
+    member: &Arc<Member>,
+    room: &str,
+    attempt: u32,
+) -> Result<Seat, JoinRefused> {
+    let room = RoomName::parse(room, 128).expect("a sane name");
+    let letter = Join { member: Arc::clone(member), room, meta: None, re: None, attempt, stay: 1 };
+    supervisor.send(letter).await.expect("the supervisor lives")
+}
+
+async fn leave(supervisor: &Addr<Supervisor>, member: &Member) {
+    let letter = Leave { session: member.session, reason: LeaveReason::Left };
+    supervisor.send(letter).await.expect("the supervisor lives");
+}
+
+async fn census(supervisor: &Addr<Supervisor>) -> Census {
+    supervisor.send(TakeCensus).await.expect("the supervisor lives")
+}
+
+fn refused(code: ErrorCode, limit: usize) -> Result<Seat, JoinRefused> {
+    Err(JoinRefused { code, limit })
+}
+
+#[actix::test]
+async fn a_refused_joiner_that_hangs_up_frees_nobodys_seat() {
+    let supervisor = start();
+    let session = FakeSession::new();
+    let members: Vec<_> = (0..4).map(|_| session.member()).collect();
+    for (already, member) in members.iter().take(3).enumerate() {
+        assert_eq!(join(&supervisor, member, "a").await, Ok(Seat { peers: already + 1 }));
+    }
+    assert_eq!(join(&supervisor, &members[3], "a").await, refused(ErrorCode::RoomFull, 3));
+    leave(&supervisor, &members[3]).await;
+    assert_eq!(join(&supervisor, &session.member(), "a").await, refused(ErrorCode::RoomFull, 3));
+    assert_eq!(census(&supervisor).await.occupancy, [0, 0, 1]);
+}
+
+#[actix::test]
+async fn a_session_has_one_seat() {
+    let supervisor = start();
+    let ann = FakeSession::new().member();
+    assert!(join(&supervisor, &ann, "a").await.is_ok());
+    assert_eq!(join(&supervisor, &ann, "a").await, refused(ErrorCode::AlreadyJoined, 0));
+    assert_eq!(join(&supervisor, &ann, "b").await, refused(ErrorCode::AlreadyJoined, 0));
+    leave(&supervisor, &ann).await;
+    assert!(join(&supervisor, &ann, "b").await.is_ok());
+}
+
+#[actix::test]
+async fn the_server_holds_so_many_rooms_and_an_empty_one_makes_place() {
+    let supervisor = start();
+    let session = FakeSession::new();
+    let (ann, bob, cid) = (session.member(), session.member(), session.member());
+    assert!(join(&supervisor, &ann, "a").await.is_ok());
+    assert!(join(&supervisor, &bob, "b").await.is_ok());
+    assert_eq!(join(&supervisor, &cid, "c").await, refused(ErrorCode::RoomLimit, 2));
+    leave(&supervisor, &bob).await;
+    assert!(join(&supervisor, &cid, "c").await.is_ok());
+}
+
+#[actix::test]
+async fn a_draining_server_gives_no_seat_and_takes_none_away() {
+    let supervisor = start();
+    let mut first = FakeSession::new();
+    let (ann, bob) = (first.member(), FakeSession::new().member());
+    assert!(join(&supervisor, &ann, "a").await.is_ok());
+    supervisor.send(StopJoins).await.expect("the supervisor lives");
+    assert_eq!(join(&supervisor, &bob, "a").await, refused(ErrorCode::ServerDraining, 0));
+    assert_eq!(census(&supervisor).await.peers, 1);
+    assert_eq!(first.hear_news().await, "[]");
+    assert!(first.is_silent());
+}
+
+#[actix::test]
+async fn a_room_that_emptied_and_opens_again_knows_nothing_of_the_former_one() {
+    let supervisor = start();
+    let mut session = FakeSession::new();
+    let (ann, bob) = (session.member(), session.member());
+    assert!(join(&supervisor, &ann, "a").await.is_ok());
+    let former = session.hear_roster().await.snapshot;
+    leave(&supervisor, &ann).await;
+    assert!(join(&supervisor, &bob, "a").await.is_ok());
+    let welcome = session.hear_roster().await;
+    assert!(matches!(welcome.news, News::Joined(_)));
+    assert_eq!(welcome.snapshot.members.len(), 1);
+    assert!(!Arc::ptr_eq(&former.updates, &welcome.snapshot.updates), "by this, sessions tell the two apart");
+}
+
+#[actix::test]
+async fn a_room_that_dies_is_noticed_within_a_second_and_its_peers_may_join_again() {
+    let supervisor = start();
+    let (mut first, mut second, mut elsewhere) = (FakeSession::new(), FakeSession::new(), FakeSession::new());
+    let (ann, bob, cid) = (first.member(), second.member(), elsewhere.member());
+    assert!(join(&supervisor, &cid, "sound").await.is_ok());
+    assert!(join(&supervisor, &ann, FRAGILE).await.is_ok());
+    assert!(join(&supervisor, &bob, FRAGILE).await.is_ok());
+
+    let died = tokio::time::Instant::now();
+    for session in [&mut first, &mut second] {
+        assert_eq!(session.hear_evict().await.room.as_str(), FRAGILE);
+    }
+    assert!(died.elapsed() < Duration::from_secs(1));
+    let left = census(&supervisor).await;
+    assert_eq!((left.rooms, left.peers, left.leaves_per_minute), (1, 1, 2));
+
+    assert_eq!(join(&supervisor, &bob, FRAGILE).await, Ok(Seat { peers: 1 }), "a fresh room");
+    assert!(join(&supervisor, &ann, "sound").await.is_ok());
+    assert_eq!(elsewhere.hear_news().await, "[]");
+    assert!(elsewhere.hear_news().await.contains(&ann.peer.to_string()), "the other room goes on");
+    assert!(elsewhere.is_silent() && second.is_silent());
+}
+
+#[actix::test]
+async fn a_join_that_comes_before_the_sweep_finds_a_fresh_room() {
+    let supervisor = start();
+    let (mut first, second) = (FakeSession::new(), FakeSession::new());
+    let (ann, bob, cid) = (first.member(), second.member(), second.member());
+    assert!(join(&supervisor, &ann, FRAGILE).await.is_ok());
+    assert!(join(&supervisor, &bob, FRAGILE).await.is_ok());
+    settle().await;
+    assert_eq!(join(&supervisor, &cid, FRAGILE).await, Ok(Seat { peers: 1 }));
+    assert_eq!(first.hear_evict().await.room.as_str(), FRAGILE);
+}
+
+#[actix::test]
+async fn a_leave_that_comes_before_the_sweep_evicts_the_others_at_once() {
+    let supervisor = start();
+    let (mut first, mut second) = (FakeSession::new(), FakeSession::new());
+    let (ann, bob) = (first.member(), second.member());
+    assert!(join(&supervisor, &ann, FRAGILE).await.is_ok());
+    assert!(join(&supervisor, &bob, FRAGILE).await.is_ok());
+    settle().await;
+    leave(&supervisor, &ann).await;
+    assert_eq!(second.hear_evict().await.room.as_str(), FRAGILE);
+    assert!(first.is_silent(), "who left is not evicted");
+    let now = census(&supervisor).await;
+    assert_eq!((now.rooms, now.peers, now.leaves_per_minute), (0, 0, 2));
+    assert_eq!(telemetry::take().map(|t| (t.rooms_lost, t.rooms_ended)), Some((1, 0)));
+}
+
+#[actix::test]
+async fn everything_is_counted_once() {
+    let supervisor = start();
+    let session = FakeSession::new();
+    let members: Vec<_> = (0..4).map(|_| session.member()).collect();
+    for member in &members {
+        let _ = rejoin(&supervisor, member, "a", 1).await;
+    }
+    assert!(join(&supervisor, &members[3], "b").await.is_ok());
+    for member in members.iter().chain(&members) {
+        leave(&supervisor, member).await;
+    }
+    let counts = telemetry::take().expect("something was counted");
+    assert_eq!((counts.joins, counts.leaves.get(LeaveReason::Left)), (4, 4));
+    assert_eq!((counts.join_rejections.get(ErrorCode::RoomFull), counts.join_rejections.total()), (1, 1));
+    let again = counts.reconnections;
+    assert_eq!((again.get(Reconnection::Joined), again.get(Reconnection::Refused)), (3, 1));
+    assert_eq!((counts.rooms_opened, counts.rooms_ended, counts.rooms_lost), (2, 2, 0));
+}
+
+#[actix::test]
+async fn the_census_is_reported_every_second() {
+    let supervisor = start();
+    let ann = FakeSession::new().member();
+    assert!(join(&supervisor, &ann, "a").await.is_ok());
+    let _ = telemetry::take();
+    for _ in 0..3 {
+        // The timers count whole milliseconds and round up.
+        advance(Duration::from_millis(1001)).await;
+        settle().await;
+        let report = telemetry::take().and_then(|tally| tally.census).expect("a report");
+        assert_eq!((report.rooms, report.peers, report.joins_per_minute), (1, 1, 1));
+    }
+}
+
+/// Lets everything run that needs no time.
+async fn settle() {
+    for _ in 0..32 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,335 @@
+//! Supervisor, rooms and sessions together: the real rules with mailboxes in between that are emptied in random order,
+//! rooms that die, and clients that come, leave and hang up at any moment.
+
+mod session;
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Instant,
+};
+
+use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, proptest};
+use proptest::test_runner::TestCaseError;
+
+use self::session::{Phase, Ports, Session, ToSession};
+use super::state::{Limits, Lost, State};
+use crate::{
+    protocol::{LeaveReason, PeerId, RoomName},
+    room::state::{Effect, State as RoomState},
+};
+
+const CLIENTS: usize = 4;
+const NAMES: usize = 2;
+const LIMITS: Limits = Limits { peers_per_room: 3, rooms: 2 };
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// The client asks to join the room of that name, if it is in none.
+    Join(usize, usize),
+    /// The client says `leave`, if it is in a room.
+    Leave(usize),
+    /// The client is gone; another takes its place.
+    HangUp(usize),
+    /// The session handles its oldest letter.
+    RunSession(usize),
+    /// The session hears what became of its join.
+    HearAnswer(usize),
+    RunSupervisor,
+    /// One of the rooms handles its oldest letter.
+    RunRoom(usize),
+    /// The room of that name dies.
+    Kill(usize),
+    Sweep,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    (0..100_u8, 0..CLIENTS, 0..8_usize).prop_map(|(kind, client, other)| match kind {
+        0..=17 => Step::Join(client, other % NAMES),
+        18..=27 => Step::Leave(client),
+        28..=31 => Step::HangUp(client),
+        32..=49 => Step::RunSession(client),
+        50..=54 => Step::HearAnswer(client),
+        55..=74 => Step::RunSupervisor,
+        75..=92 => Step::RunRoom(other),
+        93..=96 => Step::Kill(other % NAMES),
+        _ => Step::Sweep,
+    })
+}
+
+/// A session, by number: each is used once.
+type Who = usize;
+#[derive(Debug, Clone, Copy)]
+enum ToSupervisor {
+    Join(Who, usize),
+    Leave(Who),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum ToRoom {
+    Admit(Who),
+    Remove(Who),
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    rules: RoomState<Who>,
+    mailbox: VecDeque<ToRoom>,
+    gone: bool,
+}
+
+struct World {
+    now: Instant,
+    names: Vec<RoomName>,
+    rules: State<Who, Ports>,
+    inbox: VecDeque<ToSupervisor>,
+    sessions: Vec<Session>,
+    /// Which session each client has now.
+    clients: [Who; CLIENTS],
+    rooms: Vec<Room>,
+    joins: usize,
+    leaves: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Instant::now();
+        let name = |n: usize| RoomName::parse(&format!("room-{n}"), 128).expect("a sane name");
+        Self {
+            now,
+            names: (0..NAMES).map(name).collect(),
+            rules: State::new(LIMITS, now),
+            inbox: VecDeque::new(),
+            sessions: (0..CLIENTS).map(|_| Session::new()).collect(),
+            clients: std::array::from_fn(|client| client),
+            rooms: Vec::new(),
+            joins: 0,
+            leaves: 0,
+        }
+    }
+
+    fn run(&mut self, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Join(client, name) => self.ask(self.clients[client], name),
+            Step::Leave(client) => self.say_leave(self.clients[client]),
+            Step::HangUp(client) => self.hang_up(client),
+            Step::RunSession(client) => self.run_session(self.clients[client]),
+            Step::HearAnswer(client) => self.hear_answer(self.clients[client]),
+            Step::RunSupervisor => self.run_supervisor(),
+            Step::RunRoom(pick) => {
+                let busy: Vec<_> = (0..self.rooms.len()).filter(|at| !self.rooms[*at].mailbox.is_empty()).collect();
+                return busy.get(pick % busy.len().max(1)).map_or(Ok(()), |at| self.run_room(*at));
+            }
+            Step::Kill(name) => {
+                if let Some(room) = self.rules.ports(&self.names[name]).copied() {
+                    self.kill(room);
+                }
+            }
+            Step::Sweep => self.sweep(),
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, who: Who, name: usize) {
+        let session = &mut self.sessions[who];
+        if session.phase == Phase::Out {
+            session.phase = Phase::Joining(name);
+            self.inbox.push_back(ToSupervisor::Join(who, name));
+        }
+    }
+
+    fn say_leave(&mut self, who: Who) {
+        let session = &mut self.sessions[who];
+        if matches!(session.phase, Phase::In(..)) && session.end() {
+            self.inbox.push_back(ToSupervisor::Leave(who));
+        }
+    }
+
+    fn hang_up(&mut self, client: usize) {
+        let who = self.clients[client];
+        let session = &mut self.sessions[who];
+        session.end();
+        session.mailbox.clear();
+        session.gone = true;
+        self.inbox.push_back(ToSupervisor::Leave(who));
+        self.clients[client] = self.sessions.len();
+        self.sessions.push(Session::new());
+    }
+
+    fn run_session(&mut self, who: Who) {
+        let Some(letter) = self.sessions[who].mailbox.pop_front() else { return };
+        if self.sessions[who].handle(letter) {
+            self.inbox.push_back(ToSupervisor::Leave(who));
+        }
+    }
+
+    fn hear_answer(&mut self, who: Who) {
+        if self.sessions[who].answer.take() == Some(false) {
+            self.sessions[who].phase = Phase::Out;
+        }
+    }
+
+    fn run_supervisor(&mut self) {
+        match self.inbox.pop_front() {
+            Some(ToSupervisor::Join(who, name)) => self.join(who, name),
+            Some(ToSupervisor::Leave(who)) => self.leave(who),
+            None => {}
+        }
+    }
+
+    /// As `Supervisor::join` does it.
+    fn join(&mut self, who: Who, name: usize) {
+        if self.rules.ports(&self.names[name]).is_some_and(|room| self.rooms[*room].gone) {
+            self.lose(name);
+        }
+        let id = self.sessions[who].id;
+        let rooms = &mut self.rooms;
+        let open = || {
+            rooms.push(Room::default());
+            rooms.len() - 1
+        };
+        let answer = self.rules.join(id, who, &self.names[name], self.now, open);
+        if matches!(self.sessions[who].phase, Phase::Joining(_)) {
+            self.sessions[who].answer = Some(answer.is_ok());
+        }
+        if let Ok(granted) = answer {
+            self.joins += 1;
+            self.rooms[granted.ports].mailbox.push_back(ToRoom::Admit(who));
+        }
+    }
+
+    /// As `Supervisor::leave` does it.
+    fn leave(&mut self, who: Who) {
+        let Some(left) = self.rules.leave(self.sessions[who].id, self.now) else { return };
+        self.leaves += 1;
+        let there = !self.rooms[left.ports].gone;
+        if there {
+            self.rooms[left.ports].mailbox.push_back(ToRoom::Remove(who));
+        } else if left.ended.is_none() {
+            self.lose(self.names.iter().position(|name| *name == left.room).expect("one of ours"));
+        }
+    }
+
+    fn lose(&mut self, name: usize) {
+        if let Some(lost) = self.rules.lose(&self.names[name], self.now) {
+            self.evict(&lost);
+        }
+    }
+
+    fn sweep(&mut self) {
+        let rooms = &self.rooms;
+        let lost = self.rules.sweep(self.now, |room| !rooms[*room].gone);
+        for lost in lost {
+            self.evict(&lost);
+        }
+    }
+
+    fn evict(&mut self, lost: &Lost<Who>) {
+        let name = self.names.iter().position(|name| *name == lost.room).expect("one of ours");
+        for seat in &lost.seats {
+            self.leaves += 1;
+            self.post(seat.member, ToSession::Evict(name));
+        }
+    }
+
+    fn run_room(&mut self, at: Ports) -> Result<(), TestCaseError> {
+        let Some(letter) = self.rooms[at].mailbox.pop_front() else { return Ok(()) };
+        let rules = &mut self.rooms[at].rules;
+        let effects = match letter {
+            ToRoom::Admit(who) => rules.admit(self.sessions[who].peer, None, who),
+            ToRoom::Remove(who) => rules.remove(self.sessions[who].peer, LeaveReason::Left),
+        };
+        prop_assert!(!effects.is_empty(), "the supervisor admits nobody twice and removes only who is there");
+        for effect in effects {
+            self.carry_out(at, effect)?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, at: Ports, effect: Effect) -> Result<(), TestCaseError> {
+        let rules = &self.rooms[at].rules;
+        match effect {
+            Effect::TellJoined(peer) => self.tell_others(at, peer, &ToSession::Joined(at, peer)),
+            Effect::TellLeft(peer, _) => self.tell_others(at, peer, &ToSession::Left(at, peer)),
+            Effect::Welcome(peer) => {
+                let here = rules.seen_by(peer).map(|(other, ..)| other).collect();
+                let who = rules.occupant(peer).expect("it was let in").member;
+                self.post(who, ToSession::Welcome(at, here));
+            }
+            Effect::Stop => {
+                prop_assert!(self.rooms[at].mailbox.is_empty(), "nobody is sent to a room that has ended");
+                self.kill(at);
+            }
+            Effect::TellUpdated(_) | Effect::Confirm(_) | Effect::CountStray(_) => {}
+        }
+        Ok(())
+    }
+
+    fn tell_others(&mut self, at: Ports, about: PeerId, letter: &ToSession) {
+        let others: Vec<_> = self.rooms[at].rules.others(about).map(|o| o.member).collect();
+        for who in others {
+            self.post(who, letter.clone());
+        }
+    }
+
+    fn kill(&mut self, room: Ports) {
+        self.rooms[room].gone = true;
+        self.rooms[room].mailbox.clear();
+    }
+
+    fn post(&mut self, who: Who, letter: ToSession) {
+        if !self.sessions[who].gone {
+            self.sessions[who].mailbox.push_back(letter);
+        }
+    }
+
+    /// Lets every letter arrive.
+    fn fall_quiet(&mut self) -> Result<(), TestCaseError> {
+        loop {
+            self.sweep();
+            (0..self.rooms.len()).try_for_each(|at| self.run_room(at))?;
+            (0..self.sessions.len()).for_each(|who| self.hear_answer(who));
+            (0..self.sessions.len()).for_each(|who| self.run_session(who));
+            self.run_supervisor();
+            let letters = self.sessions.iter().any(|s| !s.mailbox.is_empty() || s.answer.is_some());
+            if self.inbox.is_empty() && !letters && self.rooms.iter().all(|room| room.mailbox.is_empty()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What each client believes is what the supervisor and the rooms know.
+    fn agree(&self) -> Result<(), TestCaseError> {
+        let mut seated = 0;
+        for session in &self.sessions {
+            let Phase::In(name, room, others) = &session.phase else {
+                prop_assert_eq!(&session.phase, &Phase::Out, "nobody waits for ever");
+                continue;
+            };
+            seated += 1;
+            prop_assert_eq!(self.rules.ports(&self.names[*name]), Some(room));
+            let here: BTreeSet<_> = self.rooms[*room].rules.occupants().iter().map(|o| o.peer).collect();
+            let believed: BTreeSet<_> = others.iter().copied().chain([session.peer]).collect();
+            prop_assert_eq!(believed, here);
+        }
+        let census = self.rules.census(self.now);
+        prop_assert_eq!((census.peers, self.joins - self.leaves), (seated, seated));
+        prop_assert_eq!(census.rooms, self.rooms.iter().filter(|room| !room.gone).count());
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn once_quiet_every_client_believes_the_truth(steps in prop::collection::vec(step(), 0..60)) {
+        let mut world = World::new();
+        steps.into_iter().try_for_each(|step| world.run(step))?;
+        world.fall_quiet()?;
+        world.agree()?;
+        (0..CLIENTS).for_each(|client| world.hang_up(client));
+        world.fall_quiet()?;
+        world.agree()?;
+        prop_assert_eq!(world.rules.census(world.now).rooms, 0);
+    }
+}

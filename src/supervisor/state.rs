@@ -1,0 +1,209 @@
+//! The rules of seats and rooms: who may sit down, what becomes of a seat, and what is counted. No actix, no clock.
+//!
+//! `M` is how a peer is reached and `R` how a room is. The rules keep them and hand them back; they never use them.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use super::{churn::Churn, occupancy::Occupancy};
+use crate::{
+    messages::supervisor::{Census, JoinRefused},
+    protocol::{ErrorCode, RoomName, SessionId},
+};
+
+/// The caps. Both are at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `limits.peers_per_room`.
+    pub peers_per_room: usize,
+    /// `limits.rooms`.
+    pub rooms: usize,
+}
+
+/// Every room and every seat, by name: a count is always the length of a list of names, so it cannot drift.
+#[derive(Debug)]
+pub struct State<M, R> {
+    limits: Limits,
+    draining: bool,
+    rooms: HashMap<RoomName, Room<R>>,
+    seats: HashMap<SessionId, Seat<M>>,
+    churn: Churn,
+    occupancy: Occupancy,
+}
+
+/// A room with at least one seat.
+#[derive(Debug)]
+struct Room<R> {
+    ports: R,
+    opened: Instant,
+    sessions: Vec<SessionId>,
+}
+
+/// A peer's counted place in a room.
+#[derive(Debug)]
+struct Seat<M> {
+    room: RoomName,
+    member: M,
+    since: Instant,
+}
+
+/// A seat was given.
+#[derive(Debug)]
+pub struct Granted<R> {
+    /// The room that is to let the peer in.
+    pub ports: R,
+    /// Peers in it, the newcomer included.
+    pub peers: usize,
+}
+
+/// A seat that is free again.
+#[derive(Debug)]
+pub struct Freed<M> {
+    /// Who sat there.
+    pub member: M,
+    /// How long.
+    pub stayed: Duration,
+}
+
+/// A peer left its room.
+#[derive(Debug)]
+pub struct Left<M, R> {
+    /// Its former seat.
+    pub seat: Freed<M>,
+    /// The room.
+    pub room: RoomName,
+    /// The room that is to let the peer go. When it was the last one, the room is forgotten here already.
+    pub ports: R,
+    /// How long the room lived, when the peer was its last.
+    pub ended: Option<Duration>,
+}
+
+/// A room died under its peers; they have no seats any more.
+#[derive(Debug)]
+pub struct Lost<M> {
+    /// The room.
+    pub room: RoomName,
+    /// Everybody who was in it.
+    pub seats: Vec<Freed<M>>,
+}
+
+impl<M, R: Clone> State<M, R> {
+    /// No rooms yet. `now` starts the minute that churn is counted over.
+    pub fn new(limits: Limits, now: Instant) -> Self {
+        Self {
+            limits,
+            draining: false,
+            rooms: HashMap::new(),
+            seats: HashMap::new(),
+            churn: Churn::new(now),
+            occupancy: Occupancy::new(limits.peers_per_room),
+        }
+    }
+
+    /// The caps.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// From now on nobody gets a seat; those who have one keep it.
+    pub fn stop_joins(&mut self) {
+        self.draining = true;
+    }
+
+    /// A seat for this session. `open` starts the room; it is called only when the seat is granted and the room is not
+    /// there.
+    ///
+    /// # Errors
+    /// [`JoinRefused`] says which rule forbids it. Nothing has changed then.
+    pub fn join(
+        &mut self,
+        session: SessionId,
+        member: M,
+        room: &RoomName,
+        now: Instant,
+        open: impl FnOnce() -> R,
+    ) -> Result<Granted<R>, JoinRefused> {
+        self.may_join(session, room)?;
+        let entry = self.rooms.entry(room.clone());
+        let entry = entry.or_insert_with(|| Room { ports: open(), opened: now, sessions: Vec::new() });
+        entry.sessions.push(session);
+        let granted = Granted { ports: entry.ports.clone(), peers: entry.sessions.len() };
+        self.seats.insert(session, Seat { room: room.clone(), member, since: now });
+        self.occupancy.moved(granted.peers - 1, granted.peers);
+        self.churn.joined(now);
+        Ok(granted)
+    }
+
+    /// Frees this session's seat. `None` when it has none: it was refused, it was evicted, or it has left before.
+    pub fn leave(&mut self, session: SessionId, now: Instant) -> Option<Left<M, R>> {
+        let room = self.seats.get(&session)?.room.clone();
+        let entry = self.rooms.get_mut(&room)?;
+        entry.sessions.retain(|s| *s != session);
+        let peers = entry.sessions.len();
+        let ports = entry.ports.clone();
+        let ended = (peers == 0).then(|| now.saturating_duration_since(entry.opened));
+        if ended.is_some() {
+            self.rooms.remove(&room);
+        }
+        self.occupancy.moved(peers + 1, peers);
+        let seat = self.free(session, now)?;
+        Some(Left { seat, room, ports, ended })
+    }
+
+    /// Forgets a room whose actor is dead and frees all its seats. `None` when there is no such room.
+    pub fn lose(&mut self, room: &RoomName, now: Instant) -> Option<Lost<M>> {
+        let (name, entry) = self.rooms.remove_entry(room)?;
+        self.occupancy.moved(entry.sessions.len(), 0);
+        let seats = entry.sessions.into_iter().filter_map(|session| self.free(session, now)).collect();
+        Some(Lost { room: name, seats })
+    }
+
+    /// Loses every room that `is_alive` denies.
+    pub fn sweep(&mut self, now: Instant, is_alive: impl Fn(&R) -> bool) -> Vec<Lost<M>> {
+        let dead = self.rooms.iter().filter(|(_, room)| !is_alive(&room.ports));
+        let dead: Vec<RoomName> = dead.map(|(name, _)| name.clone()).collect();
+        dead.iter().filter_map(|name| self.lose(name, now)).collect()
+    }
+
+    /// How that room is reached, if it is there.
+    pub fn ports(&self, room: &RoomName) -> Option<&R> {
+        self.rooms.get(room).map(|room| &room.ports)
+    }
+
+    /// The figures of this moment.
+    pub fn census(&self, now: Instant) -> Census {
+        let (joins_per_minute, leaves_per_minute) = self.churn.per_minute(now);
+        Census {
+            rooms: self.rooms.len(),
+            peers: self.seats.len(),
+            joins_per_minute,
+            leaves_per_minute,
+            occupancy: self.occupancy.counts().to_vec(),
+        }
+    }
+
+    fn may_join(&self, session: SessionId, room: &RoomName) -> Result<(), JoinRefused> {
+        let refuse = |code, limit| Err(JoinRefused { code, limit });
+        if self.draining {
+            return refuse(ErrorCode::ServerDraining, 0);
+        }
+        if self.seats.contains_key(&session) {
+            return refuse(ErrorCode::AlreadyJoined, 0);
+        }
+        let Limits { peers_per_room, rooms } = self.limits;
+        match self.rooms.get(room) {
+            Some(entry) if entry.sessions.len() >= peers_per_room => refuse(ErrorCode::RoomFull, peers_per_room),
+            None if self.rooms.len() >= rooms => refuse(ErrorCode::RoomLimit, rooms),
+            _ => Ok(()),
+        }
+    }
+
+    /// The one place where a seat ends, so that every join has exactly one leave.
+    fn free(&mut self, session: SessionId, now: Instant) -> Option<Freed<M>> {
+        let seat = self.seats.remove(&session)?;
+        self.churn.left(now);
+        Some(Freed { member: seat.member, stayed: now.saturating_duration_since(seat.since) })
+    }
+}
