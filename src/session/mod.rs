@@ -1,1 +1,36 @@
-//! TODO
+//! One peer: a WebSocket session, as an actor on our own pump.
+//!
+//! - **owns** at most one socket, what waits to be written to it, and its view of one room
+//! - **hears** its client's frames; `Deliver` from other sessions; `Roster` from its room; `Evict` from the supervisor;
+//!   `Drain` from its arbiter's tick
+//! - **says** frames to its client; `Join` and `Leave` to the supervisor; `Update` to its room; `Deliver` to other sessions
+//! - **never** parses a signal's `data`, waits (`ctx.wait` would freeze its mailbox), or keeps a timer of its own
+//!
+//! The card's `WebsocketContext` is used, but not the way `ws::start` drives it: as an HTTP response body the actor would
+//! freeze whenever its client stops reading. Here `pump` polls the context whatever the socket does.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`state`] | the rules: which frame is allowed when, and what follows. No actix, no clock |
+//! | `actor` | the shell: unpacks letters, asks the rules, carries out effects |
+//! | `relay` | a signal on its way to one, some or all |
+//! | `inbound`, `guard`, `fragments` | octets to messages, refused as early as their head shows it |
+//! | `link`, `outbox` | what session and pump share: the socket's writing half and its bounded queue |
+//! | `pump` | the task per connection |
+//! | `setup` | what all sessions of an arbiter share |
+//! | [`tick`] | one sweep per arbiter: heartbeats, deadlines, drain |
+mod actor;
+mod fragments;
+mod guard;
+mod inbound;
+mod link;
+mod outbox;
+mod pump;
+mod relay;
+#[cfg(test)]
+mod scenarios;
+mod setup;
+pub mod state;
+pub mod tick;
+
+pub use setup::{Opened, Ports, Setup, install, open_at};

@@ -1,0 +1,137 @@
+//! What waits to be written to one socket: counted, bounded by its owner, written vectored.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+};
+
+use bytes::{Buf, Bytes};
+
+/// Frames handed to the kernel in one call. Linux takes up to 1024; what waits longer than this is rare.
+const SLICES: usize = 32;
+/// An empty queue keeps no more than this many slots: an idle connection should cost nothing.
+const IDLE_SLOTS: usize = 4;
+
+/// A queue of encoded frames, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+/// How far writing came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flushed {
+    /// Nothing waits.
+    Empty,
+    /// The kernel takes no more for now.
+    Jammed,
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, frame: Bytes) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Octets that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Frames that wait.
+    pub(super) fn frames(&self) -> usize {
+        self.frames.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Writes until nothing waits or the kernel takes no more. `write` is the socket's vectored, non-blocking write.
+    pub(super) fn flush(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<Flushed> {
+        while !self.frames.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let mut used = 0;
+            for (slot, frame) in slices.iter_mut().zip(&self.frames) {
+                *slot = IoSlice::new(frame);
+                used += 1;
+            }
+            match write(&slices[..used]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => self.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Jammed),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.frames.capacity() > IDLE_SLOTS {
+            self.frames = VecDeque::new();
+        }
+        Ok(Flushed::Empty)
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.bytes -= written;
+        while let Some(first) = self.frames.front_mut() {
+            if written < first.len() {
+                first.advance(written);
+                return;
+            }
+            written -= first.len();
+            self.frames.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, proptest};
+
+    use super::*;
+
+    proptest! {
+        /// Whatever the kernel takes at each call, the octets come out whole, in order, and the count is right.
+        #[test]
+        fn partial_writes_lose_nothing(
+            frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..50), 0..80),
+            takes in prop::collection::vec(1_usize..400, 1..40),
+        ) {
+            let expected: Vec<u8> = frames.concat();
+            let mut outbox = Outbox::default();
+            for frame in &frames {
+                outbox.push(Bytes::copy_from_slice(frame));
+            }
+            let mut sent = Vec::new();
+            let mut takes = takes.into_iter();
+            let mut done = false;
+            while !done {
+                let mut room = takes.next();
+                let flushed = outbox.flush(|slices| {
+                    let Some(n) = (if takes.len() == 0 { Some(usize::MAX) } else { room.take() }) else {
+                        return Err(io::ErrorKind::WouldBlock.into());
+                    };
+                    let all: Vec<u8> = slices.iter().flat_map(|s| s.iter().copied()).collect();
+                    let n = n.min(all.len());
+                    sent.extend_from_slice(&all[..n]);
+                    Ok(n)
+                }).unwrap();
+                assert_eq!(outbox.bytes(), expected.len() - sent.len());
+                done = flushed == Flushed::Empty;
+            }
+            assert_eq!(sent, expected);
+            assert_eq!(outbox.frames(), 0);
+        }
+    }
+
+    #[test]
+    fn a_socket_that_takes_nothing_is_an_error_not_a_loop() {
+        let mut outbox = Outbox::default();
+        outbox.push(Bytes::from_static(b"x"));
+        assert_eq!(outbox.flush(|_| Ok(0)).unwrap_err().kind(), io::ErrorKind::WriteZero);
+    }
+}

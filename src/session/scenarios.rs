@@ -1,0 +1,170 @@
+//! The rules of one session, told as stories.
+
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler};
+
+use super::state::{Departure, Heard, Refused, Rules, Seen};
+use crate::{
+    messages::{
+        Cut,
+        room::Update,
+        session::{Evict, Member, News, Roster, Snapshot, ToSession, Welcomed},
+    },
+    protocol::{ErrorCode, FrameKind, PeerId, RoomName, SessionId, server},
+};
+
+/// Somebody for addresses to point at.
+struct Nobody;
+
+impl Actor for Nobody {
+    type Context = Context<Self>;
+}
+
+impl Handler<ToSession> for Nobody {
+    type Result = ();
+
+    fn handle(&mut self, _: ToSession, _: &mut Self::Context) {}
+}
+
+impl Handler<Update> for Nobody {
+    type Result = ();
+
+    fn handle(&mut self, _: Update, _: &mut Self::Context) {}
+}
+
+fn name(text: &str) -> RoomName {
+    RoomName::parse(text, 128).unwrap()
+}
+
+/// One incarnation of a room with these peers in it.
+fn room(text: &str, peers: &[PeerId]) -> Arc<Snapshot> {
+    let nobody = Nobody.start();
+    let member = |peer: PeerId| {
+        let port = nobody.clone().recipient();
+        (peer, Arc::new(Member { peer, session: SessionId::random(), port, cut: Cut::default() }))
+    };
+    let mut members: Vec<_> = peers.iter().copied().map(member).collect();
+    members.sort_by_key(|(peer, _)| *peer);
+    Arc::new(Snapshot { room: name(text), capacity: 10, members, updates: Arc::new(nobody.recipient()) })
+}
+
+/// The same incarnation with other peers.
+fn later(before: &Arc<Snapshot>, peers: &[PeerId]) -> Arc<Snapshot> {
+    let members = room("r", peers).members.clone();
+    Arc::new(Snapshot { room: before.room.clone(), capacity: 10, members, updates: Arc::clone(&before.updates) })
+}
+
+fn joined(snapshot: &Arc<Snapshot>, stay: u32) -> Roster {
+    let welcomed = Welcomed { stay, peers: "[]".into(), meta: None, re: None };
+    Roster { snapshot: Arc::clone(snapshot), news: News::Joined(Box::new(welcomed)) }
+}
+
+fn changed(snapshot: &Arc<Snapshot>) -> Roster {
+    let frame = server::peer_joined(PeerId::random(), None, false);
+    Roster { snapshot: Arc::clone(snapshot), news: News::Changed(FrameKind::PeerJoined, frame) }
+}
+
+fn code<T>(outcome: Result<T, Refused>) -> Option<ErrorCode> {
+    outcome.err().map(|refused| refused.code)
+}
+
+#[actix::test]
+async fn a_join_is_answered_by_the_first_roster() {
+    let peer = PeerId::random();
+    let snapshot = room("r", &[peer]);
+    let mut rules = Rules::new(None);
+    assert_eq!(code(rules.room()), Some(ErrorCode::NotInRoom));
+    let stay = rules.join(&name("r")).unwrap();
+    assert_eq!(rules.deliver(peer), Heard::TooEarly);
+    assert_eq!(code(rules.room()), Some(ErrorCode::NotInRoom));
+    assert_eq!(rules.roster(&joined(&snapshot, stay)), Seen::Entered { leave: None });
+    assert_eq!(rules.deliver(peer), Heard::Pass);
+    assert!(rules.room().is_ok());
+}
+
+#[actix::test]
+async fn one_room_at_a_time() {
+    let mut rules = Rules::new(None);
+    let stay = rules.join(&name("r")).unwrap();
+    assert_eq!(code(rules.join(&name("s"))), Some(ErrorCode::AlreadyJoined));
+    rules.roster(&joined(&room("r", &[]), stay));
+    assert_eq!(code(rules.join(&name("r"))), Some(ErrorCode::AlreadyJoined));
+}
+
+#[actix::test]
+async fn whoever_leaves_on_the_way_in_leaves_on_arrival() {
+    let mut rules = Rules::new(None);
+    let stay = rules.join(&name("r")).unwrap();
+    assert_eq!(rules.leave(Some("7".into())), Ok(Departure::OnArrival));
+    assert_eq!(code(rules.leave(None)), Some(ErrorCode::NotInRoom));
+    let entered = rules.roster(&joined(&room("r", &[]), stay));
+    assert_eq!(entered, Seen::Entered { leave: Some(Some("7".into())) });
+    assert_eq!(rules.leave(None), Ok(Departure::Now(name("r"))));
+}
+
+#[actix::test]
+async fn news_of_a_former_stay_changes_nothing() {
+    let peer = PeerId::random();
+    let (first, second) = (room("r", &[peer]), room("r", &[]));
+    let mut rules = Rules::new(None);
+    let former = rules.join(&name("r")).unwrap();
+    rules.roster(&joined(&first, former));
+    rules.leave(None).unwrap();
+    let stay = rules.join(&name("r")).unwrap();
+    assert_eq!(rules.roster(&changed(&first)), Seen::Stale);
+    assert_eq!(rules.roster(&joined(&first, former)), Seen::Stale);
+    assert!(!rules.evicted(&Evict { room: name("r"), stay: former }));
+    assert!(!rules.join_refused(former));
+    assert_eq!(rules.roster(&joined(&second, stay)), Seen::Entered { leave: None });
+    assert_eq!(rules.roster(&changed(&first)), Seen::Stale);
+    assert_eq!(rules.deliver(peer), Heard::Stray);
+}
+
+#[actix::test]
+async fn a_peer_that_left_is_not_heard() {
+    let peer = PeerId::random();
+    let snapshot = room("r", &[peer]);
+    let mut rules = Rules::new(None);
+    let stay = rules.join(&name("r")).unwrap();
+    rules.roster(&joined(&snapshot, stay));
+    assert_eq!(rules.roster(&changed(&later(&snapshot, &[]))), Seen::Changed);
+    assert_eq!(rules.deliver(peer), Heard::Stray);
+}
+
+#[actix::test]
+async fn a_session_whose_room_died_may_join_again() {
+    let mut rules = Rules::new(None);
+    let stay = rules.join(&name("r")).unwrap();
+    rules.roster(&joined(&room("r", &[]), stay));
+    assert!(rules.evicted(&Evict { room: name("r"), stay }));
+    assert!(!rules.may_be_seated());
+    assert!(rules.join(&name("r")).is_ok());
+}
+
+#[actix::test]
+async fn a_refused_join_leaves_the_session_as_it_was() {
+    let mut rules = Rules::new(None);
+    let stay = rules.join(&name("r")).unwrap();
+    assert!(rules.join_refused(stay));
+    assert!(!rules.may_be_seated());
+    assert!(rules.join(&name("s")).is_ok());
+}
+
+#[actix::test]
+async fn a_connection_that_named_its_room_joins_no_other() {
+    let mut rules = Rules::new(Some(name("r")));
+    assert_eq!(code(rules.join(&name("s"))), Some(ErrorCode::InvalidMessage));
+    assert!(rules.join(&name("r")).is_ok());
+}
+
+#[actix::test]
+async fn a_draining_server_lets_nobody_in_and_everybody_inside_go_on() {
+    let mut rules = Rules::new(None);
+    let stay = rules.join(&name("r")).unwrap();
+    rules.roster(&joined(&room("r", &[]), stay));
+    rules.drain();
+    assert!(rules.room().is_ok());
+    rules.leave(None).unwrap();
+    assert_eq!(code(rules.join(&name("r"))), Some(ErrorCode::ServerDraining));
+}

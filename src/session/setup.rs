@@ -1,0 +1,158 @@
+//! What every session of an arbiter needs to know, and how a socket finds its way to its arbiter.
+
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
+
+use actix::Recipient;
+use actix_rt::{ArbiterHandle, net::TcpStream};
+
+use super::pump;
+use crate::{
+    config::Settings,
+    messages::supervisor::{Join, Leave},
+    protocol::{
+        RoomName, SessionId, TextFrame,
+        client::Bounds,
+        server::{self, Heartbeat, Limits, Welcome},
+    },
+};
+
+/// Letters that a session's mailbox holds: with fewer a healthy reader loses a burst.
+const MAILBOX: usize = 256;
+/// Where rooms are large, so many letters per peer: a mesh forms in bursts of about that.
+const MAILBOX_PER_PEER: usize = 8;
+
+/// Where a session sends its letters.
+pub struct Ports {
+    /// A seat, please.
+    pub join: Recipient<Join>,
+    /// Free my seat.
+    pub leave: Recipient<Leave>,
+}
+
+/// What every session of an arbiter needs to know. Made once per arbiter by `app`, shared by all its sessions.
+pub struct Setup {
+    pub(super) bounds: Bounds,
+    /// Longest message in octets, fragments together.
+    pub(super) frame_bytes: usize,
+    /// Most fragments of one message.
+    pub(super) fragments: usize,
+    /// Most octets that may wait for a slow reader.
+    pub(super) queue_bytes: usize,
+    /// Most frames that may wait for a slow reader.
+    pub(super) queue_frames: usize,
+    /// Letters that a session's mailbox holds.
+    pub(super) mailbox: usize,
+    /// How long a connection may stay without being in a room.
+    pub(super) join_timeout: Duration,
+    /// How long the supervisor and the room may take to let a session in.
+    pub(super) join_reply: Duration,
+    /// A message handled slower than this is logged.
+    pub(super) slow_message: Duration,
+    /// For `joined.iceServers`: a JSON array.
+    pub(super) ice_servers: String,
+    node: String,
+    limits: Limits,
+    heartbeat: Heartbeat,
+    pub(super) ports: Ports,
+}
+
+impl Setup {
+    /// From the settings.
+    #[must_use]
+    pub fn new(settings: &Settings, ports: Ports) -> Self {
+        let limits = &settings.limits;
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            bounds: Bounds {
+                room_name_bytes: limits.room_name_bytes,
+                meta_bytes: limits.meta_bytes,
+                json_depth: limits.json_depth,
+                recipients: limits.recipients,
+            },
+            frame_bytes: limits.frame_bytes,
+            fragments: limits.fragments,
+            queue_bytes: limits.queue_bytes,
+            queue_frames: limits.queue_frames,
+            mailbox: MAILBOX.max(MAILBOX_PER_PEER * limits.peers_per_room),
+            join_timeout: limits.join_timeout(),
+            join_reply: limits.join_reply(),
+            slow_message: settings.log.slow_message(),
+            ice_servers: settings.ice.to_json(),
+            node: settings.server.node_name(),
+            limits: Limits {
+                frame_bytes: limits.frame_bytes,
+                queue_bytes: limits.queue_bytes,
+                queue_frames: limits.queue_frames,
+                meta_bytes: limits.meta_bytes,
+                room_name_bytes: limits.room_name_bytes,
+                peers_per_room: limits.peers_per_room,
+                recipients: limits.recipients,
+                json_depth: limits.json_depth,
+                join_timeout_ms: limits.join_timeout_ms,
+            },
+            heartbeat: Heartbeat {
+                interval_ms: settings.heartbeat.interval_ms,
+                timeout_ms: millis(settings.heartbeat.ping_timeout()),
+            },
+            ports,
+        }
+    }
+
+    /// The first frame of a connection.
+    pub(super) fn welcome(&self, session: SessionId) -> TextFrame {
+        server::welcome(&Welcome {
+            session,
+            version: env!("CARGO_PKG_VERSION"),
+            node: &self.node,
+            features: &[],
+            limits: &self.limits,
+            heartbeat: self.heartbeat,
+        })
+    }
+}
+
+/// What the upgrade service knows of a connection that it hands over.
+pub struct Opened<P> {
+    /// The socket, after the 101.
+    pub socket: TcpStream,
+    /// What the client sent behind its handshake.
+    pub unread: Vec<u8>,
+    /// The client's address, for the log.
+    pub remote: SocketAddr,
+    /// The handshake's request id, for the log.
+    pub request: Box<str>,
+    /// The room that the handshake named: the only one that this connection may join.
+    pub hint: Option<RoomName>,
+    /// Held as long as the socket is; dropping it gives the connection's place back.
+    pub permit: P,
+}
+
+thread_local! {
+    /// A socket that is handed to another arbiter finds that arbiter's setup here.
+    static SETUP: RefCell<Option<Rc<Setup>>> = const { RefCell::new(None) };
+}
+
+/// Makes the calling thread an arbiter of sessions.
+pub fn install(setup: Rc<Setup>) {
+    SETUP.set(Some(setup));
+}
+
+/// Starts a session for the socket, on that arbiter or here. A socket that cannot be moved is dropped, and with it the
+/// connection: its client connects again.
+pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: Opened<P>) {
+    let Some(arbiter) = arbiter else { return open_here(opened) };
+    let Opened { socket, unread, remote, request, hint, permit } = opened;
+    let Ok(socket) = socket.into_std() else { return };
+    arbiter.spawn_fn(move || {
+        if let Ok(socket) = TcpStream::from_std(socket) {
+            open_here(Opened { socket, unread, remote, request, hint, permit });
+        }
+    });
+}
+
+fn open_here<P: 'static>(opened: Opened<P>) {
+    let setup = SETUP.with_borrow(Clone::clone);
+    if let Some(setup) = setup {
+        pump::open(&setup, opened);
+    }
+}

@@ -1,0 +1,224 @@
+//! The rules of one session: which frame is allowed when, and whose news it believes. No actix, no clock, no socket.
+
+use std::{io, sync::Arc};
+
+use actix_http::ws::ProtocolError;
+
+use crate::{
+    messages::session::{Evict, News, Roster, Snapshot},
+    protocol::{EndReason, ErrorCode, PeerId, RoomName},
+};
+
+/// Where a session stands.
+#[derive(Debug)]
+enum Phase {
+    /// In no room.
+    Outside,
+    /// Asked the supervisor for a seat; neither refused nor welcomed yet.
+    Joining { room: RoomName, leave: Option<Re> },
+    /// In a room, as of the latest roster.
+    Inside(Arc<Snapshot>),
+}
+
+/// A request's `id`, for its reply's `re`; empty where the request carried none.
+pub type Re = Option<Box<str>>;
+
+/// Why a frame is refused: what the `error` frame says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// The code on the wire.
+    pub code: ErrorCode,
+    /// For a person who reads it.
+    pub message: &'static str,
+}
+
+/// What a `leave` leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// Tell the supervisor, say `left`.
+    Now(RoomName),
+    /// The session is on its way in: it leaves as soon as it is there, so that a join always ends in one definite way.
+    OnArrival,
+}
+
+/// What a roster is to this session.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The first roster of a stay: say `joined`, then handle what came too early. `leave`: and leave again at once.
+    Entered {
+        /// The `leave` that was said on the way in.
+        leave: Option<Re>,
+    },
+    /// A change in the room: pass its frame on.
+    Changed,
+    /// From a room that this session has left: nothing.
+    Stale,
+}
+
+/// What to do with a signal from another session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Pass it on.
+    Pass,
+    /// It overtook this session's own first roster: keep it until then.
+    TooEarly,
+    /// The sender is not in this session's room, or not any more: drop it and count it.
+    Stray,
+}
+
+/// The rules' memory.
+#[derive(Debug)]
+pub struct Rules {
+    phase: Phase,
+    /// Counts the stays, so that news of a former one is told apart.
+    stay: u32,
+    /// The `?room=` of the handshake: the only room this connection may join.
+    hint: Option<RoomName>,
+    draining: bool,
+}
+
+impl Rules {
+    /// A session that has just been greeted.
+    #[must_use]
+    pub fn new(hint: Option<RoomName>) -> Self {
+        Self { phase: Phase::Outside, stay: 0, hint, draining: false }
+    }
+
+    /// A `join`: the number of the stay to ask a seat for.
+    pub fn join(&mut self, room: &RoomName) -> Result<u32, Refused> {
+        if !matches!(self.phase, Phase::Outside) {
+            return refuse(ErrorCode::AlreadyJoined, "this session is in a room, or on its way into one; leave first");
+        }
+        if self.draining {
+            return refuse(
+                ErrorCode::ServerDraining,
+                "the server is going away; connect again after the bye's retryAfterMs",
+            );
+        }
+        if self.hint.as_ref().is_some_and(|hint| hint != room) {
+            return refuse(ErrorCode::InvalidMessage, "room is not the one that the connection's ?room= named");
+        }
+        self.stay = self.stay.wrapping_add(1);
+        self.phase = Phase::Joining { room: room.clone(), leave: None };
+        Ok(self.stay)
+    }
+
+    /// The supervisor refused the seat. `false`: it refused a join that has ended in another way.
+    pub fn join_refused(&mut self, stay: u32) -> bool {
+        let current = matches!(self.phase, Phase::Joining { .. }) && stay == self.stay;
+        if current {
+            self.phase = Phase::Outside;
+        }
+        current
+    }
+
+    /// A `leave`.
+    pub fn leave(&mut self, re: Re) -> Result<Departure, Refused> {
+        match &mut self.phase {
+            Phase::Inside(snapshot) => {
+                let room = snapshot.room.clone();
+                self.phase = Phase::Outside;
+                Ok(Departure::Now(room))
+            }
+            Phase::Joining { leave: leave @ None, .. } => {
+                *leave = Some(re);
+                Ok(Departure::OnArrival)
+            }
+            Phase::Joining { .. } | Phase::Outside => refuse(ErrorCode::NotInRoom, "this session is in no room"),
+        }
+    }
+
+    /// The room that a `signal` or an `update` is for.
+    pub fn room(&self) -> Result<&Arc<Snapshot>, Refused> {
+        match &self.phase {
+            Phase::Inside(snapshot) => Ok(snapshot),
+            Phase::Joining { .. } => {
+                refuse(ErrorCode::NotInRoom, "this session is not in the room yet: wait for joined")
+            }
+            Phase::Outside => refuse(ErrorCode::NotInRoom, "this session is in no room; join first"),
+        }
+    }
+
+    /// The room's name, from the `join` on: for the log.
+    #[must_use]
+    pub fn room_name(&self) -> Option<&RoomName> {
+        match &self.phase {
+            Phase::Outside => None,
+            Phase::Joining { room, .. } => Some(room),
+            Phase::Inside(snapshot) => Some(&snapshot.room),
+        }
+    }
+
+    /// A roster from a room.
+    pub fn roster(&mut self, roster: &Roster) -> Seen {
+        let snapshot = &roster.snapshot;
+        match (&mut self.phase, &roster.news) {
+            (Phase::Joining { room, leave }, News::Joined(welcomed))
+                if *room == snapshot.room && welcomed.stay == self.stay =>
+            {
+                let leave = leave.take();
+                self.phase = Phase::Inside(Arc::clone(snapshot));
+                Seen::Entered { leave }
+            }
+            (Phase::Inside(current), News::Changed(..) | News::Updated(_))
+                // One room, one list of ports: a namesake that was opened later has its own.
+                if Arc::ptr_eq(&current.updates, &snapshot.updates) =>
+            {
+                *current = Arc::clone(snapshot);
+                Seen::Changed
+            }
+            _ => Seen::Stale,
+        }
+    }
+
+    /// A signal from another session.
+    #[must_use]
+    pub fn deliver(&self, from: PeerId) -> Heard {
+        match &self.phase {
+            Phase::Inside(snapshot) if snapshot.find(from).is_some() => Heard::Pass,
+            Phase::Joining { .. } => Heard::TooEarly,
+            Phase::Inside(_) | Phase::Outside => Heard::Stray,
+        }
+    }
+
+    /// The supervisor found the room dead. `false`: this session has left it already.
+    pub fn evicted(&mut self, evict: &Evict) -> bool {
+        let current = !matches!(self.phase, Phase::Outside) && evict.stay == self.stay;
+        if current {
+            self.phase = Phase::Outside;
+        }
+        current
+    }
+
+    /// The server goes away: nobody joins any more, those inside go on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Whether the server goes away: the session's deadline is then the drain's, and stays so.
+    #[must_use]
+    pub fn draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Whether the supervisor may hold a seat for this session.
+    #[must_use]
+    pub fn may_be_seated(&self) -> bool {
+        !matches!(self.phase, Phase::Outside)
+    }
+}
+
+fn refuse<T>(code: ErrorCode, message: &'static str) -> Result<T, Refused> {
+    Err(Refused { code, message })
+}
+
+/// What a broken rule of RFC 6455 ends the connection with.
+#[must_use]
+pub fn end_reason(error: &ProtocolError) -> EndReason {
+    match error {
+        ProtocolError::Overflow => EndReason::MessageTooLarge,
+        // How `inbound::not_utf8` says it: the codec's error type has no better word.
+        ProtocolError::Io(error) if error.kind() == io::ErrorKind::InvalidInput => EndReason::InvalidUtf8,
+        _ => EndReason::ProtocolError,
+    }
+}

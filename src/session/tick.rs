@@ -1,0 +1,222 @@
+//! One sweep per arbiter instead of timers per session: heartbeats, deadlines, drain, and the arbiter's report.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use super::link::Link;
+use crate::{
+    messages::session::{Drain, ToSession},
+    protocol::EndReason,
+    telemetry::{self, ArbiterReport, Event},
+};
+
+/// An empty ping (RFC 6455 section 5.5.2).
+const PING: Bytes = Bytes::from_static(&[0x89, 0x00]);
+/// Sweeps come this often, or four times per heartbeat interval where that is shorter. A deadline is met within one.
+const PERIOD: Duration = Duration::from_secs(1);
+/// A sweep this much later than planned has seen a stopped process or a blocked arbiter, not silent clients.
+const LATE: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// The arbiter's own connections: shared with nobody, asked by nobody else.
+    static LINKS: RefCell<Vec<Rc<Link>>> = const { RefCell::new(Vec::new()) };
+    /// Whether this arbiter's sessions were told to go: one that comes after that, from a handshake under way, is told
+    /// at once.
+    static DRAINING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// When pings are due.
+#[derive(Debug, Clone, Copy)]
+pub struct Heartbeat {
+    /// A client silent for this long is pinged.
+    pub interval: Duration,
+    /// A client silent for this long is gone.
+    pub timeout: Duration,
+}
+
+impl Heartbeat {
+    fn period(&self) -> Duration {
+        (self.interval / 4).clamp(Duration::from_millis(10), PERIOD)
+    }
+}
+
+/// What the sweep remembers of one connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beat {
+    heard_at: Instant,
+    pinged: bool,
+}
+
+/// What the sweep does about one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Nothing,
+    Ping,
+    Timeout,
+}
+
+impl Beat {
+    pub(super) fn since(now: Instant) -> Self {
+        Self { heard_at: now, pinged: false }
+    }
+
+    /// The rule of heartbeats: one ping per silence, the end after `timeout`; a late sweep ends nobody.
+    fn next(&mut self, heard: bool, now: Instant, heartbeat: Heartbeat, late: bool) -> Due {
+        if heard {
+            *self = Self::since(now);
+            return Due::Nothing;
+        }
+        let silent = now.saturating_duration_since(self.heard_at);
+        if silent >= heartbeat.timeout && self.pinged && !late {
+            Due::Timeout
+        } else if silent >= heartbeat.interval && !self.pinged {
+            self.pinged = true;
+            Due::Ping
+        } else {
+            Due::Nothing
+        }
+    }
+}
+
+/// Sweeps this arbiter's connections for ever. `index` names the arbiter in its reports.
+pub async fn run(index: usize, heartbeat: Heartbeat) {
+    let period = heartbeat.period();
+    let mut timer = tokio::time::interval(period);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut last = Instant::now();
+    loop {
+        timer.tick().await;
+        let now = Instant::now();
+        let late = now.saturating_duration_since(last).saturating_sub(period);
+        last = now;
+        let (connections, joined) = LINKS.with_borrow(|links| {
+            for link in links {
+                sweep(link, now, heartbeat, late > LATE);
+            }
+            (links.len(), links.iter().filter(|link| link.joined.get()).count())
+        });
+        telemetry::tally(|t| t.report(ArbiterReport { arbiter: index, connections, joined, tick_delay: late }));
+        if late > LATE {
+            telemetry::emit(&Event::TickLate { arbiter: index, late });
+        }
+        telemetry::flush();
+    }
+}
+
+fn sweep(link: &Link, now: Instant, heartbeat: Heartbeat, late: bool) {
+    let mut beat = link.beat.get();
+    match beat.next(link.was_heard(), now, heartbeat, late) {
+        Due::Nothing => {}
+        Due::Ping => ping(link),
+        Due::Timeout => link.cut.pull(EndReason::PingTimeout),
+    }
+    link.beat.set(beat);
+    if let Some((at, why)) = link.deadline.get()
+        && now >= at
+        && !late
+    {
+        link.cut.pull(why);
+    }
+}
+
+/// Writes the ping at once where nothing waits before it: waking the pump for two octets would cost more than they do.
+fn ping(link: &Link) {
+    telemetry::tally(|t| t.pings_sent += 1);
+    link.queue(PING);
+    // A jam or an error is the pump's to find: it waits for the socket either way.
+    let _ = link.flush();
+}
+
+/// Tells every session of this arbiter that the server goes, each with its place in a spread over `over`.
+pub fn drain(over: Duration) {
+    DRAINING.set(true);
+    let links = LINKS.with_borrow(Clone::clone);
+    let places = u32::try_from(links.len()).unwrap_or(u32::MAX).max(1);
+    let now = Instant::now();
+    for (place, link) in (0_u32..).zip(&links) {
+        let after = over * place / places;
+        link.deadline.set(Some((now + after, EndReason::ServerDraining)));
+        if let Some(member) = link.member.get() {
+            let close_after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+            // Full: it is cut already. Gone: it has ended.
+            let _ = member.post(ToSession::Drain(Drain { close_after_ms }));
+        }
+    }
+}
+
+/// Ends every connection of this arbiter now: the drain's deadline has come.
+pub fn end_all() {
+    LINKS.with_borrow(|links| {
+        for link in links {
+            link.cut.pull(EndReason::ServerDraining);
+        }
+    });
+}
+
+pub(super) fn enlist(link: &Rc<Link>) {
+    if DRAINING.get() {
+        link.cut.pull(EndReason::ServerDraining);
+    }
+    LINKS.with_borrow_mut(|links| {
+        link.place.set(links.len());
+        links.push(Rc::clone(link));
+    });
+}
+
+pub(super) fn dismiss(link: &Link) {
+    let removed = LINKS.with_borrow_mut(|links| {
+        let place = link.place.get();
+        let removed = links.swap_remove(place);
+        if let Some(moved) = links.get(place) {
+            moved.place.set(place);
+        }
+        removed
+    });
+    // Dropped outside the borrow: a link's last owner may close a socket.
+    drop(removed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEARTBEAT: Heartbeat = Heartbeat { interval: Duration::from_secs(30), timeout: Duration::from_secs(60) };
+
+    fn at(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn silence_is_pinged_once_and_then_ended() {
+        let start = Instant::now();
+        let mut beat = Beat::since(start);
+        let mut due = |seconds, heard| beat.next(heard, at(start, seconds), HEARTBEAT, false);
+        assert_eq!(due(29, false), Due::Nothing);
+        assert_eq!(due(30, false), Due::Ping);
+        assert_eq!(due(31, false), Due::Nothing);
+        assert_eq!(due(60, false), Due::Timeout);
+    }
+
+    #[test]
+    fn one_octet_begins_the_silence_anew() {
+        let start = Instant::now();
+        let mut beat = Beat::since(start);
+        assert_eq!(beat.next(false, at(start, 30), HEARTBEAT, false), Due::Ping);
+        assert_eq!(beat.next(true, at(start, 59), HEARTBEAT, false), Due::Nothing);
+        assert_eq!(beat.next(false, at(start, 60), HEARTBEAT, false), Due::Nothing);
+        assert_eq!(beat.next(false, at(start, 89), HEARTBEAT, false), Due::Ping);
+    }
+
+    #[test]
+    fn a_late_sweep_pings_but_ends_nobody() {
+        let start = Instant::now();
+        let mut beat = Beat::since(start);
+        assert_eq!(beat.next(false, at(start, 500), HEARTBEAT, true), Due::Ping);
+        assert_eq!(beat.next(false, at(start, 501), HEARTBEAT, true), Due::Nothing);
+    }
+}
