@@ -1,9 +1,69 @@
 //! Switchboard: an actor-based signaling server for WebRTC rooms.
+//!
+//! Browsers join a room over a WebSocket, learn who else is there, exchange offers, answers and ICE candidates, and from
+//! then on talk to each other directly. The server never sees their media, and never looks into what they relay.
+//!
+//! # Floors
+//!
+//! Imports run downwards only; a test names the line that breaks it.
+//!
+//! | floor | module | what |
+//! |---|---|---|
+//! | 0 | [`protocol`] | what travels on the wire: ids, client frames, server frames, errors, close codes. No actix |
+//! | 0 | [`config`] | the settings, one file per section |
+//! | 1 | [`telemetry`] | one event = one log line + one count |
+//! | 2 | [`messages`] | what travels between actors, one file per receiver |
+//! | 3 | [`session`] | one peer: its socket, its queue, its view of the room |
+//! | 3 | [`room`] | one room: who is in it, in joining order |
+//! | 3 | [`supervisor`] | every seat and every room; the caps; churn |
+//! | 3 | [`metrics`] | the Prometheus registry |
+//! | 4 | [`http`] | the upgrade, the page, the probes, the operator's routes |
+//! | 5 | [`app`], [`shutdown`], [`arbiters`] | the wiring, and the way out |
+//!
+//! Every actor's folder has the same three parts: `mod.rs` says in four lines what it owns, hears, says and never does;
+//! `state.rs` has the rules, without actix and without a clock; `actor.rs` is the shell around them.
+//!
+//! # Path of an offer
+//!
+//! ```text
+//!  browser A      session A                    session B      browser B
+//!     |   frame       |                            |              |
+//!     |-------------->| inbound: octets -> text    |              |
+//!     |               | parse: envelope checked,   |              |
+//!     |               |   `data` left as it is     |              |
+//!     |               | state: am I in a room?     |              |
+//!     |               | relay: encode once, look   |              |
+//!     |               |   B up in the roster       |              |
+//!     |               |------- Deliver ----------->|              |
+//!     |               |  (try_send; full: B's Cut) | state: is A  |
+//!     |               |                            |  in my room? |
+//!     |               |                            | link: queue, |
+//!     |               |                            |  bounded     |
+//!     |               |                            | pump: write  |
+//!     |               |                            |------------->|
+//! ```
+//!
+//! One mailbox, at most one thread switch, no room in between: the room keeps every session's roster current, and the
+//! sessions relay among themselves.
+//!
+//! # Where to start reading
+//!
+//! 1. `docs/protocol.md`: what clients see.
+//! 2. [`session`], its `mod.rs` and `state.rs`: what one peer may do.
+//! 3. [`supervisor::state`] and [`room::state`]: seats and rosters.
+//! 4. [`app`]: who lives where.
+//! 5. `session/pump.rs`: how a slow reader is kept from hurting anybody else.
+pub mod app;
+pub mod arbiters;
+pub mod cli;
 pub mod config;
+pub mod http;
 pub mod messages;
 pub mod metrics;
+pub mod probe;
 pub mod protocol;
 pub mod room;
 pub mod session;
+pub mod shutdown;
 pub mod supervisor;
 pub mod telemetry;

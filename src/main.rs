@@ -1,2 +1,42 @@
-//! The program: arguments, settings, logger, listeners, signals; everything else is the library's.
-fn main() {}
+//! The program: arguments, settings, logger, signals; everything else is the library's.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use switchboard::{
+    app,
+    cli::Arguments,
+    config::{self, Settings},
+    telemetry,
+};
+
+/// Measured against the system's allocator: see the commit that chose it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("switchboard: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let file = arguments.config.as_deref();
+    let environment = config::environment(std::env::vars_os())?;
+    if arguments.check_config {
+        print!("{}", config::check_config(file, environment)?);
+        return Ok(());
+    }
+    let settings = Settings::load(file, environment)?;
+    if arguments.probe {
+        return Ok(switchboard::probe::healthz(&settings)?);
+    }
+    let level = telemetry::parse_level(settings.log.level.as_str()).unwrap_or(telemetry::Level::Info);
+    let _log = telemetry::start_log(level, settings.log.queue_lines)?;
+    telemetry::install_panic_hook();
+    Ok(app::run(settings)?)
+}

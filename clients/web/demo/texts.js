@@ -1,0 +1,59 @@
+// What the server's codes mean to the person in front of the page.
+
+const seconds = (ms) => (ms < 1500 ? 'a second' : `${Math.round(ms / 1000)} seconds`);
+
+const REFUSED = {
+  room_full: (room, limits) =>
+    `The room “${room}” is full: ${limits?.peersPerRoom ?? 'no more'} people are the most it takes. Choose another room, or try again later.`,
+  room_limit: () => 'The server has no space for another room. Join an existing one, or try again later.',
+  rate_limited: () => 'Too many requests at once. Wait a moment, then try again.',
+  server_draining: () => 'The server is restarting. Try again in a moment.',
+  internal: () => 'The server had a problem. Try again in a moment.',
+};
+
+const LOST = {
+  unreachable: 'The server takes no connection: it is full, restarting or out of reach.',
+  server_draining: 'The server is restarting.',
+  room_full: 'The room is full at the moment.',
+  ping_timeout: 'The connection was silent for too long.',
+  slow_consumer: 'The connection was too slow to keep up.',
+  internal: 'The server had a problem.',
+};
+
+const LEFT = {
+  left: 'left',
+  timeout: 'was silent for too long and is gone',
+  server_draining: 'is gone until the server is back',
+};
+
+const PAIR = {
+  connecting: 'connecting…',
+  connected: 'connected',
+  disconnected: 'interrupted',
+  failed: 'no way through',
+  closed: 'closed',
+};
+
+/** Why a join was refused. Unknown codes show the server's own words. */
+export const refused = (error, room, limits) => REFUSED[error.code]?.(room, limits) ?? `The server said no: ${error.message}`;
+
+/** Why the stay is over, for a reason of the "ended" phase; empty when the user left. */
+export const ended = (reason) => {
+  if (reason === 'left') return '';
+  if (reason === 'room_closed') return 'The room was closed. You can join it again.';
+  return `The server closed the connection (${reason}).`;
+};
+
+export const waiting = ({ reason, delayMs }) =>
+  `${LOST[reason] ?? 'The connection to the server was lost.'} Next attempt in ${seconds(delayMs)}.`;
+
+/** A `bye` that still lets us stay for a while. */
+export const bye = ({ reason, action, retryAfterMs }) => {
+  const why = LOST[reason] ?? 'The server is closing the connection.';
+  if (action !== 'reconnect') return why;
+  return `${why} You will be reconnected in ${seconds(retryAfterMs ?? 0)}; messages still reach those you are connected with.`;
+};
+
+export const peerLeft = (reason) => LEFT[reason] ?? 'lost the connection';
+
+export const pairState = (state) => PAIR[state] ?? state;

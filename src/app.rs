@@ -1,0 +1,292 @@
+//! The wiring: the only file that names every actor.
+//!
+//! Who lives where: each worker thread is an arbiter with its sessions, their rooms, and one shared tick. The supervisor
+//! lives on the main thread, so that no flood of frames can stand before a join. The metrics actor has an arbiter of its
+//! own: a scrape must not pause relaying.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use actix::{Actor, Addr, System};
+use actix_rt::{Arbiter, ArbiterHandle, signal::unix};
+use tokio::sync::watch;
+
+use crate::{
+    arbiters::Arbiters,
+    config::{Settings, machine_warnings},
+    http::{
+        gate::{Gate, Phase},
+        health::{self, Report, Subjects},
+        listeners::{self, Public},
+        routes::{Common, Ops, Probes},
+    },
+    messages::{must_arrive, room::RoomPorts, supervisor::StopJoins},
+    metrics::{self, BuildInfo, Facts, Machine, MetricsActor},
+    protocol::RoomName,
+    room::Room,
+    session::{self, Ports, Setup, tick},
+    shutdown::{self, Plan},
+    supervisor::{SpawnRoom, Supervisor, state::Limits},
+    telemetry::{self, Event},
+};
+
+/// A supervisor that has not answered this many health checks in a row is dead.
+const DEAD_AFTER_CHECKS: u32 = 3;
+/// But never sooner than this, however often it is checked.
+const DEAD_AFTER_LEAST: Duration = Duration::from_secs(10);
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener could not be opened.
+    #[error("cannot listen on {address} ({key}): {source}")]
+    Listen {
+        /// What was tried.
+        address: String,
+        /// The keys that say so.
+        key: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The catalogue declares a series that Prometheus does not take: a defect, found at the start.
+    #[error("cannot register the metrics: {0}")]
+    Metrics(prometheus::Error),
+    /// Threads, signals, the log.
+    #[error("cannot start {what}: {source}")]
+    Machine {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Runs the server until a signal ends it.
+///
+/// # Errors
+/// [`StartError`]: it never served anybody.
+pub fn run(settings: Settings) -> Result<(), StartError> {
+    let began = Instant::now();
+    System::new().block_on(serve(Arc::new(settings), began))
+}
+
+async fn serve(settings: Arc<Settings>, began: Instant) -> Result<(), StartError> {
+    let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
+    let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
+    let addresses = (address_of(&public)?, address_of(&ops)?);
+    let mut signals = Signals::listen()?;
+
+    let metrics = start_metrics(&settings)?;
+    let gate = Gate::new(settings.server.max_connections);
+    let arbiters = Arbiters::default();
+    let supervisor = start_supervisor(&settings, arbiters.clone());
+    let (publish, reports) = watch::channel(Arc::new(Report::first()));
+    let common = Common {
+        probes: Probes { gate: gate.clone(), reports, started: began, dead_after: dead_after(&settings) },
+        slow_request: settings.http.slow_request(),
+        behind_tls: settings.http.behind_tls,
+    };
+    let door = public_door(&settings, &gate, &arbiters, &supervisor);
+    let ports = Ops { scrape: metrics.clone().recipient(), errors: metrics.clone().recipient() };
+    let listeners = listeners::Listeners { public, ops, common, ports, door };
+    let server =
+        listeners::start(listeners, &settings).map_err(|source| StartError::Machine { what: "workers", source })?;
+    let handle = server.handle();
+    actix_rt::spawn(server);
+
+    let workers = settings.server.worker_count();
+    telemetry::emit(&Event::ServerStarted {
+        version: env!("CARGO_PKG_VERSION"),
+        public: addresses.0,
+        ops: addresses.1,
+        workers,
+    });
+    say_what_is_odd(&settings);
+    all_enrolled(&arbiters, workers).await;
+    let subjects = Subjects {
+        census: supervisor.clone().recipient(),
+        scrape: metrics.recipient(),
+        arbiters: arbiters.all(),
+        gate: gate.clone(),
+    };
+    actix_rt::spawn(health::run(subjects, settings.health.interval(), publish));
+    actix_rt::spawn(become_ready(gate.clone(), settings.server.ready_delay(), began));
+
+    signals.first().await;
+    let took = leave(&settings, &gate, &arbiters.all(), &supervisor).await;
+    handle.stop(false).await;
+    telemetry::emit(&Event::ServerStopped { took });
+    Ok(())
+}
+
+/// The way out, and its record for the next start.
+async fn leave(
+    settings: &Settings,
+    gate: &Gate,
+    arbiters: &[ArbiterHandle],
+    supervisor: &Addr<Supervisor>,
+) -> Duration {
+    let plan = Plan { drain: settings.server.drain(), deadline: settings.server.drain_deadline() };
+    // A supervisor that is gone seats nobody either.
+    let _ = must_arrive(&supervisor.clone().recipient(), StopJoins);
+    let took = shutdown::drain(gate, arbiters, plan).await;
+    if let Err(error) = shutdown::keep_record(settings.state.dir.as_ref(), took) {
+        telemetry::emit(&Event::ShutdownRecordFailed { error: &error });
+    }
+    took
+}
+
+fn listen(host: &str, port: u16, key: &'static str, settings: &Settings) -> Result<TcpListener, StartError> {
+    listeners::bind(host, port, settings.http.backlog).map_err(|source| StartError::Listen {
+        address: format!("{host}:{port}"),
+        key,
+        source,
+    })
+}
+
+fn address_of(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| StartError::Machine { what: "a listener", source })
+}
+
+fn dead_after(settings: &Settings) -> Duration {
+    (settings.health.interval() * DEAD_AFTER_CHECKS).max(DEAD_AFTER_LEAST)
+}
+
+fn start_metrics(settings: &Settings) -> Result<Addr<MetricsActor>, StartError> {
+    let last_shutdown = shutdown::last_record(settings.state.dir.as_ref());
+    if let Some(took) = last_shutdown {
+        telemetry::emit(&Event::PreviousShutdown { took });
+    }
+    let facts = Facts {
+        build: BuildInfo::current(),
+        started: SystemTime::now(),
+        limits: limits(settings),
+        last_shutdown,
+        machine: Machine::read(),
+    };
+    let actor = MetricsActor::new(facts).map_err(StartError::Metrics)?;
+    let metrics = MetricsActor::start_in_arbiter(&Arbiter::new().handle(), move |_| actor);
+    // One per process: a second server in one process (there is none) would share the first one's metrics.
+    let _ = telemetry::install_sink(metrics::sink(metrics.clone().recipient()));
+    Ok(metrics)
+}
+
+/// The configured limits, as they are exported.
+fn limits(settings: &Settings) -> Vec<(&'static str, f64)> {
+    let limits = &settings.limits;
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats, and no limit comes near 2^53")]
+    let gauge = |value: usize| value as f64;
+    vec![
+        ("max_connections", gauge(settings.server.max_connections)),
+        ("peers_per_room", gauge(limits.peers_per_room)),
+        ("rooms", gauge(limits.rooms)),
+        ("frame_bytes", gauge(limits.frame_bytes)),
+        ("fragments", gauge(limits.fragments)),
+        ("queue_bytes", gauge(limits.queue_bytes)),
+        ("queue_frames", gauge(limits.queue_frames)),
+        ("meta_bytes", gauge(limits.meta_bytes)),
+        ("room_name_bytes", gauge(limits.room_name_bytes)),
+        ("recipients", gauge(limits.recipients)),
+        ("json_depth", gauge(limits.json_depth)),
+        ("join_timeout_seconds", limits.join_timeout().as_secs_f64()),
+        ("join_reply_seconds", limits.join_reply().as_secs_f64()),
+        ("heartbeat_interval_seconds", settings.heartbeat.interval().as_secs_f64()),
+        ("ping_timeout_seconds", settings.heartbeat.ping_timeout().as_secs_f64()),
+        ("drain_seconds", settings.server.drain().as_secs_f64()),
+    ]
+}
+
+fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> Addr<Supervisor> {
+    let limits = Limits { peers_per_room: settings.limits.peers_per_room, rooms: settings.limits.rooms };
+    let spawn_room: SpawnRoom = Box::new(move |name, capacity| spawn_room(&arbiters, name, capacity));
+    Supervisor::new(limits, spawn_room).start()
+}
+
+/// A room lives where the sessions that named it in their handshakes are.
+fn spawn_room(arbiters: &Arbiters, name: RoomName, capacity: usize) -> RoomPorts {
+    let arbiter = arbiters.place(&name).map_or_else(Arbiter::current, |(_, arbiter)| arbiter);
+    Room::open(&arbiter, name, capacity)
+}
+
+/// What each worker needs to open sessions. Runs on every worker, once.
+fn public_door(
+    settings: &Arc<Settings>,
+    gate: &Gate,
+    arbiters: &Arbiters,
+    supervisor: &Addr<Supervisor>,
+) -> impl Fn() -> Public + Clone + Send + 'static {
+    let (settings, gate, arbiters, supervisor) =
+        (Arc::clone(settings), gate.clone(), arbiters.clone(), supervisor.clone());
+    move || {
+        let index = arbiters.enroll();
+        let ports = Ports { join: supervisor.clone().recipient(), leave: supervisor.clone().recipient() };
+        session::install(Rc::new(Setup::new(&settings, ports)));
+        let heartbeat =
+            tick::Heartbeat { interval: settings.heartbeat.interval(), timeout: settings.heartbeat.ping_timeout() };
+        actix_rt::spawn(tick::run(index, heartbeat));
+        let arbiters = arbiters.clone();
+        Public {
+            gate: gate.clone(),
+            open: Box::new(move |opened| {
+                let elsewhere =
+                    opened.hint.as_ref().and_then(|room| arbiters.place(room)).filter(|(at, _)| *at != index);
+                session::open_at(elsewhere.map(|(_, arbiter)| arbiter), opened);
+            }),
+        }
+    }
+}
+
+/// Workers start by themselves; nobody is told of the server before all of them have.
+async fn all_enrolled(arbiters: &Arbiters, workers: usize) {
+    while arbiters.all().len() < workers {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn become_ready(gate: Gate, delay: Duration, began: Instant) {
+    tokio::time::sleep(delay).await;
+    gate.enter(Phase::Ready);
+    if gate.phase() == Phase::Ready {
+        telemetry::emit(&Event::ServerReady { took: began.elapsed() });
+    }
+}
+
+fn say_what_is_odd(settings: &Settings) {
+    for warning in machine_warnings(settings, raise_descriptor_limit()) {
+        telemetry::emit(&Event::ConfigWarning { what: &warning });
+    }
+    if let Err(error) = shutdown::check_writable(settings.state.dir.as_ref()) {
+        telemetry::emit(&Event::ShutdownRecordFailed { error: &error });
+    }
+}
+
+/// Raises the soft limit of open files to the hard one, and says what it is then.
+fn raise_descriptor_limit() -> u64 {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0)
+}
+
+/// The signals that ask a server to go.
+struct Signals {
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+}
+
+impl Signals {
+    /// Before anything else is started, so that none is missed.
+    fn listen() -> Result<Self, StartError> {
+        let on = |kind| unix::signal(kind).map_err(|source| StartError::Machine { what: "signal handling", source });
+        Ok(Self { terminate: on(unix::SignalKind::terminate())?, interrupt: on(unix::SignalKind::interrupt())? })
+    }
+
+    async fn first(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

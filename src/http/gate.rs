@@ -1,0 +1,129 @@
+//! Who may come in: the phase of the server and the count of its connections.
+//!
+//! Shared between threads on purpose: it is asked before any actor exists, for every connection, by every arbiter.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, AtomicUsize, Ordering},
+};
+
+/// Where the server stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Listening, and not advertised yet: `server.ready_delay_ms`.
+    Starting,
+    /// In service.
+    Ready,
+    /// On its way out: no new connections.
+    Draining,
+}
+
+/// The door's state. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    phase: AtomicU8,
+    connections: AtomicUsize,
+    limit: usize,
+}
+
+/// One connection's place in the count; dropping it gives the place back.
+#[derive(Debug)]
+pub struct Permit(Arc<Inner>);
+
+/// Why a connection is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// `server.max_connections` are there.
+    Full,
+    /// The server is going away.
+    Draining,
+}
+
+impl Gate {
+    /// A gate for at most `limit` connections.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self(Arc::new(Inner { phase: AtomicU8::new(Phase::Starting as u8), connections: AtomicUsize::new(0), limit }))
+    }
+
+    /// Moves on. A server that drains never becomes ready again.
+    pub fn enter(&self, phase: Phase) {
+        self.0.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    /// Where the server stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.0.phase.load(Ordering::Acquire) {
+            0 => Phase::Starting,
+            1 => Phase::Ready,
+            _ => Phase::Draining,
+        }
+    }
+
+    /// Connections that hold a permit.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.connections.load(Ordering::Acquire)
+    }
+
+    /// Most connections at a time.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.0.limit
+    }
+
+    /// Whether the next connection would be refused.
+    #[must_use]
+    pub fn saturated(&self) -> bool {
+        self.connections() >= self.0.limit
+    }
+
+    /// A place for one more connection. A server that is still starting takes those who come without being advertised.
+    pub fn admit(&self) -> Result<Permit, Refusal> {
+        if self.phase() == Phase::Draining {
+            return Err(Refusal::Draining);
+        }
+        let more = |count: usize| (count < self.0.limit).then_some(count + 1);
+        match self.0.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, more) {
+            Ok(_) => Ok(Permit(Arc::clone(&self.0))),
+            Err(_) => Err(Refusal::Full),
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cap_holds_and_a_dropped_permit_makes_room() {
+        let gate = Gate::new(2);
+        let first = gate.admit().unwrap();
+        let _second = gate.admit().unwrap();
+        assert!(gate.saturated());
+        assert_eq!(gate.admit().unwrap_err(), Refusal::Full);
+        drop(first);
+        assert_eq!(gate.connections(), 1);
+        assert!(gate.admit().is_ok());
+    }
+
+    #[test]
+    fn a_draining_server_admits_nobody_and_never_becomes_ready_again() {
+        let gate = Gate::new(2);
+        gate.enter(Phase::Draining);
+        gate.enter(Phase::Ready);
+        assert_eq!(gate.phase(), Phase::Draining);
+        assert_eq!(gate.admit().unwrap_err(), Refusal::Draining);
+    }
+}

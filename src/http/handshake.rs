@@ -1,0 +1,185 @@
+//! What a WebSocket handshake must be (RFC 6455 section 4.2.1), and what of it concerns the session.
+
+use actix_http::{Method, RequestHead, StatusCode, Version, header, ws};
+
+use crate::protocol::{ErrorCode, RoomName};
+
+/// Where sockets are opened.
+pub(super) const PATH: &str = "/ws";
+/// The one subprotocol that is spoken.
+pub(super) const SUBPROTOCOL: &str = "switchboard.v1";
+
+/// A handshake that may be answered with 101.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// Whether the client offered [`SUBPROTOCOL`]; only then it is named in the answer.
+    pub(super) named_subprotocol: bool,
+    /// `?room=`.
+    pub(super) hint: Option<RoomName>,
+}
+
+/// A handshake that may not.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    pub(super) code: ErrorCode,
+    pub(super) message: &'static str,
+}
+
+/// What the rules depend on.
+pub(super) struct Policy {
+    /// `*`, or the origins whose pages may connect.
+    pub(super) allowed_origins: Vec<String>,
+    /// Longest room name in octets.
+    pub(super) room_name_bytes: usize,
+}
+
+/// Looks at the whole head. Strict: an HTTP library of ours accepts `Upgrade: xwebsocketx`, browsers never send it.
+pub(super) fn check(head: &RequestHead, policy: &Policy) -> Result<Accepted, Refused> {
+    if head.uri.path() != PATH {
+        return refused(StatusCode::NOT_FOUND, ErrorCode::UnsupportedVersion, "sockets are opened at /ws");
+    }
+    protocol_rules(head)?;
+    if !origin_allowed(head, &policy.allowed_origins) {
+        return refused(StatusCode::FORBIDDEN, ErrorCode::OriginDenied, "this origin is not on http.allowed_origins");
+    }
+    Ok(Accepted { named_subprotocol: subprotocol(head)?, hint: hint(head, policy.room_name_bytes)? })
+}
+
+fn protocol_rules(head: &RequestHead) -> Result<(), Refused> {
+    if head.version != Version::HTTP_11 {
+        return bad("a WebSocket handshake is an HTTP/1.1 request");
+    }
+    if head.method != Method::GET {
+        return refused(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadHandshake, "a WebSocket handshake is a GET");
+    }
+    if !tokens(head, &header::UPGRADE).any(|token| token.eq_ignore_ascii_case("websocket")) {
+        return bad("the Upgrade header must name websocket");
+    }
+    if head.headers().get_all(header::SEC_WEBSOCKET_KEY).count() > 1 {
+        return bad("there must be one Sec-WebSocket-Key");
+    }
+    ws::verify_handshake(head).map_err(|error| match error {
+        ws::HandshakeError::UnsupportedVersion | ws::HandshakeError::NoVersionHeader => Refused {
+            status: StatusCode::UPGRADE_REQUIRED,
+            code: ErrorCode::BadHandshake,
+            message: "Sec-WebSocket-Version must be 13",
+        },
+        ws::HandshakeError::BadWebsocketKey => bad_handshake("Sec-WebSocket-Key must be 16 octets in base64"),
+        _ => bad_handshake("this is no WebSocket handshake"),
+    })
+}
+
+/// The comma-separated tokens of all lines of a header.
+fn tokens<'a>(head: &'a RequestHead, name: &'a header::HeaderName) -> impl Iterator<Item = &'a str> {
+    let lines = head.headers().get_all(name).filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|token| !token.is_empty())
+}
+
+/// A page from elsewhere could open a socket with its visitor's cookies; browsers always say where a page is from. A
+/// client without `Origin` is no browser.
+fn origin_allowed(head: &RequestHead, allowed: &[String]) -> bool {
+    let Some(origin) = head.headers().get(header::ORIGIN) else { return true };
+    allowed.iter().any(|one| one == "*" || origin.as_bytes().eq_ignore_ascii_case(one.as_bytes()))
+}
+
+fn subprotocol(head: &RequestHead) -> Result<bool, Refused> {
+    let mut offered = tokens(head, &header::SEC_WEBSOCKET_PROTOCOL).peekable();
+    if offered.peek().is_none() {
+        return Ok(false);
+    }
+    if offered.any(|token| token == SUBPROTOCOL) {
+        return Ok(true);
+    }
+    refused(StatusCode::BAD_REQUEST, ErrorCode::UnsupportedVersion, "the subprotocol is switchboard.v1")
+}
+
+fn hint(head: &RequestHead, limit: usize) -> Result<Option<RoomName>, Refused> {
+    let query = head.uri.query().unwrap_or_default();
+    let Some(room) = actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
+        .ok()
+        .and_then(|pairs| pairs.into_inner().into_iter().find_map(|(key, value)| (key == "room").then_some(value)))
+    else {
+        return Ok(None);
+    };
+    match RoomName::parse(&room, limit) {
+        Ok(room) => Ok(Some(room)),
+        Err(_) => {
+            refused(StatusCode::BAD_REQUEST, ErrorCode::InvalidMessage, "?room= is not a room name that can be joined")
+        }
+    }
+}
+
+fn bad<T>(message: &'static str) -> Result<T, Refused> {
+    Err(bad_handshake(message))
+}
+
+fn bad_handshake(message: &'static str) -> Refused {
+    Refused { status: StatusCode::BAD_REQUEST, code: ErrorCode::BadHandshake, message }
+}
+
+fn refused<T>(status: StatusCode, code: ErrorCode, message: &'static str) -> Result<T, Refused> {
+    Err(Refused { status, code, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_http::{Request, test::TestRequest};
+
+    use super::*;
+
+    fn policy() -> Policy {
+        Policy { allowed_origins: vec!["https://meet.example".into()], room_name_bytes: 16 }
+    }
+
+    fn handshake(uri: &str, more: &[(&str, &str)]) -> Request {
+        let mut request = TestRequest::with_uri(uri);
+        for (name, value) in [
+            ("upgrade", "websocket"),
+            ("connection", "Upgrade"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]
+        .iter()
+        .chain(more)
+        {
+            request.insert_header((*name, *value));
+        }
+        request.finish()
+    }
+
+    fn verdict(uri: &str, more: &[(&str, &str)]) -> Result<Accepted, (u16, ErrorCode)> {
+        let request = handshake(uri, more);
+        check(request.head(), &policy()).map_err(|refused| (refused.status.as_u16(), refused.code))
+    }
+
+    #[test]
+    fn a_browser_comes_in_and_its_hint_is_unescaped() {
+        let accepted = verdict("/ws?room=caf%C3%A9", &[("sec-websocket-protocol", "other, switchboard.v1")]).unwrap();
+        assert!(accepted.named_subprotocol);
+        assert_eq!(accepted.hint.unwrap().as_str(), "café");
+        assert!(!verdict("/ws", &[]).unwrap().named_subprotocol);
+    }
+
+    #[test]
+    fn everything_else_is_told_why() {
+        type Headers = &'static [(&'static str, &'static str)];
+        let cases: [(&str, Headers, u16); 7] = [
+            ("/", &[], 404),
+            ("/ws", &[("sec-websocket-version", "8")], 426),
+            ("/ws", &[("sec-websocket-key", "short")], 400),
+            ("/ws", &[("upgrade", "xwebsocketx")], 400),
+            ("/ws", &[("sec-websocket-protocol", "rooms.v1")], 400),
+            ("/ws", &[("origin", "https://evil.example")], 403),
+            ("/ws?room=%00", &[], 400),
+        ];
+        for (uri, more, status) in cases {
+            assert_eq!(verdict(uri, more).unwrap_err().0, status, "{uri} {more:?}");
+        }
+    }
+
+    #[test]
+    fn an_origin_on_the_list_is_fine() {
+        assert!(verdict("/ws", &[("origin", "https://meet.example")]).is_ok());
+    }
+}

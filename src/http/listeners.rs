@@ -1,0 +1,122 @@
+//! The two listeners and the workers behind them.
+
+use std::{
+    io,
+    net::{TcpListener, ToSocketAddrs},
+    time::Duration,
+};
+
+use actix_http::{Extensions, HttpServiceBuilder, KeepAlive, Request, Response, body::BoxBody};
+use actix_rt::net::TcpStream;
+use actix_server::{Server, ServerBuilder};
+use actix_service::{Service, ServiceFactory, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::{
+    gate::{Gate, Permit},
+    routes::{self, Common, Ops},
+    upgrade::Door,
+};
+use crate::{config::Settings, session::Opened};
+
+/// What one worker's upgrade service needs.
+pub struct Public {
+    /// The count and the phase.
+    pub gate: Gate,
+    /// Takes an accepted socket.
+    pub open: Box<dyn Fn(Opened<Permit>)>,
+}
+
+/// Everything behind the two ports.
+pub struct Listeners<D> {
+    /// For clients.
+    pub public: TcpListener,
+    /// For operators.
+    pub ops: TcpListener,
+    /// For both apps.
+    pub common: Common,
+    /// For the operators' app.
+    pub ports: Ops,
+    /// Called once per worker, on it.
+    pub door: D,
+}
+
+/// Socket options of a connection.
+#[derive(Clone, Copy)]
+struct Options {
+    user_timeout: Option<Duration>,
+    send_buffer: usize,
+}
+
+/// Opens a listening socket; port 0 lets the system choose one.
+pub fn bind(host: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
+    let address = (host, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted server must not wait for its predecessor's connections to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket.into())
+}
+
+/// Starts the workers. Signals are the caller's.
+pub fn start<D>(listeners: Listeners<D>, settings: &Settings) -> io::Result<Server>
+where
+    D: Fn() -> Public + Clone + Send + 'static,
+{
+    let Listeners { public, ops, common, ports, door } = listeners;
+    let request_timeout = settings.http.request_timeout();
+    let origins = settings.http.allowed_origins.clone();
+    let room_name_bytes = settings.limits.room_name_bytes;
+    let user_timeout = Some(settings.heartbeat.tcp_user_timeout()).filter(|timeout| !timeout.is_zero());
+    let options = Options { user_timeout, send_buffer: settings.heartbeat.send_buffer_bytes };
+    let public_common = common.clone();
+    ServerBuilder::new()
+        .workers(settings.server.worker_count())
+        .backlog(settings.http.backlog)
+        // Admission is the gate's: it answers 503 where a full worker would just not accept.
+        .max_concurrent_connections(usize::MAX >> 1)
+        .disable_signals()
+        .listen("public", public, move || {
+            let Public { gate, open } = door();
+            let door = Door::new(gate, origins.clone(), room_name_bytes, open);
+            let common = public_common.clone();
+            service(request_timeout, options)
+                .upgrade(fn_service(move |(request, framed)| std::rc::Rc::clone(&door).serve(request, framed)))
+                .finish(map_config(routes::public(common), |()| AppConfig::default()))
+                .tcp()
+        })?
+        .listen("ops", ops, move || {
+            let app = routes::operator(common.clone(), ports.clone());
+            service(request_timeout, options).finish(map_config(app, |()| AppConfig::default())).tcp()
+        })
+        .map(ServerBuilder::run)
+}
+
+/// What both ports have in common. No keep-alive timer is set, since without one every answer closes its connection:
+/// the time limit of a request's head holds for the first one only.
+fn service<S>(request_timeout: Duration, options: Options) -> HttpServiceBuilder<TcpStream, S>
+where
+    S: ServiceFactory<Request, Config = ()>,
+    S::Error: Into<Response<BoxBody>> + 'static,
+    S::InitError: std::fmt::Debug,
+    <S::Service as Service<Request>>::Future: 'static,
+{
+    HttpServiceBuilder::default()
+        .keep_alive(KeepAlive::Disabled)
+        .client_request_timeout(request_timeout)
+        .tcp_nodelay(true)
+        .on_connect_ext(move |socket: &TcpStream, _: &mut Extensions| options.set(socket))
+}
+
+impl Options {
+    /// Options that cannot be set are those of a socket that is gone already.
+    fn set(self, socket: &TcpStream) {
+        let socket = SockRef::from(socket);
+        if self.user_timeout.is_some() {
+            let _ = socket.set_tcp_user_timeout(self.user_timeout);
+        }
+        let _ = socket.set_send_buffer_size(self.send_buffer);
+    }
+}

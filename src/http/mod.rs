@@ -1,0 +1,20 @@
+//! The doors: the WebSocket upgrade, the page, the probes, and the operator's routes on a listener of their own.
+//!
+//! Requests with `Upgrade: websocket` go to [`upgrade`] whatever their path and see nothing of the actix-web app, so that
+//! service does its own admission, request id, log line and metrics.
+//!
+//! | listener | routes |
+//! |---|---|
+//! | public (`server.host:port`) | `/ws`, `/` and its files, `/healthz`, `/readyz`, `/health` |
+//! | ops (`ops.host:port`) | `/metrics`, `/errors`, `/healthz`, `/readyz`, `/health` |
+pub mod gate;
+mod handshake;
+pub mod health;
+pub mod listeners;
+mod observe;
+mod ops;
+mod page;
+mod probes;
+mod request_id;
+pub mod routes;
+pub mod upgrade;

@@ -1,0 +1,45 @@
+//! What only an operator should see.
+
+use std::time::Duration;
+
+use actix::Recipient;
+use actix_web::{HttpResponse, web};
+
+use super::request_id::RequestId;
+use crate::{
+    messages::metrics::{Scrape, TakeErrors},
+    protocol::{ErrorCode, http_error},
+};
+
+/// A scrape that takes longer than this is given up: Prometheus has given up, too (its default is 10 s).
+const SCRAPE_WITHIN: Duration = Duration::from_secs(10);
+
+/// The metrics actor's ports. Cloning is cheap and done once per arbiter.
+#[derive(Clone)]
+pub struct Ops {
+    /// `/metrics`.
+    pub scrape: Recipient<Scrape>,
+    /// `/errors`.
+    pub errors: Recipient<TakeErrors>,
+}
+
+/// Prometheus text format 0.0.4.
+pub(super) async fn metrics(id: web::ReqData<RequestId>, ops: web::Data<Ops>) -> HttpResponse {
+    match tokio::time::timeout(SCRAPE_WITHIN, ops.scrape.send(Scrape)).await {
+        Ok(Ok(Ok(text))) => HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text),
+        _ => unavailable(&id),
+    }
+}
+
+/// The latest errors, grouped by fingerprint, as JSON.
+pub(super) async fn errors(id: web::ReqData<RequestId>, ops: web::Data<Ops>) -> HttpResponse {
+    match tokio::time::timeout(SCRAPE_WITHIN, ops.errors.send(TakeErrors)).await {
+        Ok(Ok(errors)) => HttpResponse::Ok().json(errors),
+        _ => unavailable(&id),
+    }
+}
+
+fn unavailable(id: &RequestId) -> HttpResponse {
+    let body = http_error(ErrorCode::Internal, "the metrics actor does not answer", None, &id.0);
+    HttpResponse::ServiceUnavailable().content_type("application/json").body(body)
+}

@@ -1,0 +1,92 @@
+//! `/healthz`, `/readyz`, `/health`: answered from what is known already, so that they answer whatever goes on.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{HttpResponse, http::StatusCode, web};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::{
+    gate::{Gate, Phase},
+    health::{self, Check, Report, Status},
+};
+
+/// What the probes look at. Cloning shares it.
+#[derive(Clone)]
+pub struct Probes {
+    /// The door.
+    pub gate: Gate,
+    /// The latest round of checks.
+    pub reports: watch::Receiver<Arc<Report>>,
+    /// When the server started.
+    pub started: Instant,
+    /// A supervisor that has not answered a check for this long is dead, and the process with it.
+    pub dead_after: Duration,
+}
+
+/// The user's health document.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Health<'a> {
+    status: Status,
+    uptime: f64,
+    version: &'static str,
+    active_connections: usize,
+    active_rooms: usize,
+    active_peers: usize,
+    joins_per_minute: u64,
+    leaves_per_minute: u64,
+    timestamp: String,
+    checks: &'a [Check],
+}
+
+/// Liveness: the process runs, and its supervisor answered lately. Asks nothing outside the process.
+pub(super) async fn healthz(probes: web::Data<Probes>) -> HttpResponse {
+    let alive = probes.reports.borrow().supervisor_seen.elapsed() < probes.dead_after;
+    if alive {
+        plain(StatusCode::OK, "ok")
+    } else {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "the supervisor does not answer")
+    }
+}
+
+/// Readiness: whether a balancer should send new clients here.
+pub(super) async fn readyz(probes: web::Data<Probes>) -> HttpResponse {
+    let not_ready = match probes.gate.phase() {
+        Phase::Starting => Some("starting"),
+        Phase::Draining => Some("draining"),
+        Phase::Ready if probes.gate.saturated() => Some("saturated"),
+        Phase::Ready => None,
+    };
+    match not_ready {
+        None => plain(StatusCode::OK, "ready"),
+        Some(why) => plain(StatusCode::SERVICE_UNAVAILABLE, why),
+    }
+}
+
+/// The whole picture, from the latest round of checks.
+pub(super) async fn health(probes: web::Data<Probes>) -> HttpResponse {
+    let report = Arc::clone(&probes.reports.borrow());
+    let status = report.status();
+    let document = Health {
+        status,
+        uptime: (probes.started.elapsed().as_secs_f64() * 1e3).round() / 1e3,
+        version: env!("CARGO_PKG_VERSION"),
+        active_connections: probes.gate.connections(),
+        active_rooms: report.census.rooms,
+        active_peers: report.census.peers,
+        joins_per_minute: report.census.joins_per_minute,
+        leaves_per_minute: report.census.leaves_per_minute,
+        timestamp: health::now(),
+        checks: &report.checks,
+    };
+    let code = if status == Status::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    HttpResponse::build(code).json(document)
+}
+
+fn plain(status: StatusCode, text: &'static str) -> HttpResponse {
+    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(text)
+}

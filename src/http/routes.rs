@@ -1,0 +1,112 @@
+//! Which listener serves what.
+
+use std::time::Duration;
+
+use actix_web::{
+    App, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    middleware::from_fn,
+    web,
+};
+
+use super::{
+    observe::{Observe, observe},
+    ops, page, probes,
+    request_id::RequestId,
+};
+pub use super::{ops::Ops, probes::Probes};
+use crate::protocol::{ErrorCode, http_error};
+
+/// Longest request body in octets that is read. No route takes one.
+const BODY_MAX: usize = 1024;
+
+/// What both listeners' apps need.
+#[derive(Clone)]
+pub struct Common {
+    /// For the probes.
+    pub probes: Probes,
+    /// A request slower than this is logged.
+    pub slow_request: Duration,
+    /// Whether TLS ends in front of the server.
+    pub behind_tls: bool,
+}
+
+/// The app behind the public listener.
+pub fn public(
+    common: Common,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    base(common, |config| {
+        for file in &page::FILES {
+            config.route(file.path, web::get().to(move || std::future::ready(serve_file(file))));
+        }
+    })
+}
+
+/// The app behind the ops listener.
+pub fn operator(
+    common: Common,
+    ports: Ops,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    base(common, move |config| {
+        config
+            .app_data(web::Data::new(ports))
+            .route("/metrics", web::get().to(ops::metrics))
+            .route("/errors", web::get().to(ops::errors));
+    })
+}
+
+fn base(
+    common: Common,
+    more: impl FnOnce(&mut web::ServiceConfig),
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    let policy = Observe { slow_request: common.slow_request, behind_tls: common.behind_tls };
+    App::new()
+        .app_data(web::Data::new(policy))
+        .app_data(web::Data::new(common.probes))
+        .app_data(web::PayloadConfig::new(BODY_MAX))
+        .wrap(from_fn(observe))
+        .route("/healthz", web::get().to(probes::healthz))
+        .route("/readyz", web::get().to(probes::readyz))
+        .route("/health", web::get().to(probes::health))
+        .configure(more)
+        .default_service(web::to(not_found))
+}
+
+fn serve_file(file: &'static page::PageFile) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, file.content_type))
+        // The page comes with the binary: a new binary is a new page.
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .body(file.body)
+}
+
+async fn not_found(id: web::ReqData<RequestId>) -> HttpResponse {
+    let body = http_error(ErrorCode::UnsupportedVersion, "there is nothing at this path", None, &id.0);
+    HttpResponse::NotFound().content_type("application/json").body(body)
+}

@@ -1,0 +1,173 @@
+//! From an HTTP request to a session: admission, handshake, 101, and the socket is the session's.
+
+use std::{net::SocketAddr, rc::Rc, time::Instant};
+
+use actix_codec::Framed;
+use actix_http::HttpMessage;
+use actix_http::{
+    Request, Response, StatusCode,
+    body::{BodySize, BoxBody},
+    h1,
+    header::{self, HeaderValue},
+    ws,
+};
+use actix_rt::net::TcpStream;
+use bytes::Bytes;
+use futures_util::SinkExt;
+
+use super::{
+    gate::{Gate, Permit, Refusal},
+    handshake::{self, Accepted, Policy, Refused},
+    request_id,
+};
+use crate::{
+    protocol::{ErrorCode, http_error},
+    session::Opened,
+    telemetry::{self, Event, Ids},
+};
+
+/// After this many seconds a refused client may try again: a full server's connections come and go, a draining one is
+/// being replaced.
+const RETRY_AFTER_SECONDS: u64 = 5;
+/// The route in metrics and logs.
+const ROUTE: &str = "/ws";
+
+/// The socket ended during its handshake: there is nobody left to tell, and nothing to count but the request.
+#[derive(Debug, thiserror::Error)]
+#[error("the socket ended during its handshake")]
+pub struct Gone(#[from] std::io::Error);
+
+impl From<Gone> for Response<BoxBody> {
+    fn from(_: Gone) -> Self {
+        Self::internal_server_error()
+    }
+}
+
+/// What the upgrade service of one arbiter needs.
+pub struct Door {
+    gate: Gate,
+    policy: Policy,
+    /// Takes the connection, on this arbiter or another.
+    open: Box<dyn Fn(Opened<Permit>)>,
+}
+
+impl Door {
+    /// `open` gives the accepted socket to a session.
+    pub fn new(
+        gate: Gate,
+        allowed_origins: Vec<String>,
+        room_name_bytes: usize,
+        open: impl Fn(Opened<Permit>) + 'static,
+    ) -> Rc<Self> {
+        let policy = Policy { allowed_origins, room_name_bytes };
+        Rc::new(Self { gate, policy, open: Box::new(open) })
+    }
+
+    /// Serves one upgrade request. An error is the socket's: there is nobody left to tell.
+    pub async fn serve(self: Rc<Self>, request: Request, mut framed: Framed<TcpStream, h1::Codec>) -> Result<(), Gone> {
+        let began = Instant::now();
+        let id = request_id::of(request.headers());
+        let remote = remote(&request, &framed);
+        let checked = handshake::check(request.head(), &self.policy);
+        let admitted = checked.and_then(|accepted| Ok((accepted, self.gate.admit().map_err(refused_at_the_gate)?)));
+        let status = match admitted {
+            Ok((accepted, permit)) => {
+                switch(&request, &accepted, &id, &mut framed).await?;
+                let parts = framed.into_parts();
+                // The parts hold empty buffers of several kilobytes: only the unread octets go on.
+                (self.open)(Opened {
+                    socket: parts.io,
+                    unread: parts.read_buf.to_vec(),
+                    remote,
+                    request: id.into(),
+                    hint: accepted.hint,
+                    permit,
+                });
+                StatusCode::SWITCHING_PROTOCOLS
+            }
+            Err(refused) => {
+                let status = refused.status;
+                report(&refused, &id, remote);
+                refuse(&refused, &id, &mut framed).await?;
+                status
+            }
+        };
+        telemetry::emit(&Event::HttpServed {
+            ids: Ids::default(),
+            method: "GET",
+            route: ROUTE,
+            status: status.as_u16(),
+            took: began.elapsed(),
+        });
+        Ok(())
+    }
+}
+
+fn remote(request: &Request, framed: &Framed<TcpStream, h1::Codec>) -> SocketAddr {
+    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+    request.peer_addr().or_else(|| framed.io_ref().peer_addr().ok()).unwrap_or(unknown)
+}
+
+fn refused_at_the_gate(refusal: Refusal) -> Refused {
+    let (code, message) = match refusal {
+        Refusal::Full => (ErrorCode::OverCapacity, "the server holds as many connections as it may"),
+        Refusal::Draining => (ErrorCode::ServerDraining, "the server is going away"),
+    };
+    Refused { status: StatusCode::SERVICE_UNAVAILABLE, code, message }
+}
+
+fn report(refused: &Refused, id: &str, remote: SocketAddr) {
+    telemetry::emit(&Event::HandshakeRefused {
+        ids: Ids { request: Some(id), ..Ids::default() },
+        remote: Some(remote),
+        code: refused.code,
+        status: refused.status.as_u16(),
+        detail: refused.message,
+    });
+}
+
+/// Answers 101 (RFC 6455 section 4.2.2).
+async fn switch(
+    request: &Request,
+    accepted: &Accepted,
+    id: &str,
+    framed: &mut Framed<TcpStream, h1::Codec>,
+) -> Result<(), Gone> {
+    let mut response = ws::handshake_response(request.head());
+    response.insert_header((request_id::HEADER, id));
+    if accepted.named_subprotocol {
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, handshake::SUBPROTOCOL));
+    }
+    let head = response.finish().drop_body();
+    framed.send(h1::Message::Item((head, BodySize::None))).await?;
+    Ok(())
+}
+
+/// Answers with the error as JSON and hangs up.
+async fn refuse(refused: &Refused, id: &str, framed: &mut Framed<TcpStream, h1::Codec>) -> Result<(), Gone> {
+    let unavailable = refused.status == StatusCode::SERVICE_UNAVAILABLE;
+    let retry_after = unavailable.then_some(RETRY_AFTER_SECONDS);
+    let body = Bytes::from(http_error(refused.code, refused.message, retry_after.map(|s| s * 1_000), id));
+    let mut response = Response::build(refused.status);
+    response.insert_header((header::CONTENT_TYPE, "application/json")).insert_header((request_id::HEADER, id));
+    if let Some(seconds) = retry_after {
+        response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
+    }
+    match refused.status {
+        StatusCode::UPGRADE_REQUIRED => {
+            response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
+            response.insert_header((header::UPGRADE, "websocket"));
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            response.insert_header((header::ALLOW, "GET"));
+        }
+        _ => {}
+    }
+    response.force_close();
+    let head = response.finish().drop_body();
+    framed.send(h1::Message::Item((head, BodySize::Sized(body.len() as u64)))).await?;
+    framed.send(h1::Message::Chunk(Some(body))).await?;
+    framed.send(h1::Message::Chunk(None)).await?;
+    SinkExt::<h1::Message<(Response<()>, BodySize)>>::close(framed).await?;
+    Ok(())
+}
