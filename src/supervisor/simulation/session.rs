@@ -1,10 +1,7 @@
-//! The session here is what a session must do at least for its client to believe the truth in the end:
-//! - in no room, it heeds no roster;
-//! - a welcome always counts as long as it wants to be in a room, and replaces what it believed;
-//! - a refusal means that it is in no room, whatever it believed;
+//! What a session must do at least for its client to believe the truth in the end:
+//! - a welcome or an eviction counts only of the stay that it names, and a welcome only until it has left;
 //! - other news count only when they are of the very room that welcomed it (names are used anew, room actors are not);
-//! - evicted from the room it is in or on its way into, it sends `Leave`, for the letter may be about a former room of
-//!   that name while a seat in the new one is already its own.
+//! - in no room, and before its welcome, it heeds no news.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -15,18 +12,18 @@ pub(super) type Ports = usize;
 
 #[derive(Debug, Clone)]
 pub(super) enum ToSession {
-    Welcome(Ports, BTreeSet<PeerId>),
+    Welcome(u32, Ports, BTreeSet<PeerId>),
     Joined(Ports, PeerId),
     Left(Ports, PeerId),
-    Evict(usize),
+    Evict(u32),
 }
 
 #[derive(Debug, Default, PartialEq)]
 pub(super) enum Phase {
     #[default]
     Out,
-    Joining(usize),
-    In(usize, Ports, BTreeSet<PeerId>),
+    Joining,
+    In(Ports, BTreeSet<PeerId>),
 }
 
 #[derive(Debug)]
@@ -34,6 +31,8 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) peer: PeerId,
     pub(super) phase: Phase,
+    /// Which of its stays this is, or was; a new number for each `Join`.
+    pub(super) stay: u32,
     pub(super) mailbox: VecDeque<ToSession>,
     pub(super) answer: Option<bool>,
     pub(super) gone: bool,
@@ -42,30 +41,38 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new() -> Self {
         let (id, peer) = (SessionId::random(), PeerId::random());
-        Self { id, peer, phase: Phase::Out, mailbox: VecDeque::new(), answer: None, gone: false }
+        Self { id, peer, phase: Phase::Out, stay: 0, mailbox: VecDeque::new(), answer: None, gone: false }
     }
 
-    /// Says whether it sends `Leave`.
-    pub(super) fn handle(&mut self, letter: ToSession) -> bool {
+    /// Asks for a room, if it is in none. Says whether it did.
+    pub(super) fn join(&mut self) -> bool {
+        let asks = self.phase == Phase::Out;
+        if asks {
+            self.stay += 1;
+            self.phase = Phase::Joining;
+        }
+        asks
+    }
+
+    pub(super) fn handle(&mut self, letter: ToSession) {
         match (letter, &mut self.phase) {
-            (ToSession::Welcome(room, others), Phase::Joining(name) | Phase::In(name, ..)) => {
-                self.phase = Phase::In(*name, room, others);
+            (ToSession::Welcome(stay, room, others), Phase::Joining) if stay == self.stay => {
+                self.phase = Phase::In(room, others);
             }
-            (ToSession::Joined(room, peer), Phase::In(_, mine, others)) if room == *mine => {
+            (ToSession::Joined(room, peer), Phase::In(mine, others)) if room == *mine => {
                 others.insert(peer);
             }
-            (ToSession::Left(room, peer), Phase::In(_, mine, others)) if room == *mine => {
+            (ToSession::Left(room, peer), Phase::In(mine, others)) if room == *mine => {
                 others.remove(&peer);
             }
-            (ToSession::Evict(room), Phase::Joining(name) | Phase::In(name, ..)) if room == *name => return self.end(),
+            (ToSession::Evict(stay), _) if stay == self.stay => self.end(),
             _ => {}
         }
-        false
     }
 
     /// Out of whatever room it is in. An answer that is still awaited is not listened to any more.
-    pub(super) fn end(&mut self) -> bool {
+    pub(super) fn end(&mut self) {
         self.answer = None;
-        std::mem::take(&mut self.phase) != Phase::Out
+        self.phase = Phase::Out;
     }
 }
