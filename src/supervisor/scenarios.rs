@@ -71,7 +71,7 @@ async fn rejoin(
     attempt: u32,
 ) -> Result<Seat, JoinRefused> {
     let room = RoomName::parse(room, 128).expect("a sane name");
-    let letter = Join { member: Arc::clone(member), room, meta: None, re: None, attempt, stay: 1 };
+    let letter = Join { member: Arc::clone(member), room, meta: None, re: None, attempt, stay: 7 };
     supervisor.send(letter).await.expect("the supervisor lives")
 }
 
@@ -164,7 +164,8 @@ async fn a_room_that_dies_is_noticed_within_a_second_and_its_peers_may_join_agai
 
     let died = tokio::time::Instant::now();
     for session in [&mut first, &mut second] {
-        assert_eq!(session.hear_evict().await.room.as_str(), FRAGILE);
+        let evict = session.hear_evict().await;
+        assert_eq!((evict.room.as_str(), evict.stay), (FRAGILE, 7));
     }
     assert!(died.elapsed() < Duration::from_secs(1));
     let left = census(&supervisor).await;
