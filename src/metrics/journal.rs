@@ -64,7 +64,7 @@ impl ErrorJournal {
         }
     }
 
-    /// Kinds of errors seen since the start, up to [`MAX_KINDS`].
+    /// Kinds of errors seen since the start, up to a bound.
     #[must_use]
     pub fn fingerprints(&self) -> usize {
         self.kinds.len()

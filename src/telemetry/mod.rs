@@ -21,6 +21,8 @@ mod log;
 mod notes;
 mod panics;
 pub mod redaction;
+#[cfg(test)]
+mod reference;
 mod reports;
 #[cfg(test)]
 mod samples;
