@@ -136,18 +136,23 @@ mod tests {
     }
 
     #[test]
-    fn an_orderly_end_is_no_error_and_an_internal_one_was_told_before() {
-        for reason in [EndReason::ClientClosed, EndReason::Disconnected, EndReason::ServerDraining, EndReason::Internal]
-        {
+    fn an_orderly_end_is_no_error_and_every_other_is_one() {
+        for reason in EndReason::ALL {
             let event = Event::ConnectionClosed { ids: Ids::default(), reason, duration: Duration::ZERO };
-            assert_eq!(Fault::of(&event), None, "{reason:?}");
+            let orderly = [EndReason::ClientClosed, EndReason::Disconnected, EndReason::ServerDraining];
+            assert_eq!(Fault::of(&event).is_none(), orderly.contains(&reason), "{reason:?}");
         }
-        let event = Event::ConnectionClosed {
-            ids: Ids::default(),
-            reason: EndReason::MessageTooLarge,
-            duration: Duration::ZERO,
-        };
-        let tally = counted(&event);
-        assert_eq!(tally.errors[Severity::Low as usize].get(ErrorCode::MessageTooLarge), 1);
+    }
+
+    #[test]
+    fn how_bad_an_end_is_depends_on_whose_fault_it_was() {
+        for (reason, severity, code) in [
+            (EndReason::MessageTooLarge, Severity::Low, ErrorCode::MessageTooLarge),
+            (EndReason::SlowConsumer, Severity::Medium, ErrorCode::SlowConsumer),
+            (EndReason::Internal, Severity::High, ErrorCode::Internal),
+        ] {
+            let event = Event::ConnectionClosed { ids: Ids::default(), reason, duration: Duration::ZERO };
+            assert_eq!(counted(&event).errors[severity as usize].get(code), 1, "{reason:?}");
+        }
     }
 }

@@ -214,7 +214,7 @@ events! {
         /// What was wrong, in the server's words: never the client's text.
         detail[""]: &'a str,
     }
-    /// The server failed at something. Critical when the severity is.
+    /// The server failed at something that ended no connection. Critical when the severity is.
     ServerFault = "server_fault", Error, "server fault" {
         /// Whatever is known.
         ids: Ids<'a>,

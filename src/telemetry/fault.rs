@@ -25,8 +25,8 @@ pub struct Fault<'a> {
 }
 
 impl<'a> Fault<'a> {
-    /// The error in `event`, if it tells of one. Every error is in exactly one event: a message that ends the
-    /// connection is counted by `ConnectionClosed` alone, and a failure that ends one by its `ServerFault` alone.
+    /// The error in `event`, if it tells of one. Every error is in exactly one event: whatever ends a connection, a
+    /// client's message or a failure of the server, is counted by `ConnectionClosed` alone.
     #[must_use]
     pub fn of(event: &Event<'a>) -> Option<Self> {
         match *event {
@@ -66,7 +66,7 @@ impl<'a> Fault<'a> {
     }
 }
 
-/// The error that this ending stands for. `Internal` is none: its cause has been told by a `ServerFault`.
+/// The error that this ending stands for.
 fn error_of(reason: EndReason) -> Option<ErrorCode> {
     match reason {
         EndReason::PingTimeout => Some(ErrorCode::PingTimeout),
@@ -74,7 +74,8 @@ fn error_of(reason: EndReason) -> Option<ErrorCode> {
         EndReason::SlowConsumer => Some(ErrorCode::SlowConsumer),
         EndReason::MessageTooLarge => Some(ErrorCode::MessageTooLarge),
         EndReason::ProtocolError | EndReason::BinaryMessage | EndReason::InvalidUtf8 => Some(ErrorCode::InvalidMessage),
-        EndReason::ClientClosed | EndReason::Disconnected | EndReason::ServerDraining | EndReason::Internal => None,
+        EndReason::Internal => Some(ErrorCode::Internal),
+        EndReason::ClientClosed | EndReason::Disconnected | EndReason::ServerDraining => None,
     }
 }
 
