@@ -149,7 +149,8 @@ events! {
         /// The other end of the TCP connection.
         remote: Option<SocketAddr>,
     }
-    /// A WebSocket connection ended. Carries class, code, severity and fingerprint when the reason is an error.
+    /// A WebSocket connection ended. Carries class, code, severity and fingerprint when the reason is an error; at
+    /// error level when that was the server's own.
     ConnectionClosed = "connection_closed", Info, "connection closed" {
         /// Request, session, and peer if it was ever in a room.
         ids: Ids<'a>,
@@ -298,6 +299,7 @@ impl Event<'_> {
     pub fn level(&self) -> Level {
         match self {
             Self::ServerFault { severity: Severity::Critical, .. } => Level::Critical,
+            Self::ConnectionClosed { reason: EndReason::Internal, .. } => Level::Error,
             Self::DrainFinished { stragglers: 1.., .. } => Level::Warning,
             Self::HealthChanged { to: "healthy", .. } => Level::Info,
             _ => self.usual_level(),
