@@ -51,7 +51,7 @@ export const waiting = ({ reason, delayMs }) =>
 export const bye = ({ reason, action, retryAfterMs }) => {
   const why = LOST[reason] ?? 'The server is closing the connection.';
   if (action !== 'reconnect') return why;
-  return `${why} You will be reconnected in ${seconds(retryAfterMs ?? 0)}; messages still reach those you are connected with.`;
+  return `${why} You will be reconnected in ${seconds(retryAfterMs ?? 0)}; until then everything goes on.`;
 };
 
 export const peerLeft = (reason) => LEFT[reason] ?? 'lost the connection';

@@ -1,0 +1,37 @@
+# What one does with this repository. `make` alone lists it.
+
+PUBLIC_URL ?= http://localhost:8080
+OPS_URL ?= http://localhost:9464
+IMAGE ?= switchboard
+
+.DEFAULT_GOAL := help
+.PHONY: help run build check test health metrics docker-build clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Start the server; its page is at http://localhost:8080/
+	cargo run
+
+build: ## Build the release binary, target/release/switchboard
+	cargo build --release --locked
+
+check: ## Format and lints, as the tests demand them
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+test: ## Everything, cheapest first; installs what is missing (Debian)
+	scripts/test.sh
+
+health: ## Ask the running server how it is
+	@curl -sS --fail-with-body $(PUBLIC_URL)/health && echo
+
+metrics: ## Show the running server's metrics
+	@curl -sS --fail-with-body $(OPS_URL)/metrics
+
+docker-build: ## Build the container image
+	DOCKER_BUILDKIT=1 docker build --tag $(IMAGE) .
+
+clean: ## Remove what was built and installed here
+	cargo clean
+	rm -rf tests/e2e/node_modules

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Node, and the e2e tests' npm packages.
+# What is already there is left alone. Needs root or sudo only when a Debian package is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+OLDEST_NODE=18
+
+fail() {
+    printf 'install-test-tools: %s\n' "$*" >&2
+    exit 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# The Debian packages for the programs that are missing.
+missing_packages() {
+    has chromium || [ -n "${CHROMIUM_BIN:-}" ] || echo chromium
+    { has prometheus && has promtool; } || echo prometheus
+    has node || echo nodejs
+    has npm || echo npm
+    # Rust links with it, and the allocator is C.
+    has cc || printf '%s\n' gcc libc6-dev
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif has sudo; then
+        sudo "$@"
+    else
+        fail "not root, and no sudo to become it: run as root: apt-get install --no-install-recommends ${packages[*]}"
+    fi
+}
+
+install_packages() {
+    has apt-get || fail "no apt-get here: install these by hand, then run this again: ${packages[*]}"
+    printf 'install-test-tools: installing %s\n' "${packages[*]}"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+    # Debian starts the service of what it installs; the tests want the program alone, on ports of their own.
+    if [[ " ${packages[*]} " == *" prometheus "* && -d /run/systemd/system ]]; then
+        as_root systemctl disable --now prometheus.service
+    fi
+}
+
+check_node() {
+    local major
+    major=$(node --print 'process.versions.node.split(".")[0]')
+    [ "$major" -ge "$OLDEST_NODE" ] || fail "node $(node --version) is too old: the tests need $OLDEST_NODE or newer"
+}
+
+check_rust() {
+    has cargo || fail "no cargo here: install Rust, for instance from https://rustup.rs"
+    local tool
+    for tool in fmt clippy; do
+        cargo "$tool" --version >/dev/null 2>&1 && continue
+        has rustup || fail "no cargo $tool here, and no rustup to add it"
+        rustup component add "${tool/fmt/rustfmt}"
+    done
+}
+
+# The lock file is newer than what was installed from it, or nothing was installed yet.
+npm_is_stale() { [ ! tests/e2e/node_modules/.package-lock.json -nt tests/e2e/package-lock.json ]; }
+
+check_rust
+mapfile -t packages < <(missing_packages)
+[ "${#packages[@]}" -eq 0 ] || install_packages
+check_node
+if npm_is_stale; then
+    npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund
+fi

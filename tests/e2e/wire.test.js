@@ -1,0 +1,164 @@
+// What a real server does too rarely to wait for: the page's sockets end in a stand-in that speaks the protocol's frames.
+
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
+import { scenario } from './support/scenario.js';
+import { startServer } from './support/server.js';
+import { until } from './support/until.js';
+import { openBrowser, Visitor } from './support/visitor.js';
+
+let browser;
+before(async () => { browser = await openBrowser(); });
+after(() => browser?.close());
+
+const ROOM = 'calm-heron-101';
+const WELCOME = {
+  type: 'welcome', session: 'a'.repeat(32), version: '0.0.0', node: 'stand-in', features: ['something-new'],
+  limits: { peersPerRoom: 10 }, heartbeat: { intervalMs: 30_000, timeoutMs: 60_000 },
+};
+const JOINED = {
+  type: 'joined', re: 'join', self: { id: 'b'.repeat(32) }, room: ROOM, peers: [], capacity: 10, iceServers: [],
+};
+
+/** The stand-in: `answer(frame, socket, nth)` gets the frames of the page's nth connection, counted from 0. */
+async function visit(t, answer, welcome = WELCOME) {
+  const { url } = await startServer(t);
+  const sockets = [];
+  const visitor = await Visitor.arrive(t, browser, url, (page) => page.routeWebSocket(/\/ws\?/, (socket) => {
+    const nth = sockets.push(socket) - 1;
+    socket.onMessage((text) => answer(JSON.parse(text), (frame) => socket.send(JSON.stringify(frame)), nth));
+    socket.send(JSON.stringify(welcome));
+  }));
+  await visitor.join(ROOM, 'Ada');
+  const say = (frame) => sockets.at(-1).send(JSON.stringify(frame));
+  return { visitor, sockets, say };
+}
+
+const admit = (frame, reply) => { if (frame.type === 'join') reply(JOINED); };
+
+scenario('a room that was closed is told, and nobody comes back by themselves', async (t) => {
+  const { visitor, sockets, say } = await visit(t, admit);
+  await visitor.inRoom(ROOM);
+  say({ type: 'room_closed', room: ROOM });
+  await visitor.alert('The room was closed. You can join it again.');
+  await visitor.press('Join');
+  await visitor.inRoom(ROOM);
+  assert.equal(sockets.length, 2, 'one connection per click on Join');
+});
+
+scenario('a bye with "disconnect" is the end, in words', async (t) => {
+  const { visitor, sockets, say } = await visit(t, admit);
+  await visitor.inRoom(ROOM);
+  say({ type: 'bye', reason: 'protocol_error', action: 'disconnect', retryAfterMs: 0 });
+  await sockets[0].close({ code: 1002 });
+  await visitor.alert('The server closed the connection (protocol_error).');
+});
+
+scenario('a full server of rooms, and words of the server for codes the page does not know', async (t) => {
+  const refusals = [
+    { code: 'room_limit', category: 'ROOM_FULL', retryable: true, message: 'the server is full of rooms' },
+    { code: 'not_on_tuesdays', category: 'AUTH', retryable: false, message: 'come back tomorrow' },
+  ];
+  const { visitor } = await visit(t, (frame, reply, nth) => {
+    if (frame.type === 'join') reply({ type: 'error', re: frame.id, ...refusals[nth] });
+  });
+  await visitor.alert('The server has no space for another room.');
+  await visitor.press('Join');
+  await visitor.alert('come back tomorrow');
+});
+
+scenario('a seat that the server still counts as taken is tried for again, but only on the way back', async (t) => {
+  const full = { type: 'error', re: 'join', code: 'room_full', category: 'ROOM_FULL', retryable: true, message: 'full' };
+  const { visitor, sockets } = await visit(t, (frame, reply, nth) => {
+    if (frame.type === 'join') reply(nth === 1 ? full : JOINED);
+  });
+  await visitor.inRoom(ROOM);
+  await sockets[0].close({ code: 1011 });
+  await until('a third connection', () => sockets.length === 3);
+  await visitor.inRoom(ROOM);
+});
+
+scenario('a server that fell silent is taken for lost', async (t) => {
+  const impatient = { ...WELCOME, heartbeat: { intervalMs: 50, timeoutMs: 200 } };
+  let pings = 0;
+  const { visitor, sockets } = await visit(t, (frame, reply, nth) => {
+    admit(frame, reply);
+    if (frame.type === 'ping') pings += 1;
+    if (nth > 0 && frame.type === 'ping') reply({ type: 'pong' });
+  }, impatient);
+  await until('a second connection', () => sockets.length >= 2);
+  await visitor.inRoom(ROOM);
+  const seen = pings;
+  await until('ten pings that were answered', () => pings > seen + 10);
+  assert.equal(sockets.length, 2, 'who answers is not taken for lost');
+});
+
+scenario('frames and fields from a newer server do no harm', async (t) => {
+  const { visitor, say } = await visit(t, admit);
+  await visitor.inRoom(ROOM);
+  say({ type: 'weather', outlook: 'fine' });
+  say({ type: 'peer_joined', id: 'c'.repeat(32), polite: false, meta: { name: 42 }, hat: 'red' });
+  await visitor.notices('Guest cccc joined');
+  say({ type: 'peer_updated', id: 'c'.repeat(32), meta: { name: 'Grace' } });
+  await visitor.sees('Grace', 'connecting');
+  say({ type: 'peer_left', id: 'c'.repeat(32), reason: 'abducted' });
+  await visitor.notices('Grace lost the connection');
+});
+
+// In this protocol only a network change makes both ends of a pair offer at once: the first offer is the newcomer's.
+scenario('two offers that cross after a network change end in one, and the conversation goes on', async (t) => {
+  const { url } = await startServer(t);
+  const visitor = await Visitor.arrive(t, browser, url);
+  const outcome = await visitor.page.evaluate(async () => {
+    const connections = [];
+    window.RTCPeerConnection = class extends RTCPeerConnection {
+      constructor(...options) {
+        super(...options);
+        connections.push(this);
+      }
+    };
+    const { Mesh } = await import('/mesh.js');
+    const ends = {};
+    let held = null; // while it is a list, signals wait in it until both ends have offered
+    const offered = new Set();
+    const carry = (from) => (to, kind, data) => {
+      const deliver = () => ends[to].receive({ from, kind, data: JSON.parse(JSON.stringify(data)) });
+      if (kind === 'offer') offered.add(from);
+      held?.push(deliver);
+      if (!held) deliver();
+      else if (offered.size === 2) held.splice(0).forEach((signal) => signal());
+    };
+    const connected = (end) => new Promise((resolve) => {
+      end.addEventListener('state', ({ detail }) => { if (detail.state === 'connected') resolve(); });
+    });
+    const heard = (end) => new Promise((resolve) => {
+      end.addEventListener('message', ({ detail }) => resolve(detail.text), { once: true });
+    });
+    const problems = [];
+    for (const name of ['ada', 'grace']) {
+      ends[name] = new Mesh(carry(name));
+      ends[name].addEventListener('problem', ({ detail }) => problems.push(detail.error.message));
+    }
+    const bothConnected = Promise.all([connected(ends.ada), connected(ends.grace)]);
+    ends.ada.expect({ id: 'grace', polite: false });
+    ends.grace.enter([{ id: 'ada', polite: true }], []);
+    await bothConnected;
+
+    held = [];
+    offered.clear();
+    const route = (connection) => /ice-ufrag:(\S+)/.exec(connection.localDescription.sdp)[1];
+    const before = connections.map(route);
+    const settled = Promise.all(connections.map((connection) => new Promise((resolve) => {
+      connection.addEventListener('signalingstatechange', () => {
+        if (connection.signalingState === 'stable' && !before.includes(route(connection))) resolve();
+      });
+    })));
+    for (const connection of connections) connection.restartIce();
+    await settled;
+    const both = Promise.all([heard(ends.ada), heard(ends.grace)]);
+    ends.ada.broadcast('from Ada');
+    ends.grace.broadcast('from Grace');
+    return { texts: await both, problems, states: connections.map(({ signalingState }) => signalingState) };
+  });
+  assert.deepEqual(outcome, { texts: ['from Grace', 'from Ada'], problems: [], states: ['stable', 'stable'] });
+});
