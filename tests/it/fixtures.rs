@@ -1,0 +1,111 @@
+//! The documented frames (`tests/fixtures/protocol`), said to a real server and heard from one.
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::{Heard, TestPeer, TestServer};
+
+struct Fixture {
+    name: String,
+    json: Value,
+}
+
+/// The fixtures of one folder, by name.
+fn fixtures(folder: &str) -> Vec<Fixture> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/protocol").join(folder);
+    let files = fs::read_dir(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    let fixture = |path: PathBuf| {
+        let json = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        Fixture { name: format!("{folder}/{}", path.file_name().unwrap().to_string_lossy()), json }
+    };
+    assert!(!paths.is_empty(), "nothing in {}", path.display());
+    paths.into_iter().map(fixture).collect()
+}
+
+#[test]
+fn every_invalid_frame_is_answered_with_the_code_it_is_documented_with() {
+    let server = TestServer::start();
+    let [mut alice, mut witness] = server.join_some("blue");
+    for Fixture { name, json } in fixtures("invalid") {
+        let text = json["text"].as_str().map_or_else(|| json["frame"].to_string(), str::to_owned);
+        alice.say_text(&text);
+        let error = alice.hear("error");
+        assert_eq!(error["code"], json["code"], "{name}: {}", error.text);
+        assert_eq!(error["re"], json["id"], "{name}: {}", error.text);
+    }
+    witness.hear_nothing();
+}
+
+#[test]
+fn every_documented_client_frame_is_understood() {
+    let server = TestServer::start();
+    for Fixture { name, json } in fixtures("client") {
+        let mut alice = server.connect();
+        alice.say(&json);
+        for reply in alice.hear_all() {
+            let code = reply["code"].as_str().unwrap_or_default();
+            assert!(!["invalid_message", "unknown_type"].contains(&code), "{name}: {}", reply.text);
+        }
+    }
+}
+
+/// The names of a frame's fields, and of those of the objects in it that are not a client's own.
+fn shape(json: &Value) -> BTreeSet<String> {
+    let Value::Object(fields) = json else { return BTreeSet::new() };
+    let nested = ["self", "limits", "heartbeat"];
+    let inner = fields.iter().filter(|(name, _)| nested.contains(&name.as_str()));
+    let inner = inner.flat_map(|(name, value)| shape(value).into_iter().map(move |field| format!("{name}.{field}")));
+    fields.keys().cloned().chain(inner).collect()
+}
+
+/// Everything a server can be made to say in a short life.
+fn conversation(server: &TestServer) -> Vec<Heard> {
+    let mut alice = server.connect();
+    let mut said = vec![alice.welcome.clone().unwrap()];
+    said.push(alice.join_saying(&json!({"type": "join", "room": "blue", "meta": {"n": 1}, "id": "1"})));
+    let mut bob = server.connect();
+    said.push(bob.join_saying(&json!({"type": "join", "room": "blue", "meta": {"n": 2}, "id": "1"})));
+    bob.say(&json!({"type": "update", "meta": {"n": 3}, "id": "2"}));
+    said.push(bob.hear("peer_updated"));
+    for kind in ["offer", "answer", "candidate", "app"] {
+        bob.say(&json!({"type": "signal", "to": alice.id, "kind": kind, "data": {}}));
+    }
+    bob.say(&json!({"type": "signal", "to": ["0".repeat(32)], "kind": "app", "data": 1, "id": "3"}));
+    bob.say(&json!({"type": "ping", "id": "4", "t": 5}));
+    bob.say(&json!({"type": "ping"}));
+    bob.say(&json!({"type": "join", "room": "blue", "id": "6"}));
+    said.extend(bob.hear_all());
+    bob.say(&json!({"type": "leave", "id": "5"}));
+    said.push(bob.hear("left"));
+    said.extend(alice.hear_all());
+    said.push(refusal(server, &mut bob));
+    said.push(farewell(&mut alice));
+    said
+}
+
+fn refusal(server: &TestServer, late: &mut TestPeer) -> Heard {
+    let _full = server.join_all("red", 2);
+    late.say(&json!({"type": "join", "room": "red", "id": "7"}));
+    late.hear_error("room_full")
+}
+
+fn farewell(peer: &mut TestPeer) -> Heard {
+    peer.send(&crate::support::wire::frame(crate::support::wire::first::BINARY, b"x"));
+    peer.hear_at_last("bye")
+}
+
+#[test]
+fn what_the_server_says_has_the_documented_fields() {
+    let server = TestServer::set("limits.peers_per_room", 2).start();
+    let documented = fixtures("server");
+    let shapes = |kind: &str| -> Vec<BTreeSet<String>> {
+        documented.iter().filter(|one| one.json["type"] == kind).map(|one| shape(&one.json)).collect()
+    };
+    for heard in conversation(&server) {
+        let known = shapes(heard.kind());
+        assert!(known.contains(&shape(heard.json())), "{} is none of {known:#?}", heard.text);
+    }
+}

@@ -1,0 +1,96 @@
+//! Peers that say nothing: asked, waited for, ended.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use crate::support::{PATIENCE, TestPeer, TestServer, wire::Ended};
+
+const INTERVAL: Duration = Duration::from_millis(300);
+
+fn server() -> TestServer {
+    TestServer::set("heartbeat.interval_ms", INTERVAL.as_millis()).start()
+}
+
+#[test]
+fn a_silent_peer_is_pinged_then_told_and_closed_with_4001() {
+    let server = server();
+    let mut witness = server.join("blue");
+    let mut silent = server.connect();
+    silent.answers_pings = false;
+    silent.join("blue");
+    witness.hear_joined(&silent.id);
+    let name = silent.id.clone();
+    let watch = thread::spawn(move || witness.hear_left(&name, "timeout"));
+    let since = Instant::now();
+    let bye = silent.hear_bye("ping_timeout", 4001);
+    assert!(silent.pings >= 1, "it was asked before");
+    assert!(since.elapsed() >= INTERVAL, "after {:?}", since.elapsed());
+    assert_eq!((&bye["action"], bye["retryAfterMs"].is_u64()), (&json!("reconnect"), true), "{}", bye.text);
+    watch.join().expect("the witness");
+}
+
+#[test]
+fn the_welcome_tells_the_heartbeat() {
+    let server = server();
+    assert_eq!(server.connect().welcome.unwrap()["heartbeat"], json!({"intervalMs": 300, "timeoutMs": 600}));
+}
+
+#[test]
+fn a_peer_that_answers_pings_stays() {
+    let server = server();
+    let mut alice = server.join("blue");
+    let quiet_for = Instant::now();
+    let end = alice.next(INTERVAL * 6);
+    assert_eq!(end, Err(Ended::Silence), "after {:?}", quiet_for.elapsed());
+    assert!(alice.pings >= 2, "{} pings", alice.pings);
+    alice.hear_nothing();
+}
+
+#[test]
+fn whatever_a_peer_sends_is_a_sign_of_life() {
+    let server = server();
+    let mut alice = server.join("blue");
+    alice.answers_pings = false;
+    let until = Instant::now() + INTERVAL * 6;
+    while Instant::now() < until {
+        alice.hear_nothing();
+    }
+}
+
+#[test]
+fn the_heartbeat_begins_before_joining() {
+    let server = server();
+    let mut idler = server.connect();
+    idler.answers_pings = false;
+    idler.hear_bye("ping_timeout", 4001);
+}
+
+#[test]
+fn only_the_silent_ones_are_ended() {
+    let server = server();
+    let mut talkers = server.join_all("blue", 3);
+    let mut silent: Vec<TestPeer> = (0..3).map(|_| server.connect()).collect();
+    for peer in &mut silent {
+        peer.answers_pings = false;
+    }
+    let until = Instant::now() + PATIENCE;
+    while !silent.is_empty() {
+        assert!(Instant::now() < until, "{} silent peers are still there", silent.len());
+        talkers.iter_mut().for_each(TestPeer::hear_nothing);
+        silent.retain_mut(|peer| !matches!(peer.next(Duration::from_millis(20)), Err(Ended::Fin | Ended::Reset)));
+    }
+    talkers.iter_mut().for_each(TestPeer::hear_nothing);
+}
+
+#[test]
+fn the_connection_timeout_bounds_the_silence_below_two_intervals() {
+    let server = TestServer::set("heartbeat.interval_ms", 900).set("heartbeat.connection_timeout_ms", 1000).start();
+    let mut silent = server.connect();
+    assert_eq!(silent.welcome.as_ref().unwrap()["heartbeat"]["timeoutMs"], 1000);
+    silent.answers_pings = false;
+    silent.hear_bye("ping_timeout", 4001);
+}

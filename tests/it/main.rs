@@ -1,0 +1,23 @@
+//! Scenarios: the real program, real sockets. Each file tells one part of what the server promises; `support` is what
+//! they are told with.
+#![expect(clippy::float_cmp, reason = "metrics are floats, and counts are whole")]
+mod architecture;
+mod capacity;
+mod configuration;
+mod counts;
+mod fixtures;
+mod frames;
+mod handshake;
+mod health;
+mod heartbeat;
+mod invalid;
+mod join;
+mod log_reader;
+mod logs;
+mod mesh;
+mod relay;
+mod room_life;
+mod shutdown;
+mod slow_reader;
+mod support;
+mod web;

@@ -1,0 +1,211 @@
+//! Going away: told to everybody, spread over time, within the deadline, and measured.
+
+use std::{
+    net::SocketAddr,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use crate::support::{Builder, Line, PATIENCE, TempDir, TestPeer, TestServer, eventually, http, wire::Handshake};
+
+const DRAIN: Duration = Duration::from_secs(2);
+
+fn draining() -> Builder {
+    TestServer::set("server.drain_ms", DRAIN.as_millis()).set("server.drain_deadline_ms", 6000)
+}
+
+/// What one peer saw of the end.
+struct Seen {
+    place: Duration,
+    told: Duration,
+    closed: Duration,
+}
+
+/// Listens in a thread until the server has closed this peer; times run from `since`.
+fn watch(mut peer: TestPeer, since: Instant) -> JoinHandle<Seen> {
+    thread::spawn(move || {
+        let bye = peer.hear_at_last("bye");
+        let told = since.elapsed();
+        assert_eq!((&bye["reason"], &bye["action"]), (&json!("server_draining"), &json!("reconnect")), "{}", bye.text);
+        let place = Duration::from_millis(bye["retryAfterMs"].as_u64().expect("retryAfterMs"));
+        loop {
+            match peer.next(PATIENCE) {
+                Ok(crate::support::wire::Frame::Close(code, _)) => {
+                    assert_eq!(code, Some(1012));
+                    return Seen { place, told, closed: since.elapsed() };
+                }
+                Ok(_) => {}
+                Err(end) => panic!("ended by {end:?} before its close frame"),
+            }
+        }
+    })
+}
+
+/// Asks for readiness until the server says it is going away.
+#[track_caller]
+fn wait_until_draining(public: SocketAddr) {
+    eventually("readyz says no", || match http::get(public, "/readyz", &[]).status {
+        503 => Ok(()),
+        status => Err(status.to_string()),
+    });
+}
+
+#[test]
+fn with_nobody_connected_it_ends_at_once() {
+    let mut server = TestServer::start();
+    let since = Instant::now();
+    server.terminate();
+    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}, though nobody was there", since.elapsed());
+}
+
+#[test]
+fn an_interrupt_from_the_keyboard_does_the_same() {
+    let mut server = TestServer::start();
+    server.signal("INT");
+    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+}
+
+#[test]
+fn every_peer_is_told_joined_or_not_and_closed_with_1012_each_at_its_own_time() {
+    let mut server = draining().start();
+    let joined = server.join_all("blue", 10);
+    let idle = (0..10).map(|_| server.connect());
+    let since = Instant::now();
+    let watches: Vec<_> = joined.into_iter().chain(idle).map(|peer| watch(peer, since)).collect();
+    server.terminate();
+    let seen: Vec<Seen> = watches.into_iter().map(|watch| watch.join().expect("a peer's view")).collect();
+    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    for one in &seen {
+        assert!(one.place <= DRAIN, "{:?}", one.place);
+        let waited = one.closed.checked_sub(one.told).unwrap();
+        assert!(waited + Duration::from_millis(300) >= one.place, "{waited:?} for {:?}", one.place);
+    }
+    assert_spread(&seen);
+}
+
+/// Twenty peers over two seconds: they do not all come back in the same moment.
+fn assert_spread(seen: &[Seen]) {
+    let mut moments: Vec<_> = seen.iter().map(|one| one.place.as_millis() / 200).collect();
+    moments.sort_unstable();
+    moments.dedup();
+    assert!(moments.len() >= 5, "closed in these fifths of a second only: {moments:?}");
+    let last = seen.iter().map(|one| one.closed).max().unwrap();
+    assert!(last < DRAIN + Duration::from_secs(3), "the last one was closed after {last:?}");
+}
+
+#[test]
+fn while_it_drains_probes_are_answered_and_upgrades_refused() {
+    let server = draining().start();
+    let _peers = server.join_all("blue", 2);
+    server.terminate();
+    wait_until_draining(server.public);
+    assert_eq!(server.get("/healthz").status, 200);
+    assert!(server.get("/health").json()["status"].is_string());
+    let (refused, _) = Handshake::new().send(server.public);
+    let error = refused.error(503, "server_draining");
+    assert_eq!(error["retryable"], true);
+    assert!(refused.needs("Retry-After").parse::<u64>().is_ok(), "{refused:?}");
+    assert_eq!(server.ops_get("/metrics").status, 200);
+}
+
+#[test]
+fn peers_talk_on_until_they_are_closed() {
+    let server = draining().start();
+    let [mut alice, mut bob] = server.join_some("blue");
+    server.terminate();
+    alice.hear("bye");
+    bob.hear("bye");
+    alice.tell(&bob.id, &json!("see you"));
+    assert_eq!(bob.hear("signal")["data"], "see you");
+}
+
+#[test]
+fn the_others_hear_why_a_peer_has_left() {
+    let server = draining().start();
+    let mut peers = server.join_all("blue", 4);
+    server.terminate();
+    let told = peers.iter_mut().map(|peer| (peer.hear("bye")["retryAfterMs"].as_u64().unwrap(), peer));
+    let (_, last) = told.max_by_key(|(place, _)| *place).unwrap();
+    assert_eq!(last.hear("peer_left")["reason"], "server_draining");
+}
+
+#[test]
+fn a_join_while_draining_is_refused() {
+    let server = draining().start();
+    let mut late = server.connect();
+    server.terminate();
+    late.hear("bye");
+    late.say(&json!({"type": "join", "room": "blue", "id": "late"}));
+    let reply = late.hear_any();
+    assert_eq!(reply["re"], "late", "{}", reply.text);
+    assert_eq!(reply["code"], "server_draining", "{}", reply.text);
+}
+
+#[test]
+fn when_the_last_peer_goes_it_does_not_wait_for_the_drain_time() {
+    let mut server = TestServer::set("server.drain_ms", 60_000).set("server.drain_deadline_ms", 90_000).start();
+    let peers = server.join_all("blue", 3);
+    server.terminate();
+    for mut peer in peers {
+        peer.hear("bye");
+        peer.abort();
+    }
+    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+}
+
+#[test]
+fn peers_that_do_not_read_or_answer_do_not_hold_it_up() {
+    let mut server = draining().set("server.drain_ms", 500).set("server.drain_deadline_ms", 1500).start();
+    let mut deaf = server.join_slow("blue");
+    deaf.answers_pings = false;
+    let mut alice = server.join("blue");
+    for _ in 0..12 {
+        alice.tell(&deaf.id, &json!("x".repeat(30_000)));
+    }
+    alice.hear_all();
+    server.terminate();
+    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+}
+
+#[test]
+fn the_time_it_took_is_logged_and_told_by_the_next_start() {
+    let mut first = draining().set("server.drain_ms", 300).start();
+    assert_eq!(first.scrape().find("switchboard_last_shutdown_duration_seconds"), None, "there was none before");
+    let peer = first.join("blue");
+    let since = Instant::now();
+    first.terminate();
+    watch(peer, since).join().unwrap();
+    assert_eq!(first.wait_exit(PATIENCE).code(), Some(0));
+    let took = since.elapsed().as_secs_f64();
+    let second = TestServer::builder().state(first.state()).start();
+    let told = second.scrape().find("switchboard_last_shutdown_duration_seconds").expect("the last one's time");
+    assert!(told > 0.0 && told <= took, "{told} s, and {took} s from outside");
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_written_is_one_warning_and_no_failure() {
+    let file = TempDir::new();
+    let path = file.path().join("a file, no directory");
+    std::fs::write(&path, "").unwrap();
+    let mut server = TestServer::set("state.dir", path.join("state").display()).start();
+    server.join("blue").close();
+    server.terminate();
+    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    let warnings: Vec<_> = server.log().lines().into_iter().filter(|line| line.says("level", "warning")).collect();
+    let events: Vec<_> = warnings.iter().map(Line::event).filter(|event| *event != "config_warning").collect();
+    assert_eq!(events, ["shutdown_record_failed"], "{warnings:#?}");
+}
+
+#[test]
+fn a_second_signal_does_not_hurt() {
+    let mut server = draining().set("server.drain_ms", 500).start();
+    let peer = server.join("blue");
+    server.terminate();
+    wait_until_draining(server.public);
+    server.terminate();
+    watch(peer, Instant::now()).join().unwrap();
+    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+}

@@ -1,0 +1,172 @@
+//! Peers that do not read what is sent to them: they are ended in time, cost little, and nobody else notices.
+
+use serde_json::json;
+
+use crate::support::{PATIENCE, TestPeer, TestServer, wire::Ended};
+
+/// What the kernel and the server may hold for one peer that does not read, in octets, with room to spare: a send
+/// buffer of twice 96 KiB, a small receive buffer, 256 KiB queued, a full mailbox.
+const GENEROUS: usize = 4 << 20;
+
+/// Sends `size` octets to one peer, or to `"*"`.
+fn send_filling(from: &mut TestPeer, to: &str, size: usize) {
+    from.tell(to, &json!("x".repeat(size)));
+}
+
+/// Sends to `slow` in pieces of `size` octets until `from` hears that it has left; says why, and how much it took.
+#[track_caller]
+fn fill_until_gone(from: &mut TestPeer, slow: &str, size: usize) -> (String, usize) {
+    let mut sent = 0;
+    while sent < 8 * GENEROUS {
+        send_filling(from, slow, size);
+        sent += size;
+        if let Some(left) = from.hear_all().iter().find(|heard| heard.kind() == "peer_left") {
+            assert_eq!(left["id"], slow, "{}", left.text);
+            return (left.text("reason"), sent);
+        }
+    }
+    panic!("{sent} octets were sent to a peer that reads nothing, and it is still there");
+}
+
+#[test]
+fn a_peer_that_stops_reading_is_gone_before_it_costs_much() {
+    let server = TestServer::start();
+    let slow = server.join_slow("blue");
+    let mut alice = server.join("blue");
+    let (reason, sent) = fill_until_gone(&mut alice, &slow.id, 16_384);
+    assert_eq!(reason, "slow_consumer");
+    assert!(sent <= GENEROUS, "{sent} octets");
+    server.wait_for_log("why it was ended", |line| {
+        line.says("session_id", &slow.session()) && line.says("reason", "slow_consumer")
+    });
+    server.wait_for_metric(r#"switchboard_connections_closed_total{reason="slow_consumer"}"#, 1.0);
+}
+
+#[test]
+fn a_peer_that_was_too_slow_is_reset_and_finds_whole_frames_until_then() {
+    let server = TestServer::start();
+    let mut slow = server.join_slow("blue");
+    let mut alice = server.join("blue");
+    fill_until_gone(&mut alice, &slow.id, 16_384);
+    let end = loop {
+        if let Err(end) = slow.next(PATIENCE) {
+            break end;
+        }
+    };
+    assert!(matches!(end, Ended::Reset | Ended::Fin), "{end:?}");
+}
+
+#[test]
+fn nobody_else_notices_a_peer_that_stops_reading() {
+    let server = TestServer::start();
+    let slow = server.join_slow("blue");
+    let [mut sender, mut bob, mut carol] = server.join_some("blue");
+    let mut other_room = server.join_all("red", 2);
+    let (mut sent, mut gone) = (0_u32, false);
+    while !gone {
+        assert!(sent < 1000, "the slow one is still there");
+        send_filling(&mut sender, "*", 16_384);
+        sent += 1;
+        sender.hear_all();
+        for peer in [&mut bob, &mut carol] {
+            let heard = peer.hear_all();
+            assert_eq!(heard.iter().filter(|frame| frame.kind() == "signal").count(), 1, "round {sent}");
+            gone |= heard.iter().any(|frame| frame.kind() == "peer_left" && frame["id"] == slow.id);
+        }
+        other_room.iter_mut().for_each(TestPeer::hear_nothing);
+    }
+}
+
+#[test]
+fn a_flood_at_a_peer_that_does_not_read_costs_a_bounded_amount_of_memory() {
+    let server = TestServer::start();
+    let slow = server.join_slow("blue");
+    let mut alice = server.join("blue");
+    alice.hear_nothing();
+    let before = server.memory_kib("VmHWM");
+    for _ in 0..20 {
+        for _ in 0..50 {
+            send_filling(&mut alice, &slow.id, 65_000);
+        }
+        alice.hear_all();
+    }
+    let grown = server.memory_kib("VmHWM") - before;
+    assert!(grown < 16 << 10, "{grown} KiB more for 65 MB sent to a peer that reads nothing");
+}
+
+#[test]
+fn many_small_frames_jam_a_peer_as_few_large_ones_do() {
+    let server = TestServer::set("limits.queue_bytes", 64 << 20).start();
+    let slow = server.join_slow("blue");
+    let mut alice = server.join("blue");
+    let (reason, sent) = fill_until_gone(&mut alice, &slow.id, 1024);
+    assert_eq!(reason, "slow_consumer");
+    assert!(sent <= GENEROUS, "{sent} octets in frames of 1 KiB, when 256 may wait");
+}
+
+/// Sends so much that the socket is jammed, though far less than may be queued.
+fn jam(from: &mut TestPeer, slow: &TestPeer) {
+    for _ in 0..40 {
+        send_filling(from, &slow.id, 50_000);
+    }
+    from.hear_nothing();
+}
+
+fn patient_server() -> crate::support::Builder {
+    TestServer::set("limits.queue_bytes", 64 << 20).set("limits.queue_frames", 4096)
+}
+
+#[test]
+fn a_peer_that_was_slow_for_a_while_finds_everything_in_order() {
+    let server = patient_server().start();
+    let mut slow = server.join_slow("blue");
+    let mut alice = server.join("blue");
+    slow.hear("peer_joined");
+    for number in 0..200 {
+        alice.tell(&slow.id, &json!({"number": number, "filling": "x".repeat(10_000)}));
+    }
+    alice.hear_nothing();
+    for number in 0..200 {
+        assert_eq!(slow.hear("signal")["data"]["number"], number);
+    }
+    slow.hear_nothing();
+}
+
+#[test]
+fn a_jammed_peer_is_still_heard() {
+    let server = patient_server().start();
+    let mut slow = server.join_slow("blue");
+    let mut alice = server.join("blue");
+    jam(&mut alice, &slow);
+    slow.tell(&alice.id, &json!("I am listening, only slowly"));
+    assert_eq!(alice.hear("signal")["from"], slow.id);
+}
+
+#[test]
+fn the_heartbeat_of_a_jammed_peer_goes_on() {
+    let server = patient_server().set("heartbeat.interval_ms", 1000).start();
+    let slow = server.join_slow("blue");
+    let mut alice = server.join("blue");
+    jam(&mut alice, &slow);
+    alice.hear_left(&slow.id, "timeout");
+}
+
+#[test]
+fn a_peer_that_stalls_below_the_limit_is_ended_by_the_kernel() {
+    let server = patient_server().set("heartbeat.tcp_user_timeout_ms", 1000).start();
+    let slow = server.join_slow("blue");
+    let mut alice = server.join("blue");
+    jam(&mut alice, &slow);
+    alice.hear_left(&slow.id, "disconnected");
+}
+
+#[test]
+fn a_jammed_peer_that_hangs_up_is_gone_at_once() {
+    let server = patient_server().start();
+    let slow = server.join_slow("blue");
+    let name = slow.id.clone();
+    let mut alice = server.join("blue");
+    jam(&mut alice, &slow);
+    slow.abort();
+    alice.hear_left(&name, "disconnected");
+}

@@ -1,0 +1,14 @@
+//! What the scenarios are told with: a real server, peers that say and hear, and waiting without sleeping.
+mod drain;
+pub(crate) mod http;
+mod metrics;
+mod peer;
+mod server;
+mod wait;
+pub(crate) mod wire;
+
+pub(crate) use drain::{Line, is_utc_time};
+pub(crate) use metrics::Scrape;
+pub(crate) use peer::{Heard, TestPeer};
+pub(crate) use server::{Builder, TempDir, TestServer, run};
+pub(crate) use wait::{PATIENCE, eventually, expect_eq};
