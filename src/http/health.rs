@@ -114,6 +114,8 @@ pub async fn run(subjects: Subjects, interval: Duration, publish: watch::Sender<
             telemetry::emit(&Event::HealthChanged { from: before.status().as_str(), to: report.status().as_str() });
         }
         publish.send_replace(Arc::new(report));
+        let ready = subjects.gate.phase() == Phase::Ready && !subjects.gate.saturated();
+        telemetry::tally(|t| t.ready = Some(ready));
     }
 }
 

@@ -11,11 +11,8 @@ use actix_web::{
     web,
 };
 
-use super::{
-    page,
-    request_id::{self, RequestId},
-};
-use crate::telemetry::{self, Event, Ids, method_label};
+use super::{page, request_id};
+use crate::telemetry::{self, Event, Ids, RequestId, method_label};
 
 /// What the middleware depends on.
 pub(super) struct Observe {
@@ -39,7 +36,7 @@ pub(super) async fn observe(
     let began = Instant::now();
     let id = request_id::of(request.headers());
     let method = method_label(request.method().as_str());
-    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(id.clone());
     let mut response = next.call(request).await?;
     let took = began.elapsed();
     let route = label(response.request().match_pattern().as_deref());
@@ -53,7 +50,7 @@ pub(super) async fn observe(
     Ok(response)
 }
 
-fn dress(headers: &mut HeaderMap, id: &str, behind_tls: bool) {
+fn dress(headers: &mut HeaderMap, id: &RequestId, behind_tls: bool) {
     let mut set = |name: &'static str, value: &'static str| {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     };
@@ -64,9 +61,7 @@ fn dress(headers: &mut HeaderMap, id: &str, behind_tls: bool) {
     if behind_tls {
         set("strict-transport-security", HSTS);
     }
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(HeaderName::from_static(request_id::HEADER), id);
-    }
+    headers.insert(HeaderName::from_static(request_id::HEADER), request_id::value(id));
 }
 
 /// A closed set: a scanner must not make a series per guess, and the page's files are one thing.

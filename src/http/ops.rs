@@ -5,10 +5,10 @@ use std::time::Duration;
 use actix::Recipient;
 use actix_web::{HttpResponse, web};
 
-use super::request_id::RequestId;
 use crate::{
     messages::metrics::{Scrape, TakeErrors},
     protocol::{ErrorCode, http_error},
+    telemetry::RequestId,
 };
 
 /// A scrape that takes longer than this is given up: Prometheus has given up, too (its default is 10 s).
@@ -40,6 +40,6 @@ pub(super) async fn errors(id: web::ReqData<RequestId>, ops: web::Data<Ops>) -> 
 }
 
 fn unavailable(id: &RequestId) -> HttpResponse {
-    let body = http_error(ErrorCode::Internal, "the metrics actor does not answer", None, &id.0);
+    let body = http_error(ErrorCode::Internal, "the metrics actor does not answer", None, &id.to_string());
     HttpResponse::ServiceUnavailable().content_type("application/json").body(body)
 }

@@ -14,10 +14,12 @@ use actix_web::{
 use super::{
     observe::{Observe, observe},
     ops, page, probes,
-    request_id::RequestId,
 };
 pub use super::{ops::Ops, probes::Probes};
-use crate::protocol::{ErrorCode, http_error};
+use crate::{
+    protocol::{ErrorCode, http_error},
+    telemetry::RequestId,
+};
 
 /// Longest request body in octets that is read. No route takes one.
 const BODY_MAX: usize = 1024;
@@ -107,6 +109,6 @@ fn serve_file(file: &'static page::PageFile) -> HttpResponse {
 }
 
 async fn not_found(id: web::ReqData<RequestId>) -> HttpResponse {
-    let body = http_error(ErrorCode::UnsupportedVersion, "there is nothing at this path", None, &id.0);
+    let body = http_error(ErrorCode::UnsupportedVersion, "there is nothing at this path", None, &id.to_string());
     HttpResponse::NotFound().content_type("application/json").body(body)
 }

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     protocol::{ErrorCode, http_error},
     session::Opened,
-    telemetry::{self, Event, Ids},
+    telemetry::{self, Event, Ids, RequestId},
 };
 
 /// After this many seconds a refused client may try again: a full server's connections come and go, a draining one is
@@ -79,7 +79,7 @@ impl Door {
                     socket: parts.io,
                     unread: parts.read_buf.to_vec(),
                     remote,
-                    request: id.into(),
+                    request: id.clone(),
                     hint: accepted.hint,
                     permit,
                 });
@@ -93,7 +93,7 @@ impl Door {
             }
         };
         telemetry::emit(&Event::HttpServed {
-            ids: Ids::default(),
+            ids: Ids { request: Some(&id), ..Ids::default() },
             method: "GET",
             route: ROUTE,
             status: status.as_u16(),
@@ -116,7 +116,7 @@ fn refused_at_the_gate(refusal: Refusal) -> Refused {
     Refused { status: StatusCode::SERVICE_UNAVAILABLE, code, message }
 }
 
-fn report(refused: &Refused, id: &str, remote: SocketAddr) {
+fn report(refused: &Refused, id: &RequestId, remote: SocketAddr) {
     telemetry::emit(&Event::HandshakeRefused {
         ids: Ids { request: Some(id), ..Ids::default() },
         remote: Some(remote),
@@ -130,11 +130,11 @@ fn report(refused: &Refused, id: &str, remote: SocketAddr) {
 async fn switch(
     request: &Request,
     accepted: &Accepted,
-    id: &str,
+    id: &RequestId,
     framed: &mut Framed<TcpStream, h1::Codec>,
 ) -> Result<(), Gone> {
     let mut response = ws::handshake_response(request.head());
-    response.insert_header((request_id::HEADER, id));
+    response.insert_header((request_id::HEADER, request_id::value(id)));
     if accepted.named_subprotocol {
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, handshake::SUBPROTOCOL));
     }
@@ -144,12 +144,14 @@ async fn switch(
 }
 
 /// Answers with the error as JSON and hangs up.
-async fn refuse(refused: &Refused, id: &str, framed: &mut Framed<TcpStream, h1::Codec>) -> Result<(), Gone> {
+async fn refuse(refused: &Refused, id: &RequestId, framed: &mut Framed<TcpStream, h1::Codec>) -> Result<(), Gone> {
     let unavailable = refused.status == StatusCode::SERVICE_UNAVAILABLE;
     let retry_after = unavailable.then_some(RETRY_AFTER_SECONDS);
-    let body = Bytes::from(http_error(refused.code, refused.message, retry_after.map(|s| s * 1_000), id));
+    let body = Bytes::from(http_error(refused.code, refused.message, retry_after.map(|s| s * 1_000), &id.to_string()));
     let mut response = Response::build(refused.status);
-    response.insert_header((header::CONTENT_TYPE, "application/json")).insert_header((request_id::HEADER, id));
+    response
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .insert_header((request_id::HEADER, request_id::value(id)));
     if let Some(seconds) = retry_after {
         response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
     }

@@ -6,6 +6,7 @@ use actix::{Message, Recipient};
 
 use super::{Cut, room::Update};
 use crate::protocol::{EndReason, FrameKind, Meta, PeerId, RoomName, SessionId, SignalKind, TextFrame};
+use crate::telemetry::RequestId;
 
 /// All letters to a session in one type: a `Recipient` costs some 120 octets, and a session would need one per letter.
 /// One mailbox keeps them in order, too.
@@ -93,6 +94,8 @@ pub struct Member {
     pub peer: PeerId,
     /// The private name, for logs and for the supervisor's seats.
     pub session: SessionId,
+    /// The request that its connection began with, for logs.
+    pub request: RequestId,
     /// The mailbox.
     pub port: Recipient<ToSession>,
     /// For when the mailbox refuses.

@@ -11,6 +11,7 @@ use crate::{
         session::{Evict, Member, News, Roster, ToSession},
     },
     protocol::{PeerId, SessionId},
+    telemetry::RequestId,
 };
 
 /// Long enough on a busy machine; with a stopped clock it passes as soon as nothing is left to do.
@@ -57,7 +58,13 @@ impl FakeSession {
     /// A peer that is reached through this mailbox.
     pub(crate) fn member(&self) -> Arc<Member> {
         let port = self.mailbox.clone().recipient();
-        Arc::new(Member { peer: PeerId::random(), session: SessionId::random(), port, cut: Cut::default() })
+        Arc::new(Member {
+            peer: PeerId::random(),
+            session: SessionId::random(),
+            request: RequestId::accept(None),
+            port,
+            cut: Cut::default(),
+        })
     }
 
     /// The next letter, whatever it is.

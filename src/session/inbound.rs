@@ -24,6 +24,7 @@ use super::{
     guard::{self, Head, LEAST_READ},
     link::Link,
 };
+use crate::protocol::EndReason;
 
 /// What one call may read, and what a session may handle before it gives its arbiter's turn back: a flooder must not
 /// starve its neighbours.
@@ -50,9 +51,19 @@ pub(super) struct Inbound {
     turn: usize,
 }
 
-/// Text that is not UTF-8, as the codec's error type can say it; [`super::state::end_reason`] reads it back.
+/// Text that is not UTF-8, as the codec's error type can say it; [`end_reason`] reads it back.
 pub(super) fn not_utf8<E>(_: E) -> ProtocolError {
     ProtocolError::Io(io::ErrorKind::InvalidInput.into())
+}
+
+/// What a broken rule of RFC 6455 ends the connection with.
+pub(super) fn end_reason(error: &ProtocolError) -> EndReason {
+    match error {
+        ProtocolError::Overflow => EndReason::MessageTooLarge,
+        // How `not_utf8` says it.
+        ProtocolError::Io(error) if error.kind() == io::ErrorKind::InvalidInput => EndReason::InvalidUtf8,
+        _ => EndReason::ProtocolError,
+    }
 }
 
 impl Inbound {

@@ -12,7 +12,9 @@
 //! | file | what |
 //! |---|---|
 //! | [`state`] | the rules: which frame is allowed when, and what follows. No actix, no clock |
-//! | `actor` | the shell: unpacks letters, asks the rules, carries out effects |
+//! | `actor` | the shell: the actor, its start and its end |
+//! | `requests` | what its client asks: the rules first, then what follows |
+//! | `letters` | what other actors say |
 //! | `relay` | a signal on its way to one, some or all |
 //! | `inbound`, `guard`, `fragments` | octets to messages, refused as early as their head shows it |
 //! | `link`, `outbox` | what session and pump share: the socket's writing half and its bounded queue |
@@ -23,10 +25,12 @@ mod actor;
 mod fragments;
 mod guard;
 mod inbound;
+mod letters;
 mod link;
 mod outbox;
 mod pump;
 mod relay;
+mod requests;
 #[cfg(test)]
 mod scenarios;
 mod setup;

@@ -43,8 +43,8 @@ pub(super) fn open<P: 'static>(setup: &Rc<Setup>, opened: Opened<P>) {
     let link = Link::new(writer, (setup.queue_bytes, setup.queue_frames), now);
     let bound = Bound { bytes: setup.frame_bytes, fragments: setup.fragments };
     let inbound = Inbound::new(reader, Rc::clone(&link), &opened.unread, bound);
-    let session = Session::new(Rc::clone(setup), Rc::clone(&link), inbound, opened.hint, now);
-    session.announce(&opened.remote, &opened.request);
+    let session = Session::new(Rc::clone(setup), Rc::clone(&link), inbound, (opened.request, opened.hint), now);
+    session.announce(&opened.remote);
     let context = actix_web_actors::ws::WebsocketContext::with_codec(session, inbound::unused(), Codec::new());
     tick::enlist(&link);
     actix_rt::spawn(Pump { context: Some(context), link, last: None, permit: opened.permit });

@@ -12,6 +12,7 @@ use crate::{
         session::{Evict, Member, News, Roster, Snapshot, ToSession, Welcomed},
     },
     protocol::{ErrorCode, FrameKind, PeerId, RoomName, SessionId, server},
+    telemetry::RequestId,
 };
 
 /// Somebody for addresses to point at.
@@ -42,7 +43,16 @@ fn room(text: &str, peers: &[PeerId]) -> Arc<Snapshot> {
     let nobody = Nobody.start();
     let member = |peer: PeerId| {
         let port = nobody.clone().recipient();
-        (peer, Arc::new(Member { peer, session: SessionId::random(), port, cut: Cut::default() }))
+        (
+            peer,
+            Arc::new(Member {
+                peer,
+                session: SessionId::random(),
+                request: RequestId::accept(None),
+                port,
+                cut: Cut::default(),
+            }),
+        )
     };
     let mut members: Vec<_> = peers.iter().copied().map(member).collect();
     members.sort_by_key(|(peer, _)| *peer);

@@ -14,6 +14,7 @@ use crate::{
         client::Bounds,
         server::{self, Heartbeat, Limits, Welcome},
     },
+    telemetry::RequestId,
 };
 
 /// Letters that a session's mailbox holds: with fewer a healthy reader loses a burst.
@@ -120,7 +121,7 @@ pub struct Opened<P> {
     /// The client's address, for the log.
     pub remote: SocketAddr,
     /// The handshake's request id, for the log.
-    pub request: Box<str>,
+    pub request: RequestId,
     /// The room that the handshake named: the only one that this connection may join.
     pub hint: Option<RoomName>,
     /// Held as long as the socket is; dropping it gives the connection's place back.

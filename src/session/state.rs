@@ -1,12 +1,10 @@
 //! The rules of one session: which frame is allowed when, and whose news it believes. No actix, no clock, no socket.
 
-use std::{io, sync::Arc};
-
-use actix_http::ws::ProtocolError;
+use std::sync::Arc;
 
 use crate::{
     messages::session::{Evict, News, Roster, Snapshot},
-    protocol::{EndReason, ErrorCode, PeerId, RoomName},
+    protocol::{ErrorCode, PeerId, RoomName},
 };
 
 /// Where a session stands.
@@ -210,15 +208,4 @@ impl Rules {
 
 fn refuse<T>(code: ErrorCode, message: &'static str) -> Result<T, Refused> {
     Err(Refused { code, message })
-}
-
-/// What a broken rule of RFC 6455 ends the connection with.
-#[must_use]
-pub fn end_reason(error: &ProtocolError) -> EndReason {
-    match error {
-        ProtocolError::Overflow => EndReason::MessageTooLarge,
-        // How `inbound::not_utf8` says it: the codec's error type has no better word.
-        ProtocolError::Io(error) if error.kind() == io::ErrorKind::InvalidInput => EndReason::InvalidUtf8,
-        _ => EndReason::ProtocolError,
-    }
 }

@@ -43,6 +43,6 @@ pub(super) fn census(census: Census) {
     telemetry::tally(|tally| tally.census = Some(census.into()));
 }
 
-fn ids<'a>(member: &Member, room: &'a RoomName) -> Ids<'a> {
-    Ids { session: Some(member.session), peer: Some(member.peer), room: Some(room), ..Ids::default() }
+fn ids<'a>(member: &'a Member, room: &'a RoomName) -> Ids<'a> {
+    Ids { request: Some(&member.request), session: Some(member.session), peer: Some(member.peer), room: Some(room) }
 }

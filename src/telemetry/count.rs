@@ -79,7 +79,7 @@ fn whom(event: &Event<'_>) -> Whom {
         _ => Ids::default(),
     };
     Whom {
-        request: ids.request.map(str::to_owned),
+        request: ids.request.map(ToString::to_string),
         session: ids.session.map(|id| id.to_string()),
         peer: ids.peer.map(|id| id.to_string()),
         room: ids.room.map(|name| name.as_str().to_owned()),

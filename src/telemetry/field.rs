@@ -4,14 +4,14 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 
 use slog::Serializer;
 
-use super::{Label, fault};
+use super::{Label, RequestId, fault};
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId};
 
 /// Whom an event concerns. What is not known is not written.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ids<'a> {
     /// The HTTP request, or the one that a connection began with: `request_id`.
-    pub request: Option<&'a str>,
+    pub request: Option<&'a RequestId>,
     /// `session_id`
     pub session: Option<SessionId>,
     /// `peer_id`
@@ -32,7 +32,7 @@ pub(super) trait Field {
 impl Field for Ids<'_> {
     fn write(&self, _: &'static str, out: &mut dyn Serializer) -> slog::Result {
         if let Some(request) = self.request {
-            out.emit_str("request_id", request)?;
+            out.emit_arguments("request_id", &format_args!("{request}"))?;
         }
         if let Some(session) = self.session {
             out.emit_arguments("session_id", &format_args!("{session}"))?;

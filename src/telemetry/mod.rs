@@ -24,6 +24,7 @@ pub mod redaction;
 #[cfg(test)]
 mod reference;
 mod reports;
+mod request_id;
 #[cfg(test)]
 mod samples;
 mod tally;
@@ -44,6 +45,7 @@ pub use log::{LogGuard, flush_logs, start_log};
 pub use notes::{ErrorNote, MAX_NOTES, Notes, Whom};
 pub use panics::install_panic_hook;
 pub use reports::{ArbiterReport, CensusReport};
+pub use request_id::RequestId;
 pub use slog::Level;
 pub use tally::Tally;
 

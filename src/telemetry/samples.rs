@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use super::{Event, Ids, Severity};
+use super::{Event, Ids, RequestId, Severity};
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId};
 
 const TOOK: Duration = Duration::from_micros(1500);
@@ -10,8 +10,9 @@ const TOOK: Duration = Duration::from_micros(1500);
 /// Calls `with` with one of each.
 pub(super) fn each(mut with: impl FnMut(Event<'_>)) {
     let room = RoomName::parse("den \"1\"", 128).expect("a room");
+    let request = RequestId::accept(Some("req-1"));
     let ids = Ids {
-        request: Some("req-1"),
+        request: Some(&request),
         session: Some(SessionId::random()),
         peer: Some(PeerId::random()),
         room: Some(&room),

@@ -1,0 +1,196 @@
+//! What a client asks: frame by frame, the rules first, then what follows.
+
+use std::{borrow::Cow, rc::Rc, time::Instant};
+
+use actix::{ActorFutureExt, AsyncContext, WrapFuture};
+use actix_web_actors::ws::WebsocketContext;
+
+use super::{
+    actor::Session,
+    relay::Relay,
+    state::{Departure, Re, Refused},
+};
+use crate::{
+    messages::{
+        must_arrive,
+        room::Update,
+        supervisor::{Join, JoinRefused, Leave, Seat},
+    },
+    protocol::{
+        EndReason, ErrorCode, FrameKind, LeaveReason, Meta, RoomName, SignalKind,
+        client::{ClientFrame, Refusal, To, parse},
+        server::{self, ErrorFrame},
+    },
+    telemetry::{self, Event},
+};
+
+/// Of the relayed messages, one in this many is timed: two clock readings cost a hundredth of a relay.
+const SAMPLE: u32 = 16;
+
+impl Session {
+    pub(super) fn text(&mut self, text: &str, ctx: &mut WebsocketContext<Self>) {
+        let read_at = Instant::now();
+        let setup = Rc::clone(&self.setup);
+        let kind = match parse(text, &setup.bounds) {
+            Ok(request) => {
+                let kind = request.frame.kind();
+                telemetry::tally(|t| t.message_in(kind, text.len()));
+                self.request(request.frame, request.id.as_deref(), read_at, ctx);
+                kind
+            }
+            Err(refusal) => {
+                telemetry::tally(|t| t.message_in(FrameKind::Invalid, text.len()));
+                self.refuse_unread(&refusal);
+                FrameKind::Invalid
+            }
+        };
+        self.watch(kind, read_at.elapsed());
+    }
+
+    fn request(
+        &mut self,
+        frame: ClientFrame<'_>,
+        id: Option<&str>,
+        read_at: Instant,
+        ctx: &mut WebsocketContext<Self>,
+    ) {
+        let outcome = match frame {
+            ClientFrame::Signal { to, kind, data } => self.signal(&to, kind, data, id, read_at),
+            ClientFrame::Join { room, meta, attempt } => self.join(room, meta, attempt, boxed(id), read_at, ctx),
+            ClientFrame::Leave => self.leave(&boxed(id)),
+            ClientFrame::Update { meta } => self.update(meta, boxed(id)),
+            ClientFrame::Ping { t } => {
+                self.link.say(FrameKind::Pong, server::pong(t, id));
+                Ok(())
+            }
+        };
+        if let Err(refused) = outcome {
+            self.refuse(refused, id);
+        }
+    }
+
+    fn signal(
+        &mut self,
+        to: &To,
+        kind: SignalKind,
+        data: &str,
+        re: Option<&str>,
+        read_at: Instant,
+    ) -> Result<(), Refused> {
+        let room = self.rules.room()?;
+        self.signals = self.signals.wrapping_add(1);
+        let read_at = self.signals.is_multiple_of(SAMPLE).then_some(read_at);
+        let relay = Relay { room, from: self.peer, frame: server::signal(self.peer, kind, data), kind, read_at };
+        let (peers, unknown_peers) = relay.send(to);
+        if !(peers.is_empty() && unknown_peers.is_empty()) {
+            let frame = ErrorFrame {
+                re,
+                peers: &peers,
+                unknown_peers,
+                ..ErrorFrame::new(ErrorCode::PeerNotFound, "no such peer in this room")
+            };
+            self.say_error(frame.message, &frame);
+        }
+        Ok(())
+    }
+
+    fn join(
+        &mut self,
+        room: RoomName,
+        meta: Option<Meta>,
+        attempt: u32,
+        re: Re,
+        read_at: Instant,
+        ctx: &mut WebsocketContext<Self>,
+    ) -> Result<(), Refused> {
+        let stay = self.rules.join(&room)?;
+        self.asked = read_at;
+        self.due(Some((self.setup.join_reply, EndReason::Internal)));
+        let Some(member) = self.link.member.get().cloned() else { return Ok(()) };
+        let reply_to = re.clone();
+        let seat = self.setup.ports.join.send(Join { member, room, meta, re, attempt, stay });
+        ctx.spawn(seat.into_actor(self).map(move |answer, session, _| match answer {
+            // The seat alone changes nothing: the first roster does.
+            Ok(Ok(Seat { .. })) => {}
+            Ok(Err(refused)) => session.join_refused(stay, refused, reply_to.as_deref()),
+            Err(_) => session.link.cut.pull(EndReason::Internal),
+        }));
+        Ok(())
+    }
+
+    fn join_refused(&mut self, stay: u32, refused: JoinRefused, re: Option<&str>) {
+        if !self.rules.join_refused(stay) {
+            return;
+        }
+        self.early.clear();
+        // The time to join runs from the connection's start: a client that only ever fails does not stay for ever.
+        let left = self.setup.join_timeout.saturating_sub(self.opened.elapsed());
+        self.due(Some((left, EndReason::JoinTimeout)));
+        let message = match refused.code {
+            ErrorCode::RoomFull => "the room holds as many peers as it may",
+            ErrorCode::RoomLimit => "the server holds as many rooms as it may",
+            ErrorCode::ServerDraining => "the server is going away; connect again after the bye's retryAfterMs",
+            _ => "the join failed",
+        };
+        self.refuse(Refused { code: refused.code, message }, re);
+    }
+
+    pub(super) fn leave(&mut self, re: &Re) -> Result<(), Refused> {
+        if let Departure::Now(room) = self.rules.leave(re.clone())? {
+            self.depart(&room, re.as_deref());
+        }
+        Ok(())
+    }
+
+    fn depart(&mut self, room: &RoomName, re: Option<&str>) {
+        self.tell_supervisor(LeaveReason::Left);
+        self.link.joined.set(false);
+        self.link.say(FrameKind::Left, server::left(room, re));
+        self.due(Some((self.setup.join_timeout, EndReason::JoinTimeout)));
+    }
+
+    pub(super) fn tell_supervisor(&self, reason: LeaveReason) {
+        if !must_arrive(&self.setup.ports.leave, Leave { session: self.id, reason }) {
+            self.link.cut.pull(EndReason::Internal);
+        }
+    }
+
+    fn update(&mut self, meta: Meta, re: Re) -> Result<(), Refused> {
+        let room = self.rules.room()?;
+        let letter = Update { peer: self.peer, meta, re };
+        match room.updates.try_send(letter) {
+            Ok(()) => Ok(()),
+            Err(actix::prelude::SendError::Full(_)) => {
+                Err(Refused { code: ErrorCode::RateLimited, message: "the room has too much waiting" })
+            }
+            Err(actix::prelude::SendError::Closed(_)) => {
+                Err(Refused { code: ErrorCode::RoomClosed, message: "the room is ending" })
+            }
+        }
+    }
+
+    fn refuse_unread(&self, refusal: &Refusal) {
+        // A message made for this frame may quote it (a field's name); the log must not.
+        let detail = match &refusal.message {
+            Cow::Borrowed(ours) => ours,
+            Cow::Owned(_) => "the frame breaks a rule of its type",
+        };
+        self.say_error(
+            detail,
+            &ErrorFrame { re: refusal.id.as_deref(), ..ErrorFrame::new(refusal.code, &refusal.message) },
+        );
+    }
+
+    fn refuse(&self, refused: Refused, re: Option<&str>) {
+        self.say_error(refused.message, &ErrorFrame { re, ..ErrorFrame::new(refused.code, refused.message) });
+    }
+
+    fn say_error(&self, detail: &str, frame: &ErrorFrame<'_>) {
+        telemetry::emit(&Event::FrameRefused { ids: self.ids(), code: frame.code, detail });
+        self.link.say(FrameKind::Error, server::error(frame));
+    }
+}
+
+fn boxed(id: Option<&str>) -> Re {
+    id.map(Box::from)
+}

@@ -1,0 +1,66 @@
+//! The id that ties a request, and the connection that may come of it, to its log lines.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// Longest id that is accepted from a caller, in octets: it stands in many log lines.
+const MAX: usize = 128;
+
+/// A request's id. One that was made here costs no allocation: every connection keeps its own.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RequestId(Origin);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Origin {
+    Made(Uuid),
+    Given(Box<str>),
+}
+
+impl RequestId {
+    /// The caller's id if it is sane (1 to 128 of `A-Z a-z 0-9 . _ -`), else a fresh one.
+    #[must_use]
+    pub fn accept(given: Option<&str>) -> Self {
+        match given.filter(|id| sane(id)) {
+            Some(id) => Self(Origin::Given(id.into())),
+            None => Self(Origin::Made(Uuid::new_v4())),
+        }
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Origin::Made(id) => id.fmt(f),
+            Origin::Given(id) => f.write_str(id),
+        }
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestId({self})")
+    }
+}
+
+fn sane(id: &str) -> bool {
+    (1..=MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_harmless_in_a_log_is_believed() {
+        assert_eq!(RequestId::accept(Some("7f1c-A.b_9")).to_string(), "7f1c-A.b_9");
+        for bad in ["", "a b", "a\"b", "a\nb", "é", &"x".repeat(129)] {
+            assert_ne!(RequestId::accept(Some(bad)).to_string(), bad);
+        }
+    }
+
+    #[test]
+    fn no_two_made_ids_are_equal() {
+        assert_ne!(RequestId::accept(None), RequestId::accept(None));
+    }
+}
