@@ -5,6 +5,7 @@ WORKDIR /src
 COPY . .
 # Crates and compiled dependencies stay in the builder's cache: a change of ours compiles ours alone. The cache is no
 # part of the layer, so the binary is copied out of it.
+ARG SWITCHBOARD_REVISION=unknown
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --bin switchboard \

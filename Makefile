@@ -3,6 +3,8 @@
 PUBLIC_URL ?= http://localhost:8080
 OPS_URL ?= http://localhost:9464
 IMAGE ?= switchboard
+# The commit that switchboard_build_info names for a build made here.
+REVISION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build check test health metrics docker-build clean
@@ -14,7 +16,7 @@ run: ## Start the server; its page is at http://localhost:8080/
 	cargo run
 
 build: ## Build the release binary, target/release/switchboard
-	cargo build --release --locked
+	SWITCHBOARD_REVISION="$(REVISION)" cargo build --release --locked
 
 check: ## Format and lints, as the tests demand them
 	cargo fmt --all --check
@@ -30,7 +32,7 @@ metrics: ## Show the running server's metrics
 	@curl -sS --fail-with-body $(OPS_URL)/metrics
 
 docker-build: ## Build the container image
-	DOCKER_BUILDKIT=1 docker build --tag $(IMAGE) .
+	DOCKER_BUILDKIT=1 docker build --build-arg SWITCHBOARD_REVISION="$(REVISION)" --tag $(IMAGE) .
 
 clean: ## Remove what was built and installed here
 	cargo clean

@@ -79,7 +79,7 @@ mod tests {
     fn nothing_in_the_page_is_inline_since_the_policy_forbids_it() {
         let index = text(FILES[0].body);
         assert!(!index.contains("<style") && !index.contains(" style=\""), "inline style");
-        for attribute in quoted(index, " on", '"') {
+        for attribute in quoted(index, " on", '"').filter(|text| !text.contains(char::is_whitespace)) {
             assert!(!attribute.ends_with('='), "inline handler: on{attribute}");
         }
         for script in quoted(index, "<script", '>') {

@@ -20,15 +20,25 @@ const JOINED = {
   type: 'joined', re: 'join', self: { id: 'b'.repeat(32) }, room: ROOM, peers: [], capacity: 10, iceServers: [],
 };
 
-/** The stand-in: `answer(frame, socket, nth)` gets the frames of the page's nth connection, counted from 0. */
-async function visit(t, answer, welcome = WELCOME) {
+/**
+ * The stand-in: `answer(frame, reply, nth)` gets the frames of the page's nth connection, counted from 0. `frozen`: no
+ * timer of the page runs by itself, and chance always takes nearly the longest wait.
+ */
+async function visit(t, answer, { frozen = false } = {}) {
   const { url } = await startServer(t);
   const sockets = [];
-  const visitor = await Visitor.arrive(t, browser, url, (page) => page.routeWebSocket(/\/ws\?/, (socket) => {
-    const nth = sockets.push(socket) - 1;
-    socket.onMessage((text) => answer(JSON.parse(text), (frame) => socket.send(JSON.stringify(frame)), nth));
-    socket.send(JSON.stringify(welcome));
-  }));
+  const visitor = await Visitor.arrive(t, browser, url, async (page) => {
+    if (frozen) {
+      await page.addInitScript(() => { Math.random = () => 0.99; });
+      await page.clock.install();
+    }
+    await page.routeWebSocket(/\/ws\?/, (socket) => {
+      const nth = sockets.push(socket) - 1;
+      socket.onMessage((text) => answer(JSON.parse(text), (frame) => socket.send(JSON.stringify(frame)), nth));
+      socket.send(JSON.stringify(WELCOME));
+    });
+  });
+  if (frozen) await visitor.page.clock.pauseAt(new Date(Date.now() + 3_600_000));
   await visitor.join(ROOM, 'Ada');
   const say = (frame) => sockets.at(-1).send(JSON.stringify(frame));
   return { visitor, sockets, say };
@@ -67,6 +77,48 @@ scenario('a full server of rooms, and words of the server for codes the page doe
   await visitor.alert('come back tomorrow');
 });
 
+scenario('who is waiting to try again need not: "Try now" does', async (t) => {
+  const { visitor, sockets } = await visit(t, admit, { frozen: true });
+  await visitor.inRoom(ROOM);
+  await sockets[0].close({ code: 1011 });
+  await visitor.status('The connection to the server was lost. Next attempt in a second.');
+  assert.equal(sockets.length, 1);
+  await visitor.press('Try now');
+  await visitor.inRoom(ROOM);
+  assert.equal(sockets.length, 2);
+});
+
+scenario('attempts thin out while the server stays away, and start anew after a stay that lasted', async (t) => {
+  let open = true;
+  const attempts = [];
+  const { visitor, sockets } = await visit(t, (frame, reply, nth) => {
+    if (frame.type !== 'join') return;
+    attempts.push(frame.attempt ?? 0);
+    if (open) reply(JOINED);
+    else sockets[nth].close({ code: 1011 });
+  }, { frozen: true });
+  await visitor.inRoom(ROOM);
+  open = false;
+  const ceilings = [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000];
+  await sockets[0].close({ code: 1011 });
+  for (const [nth, ceiling] of ceilings.entries()) {
+    await visitor.status('Next attempt in');
+    if (nth === ceilings.length - 1) open = true;
+    await visitor.page.clock.runFor(ceiling * 0.9);
+    assert.equal(sockets.length, nth + 1, `attempt ${nth + 1} came early`);
+    await visitor.page.clock.runFor(ceiling * 0.1);
+    await until(`attempt ${nth + 1}`, () => sockets.length === nth + 2);
+  }
+  await visitor.inRoom(ROOM);
+  assert.deepEqual(attempts, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+
+  await visitor.page.clock.runFor(6_000);
+  await sockets.at(-1).close({ code: 1011 });
+  await visitor.press('Try now');
+  await visitor.inRoom(ROOM);
+  assert.equal(attempts.at(-1), 1);
+});
+
 scenario('a seat that the server still counts as taken is tried for again, but only on the way back', async (t) => {
   const full = { type: 'error', re: 'join', code: 'room_full', category: 'ROOM_FULL', retryable: true, message: 'full' };
   const { visitor, sockets } = await visit(t, (frame, reply, nth) => {
@@ -78,19 +130,26 @@ scenario('a seat that the server still counts as taken is tried for again, but o
   await visitor.inRoom(ROOM);
 });
 
-scenario('a server that fell silent is taken for lost', async (t) => {
-  const impatient = { ...WELCOME, heartbeat: { intervalMs: 50, timeoutMs: 200 } };
+scenario('a server that fell silent is taken for lost, one that answers pings is not', async (t) => {
   let pings = 0;
   const { visitor, sockets } = await visit(t, (frame, reply, nth) => {
     admit(frame, reply);
-    if (frame.type === 'ping') pings += 1;
-    if (nth > 0 && frame.type === 'ping') reply({ type: 'pong' });
-  }, impatient);
-  await until('a second connection', () => sockets.length >= 2);
+    if (frame.type !== 'ping') return;
+    pings += 1;
+    if (nth > 0) reply({ type: 'pong' });
+  }, { frozen: true });
+  const { intervalMs, timeoutMs } = WELCOME.heartbeat;
   await visitor.inRoom(ROOM);
-  const seen = pings;
-  await until('ten pings that were answered', () => pings > seen + 10);
-  assert.equal(sockets.length, 2, 'who answers is not taken for lost');
+  await visitor.page.clock.runFor(timeoutMs + intervalMs);
+  await visitor.status('The connection to the server was lost.');
+  await visitor.press('Try now');
+  await visitor.inRoom(ROOM);
+  pings = 0;
+  for (let sent = 1; sent <= 5; sent += 1) {
+    await visitor.page.clock.runFor(intervalMs);
+    await until(`ping ${sent}`, () => pings === sent);
+  }
+  assert.equal(sockets.length, 2);
 });
 
 scenario('frames and fields from a newer server do no harm', async (t) => {

@@ -56,7 +56,7 @@ class Stay {
     switch (phase.name) {
       case 'connecting': return view.status('connecting', 'Connecting to the server…');
       case 'joined': view.alertUser(''); return view.status('joined', 'Connected to the server');
-      case 'waiting': view.alertUser(''); return view.status('waiting', texts.waiting(phase));
+      case 'waiting': return view.status('waiting', texts.waiting(phase));
       case 'ended': return this.#ended(phase);
     }
   }

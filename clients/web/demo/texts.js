@@ -47,11 +47,10 @@ export const ended = (reason) => {
 export const waiting = ({ reason, delayMs }) =>
   `${LOST[reason] ?? 'The connection to the server was lost.'} Next attempt in ${seconds(delayMs)}.`;
 
-/** A `bye` that still lets us stay for a while. */
-export const bye = ({ reason, action, retryAfterMs }) => {
+/** A `bye`: shown until we are back, so it names no time; the status line does. */
+export const bye = ({ reason, action }) => {
   const why = LOST[reason] ?? 'The server is closing the connection.';
-  if (action !== 'reconnect') return why;
-  return `${why} You will be reconnected in ${seconds(retryAfterMs ?? 0)}; until then everything goes on.`;
+  return action === 'reconnect' ? `${why} This page reconnects you by itself.` : why;
 };
 
 export const peerLeft = (reason) => LEFT[reason] ?? 'lost the connection';

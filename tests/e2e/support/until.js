@@ -1,6 +1,6 @@
 // Waiting for what will come: never for a time, always for a condition, and with a deadline that says what was missing.
 
-export const DEADLINE_MS = 20_000;
+export const DEADLINE_MS = 30_000;
 const POLL_MS = 25;
 
 /** Asks `probe` until it answers something truthy, and returns that. An error counts as "not yet". */

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
-import { DEADLINE_MS } from './until.js';
+import { DEADLINE_MS, until } from './until.js';
 
 const CHROMIUM = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
 // The last one: real addresses instead of mDNS names in candidates, which a machine without an mDNS responder needs.
@@ -69,6 +69,15 @@ export class Visitor {
   async inRoom(room) {
     await this.#page.getByRole('heading', { name: room, exact: true }).waitFor();
     await this.status('Connected to the server');
+  }
+
+  /** In the room again after a loss, with "Try now" pressed whenever it is there, so that no back-off is waited for. */
+  async comesBack() {
+    const retry = this.#page.getByRole('button', { name: 'Try now' });
+    await until('back in the room', async () => {
+      if (await retry.isVisible()) await retry.click({ timeout: 500 }).catch(() => {}); // gone again: it tries by itself
+      return (await this.#page.getByRole('status').textContent()).includes('Connected to the server');
+    });
   }
 
   async say(text) {
