@@ -276,3 +276,44 @@ fn the_latest_errors_are_grouped_for_the_operator_alone() {
     });
     assert_eq!(server.get("/errors").status, 404);
 }
+
+#[test]
+fn octets_and_ways_of_coming_back_are_counted() {
+    let server = TestServer::set("limits.peers_per_room", 1).start();
+    let (mut alice, mut bob) = (server.connect(), server.connect());
+    let (first, again) =
+        (r#"{"type":"join","room":"blue","attempt":0}"#, r#"{"type":"join","room":"blue","attempt":3}"#);
+    alice.say_text(first);
+    alice.hear("joined");
+    bob.say_text(again);
+    bob.hear_error("room_full");
+    alice.leave();
+    bob.say_text(again);
+    bob.hear("joined");
+    let said = first.len() + again.len() * 2 + r#"{"type":"leave"}"#.len();
+    wait_for(
+        &server,
+        &[
+            (r#"switchboard_message_bytes_total{direction="in"}"#, u32::try_from(said).unwrap()),
+            (r#"switchboard_reconnection_attempts_total{result="joined"}"#, 1),
+            (r#"switchboard_reconnection_attempts_total{result="refused"}"#, 1),
+        ],
+    );
+}
+
+#[test]
+fn rooms_are_counted_by_their_size() {
+    let server = TestServer::start();
+    let _rooms = [server.join_all("one", 1), server.join_all("three", 3), server.join_all("ten", 10)];
+    wait_for(
+        &server,
+        &[
+            (r#"switchboard_room_peers_bucket{le="1"}"#, 1),
+            (r#"switchboard_room_peers_bucket{le="2"}"#, 1),
+            (r#"switchboard_room_peers_bucket{le="3"}"#, 2),
+            (r#"switchboard_room_peers_bucket{le="10"}"#, 3),
+            ("switchboard_room_peers_count", 3),
+            ("switchboard_room_peers_sum", 14),
+        ],
+    );
+}

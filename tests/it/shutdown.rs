@@ -98,7 +98,7 @@ fn assert_spread(seen: &[Seen]) {
 
 #[test]
 fn while_it_drains_probes_are_answered_and_upgrades_refused() {
-    let server = draining().start();
+    let server = draining().set("server.drain_ms", 20_000).set("server.drain_deadline_ms", 30_000).start();
     let _peers = server.join_all("blue", 2);
     server.terminate();
     wait_until_draining(server.public);
@@ -108,7 +108,8 @@ fn while_it_drains_probes_are_answered_and_upgrades_refused() {
     let error = refused.error(503, "server_draining");
     assert_eq!(error["retryable"], true);
     assert!(refused.needs("Retry-After").parse::<u64>().is_ok(), "{refused:?}");
-    assert_eq!(server.ops_get("/metrics").status, 200);
+    server.wait_for_metric("switchboard_draining", 1.0);
+    server.wait_for_metric("switchboard_ready", 0.0);
 }
 
 #[test]
@@ -120,6 +121,20 @@ fn peers_talk_on_until_they_are_closed() {
     bob.hear("bye");
     alice.tell(&bob.id, &json!("see you"));
     assert_eq!(bob.hear("signal")["data"], "see you");
+}
+
+#[test]
+fn who_leaves_its_room_while_it_drains_is_closed_at_its_place_all_the_same() {
+    let server = draining().start();
+    let mut peers = server.join_all("blue", 2);
+    server.terminate();
+    for peer in &mut peers {
+        peer.hear("bye");
+        peer.say(&json!({"type": "leave"}));
+    }
+    for peer in &mut peers {
+        peer.hear_all_until_close(1012);
+    }
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::{PATIENCE, TestPeer, TestServer, wire::Ended};
+use crate::support::{
+    PATIENCE, TestPeer, TestServer,
+    wire::{Ended, close_payload, first, frame},
+};
 
 /// What the kernel and the server may hold for one peer that does not read, in octets, with room to spare: a send
 /// buffer of twice 96 KiB, a small receive buffer, 256 KiB queued, a full mailbox.
@@ -169,4 +172,30 @@ fn a_jammed_peer_that_hangs_up_is_gone_at_once() {
     jam(&mut alice, &slow);
     slow.abort();
     alice.hear_left(&name, "disconnected");
+}
+
+#[test]
+fn a_jammed_peer_that_closes_in_the_proper_way_has_left() {
+    let server = patient_server().start();
+    let mut slow = server.join_slow("blue");
+    let mut alice = server.join("blue");
+    jam(&mut alice, &slow);
+    slow.send(&frame(first::CLOSE, &close_payload(1000, "")));
+    alice.hear_left(&slow.id, "left");
+}
+
+#[test]
+fn who_asks_and_asks_without_reading_the_answers_is_a_slow_reader_too() {
+    let server = TestServer::start();
+    let mut alice = server.join("blue");
+    let mut deaf = server.join_slow("blue");
+    alice.hear_joined(&deaf.id);
+    let questions =
+        frame(first::TEXT, br#"{"type":"ping","id":"are you there? are you there? are you there?"}"#).repeat(100);
+    let before = server.memory_kib("VmHWM");
+    // The server resets the connection before all of them are sent.
+    let _ = (0..2000).try_for_each(|_| deaf.try_send(&questions));
+    alice.hear_left(&deaf.id, "slow_consumer");
+    let grown = server.memory_kib("VmHWM") - before;
+    assert!(grown < 16 << 10, "{grown} KiB more");
 }

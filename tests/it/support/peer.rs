@@ -340,14 +340,20 @@ impl TestPeer {
     #[track_caller]
     pub(crate) fn close(mut self) {
         self.send(&frame(first::CLOSE, &close_payload(1000, "")));
+        self.hear_all_until_close(1000);
+        self.hear_end();
+    }
+
+    /// Hears text until a close frame with that code comes.
+    #[track_caller]
+    pub(crate) fn hear_all_until_close(&mut self, code: u16) {
         loop {
             match self.next(PATIENCE) {
-                Ok(Frame::Close(Some(1000), _)) => break,
+                Ok(Frame::Close(Some(heard), _)) if heard == code => return,
                 Ok(Frame::Text(_)) => {}
-                other => panic!("waited for the echo of a close, heard {other:?}; {}", self.story()),
+                other => panic!("waited for close {code}, heard {other:?}; {}", self.story()),
             }
         }
-        self.hear_end();
     }
 
     /// Throws the connection away: the server sees a reset.
