@@ -66,8 +66,9 @@ fn a_seat_is_freed_however_its_holder_goes() {
         },
     ];
     for end in endings {
-        end(server.join("blue"));
-        join_when_free(&mut server.connect(), "blue");
+        let mut holder = server.connect();
+        join_when_free(&mut holder, "blue");
+        end(holder);
         join_when_free(&mut server.connect(), "blue");
     }
 }
@@ -83,7 +84,7 @@ fn a_refused_joiner_that_hangs_up_frees_nobodys_seat() {
         refused.hear_error("room_full");
         end(refused);
     }
-    server.wait_for_metric("switchboard_connections", 2.0);
+    server.wait_for_connections(2);
     let mut next = server.connect();
     next.say(&json!({"type": "join", "room": "blue"}));
     next.hear_error("room_full");
@@ -156,7 +157,7 @@ fn connections_that_never_become_peers_are_counted_and_freed_too() {
         let peers: Vec<_> = (0..3).map(|_| server.connect()).collect();
         assert_eq!(Handshake::new().send(server.public).0.status, 503);
         peers.into_iter().for_each(TestPeer::abort);
-        server.wait_for_metric("switchboard_connections", 0.0);
+        server.wait_for_connections(0);
     }
 }
 

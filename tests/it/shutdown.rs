@@ -52,6 +52,16 @@ fn wait_until_draining(public: SocketAddr) {
     });
 }
 
+/// Hears everybody's `bye`, and sorts them by their place in the spread: the last to be closed comes last. (Each thread
+/// spreads its own, so that several may be the first.)
+#[track_caller]
+fn by_place(peers: Vec<TestPeer>) -> Vec<TestPeer> {
+    let place = |mut peer: TestPeer| (peer.hear_at_last("bye")["retryAfterMs"].as_u64().expect("retryAfterMs"), peer);
+    let mut peers: Vec<_> = peers.into_iter().map(place).collect();
+    peers.sort_by_key(|(place, _)| *place);
+    peers.into_iter().map(|(_, peer)| peer).collect()
+}
+
 #[test]
 fn with_nobody_connected_it_ends_at_once() {
     let mut server = TestServer::start();
@@ -99,7 +109,7 @@ fn assert_spread(seen: &[Seen]) {
 #[test]
 fn while_it_drains_probes_are_answered_and_upgrades_refused() {
     let server = draining().set("server.drain_ms", 20_000).set("server.drain_deadline_ms", 30_000).start();
-    let _peers = server.join_all("blue", 2);
+    let _peers = server.join_all("blue", 6);
     server.terminate();
     wait_until_draining(server.public);
     assert_eq!(server.get("/healthz").status, 200);
@@ -115,12 +125,11 @@ fn while_it_drains_probes_are_answered_and_upgrades_refused() {
 #[test]
 fn peers_talk_on_until_they_are_closed() {
     let server = draining().start();
-    let [mut alice, mut bob] = server.join_some("blue");
+    let peers = server.join_all("blue", 6);
     server.terminate();
-    alice.hear("bye");
-    bob.hear("bye");
+    let [.., alice, bob] = &mut by_place(peers)[..] else { unreachable!("there are six") };
     alice.tell(&bob.id, &json!("see you"));
-    assert_eq!(bob.hear("signal")["data"], "see you");
+    assert_eq!(bob.hear_at_last("signal")["data"], "see you");
 }
 
 #[test]
@@ -129,7 +138,7 @@ fn who_leaves_its_room_while_it_drains_is_closed_at_its_place_all_the_same() {
     let mut peers = server.join_all("blue", 2);
     server.terminate();
     for peer in &mut peers {
-        peer.hear("bye");
+        peer.hear_at_last("bye");
         peer.say(&json!({"type": "leave"}));
     }
     for peer in &mut peers {
@@ -140,19 +149,18 @@ fn who_leaves_its_room_while_it_drains_is_closed_at_its_place_all_the_same() {
 #[test]
 fn the_others_hear_why_a_peer_has_left() {
     let server = draining().start();
-    let mut peers = server.join_all("blue", 4);
+    let peers = server.join_all("blue", 4);
     server.terminate();
-    let told = peers.iter_mut().map(|peer| (peer.hear("bye")["retryAfterMs"].as_u64().unwrap(), peer));
-    let (_, last) = told.max_by_key(|(place, _)| *place).unwrap();
-    assert_eq!(last.hear("peer_left")["reason"], "server_draining");
+    let mut peers = by_place(peers);
+    assert_eq!(peers.pop().unwrap().hear_at_last("peer_left")["reason"], "server_draining");
 }
 
 #[test]
 fn a_join_while_draining_is_refused() {
     let server = draining().start();
-    let mut late = server.connect();
+    let peers = (0..4).map(|_| server.connect()).collect();
     server.terminate();
-    late.hear("bye");
+    let mut late = by_place(peers).pop().unwrap();
     late.say(&json!({"type": "join", "room": "blue", "id": "late"}));
     let reply = late.hear_any();
     assert_eq!(reply["re"], "late", "{}", reply.text);
@@ -165,7 +173,7 @@ fn when_the_last_peer_goes_it_does_not_wait_for_the_drain_time() {
     let peers = server.join_all("blue", 3);
     server.terminate();
     for mut peer in peers {
-        peer.hear("bye");
+        peer.hear_at_last("bye");
         peer.abort();
     }
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
@@ -216,11 +224,14 @@ fn a_state_directory_that_cannot_be_written_is_one_warning_and_no_failure() {
 
 #[test]
 fn a_second_signal_does_not_hurt() {
-    let mut server = draining().set("server.drain_ms", 500).start();
-    let peer = server.join("blue");
+    let mut server = draining().start();
+    let peers = server.join_all("blue", 6);
     server.terminate();
     wait_until_draining(server.public);
     server.terminate();
-    watch(peer, Instant::now()).join().unwrap();
+    let watches: Vec<_> = peers.into_iter().map(|peer| watch(peer, Instant::now())).collect();
+    for watch in watches {
+        watch.join().expect("an orderly end");
+    }
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
 }

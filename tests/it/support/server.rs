@@ -251,6 +251,14 @@ impl TestServer {
         Scrape::read(&response.body)
     }
 
+    /// Waits until it has that many connections now. (Metrics may be a second old.)
+    #[track_caller]
+    pub(crate) fn wait_for_connections(&self, count: usize) {
+        super::eventually("the number of connections is right", || {
+            super::expect_eq(&self.get("/health").json()["activeConnections"], &count.into())
+        });
+    }
+
     /// Waits until a series has that value (threads report about once a second).
     #[track_caller]
     pub(crate) fn wait_for_metric(&self, series: &str, value: f64) {
