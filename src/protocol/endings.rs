@@ -20,6 +20,8 @@ pub mod close_code {
     pub const JOIN_TIMEOUT: u16 = 4000;
     /// Nothing heard for two heartbeat intervals.
     pub const PING_TIMEOUT: u16 = 4001;
+    /// The session was taken over on another socket.
+    pub const SESSION_TAKEN: u16 = 4500;
 }
 
 /// Why a connection ended. One per connection, in its log line and in `switchboard_connections_closed_total{reason}`.
@@ -44,6 +46,10 @@ pub enum EndReason {
     InvalidUtf8,
     /// A message longer than `limits.frame_bytes`.
     MessageTooLarge,
+    /// The session was taken over on another socket; this is the old one's end.
+    SessionTaken,
+    /// Nobody took the session over while it was parked. There is no socket to tell it to.
+    ResumeExpired,
     /// The server is going away.
     ServerDraining,
     /// The server failed.
@@ -52,7 +58,7 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason, for metrics and documents.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ClientClosed,
         Self::Disconnected,
         Self::PingTimeout,
@@ -62,6 +68,8 @@ impl EndReason {
         Self::BinaryMessage,
         Self::InvalidUtf8,
         Self::MessageTooLarge,
+        Self::SessionTaken,
+        Self::ResumeExpired,
         Self::ServerDraining,
         Self::Internal,
     ];
@@ -79,24 +87,27 @@ impl EndReason {
             Self::BinaryMessage => "binary_message",
             Self::InvalidUtf8 => "invalid_utf8",
             Self::MessageTooLarge => "message_too_large",
+            Self::SessionTaken => "session_taken",
+            Self::ResumeExpired => "resume_expired",
             Self::ServerDraining => "server_draining",
             Self::Internal => "internal",
         }
     }
 
     /// The code in the server's close frame; `None` where the socket takes no frame any more and is reset (the client
-    /// sees 1006).
+    /// sees 1006), or is gone already.
     #[must_use]
     pub fn close_code(self) -> Option<u16> {
         match self {
             Self::ClientClosed => Some(close_code::NORMAL),
-            Self::Disconnected | Self::SlowConsumer => None,
+            Self::Disconnected | Self::SlowConsumer | Self::ResumeExpired => None,
             Self::PingTimeout => Some(close_code::PING_TIMEOUT),
             Self::JoinTimeout => Some(close_code::JOIN_TIMEOUT),
             Self::ProtocolError => Some(close_code::PROTOCOL_ERROR),
             Self::BinaryMessage => Some(close_code::UNSUPPORTED),
             Self::InvalidUtf8 => Some(close_code::INVALID_PAYLOAD),
             Self::MessageTooLarge => Some(close_code::TOO_BIG),
+            Self::SessionTaken => Some(close_code::SESSION_TAKEN),
             Self::ServerDraining => Some(close_code::SERVICE_RESTART),
             Self::Internal => Some(close_code::INTERNAL),
         }
@@ -110,23 +121,26 @@ impl EndReason {
             | Self::ProtocolError
             | Self::BinaryMessage
             | Self::InvalidUtf8
-            | Self::MessageTooLarge => ByeAction::Disconnect,
+            | Self::MessageTooLarge
+            | Self::SessionTaken => ByeAction::Disconnect,
             Self::Disconnected
             | Self::PingTimeout
             | Self::JoinTimeout
             | Self::SlowConsumer
+            | Self::ResumeExpired
             | Self::ServerDraining
             | Self::Internal => ByeAction::Reconnect,
         }
     }
 
-    /// What the other peers of the room are told.
+    /// What the other peers of the room are told when the peer is gone for good. A session that was taken over goes on,
+    /// so that nobody is told of that ending.
     #[must_use]
     pub fn leave_reason(self) -> LeaveReason {
         match self {
             Self::ClientClosed => LeaveReason::Left,
-            Self::Disconnected | Self::JoinTimeout => LeaveReason::Disconnected,
-            Self::PingTimeout => LeaveReason::Timeout,
+            Self::Disconnected | Self::JoinTimeout | Self::SessionTaken => LeaveReason::Disconnected,
+            Self::PingTimeout | Self::ResumeExpired => LeaveReason::Timeout,
             Self::SlowConsumer => LeaveReason::SlowConsumer,
             Self::ProtocolError | Self::BinaryMessage | Self::InvalidUtf8 | Self::MessageTooLarge | Self::Internal => {
                 LeaveReason::Error
@@ -145,6 +159,8 @@ impl EndReason {
 /// What a client should do after `bye`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByeAction {
+    /// Open a new connection and join with the resume token, after `retryAfterMs`: the seat is kept.
+    Resume,
     /// Open a new connection and join again, after `retryAfterMs`.
     Reconnect,
     /// Do not come back by yourself.
@@ -156,6 +172,7 @@ impl ByeAction {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Resume => "resume",
             Self::Reconnect => "reconnect",
             Self::Disconnect => "disconnect",
         }
@@ -169,7 +186,7 @@ pub enum LeaveReason {
     Left,
     /// Its socket is gone.
     Disconnected,
-    /// It was silent for two heartbeat intervals.
+    /// It was silent for two heartbeat intervals, or away for longer than a session may be resumed.
     Timeout,
     /// It did not read what was sent to it.
     SlowConsumer,

@@ -19,13 +19,15 @@ pub enum ErrorCategory {
     Peer,
     /// Too much at once.
     RateLimited,
+    /// Resuming a session, or having one resumed elsewhere.
+    Session,
     /// The server's own trouble.
     Server,
 }
 
 impl ErrorCategory {
     /// Every category, for metrics and documents.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::InvalidMessage,
         Self::WsError,
         Self::Auth,
@@ -33,6 +35,7 @@ impl ErrorCategory {
         Self::RoomState,
         Self::Peer,
         Self::RateLimited,
+        Self::Session,
         Self::Server,
     ];
 
@@ -47,6 +50,7 @@ impl ErrorCategory {
             Self::RoomState => "ROOM_STATE",
             Self::Peer => "PEER",
             Self::RateLimited => "RATE_LIMITED",
+            Self::Session => "SESSION",
             Self::Server => "SERVER",
         }
     }
@@ -100,6 +104,10 @@ pub enum ErrorCode {
     PeerNotFound,
     /// The room has too much waiting.
     RateLimited,
+    /// No session answers to that resume token; a plain `join` is the way in.
+    SessionNotFound,
+    /// The session was taken over on another socket; this one is closed with 4500.
+    SessionTaken,
     /// The server is going away.
     ServerDraining,
     /// The server failed.
@@ -108,7 +116,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for metrics and documents.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidMessage,
         Self::MessageTooLarge,
         Self::UnknownType,
@@ -126,6 +134,8 @@ impl ErrorCode {
         Self::NotInRoom,
         Self::PeerNotFound,
         Self::RateLimited,
+        Self::SessionNotFound,
+        Self::SessionTaken,
         Self::ServerDraining,
         Self::Internal,
     ];
@@ -151,6 +161,8 @@ impl ErrorCode {
             Self::NotInRoom => "not_in_room",
             Self::PeerNotFound => "peer_not_found",
             Self::RateLimited => "rate_limited",
+            Self::SessionNotFound => "session_not_found",
+            Self::SessionTaken => "session_taken",
             Self::ServerDraining => "server_draining",
             Self::Internal => "internal",
         }
@@ -171,6 +183,7 @@ impl ErrorCode {
             Self::RoomClosed | Self::AlreadyJoined | Self::NotInRoom => ErrorCategory::RoomState,
             Self::PeerNotFound => ErrorCategory::Peer,
             Self::RateLimited => ErrorCategory::RateLimited,
+            Self::SessionNotFound | Self::SessionTaken => ErrorCategory::Session,
             Self::ServerDraining | Self::Internal => ErrorCategory::Server,
         }
     }
@@ -183,6 +196,7 @@ impl ErrorCode {
             Self::JoinTimeout => Aftermath::Ends(EndReason::JoinTimeout),
             Self::SlowConsumer => Aftermath::Ends(EndReason::SlowConsumer),
             Self::PingTimeout => Aftermath::Ends(EndReason::PingTimeout),
+            Self::SessionTaken => Aftermath::Ends(EndReason::SessionTaken),
             Self::ServerDraining => Aftermath::Ends(EndReason::ServerDraining),
             Self::UnsupportedVersion | Self::BadHandshake | Self::OriginDenied | Self::OverCapacity => {
                 Aftermath::NeverOpened
@@ -196,6 +210,7 @@ impl ErrorCode {
             | Self::NotInRoom
             | Self::PeerNotFound
             | Self::RateLimited
+            | Self::SessionNotFound
             | Self::Internal => Aftermath::StaysOpen,
         }
     }
@@ -222,7 +237,9 @@ impl ErrorCode {
             | Self::OriginDenied
             | Self::AlreadyJoined
             | Self::NotInRoom
-            | Self::PeerNotFound => false,
+            | Self::PeerNotFound
+            | Self::SessionNotFound
+            | Self::SessionTaken => false,
         }
     }
 }

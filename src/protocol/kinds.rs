@@ -64,6 +64,10 @@ pub enum FrameKind {
     PeerLeft,
     /// Server: somebody's metadata changed.
     PeerUpdated,
+    /// Server: somebody lost its socket and may come back.
+    PeerAway,
+    /// Server: somebody came back.
+    PeerBack,
     /// Server: yes, I am.
     Pong,
     /// Server: that did not work.
@@ -76,7 +80,7 @@ pub enum FrameKind {
 
 impl FrameKind {
     /// Every kind, in the order of [`FrameKind::index`].
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Join,
         Self::Leave,
         Self::Offer,
@@ -92,6 +96,8 @@ impl FrameKind {
         Self::PeerJoined,
         Self::PeerLeft,
         Self::PeerUpdated,
+        Self::PeerAway,
+        Self::PeerBack,
         Self::Pong,
         Self::Error,
         Self::RoomClosed,
@@ -117,6 +123,8 @@ impl FrameKind {
             Self::PeerJoined => "peer_joined",
             Self::PeerLeft => "peer_left",
             Self::PeerUpdated => "peer_updated",
+            Self::PeerAway => "peer_away",
+            Self::PeerBack => "peer_back",
             Self::Pong => "pong",
             Self::Error => "error",
             Self::RoomClosed => "room_closed",

@@ -6,6 +6,7 @@ mod frame;
 mod ids;
 mod kinds;
 mod meta;
+mod resume;
 mod scan;
 pub mod server;
 #[cfg(test)]
@@ -17,4 +18,5 @@ pub use frame::TextFrame;
 pub use ids::{PeerId, RoomName, RoomNameError, SessionId};
 pub use kinds::{FrameKind, SignalKind};
 pub use meta::Meta;
+pub use resume::{ResumeToken, Secret};
 pub use server::http_error;

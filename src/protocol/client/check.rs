@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::{
-    Bounds, Flaw, Shape,
+    Bounds, Flaw, ResumeRequest, Shape,
     address::{To, address},
     fields::{Field, Fields, text},
+    resume,
 };
 use crate::protocol::{Meta, RoomName, SignalKind, scan};
 
@@ -45,6 +46,27 @@ pub(super) fn room(fields: &Fields<'_>, bounds: &Bounds) -> Result<RoomName, Fla
 pub(super) fn attempt(fields: &Fields<'_>) -> Result<u32, Flaw> {
     let Some(raw) = fields.raw(Field::Attempt) else { return Ok(0) };
     raw.parse().map_err(|_| Flaw::field(Field::Attempt, "must be an integer from 0 to 4294967295"))
+}
+
+/// What `resume` asks for, and whether the stay is to be resumable, which it is when it was resumed.
+pub(super) fn resume(fields: &Fields<'_>) -> Result<(bool, Option<ResumeRequest>), Flaw> {
+    let resume = fields.raw(Field::Resume).map(resume::request).transpose()?;
+    match fields.raw(Field::Resumable) {
+        None => Ok((resume.is_some(), resume)),
+        Some("true") => Ok((true, resume)),
+        Some("false") if resume.is_some() => Err(Flaw::field(Field::Resumable, "cannot be false with resume")),
+        Some("false") => Ok((false, None)),
+        Some(_) => Err(Flaw::field(Field::Resumable, "must be true or false")),
+    }
+}
+
+pub(super) fn ack(fields: &Fields<'_>) -> Result<Option<u64>, Flaw> {
+    fields.raw(Field::Ack).map(|raw| count(Field::Ack, raw)).transpose()
+}
+
+/// A number of frames. As with `attempt`, digits only: no client counts in `1e3` or `3.0`.
+pub(super) fn count(field: Field, raw: &str) -> Result<u64, Flaw> {
+    raw.parse().map_err(|_| Flaw::field(field, "must be an integer, 0 or more"))
 }
 
 pub(super) fn meta(fields: &Fields<'_>, bounds: &Bounds) -> Result<Meta, Flaw> {

@@ -20,15 +20,30 @@ pub(super) enum Field {
     Room,
     Meta,
     Attempt,
+    Resumable,
+    Resume,
     To,
     Kind,
     Data,
     T,
+    Ack,
 }
 
 impl Field {
-    pub(super) const ALL: [Self; 9] =
-        [Self::Type, Self::Id, Self::Room, Self::Meta, Self::Attempt, Self::To, Self::Kind, Self::Data, Self::T];
+    pub(super) const ALL: [Self; 12] = [
+        Self::Type,
+        Self::Id,
+        Self::Room,
+        Self::Meta,
+        Self::Attempt,
+        Self::Resumable,
+        Self::Resume,
+        Self::To,
+        Self::Kind,
+        Self::Data,
+        Self::T,
+        Self::Ack,
+    ];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -37,10 +52,13 @@ impl Field {
             Self::Room => "room",
             Self::Meta => "meta",
             Self::Attempt => "attempt",
+            Self::Resumable => "resumable",
+            Self::Resume => "resume",
             Self::To => "to",
             Self::Kind => "kind",
             Self::Data => "data",
             Self::T => "t",
+            Self::Ack => "ack",
         }
     }
 }

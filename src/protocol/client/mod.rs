@@ -6,6 +6,7 @@ mod address;
 mod check;
 mod fields;
 mod refusal;
+mod resume;
 
 use std::{borrow::Cow, fmt};
 
@@ -13,6 +14,7 @@ pub use address::To;
 use fields::{Field, Fields};
 use refusal::Flaw;
 pub use refusal::Refusal;
+pub use resume::ResumeRequest;
 
 use super::{FrameKind, Meta, RoomName, SignalKind};
 
@@ -49,6 +51,10 @@ pub enum ClientFrame<'a> {
         meta: Option<Meta>,
         /// 0, or how often this client has tried to come back since it lost its connection.
         attempt: u32,
+        /// Keep my seat when my socket is lost. Always so with `resume`.
+        resumable: bool,
+        /// Give me my session back.
+        resume: Option<ResumeRequest>,
     },
     /// I leave the room and keep the connection.
     Leave,
@@ -70,6 +76,8 @@ pub enum ClientFrame<'a> {
     Ping {
         /// A JSON number, exactly as the client wrote it; comes back in `pong`.
         t: Option<&'a str>,
+        /// How many counted frames the client has handled.
+        ack: Option<u64>,
     },
 }
 
@@ -90,12 +98,14 @@ impl ClientFrame<'_> {
 impl fmt::Debug for ClientFrame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Join { room, meta, attempt } => write!(f, "Join({room:?}, {meta:?}, attempt {attempt})"),
+            Self::Join { room, meta, attempt, resumable, resume } => {
+                write!(f, "Join({room:?}, {meta:?}, attempt {attempt}, resumable {resumable}, {resume:?})")
+            }
             Self::Leave => f.write_str("Leave"),
             // Never the content: it may be SDP.
             Self::Signal { to, kind, data } => write!(f, "Signal({to:?}, {kind:?}, {} octets)", data.len()),
             Self::Update { meta } => write!(f, "Update({meta:?})"),
-            Self::Ping { t } => write!(f, "Ping({t:?})"),
+            Self::Ping { t, ack } => write!(f, "Ping({t:?}, {ack:?})"),
         }
     }
 }
@@ -124,11 +134,7 @@ fn request<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<Request<'a>, Flaw
     let id = check::id(fields)?;
     check::no_other_fields(fields, shape)?;
     let frame = match shape {
-        Shape::Join => ClientFrame::Join {
-            room: check::room(fields, bounds)?,
-            meta: check::optional_meta(fields, bounds)?,
-            attempt: check::attempt(fields)?,
-        },
+        Shape::Join => join(fields, bounds)?,
         Shape::Leave => ClientFrame::Leave,
         Shape::Signal => ClientFrame::Signal {
             to: check::to(fields, bounds)?,
@@ -136,9 +142,17 @@ fn request<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<Request<'a>, Flaw
             data: check::data(fields, bounds)?,
         },
         Shape::Update => ClientFrame::Update { meta: check::meta(fields, bounds)? },
-        Shape::Ping => ClientFrame::Ping { t: check::t(fields)? },
+        Shape::Ping => ClientFrame::Ping { t: check::t(fields)?, ack: check::ack(fields)? },
     };
     Ok(Request { id, frame })
+}
+
+fn join<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<ClientFrame<'a>, Flaw> {
+    let room = check::room(fields, bounds)?;
+    let meta = check::optional_meta(fields, bounds)?;
+    let attempt = check::attempt(fields)?;
+    let (resumable, resume) = check::resume(fields)?;
+    Ok(ClientFrame::Join { room, meta, attempt, resumable, resume })
 }
 
 /// The label of a frame that was refused.
@@ -177,11 +191,11 @@ impl Shape {
 
     fn own(self) -> &'static [Field] {
         match self {
-            Self::Join => &[Field::Room, Field::Meta, Field::Attempt],
+            Self::Join => &[Field::Room, Field::Meta, Field::Attempt, Field::Resumable, Field::Resume],
             Self::Leave => &[],
             Self::Signal => &[Field::To, Field::Kind, Field::Data],
             Self::Update => &[Field::Meta],
-            Self::Ping => &[Field::T],
+            Self::Ping => &[Field::T, Field::Ack],
         }
     }
 }

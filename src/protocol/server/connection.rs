@@ -1,7 +1,7 @@
 //! Frames about the connection and its requests.
 
 use super::object::Object;
-use crate::protocol::{EndReason, ErrorCode, FrameKind, PeerId, SessionId, TextFrame};
+use crate::protocol::{ByeAction, EndReason, ErrorCode, FrameKind, PeerId, SessionId, TextFrame};
 
 /// The first frame of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,9 @@ pub struct Limits {
     pub recipients: usize,
     pub json_depth: usize,
     pub join_timeout_ms: u64,
+    pub resume_frames: usize,
+    pub resume_bytes: usize,
+    pub resume_window_ms: u64,
 }
 
 /// When the server pings and when it gives up, in milliseconds.
@@ -47,7 +50,7 @@ pub struct Heartbeat {
 /// `welcome`.
 #[must_use]
 pub fn welcome(welcome: &Welcome<'_>) -> TextFrame {
-    TextFrame::build(512 + welcome.node.len(), |out| {
+    TextFrame::build(576 + welcome.node.len(), |out| {
         Object::frame(out, FrameKind::Welcome)
             .text("session", welcome.session.encode(&mut [0; SessionId::TEXT_BYTES]))
             .text("version", welcome.version)
@@ -74,17 +77,18 @@ fn write_limits<'o>(object: Object<'o>, limits: &Limits) -> Object<'o> {
         .number("recipients", limits.recipients as u64)
         .number("jsonDepth", limits.json_depth as u64)
         .number("joinTimeoutMs", limits.join_timeout_ms)
+        .number("resumeFrames", limits.resume_frames as u64)
+        .number("resumeBytes", limits.resume_bytes as u64)
+        .number("resumeWindowMs", limits.resume_window_ms)
 }
 
-/// `pong`. `t` is the raw text of the JSON number in the `ping`.
+/// `pong`. `t` is the raw text of the JSON number in the `ping`; `ack`, in a resumable session, how many of the client's
+/// counted frames have been handled.
 #[must_use]
-pub fn pong(t: Option<&str>, re: Option<&str>) -> TextFrame {
-    TextFrame::build(48 + t.map_or(0, str::len) + re.map_or(0, str::len), |out| {
+pub fn pong(t: Option<&str>, ack: Option<u64>, re: Option<&str>) -> TextFrame {
+    TextFrame::build(64 + t.map_or(0, str::len) + re.map_or(0, str::len), |out| {
         let pong = Object::frame(out, FrameKind::Pong).text_if("re", re);
-        match t {
-            Some(t) => pong.raw("t", t).close(),
-            None => pong.close(),
-        }
+        pong.raw_if("t", t).number_if("ack", ack).close();
     })
 }
 
@@ -149,11 +153,11 @@ fn write_error<'o>(object: Object<'o>, code: ErrorCode, message: &str, retry_aft
 
 /// `bye`: this connection is about to end, for this reason; come back (if at all) after `retry_after_ms`.
 #[must_use]
-pub fn bye(reason: EndReason, retry_after_ms: u64) -> TextFrame {
+pub fn bye(reason: EndReason, action: ByeAction, retry_after_ms: u64) -> TextFrame {
     TextFrame::build(128, |out| {
         Object::frame(out, FrameKind::Bye)
             .text("reason", reason.as_str())
-            .text("action", reason.action().as_str())
+            .text("action", action.as_str())
             .number("retryAfterMs", retry_after_ms)
             .close();
     })

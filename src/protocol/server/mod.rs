@@ -6,4 +6,7 @@ mod object;
 mod room;
 
 pub use connection::{ErrorFrame, Heartbeat, Limits, Welcome, bye, error, http_error, pong, welcome};
-pub use room::{Joined, joined, left, peer_joined, peer_left, peer_updated, peers_array, room_closed, signal};
+pub use room::{
+    Joined, Resumed, joined, left, peer_away, peer_back, peer_joined, peer_left, peer_updated, peers_array,
+    room_closed, signal,
+};

@@ -47,15 +47,19 @@ impl<'o> Object<'o> {
         self.raw(key, if value { "true" } else { "false" })
     }
 
+    pub(crate) fn flag_if(self, key: &str, value: Option<bool>) -> Self {
+        match value {
+            Some(value) => self.flag(key, value),
+            None => self,
+        }
+    }
+
     pub(crate) fn peer(self, key: &str, value: PeerId) -> Self {
         self.text(key, value.encode(&mut [0; PeerId::TEXT_BYTES]))
     }
 
     pub(crate) fn meta_if(self, value: Option<&Meta>) -> Self {
-        match value {
-            Some(meta) => self.raw("meta", meta.as_str()),
-            None => self,
-        }
+        self.raw_if("meta", value.map(Meta::as_str))
     }
 
     /// `json` must be valid JSON.
@@ -63,6 +67,13 @@ impl<'o> Object<'o> {
         self.key(key);
         self.out.extend_from_slice(json.as_bytes());
         self
+    }
+
+    pub(crate) fn raw_if(self, key: &str, json: Option<&str>) -> Self {
+        match json {
+            Some(json) => self.raw(key, json),
+            None => self,
+        }
     }
 
     pub(crate) fn texts<'t>(mut self, key: &str, values: impl IntoIterator<Item = &'t str>) -> Self {
@@ -75,6 +86,18 @@ impl<'o> Object<'o> {
         self.key(key);
         fill(Object::open(self.out)).close();
         self
+    }
+
+    pub(crate) fn object_if<T>(
+        self,
+        key: &str,
+        value: Option<T>,
+        fill: impl FnOnce(Object<'_>, T) -> Object<'_>,
+    ) -> Self {
+        match value {
+            Some(value) => self.object(key, |object| fill(object, value)),
+            None => self,
+        }
     }
 
     pub(crate) fn close(self) {

@@ -4,10 +4,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Value, json};
 
-use super::{A, B, BOUNDS, C, compact, fixtures, peer, room};
+use super::{A, B, BOUNDS, C, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
-    ErrorCode, FrameKind, Meta, SignalKind,
-    client::{ClientFrame, Request, To, parse},
+    ErrorCode, FrameKind, Meta, ResumeToken, SignalKind,
+    client::{ClientFrame, Request, ResumeRequest, To, parse},
 };
 
 fn accepted(text: &str) -> Request<'_> {
@@ -22,17 +22,31 @@ fn signal(to: To, kind: SignalKind, data: &str) -> ClientFrame<'_> {
     ClientFrame::Signal { to, kind, data }
 }
 
+fn join(name: &str, meta: Option<Meta>, attempt: u32) -> ClientFrame<'static> {
+    ClientFrame::Join { room: room(name), meta, attempt, resumable: false, resume: None }
+}
+
+/// A resume whose frame says `resumable` or not: it means the same.
+fn resume(token: Option<ResumeToken>, ack: u64) -> ClientFrame<'static> {
+    let resume = Some(ResumeRequest { token, ack });
+    ClientFrame::Join { room: room("team-standup"), meta: None, attempt: 1, resumable: true, resume }
+}
+
 /// What each client fixture means; `data` is that of the file, made compact.
 fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientFrame<'_>)> {
     let ada = |audio: bool| Meta::from_checked(&format!(r#"{{"name":"Ada","audio":{audio}}}"#));
-    let join = |meta, attempt| ClientFrame::Join { room: room("team-standup"), meta, attempt };
+    let team = "team-standup";
+    let first =
+        ClientFrame::Join { room: room(team), meta: Some(ada(true)), attempt: 0, resumable: true, resume: None };
     let some = To::Peers { known: vec![peer(A), peer(C)], unknown: vec![] };
-    let escaped = ClientFrame::Join { room: room("café 🎸"), meta: None, attempt: 0 };
     BTreeMap::from([
-        ("join", (Some("1"), join(None, 0))),
-        ("join_with_meta", (Some("1"), join(Some(ada(true)), 0))),
-        ("join_again", (Some("1"), join(Some(ada(true)), 3))),
-        ("join_escaped", (None, escaped)),
+        ("join", (Some("1"), join(team, None, 0))),
+        ("join_with_meta", (Some("1"), join(team, Some(ada(true)), 0))),
+        ("join_again", (Some("1"), join(team, Some(ada(true)), 3))),
+        ("join_escaped", (None, join("café 🎸", None, 0))),
+        ("join_resumable", (Some("1"), first)),
+        ("join_resume", (Some("1"), resume(Some(token(TOKEN)), 17))),
+        ("join_resume_elsewhere", (Some("1"), resume(None, 0))),
         ("leave", (Some("9"), ClientFrame::Leave)),
         ("signal_offer", (None, signal(To::Peer(peer(A)), SignalKind::Offer, data))),
         ("signal_answer", (Some("3"), signal(To::Peer(peer(B)), SignalKind::Answer, data))),
@@ -41,8 +55,9 @@ fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientF
         ("signal_app_some", (Some("4"), signal(some, SignalKind::App, data))),
         ("signal_app_everyone", (None, signal(To::Everyone, SignalKind::App, r#""hello, all""#))),
         ("update", (Some("5"), ClientFrame::Update { meta: ada(false) })),
-        ("ping", (Some("6"), ClientFrame::Ping { t: Some("1767225600123.25") })),
-        ("ping_bare", (None, ClientFrame::Ping { t: None })),
+        ("ping", (Some("6"), ClientFrame::Ping { t: Some("1767225600123.25"), ack: None })),
+        ("ping_ack", (Some("6"), ClientFrame::Ping { t: None, ack: Some(17) })),
+        ("ping_bare", (None, ClientFrame::Ping { t: None, ack: None })),
     ])
 }
 
@@ -94,6 +109,26 @@ fn limits_are_inclusive() {
 }
 
 #[test]
+fn resumable_can_be_said_either_way() {
+    let said = |word: &str| match accepted(&format!(r#"{{"type":"join","room":"a"{word}}}"#)).frame {
+        ClientFrame::Join { resumable, resume: None, .. } => resumable,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((said(""), said(r#","resumable":false"#), said(r#","resumable":true"#)), (false, false, true));
+}
+
+#[test]
+fn counts_go_as_far_as_they_can_be_written() {
+    let most = format!(r#"{{"type":"ping","ack":{}}}"#, u64::MAX);
+    assert_eq!(accepted(&most).frame, ClientFrame::Ping { t: None, ack: Some(u64::MAX) });
+    let escaped = TOKEN.replacen('c', "\\u0063", 1);
+    let text = format!(
+        r#"{{"type":"join","room":"team-standup","attempt":1,"resume": {{ "ack": 0, "t\u006fken": "{escaped}" }} }}"#
+    );
+    assert_eq!(accepted(&text).frame, resume(Some(token(TOKEN)), 0));
+}
+
+#[test]
 fn brackets_inside_strings_are_not_depth() {
     let text = format!(r#"{{"type":"signal","to":"*","kind":"app","data":"{}\""}}"#, "[{".repeat(40));
     assert_eq!(accepted(&text).frame.kind(), FrameKind::App);
@@ -102,7 +137,7 @@ fn brackets_inside_strings_are_not_depth() {
 #[test]
 fn a_bottomless_payload_is_refused_without_recursion() {
     let deep = "[".repeat(30_000) + &"]".repeat(30_000);
-    for field in ["data", "to", "room", "extra"] {
+    for field in ["data", "to", "room", "resume", "extra"] {
         let text = format!(r#"{{"type":"signal","id":"1","{field}":{deep}}}"#);
         let refusal = parse(&text, &BOUNDS).expect_err("too deep");
         assert_eq!((refusal.code, refusal.id.as_deref()), (ErrorCode::InvalidMessage, Some("1")), "{field}");
@@ -159,6 +194,29 @@ fn refusals_say_what_is_wrong_and_quote_no_content() {
     for secret in [r#"["v=0 secret"]"#, r#"{"type":"update","meta":"secret"}"#, r#"{"secret"#, "secret"] {
         assert!(!refused(secret).contains("secret"), "{secret}");
     }
+}
+
+#[test]
+fn a_resume_that_is_refused_quotes_no_token() {
+    let secret = TOKEN.split_once('.').expect("two parts").1;
+    for resume in [
+        format!(r#""{TOKEN}""#),
+        format!(r#"{{"token":"{TOKEN}"}}"#),
+        format!(r#"{{"{TOKEN}":1}}"#),
+        format!(r#"{{"token":["{TOKEN}"],"ack":1}}"#),
+        format!(r#"{{"token":"{TOKEN}","ack":"{TOKEN}"}}"#),
+    ] {
+        let message = refused(&format!(r#"{{"type":"join","room":"a","resume":{resume}}}"#));
+        assert!(message.starts_with("resume ") || message.starts_with("ack "), "{message}");
+        assert!(!message.contains(secret), "{message}");
+    }
+}
+
+#[test]
+fn a_resume_in_a_log_shows_no_secret() {
+    let (session, secret) = TOKEN.split_once('.').expect("two parts");
+    let shown = format!("{:?}", resume(Some(token(TOKEN)), 17));
+    assert!(shown.contains(session) && !shown.contains(secret), "{shown}");
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Value, json};
 
-use super::{A, BOUNDS, peer};
+use super::{A, BOUNDS, peer, room};
 use crate::protocol::{
-    EndReason, ErrorCode, FrameKind, LeaveReason, Meta, PeerId, RoomName, SessionId, SignalKind, TextFrame,
-    client::{ClientFrame, To, parse},
+    EndReason, ErrorCode, FrameKind, LeaveReason, Meta, PeerId, ResumeToken, RoomName, SessionId, SignalKind,
+    TextFrame,
+    client::{ClientFrame, ResumeRequest, To, parse},
     server::{
-        ErrorFrame, Joined, bye, error, http_error, joined, left, peer_joined, peer_left, peer_updated, peers_array,
-        pong, room_closed, signal,
+        ErrorFrame, Joined, Resumed, bye, error, http_error, joined, left, peer_away, peer_back, peer_joined,
+        peer_left, peer_updated, peers_array, pong, room_closed, signal,
     },
 };
 
@@ -56,6 +57,11 @@ fn near_frames() -> impl Strategy<Value = String> {
         "\"id\"",
         "\"t\"",
         "\"attempt\"",
+        "\"resumable\"",
+        "\"resume\"",
+        "\"token\"",
+        "\"ack\"",
+        "true",
         "null",
         "1",
         "-1",
@@ -64,6 +70,7 @@ fn near_frames() -> impl Strategy<Value = String> {
         "\n",
         "{\"type\":\"ping\",",
         "{\"type\":\"signal\",\"to\":",
+        "{\"type\":\"join\",\"room\":\"a\",\"resume\":{\"token\":\".\",",
     ]);
     prop::collection::vec(token, 0..24).prop_map(|tokens| tokens.concat())
 }
@@ -96,23 +103,83 @@ proptest! {
         let bounds = super::Bounds { room_name_bytes: 1000, meta_bytes: 100_000, ..BOUNDS };
         let request = parse(&text, &bounds).expect("a good join");
         prop_assert_eq!(request.id.as_deref(), Some(id.as_str()));
-        prop_assert_eq!(request.frame, ClientFrame::Join { room: room.clone(), meta: Some(meta.clone()), attempt: 0 });
+        prop_assert_eq!(request.frame, ClientFrame::Join {
+            room: room.clone(),
+            meta: Some(meta.clone()),
+            attempt: 0,
+            resumable: false,
+            resume: None,
+        });
         let me = PeerId::random();
-        let others = peers_array([(me, Some(&meta), true), (me, None, false)]);
+        let others = peers_array([(me, Some(&meta), true, None), (me, None, false, Some(u64::MAX))]);
         let frame = joined(&Joined {
             re: Some(&id),
             me,
             meta: Some(&meta),
             room: &room,
-            peers_json: &others,
+            resumed: None,
+            peers_json: Some(&others),
             capacity: 3,
             ice_servers_json: "[]",
+            resume: None,
         });
         let name = me.to_string();
         prop_assert_eq!(value(&frame), json!({
             "type": "joined", "re": id, "self": {"id": name, "meta": object}, "room": room.as_str(), "capacity": 3,
-            "peers": [{"id": name, "meta": object, "polite": true}, {"id": name, "polite": false}], "iceServers": [],
+            "peers": [
+                {"id": name, "meta": object, "polite": true},
+                {"id": name, "polite": false, "away": {"until": u64::MAX}},
+            ],
+            "iceServers": [],
         }));
+    }
+
+    #[test]
+    fn a_token_and_counts_come_back_as_they_were_told(session: u128, ack: u64, complete: bool, window_ms: u64) {
+        let (me, room) = (peer(A), room("a"));
+        let token = ResumeToken::random(SessionId::parse(&format!("{session:032x}")).expect("a canonical id"));
+        let told = value(&joined(&Joined {
+            re: None,
+            me,
+            meta: None,
+            room: &room,
+            resumed: Some(Resumed { complete, ack }),
+            peers_json: None,
+            capacity: 2,
+            ice_servers_json: "[]",
+            resume: Some((&token, window_ms)),
+        }));
+        prop_assert_eq!(&told, &json!({
+            "type": "joined", "self": {"id": A}, "room": "a", "complete": complete, "ack": ack, "capacity": 2,
+            "iceServers": [], "resume": {"token": token.to_string(), "windowMs": window_ms},
+        }));
+        let again = json!({
+            "type": "join", "room": told["room"], "resume": {"token": told["resume"]["token"], "ack": told["ack"]},
+        });
+        let again = again.to_string();
+        let request = parse(&again, &BOUNDS).expect("a good join");
+        let resume = Some(ResumeRequest { token: Some(token), ack });
+        prop_assert_eq!(request.frame, ClientFrame::Join { room, meta: None, attempt: 0, resumable: true, resume });
+    }
+
+    #[test]
+    fn any_text_may_stand_for_a_token_and_only_one_of_ours_is_one(text: String, ack: u64) {
+        let join = json!({"type": "join", "room": "a", "resume": {"token": text, "ack": ack}}).to_string();
+        let request = parse(&join, &BOUNDS).expect("a good join");
+        let resume = Some(ResumeRequest { token: ResumeToken::parse(&text), ack });
+        prop_assert_eq!(
+            request.frame,
+            ClientFrame::Join { room: room("a"), meta: None, attempt: 0, resumable: true, resume }
+        );
+    }
+
+    #[test]
+    fn comings_and_goings_carry_their_numbers(id: u128, until: u64, ack: u64) {
+        let name = format!("{id:032x}");
+        let id = peer(&name);
+        prop_assert_eq!(value(&peer_away(id, until)), json!({"type": "peer_away", "id": name, "until": until}));
+        prop_assert_eq!(value(&peer_back(id)), json!({"type": "peer_back", "id": name}));
+        prop_assert_eq!(value(&pong(None, Some(ack), None)), json!({"type": "pong", "ack": ack}));
     }
 
     #[test]
@@ -127,8 +194,8 @@ proptest! {
         prop_assert_eq!(value(&peer_joined(id, Some(&meta), true)), news);
         let news = json!({"type": "peer_updated", "re": re, "id": name, "meta": object});
         prop_assert_eq!(value(&peer_updated(id, &meta, Some(&re))), news);
-        let news = json!({"type": "pong", "re": re, "t": -1500.0});
-        prop_assert_eq!(value(&pong(Some("-1.5e3"), Some(&re))), news);
+        let news = json!({"type": "pong", "re": re, "t": -1500.0, "ack": 0});
+        prop_assert_eq!(value(&pong(Some("-1.5e3"), Some(0), Some(&re))), news);
     }
 
     #[test]
@@ -172,7 +239,7 @@ fn every_reason_is_told() {
     for reason in EndReason::ALL {
         let (word, action) = (reason.as_str(), reason.action().as_str());
         let frame = json!({"type": "bye", "reason": word, "action": action, "retryAfterMs": u64::MAX});
-        assert_eq!(value(&bye(reason, u64::MAX)), frame);
+        assert_eq!(value(&bye(reason, reason.action(), u64::MAX)), frame);
     }
     for kind in SignalKind::ALL {
         assert_eq!(value(&signal(peer(A), kind, "0"))["kind"], FrameKind::from(kind).as_str());

@@ -6,7 +6,7 @@ mod server;
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use super::{PeerId, RoomName, client::Bounds};
+use super::{PeerId, ResumeToken, RoomName, client::Bounds};
 
 /// The limits of `config/default.toml`.
 const BOUNDS: Bounds = Bounds { room_name_bytes: 128, meta_bytes: 4096, json_depth: 32, recipients: 64 };
@@ -15,8 +15,16 @@ const A: &str = "3f1c9a52d07e4b6f8a1b2c3d4e5f6071";
 const B: &str = "a94d1e07c2b84f35b6e8d0f1a2c3e4f5";
 const C: &str = "5b20e8f1946d4c7ab3d15f6e7c8091a2";
 
+/// The token of Ada's first `joined`, and that of the next.
+const TOKEN: &str = "c7e0b1d2f3a44586978695a4b3c2d1e0.0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+const NEXT_TOKEN: &str = "c7e0b1d2f3a44586978695a4b3c2d1e0.9d3e51c07ab248f6e1c4d5b6a7980123";
+
 fn peer(id: &str) -> PeerId {
     PeerId::parse(id).expect("a canonical id")
+}
+
+fn token(text: &str) -> ResumeToken {
+    ResumeToken::parse(text).expect("a canonical token")
 }
 
 fn room(name: &str) -> RoomName {

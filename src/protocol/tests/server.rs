@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{A, B, C, compact, fixtures, peer, room};
+use super::{A, B, C, NEXT_TOKEN, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
-    EndReason, ErrorCode, LeaveReason, Meta, SessionId, SignalKind, TextFrame,
+    ByeAction, EndReason, ErrorCode, LeaveReason, Meta, SessionId, SignalKind, TextFrame,
     server::{
-        ErrorFrame, Heartbeat, Joined, Limits, Welcome, bye, error, http_error, joined, left, peer_joined, peer_left,
-        peer_updated, peers_array, pong, room_closed, signal, welcome,
+        ErrorFrame, Heartbeat, Joined, Limits, Resumed, Welcome, bye, error, http_error, joined, left, peer_away,
+        peer_back, peer_joined, peer_left, peer_updated, peers_array, pong, room_closed, signal, welcome,
     },
 };
 
@@ -23,7 +23,13 @@ const LIMITS: Limits = Limits {
     recipients: 64,
     json_depth: 32,
     join_timeout_ms: 10_000,
+    resume_frames: 512,
+    resume_bytes: 524_288,
+    resume_window_ms: 30_000,
 };
+
+/// The end of the time in which somebody can come back.
+const UNTIL: u64 = 1_767_225_630_123;
 
 fn ada(audio: bool) -> Meta {
     Meta::from_checked(&format!(r#"{{"name":"Ada","audio":{audio}}}"#))
@@ -44,7 +50,7 @@ fn first_welcome() -> TextFrame {
         session: SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id"),
         version: "0.1.0",
         node: "eu-1",
-        features: &[],
+        features: &["resume"],
         limits: &LIMITS,
         heartbeat: Heartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
     })
@@ -60,16 +66,47 @@ fn joined_frames() -> [(&'static str, TextFrame); 2] {
         me: peer(A),
         meta: None,
         room: &room,
-        peers_json: &peers_array([]),
+        resumed: None,
+        peers_json: Some(&peers_array([])),
         capacity: 10,
         ice_servers_json: "[]",
+        resume: None,
     };
-    let peers = peers_array([(peer(A), Some(&grace), true), (peer(C), None, true)]);
-    let later = Joined { me: peer(B), meta: Some(&meta), peers_json: &peers, ice_servers_json: ice, ..first };
+    let peers = peers_array([(peer(A), Some(&grace), true, None), (peer(C), None, true, None)]);
+    let later = Joined { me: peer(B), meta: Some(&meta), peers_json: Some(&peers), ice_servers_json: ice, ..first };
     [("joined_first", joined(&first)), ("joined", joined(&later))]
 }
 
-fn errors() -> [(&'static str, TextFrame); 4] {
+/// Ada's session: begun, and given back with and without all that was on the way.
+fn resumable_frames() -> [(&'static str, TextFrame); 3] {
+    let grace = Meta::from_checked(r#"{"name":"Grace"}"#);
+    let (both, one) = ((peer(A), Some(&grace), true, None), (peer(C), None, true, Some(UNTIL)));
+    let (tokens, peers) = ([token(TOKEN), token(NEXT_TOKEN)], [peers_array([both, one]), peers_array([both])]);
+    let begun = Joined {
+        re: Some("1"),
+        me: peer(B),
+        meta: Some(&ada(true)),
+        room: &room("team-standup"),
+        resumed: None,
+        peers_json: Some(&peers[0]),
+        capacity: 10,
+        ice_servers_json: "[]",
+        resume: Some((&tokens[0], 30_000)),
+    };
+    let resumed = |complete, peers_json| Joined {
+        resumed: Some(Resumed { complete, ack: 4 }),
+        peers_json,
+        resume: Some((&tokens[1], 30_000)),
+        ..begun
+    };
+    [
+        ("joined_resumable", joined(&begun)),
+        ("joined_resumed", joined(&resumed(true, None))),
+        ("joined_resumed_incomplete", joined(&resumed(false, Some(&peers[1])))),
+    ]
+}
+
+fn errors() -> [(&'static str, TextFrame); 5] {
     let frame = |code, message, re| ErrorFrame { re: Some(re), ..ErrorFrame::new(code, message) };
     let full = "the room holds 10 peers, which is all it takes";
     let busy = frame(ErrorCode::RateLimited, "the room has too much waiting", "5");
@@ -77,6 +114,7 @@ fn errors() -> [(&'static str, TextFrame); 4] {
     [
         ("error_invalid_message", error(&frame(ErrorCode::InvalidMessage, "room must not be empty", "1"))),
         ("error_room_full", error(&frame(ErrorCode::RoomFull, full, "1"))),
+        ("error_session_not_found", error(&frame(ErrorCode::SessionNotFound, "there is no such session", "1"))),
         ("error_rate_limited", error(&ErrorFrame { retry_after_ms: Some(1000), ..busy })),
         (
             "error_peer_not_found",
@@ -85,7 +123,7 @@ fn errors() -> [(&'static str, TextFrame); 4] {
     ]
 }
 
-fn plain_frames() -> [(&'static str, TextFrame); 11] {
+fn plain_frames() -> [(&'static str, TextFrame); 15] {
     let room = room("team-standup");
     [
         ("welcome", first_welcome()),
@@ -94,11 +132,15 @@ fn plain_frames() -> [(&'static str, TextFrame); 11] {
         ("peer_left", peer_left(peer(B), LeaveReason::Left)),
         ("peer_updated", peer_updated(peer(B), &ada(false), None)),
         ("peer_updated_reply", peer_updated(peer(B), &ada(false), Some("5"))),
-        ("pong", pong(Some("1767225600123.25"), Some("6"))),
-        ("pong_bare", pong(None, None)),
+        ("peer_away", peer_away(peer(B), UNTIL)),
+        ("peer_back", peer_back(peer(B))),
+        ("pong", pong(Some("1767225600123.25"), None, Some("6"))),
+        ("pong_ack", pong(None, Some(4), Some("6"))),
+        ("pong_bare", pong(None, None, None)),
         ("room_closed", room_closed(&room)),
-        ("bye_draining", bye(EndReason::ServerDraining, 7350)),
-        ("bye_binary", bye(EndReason::BinaryMessage, 0)),
+        ("bye_draining", bye(EndReason::ServerDraining, ByeAction::Reconnect, 7350)),
+        ("bye_session_taken", bye(EndReason::SessionTaken, ByeAction::Disconnect, 0)),
+        ("bye_binary", bye(EndReason::BinaryMessage, ByeAction::Disconnect, 0)),
     ]
 }
 
@@ -112,8 +154,9 @@ fn every_server_fixture_is_what_the_encoder_says() {
         ("signal_candidate", signal(peer(B), SignalKind::Candidate, &of("signal_candidate"))),
         ("signal_app", signal(peer(B), SignalKind::App, &of("signal_app"))),
     ];
+    let joined = joined_frames().into_iter().chain(resumable_frames());
     let encoded: BTreeMap<&str, TextFrame> =
-        plain_frames().into_iter().chain(joined_frames()).chain(errors()).chain(signals).collect();
+        plain_frames().into_iter().chain(joined).chain(errors()).chain(signals).collect();
     assert!(files.keys().map(String::as_str).eq(encoded.keys().copied()), "a fixture nobody encodes, or vice versa");
     for (name, frame) in encoded {
         assert_eq!(text(&frame), compact(&files[name]), "{name}");
