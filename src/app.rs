@@ -192,6 +192,9 @@ fn limits(settings: &Settings) -> Vec<(&'static str, f64)> {
         ("room_name_bytes", gauge(limits.room_name_bytes)),
         ("recipients", gauge(limits.recipients)),
         ("json_depth", gauge(limits.json_depth)),
+        ("resume_frames", gauge(limits.resume_frames)),
+        ("resume_bytes", gauge(limits.resume_bytes)),
+        ("resume_window_seconds", limits.resume_window().as_secs_f64()),
         ("join_timeout_seconds", limits.join_timeout().as_secs_f64()),
         ("join_reply_seconds", limits.join_reply().as_secs_f64()),
         ("heartbeat_interval_seconds", settings.heartbeat.interval().as_secs_f64()),
@@ -223,7 +226,11 @@ fn public_door(
         (Arc::clone(settings), gate.clone(), arbiters.clone(), supervisor.clone());
     move || {
         let index = arbiters.enroll();
-        let ports = Ports { join: supervisor.clone().recipient(), leave: supervisor.clone().recipient() };
+        let ports = Ports {
+            join: supervisor.clone().recipient(),
+            leave: supervisor.clone().recipient(),
+            reclaim: supervisor.clone().recipient(),
+        };
         session::install(Rc::new(Setup::new(&settings, ports)));
         let heartbeat =
             tick::Heartbeat { interval: settings.heartbeat.interval(), timeout: settings.heartbeat.ping_timeout() };

@@ -10,7 +10,7 @@ use actix_rt::ArbiterHandle;
 
 use crate::{
     http::gate::{Gate, Phase},
-    session::tick,
+    session::tick::{self, Share},
     telemetry::{self, Event},
 };
 
@@ -36,9 +36,16 @@ pub async fn drain(gate: &Gate, arbiters: &[ArbiterHandle], plan: Plan) -> Durat
     let began = Instant::now();
     gate.enter(Phase::Draining);
     telemetry::emit(&Event::DrainStarted { connections: gate.connections(), drain: plan.drain });
-    for arbiter in arbiters {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    for (at, arbiter) in (0..).zip(arbiters) {
+        let share = Share {
+            over: plan.drain,
+            arbiter: at,
+            arbiters: count(arbiters.len()),
+            connections: count(gate.connections()),
+        };
         // `false` is an arbiter that has ended, and its connections with it.
-        arbiter.spawn_fn(move || tick::drain(plan.drain));
+        arbiter.spawn_fn(move || tick::drain(share));
     }
     empty_by(gate, began + plan.deadline.saturating_sub(LAST_CALL)).await;
     let stragglers = gate.connections();

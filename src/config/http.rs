@@ -20,7 +20,8 @@ section! {
 
         /// Time a client has to send the head of a request, counted from the connection's start.
         /// 5 s suffice on a bad mobile network, and end those who open connections to hold them.
-        request_timeout_ms: u64 = 5000, Kind::milliseconds(1);
+        /// Not below 1 s: the clock that it is measured by ticks coarsely.
+        request_timeout_ms: u64 = 5000, Kind::milliseconds(1000);
 
         /// A request handled in more than this is logged as slow.
         /// 1 s is when people notice.

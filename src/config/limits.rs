@@ -49,6 +49,18 @@ section! {
         /// WebRTC's own messages have 4 levels; deep nesting only serves to exhaust the stack of who parses it.
         json_depth: usize = 32, Kind::count(2, 128, "levels");
 
+        /// Frames kept for a resumable peer that does not acknowledge; beyond them the oldest are dropped.
+        /// 512, twice `queue_frames`: a peer that was cut for slowness can still resume completely.
+        resume_frames: usize = 512, Kind::count(1, 1_000_000, "frames");
+
+        /// Octets kept for a resumable peer that does not acknowledge; beyond them the oldest frames are dropped.
+        /// 512 KiB, twice `queue_bytes`, for the same reason.
+        resume_bytes: usize = 524_288, Kind::octets(1024, 512 * MIB);
+
+        /// Time the seat of a resumable peer is kept when its socket is gone.
+        /// 30 s outlast a change of networks; the others wait for it no longer than a person would.
+        resume_window_ms: u64 = 30_000, Kind::milliseconds(10);
+
         /// Time a connection has to join a room; then it is closed with 4000.
         /// 10 s suffice for a slow phone, and connections that are no peers do not pile up.
         join_timeout_ms: u64 = 10_000, Kind::milliseconds(10);
@@ -64,6 +76,12 @@ impl Limits {
     #[must_use]
     pub fn join_timeout(&self) -> Duration {
         Duration::from_millis(self.join_timeout_ms)
+    }
+
+    /// [`Self::resume_window_ms`].
+    #[must_use]
+    pub fn resume_window(&self) -> Duration {
+        Duration::from_millis(self.resume_window_ms)
     }
 
     /// [`Self::join_reply_ms`].

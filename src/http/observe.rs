@@ -23,7 +23,7 @@ pub(super) struct Observe {
 }
 
 /// The routes that are told apart in metrics and logs. Every other is a file of the page.
-const ROUTES: [&str; 5] = ["/healthz", "/readyz", "/health", "/metrics", "/errors"];
+const ROUTES: [&str; 6] = ["/ws", "/healthz", "/readyz", "/health", "/metrics", "/errors"];
 /// Half a year.
 const HSTS: &str = "max-age=15768000";
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use actix_web::{
-    App, HttpResponse,
+    App, HttpResponse, Route,
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
-    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    guard,
+    http::header::{CACHE_CONTROL, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE},
     middleware::from_fn,
     web,
 };
@@ -48,8 +49,9 @@ pub fn public(
     >,
 > {
     base(common, |config| {
+        config.route("/ws", web::to(no_handshake));
         for file in &page::FILES {
-            config.route(file.path, web::get().to(move || std::future::ready(serve_file(file))));
+            config.route(file.path, read().to(move || std::future::ready(serve_file(file))));
         }
     })
 }
@@ -70,8 +72,8 @@ pub fn operator(
     base(common, move |config| {
         config
             .app_data(web::Data::new(ports))
-            .route("/metrics", web::get().to(ops::metrics))
-            .route("/errors", web::get().to(ops::errors));
+            .route("/metrics", read().to(ops::metrics))
+            .route("/errors", read().to(ops::errors));
     })
 }
 
@@ -93,11 +95,16 @@ fn base(
         .app_data(web::Data::new(common.probes))
         .app_data(web::PayloadConfig::new(BODY_MAX))
         .wrap(from_fn(observe))
-        .route("/healthz", web::get().to(probes::healthz))
-        .route("/readyz", web::get().to(probes::readyz))
-        .route("/health", web::get().to(probes::health))
+        .route("/healthz", read().to(probes::healthz))
+        .route("/readyz", read().to(probes::readyz))
+        .route("/health", read().to(probes::health))
         .configure(more)
         .default_service(web::to(not_found))
+}
+
+/// GET, and HEAD for those who only want to know whether it is there.
+fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 fn serve_file(file: &'static page::PageFile) -> HttpResponse {
@@ -106,6 +113,17 @@ fn serve_file(file: &'static page::PageFile) -> HttpResponse {
         // The page comes with the binary: a new binary is a new page.
         .insert_header((CACHE_CONTROL, "no-cache"))
         .body(file.body)
+}
+
+/// Whoever comes to `/ws` without asking for a WebSocket; the others are not served here (RFC 9110 section 15.5.22).
+async fn no_handshake(id: web::ReqData<RequestId>) -> HttpResponse {
+    let message = "this is where WebSockets are opened: the Upgrade header must name websocket";
+    let body = http_error(ErrorCode::BadHandshake, message, None, &id.to_string());
+    HttpResponse::UpgradeRequired()
+        .insert_header((UPGRADE, "websocket"))
+        .insert_header((SEC_WEBSOCKET_VERSION, "13"))
+        .content_type("application/json")
+        .body(body)
 }
 
 async fn not_found(id: web::ReqData<RequestId>) -> HttpResponse {

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     task::Waker,
 };
@@ -19,9 +19,20 @@ pub struct Cut(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// 0, or an [`EndReason`]. The first one stays.
+    /// 0, or an [`EndReason`]. The first one stays until it is taken.
     reason: AtomicU8,
+    /// Whether a letter was lost.
+    lost: AtomicBool,
     pump: AtomicWaker,
+}
+
+/// What the pump finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulled {
+    /// Why.
+    pub reason: EndReason,
+    /// Whether a letter to the session was refused, and is lost.
+    pub lost: bool,
 }
 
 impl Cut {
@@ -31,6 +42,24 @@ impl Cut {
         if first.is_ok() {
             self.0.pump.wake();
         }
+    }
+
+    /// As [`Cut::pull`], by whoever had a letter refused: what the session was to be told is lost.
+    pub fn pull_for_lost_letter(&self) {
+        self.0.lost.store(true, Ordering::Release);
+        self.pull(EndReason::SlowConsumer);
+    }
+
+    /// Takes what was pulled: for the pump, which settles it.
+    #[must_use]
+    pub fn take(&self) -> Option<Pulled> {
+        let reason = EndReason::from_raw(self.0.reason.swap(0, Ordering::AcqRel))?;
+        Some(Pulled { reason, lost: self.0.lost.swap(false, Ordering::AcqRel) })
+    }
+
+    /// Has the pump look again, with nothing pulled.
+    pub fn wake(&self) {
+        self.0.pump.wake();
     }
 
     /// The reason, once pulled.

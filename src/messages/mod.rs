@@ -9,7 +9,7 @@ pub mod room;
 pub mod session;
 pub mod supervisor;
 
-pub use cut::Cut;
+pub use cut::{Cut, Pulled};
 
 /// Sends a letter that must arrive, past the mailbox's bound: such letters are bounded by what causes them (one `Leave`
 /// per session, one `Admit` per seat). Says whether somebody was there to take it.

@@ -32,9 +32,37 @@ pub struct Remove {
     pub reason: LeaveReason,
 }
 
-/// From a session, may be refused (the client is told `rate_limited`): new metadata.
+/// All letters from a room's sessions in one type: they share the one port in its snapshots.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
+pub enum FromSession {
+    /// May be refused: the client is told `rate_limited`.
+    Update(Update),
+    /// Must arrive: the peer's socket is gone, its seat is kept.
+    Away {
+        /// Whose.
+        peer: PeerId,
+        /// Until when it is waited for, in milliseconds since the Unix epoch.
+        until_ms: u64,
+    },
+    /// Must arrive: the peer is back.
+    Back {
+        /// Who.
+        peer: PeerId,
+    },
+    /// Must arrive: the peer is back, has missed too much, and needs the whole room.
+    Resync {
+        /// Who.
+        peer: PeerId,
+        /// Comes back in [`Welcomed`](super::session::Welcomed).
+        stay: u32,
+        /// Comes back, too.
+        re: Option<Box<str>>,
+    },
+}
+
+/// New metadata.
+#[derive(Debug)]
 pub struct Update {
     /// Whose.
     pub peer: PeerId,

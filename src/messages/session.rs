@@ -1,11 +1,12 @@
 //! Letters to a session. Handled in `session/actor.rs`; sent with `try_send` only, and a refusal pulls the [`Cut`].
 
-use std::{sync::Arc, time::Instant};
+use std::{any::Any, sync::Arc, time::Instant};
 
 use actix::{Message, Recipient};
+use tokio::sync::oneshot;
 
-use super::{Cut, room::Update};
-use crate::protocol::{EndReason, FrameKind, Meta, PeerId, RoomName, SessionId, SignalKind, TextFrame};
+use super::{Cut, room::FromSession};
+use crate::protocol::{FrameKind, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame};
 use crate::telemetry::RequestId;
 
 /// All letters to a session in one type: a `Recipient` costs some 120 octets, and a session would need one per letter.
@@ -21,6 +22,10 @@ pub enum ToSession {
     Evict(Evict),
     /// From the arbiter's shared tick.
     Drain(Drain),
+    /// From the supervisor, on behalf of a session whose client says that it comes back to this one.
+    Claim(Claim),
+    /// From that session's pump.
+    Adopt(Box<Handoff>),
 }
 
 /// One `signal`, already encoded, from a peer of the same room. The receiver drops and counts what comes from a peer
@@ -54,6 +59,8 @@ pub enum News {
     Joined(Box<Welcomed>),
     /// Somebody else came, left or changed: the encoded frame, and what it is, for the counts.
     Changed(FrameKind, TextFrame),
+    /// The receiver came back and has missed too much: the whole room.
+    Resynced(Box<Welcomed>),
     /// The receiver's own `update` was taken: its `peer_updated`, with the request's `re`.
     Updated(TextFrame),
 }
@@ -85,6 +92,61 @@ pub struct Evict {
 pub struct Drain {
     /// This session's place in the spread, from now, in milliseconds.
     pub close_after_ms: u64,
+}
+
+/// May this client come back to you? Answered with the session's own handle, or dropped.
+#[derive(Debug)]
+pub struct Claim {
+    /// Must be known to the session's ledger.
+    pub secret: Secret,
+    /// Must be within what was sent.
+    pub ack: u64,
+    /// Must be the room that the session is in.
+    pub room: RoomName,
+    /// Where the answer goes. Dropped: no such session.
+    pub answer: oneshot::Sender<ClaimAnswer>,
+}
+
+/// What the session says to a [`Claim`] that knows its secret.
+#[derive(Debug)]
+pub enum ClaimAnswer {
+    /// Send the socket here.
+    Come(Arc<Member>),
+    /// The client's `ack` falls, or exceeds what was sent.
+    BadAck,
+}
+
+/// What a client says when it comes back.
+#[derive(Debug)]
+pub struct Resumption {
+    /// As in [`Claim`]; looked at again when the socket comes.
+    pub secret: Secret,
+    /// How many frames the client has handled.
+    pub ack: u64,
+    /// The `id` of its `join`.
+    pub re: Option<Box<str>>,
+    /// The client's count of attempts.
+    pub attempt: u32,
+}
+
+/// A socket on its way from the session that read its `join` to the one that it resumes.
+pub struct Handoff {
+    /// Connected, non-blocking.
+    pub socket: std::net::TcpStream,
+    /// The connection's place in the count.
+    pub permit: Box<dyn Any + Send>,
+    /// When the connection was opened.
+    pub opened: Instant,
+    /// What was read and not handled.
+    pub unread: Vec<u8>,
+    /// Whose it is.
+    pub claim: Resumption,
+}
+
+impl std::fmt::Debug for Handoff {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Handoff({:?})", self.socket)
+    }
 }
 
 /// One session as others see it. There is exactly one per session, shared by every roster: each clone of a `Recipient`
@@ -119,7 +181,7 @@ impl Member {
         match self.port.try_send(letter) {
             Ok(()) => Posted::Taken,
             Err(actix::prelude::SendError::Full(_)) => {
-                self.cut.pull(EndReason::SlowConsumer);
+                self.cut.pull_for_lost_letter();
                 Posted::Full
             }
             Err(actix::prelude::SendError::Closed(_)) => Posted::Gone,
@@ -142,8 +204,8 @@ pub struct Snapshot {
     pub capacity: usize,
     /// Sorted by peer, so that a look-up is a binary search over contiguous names.
     pub members: Vec<(PeerId, Arc<Member>)>,
-    /// Where an `update` goes. One for the whole room, for the same reason as in [`Member`].
-    pub updates: Arc<Recipient<Update>>,
+    /// Where its sessions write to. One for the whole room, for the same reason as in [`Member`].
+    pub port: Arc<Recipient<FromSession>>,
 }
 
 impl Snapshot {

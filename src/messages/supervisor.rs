@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::Message;
 
-use super::session::Member;
+use super::session::{Claim, Member};
 use crate::protocol::{ErrorCode, LeaveReason, Meta, RoomName, SessionId};
 
 /// From a session, a request: a seat in that room, please.
@@ -51,6 +51,17 @@ pub struct Leave {
     pub session: SessionId,
     /// What the others are told.
     pub reason: LeaveReason,
+}
+
+/// From a session, must arrive: its client says that it comes back to another session. Passed on to that one; if there is
+/// none, the claim is dropped, and with it the answer.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Reclaim {
+    /// The session that the token names.
+    pub session: SessionId,
+    /// What that session is asked.
+    pub claim: Claim,
 }
 
 /// From the shutdown, must arrive: nobody gets a seat from now on; whoever has one keeps it.

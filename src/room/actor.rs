@@ -7,7 +7,7 @@ use actix::{Actor, ActorContext, ArbiterHandle, AsyncContext, Context, Handler, 
 use super::state::{Effect, Occupant, State};
 use crate::{
     messages::{
-        room::{Admit, Remove, RoomPorts, Update},
+        room::{Admit, FromSession, Remove, RoomPorts, Update},
         session::{Member, News, Roster, Snapshot, ToSession, Welcomed},
     },
     protocol::{ErrorCode, FrameKind, PeerId, RoomName, TextFrame, server},
@@ -44,16 +44,16 @@ impl Room {
         RoomPorts { admit: room.clone().recipient(), remove: room.recipient() }
     }
 
-    fn new(room: RoomName, capacity: usize, updates: Recipient<Update>) -> Self {
-        let snapshot = Snapshot { room, capacity, members: Vec::new(), updates: Arc::new(updates) };
+    fn new(room: RoomName, capacity: usize, port: Recipient<FromSession>) -> Self {
+        let snapshot = Snapshot { room, capacity, members: Vec::new(), port: Arc::new(port) };
         Self { state: State::default(), snapshot: Arc::new(snapshot) }
     }
 
     /// A new picture, after somebody came or went.
     fn redraw(&mut self) {
-        let Snapshot { room, capacity, updates, .. } = &*self.snapshot;
-        let (room, updates) = (room.clone(), Arc::clone(updates));
-        self.snapshot = Arc::new(Snapshot { room, capacity: *capacity, members: self.state.sorted(), updates });
+        let Snapshot { room, capacity, port, .. } = &*self.snapshot;
+        let (room, port) = (room.clone(), Arc::clone(port));
+        self.snapshot = Arc::new(Snapshot { room, capacity: *capacity, members: self.state.sorted(), port });
     }
 
     fn carry_out(&self, effects: &[Effect], mut cause: Cause, ctx: &mut Context<Self>) {
@@ -64,6 +64,11 @@ impl Room {
                 Effect::TellLeft(peer, reason) => {
                     self.tell_others(peer, FrameKind::PeerLeft, &server::peer_left(peer, reason));
                 }
+                Effect::TellAway(peer, until) => {
+                    self.tell_others(peer, FrameKind::PeerAway, &server::peer_away(peer, until));
+                }
+                Effect::TellBack(peer) => self.tell_others(peer, FrameKind::PeerBack, &server::peer_back(peer)),
+                Effect::Resync(peer) => self.resync(peer, &mut cause),
                 Effect::TellUpdated(peer) => self.tell_updated(peer),
                 Effect::Confirm(peer) => self.confirm(peer, cause.re.as_deref()),
                 Effect::CountStray(peer) => self.count_stray(peer),
@@ -79,10 +84,21 @@ impl Room {
     }
 
     fn welcome(&self, peer: PeerId, cause: &mut Cause) {
-        let Some(newcomer) = self.state.occupant(peer) else { return };
-        let peers = server::peers_array(self.state.seen_by(peer));
-        let welcomed = Welcomed { stay: cause.stay, peers, meta: newcomer.meta.clone(), re: cause.re.take() };
-        self.post(newcomer, News::Joined(Box::new(welcomed)));
+        if let Some(newcomer) = self.state.occupant(peer) {
+            self.post(newcomer, News::Joined(Box::new(self.everything(newcomer, cause))));
+        }
+    }
+
+    fn resync(&self, peer: PeerId, cause: &mut Cause) {
+        if let Some(returner) = self.state.occupant(peer) {
+            self.post(returner, News::Resynced(Box::new(self.everything(returner, cause))));
+        }
+    }
+
+    /// The whole room, as one peer sees it.
+    fn everything(&self, to: &Occupant<Arc<Member>>, cause: &mut Cause) -> Welcomed {
+        let peers = server::peers_array(self.state.seen_by(to.peer));
+        Welcomed { stay: cause.stay, peers, meta: to.meta.clone(), re: cause.re.take() }
     }
 
     fn tell_updated(&self, peer: PeerId) {
@@ -145,11 +161,16 @@ impl Handler<Remove> for Room {
     }
 }
 
-impl Handler<Update> for Room {
+impl Handler<FromSession> for Room {
     type Result = ();
 
-    fn handle(&mut self, Update { peer, meta, re }: Update, ctx: &mut Self::Context) {
-        let effects = self.state.update(peer, meta);
-        self.carry_out(&effects, Cause { re, ..Cause::default() }, ctx);
+    fn handle(&mut self, letter: FromSession, ctx: &mut Self::Context) {
+        let (effects, cause) = match letter {
+            FromSession::Update(Update { peer, meta, re }) => (self.state.update(peer, meta), Cause { re, stay: 0 }),
+            FromSession::Away { peer, until_ms } => (self.state.away(peer, until_ms), Cause::default()),
+            FromSession::Back { peer } => (self.state.back(peer), Cause::default()),
+            FromSession::Resync { peer, stay, re } => (self.state.resync(peer), Cause { re, stay }),
+        };
+        self.carry_out(&effects, cause, ctx);
     }
 }

@@ -89,7 +89,7 @@ impl FakeSession {
     /// The JSON of the next roster's news; of a welcome, that of the others.
     pub(crate) async fn hear_news(&mut self) -> String {
         match self.hear_roster().await.news {
-            News::Joined(welcomed) => welcomed.peers,
+            News::Joined(welcomed) | News::Resynced(welcomed) => welcomed.peers,
             News::Changed(_, frame) | News::Updated(frame) => String::from_utf8(frame.json().to_vec()).expect("UTF-8"),
         }
     }

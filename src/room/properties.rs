@@ -16,21 +16,27 @@ enum Step {
     Admit(usize),
     Remove(usize),
     Update(usize),
+    /// The peer's socket is gone.
+    Away(usize),
+    /// It is back; with `true`, having missed too much.
+    Back(usize, bool),
     /// The peer handles the oldest letter in its mailbox.
     Read(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    (0..8_u8, 0..PEERS).prop_map(|(kind, peer)| match kind {
-        0..=2 => Step::Admit(peer),
-        3 => Step::Remove(peer),
-        4 => Step::Update(peer),
+    (0..20_u8, 0..PEERS).prop_map(|(kind, peer)| match kind {
+        0..=6 => Step::Admit(peer),
+        7..=8 => Step::Remove(peer),
+        9..=10 => Step::Update(peer),
+        11 => Step::Away(peer),
+        12..=13 => Step::Back(peer, kind == 12),
         _ => Step::Read(peer),
     })
 }
 
-/// What one peer knows of another: its metadata, and whether it is polite towards it.
-type View = BTreeMap<PeerId, (Option<Meta>, bool)>;
+/// What one peer knows of another: its metadata, whether it is polite towards it, and until when the other is away.
+type View = BTreeMap<PeerId, (Option<Meta>, bool, Option<u64>)>;
 
 /// A roster as it waits in a mailbox: who is here, and the news.
 #[derive(Debug, Clone)]
@@ -42,9 +48,13 @@ struct Letter {
 #[derive(Debug, Clone)]
 enum News {
     Welcome(View),
+    /// The whole room for one that was away.
+    Whole(View),
     Joined(PeerId, Option<Meta>),
     Left(PeerId),
     Updated(PeerId, Option<Meta>),
+    Away(PeerId, u64),
+    Back(PeerId),
     Confirmed,
 }
 
@@ -72,11 +82,19 @@ impl Client {
         // What was on its way when the peer left is of its former stay.
         let Some(view) = &mut self.view else { return Ok(()) };
         match letter.news {
+            News::Whole(whole) => *view = whole,
             News::Welcome(_) | News::Confirmed => {}
-            News::Joined(peer, meta) => prop_assert!(view.insert(peer, (meta, false)).is_none(), "told twice"),
+            News::Joined(peer, meta) => prop_assert!(view.insert(peer, (meta, false, None)).is_none(), "told twice"),
             News::Left(peer) => prop_assert!(view.remove(&peer).is_some(), "told of a leave before the join"),
             News::Updated(peer, meta) => {
                 view.get_mut(&peer).ok_or_else(|| TestCaseError::fail("update of a stranger"))?.0 = meta;
+            }
+            News::Away(peer, until) => {
+                view.get_mut(&peer).ok_or_else(|| TestCaseError::fail("a stranger is away"))?.2 = Some(until);
+            }
+            News::Back(peer) => {
+                let away = view.get_mut(&peer).and_then(|known| known.2.take());
+                prop_assert!(away.is_some(), "back, and was not away");
             }
         }
         let mut believed: Vec<_> = view.keys().copied().chain([own]).collect();
@@ -90,7 +108,7 @@ impl Client {
 struct World {
     names: Vec<PeerId>,
     room: State<usize>,
-    model: Vec<(usize, Option<Meta>)>,
+    model: Vec<(usize, Option<Meta>, Option<u64>)>,
     clients: Vec<Client>,
     updates: usize,
 }
@@ -108,7 +126,7 @@ impl World {
     }
 
     fn has(&self, who: usize) -> bool {
-        self.model.iter().any(|(peer, _)| *peer == who)
+        self.model.iter().any(|(peer, ..)| *peer == who)
     }
 
     fn run(&mut self, step: Step) -> Result<(), TestCaseError> {
@@ -116,6 +134,8 @@ impl World {
             Step::Admit(who) => self.admit(who),
             Step::Remove(who) => self.remove(who),
             Step::Update(who) => self.update(who),
+            Step::Away(who) => self.away(who),
+            Step::Back(who, resync) => self.back(who, resync),
             Step::Read(who) => self.clients[who].read(self.names[who]),
         }
     }
@@ -127,14 +147,14 @@ impl World {
             prop_assert_eq!(effects, vec![], "nobody is let in twice");
             return Ok(());
         }
-        self.model.push((who, meta));
+        self.model.push((who, meta, None));
         prop_assert_eq!(effects.last(), Some(&Effect::Welcome(self.names[who])), "the newcomer is told last");
         self.carry_out(&effects)
     }
 
     fn remove(&mut self, who: usize) -> Result<(), TestCaseError> {
         let was_here = self.has(who);
-        self.model.retain(|(peer, _)| *peer != who);
+        self.model.retain(|(peer, ..)| *peer != who);
         self.clients[who].leave();
         let effects = self.room.remove(self.names[who], LeaveReason::Left);
         prop_assert_eq!(effects.contains(&Effect::Stop), was_here && self.model.is_empty());
@@ -146,8 +166,29 @@ impl World {
         let meta = self.fresh_meta();
         let effects = self.room.update(self.names[who], meta.clone());
         prop_assert_eq!(effects.contains(&Effect::CountStray(self.names[who])), !self.has(who));
-        if let Some(entry) = self.model.iter_mut().find(|(peer, _)| *peer == who) {
+        if let Some(entry) = self.model.iter_mut().find(|(peer, ..)| *peer == who) {
             entry.1 = Some(meta);
+        }
+        self.carry_out(&effects)
+    }
+
+    fn away(&mut self, who: usize) -> Result<(), TestCaseError> {
+        self.updates += 1;
+        let until = self.updates as u64;
+        if let Some(entry) = self.model.iter_mut().find(|(peer, ..)| *peer == who) {
+            entry.2 = Some(until);
+        }
+        let effects = self.room.away(self.names[who], until);
+        self.carry_out(&effects)
+    }
+
+    fn back(&mut self, who: usize, resync: bool) -> Result<(), TestCaseError> {
+        if let Some(entry) = self.model.iter_mut().find(|(peer, ..)| *peer == who) {
+            entry.2 = None;
+        }
+        let mut effects = self.room.back(self.names[who]);
+        if resync {
+            effects.extend(self.room.resync(self.names[who]));
         }
         self.carry_out(&effects)
     }
@@ -158,7 +199,10 @@ impl World {
                 Effect::TellJoined(peer) => self.tell_others(peer, &News::Joined(peer, self.meta(peer)))?,
                 Effect::TellLeft(peer, _) => self.tell_others(peer, &News::Left(peer))?,
                 Effect::TellUpdated(peer) => self.tell_others(peer, &News::Updated(peer, self.meta(peer)))?,
-                Effect::Welcome(peer) => self.welcome(peer)?,
+                Effect::TellAway(peer, until) => self.tell_others(peer, &News::Away(peer, until))?,
+                Effect::TellBack(peer) => self.tell_others(peer, &News::Back(peer))?,
+                Effect::Welcome(peer) => self.show(peer, News::Welcome)?,
+                Effect::Resync(peer) => self.show(peer, News::Whole)?,
                 Effect::Confirm(peer) => self.post(self.room.occupant(peer).map(|o| o.member), News::Confirmed)?,
                 Effect::CountStray(_) | Effect::Stop => {}
             }
@@ -176,9 +220,10 @@ impl World {
         others.into_iter().try_for_each(|who| self.post(Some(who), news.clone()))
     }
 
-    fn welcome(&mut self, peer: PeerId) -> Result<(), TestCaseError> {
-        let view = self.room.seen_by(peer).map(|(peer, meta, polite)| (peer, (meta.cloned(), polite))).collect();
-        self.post(self.room.occupant(peer).map(|o| o.member), News::Welcome(view))
+    fn show(&mut self, peer: PeerId, news: fn(View) -> News) -> Result<(), TestCaseError> {
+        let seen = self.room.seen_by(peer);
+        let view = seen.map(|(peer, meta, polite, away)| (peer, (meta.cloned(), polite, away))).collect();
+        self.post(self.room.occupant(peer).map(|o| o.member), news(view))
     }
 
     fn post(&mut self, who: Option<usize>, news: News) -> Result<(), TestCaseError> {
@@ -196,10 +241,11 @@ impl World {
                 client.read(*name)?;
             }
         }
-        for (at, (who, _)) in self.model.iter().enumerate() {
+        for (at, (who, ..)) in self.model.iter().enumerate() {
             let others = self.model.iter().enumerate().filter(|(other, _)| *other != at);
             // The later joiner is polite: this one is, towards those before it.
-            let truth: View = others.map(|(i, (p, meta))| (self.names[*p], (meta.clone(), i < at))).collect();
+            let truth: View =
+                others.map(|(i, (p, meta, away))| (self.names[*p], (meta.clone(), i < at, *away))).collect();
             prop_assert_eq!(self.clients[*who].view.as_ref(), Some(&truth));
         }
         prop_assert!((0..PEERS).all(|who| self.has(who) || self.clients[who].view.is_none()));

@@ -8,7 +8,7 @@ use super::{Room, fake::FakeSession};
 use crate::{
     messages::{
         must_arrive,
-        room::{Admit, Remove, RoomPorts, Update},
+        room::{Admit, FromSession, Remove, RoomPorts, Update},
         session::{Member, News, Snapshot},
     },
     protocol::{EndReason, ErrorCode, LeaveReason, Meta, RoomName},
@@ -36,7 +36,11 @@ fn remove(room: &RoomPorts, member: &Member) {
 }
 
 fn update(snapshot: &Snapshot, member: &Member, about: &str) {
-    let sent = snapshot.updates.try_send(Update { peer: member.peer, meta: meta(about), re: Some("u-1".into()) });
+    let sent = snapshot.port.try_send(FromSession::Update(Update {
+        peer: member.peer,
+        meta: meta(about),
+        re: Some("u-1".into()),
+    }));
     assert!(sent.is_ok(), "the room has a place for it");
 }
 

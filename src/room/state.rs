@@ -15,6 +15,12 @@ pub enum Effect {
     TellLeft(PeerId, LeaveReason),
     /// The others get this peer's new metadata.
     TellUpdated(PeerId),
+    /// The others hear that this peer's socket is gone, and until when it is waited for.
+    TellAway(PeerId, u64),
+    /// The others hear that this peer is back.
+    TellBack(PeerId),
+    /// This peer gets the whole room again.
+    Resync(PeerId),
     /// This peer hears that its update was taken.
     Confirm(PeerId),
     /// An update came from a peer that is not here (it left while the letter was on its way): counted, nothing else.
@@ -30,6 +36,8 @@ pub struct Occupant<M> {
     pub peer: PeerId,
     /// What it wants the others to know of it.
     pub meta: Option<Meta>,
+    /// While its socket is gone: until when it is waited for, in milliseconds since the Unix epoch.
+    pub away_until: Option<u64>,
     /// How it is reached.
     pub member: M,
 }
@@ -57,7 +65,7 @@ impl<M> State<M> {
             return Vec::new();
         }
         let alone = self.occupants.is_empty();
-        self.occupants.push(Occupant { peer, meta, member });
+        self.occupants.push(Occupant { peer, meta, away_until: None, member });
         if alone { vec![Effect::Welcome(peer)] } else { vec![Effect::TellJoined(peer), Effect::Welcome(peer)] }
     }
 
@@ -79,6 +87,24 @@ impl<M> State<M> {
         }
     }
 
+    /// A peer's socket is gone; its seat is kept.
+    pub fn away(&mut self, peer: PeerId, until_ms: u64) -> Vec<Effect> {
+        let Some(at) = self.position(peer) else { return Vec::new() };
+        self.occupants[at].away_until = Some(until_ms);
+        if self.occupants.len() == 1 { Vec::new() } else { vec![Effect::TellAway(peer, until_ms)] }
+    }
+
+    /// It is back, if it was away.
+    pub fn back(&mut self, peer: PeerId) -> Vec<Effect> {
+        let was_away = self.position(peer).and_then(|at| self.occupants[at].away_until.take());
+        if was_away.is_some() && self.occupants.len() > 1 { vec![Effect::TellBack(peer)] } else { Vec::new() }
+    }
+
+    /// A peer that has missed too much needs the whole room.
+    pub fn resync(&mut self, peer: PeerId) -> Vec<Effect> {
+        if self.position(peer).is_some() { vec![Effect::Resync(peer)] } else { Vec::new() }
+    }
+
     /// That peer, if it is here.
     pub fn occupant(&self, peer: PeerId) -> Option<&Occupant<M>> {
         self.occupants.iter().find(|o| o.peer == peer)
@@ -96,10 +122,10 @@ impl<M> State<M> {
 
     /// Everybody else as `peer` sees them: with whether `peer` is polite towards them, which it is towards those that
     /// were here before it.
-    pub fn seen_by(&self, peer: PeerId) -> impl Iterator<Item = (PeerId, Option<&Meta>, bool)> {
+    pub fn seen_by(&self, peer: PeerId) -> impl Iterator<Item = (PeerId, Option<&Meta>, bool, Option<u64>)> {
         let own = self.position(peer).unwrap_or(self.occupants.len());
         let seen = self.occupants.iter().enumerate().filter(move |(at, _)| *at != own);
-        seen.map(move |(at, o)| (o.peer, o.meta.as_ref(), at < own))
+        seen.map(move |(at, o)| (o.peer, o.meta.as_ref(), at < own, o.away_until))
     }
 
     fn position(&self, peer: PeerId) -> Option<usize> {

@@ -7,19 +7,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, ActorContext, AsyncContext, Handler, StreamHandler};
-use actix_http::ws::{Message, ProtocolError};
+use actix::{Actor, AsyncContext, Handler, StreamHandler};
+use actix_http::ws::{CloseCode, Message, ProtocolError};
 use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     Setup,
     inbound::{Inbound, end_reason},
     link::{Link, close_frame},
+    resume::Resync,
     state::Rules,
 };
 use crate::{
     messages::session::{Deliver, Member, ToSession},
-    protocol::{EndReason, FrameKind, PeerId, RoomName, SessionId},
+    protocol::{EndReason, FrameKind, PeerId, RoomName, Secret, SessionId},
     telemetry::{self, Event, Ids, RequestId},
 };
 
@@ -40,6 +41,10 @@ pub(super) struct Session {
     pub(super) early: Vec<Deliver>,
     /// Signals sent, for sampling.
     pub(super) signals: u32,
+    /// Whether the `join` under way asked to be resumable.
+    pub(super) resumable: bool,
+    /// An answer to a resume that waits for the whole room.
+    pub(super) resync: Option<Box<(Resync, Secret)>>,
 }
 
 impl Session {
@@ -62,6 +67,8 @@ impl Session {
             asked: now,
             early: Vec::new(),
             signals: 0,
+            resumable: false,
+            resync: None,
         }
     }
 
@@ -80,7 +87,7 @@ impl Session {
         }
     }
 
-    /// Whether the connection is over and only not taken down yet.
+    /// Whether the connection is over and only not settled yet.
     fn ended(&self) -> bool {
         self.link.cut.reason().is_some()
     }
@@ -123,18 +130,17 @@ impl Actor for Session {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         // No reason: the context was dropped under us, by a panic or at the process's end.
-        let reason = self.link.cut.reason().unwrap_or(EndReason::Internal);
+        let reason = self.link.why.get().unwrap_or(EndReason::Internal);
         if self.rules.may_be_seated() {
             self.tell_supervisor(reason.leave_reason());
         }
-        telemetry::emit(&Event::ConnectionClosed { ids: self.ids(), reason, duration: self.opened.elapsed() });
     }
 }
 
 impl StreamHandler<Result<Message, ProtocolError>> for Session {
     fn handle(&mut self, message: Result<Message, ProtocolError>, ctx: &mut Self::Context) {
         if self.ended() {
-            return ctx.stop();
+            return;
         }
         match message {
             Ok(Message::Text(text)) => self.text(&text, ctx),
@@ -142,24 +148,30 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
             Ok(Message::Pong(_) | Message::Nop | Message::Continuation(_)) => {}
             Ok(Message::Binary(_)) => self.link.cut.pull(EndReason::BinaryMessage),
             Ok(Message::Close(reason)) => {
-                self.link.echo.set(Some(close_frame(reason)));
+                // A tab that is closed, or a program that says goodbye. Any other code is a connection in trouble.
+                let goodbye = reason.as_ref().is_none_or(|r| matches!(r.code, CloseCode::Normal | CloseCode::Away));
+                self.link.goodbye.set(goodbye);
+                self.link.note(|wire| wire.echo = Some(close_frame(reason)));
                 self.link.cut.pull(EndReason::ClientClosed);
             }
             Err(error) => self.link.cut.pull(end_reason(&error)),
         }
     }
 
-    /// The socket ended without a close frame.
+    /// The socket ended without a close frame, unless it is one that the session has replaced.
     fn finished(&mut self, _: &mut Self::Context) {
-        self.link.cut.pull(EndReason::Disconnected);
+        if self.link.lost.take() {
+            self.link.cut.pull(EndReason::Disconnected);
+        }
     }
 }
 
 impl Handler<ToSession> for Session {
     type Result = ();
 
-    fn handle(&mut self, letter: ToSession, _: &mut Self::Context) {
-        if self.ended() {
+    fn handle(&mut self, letter: ToSession, ctx: &mut Self::Context) {
+        // A session that may be parked misses nothing while its end is being settled.
+        if self.ended() && self.link.ledger.borrow().is_none() {
             return;
         }
         match letter {
@@ -167,6 +179,8 @@ impl Handler<ToSession> for Session {
             ToSession::Roster(roster) => self.roster(roster),
             ToSession::Evict(evict) => self.evict(&evict),
             ToSession::Drain(drain) => self.drain(drain),
+            ToSession::Claim(claim) => self.claim(claim),
+            ToSession::Adopt(handoff) => self.adopt(*handoff, ctx),
         }
     }
 }

@@ -40,6 +40,8 @@ thread_local! {
 pub(super) struct Inbound {
     socket: OwnedReadHalf,
     link: Rc<Link>,
+    /// Which of the session's sockets this is.
+    epoch: u32,
     codec: Codec,
     bound: Bound,
     /// Octets read and not yet decoded.
@@ -69,6 +71,7 @@ pub(super) fn end_reason(error: &ProtocolError) -> EndReason {
 impl Inbound {
     pub(super) fn new(socket: OwnedReadHalf, link: Rc<Link>, unread: &[u8], bound: Bound) -> Self {
         Self {
+            epoch: link.epoch.get(),
             socket,
             link,
             codec: Codec::new().max_size(bound.bytes),
@@ -150,7 +153,13 @@ impl Stream for Inbound {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        if this.epoch != this.link.epoch.get() {
+            return Poll::Ready(None);
+        }
         loop {
+            if this.link.paused.get() {
+                return Poll::Pending;
+            }
             if let Some(message) = this.decode().transpose() {
                 return Poll::Ready(Some(message));
             }
@@ -164,12 +173,24 @@ impl Stream for Inbound {
                     this.turn = 0;
                     return Poll::Pending;
                 }
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
+                Poll::Ready(Ok(0) | Err(_)) => {
+                    this.link.lost.set(true);
+                    return Poll::Ready(None);
+                }
                 Poll::Ready(Ok(read)) => {
                     this.turn += read;
                     this.link.heard();
                 }
             }
+        }
+    }
+}
+
+impl Drop for Inbound {
+    /// A socket that is handed over takes along what was read of it.
+    fn drop(&mut self) {
+        if self.link.handover.borrow().is_some() {
+            self.link.unread.replace(self.rest.to_vec());
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What other actors say: rosters, signals, evictions, the drain.
 
+use std::sync::Arc;
+
 use super::{
     actor::Session,
+    link::Place,
     state::{Heard, Seen},
 };
 use crate::{
-    messages::session::{Deliver, Drain, Evict, News, Roster, Welcomed},
-    protocol::{EndReason, FrameKind, RoomName, server},
+    messages::session::{Deliver, Drain, Evict, News, Roster, Snapshot, Welcomed},
+    protocol::{ByeAction, EndReason, FrameKind, ResumeToken, server},
     telemetry::{self, RelayOutcome},
 };
 
@@ -14,40 +17,56 @@ impl Session {
     pub(super) fn roster(&mut self, roster: Roster) {
         match (self.rules.roster(&roster), roster.news) {
             (Seen::Entered { leave }, News::Joined(welcomed)) => {
-                self.entered(&roster.snapshot.room, roster.snapshot.capacity, &welcomed);
+                self.entered(&roster.snapshot, &welcomed);
                 if let Some(re) = leave {
                     // Cannot be refused: the session is inside.
                     let _ = self.leave(&re);
                 }
             }
+            (Seen::Changed, News::Resynced(welcomed)) => self.resynced(&welcomed),
+            // Part of the whole room that is on its way.
+            (Seen::Changed, _) if self.resync.is_some() => {}
             (Seen::Changed, News::Changed(kind, frame)) => self.link.say(kind, frame),
             (Seen::Changed, News::Updated(frame)) => self.link.say(FrameKind::PeerUpdated, frame),
             _ => {}
         }
     }
 
-    fn entered(&mut self, room: &RoomName, capacity: usize, welcomed: &Welcomed) {
+    fn entered(&mut self, snapshot: &Snapshot, welcomed: &Welcomed) {
         self.due(None);
-        self.link.joined.set(true);
+        let place = Place { room: snapshot.room.clone(), port: Arc::clone(&snapshot.port) };
+        *self.link.inside.borrow_mut() = Some(place);
+        let token = self.resumable.then(|| ResumeToken { session: self.id, secret: self.open_ledger() });
         let joined = server::Joined {
             me: self.peer,
             meta: welcomed.meta.as_ref(),
-            room,
-            peers_json: &welcomed.peers,
-            capacity,
+            room: &snapshot.room,
+            peers_json: Some(&welcomed.peers),
+            capacity: snapshot.capacity,
             ice_servers_json: &self.setup.ice_servers,
             re: welcomed.re.as_deref(),
+            resume: token.as_ref().map(|token| (token, self.setup.resume_window_ms())),
+            resumed: None,
         };
         self.link.say(FrameKind::Joined, server::joined(&joined));
         self.watch(FrameKind::Join, self.asked.elapsed());
         telemetry::tally(|t| t.handling.observe(self.asked.elapsed()));
+        self.handle_early();
+    }
+
+    /// What came before the room that it belongs to.
+    pub(super) fn handle_early(&mut self) {
         for deliver in std::mem::take(&mut self.early) {
             self.deliver(deliver);
         }
     }
 
     pub(super) fn deliver(&mut self, deliver: Deliver) {
-        match self.rules.deliver(deliver.from) {
+        let heard = match self.rules.deliver(deliver.from) {
+            Heard::Pass if self.resync.is_some() => Heard::TooEarly,
+            heard => heard,
+        };
+        match heard {
             Heard::Pass => {
                 self.link.say(FrameKind::from(deliver.kind), deliver.frame);
                 if let Some(read_at) = deliver.read_at {
@@ -55,7 +74,7 @@ impl Session {
                 }
             }
             Heard::TooEarly if self.early.len() < self.setup.mailbox => self.early.push(deliver),
-            Heard::TooEarly => self.link.cut.pull(EndReason::SlowConsumer),
+            Heard::TooEarly => self.link.cut.pull_for_lost_letter(),
             Heard::Stray => telemetry::tally(|t| t.relays.add(RelayOutcome::Stray)),
         }
     }
@@ -63,15 +82,21 @@ impl Session {
     pub(super) fn evict(&mut self, evict: &Evict) {
         if self.rules.evicted(evict) {
             self.early.clear();
-            self.link.joined.set(false);
+            self.resync = None;
+            self.link.paused.set(false);
             self.link.say(FrameKind::RoomClosed, server::room_closed(&evict.room));
-            self.due(Some((self.setup.join_timeout, EndReason::JoinTimeout)));
+            self.outside();
+            if !self.link.attached() {
+                // There is nothing to come back to.
+                self.link.cut.pull(EndReason::ResumeExpired);
+            }
         }
     }
 
     pub(super) fn drain(&mut self, drain: Drain) {
         self.rules.drain();
-        self.link.said_bye.set(true);
-        self.link.say(FrameKind::Bye, server::bye(EndReason::ServerDraining, drain.close_after_ms));
+        self.link.note(|wire| wire.said_bye = true);
+        let bye = server::bye(EndReason::ServerDraining, ByeAction::Reconnect, drain.close_after_ms);
+        self.link.say(FrameKind::Bye, bye);
     }
 }

@@ -1,117 +1,212 @@
-//! What a session, its pump and its arbiter's tick share: the writing half of the socket, the bounded queue before it,
-//! and the one way to end it all.
+//! What a session, its pump and its arbiter's tick share: the socket, if there is one, the bound on what waits for it, the
+//! ledger of a session that may be resumed, and the one way to end it all.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
     io,
-    net::Shutdown,
     rc::Rc,
     sync::Arc,
-    time::Instant,
+    task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
+use actix::Recipient;
 use actix_codec::Encoder;
 use actix_http::ws::{CloseReason, Codec, Message};
 use bytes::{Bytes, BytesMut};
-use socket2::SockRef;
-use tokio::net::{TcpStream, tcp::OwnedWriteHalf};
 
-use super::{
-    outbox::{Flushed, Outbox},
-    tick::Beat,
-};
+use super::{ledger::Ledger, outbox::Flushed, tick::Beat, wire::Wire};
 use crate::{
-    messages::{Cut, session::Member},
-    protocol::{EndReason, FrameKind, TextFrame},
-    telemetry,
+    messages::{
+        Cut,
+        room::FromSession,
+        session::{Member, Resumption},
+    },
+    protocol::{EndReason, FrameKind, RoomName, TextFrame},
+    telemetry::{self, Event, Ids},
 };
 
-/// One connection, as its arbiter sees it.
+/// The room that a session is in, as far as its link must know it.
+pub(super) struct Place {
+    pub(super) room: RoomName,
+    pub(super) port: Arc<Recipient<FromSession>>,
+}
+
+/// This session's socket is to go to the session that its client comes back to.
+pub(super) struct Handover {
+    pub(super) to: Arc<Member>,
+    pub(super) claim: Resumption,
+}
+
+/// One session, as its arbiter sees it.
 pub(super) struct Link {
-    socket: OwnedWriteHalf,
-    outbox: RefCell<Outbox>,
+    /// None while the session is parked.
+    wire: RefCell<Option<Wire>>,
+    /// Only for a session that may be resumed.
+    pub(super) ledger: RefCell<Option<Box<Ledger>>>,
     /// Most octets and frames that may wait.
     most: (usize, usize),
-    /// How the connection is ended, by whomever.
+    /// How long a parked session waits for its client.
+    pub(super) window: Duration,
+    /// How the session is ended, by whomever.
     pub(super) cut: Cut,
+    /// Counts the sockets: a reader that belongs to a former one is told so by it.
+    pub(super) epoch: Cell<u32>,
+    /// Whether the present socket ended without a close frame.
+    pub(super) lost: Cell<bool>,
+    /// Whether the client's close frame said that it does not come back.
+    pub(super) goodbye: Cell<bool>,
+    /// Whether incoming messages wait: nothing may come between a `join` that resumes and its `joined`.
+    pub(super) paused: Cell<bool>,
+    /// What the reader had left when the socket was handed over.
+    pub(super) unread: RefCell<Vec<u8>>,
+    pub(super) handover: RefCell<Option<Handover>>,
     /// Whether anything was received since the last sweep.
     heard: Cell<bool>,
     /// For the sweep.
     pub(super) beat: Cell<Beat>,
-    /// When this connection ends by itself, and why.
+    /// Why the session is over, for `stopped`.
+    pub(super) why: Cell<Option<EndReason>>,
+    /// When this session ends by itself, and why.
     pub(super) deadline: Cell<Option<(Instant, EndReason)>>,
     /// How the room's other sessions reach this one. Set when its actor starts.
     pub(super) member: OnceCell<Arc<Member>>,
-    /// The answer to the client's close frame.
-    pub(super) echo: Cell<Option<Bytes>>,
-    /// Whether `bye` was said already: a drain says it long before the close.
-    pub(super) said_bye: Cell<bool>,
-    /// Whether the session is in a room: for the arbiter's report.
-    pub(super) joined: Cell<bool>,
+    /// The room, while the session is in one.
+    pub(super) inside: RefCell<Option<Place>>,
     /// Its place in the arbiter's list.
     pub(super) place: Cell<usize>,
 }
 
 impl Link {
-    pub(super) fn new(socket: OwnedWriteHalf, most: (usize, usize), now: Instant) -> Rc<Self> {
+    pub(super) fn new(wire: Wire, most: (usize, usize), window: Duration, now: Instant) -> Rc<Self> {
         Rc::new(Self {
-            socket,
-            outbox: RefCell::default(),
+            wire: RefCell::new(Some(wire)),
+            ledger: RefCell::new(None),
             most,
+            window,
             cut: Cut::default(),
+            epoch: Cell::new(0),
+            lost: Cell::new(false),
+            goodbye: Cell::new(false),
+            paused: Cell::new(false),
+            unread: RefCell::default(),
+            handover: RefCell::new(None),
             heard: Cell::new(false),
             beat: Cell::new(Beat::since(now)),
+            why: Cell::new(None),
             deadline: Cell::new(None),
             member: OnceCell::new(),
-            echo: Cell::new(None),
-            said_bye: Cell::new(false),
-            joined: Cell::new(false),
+            inside: RefCell::new(None),
             place: Cell::new(0),
         })
     }
 
-    /// The one way out for text.
+    /// The one way out for text. Of a session that may be resumed, what is counted is kept until it is acknowledged.
     pub(super) fn say(&self, kind: FrameKind, frame: TextFrame) {
         let frame = frame.into_bytes();
         telemetry::tally(|t| t.message_out(kind, frame.len()));
+        if let Some(ledger) = self.ledger.borrow_mut().as_mut()
+            && !matches!(kind, FrameKind::Joined | FrameKind::Pong | FrameKind::Bye)
+        {
+            ledger.said(&frame);
+        }
         self.queue(frame);
     }
 
-    /// Queues octets for the socket. Over the bound, and with a kernel that takes no more, this is the end: nothing is
-    /// queued after it.
+    /// Queues octets for the socket. Over the bound, and with a kernel that takes no more, this is the end of the socket:
+    /// nothing is queued after it.
     pub(super) fn queue(&self, frame: Bytes) {
         if self.cut.reason().is_some() {
             return;
         }
-        let mut outbox = self.outbox.borrow_mut();
-        if self.over(&outbox, frame.len()) {
+        let mut wire = self.wire.borrow_mut();
+        let Some(wire) = wire.as_mut() else { return };
+        if wire.outbox.over(self.most, frame.len()) {
             // A burst is no slow reader: what the kernel still takes does not wait. An error here comes back at the
             // pump's own flush.
-            let _ = outbox.flush(|slices| self.socket.try_write_vectored(slices));
-            if self.over(&outbox, frame.len()) {
+            let _ = wire.flush();
+            if wire.outbox.over(self.most, frame.len()) {
                 self.cut.pull(EndReason::SlowConsumer);
                 return;
             }
         }
-        outbox.push(frame);
+        wire.outbox.push(frame);
     }
 
-    /// The last words of a connection that the server ends: past the bound and past the cut, a few hundred octets.
-    pub(super) fn last_words(&self, frame: Bytes) {
-        self.outbox.borrow_mut().push(frame);
-    }
-
-    fn over(&self, outbox: &Outbox, more: usize) -> bool {
-        outbox.bytes() + more > self.most.0 || outbox.frames() >= self.most.1
-    }
-
-    /// Writes until nothing waits or the kernel takes no more.
-    pub(super) fn flush(&self) -> io::Result<Flushed> {
-        let mut outbox = self.outbox.borrow_mut();
-        if outbox.is_empty() {
-            return Ok(Flushed::Empty);
+    /// Queues what a resumed session has missed: past the bound, or whoever was cut for slowness would be cut again.
+    pub(super) fn replay(&self, frames: Vec<Bytes>) {
+        if let Some(wire) = self.wire.borrow_mut().as_mut() {
+            for frame in frames {
+                wire.outbox.push_exempt(frame);
+            }
         }
-        outbox.flush(|slices| self.socket.try_write_vectored(slices))
+    }
+
+    /// Writes what waits; if the kernel is full, asks to be woken when it is not. An error is the socket's end.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut wire = self.wire.borrow_mut();
+        let Some(wire) = wire.as_mut() else { return Poll::Ready(Ok(())) };
+        loop {
+            match wire.flush()? {
+                Flushed::Empty => return Poll::Ready(Ok(())),
+                Flushed::Jammed => match wire.socket().poll_write_ready(cx) {
+                    Poll::Ready(ready) => ready?,
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+        }
+    }
+
+    /// Writes what waits, as far as the kernel takes it. A jam or an error is the pump's to find: it waits for the socket
+    /// either way.
+    pub(super) fn flush(&self) {
+        if let Some(wire) = self.wire.borrow_mut().as_mut() {
+            let _ = wire.flush();
+        }
+    }
+
+    /// Takes the socket away, and tells that its connection ended.
+    pub(super) fn detach(&self, reason: EndReason) -> Option<Wire> {
+        let wire = self.detach_quietly()?;
+        let duration = wire.opened.elapsed();
+        self.with_ids(|ids| telemetry::emit(&Event::ConnectionClosed { ids, reason, duration }));
+        Some(wire)
+    }
+
+    /// Whom events of this session concern.
+    pub(super) fn with_ids(&self, say: impl FnOnce(Ids<'_>)) {
+        let inside = self.inside.borrow();
+        let member = self.member.get();
+        say(Ids {
+            request: member.map(|m| &m.request),
+            session: member.map(|m| m.session),
+            peer: member.map(|m| m.peer),
+            room: inside.as_ref().map(|place| &place.room),
+        });
+    }
+
+    /// Takes the socket away: it goes on elsewhere.
+    pub(super) fn detach_quietly(&self) -> Option<Wire> {
+        self.epoch.set(self.epoch.get().wrapping_add(1));
+        self.wire.borrow_mut().take()
+    }
+
+    /// Gives the session a socket.
+    pub(super) fn attach(&self, wire: Wire, now: Instant) {
+        self.beat.set(Beat::since(now));
+        self.lost.set(false);
+        *self.wire.borrow_mut() = Some(wire);
+    }
+
+    pub(super) fn attached(&self) -> bool {
+        self.wire.borrow().is_some()
+    }
+
+    /// Remembers something of the present socket.
+    pub(super) fn note(&self, note: impl FnOnce(&mut Wire)) {
+        if let Some(wire) = self.wire.borrow_mut().as_mut() {
+            note(wire);
+        }
     }
 
     /// Octets came in: the client lives.
@@ -122,29 +217,6 @@ impl Link {
     /// Whether anything came in since this was asked last.
     pub(super) fn was_heard(&self) -> bool {
         self.heard.replace(false)
-    }
-
-    /// The socket, to wait for and to read off while it lingers.
-    pub(super) fn socket(&self) -> &TcpStream {
-        self.socket.as_ref()
-    }
-
-    /// Says FIN: everything was said.
-    pub(super) fn finish(&self) {
-        // It fails only if the socket is gone, which is what was wanted.
-        let _ = SockRef::from(self.socket()).shutdown(Shutdown::Write);
-    }
-
-    /// Gives the socket up without waiting for what it has not sent: the client sees a reset (1006).
-    pub(super) fn reset(&self) {
-        let mut outbox = self.outbox.borrow_mut();
-        telemetry::tally(|t| {
-            t.discarded_frames += outbox.frames() as u64;
-            t.discarded_bytes += outbox.bytes() as u64;
-        });
-        outbox.clear();
-        // As above.
-        let _ = SockRef::from(self.socket()).set_linger(Some(std::time::Duration::ZERO));
     }
 }
 

@@ -17,24 +17,33 @@
 //! | `letters` | what other actors say |
 //! | `relay` | a signal on its way to one, some or all |
 //! | `inbound`, `guard`, `fragments` | octets to messages, refused as early as their head shows it |
-//! | `link`, `outbox` | what session and pump share: the socket's writing half and its bounded queue |
+//! | `link` | what session, pump and tick share |
+//! | `wire`, `outbox`, `farewell` | one socket: its bounded queue, and its last words |
+//! | [`ledger`], `parking`, `resume` | sessions that outlive their socket: what is kept, how they wait, how they are resumed |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
 //! | [`tick`] | one sweep per arbiter: heartbeats, deadlines, drain |
 mod actor;
+mod farewell;
 mod fragments;
 mod guard;
 mod inbound;
+pub mod ledger;
 mod letters;
 mod link;
 mod outbox;
+mod parking;
+#[cfg(test)]
+mod properties;
 mod pump;
 mod relay;
 mod requests;
+mod resume;
 #[cfg(test)]
 mod scenarios;
 mod setup;
 pub mod state;
 pub mod tick;
+mod wire;
 
 pub use setup::{Opened, Ports, Setup, install, open_at};

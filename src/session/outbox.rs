@@ -17,6 +17,8 @@ const IDLE_SLOTS: usize = 4;
 pub(super) struct Outbox {
     frames: VecDeque<Bytes>,
     bytes: usize,
+    /// Of those, the oldest that do not count against the bound: what a resumed session has missed.
+    exempt: (usize, usize),
 }
 
 /// How far writing came.
@@ -34,6 +36,18 @@ impl Outbox {
         self.frames.push_back(frame);
     }
 
+    /// As [`push`](Self::push), of a frame that does not count against the bound. Only before all that does.
+    pub(super) fn push_exempt(&mut self, frame: Bytes) {
+        self.exempt.0 += frame.len();
+        self.exempt.1 += 1;
+        self.push(frame);
+    }
+
+    /// Whether one more frame of that length would exceed `most` octets or frames.
+    pub(super) fn over(&self, most: (usize, usize), more: usize) -> bool {
+        self.bytes - self.exempt.0 + more > most.0 || self.frames.len() - self.exempt.1 >= most.1
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
@@ -46,10 +60,6 @@ impl Outbox {
     /// Frames that wait.
     pub(super) fn frames(&self) -> usize {
         self.frames.len()
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
     }
 
     /// Writes until nothing waits or the kernel takes no more. `write` is the socket's vectored, non-blocking write.
@@ -77,6 +87,7 @@ impl Outbox {
 
     fn advance(&mut self, mut written: usize) {
         self.bytes -= written;
+        self.exempt.0 = self.exempt.0.saturating_sub(written);
         while let Some(first) = self.frames.front_mut() {
             if written < first.len() {
                 first.advance(written);
@@ -84,6 +95,7 @@ impl Outbox {
             }
             written -= first.len();
             self.frames.pop_front();
+            self.exempt.1 = self.exempt.1.saturating_sub(1);
         }
     }
 }

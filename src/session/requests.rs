@@ -7,13 +7,14 @@ use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     actor::Session,
+    ledger::BadAck,
     relay::Relay,
     state::{Departure, Re, Refused},
 };
 use crate::{
     messages::{
         must_arrive,
-        room::Update,
+        room::{FromSession, Update},
         supervisor::{Join, JoinRefused, Leave, Seat},
     },
     protocol::{
@@ -31,6 +32,9 @@ impl Session {
     pub(super) fn text(&mut self, text: &str, ctx: &mut WebsocketContext<Self>) {
         let read_at = Instant::now();
         let setup = Rc::clone(&self.setup);
+        if let Some(ledger) = self.link.ledger.borrow_mut().as_mut() {
+            ledger.confirm();
+        }
         let kind = match parse(text, &setup.bounds) {
             Ok(request) => {
                 let kind = request.frame.kind();
@@ -41,9 +45,14 @@ impl Session {
             Err(refusal) => {
                 telemetry::tally(|t| t.message_in(FrameKind::Invalid, text.len()));
                 self.refuse_unread(&refusal);
-                FrameKind::Invalid
+                refusal.kind
             }
         };
+        if !matches!(kind, FrameKind::Join | FrameKind::Ping)
+            && let Some(ledger) = self.link.ledger.borrow_mut().as_mut()
+        {
+            ledger.handled();
+        }
         self.watch(kind, read_at.elapsed());
     }
 
@@ -56,17 +65,33 @@ impl Session {
     ) {
         let outcome = match frame {
             ClientFrame::Signal { to, kind, data } => self.signal(&to, kind, data, id, read_at),
-            ClientFrame::Join { room, meta, attempt } => self.join(room, meta, attempt, boxed(id), read_at, ctx),
+            ClientFrame::Join { room, attempt, resume: Some(resume), .. } => {
+                self.reclaim(&resume, room, attempt, boxed(id), ctx)
+            }
+            ClientFrame::Join { room, meta, attempt, resumable, resume: None } => {
+                self.resumable = resumable;
+                self.join(room, meta, attempt, boxed(id), read_at, ctx)
+            }
             ClientFrame::Leave => self.leave(&boxed(id)),
             ClientFrame::Update { meta } => self.update(meta, boxed(id)),
-            ClientFrame::Ping { t } => {
-                self.link.say(FrameKind::Pong, server::pong(t, id));
-                Ok(())
-            }
+            ClientFrame::Ping { t, ack } => self.ping(t, ack, id),
         };
         if let Err(refused) = outcome {
             self.refuse(refused, id);
         }
+    }
+
+    fn ping(&self, t: Option<&str>, ack: Option<u64>, re: Option<&str>) -> Result<(), Refused> {
+        let refuse = |message| Refused { code: ErrorCode::InvalidMessage, message };
+        let mut ledger = self.link.ledger.borrow_mut();
+        // Without a ledger nothing is kept that could be acknowledged.
+        if let (Some(ledger), Some(ack)) = (ledger.as_mut(), ack) {
+            ledger.acked(ack).map_err(|BadAck| refuse("ack falls, or exceeds what was sent"))?;
+        }
+        let handled = ledger.as_ref().map(|ledger| ledger.ack());
+        drop(ledger);
+        self.link.say(FrameKind::Pong, server::pong(t, handled, re));
+        Ok(())
     }
 
     fn signal(
@@ -144,8 +169,14 @@ impl Session {
 
     fn depart(&mut self, room: &RoomName, re: Option<&str>) {
         self.tell_supervisor(LeaveReason::Left);
-        self.link.joined.set(false);
         self.link.say(FrameKind::Left, server::left(room, re));
+        self.outside();
+    }
+
+    /// The session is in no room any more, and has the time to join anew.
+    pub(super) fn outside(&mut self) {
+        *self.link.inside.borrow_mut() = None;
+        *self.link.ledger.borrow_mut() = None;
         self.due(Some((self.setup.join_timeout, EndReason::JoinTimeout)));
     }
 
@@ -157,8 +188,8 @@ impl Session {
 
     fn update(&mut self, meta: Meta, re: Re) -> Result<(), Refused> {
         let room = self.rules.room()?;
-        let letter = Update { peer: self.peer, meta, re };
-        match room.updates.try_send(letter) {
+        let letter = FromSession::Update(Update { peer: self.peer, meta, re });
+        match room.port.try_send(letter) {
             Ok(()) => Ok(()),
             Err(actix::prelude::SendError::Full(_)) => {
                 Err(Refused { code: ErrorCode::RateLimited, message: "the room has too much waiting" })
@@ -185,9 +216,14 @@ impl Session {
         self.say_error(refused.message, &ErrorFrame { re, ..ErrorFrame::new(refused.code, refused.message) });
     }
 
+    /// An error that has an event of its own.
+    pub(super) fn say_error_quietly(&self, frame: &ErrorFrame<'_>) {
+        self.link.say(FrameKind::Error, server::error(frame));
+    }
+
     fn say_error(&self, detail: &str, frame: &ErrorFrame<'_>) {
         telemetry::emit(&Event::FrameRefused { ids: self.ids(), code: frame.code, detail });
-        self.link.say(FrameKind::Error, server::error(frame));
+        self.say_error_quietly(frame);
     }
 }
 

@@ -5,10 +5,10 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 use actix::Recipient;
 use actix_rt::{ArbiterHandle, net::TcpStream};
 
-use super::pump;
+use super::{fragments::Bound, ledger::Keep, pump};
 use crate::{
     config::Settings,
-    messages::supervisor::{Join, Leave},
+    messages::supervisor::{Join, Leave, Reclaim},
     protocol::{
         RoomName, SessionId, TextFrame,
         client::Bounds,
@@ -28,6 +28,8 @@ pub struct Ports {
     pub join: Recipient<Join>,
     /// Free my seat.
     pub leave: Recipient<Leave>,
+    /// This client says that it comes back.
+    pub reclaim: Recipient<Reclaim>,
 }
 
 /// What every session of an arbiter needs to know. Made once per arbiter by `app`, shared by all its sessions.
@@ -41,6 +43,10 @@ pub struct Setup {
     pub(super) queue_bytes: usize,
     /// Most frames that may wait for a slow reader.
     pub(super) queue_frames: usize,
+    /// What is kept of what a resumable session's client has not acknowledged.
+    pub(super) keep: Keep,
+    /// How long a parked session waits for its client.
+    pub(super) resume_window: Duration,
     /// Letters that a session's mailbox holds.
     pub(super) mailbox: usize,
     /// How long a connection may stay without being in a room.
@@ -74,6 +80,8 @@ impl Setup {
             fragments: limits.fragments,
             queue_bytes: limits.queue_bytes,
             queue_frames: limits.queue_frames,
+            keep: Keep { frames: limits.resume_frames, bytes: limits.resume_bytes },
+            resume_window: limits.resume_window(),
             mailbox: MAILBOX.max(MAILBOX_PER_PEER * limits.peers_per_room),
             join_timeout: limits.join_timeout(),
             join_reply: limits.join_reply(),
@@ -90,6 +98,9 @@ impl Setup {
                 recipients: limits.recipients,
                 json_depth: limits.json_depth,
                 join_timeout_ms: limits.join_timeout_ms,
+                resume_frames: limits.resume_frames,
+                resume_bytes: limits.resume_bytes,
+                resume_window_ms: limits.resume_window_ms,
             },
             heartbeat: Heartbeat {
                 interval_ms: settings.heartbeat.interval_ms,
@@ -99,13 +110,21 @@ impl Setup {
         }
     }
 
+    pub(super) fn bound(&self) -> Bound {
+        Bound { bytes: self.frame_bytes, fragments: self.fragments }
+    }
+
+    pub(super) fn resume_window_ms(&self) -> u64 {
+        self.limits.resume_window_ms
+    }
+
     /// The first frame of a connection.
     pub(super) fn welcome(&self, session: SessionId) -> TextFrame {
         server::welcome(&Welcome {
             session,
             version: env!("CARGO_PKG_VERSION"),
             node: &self.node,
-            features: &[],
+            features: &["resume"],
             limits: &self.limits,
             heartbeat: self.heartbeat,
         })
@@ -151,7 +170,7 @@ pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: Opened
     });
 }
 
-fn open_here<P: 'static>(opened: Opened<P>) {
+fn open_here<P: Send + 'static>(opened: Opened<P>) {
     let setup = SETUP.with_borrow(Clone::clone);
     if let Some(setup) = setup {
         pump::open(&setup, opened);

@@ -82,8 +82,8 @@ impl Rules {
         Self { phase: Phase::Outside, stay: 0, hint, draining: false }
     }
 
-    /// A `join`: the number of the stay to ask a seat for.
-    pub fn join(&mut self, room: &RoomName) -> Result<u32, Refused> {
+    /// Whether a `join` of that room is in order.
+    pub fn may_join(&self, room: &RoomName) -> Result<(), Refused> {
         if !matches!(self.phase, Phase::Outside) {
             return refuse(ErrorCode::AlreadyJoined, "this session is in a room, or on its way into one; leave first");
         }
@@ -96,9 +96,21 @@ impl Rules {
         if self.hint.as_ref().is_some_and(|hint| hint != room) {
             return refuse(ErrorCode::InvalidMessage, "room is not the one that the connection's ?room= named");
         }
+        Ok(())
+    }
+
+    /// A `join`: the number of the stay to ask a seat for.
+    pub fn join(&mut self, room: &RoomName) -> Result<u32, Refused> {
+        self.may_join(room)?;
         self.stay = self.stay.wrapping_add(1);
         self.phase = Phase::Joining { room: room.clone(), leave: None };
         Ok(self.stay)
+    }
+
+    /// The number of the present stay, or of the last one.
+    #[must_use]
+    pub fn stay(&self) -> u32 {
+        self.stay
     }
 
     /// The supervisor refused the seat. `false`: it refused a join that has ended in another way.
@@ -158,9 +170,9 @@ impl Rules {
                 self.phase = Phase::Inside(Arc::clone(snapshot));
                 Seen::Entered { leave }
             }
-            (Phase::Inside(current), News::Changed(..) | News::Updated(_))
+            (Phase::Inside(current), News::Changed(..) | News::Updated(_) | News::Resynced(_))
                 // One room, one list of ports: a namesake that was opened later has its own.
-                if Arc::ptr_eq(&current.updates, &snapshot.updates) =>
+                if Arc::ptr_eq(&current.port, &snapshot.port) =>
             {
                 *current = Arc::clone(snapshot);
                 Seen::Changed

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use super::link::Link;
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
 const PING: Bytes = Bytes::from_static(&[0x89, 0x00]);
 /// Sweeps come this often, or four times per heartbeat interval where that is shorter. A deadline is met within one.
 const PERIOD: Duration = Duration::from_secs(1);
+/// While the server drains: closings are to be spread, not gathered into one sweep a second.
+const DRAIN_PERIOD: Duration = Duration::from_millis(50);
 /// A sweep this much later than planned has seen a stopped process or a blocked arbiter, not silent clients.
 const LATE: Duration = Duration::from_secs(2);
 
@@ -28,6 +31,8 @@ thread_local! {
     /// Whether this arbiter's sessions were told to go: one that comes after that, from a handshake under way, is told
     /// at once.
     static DRAINING: Cell<bool> = const { Cell::new(false) };
+    /// Wakes the sweep when the drain begins.
+    static NOTICE: Rc<Notify> = Rc::new(Notify::new());
 }
 
 /// When pings are due.
@@ -85,22 +90,22 @@ impl Beat {
 
 /// Sweeps this arbiter's connections for ever. `index` names the arbiter in its reports.
 pub async fn run(index: usize, heartbeat: Heartbeat) {
-    let period = heartbeat.period();
-    let mut timer = tokio::time::interval(period);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut last = Instant::now();
     loop {
-        timer.tick().await;
+        let period = if DRAINING.get() { DRAIN_PERIOD } else { heartbeat.period() };
+        wait(period).await;
         let now = Instant::now();
         let late = now.saturating_duration_since(last).saturating_sub(period);
         last = now;
-        let (connections, joined) = LINKS.with_borrow(|links| {
+        let (connections, joined, parked) = LINKS.with_borrow(|links| {
             for link in links {
                 sweep(link, now, heartbeat, late > LATE);
             }
-            (links.len(), links.iter().filter(|link| link.joined.get()).count())
+            let attached = links.iter().filter(|link| link.attached()).count();
+            let joined = links.iter().filter(|link| link.inside.borrow().is_some()).count();
+            (attached, joined, links.len() - attached)
         });
-        telemetry::tally(|t| t.report(ArbiterReport { arbiter: index, connections, joined, tick_delay: late }));
+        telemetry::tally(|t| t.report(ArbiterReport { arbiter: index, connections, joined, parked, tick_delay: late }));
         if late > LATE {
             telemetry::emit(&Event::TickLate { arbiter: index, late });
         }
@@ -108,14 +113,23 @@ pub async fn run(index: usize, heartbeat: Heartbeat) {
     }
 }
 
+/// Waits for a sweep's time, or for the drain to begin.
+async fn wait(period: Duration) {
+    let began = NOTICE.with(Rc::clone);
+    // Whichever comes first: the next round looks for itself.
+    let _ = tokio::time::timeout(period, began.notified()).await;
+}
+
 fn sweep(link: &Link, now: Instant, heartbeat: Heartbeat, late: bool) {
-    let mut beat = link.beat.get();
-    match beat.next(link.was_heard(), now, heartbeat, late) {
-        Due::Nothing => {}
-        Due::Ping => ping(link),
-        Due::Timeout => link.cut.pull(EndReason::PingTimeout),
+    if link.attached() {
+        let mut beat = link.beat.get();
+        match beat.next(link.was_heard(), now, heartbeat, late) {
+            Due::Nothing => {}
+            Due::Ping => ping(link),
+            Due::Timeout => link.cut.pull(EndReason::PingTimeout),
+        }
+        link.beat.set(beat);
     }
-    link.beat.set(beat);
     if let Some((at, why)) = link.deadline.get()
         && now >= at
         && !late
@@ -128,18 +142,31 @@ fn sweep(link: &Link, now: Instant, heartbeat: Heartbeat, late: bool) {
 fn ping(link: &Link) {
     telemetry::tally(|t| t.pings_sent += 1);
     link.queue(PING);
-    // A jam or an error is the pump's to find: it waits for the socket either way.
-    let _ = link.flush();
+    link.flush();
 }
 
-/// Tells every session of this arbiter that the server goes, each with its place in a spread over `over`.
-pub fn drain(over: Duration) {
+/// An arbiter's part in a drain.
+#[derive(Debug, Clone, Copy)]
+pub struct Share {
+    /// The connections' ends are spread over this.
+    pub over: Duration,
+    /// Which of the arbiters this is, from 0.
+    pub arbiter: u32,
+    /// How many there are: their connections take places by turns.
+    pub arbiters: u32,
+    /// How many connections there are in all.
+    pub connections: u32,
+}
+
+/// Tells every session of this arbiter that the server goes, each with its place in the server's spread.
+pub fn drain(share: Share) {
     DRAINING.set(true);
+    NOTICE.with(|notice| notice.notify_one());
     let links = LINKS.with_borrow(Clone::clone);
-    let places = u32::try_from(links.len()).unwrap_or(u32::MAX).max(1);
     let now = Instant::now();
-    for (place, link) in (0_u32..).zip(&links) {
-        let after = over * place / places;
+    for (at, link) in (0_u32..).zip(&links) {
+        let place = at.saturating_mul(share.arbiters).saturating_add(share.arbiter);
+        let after = share.over.mul_f64((f64::from(place) / f64::from(share.connections.max(1))).min(1.0));
         link.deadline.set(Some((now + after, EndReason::ServerDraining)));
         if let Some(member) = link.member.get() {
             let close_after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);

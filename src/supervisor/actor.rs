@@ -16,7 +16,7 @@ use crate::{
         must_arrive,
         room::{Admit, Remove, RoomPorts},
         session::{Evict, Member, ToSession},
-        supervisor::{Join, JoinRefused, Leave, Seat, StopJoins, TakeCensus},
+        supervisor::{Join, JoinRefused, Leave, Reclaim, Seat, StopJoins, TakeCensus},
     },
     protocol::{LeaveReason, RoomName},
     telemetry,
@@ -154,6 +154,17 @@ impl Handler<Leave> for Supervisor {
 
     fn handle(&mut self, leave: Leave, _: &mut Self::Context) {
         self.leave(leave);
+    }
+}
+
+impl Handler<Reclaim> for Supervisor {
+    type Result = ();
+
+    /// A claim that nobody can answer is dropped, and that is the answer.
+    fn handle(&mut self, Reclaim { session, claim }: Reclaim, _: &mut Self::Context) {
+        if let Some(seated) = self.state.seated(session) {
+            seated.member.post(ToSession::Claim(claim));
+        }
     }
 }
 

@@ -136,6 +136,11 @@ impl<M, R: Clone> State<M, R> {
         Ok(granted)
     }
 
+    /// Whoever sits on this session's seat.
+    pub fn seated(&self, session: SessionId) -> Option<&M> {
+        self.seats.get(&session).map(|seat| &seat.member)
+    }
+
     /// Frees this session's seat. `None` when it has none: it was refused, it was evicted, or it has left before.
     pub fn leave(&mut self, session: SessionId, now: Instant) -> Option<Left<M, R>> {
         let room = self.seats.get(&session)?.room.clone();

@@ -26,6 +26,9 @@ pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Ta
             tally.join_rejections.add(code);
             count_attempt(attempt, Reconnection::Refused, tally);
         }
+        Event::SessionParked { .. } => tally.parked += 1,
+        Event::SessionResumed { result, .. } => tally.reconnections.add(result),
+        Event::ResumeRefused { .. } => tally.reconnections.add(Reconnection::NotFound),
         Event::PeerLeft { reason, stayed, .. } => {
             tally.leaves.add(reason);
             tally.stay.observe(stayed);
@@ -73,6 +76,7 @@ fn whom(event: &Event<'_>) -> Whom {
         Event::HandshakeRefused { ids, .. }
         | Event::ConnectionClosed { ids, .. }
         | Event::JoinRefused { ids, .. }
+        | Event::ResumeRefused { ids, .. }
         | Event::FrameRefused { ids, .. }
         | Event::ServerFault { ids, .. } => ids,
         Event::RoomLost { room, .. } => Ids { room: Some(room), ..Ids::default() },
@@ -139,7 +143,13 @@ mod tests {
     fn an_orderly_end_is_no_error_and_every_other_is_one() {
         for reason in EndReason::ALL {
             let event = Event::ConnectionClosed { ids: Ids::default(), reason, duration: Duration::ZERO };
-            let orderly = [EndReason::ClientClosed, EndReason::Disconnected, EndReason::ServerDraining];
+            let orderly = [
+                EndReason::ClientClosed,
+                EndReason::Disconnected,
+                EndReason::SessionTaken,
+                EndReason::ResumeExpired,
+                EndReason::ServerDraining,
+            ];
             assert_eq!(Fault::of(&event).is_none(), orderly.contains(&reason), "{reason:?}");
         }
     }

@@ -6,7 +6,7 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 use slog::{Level, Serializer};
 
 use super::{
-    Severity,
+    Reconnection, Severity,
     field::{Field, Ids},
 };
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, RoomName};
@@ -175,6 +175,31 @@ events! {
         /// What the client was told.
         code[""]: ErrorCode,
         /// The client's count of attempts to come back; 0 for a first join.
+        attempt: u32,
+    }
+    /// A session's socket is gone, and its seat is kept.
+    SessionParked = "session_parked", Info, "session parked" {
+        /// All of them.
+        ids: Ids<'a>,
+        /// How long its client is waited for.
+        window["window_ms"]: Duration,
+    }
+    /// A client came back to its session.
+    SessionResumed = "session_resumed", Info, "session resumed" {
+        /// All of them; the request is the one that the session began with.
+        ids: Ids<'a>,
+        /// Whether anything was missed.
+        result: Reconnection,
+        /// The client's count of attempts to come back.
+        attempt: u32,
+    }
+    /// A client came back to a session that is not there. At debug level, as [`Event::JoinRefused`].
+    ResumeRefused = "resume_refused", Debug, "resume refused" {
+        /// Request and session.
+        ids: Ids<'a>,
+        /// What the client was told.
+        code[""]: ErrorCode,
+        /// The client's count of attempts to come back.
         attempt: u32,
     }
     /// A peer is no longer in its room.

@@ -35,6 +35,7 @@ impl<'a> Fault<'a> {
             }
             Event::FrameRefused { code, detail, .. } => Some(Self::refusal(code, "handling a message", Some(detail))),
             Event::JoinRefused { code, .. } => Some(Self::refusal(code, "joining a room", None)),
+            Event::ResumeRefused { code, .. } => Some(Self::refusal(code, "resuming a session", None)),
             Event::ConnectionClosed { reason, .. } => error_of(reason)
                 .map(|code| Self::new(code, Severity::of(code), "keeping a connection", reason.label(), None)),
             Event::RoomLost { .. } => Some(Self::refusal(ErrorCode::Internal, "keeping a room", None)),
@@ -75,7 +76,11 @@ fn error_of(reason: EndReason) -> Option<ErrorCode> {
         EndReason::MessageTooLarge => Some(ErrorCode::MessageTooLarge),
         EndReason::ProtocolError | EndReason::BinaryMessage | EndReason::InvalidUtf8 => Some(ErrorCode::InvalidMessage),
         EndReason::Internal => Some(ErrorCode::Internal),
-        EndReason::ClientClosed | EndReason::Disconnected | EndReason::ServerDraining => None,
+        EndReason::ClientClosed
+        | EndReason::Disconnected
+        | EndReason::SessionTaken
+        | EndReason::ResumeExpired
+        | EndReason::ServerDraining => None,
     }
 }
 

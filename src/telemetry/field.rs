@@ -117,4 +117,4 @@ macro_rules! labels_are_fields {
         })+
     };
 }
-labels_are_fields!(EndReason, LeaveReason, ErrorCode, super::Severity);
+labels_are_fields!(EndReason, LeaveReason, ErrorCode, super::Reconnection, super::Severity);

@@ -20,9 +20,15 @@ label_set! {
 }
 
 label_set! {
-    /// How an attempt to come back (a `join` with `attempt` above 0) ended.
+    /// How an attempt to come back (a `join` with `resume`, or with `attempt` above 0) ended.
     Reconnection {
-        /// In a room again.
+        /// Resumed, and nothing was missed.
+        Resumed = "resumed",
+        /// Resumed, with the whole room instead of what was missed.
+        Incomplete = "incomplete",
+        /// There was no such session to resume.
+        NotFound = "not_found",
+        /// In a room again, as a new session.
         Joined = "joined",
         /// Refused.
         Refused = "refused",
@@ -61,6 +67,8 @@ impl Severity {
             | ErrorCode::NotInRoom
             | ErrorCode::PeerNotFound
             | ErrorCode::RateLimited
+            | ErrorCode::SessionNotFound
+            | ErrorCode::SessionTaken
             | ErrorCode::ServerDraining => Self::Low,
             ErrorCode::SlowConsumer | ErrorCode::PingTimeout | ErrorCode::RoomLimit | ErrorCode::OverCapacity => {
                 Self::Medium

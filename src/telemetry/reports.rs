@@ -11,6 +11,8 @@ pub struct ArbiterReport {
     pub connections: usize,
     /// Those of them that are in a room.
     pub joined: usize,
+    /// Sessions without a socket, that wait for their clients.
+    pub parked: usize,
     /// How much later than planned this tick came: how long something kept the thread from its work.
     pub tick_delay: Duration,
 }

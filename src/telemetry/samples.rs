@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use super::{Event, Ids, RequestId, Severity};
+use super::{Event, Ids, Reconnection, RequestId, Severity};
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId};
 
 const TOOK: Duration = Duration::from_micros(1500);
@@ -55,10 +55,13 @@ fn connection<'a>(ids: Ids<'a>, error: &'a io::Error) -> [Event<'a>; 7] {
     ]
 }
 
-fn rooms<'a>(ids: Ids<'a>, room: &'a RoomName) -> [Event<'a>; 6] {
+fn rooms<'a>(ids: Ids<'a>, room: &'a RoomName) -> [Event<'a>; 9] {
     [
         Event::PeerJoined { ids, peers: 2, attempt: 1 },
         Event::JoinRefused { ids, code: ErrorCode::RoomFull, attempt: 1 },
+        Event::SessionParked { ids, window: TOOK },
+        Event::SessionResumed { ids, result: Reconnection::Resumed, attempt: 1 },
+        Event::ResumeRefused { ids, code: ErrorCode::SessionNotFound, attempt: 1 },
         Event::PeerLeft { ids, reason: LeaveReason::Left, stayed: TOOK },
         Event::RoomOpened { room },
         Event::RoomEnded { room, lived: TOOK },

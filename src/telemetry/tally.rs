@@ -11,9 +11,9 @@ use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
     /// Messages read from clients.
-    pub messages_in: Counts<FrameKind, 19>,
+    pub messages_in: Counts<FrameKind, 21>,
     /// Messages put into clients' queues.
-    pub messages_out: Counts<FrameKind, 19>,
+    pub messages_out: Counts<FrameKind, 21>,
     /// Octets of messages read, without frame heads.
     pub bytes_in: u64,
     /// Octets of messages queued, with frame heads.
@@ -34,18 +34,20 @@ pub struct Tally {
     /// Connections opened.
     pub connections_opened: u64,
     /// Connections ended, by reason.
-    pub connections_closed: Counts<EndReason, 11>,
+    pub connections_closed: Counts<EndReason, 13>,
     /// How long they lasted.
     pub connection_duration: Buckets<13>,
     /// Handshakes refused.
-    pub handshakes_refused: Counts<ErrorCode, 19>,
+    pub handshakes_refused: Counts<ErrorCode, 21>,
 
     /// Joins granted.
     pub joins: u64,
+    /// Sessions that lost their socket and kept their seat.
+    pub parked: u64,
     /// Joins refused.
-    pub join_rejections: Counts<ErrorCode, 19>,
-    /// Joins with `attempt` above 0, by result.
-    pub reconnections: Counts<Reconnection, 2>,
+    pub join_rejections: Counts<ErrorCode, 21>,
+    /// Attempts to come back, by result.
+    pub reconnections: Counts<Reconnection, 5>,
     /// Stays in a room that ended, by reason.
     pub leaves: Counts<LeaveReason, 7>,
     /// How long they lasted.
@@ -60,7 +62,7 @@ pub struct Tally {
     pub room_lifetime: Buckets<13>,
 
     /// Errors by code, one row per [`Severity`].
-    pub errors: [Counts<ErrorCode, 19>; 4],
+    pub errors: [Counts<ErrorCode, 21>; 4],
     /// What the journal of errors is told.
     pub notes: Notes,
     /// Panics on any thread.
@@ -107,6 +109,7 @@ impl Tally {
             connection_duration: Buckets::new(&buckets::LIFETIME),
             handshakes_refused: Counts::new(),
             joins: 0,
+            parked: 0,
             join_rejections: Counts::new(),
             reconnections: Counts::new(),
             leaves: Counts::new(),
@@ -185,6 +188,7 @@ impl Tally {
 
     fn merge_rooms(&mut self, later: &Self) {
         self.joins += later.joins;
+        self.parked += later.parked;
         self.join_rejections.merge(&later.join_rejections);
         self.reconnections.merge(&later.reconnections);
         self.leaves.merge(&later.leaves);

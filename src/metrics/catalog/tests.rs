@@ -143,7 +143,7 @@ fn gauges_are_what_their_owners_last_said() {
     let mut report = |arbiter, connections, delay_ms, after| {
         let mut tally = Tally::new();
         let tick_delay = Duration::from_millis(delay_ms);
-        tally.report(ArbiterReport { arbiter, connections, joined: connections / 2, tick_delay });
+        tally.report(ArbiterReport { arbiter, connections, joined: connections / 2, parked: 1, tick_delay });
         state.merge(tally, start + Duration::from_secs(after), SystemTime::now());
     };
     report(0, 10, 700, 0);

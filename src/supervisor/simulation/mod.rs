@@ -265,7 +265,12 @@ impl World {
                 prop_assert!(self.rooms[at].mailbox.is_empty(), "nobody is sent to a room that has ended");
                 self.kill(at);
             }
-            Effect::TellUpdated(_) | Effect::Confirm(_) | Effect::CountStray(_) => {}
+            Effect::TellUpdated(_)
+            | Effect::TellAway(..)
+            | Effect::TellBack(_)
+            | Effect::Resync(_)
+            | Effect::Confirm(_)
+            | Effect::CountStray(_) => {}
         }
         Ok(())
     }

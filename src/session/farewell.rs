@@ -1,0 +1,94 @@
+//! The end of a socket that takes last words: `bye`, a close frame, FIN, and then what still comes is thrown away until
+//! the client hangs up. Closing a socket with unread octets would reset it, and the last words with it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use actix_http::ws::CloseReason;
+use tokio::time::Sleep;
+
+use super::{link::close_frame, outbox::Flushed, wire::Wire};
+use crate::protocol::{ByeAction, EndReason, server};
+
+/// How long the last words may take, and how long the client may take to hang up after them. Then the socket is reset.
+const GRACE: Duration = Duration::from_secs(2);
+/// Octets thrown away in one turn.
+const LINGER_READ: usize = 16 * 1024;
+/// When a client whose connection the server ended for its own reasons may come back: at once, but its own back-off rules.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+/// Ends a socket in the way that the reason asks for, in a task of its own.
+pub(super) fn close(mut wire: Wire, reason: EndReason, action: ByeAction) {
+    let last_words = match (wire.echo.take(), reason.close_code()) {
+        // The client closed first: its close frame is answered with the same.
+        (Some(echo), _) => echo,
+        (None, Some(code)) => {
+            if !wire.said_bye {
+                // A drain's time to come back is the closing itself.
+                let at_once = action == ByeAction::Disconnect || reason == EndReason::ServerDraining;
+                let retry_after_ms = if at_once { 0 } else { RETRY_AFTER_MS };
+                wire.outbox.push(server::bye(reason, action, retry_after_ms).into_bytes());
+            }
+            close_frame(Some(CloseReason { code: code.into(), description: Some(reason.as_str().to_owned()) }))
+        }
+        (None, None) => return wire.reset(),
+    };
+    wire.outbox.push(last_words);
+    actix_rt::spawn(Farewell { wire: Some(wire), finished: false, grace: Box::pin(tokio::time::sleep(GRACE)) });
+}
+
+struct Farewell {
+    wire: Option<Wire>,
+    finished: bool,
+    grace: Pin<Box<Sleep>>,
+}
+
+impl Future for Farewell {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.grace.as_mut().poll(cx).is_ready() {
+            if let Some(wire) = this.wire.take() {
+                wire.reset();
+            }
+            return Poll::Ready(());
+        }
+        let Some(wire) = this.wire.as_mut() else { return Poll::Ready(()) };
+        while !this.finished {
+            match wire.flush() {
+                Ok(Flushed::Empty) => {
+                    this.finished = true;
+                    wire.finish();
+                }
+                Ok(Flushed::Jammed) => {
+                    if ready!(wire.socket().poll_write_ready(cx)).is_err() {
+                        return Poll::Ready(());
+                    }
+                }
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+        throw_away(wire, cx)
+    }
+}
+
+fn throw_away(wire: &Wire, cx: &mut Context<'_>) -> Poll<()> {
+    let mut octets = [0; LINGER_READ];
+    if ready!(wire.socket().poll_read_ready(cx)).is_err() {
+        return Poll::Ready(());
+    }
+    match wire.socket().try_read(&mut octets) {
+        Ok(0) => Poll::Ready(()),
+        Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => Poll::Ready(()),
+        _ => {
+            // One read a turn: a client that goes on sending has two seconds, not the arbiter.
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The bookkeeping of a session that may be resumed: what was said and not acknowledged, what was handled, and which
+//! tokens are good. Counting as XMPP's stream management does (XEP-0198). No actix, no clock, no socket.
+//!
+//! Counted, from 1 after each `joined` that is not a complete resume: every frame but `joined`, `pong` and `bye` from the
+//! server, every frame but `join` and `ping` from the client.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::protocol::Secret;
+
+/// How much is kept for a client that does not acknowledge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// `limits.resume_frames`.
+    pub frames: usize,
+    /// `limits.resume_bytes`.
+    pub bytes: usize,
+}
+
+/// An `ack` that falls, or exceeds what was sent: the client's bookkeeping is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("ack falls, or exceeds what was sent")]
+pub struct BadAck;
+
+/// What a resume leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// Whether every frame after the client's `ack` is in `replay`. If not, there is no replay: the client gets the
+    /// whole room instead, and both counts begin anew.
+    pub complete: bool,
+    /// Frames of the client's that were handled, by the count that its token belongs to.
+    pub ack: u64,
+    /// What it has missed, oldest first.
+    pub replay: Vec<Bytes>,
+}
+
+/// Both counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    sent: u64,
+    acked: u64,
+    handled: u64,
+}
+
+impl Counts {
+    fn allow(&self, ack: u64) -> bool {
+        (self.acked..=self.sent).contains(&ack)
+    }
+}
+
+/// A token that is good until the client proves that the one after it has arrived.
+#[derive(Debug)]
+struct Former {
+    secret: Secret,
+    /// The counts that it goes with, where the numbering has begun anew since; else they are the ledger's own.
+    frozen: Option<Counts>,
+}
+
+/// The ledger of one stay.
+#[derive(Debug)]
+pub struct Ledger {
+    keep: Keep,
+    secret: Secret,
+    /// The latest token that the client is known to have, where that is not `secret`.
+    former: Option<Former>,
+    /// Whether any token of this stay was proven to have arrived.
+    confirmed: bool,
+    counts: Counts,
+    /// Frames `counts.sent - unacked.len() + 1 ..= counts.sent`.
+    unacked: VecDeque<Bytes>,
+    bytes: usize,
+    /// A frame that the client was to get never became one: its letter was refused.
+    gap: bool,
+}
+
+impl Ledger {
+    /// A stay that begins. `secret` goes out with its `joined`.
+    #[must_use]
+    pub fn new(keep: Keep, secret: Secret) -> Self {
+        Self {
+            keep,
+            secret,
+            former: None,
+            confirmed: false,
+            counts: Counts::default(),
+            unacked: VecDeque::new(),
+            bytes: 0,
+            gap: false,
+        }
+    }
+
+    /// A counted frame goes out, or would if there were a socket. Beyond the bounds the oldest is dropped: not to
+    /// acknowledge is no reason to be cut.
+    pub fn said(&mut self, frame: &Bytes) {
+        self.counts.sent += 1;
+        self.bytes += frame.len();
+        self.unacked.push_back(frame.clone());
+        while self.unacked.len() > self.keep.frames || self.bytes > self.keep.bytes {
+            self.drop_oldest();
+        }
+    }
+
+    /// A frame from the client that is counted was handled, whatever the answer.
+    pub fn handled(&mut self) {
+        self.counts.handled += 1;
+    }
+
+    /// Any frame from the client: it has this token, so the former one is good no more.
+    pub fn confirm(&mut self) {
+        self.confirmed = true;
+        self.former = None;
+    }
+
+    /// Frames of the client's that were handled, for `pong`.
+    #[must_use]
+    pub fn ack(&self) -> u64 {
+        self.counts.handled
+    }
+
+    /// The client has handled this many frames.
+    ///
+    /// # Errors
+    /// [`BadAck`]; nothing has changed then.
+    pub fn acked(&mut self, ack: u64) -> Result<(), BadAck> {
+        if !self.counts.allow(ack) {
+            return Err(BadAck);
+        }
+        self.counts.acked = ack;
+        while self.unacked.len() as u64 > self.counts.sent - ack {
+            self.drop_oldest();
+        }
+        if self.unacked.is_empty() {
+            // An idle peer holds nothing.
+            self.unacked = VecDeque::new();
+        }
+        Ok(())
+    }
+
+    /// Something that the client was to get is lost before it was counted: no resume of this count can be complete.
+    pub fn lost(&mut self) {
+        self.gap = true;
+    }
+
+    /// Whether the session may outlive its socket: a client that never showed that its `joined` arrived has nothing to
+    /// come back with.
+    #[must_use]
+    pub fn may_park(&self) -> bool {
+        self.confirmed
+    }
+
+    /// Whether a session may be resumed with this secret. Takes the same time whatever the answer.
+    #[must_use]
+    pub fn knows(&self, secret: &Secret) -> bool {
+        let current = self.secret.matches(secret);
+        let former = self.former.as_ref().is_some_and(|former| former.secret.matches(secret));
+        current | former
+    }
+
+    /// Whether a client that comes back with this secret can have handled `ack` frames.
+    #[must_use]
+    pub fn allows(&self, secret: &Secret, ack: u64) -> bool {
+        self.counts_of(secret).allow(ack)
+    }
+
+    /// The counts that a token goes with.
+    fn counts_of(&self, secret: &Secret) -> Counts {
+        let former = self.former.as_ref().filter(|_| !self.secret.matches(secret));
+        former.and_then(|former| former.frozen).unwrap_or(self.counts)
+    }
+
+    /// The client is back with a secret that this ledger [`knows`](Self::knows), and has handled `ack` frames. `next` is
+    /// the secret that goes out with the answer.
+    ///
+    /// # Errors
+    /// [`BadAck`]; nothing has changed then.
+    pub fn resume(&mut self, secret: &Secret, ack: u64, next: Secret) -> Result<Resumed, BadAck> {
+        let former = self.former.as_ref().filter(|_| !self.secret.matches(secret));
+        let frozen = former.and_then(|former| former.frozen);
+        let counts = self.counts_of(secret);
+        if !counts.allow(ack) {
+            return Err(BadAck);
+        }
+        let dropped = self.counts.sent - self.unacked.len() as u64;
+        let complete = frozen.is_none() && !self.gap && ack >= dropped;
+        self.former = Some(Former { secret: *secret, frozen: (!complete).then_some(counts) });
+        self.secret = next;
+        if complete {
+            self.acked(ack)?;
+        } else {
+            self.begin_anew();
+        }
+        Ok(Resumed { complete, ack: counts.handled, replay: self.unacked.iter().cloned().collect() })
+    }
+
+    /// Frames and octets that are kept.
+    #[must_use]
+    pub fn kept(&self) -> (usize, usize) {
+        (self.unacked.len(), self.bytes)
+    }
+
+    fn begin_anew(&mut self) {
+        self.counts = Counts::default();
+        self.unacked = VecDeque::new();
+        self.bytes = 0;
+        self.gap = false;
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(frame) = self.unacked.pop_front() {
+            self.bytes -= frame.len();
+        }
+    }
+}

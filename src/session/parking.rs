@@ -1,0 +1,48 @@
+//! A session without a socket: parked until its client comes back, or its time is up.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::{farewell, link::Link};
+use crate::{
+    messages::{must_arrive, room::FromSession},
+    protocol::{ByeAction, EndReason},
+    telemetry::{self, Event},
+};
+
+/// Whether the session outlives this.
+///
+/// A lost, silent or slow socket parks a session whose client can come back. One that is parked already is ended by its
+/// deadline and by the server's end; that its mailbox was too full for somebody's letter is only a gap.
+pub(super) fn may_park(link: &Link, reason: EndReason) -> bool {
+    let parks = match reason {
+        EndReason::Disconnected | EndReason::PingTimeout | EndReason::SlowConsumer => true,
+        EndReason::ClientClosed => !link.goodbye.get(),
+        _ => false,
+    };
+    parks && link.ledger.borrow().as_ref().is_some_and(|ledger| ledger.may_park())
+}
+
+/// Lets the socket go and keeps the seat.
+pub(super) fn park(link: &Link, reason: EndReason) {
+    let Some(wire) = link.detach(reason) else { return };
+    farewell::close(wire, reason, ByeAction::Resume);
+    // A drain's deadline stays.
+    if link.deadline.get().is_none_or(|(_, why)| why != EndReason::ServerDraining) {
+        link.deadline.set(Some((Instant::now() + link.window, EndReason::ResumeExpired)));
+    }
+    tell_room(link, |peer| FromSession::Away { peer, until_ms: epoch_ms(SystemTime::now() + link.window) });
+    link.with_ids(|ids| telemetry::emit(&Event::SessionParked { ids, window: link.window }));
+}
+
+/// Away and back must arrive; a room that is gone has told the supervisor's sweep, and the session hears of it.
+pub(super) fn tell_room(link: &Link, letter: impl FnOnce(crate::protocol::PeerId) -> FromSession) {
+    if let (Some(member), Some(place)) = (link.member.get(), link.inside.borrow().as_ref()) {
+        let _ = must_arrive(&place.port, letter(member.peer));
+    }
+}
+
+/// Milliseconds since the Unix epoch, as the wire says a time.
+fn epoch_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,200 @@
+//! A client that comes back: the session that reads its `join`, and the session that it resumes.
+
+use std::{rc::Rc, sync::Arc, time::Instant};
+
+use actix::{ActorFutureExt, AsyncContext, WrapFuture};
+use actix_rt::net::TcpStream;
+use actix_web_actors::ws::WebsocketContext;
+use tokio::sync::oneshot;
+
+use super::{
+    actor::Session,
+    farewell,
+    inbound::Inbound,
+    ledger::Ledger,
+    link::Handover,
+    parking::tell_room,
+    state::{Re, Refused},
+    wire::Wire,
+};
+use crate::{
+    messages::{
+        must_arrive,
+        room::FromSession,
+        session::{Claim, ClaimAnswer, Handoff, Resumption, Welcomed},
+        supervisor::Reclaim,
+    },
+    protocol::{
+        ByeAction, EndReason, ErrorCode, FrameKind, ResumeToken, RoomName, Secret,
+        client::ResumeRequest,
+        server::{self, ErrorFrame, Joined, Resumed},
+    },
+    telemetry::{self, Event, Reconnection},
+};
+
+/// An answer that waits for the whole room.
+#[derive(Debug)]
+pub(super) struct Resync {
+    /// The client's frames that were handled, by the count that is over.
+    ack: u64,
+    attempt: u32,
+}
+
+/// The session that reads the `join`.
+impl Session {
+    /// Asks the session that the token names whether it is this client's. Until the answer nothing more is read: after a
+    /// `join` that resumes, the client's next frame belongs to the other session.
+    pub(super) fn reclaim(
+        &mut self,
+        request: &ResumeRequest,
+        room: RoomName,
+        attempt: u32,
+        re: Re,
+        ctx: &mut WebsocketContext<Self>,
+    ) -> Result<(), Refused> {
+        self.rules.may_join(&room)?;
+        let Some(token) = request.token else {
+            self.no_such_session(attempt, re.as_deref());
+            return Ok(());
+        };
+        let (answer, answered) = oneshot::channel();
+        let claim = Claim { secret: token.secret, ack: request.ack, room, answer };
+        if !must_arrive(&self.setup.ports.reclaim, Reclaim { session: token.session, claim }) {
+            self.link.cut.pull(EndReason::Internal);
+        }
+        self.link.paused.set(true);
+        let claim = Resumption { secret: token.secret, ack: request.ack, re, attempt };
+        ctx.spawn(answered.into_actor(self).map(move |found, session, _| session.reclaimed(found.ok(), claim)));
+        Ok(())
+    }
+
+    fn reclaimed(&mut self, found: Option<ClaimAnswer>, claim: Resumption) {
+        let re = claim.re.as_deref();
+        match found {
+            Some(ClaimAnswer::Come(to)) => {
+                *self.link.handover.borrow_mut() = Some(Handover { to, claim });
+                return self.link.cut.wake();
+            }
+            Some(ClaimAnswer::BadAck) => {
+                self.refuse_resume(ErrorCode::InvalidMessage, "ack falls, or exceeds what was sent", claim.attempt, re);
+            }
+            None => self.no_such_session(claim.attempt, re),
+        }
+        self.link.paused.set(false);
+        self.link.cut.wake();
+    }
+
+    fn no_such_session(&self, attempt: u32, re: Option<&str>) {
+        self.refuse_resume(ErrorCode::SessionNotFound, "no such session: join without resume", attempt, re);
+    }
+
+    fn refuse_resume(&self, code: ErrorCode, message: &str, attempt: u32, re: Option<&str>) {
+        telemetry::emit(&Event::ResumeRefused { ids: self.ids(), code, attempt });
+        self.say_error_quietly(&ErrorFrame { re, ..ErrorFrame::new(code, message) });
+    }
+}
+
+/// The session that it resumes.
+impl Session {
+    /// Begins a stay that may be resumed: the secret for its `joined`.
+    pub(super) fn open_ledger(&self) -> Secret {
+        let secret = Secret::random();
+        *self.link.ledger.borrow_mut() = Some(Box::new(Ledger::new(self.setup.keep, secret)));
+        secret
+    }
+
+    pub(super) fn claim(&self, claim: Claim) {
+        let ledger = self.link.ledger.borrow();
+        let Some(ledger) = ledger.as_ref().filter(|ledger| ledger.knows(&claim.secret)) else { return };
+        let here = self.rules.room().is_ok_and(|snapshot| snapshot.room == claim.room);
+        let Some(me) = self.link.member.get().filter(|_| here) else { return };
+        let allowed = ledger.allows(&claim.secret, claim.ack);
+        let answer = if allowed { ClaimAnswer::Come(Arc::clone(me)) } else { ClaimAnswer::BadAck };
+        // Whoever asked may be gone by now.
+        let _ = claim.answer.send(answer);
+    }
+
+    /// Takes the socket of a client that came back.
+    pub(super) fn adopt(&mut self, handoff: Handoff, ctx: &mut WebsocketContext<Self>) {
+        let Handoff { socket, permit, opened, unread, claim } = handoff;
+        let Ok(socket) = TcpStream::from_std(socket) else { return };
+        let (reader, writer) = socket.into_split();
+        let wire = Wire::new(writer, permit, opened);
+        let next = Secret::random();
+        let outcome = self
+            .link
+            .ledger
+            .borrow_mut()
+            .as_mut()
+            .filter(|ledger| ledger.knows(&claim.secret))
+            .map(|ledger| ledger.resume(&claim.secret, claim.ack, next));
+        let Some(Ok(resumed)) = outcome else {
+            // The session left its room, or was resumed by somebody else, while the socket was on its way.
+            return farewell::close(wire, EndReason::Internal, ByeAction::Reconnect);
+        };
+        self.replace_socket(wire);
+        let inbound = Inbound::new(reader, Rc::clone(&self.link), &unread, self.setup.bound());
+        ctx.add_stream(inbound);
+        self.asked = Instant::now();
+        let answer = Resync { ack: resumed.ack, attempt: claim.attempt };
+        if resumed.complete {
+            self.say_resumed(next, &answer, true, None, claim.re.as_deref());
+            self.link.replay(resumed.replay);
+        } else {
+            self.ask_for_everybody(answer, next, claim.re);
+        }
+    }
+
+    /// The former socket, if it is still there, hears that it was replaced before the room hears of anything.
+    fn replace_socket(&self, wire: Wire) {
+        let former = self.link.detach(EndReason::SessionTaken);
+        let parked = former.is_none();
+        if let Some(former) = former {
+            farewell::close(former, EndReason::SessionTaken, ByeAction::Disconnect);
+        }
+        self.link.attach(wire, Instant::now());
+        self.link.paused.set(false);
+        self.due(None);
+        if parked {
+            tell_room(&self.link, |peer| FromSession::Back { peer });
+        }
+    }
+
+    fn ask_for_everybody(&mut self, answer: Resync, next: Secret, re: Re) {
+        self.link.paused.set(true);
+        let stay = self.rules.stay();
+        self.resync = Some(Box::new((answer, next)));
+        tell_room(&self.link, |peer| FromSession::Resync { peer, stay, re });
+        self.due(Some((self.setup.join_reply, EndReason::Internal)));
+    }
+
+    /// The whole room, for a client that has missed too much.
+    pub(super) fn resynced(&mut self, welcomed: &Welcomed) {
+        let Some(resync) = self.resync.take() else { return };
+        let (answer, next) = *resync;
+        self.due(None);
+        self.say_resumed(next, &answer, false, Some(welcomed), welcomed.re.as_deref());
+        self.link.paused.set(false);
+        self.link.cut.wake();
+        self.handle_early();
+    }
+
+    fn say_resumed(&self, secret: Secret, answer: &Resync, complete: bool, whole: Option<&Welcomed>, re: Option<&str>) {
+        let Ok(snapshot) = self.rules.room() else { return };
+        let token = ResumeToken { session: self.id, secret };
+        let joined = Joined {
+            re,
+            me: self.peer,
+            meta: whole.and_then(|whole| whole.meta.as_ref()),
+            room: &snapshot.room,
+            peers_json: whole.map(|whole| whole.peers.as_str()),
+            capacity: snapshot.capacity,
+            ice_servers_json: &self.setup.ice_servers,
+            resume: Some((&token, self.setup.resume_window_ms())),
+            resumed: Some(Resumed { complete, ack: answer.ack }),
+        };
+        self.link.say(FrameKind::Joined, server::joined(&joined));
+        let result = if complete { Reconnection::Resumed } else { Reconnection::Incomplete };
+        telemetry::emit(&Event::SessionResumed { ids: self.ids(), result, attempt: answer.attempt });
+    }
+}
