@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::{PATIENCE, TestPeer, TestServer, wire::Ended};
 
-const INTERVAL: Duration = Duration::from_millis(300);
+const INTERVAL: Duration = Duration::from_millis(500);
 
 fn server() -> TestServer {
     TestServer::set("heartbeat.interval_ms", INTERVAL.as_millis()).start()
@@ -19,24 +19,24 @@ fn server() -> TestServer {
 fn a_silent_peer_is_pinged_then_told_and_closed_with_4001() {
     let server = server();
     let mut witness = server.join("blue");
+    // It answers pings while it listens.
+    let watch = thread::spawn(move || (witness.hear("peer_joined").text("id"), witness.hear("peer_left")));
+    let since = Instant::now();
     let mut silent = server.connect();
     silent.answers_pings = false;
     silent.join("blue");
-    witness.hear_joined(&silent.id);
-    let name = silent.id.clone();
-    let watch = thread::spawn(move || witness.hear_left(&name, "timeout"));
-    let since = Instant::now();
     let bye = silent.hear_bye("ping_timeout", 4001);
     assert!(silent.pings >= 1, "it was asked before");
     assert!(since.elapsed() >= INTERVAL, "after {:?}", since.elapsed());
     assert_eq!((&bye["action"], bye["retryAfterMs"].is_u64()), (&json!("reconnect"), true), "{}", bye.text);
-    watch.join().expect("the witness");
+    let (joined, left) = watch.join().expect("the witness");
+    assert_eq!((&joined, &left["id"], &left["reason"]), (&silent.id, &json!(silent.id), &json!("timeout")));
 }
 
 #[test]
 fn the_welcome_tells_the_heartbeat() {
     let server = server();
-    assert_eq!(server.connect().welcome.unwrap()["heartbeat"], json!({"intervalMs": 300, "timeoutMs": 600}));
+    assert_eq!(server.connect().welcome.unwrap()["heartbeat"], json!({"intervalMs": 500, "timeoutMs": 1000}));
 }
 
 #[test]

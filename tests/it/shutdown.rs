@@ -148,8 +148,8 @@ fn who_leaves_its_room_while_it_drains_is_closed_at_its_place_all_the_same() {
 
 #[test]
 fn the_others_hear_why_a_peer_has_left() {
-    let server = draining().start();
-    let peers = server.join_all("blue", 4);
+    let server = draining().set("server.drain_ms", 5000).start();
+    let peers = server.join_all("blue", 6);
     server.terminate();
     let mut peers = by_place(peers);
     assert_eq!(peers.pop().unwrap().hear_at_last("peer_left")["reason"], "server_draining");
@@ -158,7 +158,7 @@ fn the_others_hear_why_a_peer_has_left() {
 #[test]
 fn a_join_while_draining_is_refused() {
     let server = draining().start();
-    let peers = (0..4).map(|_| server.connect()).collect();
+    let peers = (0..6).map(|_| server.connect()).collect();
     server.terminate();
     let mut late = by_place(peers).pop().unwrap();
     late.say(&json!({"type": "join", "room": "blue", "id": "late"}));
