@@ -13,9 +13,12 @@ cargo fmt --all --check
 
 step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
+cargo clippy --workspace --all-targets --locked --features fault-injection -- -D warnings
 
 step "unit and integration tests"
-cargo test --workspace --locked
+# Faults can be injected into this build, which is the tests' own; that no other takes them is tested after it.
+cargo test --workspace --locked --features fault-injection
+cargo test --locked --test it wedge
 
 step "end to end: Chromium and Prometheus"
 npm test --prefix tests/e2e

@@ -20,25 +20,26 @@ use crate::{
     arbiters::Arbiters,
     config::{Settings, machine_warnings},
     http::{
+        client::Clients,
         gate::{Gate, Phase},
         health::{self, Report, Subjects},
         listeners::{self, Public},
         routes::{Common, Ops, Probes},
     },
+    limits::Rate,
     messages::{must_arrive, room::RoomPorts, supervisor::StopJoins},
     metrics::{self, BuildInfo, Facts, Machine, MetricsActor},
     protocol::RoomName,
     room::Room,
     session::{self, Ports, Setup, tick},
     shutdown::{self, Plan},
-    supervisor::{SpawnRoom, Supervisor, state::Limits},
+    supervisor::{Shares, SpawnRoom, Supervisor, state::Limits},
     telemetry::{self, Event},
+    watchdog::{self, Patience, Subject, Vitals},
 };
 
-/// A supervisor that has not answered this many health checks in a row is dead.
-const DEAD_AFTER_CHECKS: u32 = 3;
-/// But never sooner than this, however often it is checked.
-const DEAD_AFTER_LEAST: Duration = Duration::from_secs(10);
+/// How often addresses are forgotten that do not use their limits any more.
+const FORGET_EVERY: Duration = Duration::from_secs(5);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -81,19 +82,25 @@ async fn serve(settings: Arc<Settings>, began: Instant) -> Result<(), StartError
     let addresses = (address_of(&public)?, address_of(&ops)?);
     let mut signals = Signals::listen()?;
 
-    let metrics = start_metrics(&settings)?;
+    let (metrics, metrics_arbiter) = start_metrics(&settings)?;
     let gate = Gate::new(settings.server.max_connections);
+    let (clients, vitals) = (Clients::new(&settings), Vitals::default());
     let arbiters = Arbiters::default();
     let supervisor = start_supervisor(&settings, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
     let common = Common {
-        probes: Probes { gate: gate.clone(), reports, started: began, dead_after: dead_after(&settings) },
+        probes: Probes { gate: gate.clone(), reports, started: began, vitals: vitals.clone() },
         slow_request: settings.http.slow_request(),
         behind_tls: settings.http.behind_tls,
     };
     let door = public_door(&settings, &gate, &arbiters, &supervisor);
-    let ports = Ops { scrape: metrics.clone().recipient(), errors: metrics.clone().recipient() };
-    let listeners = listeners::Listeners { public, ops, common, ports, door };
+    let ports = Ops {
+        scrape: metrics.clone().recipient(),
+        errors: metrics.clone().recipient(),
+        #[cfg(feature = "fault-injection")]
+        faults: supervisor.clone().recipient(),
+    };
+    let listeners = listeners::Listeners { public, ops, clients: clients.clone(), common, ports, door };
     let server =
         listeners::start(listeners, &settings).map_err(|source| StartError::Machine { what: "workers", source })?;
     let handle = server.handle();
@@ -108,6 +115,10 @@ async fn serve(settings: Arc<Settings>, began: Instant) -> Result<(), StartError
     });
     say_what_is_odd(&settings);
     all_enrolled(&arbiters, workers).await;
+    let watched = watched(&arbiters.all(), metrics_arbiter, &supervisor);
+    let patience = Patience { silent: settings.watchdog.silent(), exit: settings.watchdog.exit() };
+    watchdog::start(patience, watched, vitals.clone())
+        .map_err(|source| StartError::Machine { what: "the watchdog", source })?;
     let subjects = Subjects {
         census: supervisor.clone().recipient(),
         scrape: metrics.recipient(),
@@ -115,10 +126,12 @@ async fn serve(settings: Arc<Settings>, began: Instant) -> Result<(), StartError
         gate: gate.clone(),
     };
     actix_rt::spawn(health::run(subjects, settings.health.interval(), publish));
+    actix_rt::spawn(forget_addresses(clients));
     actix_rt::spawn(become_ready(gate.clone(), settings.server.ready_delay(), began));
 
     signals.first().await;
     let took = leave(&settings, &gate, &arbiters.all(), &supervisor).await;
+    vitals.dismiss();
     handle.stop(false).await;
     telemetry::emit(&Event::ServerStopped { took });
     Ok(())
@@ -152,11 +165,28 @@ fn address_of(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|source| StartError::Machine { what: "a listener", source })
 }
 
-fn dead_after(settings: &Settings) -> Duration {
-    (settings.health.interval() * DEAD_AFTER_CHECKS).max(DEAD_AFTER_LEAST)
+/// All whom the server cannot do without.
+fn watched(workers: &[ArbiterHandle], metrics: ArbiterHandle, supervisor: &Addr<Supervisor>) -> Vec<Subject> {
+    let workers =
+        workers.iter().enumerate().map(|(at, worker)| Subject::arbiter(format!("worker {at}"), worker.clone()));
+    let others = [
+        Subject::arbiter("main", Arbiter::current()),
+        Subject::arbiter("metrics", metrics),
+        Subject::supervisor(supervisor.clone().recipient()),
+    ];
+    workers.chain(others).collect()
 }
 
-fn start_metrics(settings: &Settings) -> Result<Addr<MetricsActor>, StartError> {
+async fn forget_addresses(clients: Clients) {
+    let mut timer = tokio::time::interval(FORGET_EVERY);
+    loop {
+        timer.tick().await;
+        let left = clients.sweep();
+        telemetry::tally(|t| t.addresses = Some(left));
+    }
+}
+
+fn start_metrics(settings: &Settings) -> Result<(Addr<MetricsActor>, ArbiterHandle), StartError> {
     let last_shutdown = shutdown::last_record(settings.state.dir.as_ref());
     if let Some(took) = last_shutdown {
         telemetry::emit(&Event::PreviousShutdown { took });
@@ -169,10 +199,11 @@ fn start_metrics(settings: &Settings) -> Result<Addr<MetricsActor>, StartError> 
         machine: Machine::read(),
     };
     let actor = MetricsActor::new(facts).map_err(StartError::Metrics)?;
-    let metrics = MetricsActor::start_in_arbiter(&Arbiter::new().handle(), move |_| actor);
+    let arbiter = Arbiter::new().handle();
+    let metrics = MetricsActor::start_in_arbiter(&arbiter, move |_| actor);
     // One per process: a second server in one process (there is none) would share the first one's metrics.
     let _ = telemetry::install_sink(metrics::sink(metrics.clone().recipient()));
-    Ok(metrics)
+    Ok((metrics, arbiter))
 }
 
 /// The configured limits, as they are exported.
@@ -195,6 +226,17 @@ fn limits(settings: &Settings) -> Vec<(&'static str, f64)> {
         ("resume_frames", gauge(limits.resume_frames)),
         ("resume_bytes", gauge(limits.resume_bytes)),
         ("resume_window_seconds", limits.resume_window().as_secs_f64()),
+        ("frame_rate", f64::from(limits.frame_rate)),
+        ("frame_burst", f64::from(limits.frame_burst)),
+        ("flood_timeout_seconds", limits.flood_timeout().as_secs_f64()),
+        ("handshake_rate", f64::from(limits.handshake_rate)),
+        ("handshake_burst", f64::from(limits.handshake_burst)),
+        ("http_rate", f64::from(limits.http_rate)),
+        ("http_burst", f64::from(limits.http_burst)),
+        ("connections_per_address", gauge(limits.connections_per_address)),
+        ("rooms_per_address", gauge(limits.rooms_per_address)),
+        ("joins_per_minute", f64::from(limits.joins_per_minute)),
+        ("addresses", gauge(limits.addresses)),
         ("join_timeout_seconds", limits.join_timeout().as_secs_f64()),
         ("join_reply_seconds", limits.join_reply().as_secs_f64()),
         ("heartbeat_interval_seconds", settings.heartbeat.interval().as_secs_f64()),
@@ -204,7 +246,13 @@ fn limits(settings: &Settings) -> Vec<(&'static str, f64)> {
 }
 
 fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> Addr<Supervisor> {
-    let limits = Limits { peers_per_room: settings.limits.peers_per_room, rooms: settings.limits.rooms };
+    let limits = &settings.limits;
+    let address = Shares {
+        joins: Rate::per_minute(limits.joins_per_minute),
+        rooms: limits.rooms_per_address,
+        addresses: limits.addresses,
+    };
+    let limits = Limits { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address };
     let spawn_room: SpawnRoom = Box::new(move |name, capacity| spawn_room(&arbiters, name, capacity));
     Supervisor::new(limits, spawn_room).start()
 }

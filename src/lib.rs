@@ -12,11 +12,13 @@
 //! | 0 | [`protocol`] | what travels on the wire: ids, client frames, server frames, errors, close codes. No actix |
 //! | 0 | [`config`] | the settings, one file per section |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
+//! | 1 | [`limits`] | token buckets, and what each address may do |
 //! | 2 | [`messages`] | what travels between actors, one file per receiver |
 //! | 3 | [`session`] | one peer: its socket, its queue, its view of the room |
 //! | 3 | [`room`] | one room: who is in it, in joining order |
 //! | 3 | [`supervisor`] | every seat and every room; the caps; churn |
 //! | 3 | [`metrics`] | the Prometheus registry |
+//! | 4 | [`watchdog`] | ends the process when a thread or the supervisor hangs |
 //! | 4 | [`http`] | the upgrade, the page, the probes, the operator's routes |
 //! | 5 | [`app`], [`shutdown`], [`arbiters`] | the wiring, and the way out |
 //!
@@ -53,11 +55,15 @@
 //! 3. [`supervisor::state`] and [`room::state`]: seats and rosters.
 //! 4. [`app`]: who lives where.
 //! 5. `session/pump.rs`: how a slow reader is kept from hurting anybody else.
+#[cfg(all(feature = "fault-injection", not(debug_assertions)))]
+compile_error!("fault-injection is for tests: a release build must not have it");
+
 pub mod app;
 pub mod arbiters;
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod limits;
 pub mod messages;
 pub mod metrics;
 pub mod probe;
@@ -67,3 +73,4 @@ pub mod session;
 pub mod shutdown;
 pub mod supervisor;
 pub mod telemetry;
+pub mod watchdog;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{kind::Kind, section::section, server::is_url_host};
+use super::{Network, kind::Kind, network::is_network, section::section, server::is_url_host};
 
 section! {
     /// Requests: who may make them from a browser, and how long they may take.
@@ -17,6 +17,13 @@ section! {
         /// Whether a proxy before this server speaks TLS to the clients: answers then carry HSTS.
         /// Off by default, since HSTS on a plain server would promise what it cannot keep.
         behind_tls: bool = false, Kind::Switch;
+
+        /// Proxies before this server: only what these add to `X-Forwarded-For` is believed, for the log and for limits.
+        /// None by default, because anybody can write that header; with a proxy that is not listed, its clients count as one.
+        trusted_proxies: Vec<String> = Vec::new(), Kind::List {
+            check: is_network,
+            allowed: "a list of IP addresses and networks in CIDR notation, none of them everybody",
+        };
 
         /// Time a client has to send the head of a request, counted from the connection's start.
         /// 5 s suffice on a bad mobile network, and end those who open connections to hold them.
@@ -34,6 +41,12 @@ section! {
 }
 
 impl Http {
+    /// [`Self::trusted_proxies`].
+    #[must_use]
+    pub fn trusted_networks(&self) -> Vec<Network> {
+        self.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect()
+    }
+
     /// [`Self::request_timeout_ms`].
     #[must_use]
     pub fn request_timeout(&self) -> Duration {

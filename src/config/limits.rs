@@ -68,6 +68,54 @@ section! {
         /// Time the server gives itself to answer a `join`; then the client gets `internal`.
         /// A join takes well below a millisecond: 5 s mean that an actor is gone.
         join_reply_ms: u64 = 5000, Kind::milliseconds(10);
+
+        /// Frames a second that one connection may send for long, control frames and fragments included; beyond, it is
+        /// read no faster. 50 are ten times what a mesh of ten peers needs once it stands.
+        frame_rate: u32 = 50, Kind::count(1, 1_000_000, "frames a second");
+
+        /// Frames that one connection may send at once, if it was quiet before.
+        /// The tenth peer of a mesh sends about 100 at once; 200 leave twice that.
+        frame_burst: u32 = 200, Kind::count(1, 1_000_000, "frames");
+
+        /// Time for which a connection may send faster than `frame_rate` without a pause; then it is closed with 4002.
+        /// 30 s are no burst any more: whatever sends like this is broken, or hostile.
+        flood_timeout_ms: u64 = 30_000, Kind::milliseconds(100);
+
+        /// Handshakes a second from one address (IPv6: from one /64) in the long run; beyond: 429.
+        /// 5 are more than people can do, and slow down who only opens connections.
+        handshake_rate: u32 = 5, Kind::count(1, 1_000_000, "handshakes a second");
+
+        /// Handshakes from one address at once, if it was quiet before.
+        /// 500, because a school is one address, and all of it comes back when its line does.
+        handshake_burst: u32 = 500, Kind::count(1, 1_000_000, "handshakes");
+
+        /// Other HTTP requests a second from one address in the long run, probes excepted; beyond: 429.
+        /// 10 load the page once a second.
+        http_rate: u32 = 10, Kind::count(1, 1_000_000, "requests a second");
+
+        /// Other HTTP requests from one address at once, if it was quiet before.
+        /// 100 load the page for a dozen people behind one address.
+        http_burst: u32 = 100, Kind::count(1, 1_000_000, "requests");
+
+        /// Connections of one address at a time; the next gets 429.
+        /// 2000 hold a large school, and leave four fifths of the server to others.
+        connections_per_address: usize = 2000, Kind::count(1, 1_000_000, "connections");
+
+        /// Rooms at a time that one address has opened; the next gets `room_limit`.
+        /// 1000 are its 2000 connections in pairs, and a tenth of the server's rooms.
+        rooms_per_address: usize = 1000, Kind::count(1, 1_000_000, "rooms");
+
+        /// Joins a minute from one address; the next gets `rate_limited`.
+        /// 6000 let a school of 2000 change rooms three times in a minute.
+        joins_per_minute: u32 = 6000, Kind::count(1, 1_000_000, "joins a minute");
+
+        /// Addresses that are remembered for the limits above; with more in play, the others are not counted.
+        /// 100 000 cost some 10 MB. Who has more addresses than that is stopped by the server's own caps.
+        addresses: usize = 100_000, Kind::count(1, 10_000_000, "addresses");
+
+        /// Whether the limits per address leave out clients on this machine (`127.0.0.0/8` and `::1`).
+        /// On, because load tests and probes come from there; if a proxy does, list it in `http.trusted_proxies`.
+        exempt_loopback: bool = true, Kind::Switch;
     }
 }
 
@@ -88,5 +136,11 @@ impl Limits {
     #[must_use]
     pub fn join_reply(&self) -> Duration {
         Duration::from_millis(self.join_reply_ms)
+    }
+
+    /// [`Self::flood_timeout_ms`].
+    #[must_use]
+    pub fn flood_timeout(&self) -> Duration {
+        Duration::from_millis(self.flood_timeout_ms)
     }
 }

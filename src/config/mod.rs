@@ -16,6 +16,7 @@ mod kind;
 mod layer;
 mod limits;
 mod log;
+mod network;
 mod ops;
 #[cfg(test)]
 mod reference;
@@ -27,6 +28,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod warnings;
+mod watchdog;
 
 use std::{ffi::OsString, fmt::Write, path::Path};
 
@@ -41,15 +43,17 @@ pub use self::{
     ice::{Ice, IceServer, Secret, Urls},
     limits::Limits,
     log::{Log, LogLevel},
+    network::Network,
     ops::Ops,
     server::Server,
     state::State,
     warnings::{machine_warnings, variable_warnings},
+    watchdog::Watchdog,
 };
 use self::{layer::Layer, rules::Origins, section::Section};
 
 /// Every section, in the order of the documents.
-const SECTIONS: [&Section; 9] = [
+const SECTIONS: [&Section; 10] = [
     &Server::SECTION,
     &Ops::SECTION,
     &Http::SECTION,
@@ -57,6 +61,7 @@ const SECTIONS: [&Section; 9] = [
     &Heartbeat::SECTION,
     &Log::SECTION,
     &Health::SECTION,
+    &Watchdog::SECTION,
     &Ice::SECTION,
     &State::SECTION,
 ];
@@ -79,6 +84,8 @@ pub struct Settings {
     pub log: Log,
     /// The periodic checks.
     pub health: Health,
+    /// How a server that hangs is found and ended.
+    pub watchdog: Watchdog,
     /// STUN and TURN servers for the clients.
     pub ice: Ice,
     /// What outlives the process.

@@ -15,7 +15,7 @@ pub(super) type Origins = BTreeMap<String, String>;
 
 /// Checks every rule.
 pub(super) fn check(settings: &Settings, origins: &Origins) -> Result<(), ConfigError> {
-    let rules = [ports, drain, heartbeat, longest_join, longest_relay, longest_joined];
+    let rules = [ports, drain, heartbeat, watchdog, longest_join, longest_relay, longest_joined];
     match rules.into_iter().find_map(|rule| rule(settings)) {
         Some(broken) => Err(broken.into_error(origins)),
         None => Ok(()),
@@ -63,6 +63,15 @@ fn heartbeat(settings: &Settings) -> Option<Broken> {
     (interval >= timeout).then(|| Broken {
         keys: vec![("heartbeat.interval_ms", interval), ("heartbeat.connection_timeout_ms", timeout)],
         allowed: "heartbeat.interval_ms below heartbeat.connection_timeout_ms".to_owned(),
+    })
+}
+
+/// Otherwise the process would end before anybody was told that something is wrong.
+fn watchdog(settings: &Settings) -> Option<Broken> {
+    let (silent, exit) = (settings.watchdog.silent_ms, settings.watchdog.exit_ms);
+    (silent >= exit).then(|| Broken {
+        keys: vec![("watchdog.silent_ms", silent), ("watchdog.exit_ms", exit)],
+        allowed: "watchdog.silent_ms below watchdog.exit_ms".to_owned(),
     })
 }
 
@@ -135,6 +144,7 @@ mod tests {
             |s| (s.server.port, s.ops.port) = (0, 0),
             |s| s.server.drain_ms = 24_999,
             |s| s.heartbeat.interval_ms = 299_999,
+            |s| s.watchdog.silent_ms = 3999,
             |s| s.limits.frame_bytes = 128 + 4096 + 256,
             |s| s.limits.frame_bytes = 131_072,
             |s| s.limits.peers_per_room = 31,
@@ -159,6 +169,7 @@ mod tests {
                 |s| s.heartbeat.interval_ms = 300_000,
                 "allowed: heartbeat.interval_ms below heartbeat.connection_timeout_ms",
             ),
+            (|s| s.watchdog.exit_ms = 1200, "allowed: watchdog.silent_ms below watchdog.exit_ms"),
             (|s| s.limits.frame_bytes = 4479, "limits.frame_bytes of at least 4480"),
             (|s| s.limits.frame_bytes = 131_073, "limits.frame_bytes of at most 131072"),
             (

@@ -79,7 +79,7 @@ fn every_structured_variable_sets_its_key_and_only_that() {
                 (min + 4000).to_string()
             }
             kind::Kind::Integer { max, .. }
-                if ["queue_bytes", "connection_timeout_ms", "drain_deadline_ms"].contains(&key.name) =>
+                if ["queue_bytes", "connection_timeout_ms", "drain_deadline_ms", "exit_ms"].contains(&key.name) =>
             {
                 max.to_string()
             }
@@ -87,6 +87,7 @@ fn every_structured_variable_sets_its_key_and_only_that() {
             kind::Kind::Switch => "true".to_owned(),
             kind::Kind::Text { .. } if key.name == "level" => "trace".to_owned(),
             kind::Kind::Text { .. } => "007a".to_owned(),
+            kind::Kind::List { .. } if key.name == "trusted_proxies" => "10.0.0.0/8, ::1".to_owned(),
             kind::Kind::List { .. } => "https://a.example, https://b.example".to_owned(),
             kind::Kind::IceServers => r#"[{"urls":["stun:a.example"]}]"#.to_owned(),
         };

@@ -7,6 +7,8 @@ use std::sync::{
     atomic::{AtomicU8, AtomicUsize, Ordering},
 };
 
+use crate::limits::Place;
+
 /// Where the server stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -32,7 +34,11 @@ struct Inner {
 
 /// One connection's place in the count; dropping it gives the place back.
 #[derive(Debug)]
-pub struct Permit(Arc<Inner>);
+pub struct Permit {
+    gate: Arc<Inner>,
+    #[expect(dead_code, reason = "held for its Drop: the place in its address's count")]
+    place: Place,
+}
 
 /// Why a connection is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,14 +89,15 @@ impl Gate {
         self.connections() >= self.0.limit
     }
 
-    /// A place for one more connection. A server that is still starting takes those who come without being advertised.
-    pub fn admit(&self) -> Result<Permit, Refusal> {
+    /// A place for one more connection, which keeps `place` as well. A server that is still starting takes those who come
+    /// without being advertised.
+    pub fn admit(&self, place: Place) -> Result<Permit, Refusal> {
         if self.phase() == Phase::Draining {
             return Err(Refusal::Draining);
         }
         let more = |count: usize| (count < self.0.limit).then_some(count + 1);
         match self.0.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, more) {
-            Ok(_) => Ok(Permit(Arc::clone(&self.0))),
+            Ok(_) => Ok(Permit { gate: Arc::clone(&self.0), place }),
             Err(_) => Err(Refusal::Full),
         }
     }
@@ -98,7 +105,7 @@ impl Gate {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+        self.gate.connections.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -109,13 +116,13 @@ mod tests {
     #[test]
     fn the_cap_holds_and_a_dropped_permit_makes_room() {
         let gate = Gate::new(2);
-        let first = gate.admit().unwrap();
-        let _second = gate.admit().unwrap();
+        let first = gate.admit(Place::uncounted()).unwrap();
+        let _second = gate.admit(Place::uncounted()).unwrap();
         assert!(gate.saturated());
-        assert_eq!(gate.admit().unwrap_err(), Refusal::Full);
+        assert_eq!(gate.admit(Place::uncounted()).unwrap_err(), Refusal::Full);
         drop(first);
         assert_eq!(gate.connections(), 1);
-        assert!(gate.admit().is_ok());
+        assert!(gate.admit(Place::uncounted()).is_ok());
     }
 
     #[test]
@@ -124,6 +131,6 @@ mod tests {
         gate.enter(Phase::Draining);
         gate.enter(Phase::Ready);
         assert_eq!(gate.phase(), Phase::Draining);
-        assert_eq!(gate.admit().unwrap_err(), Refusal::Draining);
+        assert_eq!(gate.admit(Place::uncounted()).unwrap_err(), Refusal::Draining);
     }
 }

@@ -72,15 +72,13 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// What the supervisor answered last.
     pub census: Census,
-    /// When it did: what liveness is judged by.
-    pub supervisor_seen: Instant,
 }
 
 impl Report {
     /// Before the first round.
     #[must_use]
     pub fn first() -> Self {
-        Self { checks: Vec::new(), census: Census::default(), supervisor_seen: Instant::now() }
+        Self { checks: Vec::new(), census: Census::default() }
     }
 
     /// The worst of all checks.
@@ -121,10 +119,9 @@ pub async fn run(subjects: Subjects, interval: Duration, publish: watch::Sender<
 
 async fn round(subjects: &Subjects, before: &Report) -> Report {
     let (supervisor, census) = supervisor(&subjects.census).await;
-    let supervisor_seen = if census.is_some() { Instant::now() } else { before.supervisor_seen };
     let checks =
         vec![supervisor, arbiters(&subjects.arbiters).await, metrics(&subjects.scrape).await, room(&subjects.gate)];
-    Report { checks, census: census.unwrap_or_else(|| before.census.clone()), supervisor_seen }
+    Report { checks, census: census.unwrap_or_else(|| before.census.clone()) }
 }
 
 async fn supervisor(port: &Recipient<TakeCensus>) -> (Check, Option<Census>) {

@@ -14,6 +14,7 @@ use actix_web::dev::AppConfig;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{
+    client::Clients,
     gate::{Gate, Permit},
     routes::{self, Common, Ops},
     upgrade::Door,
@@ -34,6 +35,8 @@ pub struct Listeners<D> {
     pub public: TcpListener,
     /// For operators.
     pub ops: TcpListener,
+    /// For whom the limits per address concern: those of the public port.
+    pub clients: Clients,
     /// For both apps.
     pub common: Common,
     /// For the operators' app.
@@ -65,7 +68,7 @@ pub fn start<D>(listeners: Listeners<D>, settings: &Settings) -> io::Result<Serv
 where
     D: Fn() -> Public + Clone + Send + 'static,
 {
-    let Listeners { public, ops, common, ports, door } = listeners;
+    let Listeners { public, ops, clients, common, ports, door } = listeners;
     let request_timeout = settings.http.request_timeout();
     let origins = settings.http.allowed_origins.clone();
     let room_name_bytes = settings.limits.room_name_bytes;
@@ -80,11 +83,11 @@ where
         .disable_signals()
         .listen("public", public, move || {
             let Public { gate, open } = door();
-            let door = Door::new(gate, origins.clone(), room_name_bytes, open);
-            let common = public_common.clone();
+            let door = Door::new(gate, clients.clone(), origins.clone(), room_name_bytes, open);
+            let (common, clients) = (public_common.clone(), clients.clone());
             service(request_timeout, options)
                 .upgrade(fn_service(move |(request, framed)| std::rc::Rc::clone(&door).serve(request, framed)))
-                .finish(map_config(routes::public(common), |()| AppConfig::default()))
+                .finish(map_config(routes::public(common, clients), |()| AppConfig::default()))
                 .tcp()
         })?
         .listen("ops", ops, move || {

@@ -7,6 +7,9 @@
 //! |---|---|
 //! | public (`server.host:port`) | `/ws`, `/` and its files, `/healthz`, `/readyz`, `/health` |
 //! | ops (`ops.host:port`) | `/metrics`, `/errors`, `/healthz`, `/readyz`, `/health` |
+pub mod client;
+#[cfg(feature = "fault-injection")]
+mod faults;
 pub mod gate;
 mod handshake;
 pub mod health;

@@ -3,19 +3,27 @@
 use std::time::{Duration, Instant};
 
 use actix_web::{
-    Error, HttpMessage,
+    Error, HttpMessage, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderMap, HeaderName, HeaderValue},
+    http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     middleware::Next,
     web,
 };
 
-use super::{page, request_id};
-use crate::telemetry::{self, Event, Ids, RequestId, method_label};
+use super::{
+    client::{Clients, retry_after_seconds},
+    page, request_id,
+};
+use crate::{
+    protocol::{ErrorCode, http_error},
+    telemetry::{self, Event, Ids, RequestId, method_label},
+};
 
 /// What the middleware depends on.
 pub(super) struct Observe {
+    /// For the limits per address, where there are any.
+    pub(super) clients: Option<Clients>,
     /// A request slower than this is logged.
     pub(super) slow_request: Duration,
     /// Whether TLS ends in front of us: only then HSTS makes sense (RFC 6797 section 7.2).
@@ -24,6 +32,8 @@ pub(super) struct Observe {
 
 /// The routes that are told apart in metrics and logs. Every other is a file of the page.
 const ROUTES: [&str; 6] = ["/ws", "/healthz", "/readyz", "/health", "/metrics", "/errors"];
+/// Those that no limit concerns: a balancer's probes must not depend on what else comes from its address.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/health"];
 /// Half a year.
 const HSTS: &str = "max-age=15768000";
 
@@ -37,7 +47,10 @@ pub(super) async fn observe(
     let id = request_id::of(request.headers());
     let method = method_label(request.method().as_str());
     request.extensions_mut().insert(id.clone());
-    let mut response = next.call(request).await?;
+    let mut response = match too_many(&policy, &request) {
+        Some(wait) => request.into_response(refusal(wait, &id)).map_into_right_body(),
+        None => next.call(request).await?.map_into_left_body(),
+    };
     let took = began.elapsed();
     let route = label(response.request().match_pattern().as_deref());
     let ids = Ids { request: Some(&id), ..Ids::default() };
@@ -48,6 +61,21 @@ pub(super) async fn observe(
     }
     dress(response.headers_mut(), &id, policy.behind_tls);
     Ok(response)
+}
+
+/// The time until this client's address may ask again, if it has asked too often.
+fn too_many(policy: &Observe, request: &ServiceRequest) -> Option<Duration> {
+    let clients = policy.clients.as_ref().filter(|_| !PROBES.contains(&request.path()))?;
+    let client = clients.identify(request.peer_addr()?, request.headers());
+    clients.request(client).err()
+}
+
+fn refusal(wait: Duration, id: &RequestId) -> HttpResponse {
+    let seconds = retry_after_seconds(wait);
+    let message = "more requests from this address than it may make";
+    let body = http_error(ErrorCode::RateLimited, message, Some(seconds * 1_000), &id.to_string());
+    let retry_after = (RETRY_AFTER, HeaderValue::from(seconds));
+    HttpResponse::TooManyRequests().content_type("application/json").insert_header(retry_after).body(body)
 }
 
 fn dress(headers: &mut HeaderMap, id: &RequestId, behind_tls: bool) {

@@ -21,6 +21,9 @@ pub struct Ops {
     pub scrape: Recipient<Scrape>,
     /// `/errors`.
     pub errors: Recipient<TakeErrors>,
+    /// `/fault/…`, in test builds only.
+    #[cfg(feature = "fault-injection")]
+    pub faults: Recipient<crate::messages::supervisor::Fault>,
 }
 
 /// Prometheus text format 0.0.4.

@@ -1,9 +1,6 @@
 //! `/healthz`, `/readyz`, `/health`: answered from what is known already, so that they answer whatever goes on.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use serde::Serialize;
@@ -13,6 +10,7 @@ use super::{
     gate::{Gate, Phase},
     health::{self, Check, Report, Status},
 };
+use crate::watchdog::Vitals;
 
 /// What the probes look at. Cloning shares it.
 #[derive(Clone)]
@@ -23,8 +21,8 @@ pub struct Probes {
     pub reports: watch::Receiver<Arc<Report>>,
     /// When the server started.
     pub started: Instant,
-    /// A supervisor that has not answered a check for this long is dead, and the process with it.
-    pub dead_after: Duration,
+    /// What the watchdog saw.
+    pub vitals: Vitals,
 }
 
 /// The user's health document.
@@ -43,13 +41,12 @@ struct Health<'a> {
     checks: &'a [Check],
 }
 
-/// Liveness: the process runs, and its supervisor answered lately. Asks nothing outside the process.
+/// Liveness: every thread and the supervisor answer the watchdog. Asks nothing outside the process, and waits for nobody.
 pub(super) async fn healthz(probes: web::Data<Probes>) -> HttpResponse {
-    let alive = probes.reports.borrow().supervisor_seen.elapsed() < probes.dead_after;
-    if alive {
+    if probes.vitals.alive() {
         plain(StatusCode::OK, "ok")
     } else {
-        plain(StatusCode::SERVICE_UNAVAILABLE, "the supervisor does not answer")
+        plain(StatusCode::SERVICE_UNAVAILABLE, "a part of the server does not answer")
     }
 }
 

@@ -13,6 +13,7 @@ use actix_web::{
 };
 
 use super::{
+    client::Clients,
     observe::{Observe, observe},
     ops, page, probes,
 };
@@ -39,6 +40,7 @@ pub struct Common {
 /// The app behind the public listener.
 pub fn public(
     common: Common,
+    clients: Clients,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -48,7 +50,7 @@ pub fn public(
         InitError = (),
     >,
 > {
-    base(common, |config| {
+    base(common, Some(clients), |config| {
         config.route("/ws", web::to(no_handshake));
         for file in &page::FILES {
             config.route(file.path, read().to(move || std::future::ready(serve_file(file))));
@@ -69,7 +71,10 @@ pub fn operator(
         InitError = (),
     >,
 > {
-    base(common, move |config| {
+    // Operators are few, and a scrape must not be refused: their listener has no limits per address.
+    base(common, None, move |config| {
+        #[cfg(feature = "fault-injection")]
+        config.route("/fault/{what}", web::post().to(super::faults::inject));
         config
             .app_data(web::Data::new(ports))
             .route("/metrics", read().to(ops::metrics))
@@ -79,6 +84,7 @@ pub fn operator(
 
 fn base(
     common: Common,
+    clients: Option<Clients>,
     more: impl FnOnce(&mut web::ServiceConfig),
 ) -> App<
     impl ServiceFactory<
@@ -89,7 +95,7 @@ fn base(
         InitError = (),
     >,
 > {
-    let policy = Observe { slow_request: common.slow_request, behind_tls: common.behind_tls };
+    let policy = Observe { clients, slow_request: common.slow_request, behind_tls: common.behind_tls };
     App::new()
         .app_data(web::Data::new(policy))
         .app_data(web::Data::new(common.probes))

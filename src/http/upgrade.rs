@@ -1,6 +1,10 @@
 //! From an HTTP request to a session: admission, handshake, 101, and the socket is the session's.
 
-use std::{net::SocketAddr, rc::Rc, time::Instant};
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use actix_codec::Framed;
 use actix_http::HttpMessage;
@@ -16,6 +20,7 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 
 use super::{
+    client::{Client, Clients, retry_after_seconds},
     gate::{Gate, Permit, Refusal},
     handshake::{self, Accepted, Policy, Refused},
     request_id,
@@ -26,9 +31,9 @@ use crate::{
     telemetry::{self, Event, Ids, RequestId},
 };
 
-/// After this many seconds a refused client may try again: a full server's connections come and go, a draining one is
+/// After this a refused client may try again: a full server's connections come and go, a draining one is
 /// being replaced.
-const RETRY_AFTER_SECONDS: u64 = 5;
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The route in metrics and logs.
 const ROUTE: &str = "/ws";
 
@@ -46,6 +51,7 @@ impl From<Gone> for Response<BoxBody> {
 /// What the upgrade service of one arbiter needs.
 pub struct Door {
     gate: Gate,
+    clients: Clients,
     policy: Policy,
     /// Takes the connection, on this arbiter or another.
     open: Box<dyn Fn(Opened<Permit>)>,
@@ -55,22 +61,21 @@ impl Door {
     /// `open` gives the accepted socket to a session.
     pub fn new(
         gate: Gate,
+        clients: Clients,
         allowed_origins: Vec<String>,
         room_name_bytes: usize,
         open: impl Fn(Opened<Permit>) + 'static,
     ) -> Rc<Self> {
         let policy = Policy { allowed_origins, room_name_bytes };
-        Rc::new(Self { gate, policy, open: Box::new(open) })
+        Rc::new(Self { gate, clients, policy, open: Box::new(open) })
     }
 
     /// Serves one upgrade request. An error is the socket's: there is nobody left to tell.
     pub async fn serve(self: Rc<Self>, request: Request, mut framed: Framed<TcpStream, h1::Codec>) -> Result<(), Gone> {
         let began = Instant::now();
         let id = request_id::of(request.headers());
-        let remote = remote(&request, &framed);
-        let checked = handshake::check(request.head(), &self.policy);
-        let admitted = checked.and_then(|accepted| Ok((accepted, self.gate.admit().map_err(refused_at_the_gate)?)));
-        let status = match admitted {
+        let client = self.clients.identify(peer(&request, &framed), request.headers());
+        let status = match self.admit(&request, client) {
             Ok((accepted, permit)) => {
                 switch(&request, &accepted, &id, &mut framed).await?;
                 let parts = framed.into_parts();
@@ -78,18 +83,18 @@ impl Door {
                 (self.open)(Opened {
                     socket: parts.io,
                     unread: parts.read_buf.to_vec(),
-                    remote,
+                    remote: client.remote,
+                    origin: client.origin,
                     request: id.clone(),
                     hint: accepted.hint,
                     permit,
                 });
                 StatusCode::SWITCHING_PROTOCOLS
             }
-            Err(refused) => {
-                let status = refused.status;
-                report(&refused, &id, remote);
-                refuse(&refused, &id, &mut framed).await?;
-                status
+            Err(denied) => {
+                report(&denied.refused, &id, client.remote);
+                refuse(&denied, &id, &mut framed).await?;
+                denied.refused.status
             }
         };
         telemetry::emit(&Event::HttpServed {
@@ -101,19 +106,49 @@ impl Door {
         });
         Ok(())
     }
+
+    /// The cheapest check first, and nothing is held that a later check could refuse.
+    fn admit(&self, request: &Request, client: Client) -> Result<(Accepted, Permit), Denied> {
+        let too_fast = |wait| too_many("more handshakes from this address than it may make", wait);
+        self.clients.handshake(client).map_err(too_fast)?;
+        let accepted = handshake::check(request.head(), &self.policy)?;
+        let place = self.clients.connect(client);
+        let place = place.ok_or_else(|| too_many("this address holds as many connections as it may", RETRY_AFTER))?;
+        let permit = self.gate.admit(place).map_err(refused_at_the_gate)?;
+        Ok((accepted, permit))
+    }
 }
 
-fn remote(request: &Request, framed: &Framed<TcpStream, h1::Codec>) -> SocketAddr {
+/// A handshake that is answered with an error.
+struct Denied {
+    refused: Refused,
+    /// When the same may be tried again.
+    retry_after: Option<Duration>,
+}
+
+impl From<Refused> for Denied {
+    fn from(refused: Refused) -> Self {
+        Self { refused, retry_after: None }
+    }
+}
+
+fn peer(request: &Request, framed: &Framed<TcpStream, h1::Codec>) -> SocketAddr {
     let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
     request.peer_addr().or_else(|| framed.io_ref().peer_addr().ok()).unwrap_or(unknown)
 }
 
-fn refused_at_the_gate(refusal: Refusal) -> Refused {
+fn too_many(message: &'static str, wait: Duration) -> Denied {
+    let refused = Refused { status: StatusCode::TOO_MANY_REQUESTS, code: ErrorCode::RateLimited, message };
+    Denied { refused, retry_after: Some(wait) }
+}
+
+fn refused_at_the_gate(refusal: Refusal) -> Denied {
     let (code, message) = match refusal {
         Refusal::Full => (ErrorCode::OverCapacity, "the server holds as many connections as it may"),
         Refusal::Draining => (ErrorCode::ServerDraining, "the server is going away"),
     };
-    Refused { status: StatusCode::SERVICE_UNAVAILABLE, code, message }
+    let refused = Refused { status: StatusCode::SERVICE_UNAVAILABLE, code, message };
+    Denied { refused, retry_after: Some(RETRY_AFTER) }
 }
 
 fn report(refused: &Refused, id: &RequestId, remote: SocketAddr) {
@@ -144,9 +179,9 @@ async fn switch(
 }
 
 /// Answers with the error as JSON and hangs up.
-async fn refuse(refused: &Refused, id: &RequestId, framed: &mut Framed<TcpStream, h1::Codec>) -> Result<(), Gone> {
-    let unavailable = refused.status == StatusCode::SERVICE_UNAVAILABLE;
-    let retry_after = unavailable.then_some(RETRY_AFTER_SECONDS);
+async fn refuse(denied: &Denied, id: &RequestId, framed: &mut Framed<TcpStream, h1::Codec>) -> Result<(), Gone> {
+    let Denied { refused, retry_after } = denied;
+    let retry_after = retry_after.map(retry_after_seconds);
     let body = Bytes::from(http_error(refused.code, refused.message, retry_after.map(|s| s * 1_000), &id.to_string()));
     let mut response = Response::build(refused.status);
     response

@@ -26,6 +26,9 @@ pub enum ToSession {
     Claim(Claim),
     /// From that session's pump.
     Adopt(Box<Handoff>),
+    /// From the supervisor of a test build: panic.
+    #[cfg(feature = "fault-injection")]
+    Panic,
 }
 
 /// One `signal`, already encoded, from a peer of the same room. The receiver drops and counts what comes from a peer

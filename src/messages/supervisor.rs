@@ -1,11 +1,14 @@
 //! Letters to the supervisor. Handled in `supervisor/actor.rs`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix::Message;
 
 use super::session::{Claim, Member};
-use crate::protocol::{ErrorCode, LeaveReason, Meta, RoomName, SessionId};
+use crate::{
+    limits::Subnet,
+    protocol::{ErrorCode, LeaveReason, Meta, RoomName, SessionId},
+};
 
 /// From a session, a request: a seat in that room, please.
 #[derive(Debug, Message)]
@@ -24,6 +27,8 @@ pub struct Join {
     /// The session's own number of this stay. It comes back in `joined` and in an eviction, so that the session can tell
     /// news of this stay from news of a former one.
     pub stay: u32,
+    /// Where it comes from, for the limits per address; `None`: they do not concern it.
+    pub origin: Option<Subnet>,
 }
 
 /// The answer to a [`Join`] that was granted. The session is in the room when its first roster comes, which may be before
@@ -37,10 +42,22 @@ pub struct Seat {
 /// The answer to a [`Join`] that was not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JoinRefused {
-    /// `room_full`, `room_limit`, `already_joined`, `server_draining` or `internal`.
+    /// `room_full`, `room_limit`, `rate_limited`, `already_joined`, `server_draining` or `internal`.
     pub code: ErrorCode,
     /// The cap that was met, for the message; 0 where none was.
     pub limit: usize,
+    /// With `rate_limited`: when the next join may come.
+    pub retry_after: Option<Duration>,
+    /// Whether it was the cap of one address, and not the server's.
+    pub of_address: bool,
+}
+
+impl JoinRefused {
+    /// With that code, because of that cap of the room's or the server's.
+    #[must_use]
+    pub fn new(code: ErrorCode, limit: usize) -> Self {
+        Self { code, limit, retry_after: None, of_address: false }
+    }
 }
 
 /// From a session, must arrive, idempotent: free its seat, if it has one. Sent for the `leave` frame and from `stopped()`.
@@ -73,6 +90,24 @@ pub struct StopJoins;
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Census")]
 pub struct TakeCensus;
+
+/// From the watchdog, must arrive (one at a time): run this. That it runs is the answer.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Ping(pub Box<dyn FnOnce() + Send>);
+
+/// From the ops listener of a test build, may be refused: fail, or make somebody fail. Nothing sends it in any other build.
+#[cfg(feature = "fault-injection")]
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub enum Fault {
+    /// The supervisor panics.
+    SupervisorPanic,
+    /// The supervisor and its thread hang.
+    SupervisorStall,
+    /// That session panics.
+    SessionPanic(SessionId),
+}
 
 /// The supervisor's truth.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -22,6 +22,8 @@ pub mod close_code {
     pub const PING_TIMEOUT: u16 = 4001;
     /// The session was taken over on another socket.
     pub const SESSION_TAKEN: u16 = 4500;
+    /// Faster than `limits.frame_rate` for `limits.flood_timeout_ms` on end.
+    pub const RATE_LIMITED: u16 = 4002;
 }
 
 /// Why a connection ended. One per connection, in its log line and in `switchboard_connections_closed_total{reason}`.
@@ -46,6 +48,8 @@ pub enum EndReason {
     InvalidUtf8,
     /// A message longer than `limits.frame_bytes`.
     MessageTooLarge,
+    /// The client sent faster than `limits.frame_rate` for `limits.flood_timeout_ms` on end.
+    RateLimited,
     /// The session was taken over on another socket; this is the old one's end.
     SessionTaken,
     /// Nobody took the session over while it was parked. There is no socket to tell it to.
@@ -58,7 +62,7 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason, for metrics and documents.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ClientClosed,
         Self::Disconnected,
         Self::PingTimeout,
@@ -68,6 +72,7 @@ impl EndReason {
         Self::BinaryMessage,
         Self::InvalidUtf8,
         Self::MessageTooLarge,
+        Self::RateLimited,
         Self::SessionTaken,
         Self::ResumeExpired,
         Self::ServerDraining,
@@ -89,6 +94,7 @@ impl EndReason {
             Self::MessageTooLarge => "message_too_large",
             Self::SessionTaken => "session_taken",
             Self::ResumeExpired => "resume_expired",
+            Self::RateLimited => "rate_limited",
             Self::ServerDraining => "server_draining",
             Self::Internal => "internal",
         }
@@ -108,6 +114,7 @@ impl EndReason {
             Self::InvalidUtf8 => Some(close_code::INVALID_PAYLOAD),
             Self::MessageTooLarge => Some(close_code::TOO_BIG),
             Self::SessionTaken => Some(close_code::SESSION_TAKEN),
+            Self::RateLimited => Some(close_code::RATE_LIMITED),
             Self::ServerDraining => Some(close_code::SERVICE_RESTART),
             Self::Internal => Some(close_code::INTERNAL),
         }
@@ -128,6 +135,7 @@ impl EndReason {
             | Self::JoinTimeout
             | Self::SlowConsumer
             | Self::ResumeExpired
+            | Self::RateLimited
             | Self::ServerDraining
             | Self::Internal => ByeAction::Reconnect,
         }
@@ -142,9 +150,12 @@ impl EndReason {
             Self::Disconnected | Self::JoinTimeout | Self::SessionTaken => LeaveReason::Disconnected,
             Self::PingTimeout | Self::ResumeExpired => LeaveReason::Timeout,
             Self::SlowConsumer => LeaveReason::SlowConsumer,
-            Self::ProtocolError | Self::BinaryMessage | Self::InvalidUtf8 | Self::MessageTooLarge | Self::Internal => {
-                LeaveReason::Error
-            }
+            Self::ProtocolError
+            | Self::BinaryMessage
+            | Self::InvalidUtf8
+            | Self::MessageTooLarge
+            | Self::RateLimited
+            | Self::Internal => LeaveReason::Error,
             Self::ServerDraining => LeaveReason::ServerDraining,
         }
     }

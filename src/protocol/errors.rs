@@ -102,7 +102,7 @@ pub enum ErrorCode {
     NotInRoom,
     /// The addressed peer (or, with `peers`, some of them) is not in the room.
     PeerNotFound,
-    /// The room has too much waiting.
+    /// Too much at once: frames of this connection, joins or requests of this address (HTTP 429), or what waits in a room.
     RateLimited,
     /// No session answers to that resume token; a plain `join` is the way in.
     SessionNotFound,

@@ -40,7 +40,11 @@ impl Room {
     /// Starts a room on that arbiter. It lives until its last peer is removed; `capacity` is what clients are told, the
     /// supervisor enforces it.
     pub fn open(on: &ArbiterHandle, name: RoomName, capacity: usize) -> RoomPorts {
+        #[cfg(feature = "fault-injection")]
+        let enlisted = name.clone();
         let room = Self::start_in_arbiter(on, move |ctx| Self::new(name, capacity, ctx.address().recipient()));
+        #[cfg(feature = "fault-injection")]
+        super::faults::enlist(enlisted, room.clone().recipient());
         RoomPorts { admit: room.clone().recipient(), remove: room.recipient() }
     }
 

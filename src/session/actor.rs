@@ -181,6 +181,8 @@ impl Handler<ToSession> for Session {
             ToSession::Drain(drain) => self.drain(drain),
             ToSession::Claim(claim) => self.claim(claim),
             ToSession::Adopt(handoff) => self.adopt(*handoff, ctx),
+            #[cfg(feature = "fault-injection")]
+            ToSession::Panic => panic!("a fault was injected"),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use actix_codec::Decoder;
@@ -20,15 +21,19 @@ use tokio::{
 };
 
 use super::{
+    Setup,
     fragments::{self, Assembly, Bound},
     guard::{self, Head, LEAST_READ},
     link::Link,
+    pace::Pace,
 };
 use crate::protocol::EndReason;
 
 /// What one call may read, and what a session may handle before it gives its arbiter's turn back: a flooder must not
 /// starve its neighbours.
 const TURN: usize = 64 * 1024;
+/// What one call may read from a connection that is too fast: what it sent ahead waits in the kernel, not here.
+const SHORT_READ: usize = 4 * 1024;
 
 thread_local! {
     /// One read buffer per arbiter. A session borrows it for a read and hands on slices of it; once they are handled,
@@ -49,6 +54,7 @@ pub(super) struct Inbound {
     /// Whether `rest` is this session's own small copy of a partial frame, and not a slice of the arbiter's buffer.
     own: bool,
     assembly: Option<Box<Assembly>>,
+    pace: Pace,
     /// Octets read in this turn.
     turn: usize,
 }
@@ -69,7 +75,8 @@ pub(super) fn end_reason(error: &ProtocolError) -> EndReason {
 }
 
 impl Inbound {
-    pub(super) fn new(socket: OwnedReadHalf, link: Rc<Link>, unread: &[u8], bound: Bound) -> Self {
+    pub(super) fn new(socket: OwnedReadHalf, link: Rc<Link>, unread: &[u8], setup: &Setup, now: Instant) -> Self {
+        let bound = setup.bound();
         Self {
             epoch: link.epoch.get(),
             socket,
@@ -79,6 +86,7 @@ impl Inbound {
             rest: BytesMut::from(unread),
             own: true,
             assembly: None,
+            pace: Pace::new(Rc::clone(&setup.pace), now),
             turn: 0,
         }
     }
@@ -87,7 +95,12 @@ impl Inbound {
     fn decode(&mut self) -> Result<Option<Message>, ProtocolError> {
         loop {
             match guard::inspect(&self.rest, self.bound.bytes)? {
-                Head::Frame(length) if length <= self.rest.len() => {}
+                Head::Frame(length) if length <= self.rest.len() => {
+                    if !self.pace.take(&self.link) {
+                        self.keep_partial();
+                        return Ok(None);
+                    }
+                }
                 // The codec still looks at the head: a wrong mask, opcode or reserved bit need not wait for the payload.
                 _ => {
                     if self.rest.len() >= 2 {
@@ -118,7 +131,7 @@ impl Inbound {
         }))
     }
 
-    /// Copies a partial frame off the arbiter's buffer, which it would otherwise keep for itself.
+    /// Copies a partial frame, or frames that wait for a token, off the arbiter's buffer, which it would otherwise keep for itself.
     fn keep_partial(&mut self) {
         if !self.own {
             self.rest = BytesMut::from(&self.rest[..]);
@@ -128,12 +141,13 @@ impl Inbound {
 
     /// Reads once into the arbiter's buffer, behind what is left of the last read.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let most = if self.pace.is_exceeded() { SHORT_READ } else { TURN };
         BUFFER.with_borrow_mut(|buffer| {
             buffer.clear();
-            buffer.reserve(self.rest.len().max(LEAST_READ) + TURN);
+            buffer.reserve(self.rest.len().max(LEAST_READ) + most);
             buffer.extend_from_slice(&self.rest);
             let kept = buffer.len();
-            buffer.resize(kept + TURN, 0);
+            buffer.resize(kept + most, 0);
             let mut target = ReadBuf::new(&mut buffer[kept..]);
             let outcome = Pin::new(&mut self.socket).poll_read(cx, &mut target);
             let read = target.filled().len();
@@ -145,6 +159,17 @@ impl Inbound {
             self.own = false;
             Poll::Ready(Ok(read))
         })
+    }
+
+    /// With an empty bucket: ready when there is a token again, if a frame waits for it, here or in the kernel.
+    fn wait_for_token(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.turn = 0;
+        let whole = matches!(guard::inspect(&self.rest, self.bound.bytes), Ok(Head::Frame(n)) if n <= self.rest.len());
+        if !whole && self.socket.as_ref().poll_read_ready(cx).is_pending() {
+            self.pace.caught_up();
+            return Poll::Pending;
+        }
+        self.pace.poll_token(cx, &self.link)
     }
 }
 
@@ -163,6 +188,10 @@ impl Stream for Inbound {
             if let Some(message) = this.decode().transpose() {
                 return Poll::Ready(Some(message));
             }
+            if !this.pace.has_token(&this.link) {
+                ready!(this.wait_for_token(cx));
+                continue;
+            }
             if this.turn >= TURN {
                 this.turn = 0;
                 cx.waker().wake_by_ref();
@@ -171,6 +200,7 @@ impl Stream for Inbound {
             match this.fill(cx) {
                 Poll::Pending => {
                     this.turn = 0;
+                    this.pace.caught_up();
                     return Poll::Pending;
                 }
                 Poll::Ready(Ok(0) | Err(_)) => {
@@ -180,6 +210,7 @@ impl Stream for Inbound {
                 Poll::Ready(Ok(read)) => {
                     this.turn += read;
                     this.link.heard();
+                    this.pace.read();
                 }
             }
         }

@@ -15,8 +15,9 @@ use actix_codec::Encoder;
 use actix_http::ws::{CloseReason, Codec, Message};
 use bytes::{Bytes, BytesMut};
 
-use super::{ledger::Ledger, outbox::Flushed, tick::Beat, wire::Wire};
+use super::{Setup, ledger::Ledger, outbox::Flushed, tick::Beat, wire::Wire};
 use crate::{
+    limits::{Bucket, Subnet},
     messages::{
         Cut,
         room::FromSession,
@@ -48,6 +49,10 @@ pub(super) struct Link {
     most: (usize, usize),
     /// How long a parked session waits for its client.
     pub(super) window: Duration,
+    /// Where the client is, for the limits per address.
+    pub(super) origin: Option<Subnet>,
+    /// The tokens for its frames: they are the session's, whatever its socket.
+    pub(super) bucket: Cell<Bucket>,
     /// How the session is ended, by whomever.
     pub(super) cut: Cut,
     /// Counts the sockets: a reader that belongs to a former one is told so by it.
@@ -78,12 +83,14 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(wire: Wire, most: (usize, usize), window: Duration, now: Instant) -> Rc<Self> {
+    pub(super) fn new(wire: Wire, setup: &Setup, origin: Option<Subnet>, now: Instant) -> Rc<Self> {
         Rc::new(Self {
             wire: RefCell::new(Some(wire)),
             ledger: RefCell::new(None),
-            most,
-            window,
+            origin,
+            bucket: Cell::new(Bucket::full(now)),
+            most: (setup.queue_bytes, setup.queue_frames),
+            window: setup.resume_window,
             cut: Cut::default(),
             epoch: Cell::new(0),
             lost: Cell::new(false),

@@ -20,6 +20,8 @@
 //! | `link` | what session, pump and tick share |
 //! | `wire`, `outbox`, `farewell` | one socket: its bounded queue, and its last words |
 //! | [`ledger`], `parking`, `resume` | sessions that outlive their socket: what is kept, how they wait, how they are resumed |
+//! | `pace` | a token for each frame, taken before it is read |
+//! | `link`, `outbox` | what session and pump share: the socket's writing half and its bounded queue |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
 //! | [`tick`] | one sweep per arbiter: heartbeats, deadlines, drain |
@@ -32,6 +34,7 @@ pub mod ledger;
 mod letters;
 mod link;
 mod outbox;
+mod pace;
 mod parking;
 #[cfg(test)]
 mod properties;

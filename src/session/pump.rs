@@ -38,8 +38,8 @@ pub(super) fn open<P: Send + 'static>(setup: &Rc<Setup>, opened: Opened<P>) {
     let now = Instant::now();
     let (reader, writer) = opened.socket.into_split();
     let wire = Wire::new(writer, Box::new(opened.permit), now);
-    let link = Link::new(wire, (setup.queue_bytes, setup.queue_frames), setup.resume_window, now);
-    let inbound = Inbound::new(reader, Rc::clone(&link), &opened.unread, setup.bound());
+    let link = Link::new(wire, setup, opened.origin, now);
+    let inbound = Inbound::new(reader, Rc::clone(&link), &opened.unread, setup, now);
     let session = Session::new(Rc::clone(setup), Rc::clone(&link), inbound, (opened.request, opened.hint), now);
     session.announce(&opened.remote);
     let context = actix_web_actors::ws::WebsocketContext::with_codec(session, inbound::unused(), Codec::new());

@@ -133,7 +133,8 @@ impl Session {
         self.due(Some((self.setup.join_reply, EndReason::Internal)));
         let Some(member) = self.link.member.get().cloned() else { return Ok(()) };
         let reply_to = re.clone();
-        let seat = self.setup.ports.join.send(Join { member, room, meta, re, attempt, stay });
+        let origin = self.link.origin;
+        let seat = self.setup.ports.join.send(Join { member, room, meta, re, attempt, stay, origin });
         ctx.spawn(seat.into_actor(self).map(move |answer, session, _| match answer {
             // The seat alone changes nothing: the first roster does.
             Ok(Ok(Seat { .. })) => {}
@@ -153,11 +154,15 @@ impl Session {
         self.due(Some((left, EndReason::JoinTimeout)));
         let message = match refused.code {
             ErrorCode::RoomFull => "the room holds as many peers as it may",
+            ErrorCode::RoomLimit if refused.of_address => "this address holds as many rooms as it may",
+            ErrorCode::RateLimited => "this address joins more often than it may",
             ErrorCode::RoomLimit => "the server holds as many rooms as it may",
             ErrorCode::ServerDraining => "the server is going away; connect again after the bye's retryAfterMs",
             _ => "the join failed",
         };
-        self.refuse(Refused { code: refused.code, message }, re);
+        let retry_after_ms =
+            refused.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX - 1) + 1);
+        self.say_error(message, &ErrorFrame { re, retry_after_ms, ..ErrorFrame::new(refused.code, message) });
     }
 
     pub(super) fn leave(&mut self, re: &Re) -> Result<(), Refused> {

@@ -133,7 +133,7 @@ impl Session {
             return farewell::close(wire, EndReason::Internal, ByeAction::Reconnect);
         };
         self.replace_socket(wire);
-        let inbound = Inbound::new(reader, Rc::clone(&self.link), &unread, self.setup.bound());
+        let inbound = Inbound::new(reader, Rc::clone(&self.link), &unread, &self.setup, Instant::now());
         ctx.add_stream(inbound);
         self.asked = Instant::now();
         let answer = Resync { ack: resumed.ack, attempt: claim.attempt };

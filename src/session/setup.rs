@@ -5,9 +5,10 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 use actix::Recipient;
 use actix_rt::{ArbiterHandle, net::TcpStream};
 
-use super::{fragments::Bound, ledger::Keep, pump};
+use super::{fragments::Bound, ledger::Keep, pace::Rule, pump};
 use crate::{
     config::Settings,
+    limits::{Rate, Subnet},
     messages::supervisor::{Join, Leave, Reclaim},
     protocol::{
         RoomName, SessionId, TextFrame,
@@ -47,6 +48,8 @@ pub struct Setup {
     pub(super) keep: Keep,
     /// How long a parked session waits for its client.
     pub(super) resume_window: Duration,
+    /// How fast a connection may send.
+    pub(super) pace: Rc<Rule>,
     /// Letters that a session's mailbox holds.
     pub(super) mailbox: usize,
     /// How long a connection may stay without being in a room.
@@ -82,6 +85,10 @@ impl Setup {
             queue_frames: limits.queue_frames,
             keep: Keep { frames: limits.resume_frames, bytes: limits.resume_bytes },
             resume_window: limits.resume_window(),
+            pace: Rc::new(Rule {
+                rate: Rate::per_second(limits.frame_rate, limits.frame_burst),
+                flood: limits.flood_timeout(),
+            }),
             mailbox: MAILBOX.max(MAILBOX_PER_PEER * limits.peers_per_room),
             join_timeout: limits.join_timeout(),
             join_reply: limits.join_reply(),
@@ -101,6 +108,8 @@ impl Setup {
                 resume_frames: limits.resume_frames,
                 resume_bytes: limits.resume_bytes,
                 resume_window_ms: limits.resume_window_ms,
+                frame_rate: limits.frame_rate,
+                frame_burst: limits.frame_burst,
             },
             heartbeat: Heartbeat {
                 interval_ms: settings.heartbeat.interval_ms,
@@ -137,8 +146,10 @@ pub struct Opened<P> {
     pub socket: TcpStream,
     /// What the client sent behind its handshake.
     pub unread: Vec<u8>,
-    /// The client's address, for the log.
+    /// The client's address as it is believed, for the log.
     pub remote: SocketAddr,
+    /// The same for the limits per address; `None`: they do not concern it.
+    pub origin: Option<Subnet>,
     /// The handshake's request id, for the log.
     pub request: RequestId,
     /// The room that the handshake named: the only one that this connection may join.
@@ -161,11 +172,11 @@ pub fn install(setup: Rc<Setup>) {
 /// connection: its client connects again.
 pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: Opened<P>) {
     let Some(arbiter) = arbiter else { return open_here(opened) };
-    let Opened { socket, unread, remote, request, hint, permit } = opened;
+    let Opened { socket, unread, remote, origin, request, hint, permit } = opened;
     let Ok(socket) = socket.into_std() else { return };
     arbiter.spawn_fn(move || {
         if let Ok(socket) = TcpStream::from_std(socket) {
-            open_here(Opened { socket, unread, remote, request, hint, permit });
+            open_here(Opened { socket, unread, remote, origin, request, hint, permit });
         }
     });
 }

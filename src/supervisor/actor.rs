@@ -12,11 +12,12 @@ use super::{
     state::{Left, Limits, Lost, State},
 };
 use crate::{
+    limits::Subnet,
     messages::{
         must_arrive,
         room::{Admit, Remove, RoomPorts},
         session::{Evict, Member, ToSession},
-        supervisor::{Join, JoinRefused, Leave, Reclaim, Seat, StopJoins, TakeCensus},
+        supervisor::{Join, JoinRefused, Leave, Ping, Reclaim, Seat, StopJoins, TakeCensus},
     },
     protocol::{LeaveReason, RoomName},
     telemetry,
@@ -44,7 +45,7 @@ pub(super) struct Seated {
 
 /// The actor that knows every room and every seat.
 pub struct Supervisor {
-    state: State<Seated, Arc<RoomPorts>>,
+    pub(super) state: State<Seated, Arc<RoomPorts>>,
     spawn_room: SpawnRoom,
 }
 
@@ -55,9 +56,9 @@ impl Supervisor {
     }
 
     fn join(&mut self, join: Join) -> Result<Seat, JoinRefused> {
-        let Join { member, room, meta, re, attempt, stay } = join;
+        let Join { member, room, meta, re, attempt, stay, origin } = join;
         self.bury(&room);
-        match self.take_seat(Seated { member: Arc::clone(&member), stay }, &room) {
+        match self.take_seat(Seated { member: Arc::clone(&member), stay }, &room, origin) {
             Ok((seat, ports)) => {
                 news::joined(&member, &room, seat, attempt);
                 if !must_arrive(&ports.admit, Admit { member, meta, re, stay }) {
@@ -73,10 +74,15 @@ impl Supervisor {
         }
     }
 
-    fn take_seat(&mut self, seated: Seated, room: &RoomName) -> Result<(Seat, Arc<RoomPorts>), JoinRefused> {
+    fn take_seat(
+        &mut self,
+        seated: Seated,
+        room: &RoomName,
+        origin: Option<Subnet>,
+    ) -> Result<(Seat, Arc<RoomPorts>), JoinRefused> {
         let capacity = self.state.limits().peers_per_room;
         let open = || Arc::new((self.spawn_room)(room.clone(), capacity));
-        let granted = self.state.join(seated.member.session, seated, room, now(), open)?;
+        let granted = self.state.join(seated.member.session, seated, room, origin, now(), open)?;
         Ok((Seat { peers: granted.peers }, granted.ports))
     }
 
@@ -173,6 +179,14 @@ impl Handler<StopJoins> for Supervisor {
 
     fn handle(&mut self, _: StopJoins, _: &mut Self::Context) {
         self.state.stop_joins();
+    }
+}
+
+impl Handler<Ping> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Ping(answer): Ping, _: &mut Self::Context) {
+        answer();
     }
 }
 

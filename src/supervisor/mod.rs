@@ -6,11 +6,15 @@
 //! - **Never** tells a peer who else is in its room (that is the room's), sees a signal, or waits for anybody.
 mod actor;
 mod churn;
+#[cfg(feature = "fault-injection")]
+mod faults;
 mod news;
 mod occupancy;
+mod origins;
 pub mod state;
 
 pub use actor::{SpawnRoom, Supervisor};
+pub use origins::Shares;
 
 #[cfg(test)]
 mod properties;

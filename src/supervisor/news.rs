@@ -9,8 +9,8 @@ use crate::{
         session::Member,
         supervisor::{Census, JoinRefused, Seat},
     },
-    protocol::{LeaveReason, RoomName},
-    telemetry::{self, Event, Ids},
+    protocol::{ErrorCode, LeaveReason, RoomName},
+    telemetry::{self, Event, Ids, LimitHit},
 };
 
 pub(super) fn joined(member: &Member, room: &RoomName, seat: Seat, attempt: u32) {
@@ -22,6 +22,13 @@ pub(super) fn joined(member: &Member, room: &RoomName, seat: Seat, attempt: u32)
 }
 
 pub(super) fn refused(member: &Member, room: &RoomName, refused: JoinRefused, attempt: u32) {
+    if refused.of_address {
+        let limit = match refused.code {
+            ErrorCode::RateLimited => LimitHit::JoinsPerMinute,
+            _ => LimitHit::RoomsPerAddress,
+        };
+        telemetry::tally(|tally| tally.limit_hits.add(limit));
+    }
     telemetry::emit(&Event::JoinRefused { ids: ids(member, room), code: refused.code, attempt });
 }
 

@@ -8,16 +8,38 @@ use std::{
 use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
 
-use super::state::{Limits, State};
+use super::{
+    Shares,
+    state::{Limits, State},
+};
 use crate::{
+    limits::{Bucket, Rate, Subnet},
     messages::supervisor::Census,
     protocol::{ErrorCode, RoomName, SessionId},
 };
 
 const SESSIONS: usize = 8;
 const ROOMS: usize = 4;
-/// Small, so that random histories meet them.
-const LIMITS: Limits = Limits { peers_per_room: 3, rooms: 3 };
+/// Of the sessions, one in so many comes from each address; the first address has no limits.
+const ADDRESSES: usize = 3;
+/// Small, so that random histories meet them, as those below.
+const PEERS_PER_ROOM: usize = 3;
+const MOST_ROOMS: usize = 3;
+const ROOMS_PER_ADDRESS: usize = 1;
+
+fn joins() -> Rate {
+    Rate::new(6, Duration::from_secs(60), 5)
+}
+
+fn limits() -> Limits {
+    let address = Shares { joins: joins(), rooms: ROOMS_PER_ADDRESS, addresses: ADDRESSES };
+    Limits { peers_per_room: PEERS_PER_ROOM, rooms: MOST_ROOMS, address }
+}
+
+fn origin(session: usize) -> Option<Subnet> {
+    let address = session % ADDRESSES;
+    (address > 0).then(|| Subnet::of([192, 0, 2, u8::try_from(address).expect("few")].into()))
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -52,7 +74,9 @@ struct World {
     now: Instant,
     rules: State<usize, Incarnation>,
     seats: BTreeMap<usize, (usize, Instant)>,
-    open: BTreeMap<usize, (Incarnation, Instant)>,
+    /// With the address of who opened it.
+    open: BTreeMap<usize, (Incarnation, Instant, usize)>,
+    buckets: [Bucket; ADDRESSES],
     dead: BTreeSet<Incarnation>,
     started: Incarnation,
     joins: Vec<(usize, Instant)>,
@@ -69,9 +93,10 @@ impl World {
             rooms: (0..ROOMS).map(room).collect(),
             start: now,
             now,
-            rules: State::new(LIMITS, now),
+            rules: State::new(limits(), now),
             seats: BTreeMap::new(),
             open: BTreeMap::new(),
+            buckets: [Bucket::full(now); ADDRESSES],
             dead: BTreeSet::new(),
             started: 0,
             joins: Vec::new(),
@@ -84,7 +109,7 @@ impl World {
         match step {
             Step::Join(session, room) => self.join(session, room)?,
             Step::Leave(session) => self.leave(session)?,
-            Step::Kill(room) => self.dead.extend(self.open.get(&room).map(|(incarnation, _)| *incarnation)),
+            Step::Kill(room) => self.dead.extend(self.open.get(&room).map(|(incarnation, ..)| *incarnation)),
             Step::Sweep => self.sweep()?,
             Step::Wait(seconds) => self.now += Duration::from_millis(seconds * 997),
             Step::StopJoins => {
@@ -93,7 +118,7 @@ impl World {
             }
         }
         let fullest = (0..ROOMS).map(|room| self.peers(room)).max();
-        prop_assert!(fullest <= Some(LIMITS.peers_per_room) && self.open.len() <= LIMITS.rooms, "a cap is exceeded");
+        prop_assert!(fullest <= Some(PEERS_PER_ROOM) && self.open.len() <= MOST_ROOMS, "a cap is exceeded");
         prop_assert_eq!(self.rules.census(self.now), self.recount());
         Ok(())
     }
@@ -106,14 +131,18 @@ impl World {
             opened = true;
             incarnation
         };
-        let answer = self.rules.join(self.sessions[session], session, &self.rooms[room], self.now, open);
+        let answer =
+            self.rules.join(self.sessions[session], session, &self.rooms[room], origin(session), self.now, open);
         prop_assert_eq!(opened, expected.is_none() && !self.open.contains_key(&room), "a room starts when it must");
         match answer {
-            Err(refused) => prop_assert_eq!(Some(refused.code), expected),
+            Err(refused) => {
+                prop_assert_eq!(Some(refused.code), expected);
+                prop_assert_eq!(refused.retry_after.is_some(), refused.code == ErrorCode::RateLimited);
+            }
             Ok(granted) => {
                 prop_assert_eq!(expected, None);
                 self.started += 1;
-                let (ports, _) = *self.open.entry(room).or_insert((incarnation, self.now));
+                let (ports, ..) = *self.open.entry(room).or_insert((incarnation, self.now, session % ADDRESSES));
                 self.seats.insert(session, (room, self.now));
                 self.joins.push((session, self.now));
                 prop_assert_eq!((granted.ports, granted.peers), (ports, self.peers(room)));
@@ -122,12 +151,19 @@ impl World {
         Ok(())
     }
 
-    fn expected_refusal(&self, session: usize, room: usize) -> Option<ErrorCode> {
-        let no_room_left = !self.open.contains_key(&room) && self.open.len() == LIMITS.rooms;
+    /// Which rule forbids a join; asked once for each, since each counts.
+    fn expected_refusal(&mut self, session: usize, room: usize) -> Option<ErrorCode> {
+        let from = session % ADDRESSES;
+        let opened = self.open.values().filter(|(.., address)| *address == from).count();
+        let share_used = from > 0 && opened == ROOMS_PER_ADDRESS;
+        let no_room_left = !self.open.contains_key(&room) && (self.open.len() == MOST_ROOMS || share_used);
+        let now = self.now;
+        let mut too_many = || from > 0 && self.buckets[from].take(joins(), now).is_err();
         match () {
             () if self.draining => Some(ErrorCode::ServerDraining),
             () if self.seats.contains_key(&session) => Some(ErrorCode::AlreadyJoined),
-            () if self.peers(room) == LIMITS.peers_per_room => Some(ErrorCode::RoomFull),
+            () if too_many() => Some(ErrorCode::RateLimited),
+            () if self.peers(room) == PEERS_PER_ROOM => Some(ErrorCode::RoomFull),
             () if no_room_left => Some(ErrorCode::RoomLimit),
             () => None,
         }
@@ -140,7 +176,7 @@ impl World {
             prop_assert!(left.is_none());
             return Ok(());
         };
-        let (incarnation, opened) = self.open[&room];
+        let (incarnation, opened, _) = self.open[&room];
         let last = self.peers(room) == 0;
         let left = left.ok_or_else(|| TestCaseError::fail("a seat was not freed"))?;
         prop_assert_eq!((left.seat.member, left.seat.stayed), (session, self.now - since));
@@ -165,7 +201,7 @@ impl World {
             self.seats.remove(&session);
             self.leaves.push((session, self.now));
         }
-        self.open.retain(|_, (incarnation, _)| !self.dead.contains(incarnation));
+        self.open.retain(|_, (incarnation, ..)| !self.dead.contains(incarnation));
         Ok(())
     }
 
@@ -183,7 +219,7 @@ impl World {
             peers: self.seats.len(),
             joins_per_minute: recent(&self.joins) as u64,
             leaves_per_minute: recent(&self.leaves) as u64,
-            occupancy: (1..=LIMITS.peers_per_room).map(|n| holding(n) as u64).collect(),
+            occupancy: (1..=PEERS_PER_ROOM).map(|n| holding(n) as u64).collect(),
         }
     }
 

@@ -6,8 +6,9 @@ use std::{sync::Arc, time::Duration};
 use actix::{Actor, Addr, Arbiter, Context, Handler};
 use tokio::time::{advance, pause};
 
-use super::{Supervisor, state::Limits};
+use super::{Shares, Supervisor, state::Limits};
 use crate::{
+    limits::{Rate, Subnet},
     messages::{
         room::{Admit, Remove, RoomPorts},
         session::{Member, News},
@@ -15,10 +16,9 @@ use crate::{
     },
     protocol::{ErrorCode, LeaveReason, RoomName},
     room::{Room, fake::FakeSession},
-    telemetry::{self, Reconnection},
+    telemetry::{self, LimitHit, Reconnection},
 };
 
-const LIMITS: Limits = Limits { peers_per_room: 3, rooms: 2 };
 /// The room of this name is [`Fragile`].
 const FRAGILE: &str = "fragile";
 
@@ -46,6 +46,11 @@ impl Handler<Remove> for Fragile {
     fn handle(&mut self, _: Remove, _: &mut Self::Context) {}
 }
 
+fn limits() -> Limits {
+    let address = Shares { joins: Rate::per_minute(4), rooms: 1, addresses: 10 };
+    Limits { peers_per_room: 3, rooms: 2, address }
+}
+
 fn start() -> Addr<Supervisor> {
     pause();
     let _ = telemetry::take();
@@ -57,7 +62,7 @@ fn start() -> Addr<Supervisor> {
             Room::open(&Arbiter::current(), name, capacity)
         }
     };
-    Supervisor::new(LIMITS, Box::new(spawn)).start()
+    Supervisor::new(limits(), Box::new(spawn)).start()
 }
 
 async fn join(supervisor: &Addr<Supervisor>, member: &Arc<Member>, room: &str) -> Result<Seat, JoinRefused> {
@@ -71,7 +76,7 @@ async fn rejoin(
     attempt: u32,
 ) -> Result<Seat, JoinRefused> {
     let room = RoomName::parse(room, 128).expect("a sane name");
-    let letter = Join { member: Arc::clone(member), room, meta: None, re: None, attempt, stay: 7 };
+    let letter = Join { member: Arc::clone(member), room, meta: None, re: None, attempt, stay: 7, origin: None };
     supervisor.send(letter).await.expect("the supervisor lives")
 }
 
@@ -85,7 +90,7 @@ async fn census(supervisor: &Addr<Supervisor>) -> Census {
 }
 
 fn refused(code: ErrorCode, limit: usize) -> Result<Seat, JoinRefused> {
-    Err(JoinRefused { code, limit })
+    Err(JoinRefused::new(code, limit))
 }
 
 #[actix::test]
@@ -100,6 +105,41 @@ async fn a_refused_joiner_that_hangs_up_frees_nobodys_seat() {
     leave(&supervisor, &members[3]).await;
     assert_eq!(join(&supervisor, &session.member(), "a").await, refused(ErrorCode::RoomFull, 3));
     assert_eq!(census(&supervisor).await.occupancy, [0, 0, 1]);
+}
+
+#[actix::test]
+async fn an_address_has_its_share_of_rooms_and_joins_and_no_more() {
+    let supervisor = start();
+    let school = Some(Subnet::of([192, 0, 2, 7].into()));
+    let session = FakeSession::new();
+    let member = session.member();
+    let ask = async |room: &str| {
+        let room = RoomName::parse(room, 128).expect("a sane name");
+        let member = Arc::clone(&member);
+        let letter = Join { member, room, meta: None, re: None, attempt: 0, stay: 7, origin: school };
+        supervisor.send(letter).await.expect("the supervisor lives")
+    };
+    let other = session.member();
+    assert!(join(&supervisor, &other, "b").await.is_ok(), "who has no address is not counted");
+    let seated = session.member();
+    let room = RoomName::parse("a", 128).expect("a sane name");
+    let opener = Join { member: seated, room, meta: None, re: None, attempt: 0, stay: 7, origin: school };
+    assert!(supervisor.send(opener).await.expect("the supervisor lives").is_ok());
+    leave(&supervisor, &other).await;
+    let share = JoinRefused { of_address: true, ..JoinRefused::new(ErrorCode::RoomLimit, 1) };
+    assert_eq!(ask("b").await, Err(share));
+    assert!(ask("a").await.is_ok(), "a room that is there can be joined");
+    leave(&supervisor, &member).await;
+    assert!(ask("a").await.is_ok());
+    leave(&supervisor, &member).await;
+    let refused = ask("a").await.expect_err("the fifth join within a minute");
+    assert_eq!((refused.code, refused.retry_after), (ErrorCode::RateLimited, Some(Duration::from_secs(15))));
+    assert_eq!(census(&supervisor).await.peers, 1, "a refused join frees nobody's seat");
+    advance(Duration::from_secs(15)).await;
+    assert!(ask("a").await.is_ok());
+    let counts = telemetry::take().expect("counts");
+    assert_eq!(counts.limit_hits.get(LimitHit::RoomsPerAddress), 1);
+    assert_eq!(counts.limit_hits.get(LimitHit::JoinsPerMinute), 1);
 }
 
 #[actix::test]

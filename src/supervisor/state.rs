@@ -7,8 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{churn::Churn, occupancy::Occupancy};
+use super::{
+    churn::Churn,
+    occupancy::Occupancy,
+    origins::{Origins, Shares},
+};
 use crate::{
+    limits::Subnet,
     messages::supervisor::{Census, JoinRefused},
     protocol::{ErrorCode, RoomName, SessionId},
 };
@@ -20,6 +25,8 @@ pub struct Limits {
     pub peers_per_room: usize,
     /// `limits.rooms`.
     pub rooms: usize,
+    /// What one address may use of all that.
+    pub address: Shares,
 }
 
 /// Every room and every seat, by name: a count is always the length of a list of names, so it cannot drift.
@@ -31,6 +38,7 @@ pub struct State<M, R> {
     seats: HashMap<SessionId, Seat<M>>,
     churn: Churn,
     occupancy: Occupancy,
+    origins: Origins,
 }
 
 /// A room with at least one seat.
@@ -38,6 +46,8 @@ pub struct State<M, R> {
 struct Room<R> {
     ports: R,
     opened: Instant,
+    /// Whose share of rooms it is in.
+    origin: Option<Subnet>,
     sessions: Vec<SessionId>,
 }
 
@@ -99,6 +109,7 @@ impl<M, R: Clone> State<M, R> {
             seats: HashMap::new(),
             churn: Churn::new(now),
             occupancy: Occupancy::new(limits.peers_per_room),
+            origins: Origins::new(limits.address, now),
         }
     }
 
@@ -112,23 +123,27 @@ impl<M, R: Clone> State<M, R> {
         self.draining = true;
     }
 
-    /// A seat for this session. `open` starts the room; it is called only when the seat is granted and the room is not
-    /// there.
+    /// A seat for this session, which comes from `origin` (`None`: an address without limits). `open` starts the room;
+    /// it is called only when the seat is granted and the room is not there.
     ///
     /// # Errors
-    /// [`JoinRefused`] says which rule forbids it. Nothing has changed then.
+    /// [`JoinRefused`] says which rule forbids it. No seat and no room has changed then.
     pub fn join(
         &mut self,
         session: SessionId,
         member: M,
         room: &RoomName,
+        origin: Option<Subnet>,
         now: Instant,
         open: impl FnOnce() -> R,
     ) -> Result<Granted<R>, JoinRefused> {
-        self.may_join(session, room)?;
+        self.may_join(session, room, origin, now)?;
         let entry = self.rooms.entry(room.clone());
-        let entry = entry.or_insert_with(|| Room { ports: open(), opened: now, sessions: Vec::new() });
+        let entry = entry.or_insert_with(|| Room { ports: open(), opened: now, origin, sessions: Vec::new() });
         entry.sessions.push(session);
+        if let (1, Some(origin)) = (entry.sessions.len(), origin) {
+            self.origins.opened(origin, room, now);
+        }
         let granted = Granted { ports: entry.ports.clone(), peers: entry.sessions.len() };
         self.seats.insert(session, Seat { room: room.clone(), member, since: now });
         self.occupancy.moved(granted.peers - 1, granted.peers);
@@ -150,7 +165,7 @@ impl<M, R: Clone> State<M, R> {
         let ports = entry.ports.clone();
         let ended = (peers == 0).then(|| now.saturating_duration_since(entry.opened));
         if ended.is_some() {
-            self.rooms.remove(&room);
+            self.forget(&room);
         }
         self.occupancy.moved(peers + 1, peers);
         let seat = self.free(session, now)?;
@@ -159,7 +174,7 @@ impl<M, R: Clone> State<M, R> {
 
     /// Forgets a room whose actor is dead and frees all its seats. `None` when there is no such room.
     pub fn lose(&mut self, room: &RoomName, now: Instant) -> Option<Lost<M>> {
-        let (name, entry) = self.rooms.remove_entry(room)?;
+        let (name, entry) = self.forget(room)?;
         self.occupancy.moved(entry.sessions.len(), 0);
         let seats = entry.sessions.into_iter().filter_map(|session| self.free(session, now)).collect();
         Some(Lost { room: name, seats })
@@ -167,6 +182,7 @@ impl<M, R: Clone> State<M, R> {
 
     /// Loses every room that `is_alive` denies.
     pub fn sweep(&mut self, now: Instant, is_alive: impl Fn(&R) -> bool) -> Vec<Lost<M>> {
+        self.origins.sweep(now);
         let dead = self.rooms.iter().filter(|(_, room)| !is_alive(&room.ports));
         let dead: Vec<RoomName> = dead.map(|(name, _)| name.clone()).collect();
         dead.iter().filter_map(|name| self.lose(name, now)).collect()
@@ -175,6 +191,12 @@ impl<M, R: Clone> State<M, R> {
     /// How that room is reached, if it is there.
     pub fn ports(&self, room: &RoomName) -> Option<&R> {
         self.rooms.get(room).map(|room| &room.ports)
+    }
+
+    /// Who sits there, if the session has a seat.
+    #[cfg(feature = "fault-injection")]
+    pub fn member(&self, session: SessionId) -> Option<&M> {
+        self.seats.get(&session).map(|seat| &seat.member)
     }
 
     /// The figures of this moment.
@@ -189,20 +211,41 @@ impl<M, R: Clone> State<M, R> {
         }
     }
 
-    fn may_join(&self, session: SessionId, room: &RoomName) -> Result<(), JoinRefused> {
-        let refuse = |code, limit| Err(JoinRefused { code, limit });
+    fn may_join(
+        &mut self,
+        session: SessionId,
+        room: &RoomName,
+        origin: Option<Subnet>,
+        now: Instant,
+    ) -> Result<(), JoinRefused> {
+        let refuse = |code, limit| Err(JoinRefused::new(code, limit));
         if self.draining {
             return refuse(ErrorCode::ServerDraining, 0);
         }
         if self.seats.contains_key(&session) {
             return refuse(ErrorCode::AlreadyJoined, 0);
         }
-        let Limits { peers_per_room, rooms } = self.limits;
+        let share = |code, limit, retry_after| Err(JoinRefused { code, limit, retry_after, of_address: true });
+        if let Some(Err(wait)) = origin.map(|origin| self.origins.join(origin, now)) {
+            return share(ErrorCode::RateLimited, 0, Some(wait));
+        }
+        let Limits { peers_per_room, rooms, address } = self.limits;
+        let may_open = || origin.is_none_or(|origin| self.origins.may_open(origin));
         match self.rooms.get(room) {
             Some(entry) if entry.sessions.len() >= peers_per_room => refuse(ErrorCode::RoomFull, peers_per_room),
             None if self.rooms.len() >= rooms => refuse(ErrorCode::RoomLimit, rooms),
+            None if !may_open() => share(ErrorCode::RoomLimit, address.rooms, None),
             _ => Ok(()),
         }
+    }
+
+    /// The one place where a room ends.
+    fn forget(&mut self, room: &RoomName) -> Option<(RoomName, Room<R>)> {
+        let (name, entry) = self.rooms.remove_entry(room)?;
+        if let Some(origin) = entry.origin {
+            self.origins.ended(origin, &name);
+        }
+        Some((name, entry))
     }
 
     /// The one place where a seat ends, so that every join has exactly one leave.

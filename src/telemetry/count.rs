@@ -54,6 +54,9 @@ pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Ta
         | Event::ServerFault { .. }
         | Event::SlowRequest { .. }
         | Event::HealthChanged { .. }
+        | Event::LivenessChanged { .. }
+        | Event::Wedged { .. }
+        | Event::ForwardedNotBelieved { .. }
         | Event::Panicked { .. }
         | Event::LogLinesDropped { .. } => {}
     }

@@ -133,7 +133,7 @@ events! {
     HandshakeRefused = "handshake_refused", Info, "handshake refused" {
         /// Only `request` is known.
         ids: Ids<'a>,
-        /// The other end of the TCP connection.
+        /// The client's address as it is believed; of one behind a proxy mostly without a port.
         remote: Option<SocketAddr>,
         /// What the client was told.
         code[""]: ErrorCode,
@@ -146,7 +146,7 @@ events! {
     ConnectionOpened = "connection_opened", Info, "connection opened" {
         /// Request and session.
         ids: Ids<'a>,
-        /// The other end of the TCP connection.
+        /// The client's address, as above.
         remote: Option<SocketAddr>,
     }
     /// A WebSocket connection ended. Carries class, code, severity and fingerprint when the reason is an error; at
@@ -300,6 +300,31 @@ events! {
         /// What it says.
         to: &'static str,
     }
+    /// `/healthz` says something else than before, because a thread or the supervisor fell silent or answers again.
+    /// Info when it is alive again.
+    LivenessChanged = "liveness_changed", Error, "liveness changed" {
+        /// What it says.
+        to: &'static str,
+        /// Who is silent, or was.
+        subject: &'a str,
+        /// For how long.
+        silent["silent_ms"]: Duration,
+    }
+    /// The last line of a process that ends itself because a thread or the supervisor hangs or is gone.
+    Wedged = "wedged", Critical, "process wedged" {
+        /// Who is silent.
+        subject: &'a str,
+        /// For how long.
+        silent["silent_ms"]: Duration,
+        /// What the process ends with.
+        exit_code: u16,
+    }
+    /// Somebody who is not on `http.trusted_proxies` sent `X-Forwarded-For`: if that is a proxy of yours, all its clients
+    /// share the limits of one address. Told once.
+    ForwardedNotBelieved = "forwarded_not_believed", Warning, "forwarded address not believed" {
+        /// Who sent it.
+        remote: SocketAddr,
+    }
     /// A thread panicked. A defect, always.
     Panicked = "panicked", Critical, "panic" {
         /// The thread's name.
@@ -326,7 +351,7 @@ impl Event<'_> {
             Self::ServerFault { severity: Severity::Critical, .. } => Level::Critical,
             Self::ConnectionClosed { reason: EndReason::Internal, .. } => Level::Error,
             Self::DrainFinished { stragglers: 1.., .. } => Level::Warning,
-            Self::HealthChanged { to: "healthy", .. } => Level::Info,
+            Self::HealthChanged { to: "healthy", .. } | Self::LivenessChanged { to: "alive", .. } => Level::Info,
             _ => self.usual_level(),
         }
     }

@@ -42,6 +42,9 @@ impl<'a> Fault<'a> {
             Event::ServerFault { code, severity, doing, error, .. } => {
                 Some(Self::new(code, severity, doing, &root_kind(error), Some(Cow::Owned(chain(error)))))
             }
+            Event::Wedged { subject, .. } => {
+                Some(Self::new(ErrorCode::Internal, Severity::Critical, "answering the watchdog", subject, None))
+            }
             Event::Panicked { message, location, .. } => {
                 let cause = Some(clip(redaction::scrub(message)));
                 Some(Self::new(ErrorCode::Internal, Severity::Critical, "panic", location, cause))
@@ -75,6 +78,7 @@ fn error_of(reason: EndReason) -> Option<ErrorCode> {
         EndReason::SlowConsumer => Some(ErrorCode::SlowConsumer),
         EndReason::MessageTooLarge => Some(ErrorCode::MessageTooLarge),
         EndReason::ProtocolError | EndReason::BinaryMessage | EndReason::InvalidUtf8 => Some(ErrorCode::InvalidMessage),
+        EndReason::RateLimited => Some(ErrorCode::RateLimited),
         EndReason::Internal => Some(ErrorCode::Internal),
         EndReason::ClientClosed
         | EndReason::Disconnected

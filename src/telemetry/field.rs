@@ -61,7 +61,11 @@ impl Field for &RoomName {
 
 impl Field for SocketAddr {
     fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
-        out.emit_arguments(key, &format_args!("{self}"))
+        // Of a client behind a proxy the port is mostly unknown.
+        match self.port() {
+            0 => out.emit_arguments(key, &format_args!("{}", self.ip())),
+            _ => out.emit_arguments(key, &format_args!("{self}")),
+        }
     }
 }
 

@@ -36,6 +36,24 @@ label_set! {
 }
 
 label_set! {
+    /// A limit that did its work: the one of that name in the configuration.
+    LimitHit {
+        /// A connection sent frames faster than it may; counted once per spell, however long.
+        FrameRate = "frame_rate",
+        /// An address made more handshakes than it may.
+        HandshakeRate = "handshake_rate",
+        /// An address made more other HTTP requests than it may.
+        HttpRate = "http_rate",
+        /// An address asked for a connection while it held all it may.
+        ConnectionsPerAddress = "connections_per_address",
+        /// An address asked for a room while it held all it may.
+        RoomsPerAddress = "rooms_per_address",
+        /// An address joined more often than it may.
+        JoinsPerMinute = "joins_per_minute",
+    }
+}
+
+label_set! {
     /// How bad an error is.
     Severity {
         /// A client's mistake, or a cap that did its work. Nobody needs to act.

@@ -22,7 +22,7 @@ pub(super) fn each(mut with: impl FnMut(Event<'_>)) {
     all.into_iter().flatten().for_each(|event| with(*event));
 }
 
-fn server(error: &io::Error) -> [Event<'_>; 13] {
+fn server(error: &io::Error) -> [Event<'_>; 16] {
     let address = SocketAddr::from(([127, 0, 0, 1], 8080));
     [
         Event::ServerStarted { version: "0.1.0", public: address, ops: address, workers: 2 },
@@ -36,6 +36,9 @@ fn server(error: &io::Error) -> [Event<'_>; 13] {
         Event::TickLate { arbiter: 1, late: TOOK },
         Event::HealthChanged { from: "healthy", to: "degraded" },
         Event::Panicked { thread: "arbiter", message: "oh", location: "src/a.rs:1:2", backtrace: "0: main\n1: b\n" },
+        Event::LivenessChanged { to: "dead", subject: "supervisor", silent: TOOK },
+        Event::Wedged { subject: "supervisor", silent: TOOK, exit_code: 70 },
+        Event::ForwardedNotBelieved { remote: address },
         Event::LogLinesDropped { lines: 7 },
         Event::SlowRequest { ids: Ids::default(), method: "GET", route: "/health", took: TOOK },
     ]

@@ -1,7 +1,7 @@
 //! Everything that one thread counted since it last reported.
 
 use super::{
-    ArbiterReport, Buckets, CensusReport, Counts, Reconnection, RelayOutcome, Severity, buckets,
+    ArbiterReport, Buckets, CensusReport, Counts, LimitHit, Reconnection, RelayOutcome, Severity, buckets,
     http_counts::HttpCounts, notes::Notes,
 };
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason};
@@ -34,11 +34,13 @@ pub struct Tally {
     /// Connections opened.
     pub connections_opened: u64,
     /// Connections ended, by reason.
-    pub connections_closed: Counts<EndReason, 13>,
+    pub connections_closed: Counts<EndReason, 14>,
     /// How long they lasted.
     pub connection_duration: Buckets<13>,
     /// Handshakes refused.
     pub handshakes_refused: Counts<ErrorCode, 21>,
+    /// Limits of a connection's or an address's share that did their work.
+    pub limit_hits: Counts<LimitHit, 6>,
 
     /// Joins granted.
     pub joins: u64,
@@ -83,6 +85,8 @@ pub struct Tally {
     pub arbiter: Option<ArbiterReport>,
     /// The latest census, on the supervisor's thread.
     pub census: Option<CensusReport>,
+    /// Addresses that are remembered for the limits per address. To be set on one thread only.
+    pub addresses: Option<usize>,
     /// Whether `/readyz` says 200. To be set on one thread only: reports of several come in no particular order.
     pub ready: Option<bool>,
     /// Whether the server is draining. To be set on the same thread as `ready`.
@@ -108,6 +112,7 @@ impl Tally {
             connections_closed: Counts::new(),
             connection_duration: Buckets::new(&buckets::LIFETIME),
             handshakes_refused: Counts::new(),
+            limit_hits: Counts::new(),
             joins: 0,
             parked: 0,
             join_rejections: Counts::new(),
@@ -128,6 +133,7 @@ impl Tally {
             records_refused: 0,
             arbiter: None,
             census: None,
+            addresses: None,
             ready: None,
             draining: None,
         }
@@ -165,6 +171,7 @@ impl Tally {
         self.http.merge(later.http);
         self.arbiter = later.arbiter.or(self.arbiter);
         self.census = later.census.or(self.census.take());
+        self.addresses = later.addresses.or(self.addresses);
         self.ready = later.ready.or(self.ready);
         self.draining = later.draining.or(self.draining);
     }
@@ -184,6 +191,7 @@ impl Tally {
         self.connections_closed.merge(&later.connections_closed);
         self.connection_duration.merge(&later.connection_duration);
         self.handshakes_refused.merge(&later.handshakes_refused);
+        self.limit_hits.merge(&later.limit_hits);
     }
 
     fn merge_rooms(&mut self, later: &Self) {

@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 9] = [
     &["telemetry", "auth", "limits"],
     &["messages"],
     &["session", "room", "supervisor", "metrics", "cluster"],
-    &["arbiters"],
+    &["arbiters", "watchdog"],
     &["http"],
     &["shutdown", "cli", "probe"],
     &["app"],

@@ -12,7 +12,7 @@ use crate::support::{PATIENCE, TestPeer, TestServer, wire::Ended};
 const INTERVAL: Duration = Duration::from_millis(500);
 
 fn server() -> TestServer {
-    TestServer::set("heartbeat.interval_ms", INTERVAL.as_millis()).start()
+    TestServer::set("heartbeat.interval_ms", INTERVAL.as_millis()).any_pace().start()
 }
 
 #[test]

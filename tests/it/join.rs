@@ -29,7 +29,7 @@ fn the_first_frame_is_a_welcome_that_tells_the_limits() {
         welcome["limits"],
         json!({"frameBytes": 65536, "queueBytes": 262_144, "queueFrames": 256, "metaBytes": 4096, "roomNameBytes": 128,
             "peersPerRoom": 7, "recipients": 64, "jsonDepth": 32, "joinTimeoutMs": 10000,
-            "resumeFrames": 512, "resumeBytes": 524_288, "resumeWindowMs": 30_000})
+            "resumeFrames": 512, "resumeBytes": 524_288, "resumeWindowMs": 30_000, "frameRate": 50, "frameBurst": 200})
     );
     assert_eq!(welcome["heartbeat"], json!({"intervalMs": 30000, "timeoutMs": 60000}));
 }
@@ -188,7 +188,7 @@ fn a_connection_that_does_not_join_in_time_is_closed_with_4000() {
 
 #[test]
 fn talking_without_joining_does_not_hold_off_the_join_timeout() {
-    let server = TestServer::set("limits.join_timeout_ms", 400).start();
+    let server = TestServer::set("limits.join_timeout_ms", 400).any_pace().start();
     let mut chatterbox = server.connect();
     let mut pongs = 0;
     let bye = loop {

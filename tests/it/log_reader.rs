@@ -16,7 +16,7 @@ fn make_it_log(peer: &mut TestPeer) {
 
 #[test]
 fn a_log_that_nobody_reads_holds_up_nobody_and_says_what_is_missing() {
-    let server = TestServer::set("log.queue_lines", 50).start();
+    let server = TestServer::set("log.queue_lines", 50).any_pace().start();
     let mut alice = server.connect();
     server.log().hold();
     make_it_log(&mut alice);
@@ -33,7 +33,7 @@ fn a_log_that_nobody_reads_holds_up_nobody_and_says_what_is_missing() {
 
 #[test]
 fn a_log_whose_reader_is_gone_does_not_end_the_server() {
-    let mut server = TestServer::start();
+    let mut server = TestServer::builder().any_pace().start();
     let mut alice = server.connect();
     server.log().abandon();
     make_it_log(&mut alice);
@@ -45,7 +45,7 @@ fn a_log_whose_reader_is_gone_does_not_end_the_server() {
 
 #[test]
 fn a_log_that_nobody_reads_does_not_keep_the_server_from_ending() {
-    let mut server = TestServer::set("log.queue_lines", 50).start();
+    let mut server = TestServer::set("log.queue_lines", 50).any_pace().start();
     let mut alice = server.connect();
     server.log().hold();
     make_it_log(&mut alice);

@@ -182,7 +182,7 @@ fn a_signal_before_joining_is_not_in_room() {
 
 #[test]
 fn a_thousand_signals_arrive_in_the_order_they_were_sent() {
-    let server = TestServer::start();
+    let server = TestServer::builder().any_pace().start();
     let [mut alice, mut bob] = server.join_some("blue");
     let mut heard = Vec::new();
     for batch in 0..10 {

@@ -33,7 +33,7 @@ fn fill_until_gone(from: &mut TestPeer, slow: &str, size: usize) -> (String, usi
 
 #[test]
 fn a_peer_that_stops_reading_is_gone_before_it_costs_much() {
-    let server = TestServer::start();
+    let server = TestServer::builder().any_pace().start();
     let slow = server.join_slow("blue");
     let mut alice = server.join("blue");
     let (reason, sent) = fill_until_gone(&mut alice, &slow.id, 16_384);
@@ -47,7 +47,7 @@ fn a_peer_that_stops_reading_is_gone_before_it_costs_much() {
 
 #[test]
 fn a_peer_that_was_too_slow_is_reset_and_finds_whole_frames_until_then() {
-    let server = TestServer::start();
+    let server = TestServer::builder().any_pace().start();
     let mut slow = server.join_slow("blue");
     let mut alice = server.join("blue");
     fill_until_gone(&mut alice, &slow.id, 16_384);
@@ -61,7 +61,7 @@ fn a_peer_that_was_too_slow_is_reset_and_finds_whole_frames_until_then() {
 
 #[test]
 fn nobody_else_notices_a_peer_that_stops_reading() {
-    let server = TestServer::start();
+    let server = TestServer::builder().any_pace().start();
     let slow = server.join_slow("blue");
     let [mut sender, mut bob, mut carol] = server.join_some("blue");
     let mut other_room = server.join_all("red", 2);
@@ -82,7 +82,7 @@ fn nobody_else_notices_a_peer_that_stops_reading() {
 
 #[test]
 fn a_flood_at_a_peer_that_does_not_read_costs_a_bounded_amount_of_memory() {
-    let server = TestServer::start();
+    let server = TestServer::builder().any_pace().start();
     let slow = server.join_slow("blue");
     let mut alice = server.join("blue");
     alice.hear_nothing();
@@ -99,7 +99,7 @@ fn a_flood_at_a_peer_that_does_not_read_costs_a_bounded_amount_of_memory() {
 
 #[test]
 fn many_small_frames_jam_a_peer_as_few_large_ones_do() {
-    let server = TestServer::set("limits.queue_bytes", 64 << 20).start();
+    let server = TestServer::set("limits.queue_bytes", 64 << 20).any_pace().start();
     let slow = server.join_slow("blue");
     let mut alice = server.join("blue");
     let (reason, sent) = fill_until_gone(&mut alice, &slow.id, 1024);
@@ -122,7 +122,7 @@ fn hear_gone(peer: &mut TestPeer, slow: &str, reason: &str) {
 }
 
 fn patient_server() -> crate::support::Builder {
-    TestServer::set("limits.queue_bytes", 64 << 20).set("limits.queue_frames", 4096)
+    TestServer::set("limits.queue_bytes", 64 << 20).any_pace().set("limits.queue_frames", 4096)
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_jammed_peer_that_closes_in_the_proper_way_has_left() {
 
 #[test]
 fn who_asks_and_asks_without_reading_the_answers_is_a_slow_reader_too() {
-    let server = TestServer::start();
+    let server = TestServer::builder().any_pace().start();
     let mut alice = server.join("blue");
     let mut deaf = server.join_slow("blue");
     alice.hear_joined(&deaf.id);

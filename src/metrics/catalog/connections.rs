@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::series::{Series, closed, open};
 use crate::{
     protocol::{EndReason, ErrorCode},
-    telemetry::Buckets,
+    telemetry::{Buckets, LimitHit},
 };
 
 pub(super) const SERIES: &[Series] = &[
@@ -43,6 +43,19 @@ pub(super) const SERIES: &[Series] = &[
         "Upgrades to a WebSocket refused, by the code that the client was told.",
         &[closed::<ErrorCode>("code")],
         |s, out| out.counts(&s.totals.handshakes_refused),
+    ),
+    Series::counter(
+        "switchboard_limit_hits_total",
+        "Limits of one connection's or one address's share that did their work, by the limit. frame_rate counts spells \
+         of sending too fast, the others what was refused.",
+        &[closed::<LimitHit>("limit")],
+        |s, out| out.counts(&s.totals.limit_hits),
+    ),
+    Series::gauge(
+        "switchboard_tracked_addresses",
+        "Addresses that are remembered for the limits per address, at most switchboard_limit{name=\"addresses\"}.",
+        &[],
+        |s, out| out.size(s.totals.addresses.unwrap_or(0)),
     ),
     Series::counter(
         "switchboard_pings_sent_total",

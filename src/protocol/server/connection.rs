@@ -36,6 +36,8 @@ pub struct Limits {
     pub resume_frames: usize,
     pub resume_bytes: usize,
     pub resume_window_ms: u64,
+    pub frame_rate: u32,
+    pub frame_burst: u32,
 }
 
 /// When the server pings and when it gives up, in milliseconds.
@@ -80,6 +82,8 @@ fn write_limits<'o>(object: Object<'o>, limits: &Limits) -> Object<'o> {
         .number("resumeFrames", limits.resume_frames as u64)
         .number("resumeBytes", limits.resume_bytes as u64)
         .number("resumeWindowMs", limits.resume_window_ms)
+        .number("frameRate", limits.frame_rate.into())
+        .number("frameBurst", limits.frame_burst.into())
 }
 
 /// `pong`. `t` is the raw text of the JSON number in the `ping`; `ack`, in a resumable session, how many of the client's

@@ -26,6 +26,8 @@ const LIMITS: Limits = Limits {
     resume_frames: 512,
     resume_bytes: 524_288,
     resume_window_ms: 30_000,
+    frame_rate: 50,
+    frame_burst: 200,
 };
 
 /// The end of the time in which somebody can come back.
@@ -106,16 +108,18 @@ fn resumable_frames() -> [(&'static str, TextFrame); 3] {
     ]
 }
 
-fn errors() -> [(&'static str, TextFrame); 5] {
+fn errors() -> [(&'static str, TextFrame); 6] {
     let frame = |code, message, re| ErrorFrame { re: Some(re), ..ErrorFrame::new(code, message) };
     let full = "the room holds 10 peers, which is all it takes";
     let busy = frame(ErrorCode::RateLimited, "the room has too much waiting", "5");
+    let fast = ErrorFrame::new(ErrorCode::RateLimited, "more frames than limits.frameRate: they are read no faster");
     let missing = frame(ErrorCode::PeerNotFound, "not in this room", "4");
     [
         ("error_invalid_message", error(&frame(ErrorCode::InvalidMessage, "room must not be empty", "1"))),
         ("error_room_full", error(&frame(ErrorCode::RoomFull, full, "1"))),
         ("error_session_not_found", error(&frame(ErrorCode::SessionNotFound, "there is no such session", "1"))),
         ("error_rate_limited", error(&ErrorFrame { retry_after_ms: Some(1000), ..busy })),
+        ("error_too_fast", error(&ErrorFrame { retry_after_ms: Some(4000), ..fast })),
         (
             "error_peer_not_found",
             error(&ErrorFrame { peers: &[peer(C)], unknown_peers: &["nobody".into()], ..missing }),
@@ -168,8 +172,10 @@ fn every_server_fixture_is_what_the_encoder_says() {
 fn a_refused_http_request_reads_like_an_error_frame() {
     let request = "0d5b7f0e9a3c4c1e8f2a6b7c8d9e0f11";
     let full = "the server holds all the connections it may";
+    let fast = "more handshakes from this address than it may make";
     let bodies = BTreeMap::from([
         ("over_capacity", http_error(ErrorCode::OverCapacity, full, Some(5000), request)),
+        ("rate_limited", http_error(ErrorCode::RateLimited, fast, Some(1800), request)),
         ("origin_denied", http_error(ErrorCode::OriginDenied, "this origin may not connect", None, request)),
     ]);
     let files = fixtures("http");

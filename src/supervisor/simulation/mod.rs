@@ -12,15 +12,18 @@ use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, prop_assert
 use proptest::test_runner::TestCaseError;
 
 use self::session::{Phase, Ports, Session, ToSession};
-use super::state::{Limits, Lost, State};
+use super::{
+    Shares,
+    state::{Limits, Lost, State},
+};
 use crate::{
+    limits::Rate,
     protocol::{LeaveReason, PeerId, RoomName},
     room::state::{Effect, State as RoomState},
 };
 
 const CLIENTS: usize = 4;
 const NAMES: usize = 2;
-const LIMITS: Limits = Limits { peers_per_room: 3, rooms: 2 };
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -95,6 +98,11 @@ struct World {
     leaves: usize,
 }
 
+fn limits() -> Limits {
+    let address = Shares { joins: Rate::per_minute(1), rooms: 1, addresses: 1 };
+    Limits { peers_per_room: 3, rooms: 2, address }
+}
+
 impl World {
     fn new() -> Self {
         let now = Instant::now();
@@ -102,7 +110,7 @@ impl World {
         Self {
             now,
             names: (0..NAMES).map(name).collect(),
-            rules: State::new(LIMITS, now),
+            rules: State::new(limits(), now),
             inbox: VecDeque::new(),
             sessions: (0..CLIENTS).map(|_| Session::new()).collect(),
             clients: std::array::from_fn(|client| client),
@@ -193,7 +201,7 @@ impl World {
             rooms.push(Room::default());
             rooms.len() - 1
         };
-        let answer = self.rules.join(id, guest, &self.names[name], self.now, open);
+        let answer = self.rules.join(id, guest, &self.names[name], None, self.now, open);
         if self.sessions[who].phase == Phase::Joining && self.sessions[who].stay == stay {
             self.sessions[who].answer = Some(answer.is_ok());
         }

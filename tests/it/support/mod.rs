@@ -11,4 +11,6 @@ pub(crate) use drain::{Line, is_utc_time};
 pub(crate) use metrics::Scrape;
 pub(crate) use peer::{Heard, TestPeer};
 pub(crate) use server::{Builder, TempDir, TestServer, run};
+#[cfg(feature = "fault-injection")]
+pub(crate) use wait::eventually_within;
 pub(crate) use wait::{PATIENCE, eventually, expect_eq};

@@ -90,6 +90,11 @@ impl Builder {
         self.env(&name, &format!("{value}"))
     }
 
+    /// Lets connections send as fast as they like: for tests that flood, and are not about pace.
+    pub(crate) fn any_pace(self) -> Self {
+        self.set("limits.frame_rate", 1_000_000).set("limits.frame_burst", 1_000_000)
+    }
+
     /// Sets an environment variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
@@ -136,8 +141,15 @@ impl Builder {
             text
         });
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut server =
-            TestServer { child, log, stderr: Some(complaints), state: self.state, public: nowhere, ops: nowhere };
+        let mut server = TestServer {
+            child,
+            log,
+            stderr: Some(complaints),
+            state: self.state,
+            may_panic: false,
+            public: nowhere,
+            ops: nowhere,
+        };
         let started = server.wait_for_log("server_started", |line| line.event() == "server_started");
         server.public = address(&started, "public");
         server.ops = address(&started, "ops");
@@ -157,6 +169,8 @@ pub(crate) struct TestServer {
     log: LogDrain,
     stderr: Option<JoinHandle<String>>,
     state: Arc<TempDir>,
+    /// Whether a panic in it is what the test wants.
+    may_panic: bool,
     /// Where peers connect.
     pub(crate) public: SocketAddr,
     /// Where the operator looks.
@@ -299,6 +313,12 @@ impl TestServer {
         })
     }
 
+    /// A panic in it is no complaint: the test causes it.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn forgive_panics(&mut self) {
+        self.may_panic = true;
+    }
+
     /// Where it keeps what it must remember.
     pub(crate) fn state(&self) -> &Arc<TempDir> {
         &self.state
@@ -319,7 +339,7 @@ impl TestServer {
         let stderr = self.stderr.take().map(|reader| reader.join().expect("the reader of standard error"));
         complaints.extend(stderr.filter(|text| !text.is_empty()).map(|text| format!("on standard error: {text}")));
         let panics = self.log.lines().into_iter().filter(|line| line.event() == "panicked");
-        complaints.extend(panics.map(|line| format!("the server panicked: {}", line.text)));
+        complaints.extend(panics.filter(|_| !self.may_panic).map(|line| format!("the server panicked: {}", line.text)));
         complaints
     }
 }

@@ -1,0 +1,84 @@
+//! Networks, as `http.trusted_proxies` names them.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// All addresses that begin with the same bits. IPv4 is kept as IPv6 writes it (`::ffff:192.0.2.1`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: u128,
+    prefix: u32,
+}
+
+impl Network {
+    /// Reads an address (`10.0.0.1`) or a network in CIDR notation (`10.0.0.0/8`, RFC 4632; `fd00::/8`, RFC 4291).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().ok()?;
+        let offset = if address.is_ipv4() { 96 } else { 0 };
+        let prefix = match prefix {
+            None => 128,
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => offset + digits.parse::<u32>().ok()?,
+            Some(_) => return None,
+        };
+        (prefix <= 128).then_some(Self { address: bits(address), prefix })
+    }
+
+    /// Whether the address is in it.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let differ = self.address ^ bits(address);
+        differ.leading_zeros() >= self.prefix
+    }
+}
+
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+    .to_bits()
+}
+
+/// Whether it names a network, for the key's check. `::/0` and its like would trust everybody.
+pub(super) fn is_network(text: &str) -> bool {
+    Network::parse(text).is_some_and(|network| network.prefix > 0 && !network.is_all_ipv4())
+}
+
+impl Network {
+    fn is_all_ipv4(self) -> bool {
+        self.prefix <= 96 && self.contains(IpAddr::V6(Ipv6Addr::from_bits(0xffff_0000_0000)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(network: &str, address: &str) -> bool {
+        Network::parse(network).expect(network).contains(address.parse().expect(address))
+    }
+
+    #[test]
+    fn a_network_holds_what_begins_like_it() {
+        assert!(holds("10.0.0.1", "10.0.0.1") && !holds("10.0.0.1", "10.0.0.2"));
+        assert!(holds("10.0.0.0/8", "10.255.1.2") && !holds("10.0.0.0/8", "11.0.0.0"));
+        assert!(holds("192.0.2.128/25", "192.0.2.200") && !holds("192.0.2.128/25", "192.0.2.127"));
+        assert!(holds("fd00::/8", "fdff::1") && !holds("fd00::/8", "fe80::1"));
+        assert!(holds("10.0.0.1", "::ffff:10.0.0.1") && !holds("::1", "127.0.0.1"));
+    }
+
+    #[test]
+    fn what_is_no_network_or_everybody_is_refused() {
+        for good in ["127.0.0.1", "::1", "10.0.0.0/8", "10.1.2.3/32", "fd00::/8", "::1/128"] {
+            assert!(is_network(good), "{good}");
+        }
+        for bad in ["", "*", "localhost", "10.0.0", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/+8", "/8", "[::1]"]
+        {
+            assert!(!is_network(bad), "{bad}");
+        }
+        for everybody in ["0.0.0.0/0", "::/0", "::/64"] {
+            assert!(!is_network(everybody), "{everybody}");
+        }
+    }
+}

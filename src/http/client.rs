@@ -1,0 +1,158 @@
+//! Who asks, and whether that address may ask for more.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use actix_http::header::HeaderMap;
+
+use crate::{
+    config::{Network, Settings},
+    limits::{Addresses, Place, Quotas, Rate, Subnet, believed},
+    telemetry::{self, Event, LimitHit},
+};
+
+/// The header that proxies write; there is no standard for it, and RFC 7239, which is one, is not what they write.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// What is known of clients by their addresses. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    addresses: Addresses,
+    trusted: Arc<[Network]>,
+    exempt_loopback: bool,
+    /// Whether it was told that somebody who is not trusted sends [`FORWARDED_FOR`].
+    told: Arc<AtomicBool>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Client {
+    /// As it is believed, for the log.
+    pub(super) remote: SocketAddr,
+    /// As the limits count it; `None`: they do not concern it.
+    pub(super) origin: Option<Subnet>,
+}
+
+impl Clients {
+    /// From the settings.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        let quotas = Quotas {
+            handshakes: Rate::per_second(limits.handshake_rate, limits.handshake_burst),
+            requests: Rate::per_second(limits.http_rate, limits.http_burst),
+            connections: limits.connections_per_address,
+            addresses: limits.addresses,
+        };
+        Self {
+            addresses: Addresses::new(quotas, Instant::now()),
+            trusted: settings.http.trusted_networks().into(),
+            exempt_loopback: limits.exempt_loopback,
+            told: Arc::default(),
+        }
+    }
+
+    /// Forgets addresses that are not used any more. Says how many are left.
+    pub fn sweep(&self) -> usize {
+        self.addresses.sweep(Instant::now())
+    }
+
+    /// Who is behind a request from `peer`.
+    pub(super) fn identify(&self, peer: SocketAddr, headers: &HeaderMap) -> Client {
+        let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).filter_map(|line| line.to_str().ok()).collect();
+        let seen = believed(peer, lines.iter().flat_map(|line| line.split(',')), &self.trusted);
+        if seen.presumes && !self.told.swap(true, Ordering::Relaxed) {
+            telemetry::emit(&Event::ForwardedNotBelieved { remote: seen.remote });
+        }
+        let exempt = seen.proxy || (self.exempt_loopback && seen.remote.ip().is_loopback());
+        Client { remote: seen.remote, origin: (!exempt).then(|| Subnet::of(seen.remote.ip())) }
+    }
+
+    /// Counts a handshake; the time until the next may come, if it is one too many.
+    pub(super) fn handshake(&self, client: Client) -> Result<(), Duration> {
+        client.origin.map_or(Ok(()), |origin| self.addresses.handshake(origin, Instant::now())).inspect_err(|_| {
+            telemetry::tally(|t| t.limit_hits.add(LimitHit::HandshakeRate));
+        })
+    }
+
+    /// Counts a request, as above.
+    pub(super) fn request(&self, client: Client) -> Result<(), Duration> {
+        client.origin.map_or(Ok(()), |origin| self.addresses.request(origin, Instant::now())).inspect_err(|_| {
+            telemetry::tally(|t| t.limit_hits.add(LimitHit::HttpRate));
+        })
+    }
+
+    /// A place for one more connection of that client. `None`: it holds all it may.
+    pub(super) fn connect(&self, client: Client) -> Option<Place> {
+        let Some(origin) = client.origin else { return Some(Place::uncounted()) };
+        let place = self.addresses.connect(origin, Instant::now());
+        if place.is_none() {
+            telemetry::tally(|t| t.limit_hits.add(LimitHit::ConnectionsPerAddress));
+        }
+        place
+    }
+}
+
+/// What the `Retry-After` header says for a wait: whole seconds, and at least one.
+pub(super) fn retry_after_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0 || wait.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn clients(change: impl FnOnce(&mut Settings)) -> Clients {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        Clients::new(&settings)
+    }
+
+    fn origin(clients: &Clients, peer: &str, forwarded: &[&str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append(HeaderName::from_static(FORWARDED_FOR), HeaderValue::from_str(line).expect("a line"));
+        }
+        let client = clients.identify(peer.parse().expect("an address"), &headers);
+        client.origin.map(|_| client.remote.ip().to_string())
+    }
+
+    #[test]
+    fn limits_leave_out_loopback_unless_a_key_says_otherwise_and_proxies_that_ask_for_themselves() {
+        let usual = clients(|_| ());
+        for loopback in ["127.0.0.1:9", "127.9.9.9:9", "[::1]:9", "[::ffff:127.0.0.1]:9"] {
+            assert_eq!(origin(&usual, loopback, &[]), None, "{loopback}");
+        }
+        assert_eq!(origin(&usual, "192.0.2.1:9", &[]).as_deref(), Some("192.0.2.1"));
+        let strict = clients(|s| s.limits.exempt_loopback = false);
+        assert_eq!(origin(&strict, "127.0.0.1:9", &[]).as_deref(), Some("127.0.0.1"));
+        let proxied = clients(|s| {
+            s.limits.exempt_loopback = false;
+            s.http.trusted_proxies = vec!["127.0.0.1".into()];
+        });
+        assert_eq!(origin(&proxied, "127.0.0.1:9", &[]), None);
+        assert_eq!(origin(&proxied, "127.0.0.1:9", &["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn all_lines_of_the_header_are_one_list() {
+        let proxied = clients(|s| s.http.trusted_proxies = vec!["10.0.0.0/8".into()]);
+        let lines = ["1.1.1.1", "192.0.2.1, 10.0.0.2", "10.0.0.3"];
+        assert_eq!(origin(&proxied, "10.0.0.1:9", &lines).as_deref(), Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn retry_after_is_never_too_early() {
+        for (ms, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60)] {
+            assert_eq!(retry_after_seconds(Duration::from_millis(ms)), seconds);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `POST /fault/{what}` on the ops listener, in test builds only.
+
+use std::{thread, time::Duration};
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+
+use super::ops::Ops;
+use crate::{
+    messages::supervisor::Fault,
+    protocol::{RoomName, SessionId},
+};
+
+/// Time for the answer to leave before its thread hangs.
+const ANSWER_FIRST: Duration = Duration::from_millis(20);
+/// Longer than any patience.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+/// Longest name of a room, whatever is configured.
+const ROOM_NAME_BYTES: usize = 1024;
+
+/// Whom it concerns.
+#[derive(Deserialize)]
+pub(super) struct Whom {
+    room: Option<String>,
+    session: Option<String>,
+}
+
+/// 202, or 404 where there is no such fault.
+pub(super) async fn inject(what: web::Path<String>, whom: web::Query<Whom>, ops: web::Data<Ops>) -> HttpResponse {
+    if *what == "worker-stall" {
+        actix_rt::spawn(async {
+            tokio::time::sleep(ANSWER_FIRST).await;
+            thread::sleep(FOR_EVER);
+        });
+        return HttpResponse::Accepted().finish();
+    }
+    if taken(&what, &whom, &ops) { HttpResponse::Accepted().finish() } else { HttpResponse::NotFound().finish() }
+}
+
+fn taken(what: &str, whom: &Whom, ops: &Ops) -> bool {
+    let fault = match what {
+        "supervisor-panic" => Some(Fault::SupervisorPanic),
+        "supervisor-stall" => Some(Fault::SupervisorStall),
+        "session-panic" => whom.session.as_deref().and_then(SessionId::parse).map(Fault::SessionPanic),
+        "room-panic" => {
+            let room = whom.room.as_deref().and_then(|name| RoomName::parse(name, ROOM_NAME_BYTES).ok());
+            return room.is_some_and(|room| crate::room::make_panic(&room));
+        }
+        _ => None,
+    };
+    fault.is_some_and(|fault| ops.faults.try_send(fault).is_ok())
+}

@@ -1,0 +1,22 @@
+//! How much one connection and one address may ask for. Pure rules: time is passed in, nothing here waits.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`bucket`] | the token bucket that every rate here is counted with |
+//! | [`subnet`] | an address as the limits count it |
+//! | [`forwarded`] | who asks, when a proxy asks on somebody's behalf |
+//! | [`addresses`] | what each address has used up: handshakes, requests, connections |
+//!
+//! A bucket of our own and not `governor`: it is forty lines, a connection's costs 16 octets and a few nanoseconds
+//! without atomics, and an address's stands in one entry with its count of connections, in a map that has a bound.
+pub mod addresses;
+pub mod bucket;
+pub mod forwarded;
+#[cfg(test)]
+mod properties;
+pub mod subnet;
+
+pub use addresses::{Addresses, Place, Quotas};
+pub use bucket::{Bucket, Rate};
+pub use forwarded::{Seen, believed};
+pub use subnet::Subnet;

@@ -1,0 +1,36 @@
+//! An address as the limits count it.
+
+use std::net::IpAddr;
+
+/// An IPv4 address, or the first 64 bits of an IPv6 address: a household gets 2^64 of those, and may change among them
+/// with every packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Subnet(u128);
+
+impl Subnet {
+    /// The subnet of an address. An IPv4 address in IPv6's clothes (`::ffff:192.0.2.1`) is what it is.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().to_bits()),
+            IpAddr::V6(v6) => Self(v6.to_bits() & !u128::from(u64::MAX)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subnet(text: &str) -> Subnet {
+        Subnet::of(text.parse().expect("an address"))
+    }
+
+    #[test]
+    fn ipv4_is_counted_whole_and_ipv6_by_its_network() {
+        assert_ne!(subnet("192.0.2.1"), subnet("192.0.2.2"));
+        assert_eq!(subnet("192.0.2.1"), subnet("::ffff:192.0.2.1"));
+        assert_eq!(subnet("2001:db8:1:2::1"), subnet("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(subnet("2001:db8:1:2::1"), subnet("2001:db8:1:3::1"));
+    }
+}

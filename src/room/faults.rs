@@ -1,0 +1,38 @@
+//! Rooms that panic on demand, in test builds only.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use actix::{Context, Handler, Message, Recipient};
+
+use super::Room;
+use crate::protocol::RoomName;
+
+/// Panic.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Panic;
+
+/// The latest room of each name, for the tests' route: nobody else has a use for such a list.
+static ROOMS: Mutex<Option<HashMap<RoomName, Recipient<Panic>>>> = Mutex::new(None);
+
+impl Handler<Panic> for Room {
+    type Result = ();
+
+    fn handle(&mut self, _: Panic, _: &mut Context<Self>) {
+        panic!("a fault was injected");
+    }
+}
+
+pub(super) fn enlist(name: RoomName, room: Recipient<Panic>) {
+    let mut rooms = ROOMS.lock().unwrap_or_else(PoisonError::into_inner);
+    rooms.get_or_insert_default().insert(name, room);
+}
+
+/// Makes the room of that name panic. `false`: there is none.
+pub fn make_panic(name: &RoomName) -> bool {
+    let rooms = ROOMS.lock().unwrap_or_else(PoisonError::into_inner);
+    rooms.as_ref().and_then(|rooms| rooms.get(name)).is_some_and(|room| room.try_send(Panic).is_ok())
+}

@@ -1,0 +1,163 @@
+//! The pace of one connection: a token per frame, taken before the frame is read. Who sends faster is read no faster, and
+//! TCP slows it down; nothing it sent is lost.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use tokio::time::Sleep;
+
+use super::link::Link;
+use crate::{
+    limits::Rate,
+    protocol::{EndReason, ErrorCode, FrameKind, server},
+    telemetry::{self, Event, Ids, LimitHit},
+};
+
+/// A client that is too fast is told so at most this often.
+const TELL_AGAIN: Duration = Duration::from_secs(1);
+/// A connection that was woken this much too late has seen a stopped process or a blocked arbiter: meanwhile its bucket
+/// has filled, so its spell begins anew.
+const LATE: Duration = Duration::from_secs(1);
+
+const MESSAGE: &str = "more frames than limits.frameRate: they are read no faster";
+
+/// What all connections of an arbiter are held to.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// `limits.frame_rate` and `limits.frame_burst`.
+    pub(super) rate: Rate,
+    /// `limits.flood_timeout_ms`.
+    pub(super) flood: Duration,
+}
+
+/// One connection's bucket. The tokens are in the [`Link`]: they are the session's.
+pub(super) struct Pace {
+    rule: Rc<Rule>,
+    /// The time of the last read: all frames of one read share one look at the clock.
+    now: Instant,
+    told: Option<Instant>,
+    spell: Option<Box<Spell>>,
+}
+
+/// The time for which a connection is too fast: a frame waits for a token, and ever since the first one did, another
+/// came before the server had caught up.
+struct Spell {
+    since: Instant,
+    token_at: Instant,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Pace {
+    pub(super) fn new(rule: Rc<Rule>, now: Instant) -> Self {
+        Self { rule, now, told: None, spell: None }
+    }
+
+    /// Octets came in: looks at the clock for all the frames in them.
+    pub(super) fn read(&mut self) {
+        self.now = Instant::now();
+    }
+
+    /// Takes a token for the next frame, if there is one.
+    #[inline]
+    pub(super) fn take(&mut self, link: &Link) -> bool {
+        self.take_at(link).is_ok() || self.take_now(link)
+    }
+
+    /// Before a frame is made to wait, the clock is looked at again.
+    #[cold]
+    fn take_now(&mut self, link: &Link) -> bool {
+        self.now = Instant::now();
+        self.take_at(link).is_ok()
+    }
+
+    #[inline]
+    fn take_at(&self, link: &Link) -> Result<(), Duration> {
+        let mut bucket = link.bucket.get();
+        let taken = bucket.take(self.rule.rate, self.now);
+        link.bucket.set(bucket);
+        taken
+    }
+
+    /// Whether there is a token for one more frame.
+    #[inline]
+    pub(super) fn has_token(&self, link: &Link) -> bool {
+        link.bucket.get().wait(self.rule.rate, self.now).is_zero()
+    }
+
+    /// Whether the connection is too fast.
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.spell.is_some()
+    }
+
+    /// No frame waits any more.
+    #[inline]
+    pub(super) fn caught_up(&mut self) {
+        if self.spell.is_some() {
+            self.spell = None;
+        }
+    }
+
+    /// A frame waits: ready when there is a token for it. Says so to the client now and then, and ends who never pauses.
+    pub(super) fn poll_token(&mut self, cx: &mut Context<'_>, link: &Link) -> Poll<()> {
+        self.now = Instant::now();
+        loop {
+            let wait = link.bucket.get().wait(self.rule.rate, self.now);
+            if wait.is_zero() {
+                return Poll::Ready(());
+            }
+            self.go_on(wait);
+            self.tell(link);
+            // To be read at this pace is a sign of life.
+            link.heard();
+            let Some(spell) = self.spell.as_mut() else { return Poll::Ready(()) };
+            if self.now.saturating_duration_since(spell.since) >= self.rule.flood {
+                link.cut.pull(EndReason::RateLimited);
+                return Poll::Pending;
+            }
+            ready!(spell.sleep.as_mut().poll(cx));
+            self.now = Instant::now();
+        }
+    }
+
+    /// Begins a spell, or goes on with it.
+    fn go_on(&mut self, wait: Duration) {
+        let (now, token_at) = (self.now, self.now + wait);
+        if let Some(spell) = &mut self.spell {
+            if now.saturating_duration_since(spell.token_at) > LATE {
+                spell.since = now;
+            }
+            spell.token_at = token_at;
+            spell.sleep.as_mut().reset(token_at.into());
+            return;
+        }
+        telemetry::tally(|t| t.limit_hits.add(LimitHit::FrameRate));
+        let sleep = Box::pin(tokio::time::sleep_until(token_at.into()));
+        self.spell = Some(Box::new(Spell { since: now, token_at, sleep }));
+    }
+
+    fn tell(&mut self, link: &Link) {
+        if self.told.is_some_and(|told| self.now.saturating_duration_since(told) < TELL_AGAIN) {
+            return;
+        }
+        self.told = Some(self.now);
+        let member = link.member.get();
+        let ids = member.map_or_else(Ids::default, |m| Ids {
+            request: Some(&m.request),
+            session: Some(m.session),
+            peer: Some(m.peer),
+            room: None,
+        });
+        telemetry::emit(&Event::FrameRefused { ids, code: ErrorCode::RateLimited, detail: MESSAGE });
+        let pause = u64::try_from(self.rule.rate.span().as_millis()).unwrap_or(u64::MAX);
+        let frame = server::ErrorFrame {
+            retry_after_ms: Some(pause),
+            ..server::ErrorFrame::new(ErrorCode::RateLimited, MESSAGE)
+        };
+        link.say(FrameKind::Error, server::error(&frame));
+    }
+}

@@ -1,0 +1,169 @@
+//! A server that hangs: noticed, told of, ended. And parts that fail alone.
+
+use crate::support::{TestServer, http};
+
+/// Asks for a fault.
+fn inject(server: &TestServer, fault: &str) -> u16 {
+    let head = format!("POST /fault/{fault} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    http::exchange(server.ops, &head).status
+}
+
+#[cfg(not(feature = "fault-injection"))]
+#[test]
+fn a_build_that_is_not_for_these_tests_takes_no_faults() {
+    let server = TestServer::start();
+    for fault in ["supervisor-panic", "supervisor-stall", "worker-stall", "room-panic?room=x", "session-panic"] {
+        assert_eq!(inject(&server, fault), 404, "{fault}");
+    }
+    server.join("blue").hear_nothing();
+}
+
+#[cfg(feature = "fault-injection")]
+mod faults {
+    use std::{
+        io::{BufReader, Write},
+        net::TcpStream,
+        time::{Duration, Instant},
+    };
+
+    use serde_json::json;
+
+    use super::inject;
+    use crate::support::{
+        PATIENCE, TestServer, eventually, eventually_within, http,
+        http::Response,
+        wire::{Ended, Frame},
+    };
+
+    /// Noticed within this, by who asks `/healthz`.
+    const NOTICED: Duration = Duration::from_secs(2);
+    /// Ended within this.
+    const ENDED: Duration = Duration::from_secs(5);
+
+    /// `/healthz`, which nobody may answer: the thread that should may be the one that hangs.
+    fn healthz(server: &TestServer) -> Option<Response> {
+        let mut stream = TcpStream::connect_timeout(&server.public, PATIENCE).ok()?;
+        stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+        http::read_response(&mut BufReader::new(stream)).ok()
+    }
+
+    /// The fault is noticed in time, and ends the process in time, with the exit code and the line that are promised.
+    #[track_caller]
+    fn is_fatal(fault: &str, subject: &str) {
+        let mut server = TestServer::builder().start();
+        server.forgive_panics();
+        let _alice = server.join("blue");
+        assert_eq!(healthz(&server).map(|answer| answer.status), Some(200));
+        let began = Instant::now();
+        assert_eq!(inject(&server, fault), 202);
+        let refused = eventually("liveness is denied", || {
+            let answer = healthz(&server);
+            answer.clone().filter(|answer| answer.status == 503).ok_or_else(|| format!("{answer:?}"))
+        });
+        assert!(began.elapsed() < NOTICED, "noticed after {:?}", began.elapsed());
+        assert!(!refused.body.is_empty());
+        let status = server.wait_exit(ENDED);
+        assert!(began.elapsed() < ENDED, "ended after {:?}", began.elapsed());
+        assert_eq!(status.code(), Some(70));
+        let line = server.wait_for_log("why it ended", |line| line.event() == "wedged");
+        assert_eq!((&line.json["level"], &line.json["exit_code"]), (&json!("critical"), &json!(70)));
+        assert!(line.json["subject"].as_str().is_some_and(|text| text.starts_with(subject)), "{}", line.text);
+        let told = server.wait_for_log("that it was noticed", |line| line.event() == "liveness_changed");
+        assert_eq!((&told.json["to"], &told.json["level"]), (&json!("dead"), &json!("error")));
+    }
+
+    #[test]
+    fn a_supervisor_that_panics_ends_the_process() {
+        is_fatal("supervisor-panic", "supervisor");
+    }
+
+    #[test]
+    fn a_supervisor_that_hangs_ends_the_process() {
+        is_fatal("supervisor-stall", "");
+    }
+
+    #[test]
+    fn a_worker_that_hangs_ends_the_process() {
+        is_fatal("worker-stall", "worker ");
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_goes_on_where_it_was() {
+        let server = TestServer::start();
+        let [mut alice, mut bob] = server.join_some("blue");
+        server.signal("STOP");
+        let began = Instant::now();
+        eventually("longer than any patience has passed", || {
+            if began.elapsed() > Duration::from_secs(6) { Ok(()) } else { Err(format!("{:?}", began.elapsed())) }
+        });
+        server.signal("CONT");
+        let began = Instant::now();
+        eventually("it has been alive for two rounds of the watch", || {
+            assert_eq!(server.get("/healthz").status, 200);
+            if began.elapsed() > NOTICED { Ok(()) } else { Err(String::new()) }
+        });
+        alice.tell(&bob.id, &json!("still here"));
+        assert_eq!(bob.hear("signal")["data"], "still here");
+        assert!(server.log().lines_where("liveness_changed").is_empty());
+    }
+
+    #[test]
+    fn a_room_that_panics_harms_only_itself() {
+        let mut server = TestServer::start();
+        server.forgive_panics();
+        let [mut alice, mut bob] = server.join_some("blue");
+        let [mut carol, mut dave] = server.join_some("red");
+        assert_eq!(inject(&server, "room-panic?room=blue"), 202);
+        for peer in [&mut alice, &mut bob] {
+            assert_eq!(peer.hear("room_closed")["room"], "blue");
+        }
+        alice.join("blue");
+        bob.join("blue");
+        carol.tell(&dave.id, &json!(1));
+        dave.hear("signal");
+        server.wait_for_metric("switchboard_rooms_lost_total", 1.0);
+        assert_eq!(healthz(&server).map(|answer| answer.status), Some(200));
+    }
+
+    #[test]
+    fn a_session_that_panics_harms_only_itself() {
+        let mut server = TestServer::start();
+        server.forgive_panics();
+        let [mut alice, mut bob, mut carol] = server.join_some("blue");
+        assert_eq!(inject(&server, &format!("session-panic?session={}", alice.session())), 202);
+        alice.hear_bye("internal", 1011);
+        for peer in [&mut bob, &mut carol] {
+            peer.hear_left(&alice.id, "error");
+        }
+        bob.tell(&carol.id, &json!(1));
+        carol.hear("signal");
+        bob.hear_nothing();
+        server.join("blue");
+        server.wait_for_metric("switchboard_panics_total", 1.0);
+        assert_eq!(healthz(&server).map(|answer| answer.status), Some(200));
+    }
+
+    #[test]
+    fn peers_of_a_process_that_ended_itself_see_their_connections_end() {
+        let mut server = TestServer::start();
+        server.forgive_panics();
+        let mut alice = server.join("blue");
+        assert_eq!(inject(&server, "supervisor-panic"), 202);
+        let end = eventually_within(ENDED, "the connection ends", || match alice.next(PATIENCE) {
+            Err(end) => Ok(end),
+            Ok(heard @ Frame::Text(_)) => Err(format!("{heard:?}")),
+            Ok(other) => panic!("{other:?}"),
+        });
+        assert!(matches!(end, Ended::Fin | Ended::Reset), "{end:?}");
+        assert_eq!(server.wait_exit(ENDED).code(), Some(70));
+    }
+
+    #[test]
+    fn a_fault_that_nobody_knows_is_none() {
+        let server = TestServer::start();
+        for fault in ["moon", "room-panic", "room-panic?room=nowhere", "session-panic?session=x"] {
+            assert_eq!(inject(&server, fault), 404, "{fault}");
+        }
+    }
+}
