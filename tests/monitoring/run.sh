@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The tests of monitoring/: run.sh [files|cases|expressions|mailbox …]; all of them by default.
+# Needs prometheus, promtool, prometheus-alertmanager, amtool, openssl, python3 with venv, and the server: SWITCHBOARD_BIN
+# or what `cargo build` makes.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+target=${CARGO_TARGET_DIR:-$PWD/target}
+venv=$target/monitoring-venv
+wanted=tests/monitoring/requirements.txt
+installed=$venv/requirements.txt
+
+if ! cmp -s "$wanted" "$installed"; then
+    python3 -m venv --clear "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+    cp "$wanted" "$installed"
+fi
+
+cd tests/monitoring
+modules=()
+for name in "${@:-}"; do
+    [ -z "$name" ] || modules+=("test_$name")
+done
+[ "${#modules[@]}" -gt 0 ] || modules=(test_files test_cases test_expressions test_mailbox)
+export PYTHONDONTWRITEBYTECODE=1
+exec "$venv/bin/python" -m unittest --verbose "${modules[@]}"

@@ -1,0 +1,1 @@
+"""The real programs around the tests, and the shipped files."""

@@ -1,0 +1,33 @@
+"""promtool's cases: all pass, and no alert is without one that fires and one that is silent."""
+
+import re
+import unittest
+
+import yaml
+
+from support import shipped
+
+LABEL = re.compile(r'(\w+)="([^"]*)"')
+
+
+def cases():
+    for path in shipped.CASES:
+        for case in yaml.safe_load(path.read_text())["tests"]:
+            yield path.name, case
+
+
+class Cases(unittest.TestCase):
+    def test_all_pass(self):
+        shipped.tool("promtool", "test", "rules", *shipped.CASES)
+
+    def test_every_alert_fires_in_a_case_that_also_has_it_silent(self):
+        fired = []
+        for _, case in cases():
+            checks = [check for check in case["promql_expr_test"] if "ALERTS" in check["expr"]]
+            firing = [dict(LABEL.findall(one["labels"])) for check in checks for one in check.get("exp_samples", [])]
+            if any("exp_samples" not in check for check in checks) or case["name"] == "Watchdog":
+                fired += firing
+        for rule in shipped.alerts():
+            wanted = {"alertname": rule["alert"], **{name: str(value) for name, value in rule["labels"].items()}}
+            with self.subTest(**wanted):
+                self.assertTrue(any(wanted.items() <= labels.items() for labels in fired))
