@@ -2,6 +2,7 @@
 
 import unittest
 
+from support import catalogue, shipped
 from support.hooks import Hooks
 from support.mailbox import Mailbox
 from support.programs import until
@@ -65,6 +66,13 @@ class FromSymptomToMailbox(unittest.TestCase):
         hooks.receives("/program", "the end", lambda body: body["status"] == "resolved")
         self.assertEqual([subject.split(":")[0] for subject in self.all_mails()],
                          ["[CRITICAL] SignalingServerDown", "[RESOLVED] SignalingServerDown"])
+        self.series_of_others_exist()
+
+    def series_of_others_exist(self):
+        """Those of Prometheus and Alertmanager. node_exporter's are not: it need not be there."""
+        names = {name for rule in shipped.alerts() for name in catalogue.used(rule["expr"]) if catalogue.is_foreign(name)}
+        for name in names - {"node_filesystem_avail_bytes", "node_filesystem_size_bytes"}:
+            self.assertTrue(self.prometheus.query(name), name)
 
     def tells_everything(self, mail, server):
         """What, where, since when, how bad, what to do, and the runbook, in both forms of the text."""

@@ -14,7 +14,9 @@ POLL = 0.05
 
 
 def until(what, probe, deadline=DEADLINE):
-    """Asks `probe` until it answers something true, and returns that. An OSError counts as "not yet"."""
+    """Asks `probe` until it answers something true, and returns that. An OSError counts as "not yet".
+
+    `what` is a text, or makes one when there is something to complain about."""
     end = time.monotonic() + deadline
     while True:
         try:
@@ -24,6 +26,7 @@ def until(what, probe, deadline=DEADLINE):
         except OSError as error:
             last = error
         if time.monotonic() > end:
+            what = what() if callable(what) else what
             raise AssertionError(f"within {deadline} s not: {what}; last seen: {last!r}")
         time.sleep(POLL)
 

@@ -44,6 +44,8 @@ class Prometheus:
         self.program = Program(test, [
             "prometheus", f"--config.file={config}", f"--storage.tsdb.path={home / 'data'}",
             f"--web.listen-address={self.address}",
+            # Its default is 1m, and it counts when the first alert finds Alertmanager not discovered yet.
+            f"--rules.alert.resend-delay={60 // shipped.FASTER}s",
         ])
         self.program.answers(f"http://{self.address}/-/ready")
 
