@@ -123,6 +123,7 @@ class Expressions(unittest.TestCase):
         self.check_recorded()
         self.check_alerts()
         self.check_errors()
+        self.check_runbooks()
         self.check_load()
 
     def check_recorded(self):
@@ -163,3 +164,11 @@ class Expressions(unittest.TestCase):
                 for rule in group["rules"]:
                     with self.subTest(rule["name"]):
                         self.assertEqual((rule["health"], rule.get("lastError")), ("ok", None))
+
+    def check_runbooks(self):
+        """What they tell to ask can be asked; whether there is an answer depends on the trouble."""
+        for page in sorted(shipped.RUNBOOKS.glob("*.md")):
+            for block in re.findall(r"```promql\n(.*?)```", page.read_text(), re.DOTALL):
+                for expression in block.splitlines():
+                    with self.subTest(page.stem, expression=expression):
+                        self.calm.query(expression)
