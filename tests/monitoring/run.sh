@@ -3,13 +3,17 @@
 # Needs prometheus, promtool, prometheus-alertmanager, amtool, openssl, python3 with venv, and the server: SWITCHBOARD_BIN
 # or what `cargo build` makes.
 set -euo pipefail
+
+# Relative to where it was called from.
+[ -z "${SWITCHBOARD_BIN:-}" ] || SWITCHBOARD_BIN=$(realpath "$SWITCHBOARD_BIN")
+[ -z "${CARGO_TARGET_DIR:-}" ] || CARGO_TARGET_DIR=$(realpath -m "$CARGO_TARGET_DIR")
 cd "$(dirname "$0")/../.."
 
-target=${CARGO_TARGET_DIR:-$PWD/target}
-venv=$target/monitoring-venv
+venv=${CARGO_TARGET_DIR:-$PWD/target}/monitoring-venv
 wanted=tests/monitoring/requirements.txt
 installed=$venv/requirements.txt
 
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "run.sh: python3 is older than 3.11" >&2; exit 1; }
 if ! cmp -s "$wanted" "$installed"; then
     python3 -m venv --clear "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
