@@ -1,0 +1,160 @@
+//! Switchboard's wire, and the same without `welcome` for the plain `ws` relay.
+
+use switchboard::protocol::PeerId;
+
+use super::{
+    Dialect, Heard, Identity, Offerer, Traits,
+    scan::{after, between, count, put, string_after},
+};
+use crate::payload::Kind;
+
+const TRAITS: Traits = Traits { offerer: Offerer::Newcomer, broadcasts: true, client_beats: false };
+
+/// Switchboard, version 1. The server pings; nothing is expected of the client but pongs.
+#[derive(Debug)]
+pub(super) struct Switchboard;
+
+impl Dialect for Switchboard {
+    fn traits(&self) -> Traits {
+        TRAITS
+    }
+
+    fn path(&self, me: &Identity) -> String {
+        format!("/ws?room={}", me.room_name())
+    }
+
+    fn protocol(&self) -> Option<&'static str> {
+        Some("switchboard.v1")
+    }
+
+    fn greet(&self, me: &Identity, step: usize, out: &mut Vec<u8>) {
+        join(me, step, out);
+    }
+
+    fn hear<'a>(&self, _me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Heard<'a> {
+        let heard = hear(text);
+        match heard {
+            Heard::Joined { me: Some(me), .. } if !is_peer_id(me) => Heard::Unknown,
+            heard => heard,
+        }
+    }
+
+    fn signal(&self, _me: &Identity, kind: Kind, to: &[u8], data: &[u8], out: &mut Vec<u8>) {
+        signal(kind, to, data, out);
+    }
+
+    fn broadcast(&self, _me: &Identity, kind: Kind, data: &[u8], out: &mut Vec<u8>) {
+        signal(kind, b"*", data, out);
+    }
+
+    fn leave(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#"{"type":"leave"}"#);
+    }
+}
+
+/// The plain relay of `tools/compare/servers/ws.js`.
+#[derive(Debug)]
+pub(super) struct PlainWs;
+
+impl Dialect for PlainWs {
+    fn traits(&self) -> Traits {
+        TRAITS
+    }
+
+    fn path(&self, _me: &Identity) -> String {
+        "/".into()
+    }
+
+    fn greet(&self, me: &Identity, step: usize, out: &mut Vec<u8>) {
+        join(me, step, out);
+    }
+
+    fn hear<'a>(&self, _me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Heard<'a> {
+        hear(text)
+    }
+
+    fn signal(&self, _me: &Identity, kind: Kind, to: &[u8], data: &[u8], out: &mut Vec<u8>) {
+        signal(kind, to, data, out);
+    }
+
+    fn broadcast(&self, _me: &Identity, kind: Kind, data: &[u8], out: &mut Vec<u8>) {
+        signal(kind, b"*", data, out);
+    }
+}
+
+fn join(me: &Identity, step: usize, out: &mut Vec<u8>) {
+    if step == 0 {
+        put(out, &[br#"{"type":"join","room":""#, me.room_name().as_bytes(), b"\"}"]);
+    }
+}
+
+fn signal(kind: Kind, to: &[u8], data: &[u8], out: &mut Vec<u8>) {
+    let kind = kind.as_str().as_bytes();
+    put(out, &[br#"{"type":"signal","to":""#, to, br#"","kind":""#, kind, br#"","data":"#, data, b"}"]);
+}
+
+/// Reads a server frame by its type, which always comes first.
+fn hear(text: &[u8]) -> Heard<'_> {
+    let Some(rest) = text.strip_prefix(br#"{"type":""#) else { return Heard::Unknown };
+    if rest.starts_with(b"signal\"") {
+        return relayed(rest).unwrap_or(Heard::Unknown);
+    }
+    if rest.starts_with(b"joined\"") {
+        return joined(rest).unwrap_or(Heard::Unknown);
+    }
+    match rest {
+        r if r.starts_with(b"peer_joined\"") => string_after(r, br#""id":""#).map_or(Heard::Unknown, Heard::PeerJoined),
+        r if r.starts_with(b"peer_left\"") => Heard::PeerLeft,
+        r if r.starts_with(b"error\"") || r.starts_with(b"bye\"") => Heard::Refused,
+        _ => Heard::Nothing,
+    }
+}
+
+fn relayed(rest: &[u8]) -> Option<Heard<'_>> {
+    let from = string_after(rest, br#""from":""#)?;
+    Some(Heard::Signal { from, data: between(rest, br#""data":"#, b"}")? })
+}
+
+fn joined(rest: &[u8]) -> Option<Heard<'_>> {
+    let me = string_after(rest, br#""self":{"id":""#)?;
+    let peers = after(rest, br#""peers":["#)?;
+    let end = memchr::memchr(b']', peers)?;
+    Some(Heard::Joined { me: Some(me), others: Some(count(&peers[..end], br#""id":""#)) })
+}
+
+fn is_peer_id(name: &[u8]) -> bool {
+    std::str::from_utf8(name).ok().and_then(PeerId::parse).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::anyone;
+
+    fn heard(text: &[u8]) -> Heard<'_> {
+        Switchboard.hear(&anyone(), text, &mut Vec::new())
+    }
+
+    #[test]
+    fn each_server_frame_is_understood() {
+        let id = b"0123456789abcdef0123456789abcdef";
+        let joined = br#"{"type":"joined","self":{"id":"0123456789abcdef0123456789abcdef"},"room":"r","peers":[{"id":"a","polite":true},{"id":"b","polite":true}],"capacity":10,"iceServers":[]}"#;
+        assert_eq!(heard(joined), Heard::Joined { me: Some(id), others: Some(2) });
+        let signal = br#"{"type":"signal","from":"ab","kind":"offer","data":{"sdp":"}"}}"#;
+        assert_eq!(heard(signal), Heard::Signal { from: b"ab", data: br#"{"sdp":"}"}"# });
+        let came = br#"{"type":"peer_joined","id":"c","polite":false}"#;
+        assert_eq!(heard(came), Heard::PeerJoined(b"c"));
+        assert_eq!(heard(br#"{"type":"peer_left","id":"c","reason":"left"}"#), Heard::PeerLeft);
+        assert_eq!(heard(br#"{"type":"error","code":"room_full"}"#), Heard::Refused);
+        assert_eq!(heard(br#"{"type":"welcome","session":"x"}"#), Heard::Nothing);
+        assert_eq!(heard(b"hello"), Heard::Unknown);
+    }
+
+    #[test]
+    fn a_name_that_is_no_peer_id_is_not_accepted_from_switchboard() {
+        let joined = br#"{"type":"joined","self":{"id":"7"},"room":"r","peers":[],"capacity":10}"#;
+        assert_eq!(heard(joined), Heard::Unknown);
+        let plain = PlainWs.hear(&anyone(), joined, &mut Vec::new());
+        assert_eq!(plain, Heard::Joined { me: Some(b"7"), others: Some(0) });
+    }
+}
