@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{dialect::Wire, scenario};
+use crate::{compare, dialect::Wire, scenario};
 
 /// Load generator for signaling servers.
 #[derive(Debug, Parser)]
@@ -15,7 +15,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// A scenario against one server.
+/// A scenario against one server, or the comparison of several.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Open N joined peers and hold them: memory per connection, idle CPU
@@ -40,6 +40,8 @@ pub enum Command {
     Stress(Run<scenario::profile::Stress>),
     /// 5000 peers within a second; thresholds decide the exit code
     Spike(Run<scenario::profile::Spike>),
+    /// All servers by turns, written into a document
+    Compare(compare::Args),
 }
 
 /// A scenario's own arguments and those that all share.

@@ -1,14 +1,15 @@
-//! The load generator for signaling servers and the floor they are held against.
+//! The load generator for signaling servers, the floor they are held against, and the comparison of several.
 //!
 //! Where to start reading: [`wire`] (RFC 6455 by hand), [`payload`] (what peers say and how it is verified), [`dialect`]
 //! (one file per server's wire), [`swarm`] (tens of thousands of peers on one epoll loop), [`scenario`] (what they do),
-//! [`measure`] (a server's CPU and memory from `/proc`), [`report`] (what comes out) and [`floor`] (the least a relay can
-//! do).
+//! [`measure`] (a server's CPU and memory from `/proc`), [`report`] (what comes out), [`floor`] (the least a relay can
+//! do) and [`compare`] (everybody by turns).
 //!
 //! One thread, no runtime: what the generator does per message is one read, two comparisons, one copy and one write, so
 //! that it costs less than what it measures.
 
 pub mod cli;
+pub mod compare;
 pub mod dialect;
 pub mod floor;
 pub mod measure;

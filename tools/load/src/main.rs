@@ -5,6 +5,7 @@ use std::{io, process::ExitCode};
 use clap::Parser as _;
 use switchboard_load::{
     cli::{Cli, Command, Common},
+    compare,
     report::{Report, table},
     scenario::{broadcast, churn, idle, join, memory, mesh, paced, profile, relay},
 };
@@ -34,6 +35,7 @@ fn run(command: &Command) -> io::Result<bool> {
         Command::Ramp(args) => (&args.common, profile::ramp(args)?),
         Command::Stress(args) => (&args.common, profile::stress(args)?),
         Command::Spike(args) => (&args.common, profile::spike(args)?),
+        Command::Compare(args) => return compare::run(args).map(|()| true),
     };
     show(common, &report)
 }

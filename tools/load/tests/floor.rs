@@ -36,6 +36,7 @@ fn run(line: &str) -> Report {
         Command::Ramp(args) => profile::ramp(&args),
         Command::Stress(args) => profile::stress(&args),
         Command::Spike(args) => profile::spike(&args),
+        Command::Compare(_) => unreachable!("no scenario"),
     }
     .unwrap();
     assert!(report.passed(), "{line}: {report:#?}");
