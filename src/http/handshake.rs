@@ -36,7 +36,7 @@ pub(super) struct Policy {
 
 /// Looks at the whole head. Strict: an HTTP library of ours accepts `Upgrade: xwebsocketx`, browsers never send it.
 pub(super) fn check(head: &RequestHead, policy: &Policy) -> Result<Accepted, Refused> {
-    if head.uri.path() != PATH {
+    if !is_door(head.uri.path()) {
         return refused(StatusCode::NOT_FOUND, ErrorCode::UnsupportedVersion, "sockets are opened at /ws");
     }
     protocol_rules(head)?;
@@ -44,6 +44,14 @@ pub(super) fn check(head: &RequestHead, policy: &Policy) -> Result<Accepted, Ref
         return refused(StatusCode::FORBIDDEN, ErrorCode::OriginDenied, "this origin is not on http.allowed_origins");
     }
     Ok(Accepted { named_subprotocol: subprotocol(head)?, hint: hint(head, policy.room_name_bytes)? })
+}
+
+fn is_door(path: &str) -> bool {
+    #[cfg(feature = "echo")]
+    if path == crate::session::echo::PATH {
+        return true;
+    }
+    path == PATH
 }
 
 fn protocol_rules(head: &RequestHead) -> Result<(), Refused> {
@@ -56,8 +64,12 @@ fn protocol_rules(head: &RequestHead) -> Result<(), Refused> {
     if !tokens(head, &header::UPGRADE).any(|token| token.eq_ignore_ascii_case("websocket")) {
         return bad("the Upgrade header must name websocket");
     }
-    if head.headers().get_all(header::SEC_WEBSOCKET_KEY).count() > 1 {
-        return bad("there must be one Sec-WebSocket-Key");
+    if let Some(message) = repeated(head) {
+        return bad(message);
+    }
+    // What follows the head of an upgrade is taken for frames: a body there would be read as some.
+    if has_body(head) {
+        return bad("a WebSocket handshake has no body");
     }
     ws::verify_handshake(head).map_err(|error| match error {
         ws::HandshakeError::UnsupportedVersion | ws::HandshakeError::NoVersionHeader => Refused {
@@ -68,6 +80,23 @@ fn protocol_rules(head: &RequestHead) -> Result<(), Refused> {
         ws::HandshakeError::BadWebsocketKey => bad_handshake("Sec-WebSocket-Key must be 16 octets in base64"),
         _ => bad_handshake("this is no WebSocket handshake"),
     })
+}
+
+/// Headers that may not come twice (section 11.3): which of two should count?
+fn repeated(head: &RequestHead) -> Option<&'static str> {
+    let single = [
+        (header::SEC_WEBSOCKET_KEY, "there must be one Sec-WebSocket-Key"),
+        (header::SEC_WEBSOCKET_VERSION, "there must be one Sec-WebSocket-Version"),
+        (header::ORIGIN, "there must be one Origin at most"),
+    ];
+    let repeated = single.into_iter().find(|(name, _)| head.headers().get_all(name).count() > 1);
+    repeated.map(|(_, message)| message)
+}
+
+fn has_body(head: &RequestHead) -> bool {
+    let headers = head.headers();
+    let empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length.as_bytes().iter().all(|b| *b == b'0'));
+    !empty || headers.contains_key(header::TRANSFER_ENCODING)
 }
 
 /// The comma-separated tokens of all lines of a header.
@@ -95,6 +124,10 @@ fn subprotocol(head: &RequestHead) -> Result<bool, Refused> {
 }
 
 fn hint(head: &RequestHead, limit: usize) -> Result<Option<RoomName>, Refused> {
+    #[cfg(feature = "echo")]
+    if head.uri.path() == crate::session::echo::PATH {
+        return Ok(crate::session::echo::hint());
+    }
     let query = head.uri.query().unwrap_or_default();
     let Some(room) = actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
         .ok()
@@ -132,7 +165,8 @@ mod tests {
         Policy { allowed_origins: vec!["https://meet.example".into()], room_name_bytes: 16 }
     }
 
-    fn handshake(uri: &str, more: &[(&str, &str)]) -> Request {
+    /// A complete handshake, with `more` in place of what it names, or in addition.
+    fn handshake(uri: &str, more: &[(&str, &str)]) -> TestRequest {
         let mut request = TestRequest::with_uri(uri);
         for (name, value) in [
             ("upgrade", "websocket"),
@@ -145,11 +179,14 @@ mod tests {
         {
             request.insert_header((*name, *value));
         }
-        request.finish()
+        request
     }
 
     fn verdict(uri: &str, more: &[(&str, &str)]) -> Result<Accepted, (u16, ErrorCode)> {
-        let request = handshake(uri, more);
+        judge(&handshake(uri, more).finish())
+    }
+
+    fn judge(request: &Request) -> Result<Accepted, (u16, ErrorCode)> {
         check(request.head(), &policy()).map_err(|refused| (refused.status.as_u16(), refused.code))
     }
 
@@ -164,11 +201,16 @@ mod tests {
     #[test]
     fn everything_else_is_told_why() {
         type Headers = &'static [(&'static str, &'static str)];
-        let cases: [(&str, Headers, u16); 7] = [
+        let cases: [(&str, Headers, u16); 12] = [
             ("/", &[], 404),
             ("/ws", &[("sec-websocket-version", "8")], 426),
             ("/ws", &[("sec-websocket-key", "short")], 400),
+            ("/ws", &[("sec-websocket-version", "13, 8")], 426),
+            ("/ws", &[("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZR==")], 400),
             ("/ws", &[("upgrade", "xwebsocketx")], 400),
+            ("/ws", &[("connection", "close")], 400),
+            ("/ws", &[("content-length", "5")], 400),
+            ("/ws", &[("transfer-encoding", "chunked")], 400),
             ("/ws", &[("sec-websocket-protocol", "rooms.v1")], 400),
             ("/ws", &[("origin", "https://evil.example")], 403),
             ("/ws?room=%00", &[], 400),
@@ -176,6 +218,32 @@ mod tests {
         for (uri, more, status) in cases {
             assert_eq!(verdict(uri, more).unwrap_err().0, status, "{uri} {more:?}");
         }
+    }
+
+    #[test]
+    fn what_must_stand_there_once_may_not_stand_there_twice() {
+        let headers = [
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("sec-websocket-version", "13"),
+            ("origin", "https://meet.example"),
+        ];
+        for (name, value) in headers {
+            let mut request = handshake("/ws", &[("origin", "https://meet.example")]);
+            request.append_header((name, value));
+            assert_eq!(judge(&request.finish()).unwrap_err(), (400, ErrorCode::BadHandshake), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_empty_body_is_none() {
+        assert!(verdict("/ws", &[("content-length", "0")]).is_ok());
+    }
+
+    #[test]
+    fn our_subprotocol_is_found_in_any_line() {
+        let mut request = handshake("/ws", &[("sec-websocket-protocol", "chat")]);
+        request.append_header(("sec-websocket-protocol", "mqtt , switchboard.v1"));
+        assert!(judge(&request.finish()).unwrap().named_subprotocol);
     }
 
     #[test]

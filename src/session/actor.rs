@@ -13,8 +13,9 @@ use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     Setup,
-    inbound::{Inbound, end_reason},
-    link::{Link, close_frame},
+    decoder::end_reason,
+    inbound::Inbound,
+    link::{Link, close_frame, pong_frame},
     resume::Resync,
     state::Rules,
 };
@@ -124,6 +125,10 @@ impl Actor for Session {
         if let Some(inbound) = self.inbound.take() {
             ctx.add_stream(inbound);
         }
+        #[cfg(feature = "echo")]
+        if self.link.echoes.get() {
+            return;
+        }
         self.link.say(FrameKind::Welcome, self.setup.welcome(self.id));
         self.due(Some((self.setup.join_timeout, EndReason::JoinTimeout)));
     }
@@ -142,9 +147,11 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
         if self.ended() {
             return;
         }
+        #[cfg(feature = "echo")]
+        let Some(message) = super::echo::back(&self.link, message) else { return };
         match message {
             Ok(Message::Text(text)) => self.text(&text, ctx),
-            Ok(Message::Ping(payload)) => ctx.pong(&payload),
+            Ok(Message::Ping(payload)) => self.link.queue(pong_frame(payload)),
             Ok(Message::Pong(_) | Message::Nop | Message::Continuation(_)) => {}
             Ok(Message::Binary(_)) => self.link.cut.pull(EndReason::BinaryMessage),
             Ok(Message::Close(reason)) => {

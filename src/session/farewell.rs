@@ -18,6 +18,8 @@ use crate::protocol::{ByeAction, EndReason, server};
 const GRACE: Duration = Duration::from_secs(2);
 /// Octets thrown away in one turn.
 const LINGER_READ: usize = 16 * 1024;
+/// Octets thrown away in all: what a client had on its way. One that still goes on is slowed by TCP, not read to the end.
+const LINGER_MOST: usize = 1024 * 1024;
 /// When a client whose connection the server ended for its own reasons may come back: at once, but its own back-off rules.
 const RETRY_AFTER_MS: u64 = 1_000;
 
@@ -38,12 +40,19 @@ pub(super) fn close(mut wire: Wire, reason: EndReason, action: ByeAction) {
         (None, None) => return wire.reset(),
     };
     wire.outbox.push(last_words);
-    actix_rt::spawn(Farewell { wire: Some(wire), finished: false, grace: Box::pin(tokio::time::sleep(GRACE)) });
+    actix_rt::spawn(Farewell {
+        wire: Some(wire),
+        finished: false,
+        thrown_away: 0,
+        grace: Box::pin(tokio::time::sleep(GRACE)),
+    });
 }
 
 struct Farewell {
     wire: Option<Wire>,
     finished: bool,
+    /// Octets that came too late.
+    thrown_away: usize,
     grace: Pin<Box<Sleep>>,
 }
 
@@ -73,11 +82,14 @@ impl Future for Farewell {
                 Err(_) => return Poll::Ready(()),
             }
         }
-        throw_away(wire, cx)
+        throw_away(wire, &mut this.thrown_away, cx)
     }
 }
 
-fn throw_away(wire: &Wire, cx: &mut Context<'_>) -> Poll<()> {
+fn throw_away(wire: &Wire, so_far: &mut usize, cx: &mut Context<'_>) -> Poll<()> {
+    if *so_far > LINGER_MOST {
+        return Poll::Pending;
+    }
     let mut octets = [0; LINGER_READ];
     if ready!(wire.socket().poll_read_ready(cx)).is_err() {
         return Poll::Ready(());
@@ -85,7 +97,8 @@ fn throw_away(wire: &Wire, cx: &mut Context<'_>) -> Poll<()> {
     match wire.socket().try_read(&mut octets) {
         Ok(0) => Poll::Ready(()),
         Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => Poll::Ready(()),
-        _ => {
+        read => {
+            *so_far += read.unwrap_or(0);
             // One read a turn: a client that goes on sending has two seconds, not the arbiter.
             cx.waker().wake_by_ref();
             Poll::Pending

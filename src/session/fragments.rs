@@ -1,73 +1,49 @@
-//! Fragments put together within bounds (RFC 6455 section 5.4).
+//! A message that comes in fragments (RFC 6455 section 5.4), text checked to be UTF-8 at every one of them.
 
-use actix_http::ws::{Item, Message, ProtocolError};
-use bytes::{Bytes, BytesMut};
+use actix_http::ws::{Message, ProtocolError};
+use bytes::BytesMut;
 use bytestring::ByteString;
 
-use super::inbound::not_utf8;
+use super::decoder::not_utf8;
 
-/// A message whose last fragment has not come yet.
+/// A message whose last fragment has not come yet. Its bounds are [`guard`](super::guard)'s business.
 #[derive(Debug)]
 pub(super) struct Assembly {
     text: bool,
     octets: BytesMut,
+    /// Octets known to be whole characters.
+    checked: usize,
     fragments: usize,
 }
 
-/// Bounds of one message.
+/// How much of a message has come.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bound {
-    /// Octets of all fragments together.
+pub(super) struct SoFar {
     pub(super) bytes: usize,
-    /// Number of fragments: empty ones cost no octet and could go on for ever.
     pub(super) fragments: usize,
 }
 
-/// Takes one fragment. `Ok(None)`: more to come. The codec has checked that a first fragment comes first.
-pub(super) fn take(
-    assembly: &mut Option<Box<Assembly>>,
-    item: Item,
-    bound: Bound,
-) -> Result<Option<Message>, ProtocolError> {
-    let (fragment, last) = match item {
-        Item::FirstText(octets) | Item::FirstBinary(octets) if assembly.is_some() => (octets, false),
-        Item::FirstText(octets) => {
-            *assembly = Some(Box::new(Assembly::begin(true, &octets)));
-            return Ok(None);
-        }
-        Item::FirstBinary(octets) => {
-            *assembly = Some(Box::new(Assembly::begin(false, &octets)));
-            return Ok(None);
-        }
-        Item::Continue(octets) => (octets, false),
-        Item::Last(octets) => (octets, true),
-    };
-    let Some(open) = assembly.as_mut() else { return Err(ProtocolError::ContinuationNotStarted) };
-    open.add(&fragment, bound)?;
-    if !last {
-        return Ok(None);
-    }
-    match assembly.take() {
-        Some(whole) => whole.finish().map(Some),
-        None => Err(ProtocolError::ContinuationNotStarted),
-    }
-}
-
 impl Assembly {
-    fn begin(text: bool, first: &[u8]) -> Self {
-        Self { text, octets: BytesMut::from(first), fragments: 1 }
+    pub(super) fn begin(text: bool, first: &[u8]) -> Result<Self, ProtocolError> {
+        // A slice of the arbiter's read buffer would keep all of that.
+        let octets = BytesMut::from(first);
+        let mut begun = Self { text, octets, checked: 0, fragments: 1 };
+        begun.check()?;
+        Ok(begun)
     }
 
-    fn add(&mut self, fragment: &Bytes, bound: Bound) -> Result<(), ProtocolError> {
-        self.fragments += 1;
-        if self.octets.len() + fragment.len() > bound.bytes || self.fragments > bound.fragments {
-            return Err(ProtocolError::Overflow);
-        }
+    pub(super) fn add(&mut self, fragment: &[u8]) -> Result<(), ProtocolError> {
         self.octets.extend_from_slice(fragment);
-        Ok(())
+        self.fragments += 1;
+        self.check()
     }
 
-    fn finish(self) -> Result<Message, ProtocolError> {
+    pub(super) fn so_far(&self) -> SoFar {
+        SoFar { bytes: self.octets.len(), fragments: self.fragments }
+    }
+
+    /// The whole message. Text that ends within a character is not UTF-8 after all.
+    pub(super) fn finish(self) -> Result<Message, ProtocolError> {
         let octets = self.octets.freeze();
         if self.text {
             ByteString::try_from(octets).map(Message::Text).map_err(not_utf8)
@@ -75,51 +51,70 @@ impl Assembly {
             Ok(Message::Binary(octets))
         }
     }
+
+    /// A character may be split between fragments; an octet that begins or continues none ends it all (section 8.1).
+    fn check(&mut self) -> Result<(), ProtocolError> {
+        if !self.text {
+            return Ok(());
+        }
+        match std::str::from_utf8(&self.octets[self.checked..]) {
+            Ok(new) => self.checked += new.len(),
+            Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
+            Err(error) => return Err(not_utf8(error)),
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const BOUND: Bound = Bound { bytes: 8, fragments: 3 };
-
-    fn feed(items: impl IntoIterator<Item = Item>) -> Result<Option<Message>, ProtocolError> {
-        let mut assembly = None;
-        let mut last = None;
-        for item in items {
-            last = take(&mut assembly, item, BOUND)?;
+    /// The number of fragments that were taken, and the message or `None` if it is not UTF-8.
+    fn feed(fragments: &[&[u8]]) -> (usize, Option<Message>) {
+        let (first, rest) = fragments.split_first().unwrap();
+        let Ok(mut assembly) = Assembly::begin(true, first) else { return (0, None) };
+        for (taken, fragment) in (1..).zip(rest) {
+            if assembly.add(fragment).is_err() {
+                return (taken, None);
+            }
         }
-        Ok(last)
-    }
-
-    fn octets(text: &'static str) -> Bytes {
-        Bytes::from_static(text.as_bytes())
+        (fragments.len(), assembly.finish().ok())
     }
 
     #[test]
     fn fragments_become_one_message() {
-        let whole =
-            feed([Item::FirstText(octets("ab")), Item::Continue(octets("c")), Item::Last(octets("d"))]).unwrap();
-        assert_eq!(whole, Some(Message::Text("abcd".into())));
+        assert_eq!(feed(&[b"ab", b"", b"c", b"d"]), (4, Some(Message::Text("abcd".into()))));
     }
 
     #[test]
     fn a_character_may_be_split_between_fragments() {
-        let [first, second] = ["é".as_bytes()[0], "é".as_bytes()[1]];
-        let items = [Item::FirstText(Bytes::copy_from_slice(&[first])), Item::Last(Bytes::copy_from_slice(&[second]))];
-        assert_eq!(feed(items).unwrap(), Some(Message::Text("é".into())));
+        let text = "é☕😀".as_bytes();
+        let octets: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!(feed(&octets), (text.len(), Some(Message::Text("é☕😀".into()))));
     }
 
     #[test]
-    fn octets_and_fragments_are_bounded() {
-        let long = feed([Item::FirstText(octets("12345")), Item::Last(octets("6789"))]);
-        assert!(matches!(long, Err(ProtocolError::Overflow)));
-        let many = std::iter::once(Item::FirstText(octets(""))).chain((0..3).map(|_| Item::Continue(Bytes::new())));
-        assert!(matches!(feed(many), Err(ProtocolError::Overflow)));
+    fn the_fragment_that_breaks_the_text_is_refused() {
+        assert_eq!(feed(&[b"a\xff", b"b", b"c"]), (0, None));
+        assert_eq!(feed(&[b"a\xc3", b"b", b"c"]), (1, None));
+        assert_eq!(feed(&[b"\xf0", b"\x9f", b"\x98", b"x", b"c"]), (3, None));
+        // No character begins like this: beyond U+10FFFF, half a surrogate pair, longer than need be.
+        for start in [b"\xf4\x90", b"\xed\xa0", b"\xe0\x80"] {
+            assert_eq!(feed(&[&start[..1], &start[1..], b"\x80"]), (1, None), "{start:?}");
+        }
     }
 
     #[test]
-    fn what_never_began_cannot_go_on() {
-        assert!(matches!(feed([Item::Last(octets("x"))]), Err(ProtocolError::ContinuationNotStarted)));
+    fn text_does_not_end_within_a_character() {
+        assert_eq!(feed(&[b"caf", b"\xc3"]), (2, None));
+    }
+
+    #[test]
+    fn binary_is_not_looked_at() {
+        let mut assembly = Assembly::begin(false, b"\xff").unwrap();
+        assembly.add(b"\xfe").unwrap();
+        assert_eq!((assembly.so_far().bytes, assembly.so_far().fragments), (2, 2));
+        assert_eq!(assembly.finish().unwrap(), Message::Binary(b"\xff\xfe"[..].into()));
     }
 }

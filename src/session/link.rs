@@ -78,6 +78,9 @@ pub(super) struct Link {
     pub(super) member: OnceCell<Arc<Member>>,
     /// The room, while the session is in one.
     pub(super) inside: RefCell<Option<Place>>,
+    /// Whether the client hears back what it says.
+    #[cfg(feature = "echo")]
+    pub(super) echoes: Cell<bool>,
     /// Its place in the arbiter's list.
     pub(super) place: Cell<usize>,
 }
@@ -104,6 +107,8 @@ impl Link {
             deadline: Cell::new(None),
             member: OnceCell::new(),
             inside: RefCell::new(None),
+            #[cfg(feature = "echo")]
+            echoes: Cell::new(false),
             place: Cell::new(0),
         })
     }
@@ -229,8 +234,19 @@ impl Link {
 
 /// A close frame (RFC 6455 section 5.5.1).
 pub(super) fn close_frame(reason: Option<CloseReason>) -> Bytes {
+    encode(Message::Close(reason))
+}
+
+/// The answer to a ping (section 5.5.3). Queued like text, or it would overtake, or be overtaken by, the answers to what
+/// came before and after the ping.
+pub(super) fn pong_frame(payload: Bytes) -> Bytes {
+    encode(Message::Pong(payload))
+}
+
+/// A whole, unmasked frame.
+pub(super) fn encode(message: Message) -> Bytes {
     let mut frame = BytesMut::new();
-    // It cannot fail: a client's reason was checked when it was read, and ours are short words.
-    let _ = Codec::new().encode(Message::Close(reason), &mut frame);
+    // It cannot fail: only fragments can come in a wrong order, and this is none.
+    let _ = Codec::new().encode(message, &mut frame);
     frame.freeze()
 }

@@ -16,16 +16,21 @@
 //! | `requests` | what its client asks: the rules first, then what follows |
 //! | `letters` | what other actors say |
 //! | `relay` | a signal on its way to one, some or all |
-//! | `inbound`, `guard`, `fragments` | octets to messages, refused as early as their head shows it |
 //! | `link` | what session, pump and tick share |
 //! | `wire`, `outbox`, `farewell` | one socket: its bounded queue, and its last words |
 //! | [`ledger`], `parking`, `resume` | sessions that outlive their socket: what is kept, how they wait, how they are resumed |
 //! | `pace` | a token for each frame, taken before it is read |
-//! | `link`, `outbox` | what session and pump share: the socket's writing half and its bounded queue |
+//! | [`decoder`], `guard`, `fragments` | octets to messages, refused as early as their head shows it. No socket |
+//! | `inbound` | the decoder at its socket |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
 //! | [`tick`] | one sweep per arbiter: heartbeats, deadlines, drain |
 mod actor;
+#[cfg(test)]
+mod conformance;
+pub mod decoder;
+#[cfg(feature = "echo")]
+pub mod echo;
 mod farewell;
 mod fragments;
 mod guard;

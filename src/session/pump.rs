@@ -39,6 +39,8 @@ pub(super) fn open<P: Send + 'static>(setup: &Rc<Setup>, opened: Opened<P>) {
     let (reader, writer) = opened.socket.into_split();
     let wire = Wire::new(writer, Box::new(opened.permit), now);
     let link = Link::new(wire, setup, opened.origin, now);
+    #[cfg(feature = "echo")]
+    super::echo::mark(&link, opened.hint.as_ref());
     let inbound = Inbound::new(reader, Rc::clone(&link), &opened.unread, setup, now);
     let session = Session::new(Rc::clone(setup), Rc::clone(&link), inbound, (opened.request, opened.hint), now);
     session.announce(&opened.remote);
@@ -98,7 +100,7 @@ impl<S> Pump<S>
 where
     S: Stream<Item = Result<Bytes, actix_web::Error>> + Unpin,
 {
-    /// Mailbox, timers and incoming messages, until there is nothing to do. What the context encodes are control frames.
+    /// Mailbox, timers and incoming messages, until there is nothing to do. What the session says it queues by itself.
     fn run_actor(&mut self, cx: &mut Context<'_>) {
         let Some(context) = self.context.as_mut() else { return };
         loop {

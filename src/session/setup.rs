@@ -5,7 +5,7 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 use actix::Recipient;
 use actix_rt::{ArbiterHandle, net::TcpStream};
 
-use super::{fragments::Bound, ledger::Keep, pace::Rule, pump};
+use super::{decoder::Bound, ledger::Keep, pace::Rule, pump};
 use crate::{
     config::Settings,
     limits::{Rate, Subnet},

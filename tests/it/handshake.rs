@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{
     TestPeer, TestServer,
     http::{self, Response},
-    wire::{ACCEPT, Handshake, first, frame},
+    wire::{ACCEPT, Handshake, KEY, first, frame},
 };
 
 const SUBPROTOCOL: &str = "Sec-WebSocket-Protocol";
@@ -82,6 +82,10 @@ fn what_only_resembles_an_upgrade_is_refused() {
         ("no Connection", Handshake::new().without("Connection")),
         ("Connection without upgrade", Handshake::new().with("Connection", "keep-alive")),
         ("HTTP/1.0", Handshake::new().request_line("GET /ws HTTP/1.0")),
+        ("Connection: close", Handshake::new().with("Connection", "close, Upgrade")),
+        ("two keys", Handshake::new().and("Sec-WebSocket-Key", KEY)),
+        ("two versions", Handshake::new().and("Sec-WebSocket-Version", "13")),
+        ("a body", Handshake::new().with("Content-Length", "5").followed_by(b"hello".to_vec())),
         ("POST", Handshake::new().request_line("POST /ws HTTP/1.1").with("Content-Length", "0")),
     ];
     for (what, handshake) in attempts {

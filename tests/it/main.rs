@@ -1,10 +1,12 @@
 //! Scenarios: the real program, real sockets. Each file tells one part of what the server promises; `support` is what
 //! they are told with.
 #![expect(clippy::float_cmp, reason = "metrics are floats, and counts are whole")]
+mod abuse;
 mod architecture;
 mod capacity;
 mod configuration;
 mod counts;
+mod crowd;
 mod fixtures;
 mod frames;
 mod handshake;

@@ -331,6 +331,11 @@ impl TestServer {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// Files and sockets that it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
     /// Ends the child if it still runs, and says what was wrong with its output.
     fn end(&mut self) -> Vec<String> {
         let _ = self.child.kill();

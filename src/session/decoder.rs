@@ -1,0 +1,171 @@
+//! Octets in, messages out: what RFC 6455 (sections 5, 7.4 and 8.1) says of a client's frames. Knows no socket, so that
+//! octets may come from anywhere, in any pieces.
+
+use std::io;
+
+use actix_http::ws::{CloseReason, Message, OpCode, Parser, ProtocolError};
+use bytes::BytesMut;
+use bytestring::ByteString;
+
+use super::{fragments::Assembly, guard};
+use crate::protocol::EndReason;
+
+/// A longer partial frame is read on where it is.
+const MOVED: usize = 4 * 1024;
+
+/// Bounds of one message.
+#[derive(Debug, Clone, Copy)]
+pub struct Bound {
+    /// `limits.frame_bytes`: octets of all fragments together.
+    pub bytes: usize,
+    /// `limits.fragments`: number of fragments.
+    pub fragments: usize,
+}
+
+/// One connection's decoder. Holds the octets of at most one partial frame, and of one message that has not ended.
+#[derive(Debug)]
+pub struct Decoder {
+    bound: Bound,
+    /// Octets read and not yet decoded.
+    rest: BytesMut,
+    /// Whether `rest` is a copy of its own, and not a slice of a shared read buffer.
+    own: bool,
+    /// Octets that complete the frame that `rest` begins with; 0 while its head does not say, or when it is whole.
+    missing: usize,
+    assembly: Option<Box<Assembly>>,
+}
+
+/// Text that is not UTF-8, as the codec's error type can say it; [`end_reason`] reads it back.
+pub(super) fn not_utf8<E>(_: E) -> ProtocolError {
+    ProtocolError::Io(io::ErrorKind::InvalidInput.into())
+}
+
+/// What a broken rule of RFC 6455 ends the connection with.
+#[must_use]
+pub fn end_reason(error: &ProtocolError) -> EndReason {
+    match error {
+        ProtocolError::Overflow => EndReason::MessageTooLarge,
+        // How `not_utf8` says it.
+        ProtocolError::Io(error) if error.kind() == io::ErrorKind::InvalidInput => EndReason::InvalidUtf8,
+        _ => EndReason::ProtocolError,
+    }
+}
+
+impl Decoder {
+    /// A decoder that has seen nothing.
+    #[must_use]
+    pub fn new(bound: Bound) -> Self {
+        Self { bound, rest: BytesMut::new(), own: true, missing: 0, assembly: None }
+    }
+
+    /// Adds octets behind those at hand.
+    pub fn feed(&mut self, octets: &[u8]) {
+        self.rest.extend_from_slice(octets);
+    }
+
+    /// Octets that are not decoded yet.
+    #[must_use]
+    pub fn unread(&self) -> &[u8] {
+        &self.rest
+    }
+
+    /// Takes a slice of a shared buffer, which begins with all that was [`unread`](Self::unread).
+    pub(super) fn replace(&mut self, octets: BytesMut) {
+        self.rest = octets;
+        self.own = false;
+    }
+
+    /// Where to read the rest of a long partial frame to, and how much is missing: a frame that comes in small pieces is
+    /// not moved at each of them. `None` where it is short, or where there is a whole one.
+    pub(super) fn partial(&mut self) -> Option<(&mut BytesMut, usize)> {
+        (self.missing > 0 && self.rest.len() > MOVED).then_some((&mut self.rest, self.missing))
+    }
+
+    /// The next whole message, control frames included, among the octets at hand; `None` when more must come first.
+    ///
+    /// # Errors
+    /// The connection is over: what follows is not to be decoded. [`end_reason`] says how it is closed.
+    pub fn next_message(&mut self) -> Result<Option<Message>, ProtocolError> {
+        self.next_permitted(|| true)
+    }
+
+    /// As [`next_message`](Self::next_message), but `permit` is asked before each whole frame, fragments and control
+    /// frames included. Where it refuses, `None`: the frame stays at hand.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn next_permitted(&mut self, mut permit: impl FnMut() -> bool) -> Result<Option<Message>, ProtocolError> {
+        loop {
+            let frame = self.inspect()?;
+            self.missing = frame.map_or(0, |length| length.saturating_sub(self.rest.len()));
+            if frame.is_none() || self.missing > 0 || !permit() {
+                self.keep();
+                return Ok(None);
+            }
+            if let Some(message) = self.next_frame()? {
+                return Ok(Some(message));
+            }
+        }
+    }
+
+    /// Whether a whole frame is at hand.
+    #[must_use]
+    pub fn has_frame(&self) -> bool {
+        self.inspect().is_ok_and(|frame| frame.is_some_and(|length| length <= self.rest.len()))
+    }
+
+    fn inspect(&self) -> Result<Option<usize>, ProtocolError> {
+        guard::inspect(&self.rest, self.bound, self.assembly.as_deref().map(Assembly::so_far))
+    }
+
+    /// The frame at the start of `rest`, which the guard has let pass and which is all there.
+    fn next_frame(&mut self) -> Result<Option<Message>, ProtocolError> {
+        let Some((last, opcode, payload)) = Parser::parse(&mut self.rest, true, usize::MAX)? else { return Ok(None) };
+        let payload = payload.unwrap_or_default();
+        if self.rest.is_empty() {
+            // Lets go of the shared buffer.
+            self.rest = BytesMut::new();
+        }
+        match opcode {
+            OpCode::Ping => Ok(Some(Message::Ping(payload.freeze()))),
+            OpCode::Pong => Ok(Some(Message::Pong(payload.freeze()))),
+            OpCode::Close => close_reason(&payload).map(Message::Close).map(Some),
+            OpCode::Text if last => {
+                ByteString::try_from(payload.freeze()).map(Message::Text).map(Some).map_err(not_utf8)
+            }
+            OpCode::Binary if last => Ok(Some(Message::Binary(payload.freeze()))),
+            OpCode::Text | OpCode::Binary => {
+                self.assembly = Some(Box::new(Assembly::begin(opcode == OpCode::Text, &payload)?));
+                Ok(None)
+            }
+            OpCode::Continue => self.next_fragment(&payload, last),
+            OpCode::Bad => Err(ProtocolError::BadOpCode),
+        }
+    }
+
+    fn next_fragment(&mut self, payload: &[u8], last: bool) -> Result<Option<Message>, ProtocolError> {
+        let Some(mut assembly) = self.assembly.take() else { return Err(ProtocolError::ContinuationNotStarted) };
+        assembly.add(payload)?;
+        if last {
+            return assembly.finish().map(Some);
+        }
+        self.assembly = Some(assembly);
+        Ok(None)
+    }
+
+    /// Copies what is left off the shared buffer, which it would otherwise keep for itself.
+    fn keep(&mut self) {
+        if !self.own {
+            self.rest = BytesMut::from(&self.rest[..]);
+            self.own = true;
+        }
+    }
+}
+
+/// The content of a close frame: nothing, or a code that may be sent (section 7.4) and a reason in UTF-8.
+fn close_reason(payload: &[u8]) -> Result<Option<CloseReason>, ProtocolError> {
+    if let Some(Err(error)) = payload.get(2..).map(std::str::from_utf8) {
+        return Err(not_utf8(error));
+    }
+    Parser::try_parse_close_payload(payload)
+}
