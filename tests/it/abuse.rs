@@ -224,7 +224,7 @@ fn dribble(mut stream: &TcpStream) -> Duration {
 
 #[test]
 fn whoever_sends_a_head_octet_by_octet_has_as_long_as_anybody_for_it() {
-    let server = server().set("http.request_timeout_ms", 500).start();
+    let server = server().set("http.request_timeout_ms", 1000).start();
     let mut neighbours = Neighbours::of(&server);
     let cost = cost_kib(&server, || {
         let streams: Vec<_> = (0..50).flat_map(|_| [dial(server.public), dial(server.ops)]).collect();
