@@ -20,6 +20,7 @@ EMPTY = {
 QUIET = {
     "SignalingServerDown": "the server answers and its heart beats",
     "ServerPanicked": "nothing panicked",
+    "ServerRestarted": "nothing restarted",
     "StuckDraining": "no server is going",
     "ZeroConnections": "there are connections",
     "ZeroThroughputWithConnections": "messages flow",
@@ -73,6 +74,8 @@ class Load:
         for client in clients[:2]:
             client.join("busy", attempt=1)
         third.join("busy", attempt=1)  # refused: two are the cap
+        third.send(type="join", room="other", attempt=1, resume={"token": "nobody's", "ack": 0})
+        third.next("error")
         third.join("other")
         for _ in range(40):
             first.send(type="signal", to="*", kind="app", data={"x": 1})

@@ -6,8 +6,8 @@ from .switchboard import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "metrics.md"
 # Everybody's: Prometheus' own, Alertmanager's, node_exporter's.
-FOREIGN = re.compile(r"up|prometheus_\w+|alertmanager_\w+|node_\w+")
-NAME = re.compile(r"(?<![\w:{$.])([a-z][a-z0-9_]*(?::[a-z0-9_]+)*)\b(?!\s*\()")
+FOREIGN = re.compile(r"up|ALERTS|prometheus_\w+|alertmanager_\w+|node_\w+")
+NAME = re.compile(r"(?<![\w:{$.])(ALERTS|[a-z][a-z0-9_]*(?::[a-z0-9_]+)*)\b(?!\s*\()")
 PARTS = ("_bucket", "_sum", "_count")
 KEYWORDS = {"and", "or", "unless", "on", "ignoring", "group_left", "group_right", "by", "without", "bool", "offset", "inf"}
 
