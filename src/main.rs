@@ -7,7 +7,7 @@ use switchboard::{
     app,
     cli::Arguments,
     config::{self, Settings},
-    telemetry,
+    telemetry::{self, LogFiles},
 };
 
 /// Measured against the system's allocator: see the commit that chose it.
@@ -36,7 +36,13 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         return Ok(switchboard::probe::healthz(&settings)?);
     }
     let level = telemetry::parse_level(settings.log.level.as_str()).unwrap_or(telemetry::Level::Info);
-    let _log = telemetry::start_log(level, settings.log.queue_lines)?;
+    let _log = telemetry::start_log(level, settings.log.queue_lines, log_files(&settings.log).as_ref())?;
     telemetry::install_panic_hook();
     Ok(app::run(settings)?)
+}
+
+/// An empty `log.dir` means: no files.
+fn log_files(log: &config::Log) -> Option<LogFiles> {
+    let wanted = !log.dir.as_os_str().is_empty();
+    wanted.then(|| LogFiles { dir: log.dir.clone(), keep_days: log.keep_days, keep_error_days: log.keep_error_days })
 }

@@ -1,13 +1,13 @@
 //! `[log]`: what is logged.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{kind::Kind, section::section};
 
 section! {
-    /// Logging: JSON lines on standard output.
+    /// Logging: JSON lines on standard output, and in files where a folder is named for them.
     Log = "log" {
         /// Least important level that is logged.
         /// `info` has a line for each connection's start and end, and none for a relayed message.
@@ -20,9 +20,22 @@ section! {
         /// 500 ms are a thousand times the usual: whatever takes that long wants looking at.
         slow_message_ms: u64 = 500, Kind::milliseconds(1);
 
-        /// Lines that may wait for whoever reads the standard output; those beyond are dropped and counted.
+        /// Lines that may wait for whoever reads the standard output, or for the disk; those beyond are dropped and counted.
         /// 8192 lines are some 3 MB: a reader that pauses must never stop the server.
         queue_lines: usize = 8192, Kind::count(1, 10_000_000, "lines");
+
+        /// Folder for a file per day (UTC) of the same lines, and one of those from `error` up; made if missing. Empty: no files.
+        /// Empty by default, because service managers and containers keep the standard output already.
+        /// Needs no logrotate: files of finished days are compressed after a day and removed after the days below.
+        dir: PathBuf = PathBuf::new(), Kind::Text { check: folder, allowed: "the path of a folder, or an empty text" };
+
+        /// Days of which the files with all lines are kept, today included.
+        /// 14 cover a holiday and the look back at what came before it.
+        keep_days: u32 = 14, Kind::count(1, 3650, "days");
+
+        /// Days of which the files with errors are kept, today included.
+        /// 30, as they are small, and a fault that comes monthly shows twice.
+        keep_error_days: u32 = 30, Kind::count(1, 3650, "days");
     }
 }
 
@@ -32,6 +45,10 @@ impl Log {
     pub fn slow_message(&self) -> Duration {
         Duration::from_millis(self.slow_message_ms)
     }
+}
+
+fn folder(text: &str) -> Option<String> {
+    (!text.chars().any(char::is_control)).then(|| text.to_owned())
 }
 
 /// A log level, from most to least important.

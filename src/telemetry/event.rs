@@ -336,6 +336,12 @@ events! {
         /// Where it came from, one frame per line.
         backtrace: &'a str,
     }
+    /// The log's files under `log.dir` could not be written, compressed or removed. Told once until it works again;
+    /// lines that are missing there are counted.
+    LogFileFailed = "log_file_failed", Warning, "log file failed" {
+        /// Why.
+        error["cause"]: &'a (dyn Error + 'static),
+    }
     /// The log was read more slowly than it was written, and lines are missing here.
     LogLinesDropped = "log_lines_dropped", Warning, "log lines dropped" {
         /// How many since the last such line.

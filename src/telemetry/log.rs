@@ -1,14 +1,46 @@
 //! The process's log: level, queue, writer.
 
-use std::{io, sync::OnceLock, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use slog::Level;
 
-use super::{Event, Fault, line, writer::Queue};
+use super::{
+    Event, Fault,
+    daily::{self, DailyFile, Shelf},
+    line,
+    writer::Queue,
+};
+
+/// What the files' names begin with.
+const ALL: &str = "switchboard";
+const ERRORS: &str = "switchboard-errors";
+
+/// The log in files, beside that on standard output.
+#[derive(Debug, Clone)]
+pub struct LogFiles {
+    /// Their folder; made if missing.
+    pub dir: PathBuf,
+    /// Days of which all lines are kept, today included.
+    pub keep_days: u32,
+    /// Days of which the lines from `error` up, in files of their own, are kept.
+    pub keep_error_days: u32,
+}
 
 struct Log {
     level: Level,
-    queue: Queue,
+    out: Queue,
+    files: Option<Files>,
+}
+
+/// Each with its own thread: a disk that hangs holds up neither the standard output nor an arbiter.
+struct Files {
+    all: Queue,
+    errors: Queue,
 }
 
 static LOG: OnceLock<Log> = OnceLock::new();
@@ -27,23 +59,24 @@ impl Drop for LogGuard {
     }
 }
 
-/// Starts the log to standard output, once per process; later calls change nothing. `queue_lines` is how many lines
-/// may wait for a slow reader before lines are dropped. Before it, events are only counted.
+/// Starts the log to standard output, and to `files`, once per process; later calls change nothing. `queue_lines` is how
+/// many lines may wait for a slow reader, or for the disk, before lines are dropped. Before it, events are only counted.
 ///
 /// # Errors
-/// The writer's thread could not be started.
-pub fn start_log(level: Level, queue_lines: usize) -> io::Result<LogGuard> {
+/// A writer's thread could not be started, or a file not be opened.
+pub fn start_log(level: Level, queue_lines: usize, files: Option<&LogFiles>) -> io::Result<LogGuard> {
     if LOG.get().is_none() {
-        let queue = Queue::start(io::stdout(), queue_lines)?;
-        // Two callers at once: the loser's thread ends with its queue.
-        let _ = LOG.set(Log { level, queue });
+        let out = Queue::start(io::stdout(), queue_lines)?;
+        let files = files.map(|files| Files::start(files, queue_lines)).transpose()?;
+        // Two callers at once: the loser's threads end with its queues.
+        let _ = LOG.set(Log { level, out, files });
     }
     Ok(LogGuard(()))
 }
 
 /// Waits until what is queued now has been written, at most that long. Says whether it was.
 pub fn flush_logs(at_most: Duration) -> bool {
-    LOG.get().is_none_or(|log| log.queue.flush(at_most))
+    LOG.get().is_none_or(|log| log.flush(at_most))
 }
 
 /// Whether there is a log to write to.
@@ -54,9 +87,43 @@ pub(super) fn is_started() -> bool {
 /// Formats and queues one line, if its level is on.
 pub(super) fn write(event: &Event<'_>, fault: Option<&Fault<'_>>) {
     let Some(log) = LOG.get() else { return };
-    if event.level().is_at_least(log.level)
+    let level = event.level();
+    if level.is_at_least(log.level)
         && let Some(line) = line::format(event, fault)
     {
-        log.queue.push(line);
+        if let Some(files) = &log.files {
+            files.push(level, &line);
+        }
+        log.out.push(line);
+    }
+}
+
+impl Log {
+    fn flush(&self, at_most: Duration) -> bool {
+        let deadline = Instant::now() + at_most;
+        let files = self.files.iter().flat_map(|files| [&files.all, &files.errors]);
+        let left = || deadline.saturating_duration_since(Instant::now());
+        // All of them, though one may be stuck.
+        [&self.out].into_iter().chain(files).fold(true, |whole, queue| queue.flush(left()) && whole)
+    }
+}
+
+impl Files {
+    fn start(files: &LogFiles, queue_lines: usize) -> io::Result<Self> {
+        let LogFiles { dir, keep_days, keep_error_days } = files;
+        let open = |name, shelf| {
+            let said = |error: io::Error| io::Error::new(error.kind(), format!("log.dir {}: {error}", dir.display()));
+            let file = DailyFile::start(dir, name, shelf, daily::today).map_err(said)?;
+            Queue::start(file, queue_lines)
+        };
+        let shelf = Shelf { dir: dir.clone(), kept: vec![(ALL, *keep_days), (ERRORS, *keep_error_days)] };
+        Ok(Self { all: open(ALL, Some(shelf))?, errors: open(ERRORS, None)? })
+    }
+
+    fn push(&self, level: Level, line: &[u8]) {
+        self.all.push(line.to_vec());
+        if level.is_at_least(Level::Error) {
+            self.errors.push(line.to_vec());
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! To add an event, add it to the table in `event.rs`, and to `count.rs` what it counts; the compiler asks for both.
 mod buckets;
 mod count;
+mod daily;
 #[cfg(test)]
 pub(crate) mod drift;
 mod event;
@@ -41,7 +42,7 @@ pub use kinds::{LimitHit, Reconnection, RelayOutcome, Severity, method_label};
 pub use labels::{Counts, Label};
 pub use line::parse_level;
 pub use local::{flush, take, tally};
-pub use log::{LogGuard, flush_logs, start_log};
+pub use log::{LogFiles, LogGuard, flush_logs, start_log};
 pub use notes::{ErrorNote, MAX_NOTES, Notes, Whom};
 pub use panics::install_panic_hook;
 pub use reports::{ArbiterReport, CensusReport};

@@ -71,7 +71,7 @@ pub(super) const SERIES: &[Series] = &[
     }),
     Series::counter(
         "switchboard_log_lines_dropped_total",
-        "Log lines dropped because standard output was read too slowly or not at all.",
+        "Log lines dropped because standard output was read too slowly or not at all, or a file could not be written.",
         &[],
         |s, out| out.count(&[], s.totals.log_lines_dropped),
     ),
