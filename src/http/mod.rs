@@ -6,7 +6,7 @@
 //! | listener | routes |
 //! |---|---|
 //! | public (`server.host:port`) | `/ws`, `/` and its files, `/healthz`, `/readyz`, `/health` |
-//! | ops (`ops.host:port`) | `/metrics`, `/errors`, `/healthz`, `/readyz`, `/health` |
+//! | ops (`ops.host:port`) | `/metrics`, `/errors`, `/` (the live view) and its files, `/healthz`, `/readyz`, `/health` |
 pub mod client;
 #[cfg(feature = "fault-injection")]
 mod faults;

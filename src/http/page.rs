@@ -1,10 +1,11 @@
-//! The page at `/`, the example of a client, inside the binary: nothing to install beside it, and never of another
-//! version than the server. Its sources are `clients/web/demo/`: plain files, no build step.
+//! The pages at `/`, inside the binary: nothing to install beside it, and never of another version than the server. On
+//! the public listener it is the example of a client (`clients/web/demo/`), on the ops listener the live view of this
+//! server (`clients/web/ops/`): plain files, no build step.
 
-/// One file of the page.
+/// One file of a page.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageFile {
-    /// Where it is served, from the root of the public listener.
+    /// Where it is served, from the root of its listener.
     pub(super) path: &'static str,
     /// The value of `Content-Type`.
     pub(super) content_type: &'static str,
@@ -12,17 +13,17 @@ pub(super) struct PageFile {
     pub(super) body: &'static [u8],
 }
 
-/// What the page's answers should carry as `Content-Security-Policy`: the page's own files and its own server, nothing
-/// else, and nothing inline. `ws:` and `wss:` are named since not every browser counts them as `'self'`.
+/// What the pages' answers should carry as `Content-Security-Policy`: the page's own files and its own server,
+/// nothing else, and nothing inline. `ws:` and `wss:` are named since not every browser counts them as `'self'`.
 pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self' ws: wss:; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
 
 macro_rules! page_file {
-    ($path:literal, $file:literal, $content_type:ident) => {
+    ($page:literal, $path:literal, $file:literal, $content_type:ident) => {
         PageFile {
             path: $path,
             content_type: $content_type,
-            body: include_bytes!(concat!("../../clients/web/demo/", $file)),
+            body: include_bytes!(concat!("../../clients/web/", $page, "/", $file)),
         }
     };
 }
@@ -31,21 +32,36 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-/// Every file of the page.
+/// Every file of the example client.
 pub(super) const FILES: [PageFile; 8] = [
-    page_file!("/", "index.html", HTML),
-    page_file!("/app.js", "app.js", SCRIPT),
-    page_file!("/mesh.js", "mesh.js", SCRIPT),
-    page_file!("/rooms.js", "rooms.js", SCRIPT),
-    page_file!("/signaling.js", "signaling.js", SCRIPT),
-    page_file!("/style.css", "style.css", STYLE),
-    page_file!("/texts.js", "texts.js", SCRIPT),
-    page_file!("/view.js", "view.js", SCRIPT),
+    page_file!("demo", "/", "index.html", HTML),
+    page_file!("demo", "/app.js", "app.js", SCRIPT),
+    page_file!("demo", "/mesh.js", "mesh.js", SCRIPT),
+    page_file!("demo", "/rooms.js", "rooms.js", SCRIPT),
+    page_file!("demo", "/signaling.js", "signaling.js", SCRIPT),
+    page_file!("demo", "/style.css", "style.css", STYLE),
+    page_file!("demo", "/texts.js", "texts.js", SCRIPT),
+    page_file!("demo", "/view.js", "view.js", SCRIPT),
+];
+
+/// Every file of the operator's live view.
+pub(super) const OPERATOR_FILES: [PageFile; 8] = [
+    page_file!("ops", "/", "index.html", HTML),
+    page_file!("ops", "/app.js", "app.js", SCRIPT),
+    page_file!("ops", "/cards.js", "cards.js", SCRIPT),
+    page_file!("ops", "/chart.js", "chart.js", SCRIPT),
+    page_file!("ops", "/exposition.js", "exposition.js", SCRIPT),
+    page_file!("ops", "/figures.js", "figures.js", SCRIPT),
+    page_file!("ops", "/style.css", "style.css", STYLE),
+    page_file!("ops", "/texts.js", "texts.js", SCRIPT),
 ];
 
 #[cfg(test)]
 mod tests {
-    use super::{FILES, HTML, SCRIPT};
+    use super::{FILES, HTML, OPERATOR_FILES, PageFile, SCRIPT};
+
+    /// Each page with the answers of its listener that it may link to besides its files.
+    const PAGES: [(&[PageFile], &[&str]); 2] = [(&FILES, &[]), (&OPERATOR_FILES, &["metrics", "errors", "health"])];
 
     fn text(body: &[u8]) -> &str {
         std::str::from_utf8(body).expect("the page's files are UTF-8")
@@ -56,40 +72,45 @@ mod tests {
         text.split(open).skip(1).filter_map(move |rest| rest.split(close).next())
     }
 
-    fn is_served(name: &str) -> bool {
-        FILES.iter().any(|file| file.path.trim_start_matches('/') == name)
+    fn is_served(page: &[PageFile], name: &str) -> bool {
+        page.iter().any(|file| file.path.trim_start_matches('/') == name)
     }
 
     #[test]
-    fn whatever_the_page_refers_to_is_served() {
-        for file in &FILES {
-            let body = text(file.body);
-            let references: Vec<&str> = match file.content_type {
-                HTML => quoted(body, "src=\"", '"').chain(quoted(body, "href=\"", '"')).collect(),
-                SCRIPT => quoted(body, " from './", '\'').collect(),
-                _ => Vec::new(),
-            };
-            for name in references.into_iter().filter(|name| !name.starts_with("data:")) {
-                assert!(is_served(name), "{} refers to {name}, which is not served", file.path);
+    fn whatever_a_page_refers_to_is_served() {
+        for (page, answers) in PAGES {
+            for file in page {
+                let body = text(file.body);
+                let references: Vec<&str> = match file.content_type {
+                    HTML => quoted(body, "src=\"", '"').chain(quoted(body, "href=\"", '"')).collect(),
+                    SCRIPT => quoted(body, " from './", '\'').collect(),
+                    _ => Vec::new(),
+                };
+                for name in references.into_iter().filter(|name| !name.starts_with("data:")) {
+                    let found = is_served(page, name) || answers.contains(&name);
+                    assert!(found, "{} refers to {name}, which is not served", file.path);
+                }
             }
         }
     }
 
     #[test]
-    fn nothing_in_the_page_is_inline_since_the_policy_forbids_it() {
-        let index = text(FILES[0].body);
-        assert!(!index.contains("<style") && !index.contains(" style=\""), "inline style");
-        for attribute in quoted(index, " on", '"').filter(|text| !text.contains(char::is_whitespace)) {
-            assert!(!attribute.ends_with('='), "inline handler: on{attribute}");
-        }
-        for script in quoted(index, "<script", '>') {
-            assert!(script.contains("src=\""), "inline script: <script{script}>");
+    fn nothing_in_a_page_is_inline_since_the_policy_forbids_it() {
+        for (page, _) in PAGES {
+            let index = text(page[0].body);
+            assert!(!index.contains("<style") && !index.contains(" style=\""), "inline style");
+            for attribute in quoted(index, " on", '"').filter(|text| !text.contains(char::is_whitespace)) {
+                assert!(!attribute.ends_with('='), "inline handler: on{attribute}");
+            }
+            for script in quoted(index, "<script", '>') {
+                assert!(script.contains("src=\""), "inline script: <script{script}>");
+            }
         }
     }
 
     #[test]
     fn others_words_are_never_taken_for_html() {
-        for file in FILES.iter().filter(|file| file.content_type == SCRIPT) {
+        for file in PAGES.iter().flat_map(|(page, _)| *page).filter(|file| file.content_type == SCRIPT) {
             for sink in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
                 assert!(!text(file.body).contains(sink), "{} uses {sink}", file.path);
             }

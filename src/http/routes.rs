@@ -52,9 +52,7 @@ pub fn public(
 > {
     base(common, Some(clients), |config| {
         config.route("/ws", web::to(no_handshake));
-        for file in &page::FILES {
-            config.route(file.path, read().to(move || std::future::ready(serve_file(file))));
-        }
+        serve_files(config, &page::FILES);
     })
 }
 
@@ -79,6 +77,7 @@ pub fn operator(
             .app_data(web::Data::new(ports))
             .route("/metrics", read().to(ops::metrics))
             .route("/errors", read().to(ops::errors));
+        serve_files(config, &page::OPERATOR_FILES);
     })
 }
 
@@ -111,6 +110,12 @@ fn base(
 /// GET, and HEAD for those who only want to know whether it is there.
 fn read() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+fn serve_files(config: &mut web::ServiceConfig, files: &'static [page::PageFile]) {
+    for file in files {
+        config.route(file.path, read().to(move || std::future::ready(serve_file(file))));
+    }
 }
 
 fn serve_file(file: &'static page::PageFile) -> HttpResponse {
