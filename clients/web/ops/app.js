@@ -8,6 +8,8 @@ import * as texts from './texts.js';
 
 const EVERY_MS = 5_000;
 const WINDOW_MS = 15 * 60_000;
+/** The charts begin with this and grow to the whole window. */
+const FIRST_WINDOW_MS = 2 * 60_000;
 /** An answer that takes longer is as good as none, and the next question is due. */
 const PATIENCE_MS = 4_500;
 const ERROR_GROUPS = 10;
@@ -38,7 +40,8 @@ function look(text, at) {
 
 function draw(at) {
   history = history.filter((point) => at - point.at <= WINDOW_MS);
-  for (const card of cards) card.show(history, { from: at - WINDOW_MS, to: at });
+  const from = Math.min(history[0].at, at - FIRST_WINDOW_MS);
+  for (const card of cards) card.show(history, { from, to: at });
 }
 
 const cell = (text) => {

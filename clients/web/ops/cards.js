@@ -33,14 +33,18 @@ export const CARDS = [
     title: 'Rooms', format: whole, lines: { rooms: 'rooms', peers: 'peers in them' },
     note: ({ rooms, peers }) => (rooms ? `${number(peers / rooms, 1)} peers a room` : 'no room is open'),
   },
-  { title: 'Messages per second', format: rate, lines: { messagesIn: 'from clients', messagesOut: 'to clients' } },
   {
-    title: 'Errors per minute', format: rate, lines: { errors: 'all', severe: 'high and critical' },
-    note: () => 'clients’ mistakes included',
+    title: 'Messages per second', format: rate, lines: { messagesIn: 'in', messagesOut: 'out' },
+    note: () => 'in from clients, out to them',
+  },
+  {
+    title: 'Errors per minute', format: rate, lines: { errors: 'all', severe: 'severe' },
+    note: () => 'severe: the server’s own',
     level: ({ errors, severe }) => (severe > 0 ? 'bad' : level(errors, 10, 600)),
   },
   {
     title: 'Churn per minute', format: whole, lines: { joins: 'joins', leaves: 'leaves' },
+    note: () => 'within the last minute',
   },
   {
     title: 'Memory', format: bytes, lines: { memory: 'resident' },

@@ -1,0 +1,108 @@
+// Rooms, who comes and goes, and what can be seen of the mesh from the signaling side.
+
+import { S, dashboard } from './dashboard.mjs';
+import { bars, graph, heatmap, row, stat } from './panels.mjs';
+import { LIMITS, NEUTRAL, NEVER, falling, rising } from './thresholds.mjs';
+
+const perMinute = (by, series, more = '') => `sum by (${by}) (rate(${series}{${S}${more}}[$interval])) * 60`;
+const quantile = (q, series) => `histogram_quantile(${q}, sum by (le) (rate(${series}_bucket{${S}}[$interval])))`;
+// Prometheus 3 stores the bound 1 as le="1.0", Prometheus 2 as le="1".
+const signals = (type) => `sum(rate(switchboard_messages_total{${S},direction="in",type="${type}"}[$interval]))`;
+
+export default dashboard({
+  uid: 'switchboard-rooms',
+  title: 'Switchboard / Rooms and mesh',
+  description: 'Rooms, who comes and goes, and whether pairs of peers negotiate.',
+  panels: [
+    row('Now'),
+    stat({ title: 'Rooms', expr: `sum(switchboard_rooms{${S}})`, unit: 'none', thresholds: rising(LIMITS.rooms), description: 'Rooms with at least one peer.' }),
+    stat({ title: 'Peers', expr: `sum(switchboard_peers{${S}})`, unit: 'none', thresholds: NEUTRAL, description: 'Peers in rooms.' }),
+    stat({
+      title: 'Peers per room', expr: `sum(switchboard_peers{${S}}) / sum(switchboard_rooms{${S}})`, unit: 'none', decimals: 1, thresholds: NEUTRAL, noValue: 'no rooms',
+      description: 'On average. Near 1: people wait alone, and no mesh forms. Empty while no room is open.',
+    }),
+    stat({
+      title: 'Rooms of one', expr: `sum(switchboard_room_peers_bucket{${S},le=~"1(\\\\.0)?"})`, unit: 'none', thresholds: NEUTRAL,
+      description: 'Rooms in which somebody waits alone.',
+    }),
+    stat({
+      title: 'Refused: room full', expr: `sum(rate(switchboard_join_rejections_total{${S},code="room_full"}[$interval])) * 60`, unit: 'cpm', decimals: 1, thresholds: rising(LIMITS.roomFullPerMinute),
+      description: 'Joins a minute that a full room turned away. See limits.peers_per_room.',
+    }),
+    stat({
+      title: 'Rooms lost', expr: `sum(increase(switchboard_rooms_lost_total{${S}}[$__range]))`, unit: 'none', decimals: 0, thresholds: NEVER,
+      description: 'Rooms whose actor died under their peers, in the time shown. A defect, always.',
+    }),
+
+    row('Occupancy'),
+    graph({
+      title: 'Rooms and peers', unit: 'none', thresholds: NEUTRAL,
+      queries: [[`sum(switchboard_rooms{${S}})`, 'rooms'], [`sum(switchboard_peers{${S}})`, 'peers']],
+      description: 'As the supervisors last reported.',
+    }),
+    heatmap({
+      title: 'Rooms by size', expr: `sum by (le) (switchboard_room_peers_bucket{${S}})`, unit: 'none', axis: 'none', thresholds: NEUTRAL,
+      description: 'How many rooms (colour) have how many peers (height). A band at the cap means that rooms fill up.',
+    }),
+    bars({
+      title: 'Rooms of at most so many peers', unit: 'none', thresholds: NEUTRAL, h: 9,
+      queries: [[`sum by (le) (switchboard_room_peers_bucket{${S},le=~"(1|2|3|4|5|6|8|10)(\\\\.0)?|\\\\+Inf"})`, 'up to {{le}}']],
+      description: 'Cumulative: the step between two bars is the rooms between the two sizes.',
+    }),
+    graph({
+      title: 'Time in a room', unit: 's', thresholds: NEUTRAL, h: 9,
+      queries: [[quantile(0.5, 'switchboard_room_stay_seconds'), 'stay p50'], [quantile(0.95, 'switchboard_room_stay_seconds'), 'stay p95'],
+        [quantile(0.5, 'switchboard_room_lifetime_seconds'), 'room p50'], [quantile(0.95, 'switchboard_room_lifetime_seconds'), 'room p95']],
+      description: 'How long peers stayed and rooms lasted, of those that ended. A stay p50 of seconds: people do not find each other, or fall out.',
+    }),
+
+    row('Coming and going'),
+    graph({
+      title: 'Joins', unit: 'cpm', thresholds: NEUTRAL,
+      queries: [[`sum(rate(switchboard_joins_total{${S}}[$interval])) * 60`, 'granted'], [`sum(rate(switchboard_join_rejections_total{${S}}[$interval])) * 60`, 'refused']],
+      description: 'Joins a minute.',
+    }),
+    graph({
+      title: 'Refused joins by code', unit: 'cpm', thresholds: rising(LIMITS.roomFullPerMinute), stack: true,
+      queries: [[`${perMinute('code', 'switchboard_join_rejections_total')} > 0 or sum by (code) (rate(switchboard_join_rejections_total{${S},code="room_full"}[$interval])) * 60`, '{{code}}']],
+      description: 'Refused joins a minute, by the code that the client was told; room_full also at 0.',
+    }),
+    graph({
+      title: 'Leaves by reason', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[perMinute('reason', 'switchboard_leaves_total'), '{{reason}}']],
+      description: 'Why stays ended, a minute. left is the ordinary way; many disconnected or timeout: bad networks, or a proxy that cuts.',
+    }),
+    graph({
+      title: 'Rooms opened and ended', unit: 'cpm', thresholds: NEUTRAL,
+      queries: [[`sum(rate(switchboard_rooms_opened_total{${S}}[$interval])) * 60`, 'opened'], [`sum(rate(switchboard_rooms_ended_total{${S}}[$interval])) * 60`, 'ended']],
+      description: 'Rooms a minute that got their first peer and lost their last.',
+    }),
+    graph({
+      title: 'Reconnection success', unit: 'percentunit', max: 1, thresholds: falling([0.95, 0.8]), drawThresholds: false,
+      queries: [[`sum(rate(switchboard_reconnection_attempts_total{${S},result="joined"}[$interval])) / sum(rate(switchboard_reconnection_attempts_total{${S}}[$interval]))`, 'joined']],
+      description: 'Of the clients that lost their connection and tried to join again, the share that did. Empty while nobody tries.',
+    }),
+
+    row('Mesh, as signaling sees it'),
+    graph({
+      title: 'Signals by kind', unit: 'mps', thresholds: NEUTRAL,
+      queries: [[`sum by (type) (rate(switchboard_messages_total{${S},direction="in",type=~"offer|answer|candidate|app"}[$interval]))`, '{{type}}']],
+      description: 'Offers, answers, candidates and applications’ own messages from clients, a second.',
+    }),
+    graph({
+      title: 'Answers per offer', unit: 'percentunit', thresholds: falling([0.9, 0.7]), drawThresholds: false,
+      queries: [[`${signals('answer')} / ${signals('offer')}`, 'answers per offer']],
+      description: 'Near 100 %: pairs negotiate. Lower: offers go to peers that do not answer, or collide. Empty while nobody offers.',
+    }),
+    graph({
+      title: 'Candidates per offer', unit: 'none', decimals: 1, thresholds: falling([1, 0.5]), drawThresholds: false,
+      queries: [[`${signals('candidate')} / ${signals('offer')}`, 'candidates per offer']],
+      description: 'None with trickling clients: their browsers find no address to offer (blocked mDNS, no STUN). Empty while nobody offers.',
+    }),
+    graph({
+      title: 'Relays by outcome', unit: 'cps', thresholds: NEUTRAL,
+      queries: [[`sum by (outcome) (rate(switchboard_relays_total{${S}}[$interval]))`, '{{outcome}}']],
+      description: 'Signals towards one receiver each, by what became of them. peer_not_found and stray in passing are peers that just left.',
+    }),
+  ],
+});

@@ -1,0 +1,123 @@
+// Messages, connections, errors, HTTP: what crosses the server and what goes wrong.
+
+import { S, dashboard } from './dashboard.mjs';
+import { graph, heatmap, row, stat } from './panels.mjs';
+import { LIMITS, NEUTRAL, NEVER, SELDOM, rising } from './thresholds.mjs';
+
+const rate = (by, series, more = '') => `sum by (${by}) (rate(${series}{${S}${more}}[$interval]))`;
+const perMinute = (...about) => `${rate(...about)} * 60`;
+const quantile = (q, by, series) => `histogram_quantile(${q}, sum by (${by}) (rate(${series}_bucket{${S}}[$interval])))`;
+
+export default dashboard({
+  uid: 'switchboard-signaling',
+  title: 'Switchboard / Signaling and errors',
+  description: 'Messages, connections, errors and HTTP: what crosses the server and what goes wrong.',
+  panels: [
+    row('Errors'),
+    stat({
+      title: 'Errors per message', unit: 'percentunit', decimals: 2, thresholds: rising(LIMITS.errorRatio), noValue: 'no messages',
+      expr: `sum(rate(switchboard_errors_total{${S}}[$interval])) / sum(rate(switchboard_messages_total{${S},direction="in"}[$interval]))`,
+      description: 'Errors relative to messages from clients. The alert leaves out full rooms and draining servers; this does not.',
+    }),
+    stat({
+      title: 'Severe errors', expr: `sum(increase(switchboard_errors_total{${S},severity=~"high|critical"}[$__range]))`, unit: 'none', decimals: 0, thresholds: NEVER,
+      description: 'Errors of severity high and critical in the time shown: the server failed at something it promised.',
+    }),
+    stat({ title: 'Panics', expr: `sum(increase(switchboard_panics_total{${S}}[$__range]))`, unit: 'none', decimals: 0, thresholds: NEVER, description: 'Panics in the time shown. Each is a defect; the log has its backtrace.' }),
+    stat({
+      title: 'Kinds of errors', expr: `sum(switchboard_error_fingerprints{${S}})`, unit: 'none', thresholds: NEUTRAL,
+      description: 'Different kinds of errors since the start of each server. One that grows in quiet times is news: see /errors on the ops listener.',
+    }),
+    stat({ title: 'Slow messages', expr: `sum(increase(switchboard_slow_messages_total{${S}}[$__range]))`, unit: 'none', decimals: 0, thresholds: SELDOM, description: 'Messages in the time shown whose handling took longer than log.slow_message_ms.' }),
+    stat({
+      title: 'Slow readers cut', expr: `sum(increase(switchboard_connections_closed_total{${S},reason="slow_consumer"}[$__range]))`, unit: 'none', decimals: 0, thresholds: SELDOM,
+      description: 'Connections in the time shown that were cut because their client read too slowly (limits.queue_bytes).',
+    }),
+    graph({
+      title: 'Errors by code', unit: 'cpm', thresholds: rising(LIMITS.errorsPerMinute), stack: true,
+      queries: [[`sum by (code) (rate(switchboard_errors_total{${S}}[$interval])) * 60 > 0 or sum by (code) (rate(switchboard_errors_total{${S},code="internal"}[$interval])) * 60`, '{{code}}']],
+      description: 'Errors a minute by the code that clients were told; internal also at 0.',
+    }),
+    graph({
+      title: 'Errors by severity', unit: 'cpm', thresholds: rising(LIMITS.errorsPerMinute), stack: true,
+      queries: [[perMinute('severity', 'switchboard_errors_total'), '{{severity}}']],
+      description: 'By how bad they are. low: a client’s mistake or a cap that did its work; medium: a client was cut off or turned away; high, critical: the server’s own.',
+    }),
+
+    row('Messages'),
+    graph({
+      title: 'From clients, by type', unit: 'mps', thresholds: NEUTRAL,
+      queries: [[rate('type', 'switchboard_messages_total', ',direction="in"'), '{{type}}']],
+      description: 'Messages read, a second. invalid: what could not be read as any message.',
+    }),
+    graph({
+      title: 'To clients, by type', unit: 'mps', thresholds: NEUTRAL,
+      queries: [[rate('type', 'switchboard_messages_total', ',direction="out"'), '{{type}}']],
+      description: 'Messages put into clients’ queues, a second.',
+    }),
+    graph({
+      title: 'Octets', unit: 'Bps', thresholds: NEUTRAL,
+      queries: [[rate('direction', 'switchboard_message_bytes_total'), '{{direction}}']],
+      description: 'Of messages, without TCP, TLS and, inwards, frame heads.',
+    }),
+    graph({
+      title: 'Relays that did not arrive', unit: 'cpm', thresholds: rising([10, null]),
+      queries: [[perMinute('outcome', 'switchboard_relays_total', ',outcome!="delivered"'), '{{outcome}}']],
+      description: 'Signals a minute that reached nobody. receiver_full: a receiver was cut for it.',
+    }),
+    heatmap({
+      title: 'Message handling', expr: rate('le', 'switchboard_message_handling_seconds_bucket'), unit: 'cps', axis: 's', thresholds: rising(LIMITS.handlingP95),
+      description: 'From read to the receiver’s queue: how many measured messages (colour) took how long (height).',
+    }),
+    graph({
+      title: 'Message handling, by server', unit: 's', thresholds: rising(LIMITS.handlingP99),
+      queries: [[quantile(0.95, 'le, instance', 'switchboard_message_handling_seconds'), '{{instance}} p95'], [quantile(0.99, 'le, instance', 'switchboard_message_handling_seconds'), '{{instance}} p99']],
+      description: 'One server slower than the others: its machine, or one busy room. Empty while nothing is relayed.',
+    }),
+
+    row('Connections'),
+    graph({
+      title: 'Opened and closed', unit: 'cpm', thresholds: NEUTRAL,
+      queries: [[`sum(rate(switchboard_connections_opened_total{${S}}[$interval])) * 60`, 'opened'], [`sum(rate(switchboard_connections_closed_total{${S}}[$interval])) * 60`, 'closed']],
+      description: 'WebSocket connections a minute.',
+    }),
+    graph({
+      title: 'Closed, by reason', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[perMinute('reason', 'switchboard_connections_closed_total'), '{{reason}}']],
+      description: 'A minute. client_closed is the ordinary way. Many join_timeout: clients that connect and wait. Many disconnected: networks, or a proxy with a short idle timeout.',
+    }),
+    graph({
+      title: 'Handshakes refused', unit: 'cpm', thresholds: rising([1, null]), stack: true,
+      queries: [[`sum by (code) (rate(switchboard_handshakes_refused_total{${S}}[$interval])) * 60 > 0 or sum by (code) (rate(switchboard_handshakes_refused_total{${S},code="over_capacity"}[$interval])) * 60`, '{{code}}']],
+      description: 'Upgrades a minute that were refused; over_capacity (server.max_connections is reached) also at 0.',
+    }),
+    graph({
+      title: 'Time connected', unit: 's', thresholds: NEUTRAL,
+      queries: [[quantile(0.5, 'le', 'switchboard_connection_duration_seconds'), 'p50'], [quantile(0.95, 'le', 'switchboard_connection_duration_seconds'), 'p95'],
+        [`sum(rate(switchboard_connection_duration_seconds_sum{${S}}[$interval])) / sum(rate(switchboard_connection_duration_seconds_count{${S}}[$interval]))`, 'average']],
+      description: 'How long connections were open, of those that ended. Empty while none ends.',
+    }),
+    graph({
+      title: 'Pings to silent clients', unit: 'cpm', thresholds: NEUTRAL,
+      queries: [[`sum(rate(switchboard_pings_sent_total{${S}}[$interval])) * 60`, 'pings']],
+      description: 'Clients a minute that said nothing for heartbeat.interval_ms. About two a minute for each idle connection by default.',
+    }),
+    graph({
+      title: 'Thrown away for slow readers', unit: 'Bps', thresholds: rising([1, null]), drawThresholds: false,
+      queries: [[`sum(rate(switchboard_discarded_bytes_total{${S}}[$interval]))`, 'octets'], [`sum(rate(switchboard_discarded_frames_total{${S}}[$interval]))`, 'frames']],
+      description: 'What waited for connections that were cut, a second.',
+    }),
+
+    row('HTTP'),
+    graph({
+      title: 'Requests by status', unit: 'reqps', thresholds: NEUTRAL, stack: true,
+      queries: [[`sum by (status) (rate(switchboard_http_requests_total{${S}}[$interval]))`, '{{status}}']],
+      description: 'Probes, scrapes, pages and upgrades (101), a second. 503 from /readyz is an answer, elsewhere a failure.',
+    }),
+    graph({
+      title: 'Request time, p95', unit: 's', thresholds: rising([0.5, 1]), drawThresholds: false,
+      queries: [[quantile(0.95, 'le, route', 'switchboard_http_request_duration_seconds'), '{{route}}']],
+      description: 'By route; / stands for all files of the pages. Longer than http.slow_request_ms is logged.',
+    }),
+  ],
+});

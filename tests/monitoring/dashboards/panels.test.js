@@ -1,0 +1,58 @@
+// Every question of every panel and annotation, put to a real Prometheus that watches a real server under a mixed load.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { startServer } from '../../e2e/support/server.js';
+import { until } from '../../e2e/support/until.js';
+import { expressions } from './support/dashboards.js';
+import { startLoad } from './support/load.js';
+import { startPrometheus } from './support/prometheus.js';
+
+/** What is empty here, and why. Everything else must answer. */
+const EMPTY = new Map([
+  ['Switchboard / Runtime and node / CPU busy', 'needs node_exporter'],
+  ['Switchboard / Runtime and node / Memory available', 'needs node_exporter'],
+  ['Switchboard / Runtime and node / Disk free', 'needs node_exporter'],
+  ['Switchboard / Runtime and node / TCP retransmissions', 'needs node_exporter'],
+  ['Switchboard / Capacity planning / Without the largest server', 'needs a second server'],
+]);
+const isEmptyHere = ({ of, expr }) => EMPTY.has(of) || /offset 7d/.test(expr); // there is no sample of a week ago
+
+/** What Grafana puts in for the variables. Short, since the server was started just now. */
+const filled = (expr) => expr
+  .replaceAll('[$__range:1m]', '[1m:1s]')
+  .replaceAll('$__range', '1m').replaceAll('$interval', '1m').replaceAll('"$instance"', '".+"').replaceAll('"$instance|"', '".+|"');
+
+/** A server that was shut down in order before, so that it knows how long that took. */
+async function startAgain(t, settings) {
+  const state = mkdtempSync(join(tmpdir(), 'switchboard-state-'));
+  t.after(() => rmSync(state, { recursive: true, force: true }));
+  const kept = { ...settings, SWITCHBOARD__STATE__DIR: state };
+  const first = await startServer(t, kept);
+  first.terminate();
+  assert.equal(await first.exit(), 0);
+  return startServer(t, kept);
+}
+
+const isNumber = ({ value: [, value] }) => !['NaN', '+Inf', '-Inf'].includes(value);
+
+test('every panel shows data', { timeout: 180_000 }, async (t) => {
+  const server = await startAgain(t, { SWITCHBOARD__HTTP__ALLOWED_ORIGINS: 'https://here.example' });
+  const prometheus = await startPrometheus(t, server.ops);
+  await startLoad(t, server.url);
+  let missing = expressions.filter((one) => !isEmptyHere(one));
+  assert.ok(missing.length > 100, `${missing.length} expressions`);
+  await until('every expression has an answer', async () => {
+    const answers = await Promise.all(missing.map(async (one) => [one, await prometheus.query(filled(one.expr))]));
+    missing = answers.filter(([, result]) => !result.some(isNumber)).map(([one]) => one);
+    if (missing.length) throw new Error(missing.map(({ of, expr }) => `${of}: ${filled(expr)}`).join('\n'));
+    return true;
+  }, 90_000);
+  for (const one of expressions.filter(isEmptyHere)) {
+    // Empty is right; an error would not be. And what has data after all does not belong on the list.
+    assert.deepEqual(await prometheus.query(filled(one.expr)), [], one.of);
+  }
+});
