@@ -104,7 +104,8 @@ impl Log {
         let files = self.files.iter().flat_map(|files| [&files.all, &files.errors]);
         let left = || deadline.saturating_duration_since(Instant::now());
         // All of them, though one may be stuck.
-        [&self.out].into_iter().chain(files).fold(true, |whole, queue| queue.flush(left()) && whole)
+        let stuck = [&self.out].into_iter().chain(files).filter(|queue| !queue.flush(left())).count();
+        stuck == 0
     }
 }
 

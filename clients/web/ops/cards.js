@@ -101,7 +101,7 @@ export class Card {
     this.#top.textContent = this.#about.format(this.#chart.draw(series, { from, to, label: `${this.#about.title}: ${values.join(', ')}` }));
     const state = (now && this.#about.level?.(now)) || 'ok';
     this.element.dataset.level = state;
-    this.#note.textContent = [now && this.#about.note?.(now), WORDS[state]].filter(Boolean).join(' – ') || '\u00a0';
+    this.#note.textContent = [WORDS[state], now && this.#about.note?.(now)].filter(Boolean).join(' – ') || '\u00a0';
     this.#write();
   }
 
