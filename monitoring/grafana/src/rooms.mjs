@@ -79,8 +79,19 @@ export default dashboard({
     }),
     graph({
       title: 'Reconnection success', unit: 'percentunit', max: 1, thresholds: falling([0.95, 0.8]), drawThresholds: false,
-      queries: [[`sum(rate(switchboard_reconnection_attempts_total{${S},result="joined"}[$interval])) / sum(rate(switchboard_reconnection_attempts_total{${S}}[$interval]))`, 'joined']],
-      description: 'Of the clients that lost their connection and tried to join again, the share that did. Empty while nobody tries.',
+      queries: [[`sum(rate(switchboard_reconnection_attempts_total{${S},result=~"joined|resumed|incomplete"}[$interval])) / sum(rate(switchboard_reconnection_attempts_total{${S}}[$interval]))`, 'came back']],
+      description: 'Of the attempts of clients that had lost their connection, the share that ended in a room: by a resume or by a new join. Empty while nobody tries.',
+    }),
+
+    graph({
+      title: 'Coming back, by result', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[perMinute('result', 'switchboard_reconnection_attempts_total'), '{{result}}']],
+      description: 'Attempts a minute. resumed: nothing was lost; incomplete: in the room, with frames missed; not_found: too late for the old session; joined: a new join.',
+    }),
+    graph({
+      title: 'Peers away and back', unit: 'cpm', thresholds: NEUTRAL,
+      queries: [[`sum by (type) (rate(switchboard_messages_total{${S},direction="out",type=~"peer_away|peer_back"}[$interval])) * 60`, '{{type}}']],
+      description: 'News a minute of peers whose connection was lost and whose seat was kept, and of those that came back to it, counted at each receiver.',
     }),
 
     row('Mesh, as signaling sees it'),

@@ -107,6 +107,16 @@ export default dashboard({
       queries: [[`sum(rate(switchboard_discarded_bytes_total{${S}}[$interval]))`, 'octets'], [`sum(rate(switchboard_discarded_frames_total{${S}}[$interval]))`, 'frames']],
       description: 'What waited for connections that were cut, a second.',
     }),
+    graph({
+      title: 'Shares that were used up', unit: 'cpm', thresholds: rising([10, null]), drawThresholds: false, stack: true,
+      queries: [[perMinute('limit', 'switchboard_limit_hits_total'), '{{limit}}']],
+      description: 'Limits of one connection or one address that did their work, a minute. Many at once from ordinary users: a school or company is one address, or a proxy is not believed.',
+    }),
+    graph({
+      title: 'Addresses remembered', unit: 'none', thresholds: NEUTRAL,
+      queries: [[`switchboard_tracked_addresses{${S}}`, '{{instance}}']],
+      description: 'For the limits per address. At limits.addresses the oldest are forgotten: many addresses, or somebody who pretends to be many.',
+    }),
 
     row('HTTP'),
     graph({

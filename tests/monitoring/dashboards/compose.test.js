@@ -61,6 +61,16 @@ test('the demo’s settings are the real ones’ names', { skip: !existsSync(joi
   assert.deepEqual(names('monitoring/compose/alertmanager.demo.env'), names('monitoring/alertmanager/alertmanager.env'));
 });
 
+test('the demo’s settings make a configuration that Alertmanager takes', { skip: (!existsSync(join(REPOSITORY, 'monitoring/alertmanager/render.sh')) && 'there is no render.sh') || (!has('amtool') && 'there is no amtool') }, (t) => {
+  const made = mkdtempSync(join(tmpdir(), 'switchboard-alertmanager-'));
+  t.after(() => rmSync(made, { recursive: true, force: true }));
+  const rendered = run('monitoring/alertmanager/render.sh', [made, 'monitoring/compose/alertmanager.demo.env']);
+  assert.equal(rendered.status, 0, rendered.text);
+  const verdict = run('amtool', ['check-config', join(made, 'alertmanager.yml')]);
+  assert.equal(verdict.status, 0, verdict.text);
+  assert.match(readFileSync(join(made, 'alertmanager.yml'), 'utf8'), /smtp_smarthost: 'mail:1025'/);
+});
+
 test('what is provisioned points to what is there', () => {
   const { services } = yaml('docker-compose.yml');
   const sources = yaml('monitoring/grafana/provisioning/datasources/prometheus.yml').datasources;
