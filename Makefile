@@ -2,12 +2,13 @@
 
 PUBLIC_URL ?= http://localhost:8080
 OPS_URL ?= http://localhost:9464
+PROMETHEUS_URL ?= http://localhost:9090
 IMAGE ?= switchboard
 # The commit that switchboard_build_info names for a build made here.
 REVISION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test health metrics docker-build clean
+.PHONY: help run build check test health metrics alerts monitor monitor-test compare autobahn up down docker-build clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,9 +32,31 @@ health: ## Ask the running server how it is
 metrics: ## Show the running server's metrics
 	@curl -sS --fail-with-body $(OPS_URL)/metrics
 
+alerts: ## Show what the running Prometheus says of alerts
+	@curl -sS --fail-with-body $(PROMETHEUS_URL)/api/v1/alerts && echo
+
+monitor: ## Watch the running server in the terminal
+	monitoring/monitor.sh
+
+monitor-test: ## One look at the running server; the exit code says whether it is well
+	monitoring/monitor.sh test
+
+compare: ## Measure beside other signaling servers, about an hour; writes docs/performance.md
+	tools/compare/run.sh
+
+autobahn: ## Autobahn|Testsuite against an echo over the session's own code; installs itself, needs Python 2.7
+	scripts/autobahn.sh
+
+up: ## The whole stack in containers: server, Prometheus, Alertmanager, Grafana
+	monitoring/secrets/prepare.sh
+	docker compose up --build --detach
+
+down: ## Stop the stack; its volumes stay
+	docker compose down
+
 docker-build: ## Build the container image
 	DOCKER_BUILDKIT=1 docker build --build-arg SWITCHBOARD_REVISION="$(REVISION)" --tag $(IMAGE) .
 
 clean: ## Remove what was built and installed here
 	cargo clean
-	rm -rf tests/e2e/node_modules
+	rm -rf tests/e2e/node_modules tests/monitoring/dashboards/node_modules tools/compare/node_modules

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Node, and the e2e tests' npm packages.
+# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, Python, Node, and the tests'
+# npm packages.
 # What is already there is left alone. Needs root or sudo only when a Debian package is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,6 +18,12 @@ has() { command -v "$1" >/dev/null 2>&1; }
 missing_packages() {
     has chromium || [ -n "${CHROMIUM_BIN:-}" ] || echo chromium
     { has prometheus && has promtool; } || echo prometheus
+    { has prometheus-alertmanager && has amtool; } || echo prometheus-alertmanager
+    has python3 || echo python3
+    # Without it `python3 -m venv` makes nothing.
+    python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+    has openssl || echo openssl
+    has shellcheck || echo shellcheck
     has node || echo nodejs
     has npm || echo npm
     # Rust links with it, and the allocator is C.
@@ -39,9 +46,12 @@ install_packages() {
     as_root apt-get update -qq
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
     # Debian starts the service of what it installs; the tests want the program alone, on ports of their own.
-    if [[ " ${packages[*]} " == *" prometheus "* && -d /run/systemd/system ]]; then
-        as_root systemctl disable --now prometheus.service
-    fi
+    local service
+    for service in prometheus prometheus-alertmanager; do
+        if [[ " ${packages[*]} " == *" $service "* && -d /run/systemd/system ]]; then
+            as_root systemctl disable --now "$service.service"
+        fi
+    done
 }
 
 check_node() {
@@ -61,12 +71,14 @@ check_rust() {
 }
 
 # The lock file is newer than what was installed from it, or nothing was installed yet.
-npm_is_stale() { [ ! tests/e2e/node_modules/.package-lock.json -nt tests/e2e/package-lock.json ]; }
+npm_is_stale() { [ ! "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ]; }
 
 check_rust
 mapfile -t packages < <(missing_packages)
 [ "${#packages[@]}" -eq 0 ] || install_packages
 check_node
-if npm_is_stale; then
-    npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund
-fi
+for folder in tests/e2e tests/monitoring/dashboards; do
+    if npm_is_stale "$folder"; then
+        npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund
+    fi
+done

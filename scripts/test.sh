@@ -23,4 +23,10 @@ cargo test --locked --test it wedge
 step "end to end: Chromium and Prometheus"
 npm test --prefix tests/e2e
 
+step "monitoring: rules, and alerts from symptom to mailbox"
+tests/monitoring/run.sh
+
+step "monitoring: dashboards, live page, monitor, compose file"
+npm test --prefix tests/monitoring/dashboards
+
 step "all passed"
