@@ -24,6 +24,7 @@ missing_packages() {
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     has openssl || echo openssl
     has shellcheck || echo shellcheck
+    has docker-compose || echo docker-compose
     has node || echo nodejs
     has npm || echo npm
     # Rust links with it, and the allocator is C.

@@ -102,7 +102,7 @@ pub async fn run(index: usize, heartbeat: Heartbeat) {
                 sweep(link, now, heartbeat, late > LATE);
             }
             let attached = links.iter().filter(|link| link.attached()).count();
-            let joined = links.iter().filter(|link| link.inside.borrow().is_some()).count();
+            let joined = links.iter().filter(|link| link.attached() && link.inside.borrow().is_some()).count();
             (attached, joined, links.len() - attached)
         });
         telemetry::tally(|t| t.report(ArbiterReport { arbiter: index, connections, joined, parked, tick_delay: late }));

@@ -19,6 +19,7 @@ mod log_reader;
 mod logs;
 mod mesh;
 mod relay;
+mod resume;
 mod room_life;
 mod shutdown;
 mod slow_reader;

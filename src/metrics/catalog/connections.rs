@@ -23,6 +23,12 @@ pub(super) const SERIES: &[Series] = &[
         &[],
         |s, out| out.size(s.arbiters.values().map(|a| a.latest.joined).sum()),
     ),
+    Series::gauge(
+        "switchboard_parked_sessions",
+        "Sessions without a connection whose seat is kept until their client comes back.",
+        &[],
+        |s, out| out.size(s.arbiters.values().map(|a| a.latest.parked).sum()),
+    ),
     Series::counter("switchboard_connections_opened_total", "WebSocket connections opened.", &[], |s, out| {
         out.count(&[], s.totals.connections_opened);
     }),

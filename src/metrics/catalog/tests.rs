@@ -155,6 +155,7 @@ fn gauges_are_what_their_owners_last_said() {
         &[
             ("switchboard_connections", 24.0),
             ("switchboard_joined_connections", 12.0),
+            ("switchboard_parked_sessions", 2.0),
             ("switchboard_arbiters", 2.0),
             ("switchboard_arbiter_report_age_seconds", 6.0),
             ("switchboard_arbiter_tick_delay_max_seconds", 0.7),

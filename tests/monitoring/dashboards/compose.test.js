@@ -9,7 +9,6 @@ import { REPOSITORY } from '../../e2e/support/server.js';
 import { run, tool, yaml } from './support/tools.js';
 
 const read = (path) => readFileSync(join(REPOSITORY, path), 'utf8');
-const has = (program) => run('sh', ['-c', `command -v ${program}`]).status === 0;
 
 test('the compose file is one, and the Dockerfile has no known fault', () => {
   const compose = run(tool('check-jsonschema'), ['--builtin-schema', 'vendor.compose-spec', 'docker-compose.yml']);
@@ -18,7 +17,7 @@ test('the compose file is one, and the Dockerfile has no known fault', () => {
   assert.equal(dockerfile.text, '');
 });
 
-test('compose resolves it, every profile and the demo included', { skip: !has('docker-compose') && 'there is no docker-compose' }, () => {
+test('compose resolves it, every profile and the demo included', () => {
   const config = (...args) => run('docker-compose', [...args, 'config']);
   const all = config('--profile', 'demo', '--profile', 'logging');
   assert.equal(all.status, 0, all.text);
@@ -56,12 +55,12 @@ test('the server is given the time that it takes to drain', () => {
   assert.ok(grace * 1000 > deadline, `${grace} s for a drain of up to ${deadline} ms`);
 });
 
-test('the demo’s settings are the real ones’ names', { skip: !existsSync(join(REPOSITORY, 'monitoring/alertmanager/alertmanager.env')) && 'there is no alertmanager.env' }, () => {
+test('the demo’s settings are the real ones’ names', () => {
   const names = (path) => [...read(path).matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name).sort();
   assert.deepEqual(names('monitoring/compose/alertmanager.demo.env'), names('monitoring/alertmanager/alertmanager.env'));
 });
 
-test('the demo’s settings make a configuration that Alertmanager takes', { skip: (!existsSync(join(REPOSITORY, 'monitoring/alertmanager/render.sh')) && 'there is no render.sh') || (!has('amtool') && 'there is no amtool') }, (t) => {
+test('the demo’s settings make a configuration that Alertmanager takes', (t) => {
   const made = mkdtempSync(join(tmpdir(), 'switchboard-alertmanager-'));
   t.after(() => rmSync(made, { recursive: true, force: true }));
   const rendered = run('monitoring/alertmanager/render.sh', [made, 'monitoring/compose/alertmanager.demo.env']);
@@ -95,7 +94,7 @@ test('the log is read where the server writes it, and kept as long', () => {
   assert.equal(limits.retention_stream[0].period, `${days('keep_error_days') * 24}h`);
 });
 
-test('shell scripts have no known fault', { skip: !has('shellcheck') && 'there is no shellcheck' }, () => {
+test('shell scripts have no known fault', () => {
   const scripts = run('git', ['ls-files', '--cached', '--others', '--exclude-standard', 'monitoring/*.sh', 'monitoring/**/*.sh']).stdout.trim().split('\n');
   assert.ok(scripts.length >= 2);
   const verdict = run('shellcheck', scripts);
