@@ -8,7 +8,7 @@ IMAGE ?= switchboard
 REVISION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test health metrics alerts monitor monitor-test compare autobahn up down docker-build clean
+.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test compare autobahn up down docker-build clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,8 @@ check: ## Format and lints, as the tests demand them
 
 test: ## Everything, cheapest first; installs what is missing (Debian)
 	scripts/test.sh
+
+ci-test: test ## What continuous integration runs: the same
 
 health: ## Ask the running server how it is
 	@curl -sS --fail-with-body $(PUBLIC_URL)/health && echo

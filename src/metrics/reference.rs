@@ -29,8 +29,8 @@ const COMMON_NAMES: [(&str, &str); 19] = [
     ("reconnection_attempts", "switchboard_reconnection_attempts_total"),
     (
         "reconnection success rate",
-        "rate(switchboard_reconnection_attempts_total{result=\"joined\"}[5m]) / ignoring(result) sum without(result) \
-         (rate(switchboard_reconnection_attempts_total[5m]))",
+        "1 - sum without(result) (rate(switchboard_reconnection_attempts_total{result=\"refused\"}[5m])) / \
+         sum without(result) (rate(switchboard_reconnection_attempts_total{result!=\"not_found\"}[5m]))",
     ),
     ("churn", "switchboard_joins_per_minute + switchboard_leaves_per_minute"),
 ];
