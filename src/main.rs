@@ -10,7 +10,7 @@ use switchboard::{
     telemetry::{self, LogFiles},
 };
 
-/// Measured against the system's allocator: see the commit that chose it.
+/// Small, kept, and free of jemalloc's trouble with page sizes.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
