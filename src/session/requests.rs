@@ -162,7 +162,8 @@ impl Session {
         };
         let retry_after_ms =
             refused.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX - 1) + 1);
-        self.say_error(message, &ErrorFrame { re, retry_after_ms, ..ErrorFrame::new(refused.code, message) });
+        // The supervisor has told of it.
+        self.say_error_quietly(&ErrorFrame { re, retry_after_ms, ..ErrorFrame::new(refused.code, message) });
     }
 
     pub(super) fn leave(&mut self, re: &Re) -> Result<(), Refused> {
