@@ -11,7 +11,7 @@ use std::{
 use actix_http::ws::CloseReason;
 use tokio::time::Sleep;
 
-use super::{link::close_frame, outbox::Flushed, wire::Wire};
+use super::{inbound, link::close_frame, outbox::Flushed, wire::Wire};
 use crate::protocol::{ByeAction, EndReason, server};
 
 /// How long the last words may take, and how long the client may take to hang up after them. Then the socket is reset.
@@ -90,11 +90,10 @@ fn throw_away(wire: &Wire, so_far: &mut usize, cx: &mut Context<'_>) -> Poll<()>
     if *so_far > LINGER_MOST {
         return Poll::Pending;
     }
-    let mut octets = [0; LINGER_READ];
     if ready!(wire.socket().poll_read_ready(cx)).is_err() {
         return Poll::Ready(());
     }
-    match wire.socket().try_read(&mut octets) {
+    match inbound::discard(wire.socket(), LINGER_READ) {
         Ok(0) => Poll::Ready(()),
         Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => Poll::Ready(()),
         read => {

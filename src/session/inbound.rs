@@ -14,7 +14,10 @@ use std::{
 use actix_http::ws::{Message, ProtocolError};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::Stream;
-use tokio::{io::AsyncReadExt, net::tcp::OwnedReadHalf};
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpStream, tcp::OwnedReadHalf},
+};
 
 use super::{Setup, decoder::Decoder, link::Link, pace::Pace};
 
@@ -92,6 +95,15 @@ fn read(socket: &mut OwnedReadHalf, cx: &mut Context<'_>, into: &mut BytesMut, m
     // Needs no octet of the buffer to be written before the kernel does: zeroing 64 KiB for a read of 2 took a quarter of
     // a relay.
     pin!(socket.read_buf(&mut into.limit(most))).poll(cx)
+}
+
+/// Reads what there is, at most `most` octets, and forgets it. In the arbiter's buffer, for the same reason.
+pub(super) fn discard(socket: &TcpStream, most: usize) -> io::Result<usize> {
+    BUFFER.with_borrow_mut(|buffer| {
+        buffer.clear();
+        buffer.reserve(most);
+        socket.try_read_buf(&mut buffer.limit(most))
+    })
 }
 
 impl Stream for Inbound {

@@ -45,7 +45,7 @@ impl Session {
             capacity: snapshot.capacity,
             ice_servers_json: &self.setup.ice_servers,
             re: welcomed.re.as_deref(),
-            resume: token.as_ref().map(|token| (token, self.setup.resume_window_ms())),
+            resume: token.as_ref().map(|token| (token, self.setup.resume_window_ms)),
             resumed: None,
         };
         self.link.say(FrameKind::Joined, server::joined(&joined));

@@ -190,7 +190,7 @@ impl Session {
             peers_json: whole.map(|whole| whole.peers.as_str()),
             capacity: snapshot.capacity,
             ice_servers_json: &self.setup.ice_servers,
-            resume: Some((&token, self.setup.resume_window_ms())),
+            resume: Some((&token, self.setup.resume_window_ms)),
             resumed: Some(Resumed { complete, ack: answer.ack }),
         };
         self.link.say(FrameKind::Joined, server::joined(&joined));

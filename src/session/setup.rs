@@ -13,7 +13,7 @@ use crate::{
     protocol::{
         RoomName, SessionId, TextFrame,
         client::Bounds,
-        server::{self, Heartbeat, Limits, Welcome},
+        server::{Heartbeat, Limits, PreparedWelcome, Welcome},
     },
     telemetry::RequestId,
 };
@@ -60,9 +60,8 @@ pub struct Setup {
     pub(super) slow_message: Duration,
     /// For `joined.iceServers`: a JSON array.
     pub(super) ice_servers: String,
-    node: String,
-    limits: Limits,
-    heartbeat: Heartbeat,
+    pub(super) resume_window_ms: u64,
+    welcome: PreparedWelcome,
     pub(super) ports: Ports,
 }
 
@@ -71,7 +70,6 @@ impl Setup {
     #[must_use]
     pub fn new(settings: &Settings, ports: Ports) -> Self {
         let limits = &settings.limits;
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             bounds: Bounds {
                 room_name_bytes: limits.room_name_bytes,
@@ -94,27 +92,8 @@ impl Setup {
             join_reply: limits.join_reply(),
             slow_message: settings.log.slow_message(),
             ice_servers: settings.ice.to_json(),
-            node: settings.server.node_name(),
-            limits: Limits {
-                frame_bytes: limits.frame_bytes,
-                queue_bytes: limits.queue_bytes,
-                queue_frames: limits.queue_frames,
-                meta_bytes: limits.meta_bytes,
-                room_name_bytes: limits.room_name_bytes,
-                peers_per_room: limits.peers_per_room,
-                recipients: limits.recipients,
-                json_depth: limits.json_depth,
-                join_timeout_ms: limits.join_timeout_ms,
-                resume_frames: limits.resume_frames,
-                resume_bytes: limits.resume_bytes,
-                resume_window_ms: limits.resume_window_ms,
-                frame_rate: limits.frame_rate,
-                frame_burst: limits.frame_burst,
-            },
-            heartbeat: Heartbeat {
-                interval_ms: settings.heartbeat.interval_ms,
-                timeout_ms: millis(settings.heartbeat.ping_timeout()),
-            },
+            resume_window_ms: limits.resume_window_ms,
+            welcome: welcome(settings),
             ports,
         }
     }
@@ -123,21 +102,41 @@ impl Setup {
         Bound { bytes: self.frame_bytes, fragments: self.fragments }
     }
 
-    pub(super) fn resume_window_ms(&self) -> u64 {
-        self.limits.resume_window_ms
-    }
-
     /// The first frame of a connection.
     pub(super) fn welcome(&self, session: SessionId) -> TextFrame {
-        server::welcome(&Welcome {
-            session,
-            version: env!("CARGO_PKG_VERSION"),
-            node: &self.node,
-            features: &["resume"],
-            limits: &self.limits,
-            heartbeat: self.heartbeat,
-        })
+        self.welcome.to(session)
     }
+}
+
+fn welcome(settings: &Settings) -> PreparedWelcome {
+    let limits = &settings.limits;
+    let limits = Limits {
+        frame_bytes: limits.frame_bytes,
+        queue_bytes: limits.queue_bytes,
+        queue_frames: limits.queue_frames,
+        meta_bytes: limits.meta_bytes,
+        room_name_bytes: limits.room_name_bytes,
+        peers_per_room: limits.peers_per_room,
+        recipients: limits.recipients,
+        json_depth: limits.json_depth,
+        join_timeout_ms: limits.join_timeout_ms,
+        resume_frames: limits.resume_frames,
+        resume_bytes: limits.resume_bytes,
+        resume_window_ms: limits.resume_window_ms,
+        frame_rate: limits.frame_rate,
+        frame_burst: limits.frame_burst,
+    };
+
+    let timeout_ms = u64::try_from(settings.heartbeat.ping_timeout().as_millis()).unwrap_or(u64::MAX);
+    let heartbeat = Heartbeat { interval_ms: settings.heartbeat.interval_ms, timeout_ms };
+    Welcome {
+        version: env!("CARGO_PKG_VERSION"),
+        node: &settings.server.node_name(),
+        features: &["resume"],
+        limits: &limits,
+        heartbeat,
+    }
+    .prepare()
 }
 
 /// What the upgrade service knows of a connection that it hands over.

@@ -32,13 +32,13 @@ pub(super) trait Field {
 impl Field for Ids<'_> {
     fn write(&self, _: &'static str, out: &mut dyn Serializer) -> slog::Result {
         if let Some(request) = self.request {
-            out.emit_arguments("request_id", &format_args!("{request}"))?;
+            request.text(|request| out.emit_str("request_id", request))?;
         }
         if let Some(session) = self.session {
-            out.emit_arguments("session_id", &format_args!("{session}"))?;
+            out.emit_str("session_id", session.encode(&mut [0; SessionId::TEXT_BYTES]))?;
         }
         if let Some(peer) = self.peer {
-            out.emit_arguments("peer_id", &format_args!("{peer}"))?;
+            out.emit_str("peer_id", peer.encode(&mut [0; PeerId::TEXT_BYTES]))?;
         }
         if let Some(room) = self.room {
             out.emit_str("room", room.as_str())?;

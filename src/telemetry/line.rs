@@ -69,7 +69,7 @@ impl Formatter {
         Self { json, line, no_values: OwnedKV(()).into() }
     }
 
-    fn format(&self, event: &Event<'_>, fault: Option<&Fault<'_>>) -> io::Result<Vec<u8>> {
+    fn format(&self, event: &Event<'_>, fault: Option<&Fault<'_>>, take: impl FnOnce(&[u8])) -> io::Result<()> {
         static HERE: slog::RecordLocation = slog::RecordLocation {
             file: file!(),
             line: line!(),
@@ -82,7 +82,8 @@ impl Formatter {
         let values = Facts { event, fault };
         self.json
             .log(&Record::new(&facts, &format_args!("{}", event.message()), BorrowedKV(&values)), &self.no_values)?;
-        Ok(self.line.0.borrow().clone())
+        take(&self.line.0.borrow());
+        Ok(())
     }
 }
 
@@ -108,9 +109,10 @@ impl KV for Facts<'_, '_> {
     }
 }
 
-/// The line, with its line end. `None` on a thread that is being torn down.
-pub(super) fn format(event: &Event<'_>, fault: Option<&Fault<'_>>) -> Option<Vec<u8>> {
-    FORMATTER.try_with(|formatter| formatter.format(event, fault).ok()).ok()?
+/// Gives `take` the line, with its line end. Not on a thread that is being torn down.
+pub(super) fn format(event: &Event<'_>, fault: Option<&Fault<'_>>, take: impl FnOnce(&[u8])) {
+    // Writing to memory does not fail.
+    let _ = FORMATTER.try_with(|formatter| formatter.format(event, fault, take));
 }
 
 #[cfg(test)]
@@ -150,7 +152,8 @@ mod tests {
 
     impl Members {
         fn of(event: &Event<'_>) -> Self {
-            let line = format(event, Fault::of(event).as_ref()).expect("a line");
+            let mut line = Vec::new();
+            format(event, Fault::of(event).as_ref(), |octets| line.extend_from_slice(octets));
             let text = String::from_utf8(line).expect("UTF-8");
             assert_eq!(text.find('\n'), Some(text.len() - 1), "one line, with its end");
             assert_eq!(leaks(&text), None, "{text}");

@@ -88,13 +88,13 @@ pub(super) fn is_started() -> bool {
 pub(super) fn write(event: &Event<'_>, fault: Option<&Fault<'_>>) {
     let Some(log) = LOG.get() else { return };
     let level = event.level();
-    if level.is_at_least(log.level)
-        && let Some(line) = line::format(event, fault)
-    {
-        if let Some(files) = &log.files {
-            files.push(level, &line);
-        }
-        log.out.push(line);
+    if level.is_at_least(log.level) {
+        line::format(event, fault, |line| {
+            if let Some(files) = &log.files {
+                files.push(level, line);
+            }
+            log.out.push(line);
+        });
     }
 }
 
@@ -122,9 +122,9 @@ impl Files {
     }
 
     fn push(&self, level: Level, line: &[u8]) {
-        self.all.push(line.to_vec());
+        self.all.push(line);
         if level.is_at_least(Level::Error) {
-            self.errors.push(line.to_vec());
+            self.errors.push(line);
         }
     }
 }

@@ -26,14 +26,19 @@ impl RequestId {
             None => Self(Origin::Made(Uuid::new_v4())),
         }
     }
+
+    /// Lends out what `to_string` would make.
+    pub(super) fn text<T>(&self, lend: impl FnOnce(&str) -> T) -> T {
+        match &self.0 {
+            Origin::Made(id) => lend(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())),
+            Origin::Given(id) => lend(id),
+        }
+    }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Origin::Made(id) => id.fmt(f),
-            Origin::Given(id) => f.write_str(id),
-        }
+        self.text(|id| f.write_str(id))
     }
 }
 

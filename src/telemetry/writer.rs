@@ -3,106 +3,148 @@
 
 use std::{
     io::{self, Write},
-    sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use super::{Event, line, local::LINES_DROPPED};
 
-/// Lines are gathered up to about this many octets, then written with one write.
+/// The writer sleeps at most this long on its first line, to take along what comes meanwhile: a wake-up and a write for
+/// each line cost a sixth of a join.
+const GATHER: Duration = Duration::from_millis(10);
+/// With this many octets at hand it writes at once.
 const BATCH: usize = 64 * 1024;
 
 /// The sending end.
-pub(super) struct Queue {
-    lines: SyncSender<Vec<u8>>,
-    progress: Arc<Progress>,
+pub(super) struct Queue(Arc<Shared>);
+
+struct Shared {
+    /// Most lines that may wait.
+    capacity: usize,
+    state: Mutex<State>,
+    /// For the writer: something waits, much of it, or somebody waits for it to be written.
+    wake: Condvar,
+    /// For who waits until it is.
+    wrote: Condvar,
 }
 
-/// How far both ends are.
 #[derive(Default)]
-struct Progress {
-    queued: AtomicU64,
-    dropped: AtomicU64,
-    written: Mutex<u64>,
-    wrote: Condvar,
+struct State {
+    /// The lines that wait, one behind the other.
+    waiting: Vec<u8>,
+    lines: usize,
+    /// Since the last line that told of it.
+    dropped: u64,
+    /// Lines ever queued.
+    queued: u64,
+    /// Of those, how many have been dealt with.
+    written: u64,
+    /// Up to which of them somebody waits: nothing is gathered until then.
+    wanted: u64,
+    closed: bool,
+}
+
+/// What the writer takes in one go.
+struct Batch {
+    lines: u64,
+    dropped: u64,
 }
 
 impl Queue {
     /// Starts a thread that writes to `out`. It ends when the queue is dropped.
     pub(super) fn start(out: impl Write + Send + 'static, capacity: usize) -> io::Result<Self> {
-        let (lines, queue) = sync_channel(capacity);
-        let progress = Arc::new(Progress::default());
-        let theirs = Arc::clone(&progress);
-        thread::Builder::new().name("log-writer".into()).spawn(move || write_all(&queue, out, &theirs))?;
-        Ok(Self { lines, progress })
+        let (wake, wrote) = (Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { capacity, state: Mutex::default(), wake, wrote });
+        let theirs = Arc::clone(&shared);
+        thread::Builder::new().name("log-writer".into()).spawn(move || write_all(&theirs, out))?;
+        Ok(Self(shared))
     }
 
     /// Queues a line, or drops and counts it if there is no room.
-    pub(super) fn push(&self, line: Vec<u8>) {
-        if self.lines.try_send(line).is_ok() {
-            self.progress.queued.fetch_add(1, Ordering::Release);
-        } else {
-            self.progress.dropped.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn push(&self, line: &[u8]) {
+        let mut state = self.0.lock();
+        if state.lines >= self.0.capacity {
+            state.dropped += 1;
+            drop(state);
             LINES_DROPPED.add(1);
+            return;
+        }
+        let before = state.waiting.len();
+        state.waiting.extend_from_slice(line);
+        state.lines += 1;
+        state.queued += 1;
+        // The writer sleeps on an empty queue, or gathers; in between it needs no waking.
+        let wake = before == 0 || (before < BATCH && state.waiting.len() >= BATCH);
+        drop(state);
+        if wake {
+            self.0.wake.notify_one();
         }
     }
 
-    /// Waits until what this thread has queued is written, at most that long.
+    /// Waits until what is queued now is written, at most that long.
     pub(super) fn flush(&self, at_most: Duration) -> bool {
-        let goal = self.progress.queued.load(Ordering::Acquire);
+        let mut state = self.0.lock();
+        let goal = state.queued;
+        state.wanted = goal;
+        self.0.wake.notify_one();
         let deadline = Instant::now() + at_most;
-        let mut written = self.progress.written.lock().unwrap_or_else(PoisonError::into_inner);
-        while *written < goal {
+        while state.written < goal {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            let woken = self.progress.wrote.wait_timeout(written, left);
-            written = woken.unwrap_or_else(PoisonError::into_inner).0;
+            let woken = self.0.wrote.wait_timeout(state, left);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }
 }
 
-fn write_all(queue: &Receiver<Vec<u8>>, mut out: impl Write, progress: &Progress) {
-    let mut batch = Vec::new();
-    while let Ok(first) = queue.recv() {
-        let lines = gather(&mut batch, &first, queue);
-        if let Some(gap) = gap(progress) {
-            batch.extend_from_slice(&gap);
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.wake.notify_one();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for lines and swaps them for `batch`, which is empty. `None`: the queue is closed, and nothing is left.
+    fn take(&self, batch: &mut Vec<u8>) -> Option<Batch> {
+        let idle = |state: &mut State| state.lines == 0 && !state.closed;
+        let state = self.wake.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        let few = |state: &mut State| state.waiting.len() < BATCH && state.wanted <= state.written && !state.closed;
+        let gathered = self.wake.wait_timeout_while(state, GATHER, few);
+        let mut state = gathered.unwrap_or_else(PoisonError::into_inner).0;
+        if state.lines == 0 {
+            return None;
+        }
+        mem::swap(&mut state.waiting, batch);
+        Some(Batch { lines: mem::take(&mut state.lines) as u64, dropped: mem::take(&mut state.dropped) })
+    }
+}
+
+fn write_all(shared: &Shared, mut out: impl Write) {
+    let mut octets = Vec::new();
+    while let Some(Batch { lines, dropped }) = shared.take(&mut octets) {
+        if dropped > 0 {
+            // Whoever reads the log is to know that lines are missing, and how many.
+            line::format(&Event::LogLinesDropped { lines: dropped }, None, |gap| octets.extend_from_slice(gap));
         }
         // A reader that is gone for good (EPIPE) is no reason to end a server: the lines are lost, and counted.
-        if out.write_all(&batch).and_then(|()| out.flush()).is_err() {
+        if out.write_all(&octets).and_then(|()| out.flush()).is_err() {
             LINES_DROPPED.add(lines);
         }
-        *progress.written.lock().unwrap_or_else(PoisonError::into_inner) += lines;
-        progress.wrote.notify_all();
-        batch.clear();
-        batch.shrink_to(BATCH);
+        shared.lock().written += lines;
+        shared.wrote.notify_all();
+        octets.clear();
+        octets.shrink_to(BATCH);
     }
-}
-
-/// Appends `first` and what waits behind it; says how many lines that is.
-fn gather(batch: &mut Vec<u8>, first: &[u8], queue: &Receiver<Vec<u8>>) -> u64 {
-    batch.extend_from_slice(first);
-    let mut lines = 1;
-    while batch.len() < BATCH {
-        let Ok(line) = queue.try_recv() else { break };
-        batch.extend_from_slice(&line);
-        lines += 1;
-    }
-    lines
-}
-
-/// A line that says how many are missing, so that whoever reads the log knows it.
-fn gap(progress: &Progress) -> Option<Vec<u8>> {
-    let lines = progress.dropped.swap(0, Ordering::Relaxed);
-    if lines == 0 { None } else { line::format(&Event::LogLinesDropped { lines }, None) }
 }
 
 #[cfg(test)]
@@ -139,14 +181,14 @@ mod tests {
         let queue = Queue::start(Jammed { permits, written }, 4).expect("a thread");
         // Returns: nothing of it waits for the writer, which waits for a permit.
         for n in 0..1000 {
-            queue.push(format!("line {n}\n").into_bytes());
+            queue.push(format!("line {n}\n").as_bytes());
         }
         assert!(!queue.flush(Duration::from_millis(1)), "nothing is written yet");
-        let dropped = 1000 - queue.progress.queued.load(Ordering::Relaxed);
+        let dropped = 1000 - queue.0.lock().queued;
         assert!(dropped > 0);
         drop(permit);
         assert!(queue.flush(SOON), "what was queued is written");
-        queue.push(b"after\n".to_vec());
+        queue.push(b"after\n");
         assert!(queue.flush(SOON));
         let text: Vec<u8> = seen.try_iter().flatten().collect();
         let text = String::from_utf8(text).expect("UTF-8");
@@ -166,7 +208,7 @@ mod tests {
         let (written, seen) = mpsc::channel();
         let queue = Queue::start(Jammed { permits, written }, 100).expect("a thread");
         for n in 0..100 {
-            queue.push(format!("{n}\n").into_bytes());
+            queue.push(format!("{n}\n").as_bytes());
         }
         drop(permit);
         assert!(queue.flush(SOON));
@@ -183,7 +225,7 @@ mod tests {
         drop(seen);
         let queue = Queue::start(Jammed { permits, written }, 4).expect("a thread");
         for _ in 0..3 {
-            queue.push(b"line\n".to_vec());
+            queue.push(b"line\n");
             assert!(queue.flush(SOON), "its lines count as dealt with");
         }
     }

@@ -3,11 +3,9 @@
 use super::object::Object;
 use crate::protocol::{ByeAction, EndReason, ErrorCode, FrameKind, PeerId, SessionId, TextFrame};
 
-/// The first frame of a connection.
+/// What the first frame of every connection says, the session's name apart.
 #[derive(Debug, Clone, Copy)]
 pub struct Welcome<'a> {
-    /// The connection's name in the server's logs.
-    pub session: SessionId,
     /// The server's version.
     pub version: &'a str,
     /// The server's own name, for who runs several.
@@ -49,23 +47,47 @@ pub struct Heartbeat {
     pub timeout_ms: u64,
 }
 
-/// `welcome`.
-#[must_use]
-pub fn welcome(welcome: &Welcome<'_>) -> TextFrame {
-    TextFrame::build(576 + welcome.node.len(), |out| {
-        Object::frame(out, FrameKind::Welcome)
-            .text("session", welcome.session.encode(&mut [0; SessionId::TEXT_BYTES]))
-            .text("version", welcome.version)
-            .text("node", welcome.node)
-            .texts("features", welcome.features.iter().copied())
-            .object("limits", |object| write_limits(object, welcome.limits))
+/// `welcome`, written but for the session's name: the rest is the same for all connections of a server.
+#[derive(Debug, Clone)]
+pub struct PreparedWelcome {
+    /// What stands before the name and after it.
+    around: (Vec<u8>, Vec<u8>),
+}
+
+impl Welcome<'_> {
+    /// Writes what does not depend on the session.
+    #[must_use]
+    pub fn prepare(&self) -> PreparedWelcome {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        Object::frame(&mut before, FrameKind::Welcome).text("session", "");
+        // The closing quote comes behind the name.
+        before.pop();
+        Object::open(&mut after)
+            .text("version", self.version)
+            .text("node", self.node)
+            .texts("features", self.features.iter().copied())
+            .object("limits", |object| write_limits(object, self.limits))
             .object("heartbeat", |object| {
-                object
-                    .number("intervalMs", welcome.heartbeat.interval_ms)
-                    .number("timeoutMs", welcome.heartbeat.timeout_ms)
+                object.number("intervalMs", self.heartbeat.interval_ms).number("timeoutMs", self.heartbeat.timeout_ms)
             })
             .close();
-    })
+        // It goes on where the name ends, and does not begin anew.
+        after.splice(..1, *b"\",");
+        PreparedWelcome { around: (before, after) }
+    }
+}
+
+impl PreparedWelcome {
+    /// `welcome` to the session of that name, which is the connection's in the server's logs.
+    #[must_use]
+    pub fn to(&self, session: SessionId) -> TextFrame {
+        let (before, after) = &self.around;
+        TextFrame::build(before.len() + SessionId::TEXT_BYTES + after.len(), |out| {
+            out.extend_from_slice(before);
+            out.extend_from_slice(session.encode(&mut [0; SessionId::TEXT_BYTES]).as_bytes());
+            out.extend_from_slice(after);
+        })
+    }
 }
 
 fn write_limits<'o>(object: Object<'o>, limits: &Limits) -> Object<'o> {

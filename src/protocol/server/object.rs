@@ -1,5 +1,7 @@
 //! Writes JSON objects straight into a frame's buffer: raw pieces (metadata, payloads) go in as they are.
 
+use std::io::Write;
+
 use crate::protocol::{FrameKind, Meta, PeerId};
 
 /// A JSON object being written. Keys are ours and need no escaping.
@@ -32,8 +34,10 @@ impl<'o> Object<'o> {
         }
     }
 
-    pub(crate) fn number(self, key: &str, value: u64) -> Self {
-        self.raw(key, &value.to_string())
+    pub(crate) fn number(mut self, key: &str, value: u64) -> Self {
+        self.key(key);
+        write!(self.out, "{value}").expect("a vector takes every octet");
+        self
     }
 
     pub(crate) fn number_if(self, key: &str, value: Option<u64>) -> Self {

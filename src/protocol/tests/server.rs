@@ -9,7 +9,7 @@ use crate::protocol::{
     ByeAction, EndReason, ErrorCode, LeaveReason, Meta, SessionId, SignalKind, TextFrame,
     server::{
         ErrorFrame, Heartbeat, Joined, Limits, Resumed, Welcome, bye, error, http_error, joined, left, peer_away,
-        peer_back, peer_joined, peer_left, peer_updated, peers_array, pong, room_closed, signal, welcome,
+        peer_back, peer_joined, peer_left, peer_updated, peers_array, pong, room_closed, signal,
     },
 };
 
@@ -48,14 +48,14 @@ fn payload(file: &str) -> String {
 }
 
 fn first_welcome() -> TextFrame {
-    welcome(&Welcome {
-        session: SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id"),
+    let welcome = Welcome {
         version: "0.1.0",
         node: "eu-1",
         features: &["resume"],
         limits: &LIMITS,
         heartbeat: Heartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
-    })
+    };
+    welcome.prepare().to(SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id"))
 }
 
 fn joined_frames() -> [(&'static str, TextFrame); 2] {
@@ -188,14 +188,14 @@ fn a_refused_http_request_reads_like_an_error_frame() {
 #[test]
 fn features_are_listed() {
     let features = ["one", "two"];
-    let frame = welcome(&Welcome {
-        session: SessionId::random(),
+    let welcome = Welcome {
         version: "0",
         node: "",
         features: &features,
         limits: &LIMITS,
         heartbeat: Heartbeat { interval_ms: 1, timeout_ms: 2 },
-    });
+    };
+    let frame = welcome.prepare().to(SessionId::random());
     let value: Value = serde_json::from_slice(frame.json()).expect("JSON");
     assert_eq!(value["features"], serde_json::json!(features));
 }
