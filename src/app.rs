@@ -27,7 +27,7 @@ use crate::{
         routes::{Common, Ops, Probes},
     },
     limits::Rate,
-    messages::{must_arrive, room::RoomPorts, supervisor::StopJoins},
+    messages::{must_arrive, room::RoomPort, supervisor::StopJoins},
     metrics::{self, BuildInfo, Facts, Machine, MetricsActor},
     protocol::RoomName,
     room::Room,
@@ -258,7 +258,7 @@ fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> Addr<Supervisor>
 }
 
 /// A room lives where the sessions that named it in their handshakes are.
-fn spawn_room(arbiters: &Arbiters, name: RoomName, capacity: usize) -> RoomPorts {
+fn spawn_room(arbiters: &Arbiters, name: RoomName, capacity: usize) -> RoomPort {
     let arbiter = arbiters.place(&name).map_or_else(Arbiter::current, |(_, arbiter)| arbiter);
     Room::open(&arbiter, name, capacity)
 }

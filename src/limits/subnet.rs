@@ -5,15 +5,25 @@ use std::net::IpAddr;
 /// An IPv4 address, or the first 64 bits of an IPv6 address: a household gets 2^64 of those, and may change among them
 /// with every packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Subnet(u128);
+pub struct Subnet(Prefix);
+
+/// Every connection keeps one, so it is kept small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Prefix {
+    V4(u32),
+    V6(u64),
+}
 
 impl Subnet {
     /// The subnet of an address. An IPv4 address in IPv6's clothes (`::ffff:192.0.2.1`) is what it is.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().to_bits()),
-            IpAddr::V6(v6) => Self(v6.to_bits() & !u128::from(u64::MAX)),
+            IpAddr::V4(v4) => Self(Prefix::V4(v4.to_bits())),
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                Self(Prefix::V6([a, b, c, d].iter().fold(0, |bits, part| bits << 16 | u64::from(*part))))
+            }
         }
     }
 }

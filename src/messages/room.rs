@@ -2,14 +2,56 @@
 
 use std::sync::Arc;
 
-use actix::{Message, Recipient};
+use actix::{Message, Recipient, prelude::SendError};
 
-use super::session::Member;
+use super::{must_arrive, session::Member};
 use crate::protocol::{LeaveReason, Meta, PeerId};
 
-/// From the supervisor, must arrive: this session has a seat, let it in.
+/// All letters to a room in one type, for the same reason as those to a session: a port for each would cost some 200
+/// octets, and one keeps them in order.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
+pub enum ToRoom {
+    /// From the supervisor, must arrive: this session has a seat, let it in.
+    Admit(Admit),
+    /// From the supervisor, must arrive: this peer's seat is free. When it was the last, the room stops itself; the
+    /// supervisor has forgotten it already.
+    Remove {
+        /// Who.
+        peer: PeerId,
+        /// What the others are told.
+        reason: LeaveReason,
+    },
+    /// From a session, may be refused: the client is told `rate_limited`.
+    Update(Update),
+    /// From a session, must arrive: the peer's socket is gone, its seat is kept.
+    Away {
+        /// Whose.
+        peer: PeerId,
+        /// Until when it is waited for, in milliseconds since the Unix epoch.
+        until_ms: u64,
+    },
+    /// From a session, must arrive: the peer is back.
+    Back {
+        /// Who.
+        peer: PeerId,
+    },
+    /// From a session, must arrive: the peer is back, has missed too much, and needs the whole room.
+    Resync {
+        /// Who.
+        peer: PeerId,
+        /// Comes back in [`Welcomed`](super::session::Welcomed).
+        stay: u32,
+        /// Comes back, too.
+        re: Option<Box<str>>,
+    },
+    /// From the ops listener of a test build: panic.
+    #[cfg(feature = "fault-injection")]
+    Panic,
+}
+
+/// Somebody is to be let in.
+#[derive(Debug)]
 pub struct Admit {
     /// The newcomer.
     pub member: Arc<Member>,
@@ -19,46 +61,8 @@ pub struct Admit {
     pub re: Option<Box<str>>,
     /// The session's number of this stay, for its first roster.
     pub stay: u32,
-}
-
-/// From the supervisor, must arrive: this peer's seat is free. When it was the last, the room stops itself; the
-/// supervisor has forgotten it already.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Remove {
-    /// Who.
-    pub peer: PeerId,
-    /// What the others are told.
-    pub reason: LeaveReason,
-}
-
-/// All letters from a room's sessions in one type: they share the one port in its snapshots.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub enum FromSession {
-    /// May be refused: the client is told `rate_limited`.
-    Update(Update),
-    /// Must arrive: the peer's socket is gone, its seat is kept.
-    Away {
-        /// Whose.
-        peer: PeerId,
-        /// Until when it is waited for, in milliseconds since the Unix epoch.
-        until_ms: u64,
-    },
-    /// Must arrive: the peer is back.
-    Back {
-        /// Who.
-        peer: PeerId,
-    },
-    /// Must arrive: the peer is back, has missed too much, and needs the whole room.
-    Resync {
-        /// Who.
-        peer: PeerId,
-        /// Comes back in [`Welcomed`](super::session::Welcomed).
-        stay: u32,
-        /// Comes back, too.
-        re: Option<Box<str>>,
-    },
+    /// The room's own port, for its snapshots.
+    pub port: RoomPort,
 }
 
 /// New metadata.
@@ -72,19 +76,47 @@ pub struct Update {
     pub re: Option<Box<str>>,
 }
 
-/// How the supervisor reaches one room.
+/// How one room is reached. There is exactly one per room, which the supervisor and all its sessions share: each clone of
+/// a `Recipient` would bring a free mailbox slot of its own.
 #[derive(Debug, Clone)]
-pub struct RoomPorts {
-    /// Takes peers in.
-    pub admit: Recipient<Admit>,
-    /// Lets peers go.
-    pub remove: Recipient<Remove>,
-}
+pub struct RoomPort(Arc<Recipient<ToRoom>>);
 
-impl RoomPorts {
+impl RoomPort {
+    /// Of a room that has just been started.
+    #[must_use]
+    pub fn new(room: Recipient<ToRoom>) -> Self {
+        Self(Arc::new(room))
+    }
+
+    /// Sends a letter that must arrive. Says whether the room was there to take it.
+    #[must_use]
+    pub fn must_arrive(&self, letter: ToRoom) -> bool {
+        must_arrive(&self.0, letter)
+    }
+
+    /// Sends a letter that may be refused.
+    ///
+    /// # Errors
+    /// The mailbox is full, or the room is gone.
+    pub fn try_send(&self, letter: ToRoom) -> Result<(), SendError<ToRoom>> {
+        self.0.try_send(letter)
+    }
+
     /// Whether the room's actor is alive. `false` is final.
     #[must_use]
     pub fn connected(&self) -> bool {
-        self.admit.connected()
+        self.0.connected()
+    }
+
+    /// Whether this is the same room, and not a later one of the same name.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Waits until the room has handled the letter, or is gone.
+    #[cfg(test)]
+    pub(crate) async fn handled(&self, letter: ToRoom) {
+        let _ = self.0.send(letter).await;
     }
 }

@@ -1,12 +1,16 @@
 //! Letters to a session. Handled in `session/actor.rs`; sent with `try_send` only, and a refusal pulls the [`Cut`].
 
-use std::{any::Any, sync::Arc, time::Instant};
+use std::{
+    any::Any,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::{Message, Recipient};
 use tokio::sync::oneshot;
 
-use super::{Cut, room::FromSession};
-use crate::protocol::{FrameKind, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame};
+use super::{Cut, room::RoomPort};
+use crate::protocol::{ErrorCode, FrameKind, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame};
 use crate::telemetry::RequestId;
 
 /// All letters to a session in one type: a `Recipient` costs some 120 octets, and a session would need one per letter.
@@ -18,6 +22,8 @@ pub enum ToSession {
     Deliver(Deliver),
     /// From the room.
     Roster(Roster),
+    /// From the supervisor: the answer to a `Join` that it does not grant.
+    NoSeat(Box<NoSeat>),
     /// From the supervisor.
     Evict(Evict),
     /// From the arbiter's shared tick.
@@ -79,6 +85,38 @@ pub struct Welcomed {
     pub meta: Option<Meta>,
     /// The `id` of its `join`.
     pub re: Option<Box<str>>,
+}
+
+/// The session gets no seat: it may ask again, for this room or another.
+#[derive(Debug)]
+pub struct NoSeat {
+    /// The number of the stay, as the session gave it in its `Join`.
+    pub stay: u32,
+    /// The `id` of its `join`.
+    pub re: Option<Box<str>>,
+    /// Why not.
+    pub refused: JoinRefused,
+}
+
+/// Why a [`Join`](super::supervisor::Join) was not granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JoinRefused {
+    /// `room_full`, `room_limit`, `rate_limited`, `already_joined`, `server_draining` or `internal`.
+    pub code: ErrorCode,
+    /// The cap that was met, for the message; 0 where none was.
+    pub limit: usize,
+    /// With `rate_limited`: when the next join may come.
+    pub retry_after: Option<Duration>,
+    /// Whether it was the cap of one address, and not the server's.
+    pub of_address: bool,
+}
+
+impl JoinRefused {
+    /// With that code, because of that cap of the room's or the server's.
+    #[must_use]
+    pub fn new(code: ErrorCode, limit: usize) -> Self {
+        Self { code, limit, retry_after: None, of_address: false }
+    }
 }
 
 /// The supervisor found the session's room dead. The session is in no room any more and may join again.
@@ -207,8 +245,8 @@ pub struct Snapshot {
     pub capacity: usize,
     /// Sorted by peer, so that a look-up is a binary search over contiguous names.
     pub members: Vec<(PeerId, Arc<Member>)>,
-    /// Where its sessions write to. One for the whole room, for the same reason as in [`Member`].
-    pub port: Arc<Recipient<FromSession>>,
+    /// Where its sessions write to.
+    pub port: RoomPort,
 }
 
 impl Snapshot {

@@ -1,18 +1,19 @@
 //! Letters to the supervisor. Handled in `supervisor/actor.rs`.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use actix::Message;
 
 use super::session::{Claim, Member};
 use crate::{
     limits::Subnet,
-    protocol::{ErrorCode, LeaveReason, Meta, RoomName, SessionId},
+    protocol::{LeaveReason, Meta, RoomName, SessionId},
 };
 
-/// From a session, a request: a seat in that room, please.
+/// From a session, must arrive: a seat in that room, please. The room answers, with the first roster; or the supervisor,
+/// with [`NoSeat`](super::session::NoSeat).
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Seat, JoinRefused>")]
+#[rtype(result = "()")]
 pub struct Join {
     /// Who asks.
     pub member: Arc<Member>,
@@ -20,7 +21,7 @@ pub struct Join {
     pub room: RoomName,
     /// Passed on to the room.
     pub meta: Option<Meta>,
-    /// Passed on to the room, for the `joined` frame.
+    /// The `id` of the `join`, for its answer.
     pub re: Option<Box<str>>,
     /// The client's reconnection counter; above 0, the join's result counts as that of a reconnection.
     pub attempt: u32,
@@ -29,35 +30,6 @@ pub struct Join {
     pub stay: u32,
     /// Where it comes from, for the limits per address; `None`: they do not concern it.
     pub origin: Option<Subnet>,
-}
-
-/// The answer to a [`Join`] that was granted. The session is in the room when its first roster comes, which may be before
-/// this or after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seat {
-    /// Peers in the room, this one included.
-    pub peers: usize,
-}
-
-/// The answer to a [`Join`] that was not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JoinRefused {
-    /// `room_full`, `room_limit`, `rate_limited`, `already_joined`, `server_draining` or `internal`.
-    pub code: ErrorCode,
-    /// The cap that was met, for the message; 0 where none was.
-    pub limit: usize,
-    /// With `rate_limited`: when the next join may come.
-    pub retry_after: Option<Duration>,
-    /// Whether it was the cap of one address, and not the server's.
-    pub of_address: bool,
-}
-
-impl JoinRefused {
-    /// With that code, because of that cap of the room's or the server's.
-    #[must_use]
-    pub fn new(code: ErrorCode, limit: usize) -> Self {
-        Self { code, limit, retry_after: None, of_address: false }
-    }
 }
 
 /// From a session, must arrive, idempotent: free its seat, if it has one. Sent for the `leave` frame and from `stopped()`.

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, ArbiterHandle, AsyncContext, Context, Handler, Recipient};
+use actix::{Actor, ActorContext, ArbiterHandle, Context, Handler};
 
 use super::state::{Effect, Occupant, State};
 use crate::{
     messages::{
-        room::{Admit, FromSession, Remove, RoomPorts, Update},
+        room::{Admit, RoomPort, ToRoom, Update},
         session::{Member, News, Roster, Snapshot, ToSession, Welcomed},
     },
-    protocol::{ErrorCode, FrameKind, PeerId, RoomName, TextFrame, server},
+    protocol::{ErrorCode, FrameKind, LeaveReason, PeerId, RoomName, TextFrame, server},
     telemetry::{self, Event, Ids},
 };
 
@@ -24,7 +24,10 @@ const UPDATES_MIN: usize = 32;
 #[derive(Debug)]
 pub struct Room {
     state: State<Arc<Member>>,
-    snapshot: Arc<Snapshot>,
+    name: RoomName,
+    capacity: usize,
+    /// None before the first peer.
+    snapshot: Option<Arc<Snapshot>>,
 }
 
 /// What of the causing letter comes back to whoever sent it.
@@ -39,25 +42,38 @@ struct Cause {
 impl Room {
     /// Starts a room on that arbiter. It lives until its last peer is removed; `capacity` is what clients are told, the
     /// supervisor enforces it.
-    pub fn open(on: &ArbiterHandle, name: RoomName, capacity: usize) -> RoomPorts {
+    pub fn open(on: &ArbiterHandle, name: RoomName, capacity: usize) -> RoomPort {
         #[cfg(feature = "fault-injection")]
         let enlisted = name.clone();
-        let room = Self::start_in_arbiter(on, move |ctx| Self::new(name, capacity, ctx.address().recipient()));
+        let room = Self::start_in_arbiter(on, move |_| Self::new(name, capacity));
+        let port = RoomPort::new(room.recipient());
         #[cfg(feature = "fault-injection")]
-        super::faults::enlist(enlisted, room.clone().recipient());
-        RoomPorts { admit: room.clone().recipient(), remove: room.recipient() }
+        super::faults::enlist(enlisted, port.clone());
+        port
     }
 
-    fn new(room: RoomName, capacity: usize, port: Recipient<FromSession>) -> Self {
-        let snapshot = Snapshot { room, capacity, members: Vec::new(), port: Arc::new(port) };
-        Self { state: State::default(), snapshot: Arc::new(snapshot) }
+    fn new(name: RoomName, capacity: usize) -> Self {
+        Self { state: State::default(), name, capacity, snapshot: None }
     }
 
     /// A new picture, after somebody came or went.
-    fn redraw(&mut self) {
-        let Snapshot { room, capacity, port, .. } = &*self.snapshot;
-        let (room, port) = (room.clone(), Arc::clone(port));
-        self.snapshot = Arc::new(Snapshot { room, capacity: *capacity, members: self.state.sorted(), port });
+    fn redraw(&mut self, port: RoomPort) {
+        let (room, capacity, members) = (self.name.clone(), self.capacity, self.state.sorted());
+        self.snapshot = Some(Arc::new(Snapshot { room, capacity, members, port }));
+    }
+
+    fn admit(&mut self, Admit { member, meta, re, stay, port }: Admit, ctx: &mut Context<Self>) {
+        let effects = self.state.admit(member.peer, meta, member);
+        self.redraw(port);
+        self.carry_out(&effects, Cause { re, stay }, ctx);
+    }
+
+    fn remove(&mut self, peer: PeerId, reason: LeaveReason, ctx: &mut Context<Self>) {
+        let effects = self.state.remove(peer, reason);
+        if let Some(snapshot) = &self.snapshot {
+            self.redraw(snapshot.port.clone());
+        }
+        self.carry_out(&effects, Cause::default(), ctx);
     }
 
     fn carry_out(&self, effects: &[Effect], mut cause: Cause, ctx: &mut Context<Self>) {
@@ -119,7 +135,7 @@ impl Room {
     }
 
     fn count_stray(&self, peer: PeerId) {
-        let ids = Ids { peer: Some(peer), room: Some(&self.snapshot.room), ..Ids::default() };
+        let ids = Ids { peer: Some(peer), room: Some(&self.name), ..Ids::default() };
         telemetry::emit(&Event::FrameRefused { ids, code: ErrorCode::NotInRoom, detail: "update of a peer that left" });
     }
 
@@ -132,7 +148,7 @@ impl Room {
     /// A full mailbox has been handled by [`Member::post`] (the session is cut); one that is gone has its `Leave` under
     /// way. Either way the peer stays here until the supervisor says otherwise.
     fn post(&self, to: &Occupant<Arc<Member>>, news: News) {
-        let snapshot = Arc::clone(&self.snapshot);
+        let Some(snapshot) = self.snapshot.clone() else { return };
         to.member.post(ToSession::Roster(Roster { snapshot, news }));
     }
 }
@@ -141,39 +157,23 @@ impl Actor for Room {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(UPDATES_MIN.max(UPDATES_PER_PEER * self.snapshot.capacity));
+        ctx.set_mailbox_capacity(UPDATES_MIN.max(UPDATES_PER_PEER * self.capacity));
     }
 }
 
-impl Handler<Admit> for Room {
+impl Handler<ToRoom> for Room {
     type Result = ();
 
-    fn handle(&mut self, Admit { member, meta, re, stay }: Admit, ctx: &mut Self::Context) {
-        let effects = self.state.admit(member.peer, meta, member);
-        self.redraw();
-        self.carry_out(&effects, Cause { re, stay }, ctx);
-    }
-}
-
-impl Handler<Remove> for Room {
-    type Result = ();
-
-    fn handle(&mut self, Remove { peer, reason }: Remove, ctx: &mut Self::Context) {
-        let effects = self.state.remove(peer, reason);
-        self.redraw();
-        self.carry_out(&effects, Cause::default(), ctx);
-    }
-}
-
-impl Handler<FromSession> for Room {
-    type Result = ();
-
-    fn handle(&mut self, letter: FromSession, ctx: &mut Self::Context) {
+    fn handle(&mut self, letter: ToRoom, ctx: &mut Self::Context) {
         let (effects, cause) = match letter {
-            FromSession::Update(Update { peer, meta, re }) => (self.state.update(peer, meta), Cause { re, stay: 0 }),
-            FromSession::Away { peer, until_ms } => (self.state.away(peer, until_ms), Cause::default()),
-            FromSession::Back { peer } => (self.state.back(peer), Cause::default()),
-            FromSession::Resync { peer, stay, re } => (self.state.resync(peer), Cause { re, stay }),
+            ToRoom::Admit(admit) => return self.admit(admit, ctx),
+            ToRoom::Remove { peer, reason } => return self.remove(peer, reason, ctx),
+            ToRoom::Update(Update { peer, meta, re }) => (self.state.update(peer, meta), Cause { re, stay: 0 }),
+            ToRoom::Away { peer, until_ms } => (self.state.away(peer, until_ms), Cause::default()),
+            ToRoom::Back { peer } => (self.state.back(peer), Cause::default()),
+            ToRoom::Resync { peer, stay, re } => (self.state.resync(peer), Cause { re, stay }),
+            #[cfg(feature = "fault-injection")]
+            ToRoom::Panic => panic!("a fault was injected"),
         };
         self.carry_out(&effects, cause, ctx);
     }

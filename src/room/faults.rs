@@ -5,28 +5,15 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use actix::{Context, Handler, Message, Recipient};
-
-use super::Room;
-use crate::protocol::RoomName;
-
-/// Panic.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Panic;
+use crate::{
+    messages::room::{RoomPort, ToRoom},
+    protocol::RoomName,
+};
 
 /// The latest room of each name, for the tests' route: nobody else has a use for such a list.
-static ROOMS: Mutex<Option<HashMap<RoomName, Recipient<Panic>>>> = Mutex::new(None);
+static ROOMS: Mutex<Option<HashMap<RoomName, RoomPort>>> = Mutex::new(None);
 
-impl Handler<Panic> for Room {
-    type Result = ();
-
-    fn handle(&mut self, _: Panic, _: &mut Context<Self>) {
-        panic!("a fault was injected");
-    }
-}
-
-pub(super) fn enlist(name: RoomName, room: Recipient<Panic>) {
+pub(super) fn enlist(name: RoomName, room: RoomPort) {
     let mut rooms = ROOMS.lock().unwrap_or_else(PoisonError::into_inner);
     rooms.get_or_insert_default().insert(name, room);
 }
@@ -34,5 +21,5 @@ pub(super) fn enlist(name: RoomName, room: Recipient<Panic>) {
 /// Makes the room of that name panic. `false`: there is none.
 pub fn make_panic(name: &RoomName) -> bool {
     let rooms = ROOMS.lock().unwrap_or_else(PoisonError::into_inner);
-    rooms.as_ref().and_then(|rooms| rooms.get(name)).is_some_and(|room| room.try_send(Panic).is_ok())
+    rooms.as_ref().and_then(|rooms| rooms.get(name)).is_some_and(|room| room.try_send(ToRoom::Panic).is_ok())
 }

@@ -7,8 +7,7 @@ use actix::Arbiter;
 use super::{Room, fake::FakeSession};
 use crate::{
     messages::{
-        must_arrive,
-        room::{Admit, FromSession, Remove, RoomPorts, Update},
+        room::{Admit, RoomPort, ToRoom, Update},
         session::{Member, News, Snapshot},
     },
     protocol::{EndReason, ErrorCode, LeaveReason, Meta, RoomName},
@@ -17,7 +16,7 @@ use crate::{
 
 const CAPACITY: usize = 10;
 
-fn open() -> RoomPorts {
+fn open() -> RoomPort {
     let name = RoomName::parse("lobby", 128).expect("a sane name");
     Room::open(&Arbiter::current(), name, CAPACITY)
 }
@@ -26,21 +25,19 @@ fn meta(text: &str) -> Meta {
     Meta::from_checked(text)
 }
 
-fn admit(room: &RoomPorts, member: &Arc<Member>, about: Option<&str>) {
+fn admit(room: &RoomPort, member: &Arc<Member>, about: Option<&str>) {
     let re = Some("join-1".into());
-    assert!(must_arrive(&room.admit, Admit { member: Arc::clone(member), meta: about.map(meta), re, stay: 3 }));
+    let admit = Admit { member: Arc::clone(member), meta: about.map(meta), re, stay: 3, port: room.clone() };
+    assert!(room.must_arrive(ToRoom::Admit(admit)));
 }
 
-fn remove(room: &RoomPorts, member: &Member) {
-    assert!(must_arrive(&room.remove, Remove { peer: member.peer, reason: LeaveReason::Left }));
+fn remove(room: &RoomPort, member: &Member) {
+    assert!(room.must_arrive(ToRoom::Remove { peer: member.peer, reason: LeaveReason::Left }));
 }
 
 fn update(snapshot: &Snapshot, member: &Member, about: &str) {
-    let sent = snapshot.port.try_send(FromSession::Update(Update {
-        peer: member.peer,
-        meta: meta(about),
-        re: Some("u-1".into()),
-    }));
+    let sent =
+        snapshot.port.try_send(ToRoom::Update(Update { peer: member.peer, meta: meta(about), re: Some("u-1".into()) }));
     assert!(sent.is_ok(), "the room has a place for it");
 }
 
@@ -174,11 +171,11 @@ async fn a_room_ends_with_its_last_peer() {
     remove(&room, &bob);
     until_handled(&room).await;
     assert!(!room.connected());
-    assert!(!must_arrive(&room.remove, Remove { peer: bob.peer, reason: LeaveReason::Left }));
+    assert!(!room.must_arrive(ToRoom::Remove { peer: bob.peer, reason: LeaveReason::Left }));
 }
 
 /// Waits until the room has handled what was sent to it, or has ended.
-async fn until_handled(room: &RoomPorts) {
+async fn until_handled(room: &RoomPort) {
     let nobody = FakeSession::new().member();
-    let _ = room.remove.send(Remove { peer: nobody.peer, reason: LeaveReason::Left }).await;
+    room.handled(ToRoom::Remove { peer: nobody.peer, reason: LeaveReason::Left }).await;
 }

@@ -65,6 +65,10 @@ impl<M> State<M> {
             return Vec::new();
         }
         let alone = self.occupants.is_empty();
+        if self.occupants.len() == self.occupants.capacity() {
+            // Most rooms hold two: a vector left to itself begins with four, and goes on by doubling.
+            self.occupants.reserve_exact(1 + self.occupants.len() / 2);
+        }
         self.occupants.push(Occupant { peer, meta, away_until: None, member });
         if alone { vec![Effect::Welcome(peer)] } else { vec![Effect::TellJoined(peer), Effect::Welcome(peer)] }
     }

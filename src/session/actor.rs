@@ -25,67 +25,73 @@ use crate::{
     telemetry::{self, Event, Ids, RequestId},
 };
 
-/// One peer.
+/// One peer. Who it is stands in the [`Member`] that the room's other sessions know it by.
 pub(super) struct Session {
-    pub(super) setup: Rc<Setup>,
     pub(super) link: Rc<Link>,
     /// Until the actor starts.
-    pub(super) inbound: Option<Inbound>,
+    newborn: Option<Box<Newborn>>,
     pub(super) rules: Rules,
-    pub(super) id: SessionId,
-    pub(super) peer: PeerId,
-    pub(super) request: RequestId,
-    pub(super) opened: Instant,
-    /// When the current `join` was read.
-    pub(super) asked: Instant,
-    /// Signals that overtook the first roster. Bounded by the mailbox's capacity.
-    pub(super) early: Vec<Deliver>,
+    /// While an answer to a `join` is awaited: an idle session should cost little.
+    pub(super) pending: Option<Box<Pending>>,
     /// Signals sent, for sampling.
     pub(super) signals: u32,
-    /// Whether the `join` under way asked to be resumable.
-    pub(super) resumable: bool,
-    /// An answer to a resume that waits for the whole room.
-    pub(super) resync: Option<Box<(Resync, Secret)>>,
 }
 
-impl Session {
-    pub(super) fn new(
-        setup: Rc<Setup>,
-        link: Rc<Link>,
-        inbound: Inbound,
-        (request, hint): (RequestId, Option<RoomName>),
-        now: Instant,
-    ) -> Self {
-        Self {
-            setup,
-            link,
-            inbound: Some(inbound),
-            rules: Rules::new(hint),
-            id: SessionId::random(),
-            peer: PeerId::random(),
-            request,
-            opened: now,
-            asked: now,
-            early: Vec::new(),
-            signals: 0,
-            resumable: false,
-            resync: None,
-        }
+/// What a session is made of.
+pub(super) struct Newborn {
+    inbound: Inbound,
+    session: SessionId,
+    peer: PeerId,
+    request: RequestId,
+}
+
+/// A `join` that is not answered yet, or a resume that waits for the whole room.
+pub(super) struct Pending {
+    /// When it was read.
+    pub(super) asked: Instant,
+    /// Whether it asked to be resumable.
+    pub(super) resumable: bool,
+    /// Signals that overtook the first roster. Bounded by the mailbox's capacity.
+    pub(super) early: Vec<Deliver>,
+    /// The answer to a resume, for when the whole room is known.
+    pub(super) resync: Option<(Resync, Secret)>,
+}
+
+impl Pending {
+    pub(super) fn since(asked: Instant) -> Self {
+        Self { asked, resumable: false, early: Vec::new(), resync: None }
+    }
+}
+
+impl Newborn {
+    pub(super) fn new(inbound: Inbound, request: RequestId) -> Self {
+        Self { inbound, session: SessionId::random(), peer: PeerId::random(), request }
     }
 
     /// The one line that ties request, address and session together.
     pub(super) fn announce(&self, remote: &SocketAddr) {
-        let ids = Ids { request: Some(&self.request), session: Some(self.id), ..Ids::default() };
+        let ids = Ids { request: Some(&self.request), session: Some(self.session), ..Ids::default() };
         telemetry::emit(&Event::ConnectionOpened { ids, remote: Some(*remote) });
+    }
+}
+
+impl Session {
+    pub(super) fn new(link: Rc<Link>, newborn: Newborn, hint: Option<RoomName>) -> Self {
+        Self { link, newborn: Some(Box::new(newborn)), rules: Rules::new(hint), pending: None, signals: 0 }
+    }
+
+    /// Who this is.
+    pub(super) fn me(&self) -> &Arc<Member> {
+        self.link.member.get().expect("it is set when the actor starts, before anything is handled")
+    }
+
+    pub(super) fn setup(&self) -> &Setup {
+        &self.link.setup
     }
 
     pub(super) fn ids(&self) -> Ids<'_> {
-        Ids {
-            request: Some(&self.request),
-            session: Some(self.id),
-            peer: Some(self.peer),
-            room: self.rules.room_name(),
-        }
+        let me = self.me();
+        Ids { request: Some(&me.request), session: Some(me.session), peer: Some(me.peer), room: self.rules.room_name() }
     }
 
     /// Whether the connection is over and only not settled yet.
@@ -101,7 +107,7 @@ impl Session {
     }
 
     pub(super) fn watch(&self, kind: FrameKind, took: Duration) {
-        if took > self.setup.slow_message {
+        if took > self.setup().slow_message {
             telemetry::emit(&Event::SlowMessage { ids: self.ids(), kind: kind.as_str(), took });
         }
     }
@@ -111,26 +117,21 @@ impl Actor for Session {
     type Context = WebsocketContext<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(self.setup.mailbox);
+        ctx.set_mailbox_capacity(self.setup().mailbox);
+        // An actor starts once.
+        let Some(newborn) = self.newborn.take() else { return };
+        let Newborn { inbound, session, peer, request } = *newborn;
         let port = ctx.address().recipient();
-        let member = Member {
-            peer: self.peer,
-            session: self.id,
-            request: self.request.clone(),
-            port,
-            cut: self.link.cut.clone(),
-        };
-        // Empty until now: an actor starts once.
+        let member = Member { peer, session, request, port, cut: self.link.cut.clone() };
+        // Empty until now, for the same reason.
         let _ = self.link.member.set(Arc::new(member));
-        if let Some(inbound) = self.inbound.take() {
-            ctx.add_stream(inbound);
-        }
+        ctx.add_stream(inbound);
         #[cfg(feature = "echo")]
         if self.link.echoes.get() {
             return;
         }
-        self.link.say(FrameKind::Welcome, self.setup.welcome(self.id));
-        self.due(Some((self.setup.join_timeout, EndReason::JoinTimeout)));
+        self.link.say(FrameKind::Welcome, self.setup().welcome(session));
+        self.due(Some((self.setup().join_timeout, EndReason::JoinTimeout)));
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -157,8 +158,10 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
             Ok(Message::Close(reason)) => {
                 // A tab that is closed, or a program that says goodbye. Any other code is a connection in trouble.
                 let goodbye = reason.as_ref().is_none_or(|r| matches!(r.code, CloseCode::Normal | CloseCode::Away));
-                self.link.goodbye.set(goodbye);
-                self.link.note(|wire| wire.echo = Some(close_frame(reason)));
+                self.link.note(|wire| {
+                    wire.goodbye = goodbye;
+                    wire.echo = Some(Box::new(close_frame(reason)));
+                });
                 self.link.cut.pull(EndReason::ClientClosed);
             }
             Err(error) => self.link.cut.pull(end_reason(&error)),
@@ -167,7 +170,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
 
     /// The socket ended without a close frame, unless it is one that the session has replaced.
     fn finished(&mut self, _: &mut Self::Context) {
-        if self.link.lost.take() {
+        if self.link.is_lost() {
             self.link.cut.pull(EndReason::Disconnected);
         }
     }
@@ -184,6 +187,7 @@ impl Handler<ToSession> for Session {
         match letter {
             ToSession::Deliver(deliver) => self.deliver(deliver),
             ToSession::Roster(roster) => self.roster(roster),
+            ToSession::NoSeat(no_seat) => self.join_refused(&no_seat),
             ToSession::Evict(evict) => self.evict(&evict),
             ToSession::Drain(drain) => self.drain(drain),
             ToSession::Claim(claim) => self.claim(claim),

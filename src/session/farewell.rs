@@ -27,7 +27,7 @@ const RETRY_AFTER_MS: u64 = 1_000;
 pub(super) fn close(mut wire: Wire, reason: EndReason, action: ByeAction) {
     let last_words = match (wire.echo.take(), reason.close_code()) {
         // The client closed first: its close frame is answered with the same.
-        (Some(echo), _) => echo,
+        (Some(echo), _) => *echo,
         (None, Some(code)) => {
             if !wire.said_bye {
                 // A drain's time to come back is the closing itself.

@@ -19,7 +19,7 @@ use tokio::{
     net::{TcpStream, tcp::OwnedReadHalf},
 };
 
-use super::{Setup, decoder::Decoder, link::Link, pace::Pace};
+use super::{decoder::Decoder, link::Link, pace::Pace};
 
 /// What one call may read, and what a session may handle before it gives its arbiter's turn back: a flooder must not
 /// starve its neighbours.
@@ -42,14 +42,14 @@ pub(super) struct Inbound {
     decoder: Decoder,
     pace: Pace,
     /// Octets read in this turn.
-    turn: usize,
+    turn: u32,
 }
 
 impl Inbound {
-    pub(super) fn new(socket: OwnedReadHalf, link: Rc<Link>, unread: &[u8], setup: &Setup, now: Instant) -> Self {
-        let mut decoder = Decoder::new(setup.bound());
+    pub(super) fn new(socket: OwnedReadHalf, link: Rc<Link>, unread: &[u8], now: Instant) -> Self {
+        let mut decoder = Decoder::new(link.setup.bound());
         decoder.feed(unread);
-        let pace = Pace::new(Rc::clone(&setup.pace), now);
+        let pace = Pace::new(now);
         Self { epoch: link.epoch.get(), socket, link, decoder, pace, turn: 0 }
     }
 
@@ -125,7 +125,7 @@ impl Stream for Inbound {
                 ready!(this.wait_for_token(cx));
                 continue;
             }
-            if this.turn >= TURN {
+            if this.turn as usize >= TURN {
                 this.turn = 0;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -137,11 +137,11 @@ impl Stream for Inbound {
                     return Poll::Pending;
                 }
                 Poll::Ready(Ok(0) | Err(_)) => {
-                    this.link.lost.set(true);
+                    this.link.note(|wire| wire.lost = true);
                     return Poll::Ready(None);
                 }
                 Poll::Ready(Ok(read)) => {
-                    this.turn += read;
+                    this.turn = this.turn.saturating_add(u32::try_from(read).unwrap_or(u32::MAX));
                     this.link.heard();
                     this.pace.read();
                 }
@@ -153,8 +153,8 @@ impl Stream for Inbound {
 impl Drop for Inbound {
     /// A socket that is handed over takes along what was read of it.
     fn drop(&mut self) {
-        if self.link.handover.borrow().is_some() {
-            self.link.unread.replace(self.decoder.unread().to_vec());
+        if let Some(handover) = self.link.handover.borrow_mut().as_mut() {
+            handover.unread = self.decoder.unread().to_vec();
         }
     }
 }

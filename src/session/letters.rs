@@ -1,15 +1,15 @@
-//! What other actors say: rosters, signals, evictions, the drain.
+//! What other actors say: rosters, signals, refusals, evictions, the drain.
 
-use std::sync::Arc;
+use std::time::Instant;
 
 use super::{
-    actor::Session,
+    actor::{Pending, Session},
     link::Place,
     state::{Heard, Seen},
 };
 use crate::{
-    messages::session::{Deliver, Drain, Evict, News, Roster, Snapshot, Welcomed},
-    protocol::{ByeAction, EndReason, FrameKind, ResumeToken, server},
+    messages::session::{Deliver, Drain, Evict, News, NoSeat, Roster, Snapshot, Welcomed},
+    protocol::{ByeAction, EndReason, ErrorCode, FrameKind, ResumeToken, server},
     telemetry::{self, RelayOutcome},
 };
 
@@ -25,7 +25,7 @@ impl Session {
             }
             (Seen::Changed, News::Resynced(welcomed)) => self.resynced(&welcomed),
             // Part of the whole room that is on its way.
-            (Seen::Changed, _) if self.resync.is_some() => {}
+            (Seen::Changed, _) if self.awaits_everybody() => {}
             (Seen::Changed, News::Changed(kind, frame)) => self.link.say(kind, frame),
             (Seen::Changed, News::Updated(frame)) => self.link.say(FrameKind::PeerUpdated, frame),
             _ => {}
@@ -34,36 +34,43 @@ impl Session {
 
     fn entered(&mut self, snapshot: &Snapshot, welcomed: &Welcomed) {
         self.due(None);
-        let place = Place { room: snapshot.room.clone(), port: Arc::clone(&snapshot.port) };
+        let place = Place { room: snapshot.room.clone(), port: snapshot.port.clone() };
         *self.link.inside.borrow_mut() = Some(place);
-        let token = self.resumable.then(|| ResumeToken { session: self.id, secret: self.open_ledger() });
+        let pending = self.pending.take().unwrap_or_else(|| Box::new(Pending::since(Instant::now())));
+        let token = pending.resumable.then(|| ResumeToken { session: self.me().session, secret: self.open_ledger() });
         let joined = server::Joined {
-            me: self.peer,
+            me: self.me().peer,
             meta: welcomed.meta.as_ref(),
             room: &snapshot.room,
             peers_json: Some(&welcomed.peers),
             capacity: snapshot.capacity,
-            ice_servers_json: &self.setup.ice_servers,
+            ice_servers_json: &self.setup().ice_servers,
             re: welcomed.re.as_deref(),
-            resume: token.as_ref().map(|token| (token, self.setup.resume_window_ms)),
+            resume: token.as_ref().map(|token| (token, self.setup().resume_window_ms)),
             resumed: None,
         };
         self.link.say(FrameKind::Joined, server::joined(&joined));
-        self.watch(FrameKind::Join, self.asked.elapsed());
-        telemetry::tally(|t| t.handling.observe(self.asked.elapsed()));
-        self.handle_early();
+        let took = pending.asked.elapsed();
+        self.watch(FrameKind::Join, took);
+        telemetry::tally(|t| t.handling.observe(took));
+        self.handle_early(pending.early);
     }
 
     /// What came before the room that it belongs to.
-    pub(super) fn handle_early(&mut self) {
-        for deliver in std::mem::take(&mut self.early) {
+    pub(super) fn handle_early(&mut self, early: Vec<Deliver>) {
+        for deliver in early {
             self.deliver(deliver);
         }
     }
 
+    /// Whether the answer to a resume waits for the whole room.
+    fn awaits_everybody(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.resync.is_some())
+    }
+
     pub(super) fn deliver(&mut self, deliver: Deliver) {
         let heard = match self.rules.deliver(deliver.from) {
-            Heard::Pass if self.resync.is_some() => Heard::TooEarly,
+            Heard::Pass if self.awaits_everybody() => Heard::TooEarly,
             heard => heard,
         };
         match heard {
@@ -73,16 +80,48 @@ impl Session {
                     telemetry::tally(|t| t.handling.observe(read_at.elapsed()));
                 }
             }
-            Heard::TooEarly if self.early.len() < self.setup.mailbox => self.early.push(deliver),
-            Heard::TooEarly => self.link.cut.pull_for_lost_letter(),
+            Heard::TooEarly => self.keep_early(deliver),
             Heard::Stray => telemetry::tally(|t| t.relays.add(RelayOutcome::Stray)),
         }
     }
 
+    fn keep_early(&mut self, deliver: Deliver) {
+        let most = self.setup().mailbox;
+        match &mut self.pending {
+            Some(pending) if pending.early.len() < most => pending.early.push(deliver),
+            _ => self.link.cut.pull_for_lost_letter(),
+        }
+    }
+
+    pub(super) fn join_refused(&mut self, NoSeat { stay, re, refused }: &NoSeat) {
+        if !self.rules.join_refused(*stay) {
+            return;
+        }
+        self.pending = None;
+        // The time to join runs from the connection's start: a client that only ever fails does not stay for ever.
+        let left = self.setup().join_timeout.saturating_sub(self.link.connected_for());
+        self.due(Some((left, EndReason::JoinTimeout)));
+        let message = match refused.code {
+            ErrorCode::RoomFull => "the room holds as many peers as it may",
+            ErrorCode::RoomLimit if refused.of_address => "this address holds as many rooms as it may",
+            ErrorCode::RateLimited => "this address joins more often than it may",
+            ErrorCode::RoomLimit => "the server holds as many rooms as it may",
+            ErrorCode::ServerDraining => "the server is going away; connect again after the bye's retryAfterMs",
+            _ => "the join failed",
+        };
+        let retry_after_ms =
+            refused.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX - 1) + 1);
+        // The supervisor has told of it.
+        self.say_error_quietly(&server::ErrorFrame {
+            re: re.as_deref(),
+            retry_after_ms,
+            ..server::ErrorFrame::new(refused.code, message)
+        });
+    }
+
     pub(super) fn evict(&mut self, evict: &Evict) {
         if self.rules.evicted(evict) {
-            self.early.clear();
-            self.resync = None;
+            self.pending = None;
             self.link.paused.set(false);
             self.link.say(FrameKind::RoomClosed, server::room_closed(&evict.room));
             self.outside();

@@ -10,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::Recipient;
 use actix_codec::Encoder;
 use actix_http::ws::{CloseReason, Codec, Message};
 use bytes::{Bytes, BytesMut};
@@ -20,7 +19,7 @@ use crate::{
     limits::{Bucket, Subnet},
     messages::{
         Cut,
-        room::FromSession,
+        room::RoomPort,
         session::{Member, Resumption},
     },
     protocol::{EndReason, FrameKind, RoomName, TextFrame},
@@ -30,13 +29,15 @@ use crate::{
 /// The room that a session is in, as far as its link must know it.
 pub(super) struct Place {
     pub(super) room: RoomName,
-    pub(super) port: Arc<Recipient<FromSession>>,
+    pub(super) port: RoomPort,
 }
 
 /// This session's socket is to go to the session that its client comes back to.
 pub(super) struct Handover {
     pub(super) to: Arc<Member>,
     pub(super) claim: Resumption,
+    /// What the reader had left when it was dropped.
+    pub(super) unread: Vec<u8>,
 }
 
 /// One session, as its arbiter sees it.
@@ -45,10 +46,7 @@ pub(super) struct Link {
     wire: RefCell<Option<Wire>>,
     /// Only for a session that may be resumed.
     pub(super) ledger: RefCell<Option<Box<Ledger>>>,
-    /// Most octets and frames that may wait.
-    most: (usize, usize),
-    /// How long a parked session waits for its client.
-    pub(super) window: Duration,
+    pub(super) setup: Rc<Setup>,
     /// Where the client is, for the limits per address.
     pub(super) origin: Option<Subnet>,
     /// The tokens for its frames: they are the session's, whatever its socket.
@@ -57,15 +55,9 @@ pub(super) struct Link {
     pub(super) cut: Cut,
     /// Counts the sockets: a reader that belongs to a former one is told so by it.
     pub(super) epoch: Cell<u32>,
-    /// Whether the present socket ended without a close frame.
-    pub(super) lost: Cell<bool>,
-    /// Whether the client's close frame said that it does not come back.
-    pub(super) goodbye: Cell<bool>,
     /// Whether incoming messages wait: nothing may come between a `join` that resumes and its `joined`.
     pub(super) paused: Cell<bool>,
-    /// What the reader had left when the socket was handed over.
-    pub(super) unread: RefCell<Vec<u8>>,
-    pub(super) handover: RefCell<Option<Handover>>,
+    pub(super) handover: RefCell<Option<Box<Handover>>>,
     /// Whether anything was received since the last sweep.
     heard: Cell<bool>,
     /// For the sweep.
@@ -86,20 +78,16 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(wire: Wire, setup: &Setup, origin: Option<Subnet>, now: Instant) -> Rc<Self> {
+    pub(super) fn new(wire: Wire, setup: Rc<Setup>, origin: Option<Subnet>, now: Instant) -> Rc<Self> {
         Rc::new(Self {
             wire: RefCell::new(Some(wire)),
             ledger: RefCell::new(None),
             origin,
             bucket: Cell::new(Bucket::full(now)),
-            most: (setup.queue_bytes, setup.queue_frames),
-            window: setup.resume_window,
+            setup,
             cut: Cut::default(),
             epoch: Cell::new(0),
-            lost: Cell::new(false),
-            goodbye: Cell::new(false),
             paused: Cell::new(false),
-            unread: RefCell::default(),
             handover: RefCell::new(None),
             heard: Cell::new(false),
             beat: Cell::new(Beat::since(now)),
@@ -133,11 +121,12 @@ impl Link {
         }
         let mut wire = self.wire.borrow_mut();
         let Some(wire) = wire.as_mut() else { return };
-        if wire.outbox.over(self.most, frame.len()) {
+        let most = (self.setup.queue_bytes, self.setup.queue_frames);
+        if wire.outbox.over(most, frame.len()) {
             // A burst is no slow reader: what the kernel still takes does not wait. An error here comes back at the
             // pump's own flush.
             let _ = wire.flush();
-            if wire.outbox.over(self.most, frame.len()) {
+            if wire.outbox.over(most, frame.len()) {
                 self.cut.pull(EndReason::SlowConsumer);
                 return;
             }
@@ -206,12 +195,26 @@ impl Link {
     /// Gives the session a socket.
     pub(super) fn attach(&self, wire: Wire, now: Instant) {
         self.beat.set(Beat::since(now));
-        self.lost.set(false);
         *self.wire.borrow_mut() = Some(wire);
+    }
+
+    /// How long the present socket is there.
+    pub(super) fn connected_for(&self) -> Duration {
+        self.wire.borrow().as_ref().map_or(Duration::ZERO, |wire| wire.opened.elapsed())
     }
 
     pub(super) fn attached(&self) -> bool {
         self.wire.borrow().is_some()
+    }
+
+    /// Whether the present socket ended without a close frame.
+    pub(super) fn is_lost(&self) -> bool {
+        self.wire.borrow().as_ref().is_some_and(|wire| wire.lost)
+    }
+
+    /// Whether the client's close frame said that it does not come back.
+    pub(super) fn said_goodbye(&self) -> bool {
+        self.wire.borrow().as_ref().is_some_and(|wire| wire.goodbye)
     }
 
     /// Remembers something of the present socket.
@@ -224,6 +227,11 @@ impl Link {
     /// Octets came in: the client lives.
     pub(super) fn heard(&self) {
         self.heard.set(true);
+    }
+
+    /// Gives back what an idle connection has no use for.
+    pub(super) fn rest(&self) {
+        self.note(|wire| wire.outbox.rest());
     }
 
     /// Whether anything came in since this was asked last.

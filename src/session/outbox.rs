@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 
 /// Frames handed to the kernel in one call. Linux takes up to 1024; what waits longer than this is rare.
 const SLICES: usize = 32;
-/// An empty queue keeps no more than this many slots: an idle connection should cost nothing.
+/// An empty queue keeps no more than this many slots until the next sweep finds it idle.
 const IDLE_SLOTS: usize = 4;
 
 /// A queue of encoded frames, oldest first.
@@ -17,8 +17,14 @@ const IDLE_SLOTS: usize = 4;
 pub(super) struct Outbox {
     frames: VecDeque<Bytes>,
     bytes: usize,
-    /// Of those, the oldest that do not count against the bound: what a resumed session has missed.
-    exempt: (usize, usize),
+    /// Of those, the oldest that do not count against the bound: what a resumed session has missed. Few have any.
+    exempt: Option<Box<Exempt>>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Exempt {
+    bytes: usize,
+    frames: usize,
 }
 
 /// How far writing came.
@@ -38,14 +44,16 @@ impl Outbox {
 
     /// As [`push`](Self::push), of a frame that does not count against the bound. Only before all that does.
     pub(super) fn push_exempt(&mut self, frame: Bytes) {
-        self.exempt.0 += frame.len();
-        self.exempt.1 += 1;
+        let exempt = self.exempt.get_or_insert_default();
+        exempt.bytes += frame.len();
+        exempt.frames += 1;
         self.push(frame);
     }
 
     /// Whether one more frame of that length would exceed `most` octets or frames.
     pub(super) fn over(&self, most: (usize, usize), more: usize) -> bool {
-        self.bytes - self.exempt.0 + more > most.0 || self.frames.len() - self.exempt.1 >= most.1
+        let exempt = self.exempt.as_deref().copied().unwrap_or_default();
+        self.bytes - exempt.bytes + more > most.0 || self.frames.len() - exempt.frames >= most.1
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -79,23 +87,36 @@ impl Outbox {
                 Err(error) => return Err(error),
             }
         }
+        self.exempt = None;
         if self.frames.capacity() > IDLE_SLOTS {
             self.frames = VecDeque::new();
         }
         Ok(Flushed::Empty)
     }
 
+    /// Gives back the slots of an empty queue: an idle connection should cost nothing.
+    pub(super) fn rest(&mut self) {
+        if self.frames.is_empty() && self.frames.capacity() > 0 {
+            self.frames = VecDeque::new();
+        }
+    }
+
     fn advance(&mut self, mut written: usize) {
         self.bytes -= written;
-        self.exempt.0 = self.exempt.0.saturating_sub(written);
+        let mut whole = 0;
+        let octets = written;
         while let Some(first) = self.frames.front_mut() {
             if written < first.len() {
                 first.advance(written);
-                return;
+                break;
             }
             written -= first.len();
             self.frames.pop_front();
-            self.exempt.1 = self.exempt.1.saturating_sub(1);
+            whole += 1;
+        }
+        if let Some(exempt) = &mut self.exempt {
+            exempt.bytes = exempt.bytes.saturating_sub(octets);
+            exempt.frames = exempt.frames.saturating_sub(whole);
         }
     }
 }

@@ -4,7 +4,6 @@
 use std::{
     future::Future,
     pin::Pin,
-    rc::Rc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -37,11 +36,17 @@ pub(super) struct Rule {
 
 /// One connection's bucket. The tokens are in the [`Link`]: they are the session's.
 pub(super) struct Pace {
-    rule: Rc<Rule>,
     /// The time of the last read: all frames of one read share one look at the clock.
     now: Instant,
+    /// None for a connection that was never too fast: nearly all are, and each pays for what stands here.
+    excess: Option<Box<Excess>>,
+}
+
+/// What is remembered of a connection that was too fast.
+#[derive(Default)]
+struct Excess {
     told: Option<Instant>,
-    spell: Option<Box<Spell>>,
+    spell: Option<Spell>,
 }
 
 /// The time for which a connection is too fast: a frame waits for a token, and ever since the first one did, another
@@ -53,8 +58,8 @@ struct Spell {
 }
 
 impl Pace {
-    pub(super) fn new(rule: Rc<Rule>, now: Instant) -> Self {
-        Self { rule, now, told: None, spell: None }
+    pub(super) fn new(now: Instant) -> Self {
+        Self { now, excess: None }
     }
 
     /// Octets came in: looks at the clock for all the frames in them.
@@ -78,7 +83,7 @@ impl Pace {
     #[inline]
     fn take_at(&self, link: &Link) -> Result<(), Duration> {
         let mut bucket = link.bucket.get();
-        let taken = bucket.take(self.rule.rate, self.now);
+        let taken = bucket.take(link.setup.pace.rate, self.now);
         link.bucket.set(bucket);
         taken
     }
@@ -86,19 +91,19 @@ impl Pace {
     /// Whether there is a token for one more frame.
     #[inline]
     pub(super) fn has_token(&self, link: &Link) -> bool {
-        link.bucket.get().wait(self.rule.rate, self.now).is_zero()
+        link.bucket.get().wait(link.setup.pace.rate, self.now).is_zero()
     }
 
     /// Whether the connection is too fast.
     pub(super) fn is_exceeded(&self) -> bool {
-        self.spell.is_some()
+        self.excess.as_ref().is_some_and(|excess| excess.spell.is_some())
     }
 
     /// No frame waits any more.
     #[inline]
     pub(super) fn caught_up(&mut self) {
-        if self.spell.is_some() {
-            self.spell = None;
+        if let Some(excess) = &mut self.excess {
+            excess.spell = None;
         }
     }
 
@@ -106,7 +111,7 @@ impl Pace {
     pub(super) fn poll_token(&mut self, cx: &mut Context<'_>, link: &Link) -> Poll<()> {
         self.now = Instant::now();
         loop {
-            let wait = link.bucket.get().wait(self.rule.rate, self.now);
+            let wait = link.bucket.get().wait(link.setup.pace.rate, self.now);
             if wait.is_zero() {
                 return Poll::Ready(());
             }
@@ -114,8 +119,9 @@ impl Pace {
             self.tell(link);
             // To be read at this pace is a sign of life.
             link.heard();
-            let Some(spell) = self.spell.as_mut() else { return Poll::Ready(()) };
-            if self.now.saturating_duration_since(spell.since) >= self.rule.flood {
+            let spell = self.excess.as_mut().and_then(|excess| excess.spell.as_mut());
+            let Some(spell) = spell else { return Poll::Ready(()) };
+            if self.now.saturating_duration_since(spell.since) >= link.setup.pace.flood {
                 link.cut.pull(EndReason::RateLimited);
                 return Poll::Pending;
             }
@@ -127,7 +133,8 @@ impl Pace {
     /// Begins a spell, or goes on with it.
     fn go_on(&mut self, wait: Duration) {
         let (now, token_at) = (self.now, self.now + wait);
-        if let Some(spell) = &mut self.spell {
+        let excess = self.excess.get_or_insert_default();
+        if let Some(spell) = &mut excess.spell {
             if now.saturating_duration_since(spell.token_at) > LATE {
                 spell.since = now;
             }
@@ -137,14 +144,15 @@ impl Pace {
         }
         telemetry::tally(|t| t.limit_hits.add(LimitHit::FrameRate));
         let sleep = Box::pin(tokio::time::sleep_until(token_at.into()));
-        self.spell = Some(Box::new(Spell { since: now, token_at, sleep }));
+        excess.spell = Some(Spell { since: now, token_at, sleep });
     }
 
     fn tell(&mut self, link: &Link) {
-        if self.told.is_some_and(|told| self.now.saturating_duration_since(told) < TELL_AGAIN) {
+        let excess = self.excess.get_or_insert_default();
+        if excess.told.is_some_and(|told| self.now.saturating_duration_since(told) < TELL_AGAIN) {
             return;
         }
-        self.told = Some(self.now);
+        excess.told = Some(self.now);
         let member = link.member.get();
         let ids = member.map_or_else(Ids::default, |m| Ids {
             request: Some(&m.request),
@@ -153,7 +161,7 @@ impl Pace {
             room: None,
         });
         telemetry::emit(&Event::FrameRefused { ids, code: ErrorCode::RateLimited, detail: MESSAGE });
-        let pause = u64::try_from(self.rule.rate.span().as_millis()).unwrap_or(u64::MAX);
+        let pause = u64::try_from(link.setup.pace.rate.span().as_millis()).unwrap_or(u64::MAX);
         let frame = server::ErrorFrame {
             retry_after_ms: Some(pause),
             ..server::ErrorFrame::new(ErrorCode::RateLimited, MESSAGE)

@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::{farewell, link::Link};
 use crate::{
-    messages::{must_arrive, room::FromSession},
+    messages::room::ToRoom,
     protocol::{ByeAction, EndReason},
     telemetry::{self, Event},
 };
@@ -16,7 +16,7 @@ use crate::{
 pub(super) fn may_park(link: &Link, reason: EndReason) -> bool {
     let parks = match reason {
         EndReason::Disconnected | EndReason::PingTimeout | EndReason::SlowConsumer => true,
-        EndReason::ClientClosed => !link.goodbye.get(),
+        EndReason::ClientClosed => !link.said_goodbye(),
         _ => false,
     };
     parks && link.ledger.borrow().as_ref().is_some_and(|ledger| ledger.may_park())
@@ -28,16 +28,16 @@ pub(super) fn park(link: &Link, reason: EndReason) {
     farewell::close(wire, reason, ByeAction::Resume);
     // A drain's deadline stays.
     if link.deadline.get().is_none_or(|(_, why)| why != EndReason::ServerDraining) {
-        link.deadline.set(Some((Instant::now() + link.window, EndReason::ResumeExpired)));
+        link.deadline.set(Some((Instant::now() + link.setup.resume_window, EndReason::ResumeExpired)));
     }
-    tell_room(link, |peer| FromSession::Away { peer, until_ms: epoch_ms(SystemTime::now() + link.window) });
-    link.with_ids(|ids| telemetry::emit(&Event::SessionParked { ids, window: link.window }));
+    tell_room(link, |peer| ToRoom::Away { peer, until_ms: epoch_ms(SystemTime::now() + link.setup.resume_window) });
+    link.with_ids(|ids| telemetry::emit(&Event::SessionParked { ids, window: link.setup.resume_window }));
 }
 
 /// Away and back must arrive; a room that is gone has told the supervisor's sweep, and the session hears of it.
-pub(super) fn tell_room(link: &Link, letter: impl FnOnce(crate::protocol::PeerId) -> FromSession) {
+pub(super) fn tell_room(link: &Link, letter: impl FnOnce(crate::protocol::PeerId) -> ToRoom) {
     if let (Some(member), Some(place)) = (link.member.get(), link.inside.borrow().as_ref()) {
-        let _ = must_arrive(&place.port, letter(member.peer));
+        let _ = place.port.must_arrive(letter(member.peer));
     }
 }
 

@@ -18,7 +18,7 @@ use futures_util::Stream;
 
 use super::{
     Opened, Setup,
-    actor::Session,
+    actor::{Newborn, Session},
     farewell, inbound,
     inbound::Inbound,
     link::{Handover, Link},
@@ -38,12 +38,13 @@ pub(super) fn open<P: Send + 'static>(setup: &Rc<Setup>, opened: Opened<P>) {
     let now = Instant::now();
     let (reader, writer) = opened.socket.into_split();
     let wire = Wire::new(writer, Box::new(opened.permit), now);
-    let link = Link::new(wire, setup, opened.origin, now);
+    let link = Link::new(wire, Rc::clone(setup), opened.origin, now);
     #[cfg(feature = "echo")]
     super::echo::mark(&link, opened.hint.as_ref());
-    let inbound = Inbound::new(reader, Rc::clone(&link), &opened.unread, setup, now);
-    let session = Session::new(Rc::clone(setup), Rc::clone(&link), inbound, (opened.request, opened.hint), now);
-    session.announce(&opened.remote);
+    let inbound = Inbound::new(reader, Rc::clone(&link), &opened.unread, now);
+    let newborn = Newborn::new(inbound, opened.request);
+    newborn.announce(&opened.remote);
+    let session = Session::new(Rc::clone(&link), newborn, opened.hint);
     let context = actix_web_actors::ws::WebsocketContext::with_codec(session, inbound::unused(), Codec::new());
     tick::enlist(&link);
     actix_rt::spawn(Pump { context: Some(context), link });
@@ -142,10 +143,10 @@ where
     fn hand_over(&mut self) {
         self.end_actor();
         let wire = self.link.detach_quietly();
-        let (Some(wire), Some(Handover { to, claim })) = (wire, self.link.handover.take()) else { return };
+        let (Some(wire), Some(handover)) = (wire, self.link.handover.take()) else { return };
+        let Handover { to, claim, unread } = *handover;
         // A socket that cannot be moved is closed, and so is one that nobody takes any more: its client tries again.
         if let Ok((socket, permit, opened)) = wire.into_std() {
-            let unread = self.link.unread.take();
             to.post(ToSession::Adopt(Box::new(Handoff { socket, permit, opened, unread, claim })));
         }
     }

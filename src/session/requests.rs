@@ -1,12 +1,11 @@
 //! What a client asks: frame by frame, the rules first, then what follows.
 
-use std::{borrow::Cow, rc::Rc, time::Instant};
+use std::{borrow::Cow, rc::Rc, sync::Arc, time::Instant};
 
-use actix::{ActorFutureExt, AsyncContext, WrapFuture};
 use actix_web_actors::ws::WebsocketContext;
 
 use super::{
-    actor::Session,
+    actor::{Pending, Session},
     ledger::BadAck,
     relay::Relay,
     state::{Departure, Re, Refused},
@@ -14,8 +13,8 @@ use super::{
 use crate::{
     messages::{
         must_arrive,
-        room::{FromSession, Update},
-        supervisor::{Join, JoinRefused, Leave, Seat},
+        room::{ToRoom, Update},
+        supervisor::{Join, Leave},
     },
     protocol::{
         EndReason, ErrorCode, FrameKind, LeaveReason, Meta, RoomName, SignalKind,
@@ -31,7 +30,7 @@ const SAMPLE: u32 = 16;
 impl Session {
     pub(super) fn text(&mut self, text: &str, ctx: &mut WebsocketContext<Self>) {
         let read_at = Instant::now();
-        let setup = Rc::clone(&self.setup);
+        let setup = Rc::clone(&self.link.setup);
         if let Some(ledger) = self.link.ledger.borrow_mut().as_mut() {
             ledger.confirm();
         }
@@ -69,8 +68,8 @@ impl Session {
                 self.reclaim(&resume, room, attempt, boxed(id), ctx)
             }
             ClientFrame::Join { room, meta, attempt, resumable, resume: None } => {
-                self.resumable = resumable;
-                self.join(room, meta, attempt, boxed(id), read_at, ctx)
+                let pending = Pending { resumable, ..Pending::since(read_at) };
+                self.join(room, meta, attempt, boxed(id), pending)
             }
             ClientFrame::Leave => self.leave(&boxed(id)),
             ClientFrame::Update { meta } => self.update(meta, boxed(id)),
@@ -105,7 +104,8 @@ impl Session {
         let room = self.rules.room()?;
         self.signals = self.signals.wrapping_add(1);
         let read_at = self.signals.is_multiple_of(SAMPLE).then_some(read_at);
-        let relay = Relay { room, from: self.peer, frame: server::signal(self.peer, kind, data), kind, read_at };
+        let from = self.me().peer;
+        let relay = Relay { room, from, frame: server::signal(from, kind, data), kind, read_at };
         let (peers, unknown_peers) = relay.send(to);
         if !(peers.is_empty() && unknown_peers.is_empty()) {
             let frame = ErrorFrame {
@@ -125,45 +125,18 @@ impl Session {
         meta: Option<Meta>,
         attempt: u32,
         re: Re,
-        read_at: Instant,
-        ctx: &mut WebsocketContext<Self>,
+        pending: Pending,
     ) -> Result<(), Refused> {
         let stay = self.rules.join(&room)?;
-        self.asked = read_at;
-        self.due(Some((self.setup.join_reply, EndReason::Internal)));
-        let Some(member) = self.link.member.get().cloned() else { return Ok(()) };
-        let reply_to = re.clone();
+        self.pending = Some(Box::new(pending));
+        self.due(Some((self.setup().join_reply, EndReason::Internal)));
+        let member = Arc::clone(self.me());
         let origin = self.link.origin;
-        let seat = self.setup.ports.join.send(Join { member, room, meta, re, attempt, stay, origin });
-        ctx.spawn(seat.into_actor(self).map(move |answer, session, _| match answer {
-            // The seat alone changes nothing: the first roster does.
-            Ok(Ok(Seat { .. })) => {}
-            Ok(Err(refused)) => session.join_refused(stay, refused, reply_to.as_deref()),
-            Err(_) => session.link.cut.pull(EndReason::Internal),
-        }));
-        Ok(())
-    }
-
-    fn join_refused(&mut self, stay: u32, refused: JoinRefused, re: Option<&str>) {
-        if !self.rules.join_refused(stay) {
-            return;
+        let join = Join { member, room, meta, re, attempt, stay, origin };
+        if !must_arrive(&self.setup().ports.join, join) {
+            self.link.cut.pull(EndReason::Internal);
         }
-        self.early.clear();
-        // The time to join runs from the connection's start: a client that only ever fails does not stay for ever.
-        let left = self.setup.join_timeout.saturating_sub(self.opened.elapsed());
-        self.due(Some((left, EndReason::JoinTimeout)));
-        let message = match refused.code {
-            ErrorCode::RoomFull => "the room holds as many peers as it may",
-            ErrorCode::RoomLimit if refused.of_address => "this address holds as many rooms as it may",
-            ErrorCode::RateLimited => "this address joins more often than it may",
-            ErrorCode::RoomLimit => "the server holds as many rooms as it may",
-            ErrorCode::ServerDraining => "the server is going away; connect again after the bye's retryAfterMs",
-            _ => "the join failed",
-        };
-        let retry_after_ms =
-            refused.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX - 1) + 1);
-        // The supervisor has told of it.
-        self.say_error_quietly(&ErrorFrame { re, retry_after_ms, ..ErrorFrame::new(refused.code, message) });
+        Ok(())
     }
 
     pub(super) fn leave(&mut self, re: &Re) -> Result<(), Refused> {
@@ -183,18 +156,18 @@ impl Session {
     pub(super) fn outside(&mut self) {
         *self.link.inside.borrow_mut() = None;
         *self.link.ledger.borrow_mut() = None;
-        self.due(Some((self.setup.join_timeout, EndReason::JoinTimeout)));
+        self.due(Some((self.setup().join_timeout, EndReason::JoinTimeout)));
     }
 
     pub(super) fn tell_supervisor(&self, reason: LeaveReason) {
-        if !must_arrive(&self.setup.ports.leave, Leave { session: self.id, reason }) {
+        if !must_arrive(&self.setup().ports.leave, Leave { session: self.me().session, reason }) {
             self.link.cut.pull(EndReason::Internal);
         }
     }
 
     fn update(&mut self, meta: Meta, re: Re) -> Result<(), Refused> {
         let room = self.rules.room()?;
-        let letter = FromSession::Update(Update { peer: self.peer, meta, re });
+        let letter = ToRoom::Update(Update { peer: self.me().peer, meta, re });
         match room.port.try_send(letter) {
             Ok(()) => Ok(()),
             Err(actix::prelude::SendError::Full(_)) => {

@@ -8,7 +8,7 @@ use actix_web_actors::ws::WebsocketContext;
 use tokio::sync::oneshot;
 
 use super::{
-    actor::Session,
+    actor::{Pending, Session},
     farewell,
     inbound::Inbound,
     ledger::Ledger,
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     messages::{
         must_arrive,
-        room::FromSession,
+        room::ToRoom,
         session::{Claim, ClaimAnswer, Handoff, Resumption, Welcomed},
         supervisor::Reclaim,
     },
@@ -59,7 +59,7 @@ impl Session {
         };
         let (answer, answered) = oneshot::channel();
         let claim = Claim { secret: token.secret, ack: request.ack, room, answer };
-        if !must_arrive(&self.setup.ports.reclaim, Reclaim { session: token.session, claim }) {
+        if !must_arrive(&self.setup().ports.reclaim, Reclaim { session: token.session, claim }) {
             self.link.cut.pull(EndReason::Internal);
         }
         self.link.paused.set(true);
@@ -72,7 +72,7 @@ impl Session {
         let re = claim.re.as_deref();
         match found {
             Some(ClaimAnswer::Come(to)) => {
-                *self.link.handover.borrow_mut() = Some(Handover { to, claim });
+                *self.link.handover.borrow_mut() = Some(Box::new(Handover { to, claim, unread: Vec::new() }));
                 return self.link.cut.wake();
             }
             Some(ClaimAnswer::BadAck) => {
@@ -99,7 +99,7 @@ impl Session {
     /// Begins a stay that may be resumed: the secret for its `joined`.
     pub(super) fn open_ledger(&self) -> Secret {
         let secret = Secret::random();
-        *self.link.ledger.borrow_mut() = Some(Box::new(Ledger::new(self.setup.keep, secret)));
+        *self.link.ledger.borrow_mut() = Some(Box::new(Ledger::new(self.setup().keep, secret)));
         secret
     }
 
@@ -133,9 +133,8 @@ impl Session {
             return farewell::close(wire, EndReason::Internal, ByeAction::Reconnect);
         };
         self.replace_socket(wire);
-        let inbound = Inbound::new(reader, Rc::clone(&self.link), &unread, &self.setup, Instant::now());
+        let inbound = Inbound::new(reader, Rc::clone(&self.link), &unread, Instant::now());
         ctx.add_stream(inbound);
-        self.asked = Instant::now();
         let answer = Resync { ack: resumed.ack, attempt: claim.attempt };
         if resumed.complete {
             self.say_resumed(next, &answer, true, None, claim.re.as_deref());
@@ -156,41 +155,41 @@ impl Session {
         self.link.paused.set(false);
         self.due(None);
         if parked {
-            tell_room(&self.link, |peer| FromSession::Back { peer });
+            tell_room(&self.link, |peer| ToRoom::Back { peer });
         }
     }
 
     fn ask_for_everybody(&mut self, answer: Resync, next: Secret, re: Re) {
         self.link.paused.set(true);
         let stay = self.rules.stay();
-        self.resync = Some(Box::new((answer, next)));
-        tell_room(&self.link, |peer| FromSession::Resync { peer, stay, re });
-        self.due(Some((self.setup.join_reply, EndReason::Internal)));
+        self.pending = Some(Box::new(Pending { resync: Some((answer, next)), ..Pending::since(Instant::now()) }));
+        tell_room(&self.link, |peer| ToRoom::Resync { peer, stay, re });
+        self.due(Some((self.setup().join_reply, EndReason::Internal)));
     }
 
     /// The whole room, for a client that has missed too much.
     pub(super) fn resynced(&mut self, welcomed: &Welcomed) {
-        let Some(resync) = self.resync.take() else { return };
-        let (answer, next) = *resync;
+        let Some(mut pending) = self.pending.take() else { return };
+        let Some((answer, next)) = pending.resync.take() else { return };
         self.due(None);
         self.say_resumed(next, &answer, false, Some(welcomed), welcomed.re.as_deref());
         self.link.paused.set(false);
         self.link.cut.wake();
-        self.handle_early();
+        self.handle_early(pending.early);
     }
 
     fn say_resumed(&self, secret: Secret, answer: &Resync, complete: bool, whole: Option<&Welcomed>, re: Option<&str>) {
         let Ok(snapshot) = self.rules.room() else { return };
-        let token = ResumeToken { session: self.id, secret };
+        let token = ResumeToken { session: self.me().session, secret };
         let joined = Joined {
             re,
-            me: self.peer,
+            me: self.me().peer,
             meta: whole.and_then(|whole| whole.meta.as_ref()),
             room: &snapshot.room,
             peers_json: whole.map(|whole| whole.peers.as_str()),
             capacity: snapshot.capacity,
-            ice_servers_json: &self.setup.ice_servers,
-            resume: Some((&token, self.setup.resume_window_ms)),
+            ice_servers_json: &self.setup().ice_servers,
+            resume: Some((&token, self.setup().resume_window_ms)),
             resumed: Some(Resumed { complete, ack: answer.ack }),
         };
         self.link.say(FrameKind::Joined, server::joined(&joined));

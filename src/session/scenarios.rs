@@ -8,7 +8,7 @@ use super::state::{Departure, Heard, Refused, Rules, Seen};
 use crate::{
     messages::{
         Cut,
-        room::FromSession,
+        room::{RoomPort, ToRoom},
         session::{Evict, Member, News, Roster, Snapshot, ToSession, Welcomed},
     },
     protocol::{ErrorCode, FrameKind, PeerId, RoomName, SessionId, server},
@@ -28,10 +28,10 @@ impl Handler<ToSession> for Nobody {
     fn handle(&mut self, _: ToSession, _: &mut Self::Context) {}
 }
 
-impl Handler<FromSession> for Nobody {
+impl Handler<ToRoom> for Nobody {
     type Result = ();
 
-    fn handle(&mut self, _: FromSession, _: &mut Self::Context) {}
+    fn handle(&mut self, _: ToRoom, _: &mut Self::Context) {}
 }
 
 fn name(text: &str) -> RoomName {
@@ -56,13 +56,13 @@ fn room(text: &str, peers: &[PeerId]) -> Arc<Snapshot> {
     };
     let mut members: Vec<_> = peers.iter().copied().map(member).collect();
     members.sort_by_key(|(peer, _)| *peer);
-    Arc::new(Snapshot { room: name(text), capacity: 10, members, port: Arc::new(nobody.recipient()) })
+    Arc::new(Snapshot { room: name(text), capacity: 10, members, port: RoomPort::new(nobody.recipient()) })
 }
 
 /// The same incarnation with other peers.
 fn later(before: &Arc<Snapshot>, peers: &[PeerId]) -> Arc<Snapshot> {
     let members = room("r", peers).members.clone();
-    Arc::new(Snapshot { room: before.room.clone(), capacity: 10, members, port: Arc::clone(&before.port) })
+    Arc::new(Snapshot { room: before.room.clone(), capacity: 10, members, port: before.port.clone() })
 }
 
 fn joined(snapshot: &Arc<Snapshot>, stay: u32) -> Roster {

@@ -49,7 +49,7 @@ pub struct Setup {
     /// How long a parked session waits for its client.
     pub(super) resume_window: Duration,
     /// How fast a connection may send.
-    pub(super) pace: Rc<Rule>,
+    pub(super) pace: Rule,
     /// Letters that a session's mailbox holds.
     pub(super) mailbox: usize,
     /// How long a connection may stay without being in a room.
@@ -83,10 +83,7 @@ impl Setup {
             queue_frames: limits.queue_frames,
             keep: Keep { frames: limits.resume_frames, bytes: limits.resume_bytes },
             resume_window: limits.resume_window(),
-            pace: Rc::new(Rule {
-                rate: Rate::per_second(limits.frame_rate, limits.frame_burst),
-                flood: limits.flood_timeout(),
-            }),
+            pace: Rule { rate: Rate::per_second(limits.frame_rate, limits.frame_burst), flood: limits.flood_timeout() },
             mailbox: MAILBOX.max(MAILBOX_PER_PEER * limits.peers_per_room),
             join_timeout: limits.join_timeout(),
             join_reply: limits.join_reply(),

@@ -167,12 +167,16 @@ impl Rules {
                 if *room == snapshot.room && welcomed.stay == self.stay =>
             {
                 let leave = leave.take();
+                if let Some(hint) = &mut self.hint {
+                    // It says the same, and so its own text can go.
+                    *hint = snapshot.room.clone();
+                }
                 self.phase = Phase::Inside(Arc::clone(snapshot));
                 Seen::Entered { leave }
             }
             (Phase::Inside(current), News::Changed(..) | News::Updated(_) | News::Resynced(_))
-                // One room, one list of ports: a namesake that was opened later has its own.
-                if Arc::ptr_eq(&current.port, &snapshot.port) =>
+                // One room, one port: a namesake that was opened later has its own.
+                if current.port.is_same(&snapshot.port) =>
             {
                 *current = Arc::clone(snapshot);
                 Seen::Changed

@@ -123,7 +123,11 @@ async fn wait(period: Duration) {
 fn sweep(link: &Link, now: Instant, heartbeat: Heartbeat, late: bool) {
     if link.attached() {
         let mut beat = link.beat.get();
-        match beat.next(link.was_heard(), now, heartbeat, late) {
+        let heard = link.was_heard();
+        if !heard {
+            link.rest();
+        }
+        match beat.next(heard, now, heartbeat, late) {
             Due::Nothing => {}
             Due::Ping => ping(link),
             Due::Timeout => link.cut.pull(EndReason::PingTimeout),

@@ -19,14 +19,27 @@ pub(super) struct Wire {
     pub(super) permit: Permit,
     pub(super) opened: Instant,
     /// The answer to the client's close frame.
-    pub(super) echo: Option<Bytes>,
+    pub(super) echo: Option<Box<Bytes>>,
     /// Whether `bye` was said already: a drain says it long before the close.
     pub(super) said_bye: bool,
+    /// Whether it ended without a close frame.
+    pub(super) lost: bool,
+    /// Whether the client's close frame said that it does not come back.
+    pub(super) goodbye: bool,
 }
 
 impl Wire {
     pub(super) fn new(socket: OwnedWriteHalf, permit: Permit, opened: Instant) -> Self {
-        Self { socket, outbox: Outbox::default(), permit, opened, echo: None, said_bye: false }
+        Self {
+            socket,
+            outbox: Outbox::default(),
+            permit,
+            opened,
+            echo: None,
+            said_bye: false,
+            lost: false,
+            goodbye: false,
+        }
     }
 
     /// Writes until nothing waits or the kernel takes no more.

@@ -9,15 +9,14 @@ use actix::{Actor, AsyncContext, Context, Handler, MessageResult};
 
 use super::{
     news,
-    state::{Left, Limits, Lost, State},
+    state::{Granted, Left, Limits, Lost, State},
 };
 use crate::{
     limits::Subnet,
     messages::{
-        must_arrive,
-        room::{Admit, Remove, RoomPorts},
-        session::{Evict, Member, ToSession},
-        supervisor::{Join, JoinRefused, Leave, Ping, Reclaim, Seat, StopJoins, TakeCensus},
+        room::{Admit, RoomPort, ToRoom},
+        session::{Evict, JoinRefused, Member, NoSeat, ToSession},
+        supervisor::{Join, Leave, Ping, Reclaim, StopJoins, TakeCensus},
     },
     protocol::{LeaveReason, RoomName},
     telemetry,
@@ -29,12 +28,11 @@ const SWEEP_EVERY: Duration = Duration::from_millis(500);
 /// How often the census is reported: the resolution of the heartbeat that alerts watch.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Unbounded, on purpose. What waits here is bounded by what causes it: per session one `Join` (it awaits the answer)
-/// and one `Leave`, and connections are capped before any actor exists. And a bound would hang joins instead of
-/// refusing them: actix 0.13.5 never wakes a request that found the mailbox full.
+/// and one `Leave`, and connections are capped before any actor exists.
 const MAILBOX: usize = 0;
 
 /// Starts a room of that name and capacity, and says how it is reached. `app.rs` decides on which arbiter.
-pub type SpawnRoom = Box<dyn Fn(RoomName, usize) -> RoomPorts + Send>;
+pub type SpawnRoom = Box<dyn Fn(RoomName, usize) -> RoomPort + Send>;
 
 /// Who sits on a seat.
 pub(super) struct Seated {
@@ -45,7 +43,7 @@ pub(super) struct Seated {
 
 /// The actor that knows every room and every seat.
 pub struct Supervisor {
-    pub(super) state: State<Seated, Arc<RoomPorts>>,
+    pub(super) state: State<Seated, RoomPort>,
     spawn_room: SpawnRoom,
 }
 
@@ -55,21 +53,23 @@ impl Supervisor {
         Self { state: State::new(limits, now()), spawn_room }
     }
 
-    fn join(&mut self, join: Join) -> Result<Seat, JoinRefused> {
+    /// The number of peers in the room then, the newcomer included.
+    pub(super) fn join(&mut self, join: Join) -> Result<usize, Box<NoSeat>> {
         let Join { member, room, meta, re, attempt, stay, origin } = join;
         self.bury(&room);
         match self.take_seat(Seated { member: Arc::clone(&member), stay }, &room, origin) {
-            Ok((seat, ports)) => {
-                news::joined(&member, &room, seat, attempt);
-                if !must_arrive(&ports.admit, Admit { member, meta, re, stay }) {
+            Ok(Granted { port, peers }) => {
+                news::joined(&member, &room, peers, attempt);
+                let admit = Admit { member, meta, re, stay, port: port.clone() };
+                if !port.must_arrive(ToRoom::Admit(admit)) {
                     // It died just now. The newcomer has a seat, and hears of the end as the others do.
                     self.lose(&room);
                 }
-                Ok(seat)
+                Ok(peers)
             }
             Err(refused) => {
                 news::refused(&member, &room, refused, attempt);
-                Err(refused)
+                Err(Box::new(NoSeat { stay, re, refused }))
             }
         }
     }
@@ -79,18 +79,17 @@ impl Supervisor {
         seated: Seated,
         room: &RoomName,
         origin: Option<Subnet>,
-    ) -> Result<(Seat, Arc<RoomPorts>), JoinRefused> {
+    ) -> Result<Granted<RoomPort>, JoinRefused> {
         let capacity = self.state.limits().peers_per_room;
-        let open = || Arc::new((self.spawn_room)(room.clone(), capacity));
-        let granted = self.state.join(seated.member.session, seated, room, origin, now(), open)?;
-        Ok((Seat { peers: granted.peers }, granted.ports))
+        let open = || (self.spawn_room)(room.clone(), capacity);
+        self.state.join(seated.member.session, seated, room, origin, now(), open)
     }
 
     fn leave(&mut self, leave: Leave) {
         let Some(left) = self.state.leave(leave.session, now()) else { return };
-        let Left { seat, room, ports, ended } = left;
+        let Left { seat, room, port, ended } = left;
         news::left(&seat, &room, leave.reason);
-        let there = must_arrive(&ports.remove, Remove { peer: seat.member.member.peer, reason: leave.reason });
+        let there = port.must_arrive(ToRoom::Remove { peer: seat.member.member.peer, reason: leave.reason });
         match ended {
             Some(lived) if there => news::room_ended(&room, lived),
             Some(_) => news::room_lost(&room, 1),
@@ -101,7 +100,7 @@ impl Supervisor {
 
     /// A room that is dead and not yet noticed takes nobody in; the next join to its name starts a fresh one.
     fn bury(&mut self, room: &RoomName) {
-        if self.state.ports(room).is_some_and(|ports| !ports.connected()) {
+        if self.state.port(room).is_some_and(|port| !port.connected()) {
             self.lose(room);
         }
     }
@@ -113,7 +112,7 @@ impl Supervisor {
     }
 
     fn sweep(&mut self) {
-        self.state.sweep(now(), |ports| ports.connected()).iter().for_each(evict);
+        self.state.sweep(now(), RoomPort::connected).iter().for_each(evict);
     }
 
     fn report(&mut self) {
@@ -148,10 +147,13 @@ impl Actor for Supervisor {
 }
 
 impl Handler<Join> for Supervisor {
-    type Result = Result<Seat, JoinRefused>;
+    type Result = ();
 
-    fn handle(&mut self, join: Join, _: &mut Self::Context) -> Self::Result {
-        self.join(join)
+    fn handle(&mut self, join: Join, _: &mut Self::Context) {
+        let member = Arc::clone(&join.member);
+        if let Err(no_seat) = self.join(join) {
+            member.post(ToSession::NoSeat(no_seat));
+        }
     }
 }
 

@@ -6,19 +6,19 @@ use std::time::Duration;
 use super::{actor::Seated, state::Freed};
 use crate::{
     messages::{
-        session::Member,
-        supervisor::{Census, JoinRefused, Seat},
+        session::{JoinRefused, Member},
+        supervisor::Census,
     },
     protocol::{ErrorCode, LeaveReason, RoomName},
     telemetry::{self, Event, Ids, LimitHit},
 };
 
-pub(super) fn joined(member: &Member, room: &RoomName, seat: Seat, attempt: u32) {
+pub(super) fn joined(member: &Member, room: &RoomName, peers: usize, attempt: u32) {
     // Rooms are never empty: the first peer is the one that opened it.
-    if seat.peers == 1 {
+    if peers == 1 {
         telemetry::emit(&Event::RoomOpened { room });
     }
-    telemetry::emit(&Event::PeerJoined { ids: ids(member, room), peers: seat.peers, attempt });
+    telemetry::emit(&Event::PeerJoined { ids: ids(member, room), peers, attempt });
 }
 
 pub(super) fn refused(member: &Member, room: &RoomName, refused: JoinRefused, attempt: u32) {

@@ -145,7 +145,7 @@ impl World {
                 let (ports, ..) = *self.open.entry(room).or_insert((incarnation, self.now, session % ADDRESSES));
                 self.seats.insert(session, (room, self.now));
                 self.joins.push((session, self.now));
-                prop_assert_eq!((granted.ports, granted.peers), (ports, self.peers(room)));
+                prop_assert_eq!((granted.port, granted.peers), (ports, self.peers(room)));
             }
         }
         Ok(())
@@ -180,7 +180,7 @@ impl World {
         let last = self.peers(room) == 0;
         let left = left.ok_or_else(|| TestCaseError::fail("a seat was not freed"))?;
         prop_assert_eq!((left.seat.member, left.seat.stayed), (session, self.now - since));
-        prop_assert_eq!((&left.room, left.ports), (&self.rooms[room], incarnation));
+        prop_assert_eq!((&left.room, left.port), (&self.rooms[room], incarnation));
         prop_assert_eq!(left.ended, last.then(|| self.now - opened));
         if last {
             self.open.remove(&room);

@@ -3,16 +3,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{Actor, Addr, Arbiter, Context, Handler};
+use actix::{Actor, Addr, Arbiter, Context, Handler, Message};
 use tokio::time::{advance, pause};
 
 use super::{Shares, Supervisor, state::Limits};
 use crate::{
     limits::{Rate, Subnet},
     messages::{
-        room::{Admit, Remove, RoomPorts},
-        session::{Member, News},
-        supervisor::{Census, Join, JoinRefused, Leave, Seat, StopJoins, TakeCensus},
+        room::{RoomPort, ToRoom},
+        session::{JoinRefused, Member, News, ToSession},
+        supervisor::{Census, Join, Leave, StopJoins, TakeCensus},
     },
     protocol::{ErrorCode, LeaveReason, RoomName},
     room::{Room, fake::FakeSession},
@@ -31,19 +31,28 @@ impl Actor for Fragile {
     type Context = Context<Self>;
 }
 
-impl Handler<Admit> for Fragile {
+impl Handler<ToRoom> for Fragile {
     type Result = ();
 
-    fn handle(&mut self, _: Admit, _: &mut Self::Context) {
-        self.peers += 1;
-        assert!(self.peers < 2, "this room dies of its second peer, as the test wants");
+    fn handle(&mut self, letter: ToRoom, _: &mut Self::Context) {
+        if matches!(letter, ToRoom::Admit(_)) {
+            self.peers += 1;
+            assert!(self.peers < 2, "this room dies of its second peer, as the test wants");
+        }
     }
 }
 
-impl Handler<Remove> for Fragile {
-    type Result = ();
+/// What the supervisor says to a join, said to the test.
+#[derive(Message)]
+#[rtype(result = "Result<usize, JoinRefused>")]
+struct Ask(Join);
 
-    fn handle(&mut self, _: Remove, _: &mut Self::Context) {}
+impl Handler<Ask> for Supervisor {
+    type Result = Result<usize, JoinRefused>;
+
+    fn handle(&mut self, Ask(join): Ask, _: &mut Self::Context) -> Self::Result {
+        self.join(join).map_err(|no_seat| no_seat.refused)
+    }
 }
 
 fn limits() -> Limits {
@@ -56,8 +65,7 @@ fn start() -> Addr<Supervisor> {
     let _ = telemetry::take();
     let spawn = |name: RoomName, capacity| {
         if name.as_str() == FRAGILE {
-            let room = Fragile { peers: 0 }.start();
-            RoomPorts { admit: room.clone().recipient(), remove: room.recipient() }
+            RoomPort::new(Fragile { peers: 0 }.start().recipient())
         } else {
             Room::open(&Arbiter::current(), name, capacity)
         }
@@ -65,7 +73,7 @@ fn start() -> Addr<Supervisor> {
     Supervisor::new(limits(), Box::new(spawn)).start()
 }
 
-async fn join(supervisor: &Addr<Supervisor>, member: &Arc<Member>, room: &str) -> Result<Seat, JoinRefused> {
+async fn join(supervisor: &Addr<Supervisor>, member: &Arc<Member>, room: &str) -> Result<usize, JoinRefused> {
     rejoin(supervisor, member, room, 0).await
 }
 
@@ -74,10 +82,10 @@ async fn rejoin(
     member: &Arc<Member>,
     room: &str,
     attempt: u32,
-) -> Result<Seat, JoinRefused> {
+) -> Result<usize, JoinRefused> {
     let room = RoomName::parse(room, 128).expect("a sane name");
     let letter = Join { member: Arc::clone(member), room, meta: None, re: None, attempt, stay: 7, origin: None };
-    supervisor.send(letter).await.expect("the supervisor lives")
+    supervisor.send(Ask(letter)).await.expect("the supervisor lives")
 }
 
 async fn leave(supervisor: &Addr<Supervisor>, member: &Member) {
@@ -89,7 +97,7 @@ async fn census(supervisor: &Addr<Supervisor>) -> Census {
     supervisor.send(TakeCensus).await.expect("the supervisor lives")
 }
 
-fn refused(code: ErrorCode, limit: usize) -> Result<Seat, JoinRefused> {
+fn refused(code: ErrorCode, limit: usize) -> Result<usize, JoinRefused> {
     Err(JoinRefused::new(code, limit))
 }
 
@@ -99,7 +107,7 @@ async fn a_refused_joiner_that_hangs_up_frees_nobodys_seat() {
     let session = FakeSession::new();
     let members: Vec<_> = (0..4).map(|_| session.member()).collect();
     for (already, member) in members.iter().take(3).enumerate() {
-        assert_eq!(join(&supervisor, member, "a").await, Ok(Seat { peers: already + 1 }));
+        assert_eq!(join(&supervisor, member, "a").await, Ok(already + 1));
     }
     assert_eq!(join(&supervisor, &members[3], "a").await, refused(ErrorCode::RoomFull, 3));
     leave(&supervisor, &members[3]).await;
@@ -117,14 +125,14 @@ async fn an_address_has_its_share_of_rooms_and_joins_and_no_more() {
         let room = RoomName::parse(room, 128).expect("a sane name");
         let member = Arc::clone(&member);
         let letter = Join { member, room, meta: None, re: None, attempt: 0, stay: 7, origin: school };
-        supervisor.send(letter).await.expect("the supervisor lives")
+        supervisor.send(Ask(letter)).await.expect("the supervisor lives")
     };
     let other = session.member();
     assert!(join(&supervisor, &other, "b").await.is_ok(), "who has no address is not counted");
     let seated = session.member();
     let room = RoomName::parse("a", 128).expect("a sane name");
     let opener = Join { member: seated, room, meta: None, re: None, attempt: 0, stay: 7, origin: school };
-    assert!(supervisor.send(opener).await.expect("the supervisor lives").is_ok());
+    assert!(supervisor.send(Ask(opener)).await.expect("the supervisor lives").is_ok());
     leave(&supervisor, &other).await;
     let share = JoinRefused { of_address: true, ..JoinRefused::new(ErrorCode::RoomLimit, 1) };
     assert_eq!(ask("b").await, Err(share));
@@ -140,6 +148,26 @@ async fn an_address_has_its_share_of_rooms_and_joins_and_no_more() {
     let counts = telemetry::take().expect("counts");
     assert_eq!(counts.limit_hits.get(LimitHit::RoomsPerAddress), 1);
     assert_eq!(counts.limit_hits.get(LimitHit::JoinsPerMinute), 1);
+}
+
+#[actix::test]
+async fn a_session_hears_of_a_refusal_and_the_room_answers_a_join_that_is_granted() {
+    let supervisor = start();
+    let (mut first, mut second) = (FakeSession::new(), FakeSession::new());
+    let room = RoomName::parse("a", 128).expect("a sane name");
+    let ask = |member: &Arc<Member>, stay| {
+        let (member, room, re) = (Arc::clone(member), room.clone(), Some("9".into()));
+        supervisor.send(Join { member, room, meta: None, re, attempt: 0, stay, origin: None })
+    };
+    let (ann, bob) = (first.member(), second.member());
+    ask(&ann, 3).await.expect("the supervisor lives");
+    assert!(matches!(first.hear_roster().await.news, News::Joined(welcomed) if welcomed.stay == 3));
+    supervisor.send(StopJoins).await.expect("the supervisor lives");
+    ask(&bob, 4).await.expect("the supervisor lives");
+    let ToSession::NoSeat(no_seat) = second.hear().await else { panic!("expected a refusal") };
+    assert_eq!((no_seat.stay, no_seat.re.as_deref()), (4, Some("9")));
+    assert_eq!(no_seat.refused, JoinRefused::new(ErrorCode::ServerDraining, 0));
+    assert!(first.is_silent() && second.is_silent());
 }
 
 #[actix::test]
@@ -190,7 +218,7 @@ async fn a_room_that_emptied_and_opens_again_knows_nothing_of_the_former_one() {
     let welcome = session.hear_roster().await;
     assert!(matches!(welcome.news, News::Joined(_)));
     assert_eq!(welcome.snapshot.members.len(), 1);
-    assert!(!Arc::ptr_eq(&former.port, &welcome.snapshot.port), "by this, sessions tell the two apart");
+    assert!(!former.port.is_same(&welcome.snapshot.port), "by this, sessions tell the two apart");
 }
 
 #[actix::test]
@@ -211,7 +239,7 @@ async fn a_room_that_dies_is_noticed_within_a_second_and_its_peers_may_join_agai
     let left = census(&supervisor).await;
     assert_eq!((left.rooms, left.peers, left.leaves_per_minute), (1, 1, 2));
 
-    assert_eq!(join(&supervisor, &bob, FRAGILE).await, Ok(Seat { peers: 1 }), "a fresh room");
+    assert_eq!(join(&supervisor, &bob, FRAGILE).await, Ok(1), "a fresh room");
     assert!(join(&supervisor, &ann, "sound").await.is_ok());
     assert_eq!(elsewhere.hear_news().await, "[]");
     assert!(elsewhere.hear_news().await.contains(&ann.peer.to_string()), "the other room goes on");
@@ -226,7 +254,7 @@ async fn a_join_that_comes_before_the_sweep_finds_a_fresh_room() {
     assert!(join(&supervisor, &ann, FRAGILE).await.is_ok());
     assert!(join(&supervisor, &bob, FRAGILE).await.is_ok());
     settle().await;
-    assert_eq!(join(&supervisor, &cid, FRAGILE).await, Ok(Seat { peers: 1 }));
+    assert_eq!(join(&supervisor, &cid, FRAGILE).await, Ok(1));
     assert_eq!(first.hear_evict().await.room.as_str(), FRAGILE);
 }
 

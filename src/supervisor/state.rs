@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     limits::Subnet,
-    messages::supervisor::{Census, JoinRefused},
+    messages::{session::JoinRefused, supervisor::Census},
     protocol::{ErrorCode, RoomName, SessionId},
 };
 
@@ -44,7 +44,7 @@ pub struct State<M, R> {
 /// A room with at least one seat.
 #[derive(Debug)]
 struct Room<R> {
-    ports: R,
+    port: R,
     opened: Instant,
     /// Whose share of rooms it is in.
     origin: Option<Subnet>,
@@ -63,7 +63,7 @@ struct Seat<M> {
 #[derive(Debug)]
 pub struct Granted<R> {
     /// The room that is to let the peer in.
-    pub ports: R,
+    pub port: R,
     /// Peers in it, the newcomer included.
     pub peers: usize,
 }
@@ -85,7 +85,7 @@ pub struct Left<M, R> {
     /// The room.
     pub room: RoomName,
     /// The room that is to let the peer go. When it was the last one, the room is forgotten here already.
-    pub ports: R,
+    pub port: R,
     /// How long the room lived, when the peer was its last.
     pub ended: Option<Duration>,
 }
@@ -139,13 +139,19 @@ impl<M, R: Clone> State<M, R> {
     ) -> Result<Granted<R>, JoinRefused> {
         self.may_join(session, room, origin, now)?;
         let entry = self.rooms.entry(room.clone());
-        let entry = entry.or_insert_with(|| Room { ports: open(), opened: now, origin, sessions: Vec::new() });
+        // One text for the whole room, and not the one that each peer brought along.
+        let name = entry.key().clone();
+        let entry = entry.or_insert_with(|| Room { port: open(), opened: now, origin, sessions: Vec::new() });
+        if entry.sessions.len() == entry.sessions.capacity() {
+            // As in the room: most rooms hold two.
+            entry.sessions.reserve_exact(1 + entry.sessions.len() / 2);
+        }
         entry.sessions.push(session);
         if let (1, Some(origin)) = (entry.sessions.len(), origin) {
             self.origins.opened(origin, room, now);
         }
-        let granted = Granted { ports: entry.ports.clone(), peers: entry.sessions.len() };
-        self.seats.insert(session, Seat { room: room.clone(), member, since: now });
+        let granted = Granted { port: entry.port.clone(), peers: entry.sessions.len() };
+        self.seats.insert(session, Seat { room: name, member, since: now });
         self.occupancy.moved(granted.peers - 1, granted.peers);
         self.churn.joined(now);
         Ok(granted)
@@ -162,14 +168,14 @@ impl<M, R: Clone> State<M, R> {
         let entry = self.rooms.get_mut(&room)?;
         entry.sessions.retain(|s| *s != session);
         let peers = entry.sessions.len();
-        let ports = entry.ports.clone();
+        let port = entry.port.clone();
         let ended = (peers == 0).then(|| now.saturating_duration_since(entry.opened));
         if ended.is_some() {
             self.forget(&room);
         }
         self.occupancy.moved(peers + 1, peers);
         let seat = self.free(session, now)?;
-        Some(Left { seat, room, ports, ended })
+        Some(Left { seat, room, port, ended })
     }
 
     /// Forgets a room whose actor is dead and frees all its seats. `None` when there is no such room.
@@ -183,14 +189,14 @@ impl<M, R: Clone> State<M, R> {
     /// Loses every room that `is_alive` denies.
     pub fn sweep(&mut self, now: Instant, is_alive: impl Fn(&R) -> bool) -> Vec<Lost<M>> {
         self.origins.sweep(now);
-        let dead = self.rooms.iter().filter(|(_, room)| !is_alive(&room.ports));
+        let dead = self.rooms.iter().filter(|(_, room)| !is_alive(&room.port));
         let dead: Vec<RoomName> = dead.map(|(name, _)| name.clone()).collect();
         dead.iter().filter_map(|name| self.lose(name, now)).collect()
     }
 
     /// How that room is reached, if it is there.
-    pub fn ports(&self, room: &RoomName) -> Option<&R> {
-        self.rooms.get(room).map(|room| &room.ports)
+    pub fn port(&self, room: &RoomName) -> Option<&R> {
+        self.rooms.get(room).map(|room| &room.port)
     }
 
     /// Who sits there, if the session has a seat.

@@ -134,7 +134,7 @@ impl World {
                 return busy.get(pick % busy.len().max(1)).map_or(Ok(()), |at| self.run_room(*at));
             }
             Step::Kill(name) => {
-                if let Some(room) = self.rules.ports(&self.names[name]).copied() {
+                if let Some(room) = self.rules.port(&self.names[name]).copied() {
                     self.kill(room);
                 }
             }
@@ -192,7 +192,7 @@ impl World {
     /// As `Supervisor::join` does it.
     fn join(&mut self, guest: Guest, name: usize) {
         let (who, stay) = guest;
-        if self.rules.ports(&self.names[name]).is_some_and(|room| self.rooms[*room].gone) {
+        if self.rules.port(&self.names[name]).is_some_and(|room| self.rooms[*room].gone) {
             self.lose(name);
         }
         let id = self.sessions[who].id;
@@ -207,7 +207,7 @@ impl World {
         }
         if let Ok(granted) = answer {
             self.joins += 1;
-            self.rooms[granted.ports].mailbox.push_back(ToRoom::Admit(guest));
+            self.rooms[granted.port].mailbox.push_back(ToRoom::Admit(guest));
         }
     }
 
@@ -215,9 +215,9 @@ impl World {
     fn leave(&mut self, who: Who) {
         let Some(left) = self.rules.leave(self.sessions[who].id, self.now) else { return };
         self.leaves += 1;
-        let there = !self.rooms[left.ports].gone;
+        let there = !self.rooms[left.port].gone;
         if there {
-            self.rooms[left.ports].mailbox.push_back(ToRoom::Remove(who));
+            self.rooms[left.port].mailbox.push_back(ToRoom::Remove(who));
         } else if left.ended.is_none() {
             self.lose(self.names.iter().position(|name| *name == left.room).expect("one of ours"));
         }
@@ -326,10 +326,7 @@ impl World {
                 continue;
             };
             seated += 1;
-            prop_assert!(
-                self.names.iter().any(|name| self.rules.ports(name) == Some(room)),
-                "its room is a former one"
-            );
+            prop_assert!(self.names.iter().any(|name| self.rules.port(name) == Some(room)), "its room is a former one");
             let here: BTreeSet<_> = self.rooms[*room].rules.occupants().iter().map(|o| o.peer).collect();
             let believed: BTreeSet<_> = others.iter().copied().chain([session.peer]).collect();
             prop_assert_eq!(believed, here);
