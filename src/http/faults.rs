@@ -7,14 +7,17 @@ use serde::Deserialize;
 
 use super::ops::Ops;
 use crate::{
-    messages::supervisor::Fault,
+    messages::{room::RoomFault, supervisor::Fault},
     protocol::{RoomName, SessionId},
+    room::make_fail,
 };
 
 /// Time for the answer to leave before its thread hangs.
 const ANSWER_FIRST: Duration = Duration::from_millis(20);
 /// Longer than any patience.
 const FOR_EVER: Duration = Duration::from_secs(3600);
+/// Shorter than the watch's patience, and long enough for a test on a busy machine.
+const FOR_A_WHILE: Duration = Duration::from_secs(2);
 /// Longest name of a room, whatever is configured.
 const ROOM_NAME_BYTES: usize = 1024;
 
@@ -37,15 +40,18 @@ pub(super) async fn inject(what: web::Path<String>, whom: web::Query<Whom>, ops:
     if taken(&what, &whom, &ops) { HttpResponse::Accepted().finish() } else { HttpResponse::NotFound().finish() }
 }
 
+fn room_fails(whom: &Whom, fault: RoomFault) -> bool {
+    let room = whom.room.as_deref().and_then(|name| RoomName::parse(name, ROOM_NAME_BYTES).ok());
+    room.is_some_and(|room| make_fail(&room, fault))
+}
+
 fn taken(what: &str, whom: &Whom, ops: &Ops) -> bool {
     let fault = match what {
         "supervisor-panic" => Some(Fault::SupervisorPanic),
         "supervisor-stall" => Some(Fault::SupervisorStall),
         "session-panic" => whom.session.as_deref().and_then(SessionId::parse).map(Fault::SessionPanic),
-        "room-panic" => {
-            let room = whom.room.as_deref().and_then(|name| RoomName::parse(name, ROOM_NAME_BYTES).ok());
-            return room.is_some_and(|room| crate::room::make_panic(&room));
-        }
+        "room-panic" => return room_fails(whom, RoomFault::Panic),
+        "room-stall" => return room_fails(whom, RoomFault::Stall(FOR_A_WHILE)),
         _ => None,
     };
     fault.is_some_and(|fault| ops.faults.try_send(fault).is_ok())

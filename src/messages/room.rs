@@ -42,12 +42,20 @@ pub enum ToRoom {
         peer: PeerId,
         /// Comes back in [`Welcomed`](super::session::Welcomed).
         stay: u32,
-        /// Comes back, too.
-        re: Option<Box<str>>,
     },
-    /// From the ops listener of a test build: panic.
+    /// From the ops listener of a test build: fail.
     #[cfg(feature = "fault-injection")]
+    Fail(RoomFault),
+}
+
+/// What a room can be made to do.
+#[cfg(feature = "fault-injection")]
+#[derive(Debug, Clone, Copy)]
+pub enum RoomFault {
+    /// Panic.
     Panic,
+    /// Hang with its whole arbiter, for that long.
+    Stall(std::time::Duration),
 }
 
 /// Somebody is to be let in.

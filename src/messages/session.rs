@@ -7,11 +7,14 @@ use std::{
 };
 
 use actix::{Message, Recipient};
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{Cut, room::RoomPort};
-use crate::protocol::{ErrorCode, FrameKind, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame};
-use crate::telemetry::RequestId;
+use crate::protocol::{
+    EndReason, ErrorCode, FrameKind, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame,
+};
+use crate::telemetry::{self, Event, Ids, RequestId};
 
 /// All letters to a session in one type: a `Recipient` costs some 120 octets, and a session would need one per letter.
 /// One mailbox keeps them in order, too.
@@ -70,8 +73,8 @@ pub enum News {
     Changed(FrameKind, TextFrame),
     /// The receiver came back and has missed too much: the whole room.
     Resynced(Box<Welcomed>),
-    /// The receiver's own `update` was taken: its `peer_updated`, with the request's `re`.
-    Updated(TextFrame),
+    /// The receiver's own `update` was taken: its `peer_updated`, with the request's `re`, and what it has now.
+    Updated(Box<(TextFrame, Meta)>),
 }
 
 /// What a newcomer is told in `joined`, beside what its session knows itself.
@@ -155,6 +158,8 @@ pub enum ClaimAnswer {
     Come(Arc<Member>),
     /// The client's `ack` falls, or exceeds what was sent.
     BadAck,
+    /// The session has too much waiting to be asked: said by who could not ask it.
+    Busy,
 }
 
 /// What a client says when it comes back.
@@ -176,8 +181,10 @@ pub struct Handoff {
     pub socket: std::net::TcpStream,
     /// The connection's place in the count.
     pub permit: Box<dyn Any + Send>,
-    /// When the connection was opened.
-    pub opened: Instant,
+    /// The connection's own story.
+    pub passage: Passage,
+    /// What was said on it and not written: the oldest may be the rest of a frame.
+    pub unsent: Vec<Bytes>,
     /// What was read and not handled.
     pub unread: Vec<u8>,
     /// Whose it is.
@@ -187,6 +194,40 @@ pub struct Handoff {
 impl std::fmt::Debug for Handoff {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Handoff({:?})", self.socket)
+    }
+}
+
+/// A connection between two sessions. One that never arrives has its end told by nobody else, whatever became of the
+/// letter.
+#[derive(Debug)]
+pub struct Passage {
+    opened: Instant,
+    from: Arc<Member>,
+    arrived: bool,
+}
+
+impl Passage {
+    /// The connection, which was opened then, is no more that session's.
+    #[must_use]
+    pub fn begin(opened: Instant, from: Arc<Member>) -> Self {
+        Self { opened, from, arrived: false }
+    }
+
+    /// It has a session again: when it was opened.
+    #[must_use]
+    pub fn arrive(mut self) -> Instant {
+        self.arrived = true;
+        self.opened
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        if !self.arrived {
+            let ids = Ids { request: Some(&self.from.request), session: Some(self.from.session), ..Ids::default() };
+            let (reason, duration) = (EndReason::Disconnected, self.opened.elapsed());
+            telemetry::emit(&Event::ConnectionClosed { ids, reason, duration });
+        }
     }
 }
 

@@ -130,7 +130,8 @@ impl Room {
     fn confirm(&self, peer: PeerId, re: Option<&str>) {
         let Some(updater) = self.state.occupant(peer) else { return };
         if let Some(meta) = &updater.meta {
-            self.post(updater, News::Updated(server::peer_updated(peer, meta, re)));
+            let frame = server::peer_updated(peer, meta, re);
+            self.post(updater, News::Updated(Box::new((frame, meta.clone()))));
         }
     }
 
@@ -171,9 +172,9 @@ impl Handler<ToRoom> for Room {
             ToRoom::Update(Update { peer, meta, re }) => (self.state.update(peer, meta), Cause { re, stay: 0 }),
             ToRoom::Away { peer, until_ms } => (self.state.away(peer, until_ms), Cause::default()),
             ToRoom::Back { peer } => (self.state.back(peer), Cause::default()),
-            ToRoom::Resync { peer, stay, re } => (self.state.resync(peer), Cause { re, stay }),
+            ToRoom::Resync { peer, stay } => (self.state.resync(peer), Cause { re: None, stay }),
             #[cfg(feature = "fault-injection")]
-            ToRoom::Panic => panic!("a fault was injected"),
+            ToRoom::Fail(fault) => return super::faults::fail(fault),
         };
         self.carry_out(&effects, cause, ctx);
     }

@@ -10,7 +10,7 @@ use crate::{
         Cut,
         session::{Evict, Member, News, Roster, ToSession},
     },
-    protocol::{PeerId, SessionId},
+    protocol::{PeerId, SessionId, TextFrame},
     telemetry::RequestId,
 };
 
@@ -90,7 +90,8 @@ impl FakeSession {
     pub(crate) async fn hear_news(&mut self) -> String {
         match self.hear_roster().await.news {
             News::Joined(welcomed) | News::Resynced(welcomed) => welcomed.peers,
-            News::Changed(_, frame) | News::Updated(frame) => String::from_utf8(frame.json().to_vec()).expect("UTF-8"),
+            News::Changed(_, frame) => json(&frame),
+            News::Updated(news) => json(&news.0),
         }
     }
 
@@ -105,4 +106,8 @@ impl FakeSession {
     pub(crate) fn is_silent(&mut self) -> bool {
         self.heard.try_recv().is_err()
     }
+}
+
+fn json(frame: &TextFrame) -> String {
+    String::from_utf8(frame.json().to_vec()).expect("UTF-8")
 }

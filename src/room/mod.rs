@@ -12,7 +12,7 @@ pub mod state;
 
 pub use actor::Room;
 #[cfg(feature = "fault-injection")]
-pub use faults::make_panic;
+pub use faults::make_fail;
 
 #[cfg(test)]
 pub(crate) mod fake;

@@ -101,7 +101,8 @@ async fn an_update_is_news_to_the_others_and_an_answer_to_the_updater() {
     first.skip(2).await;
 
     update(&snapshot, &bob, r#"{"hand":"up"}"#);
-    let News::Updated(answer) = second.hear_roster().await.news else { panic!("an answer") };
+    let News::Updated(news) = second.hear_roster().await.news else { panic!("an answer") };
+    let (answer, _) = *news;
     let fields = format!(r#""id":"{}","meta":{{"hand":"up"}}}}"#, bob.peer);
     assert_eq!(answer.json(), format!(r#"{{"type":"peer_updated","re":"u-1",{fields}"#).as_bytes());
     assert_eq!(first.hear_news().await, format!(r#"{{"type":"peer_updated",{fields}"#));

@@ -49,6 +49,8 @@ pub(super) struct Newborn {
 pub(super) struct Pending {
     /// When it was read.
     pub(super) asked: Instant,
+    /// The session's deadline before it.
+    pub(super) deadline: Option<(Instant, EndReason)>,
     /// Whether it asked to be resumable.
     pub(super) resumable: bool,
     /// Signals that overtook the first roster. Bounded by the mailbox's capacity.
@@ -59,7 +61,7 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) fn since(asked: Instant) -> Self {
-        Self { asked, resumable: false, early: Vec::new(), resync: None }
+        Self { asked, deadline: None, resumable: false, early: Vec::new(), resync: None }
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::protocol::Secret;
+use crate::protocol::{Meta, Secret};
 
 /// How much is kept for a client that does not acknowledge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub struct Ledger {
     bytes: usize,
     /// A frame that the client was to get never became one: its letter was refused.
     gap: bool,
+    /// The peer's metadata as its room has it, for the `joined` of a resume.
+    pub meta: Option<Meta>,
 }
 
 impl Ledger {
@@ -88,6 +90,7 @@ impl Ledger {
             unacked: VecDeque::new(),
             bytes: 0,
             gap: false,
+            meta: None,
         }
     }
 

@@ -5,11 +5,11 @@ use std::time::Instant;
 use super::{
     actor::{Pending, Session},
     link::Place,
-    state::{Heard, Seen},
+    state::{Heard, Seen, Unseated},
 };
 use crate::{
     messages::session::{Deliver, Drain, Evict, News, NoSeat, Roster, Snapshot, Welcomed},
-    protocol::{ByeAction, EndReason, ErrorCode, FrameKind, ResumeToken, server},
+    protocol::{ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken, server},
     telemetry::{self, RelayOutcome},
 };
 
@@ -24,10 +24,16 @@ impl Session {
                 }
             }
             (Seen::Changed, News::Resynced(welcomed)) => self.resynced(&welcomed),
+            (Seen::Changed, News::Updated(news)) => {
+                let (frame, meta) = *news;
+                self.remember(Some(&meta));
+                if !self.awaits_everybody() {
+                    self.link.say(FrameKind::PeerUpdated, frame);
+                }
+            }
             // Part of the whole room that is on its way.
             (Seen::Changed, _) if self.awaits_everybody() => {}
             (Seen::Changed, News::Changed(kind, frame)) => self.link.say(kind, frame),
-            (Seen::Changed, News::Updated(frame)) => self.link.say(FrameKind::PeerUpdated, frame),
             _ => {}
         }
     }
@@ -38,6 +44,7 @@ impl Session {
         *self.link.inside.borrow_mut() = Some(place);
         let pending = self.pending.take().unwrap_or_else(|| Box::new(Pending::since(Instant::now())));
         let token = pending.resumable.then(|| ResumeToken { session: self.me().session, secret: self.open_ledger() });
+        self.remember(welcomed.meta.as_ref());
         let joined = server::Joined {
             me: self.me().peer,
             meta: welcomed.meta.as_ref(),
@@ -54,6 +61,13 @@ impl Session {
         self.watch(FrameKind::Join, took);
         telemetry::tally(|t| t.handling.observe(took));
         self.handle_early(pending.early);
+    }
+
+    /// What its room has as this peer's metadata: a resumed client is told again.
+    pub(super) fn remember(&self, meta: Option<&Meta>) {
+        if let Some(ledger) = self.link.ledger.borrow_mut().as_mut() {
+            ledger.meta = meta.cloned();
+        }
     }
 
     /// What came before the room that it belongs to.
@@ -94,13 +108,13 @@ impl Session {
     }
 
     pub(super) fn join_refused(&mut self, NoSeat { stay, re, refused }: &NoSeat) {
-        if !self.rules.join_refused(*stay) {
-            return;
+        let Unseated::Outside { leave } = self.rules.join_refused(*stay) else { return };
+        // The time to join goes on: a client that only ever fails does not stay for ever.
+        if let Some(pending) = self.pending.take()
+            && !self.rules.draining()
+        {
+            self.link.deadline.set(pending.deadline);
         }
-        self.pending = None;
-        // The time to join runs from the connection's start: a client that only ever fails does not stay for ever.
-        let left = self.setup().join_timeout.saturating_sub(self.link.connected_for());
-        self.due(Some((left, EndReason::JoinTimeout)));
         let message = match refused.code {
             ErrorCode::RoomFull => "the room holds as many peers as it may",
             ErrorCode::RoomLimit if refused.of_address => "this address holds as many rooms as it may",
@@ -117,14 +131,16 @@ impl Session {
             retry_after_ms,
             ..server::ErrorFrame::new(refused.code, message)
         });
+        self.refuse_leave(leave);
     }
 
     pub(super) fn evict(&mut self, evict: &Evict) {
-        if self.rules.evicted(evict) {
+        if let Unseated::Outside { leave } = self.rules.evicted(evict) {
             self.pending = None;
             self.link.paused.set(false);
             self.link.say(FrameKind::RoomClosed, server::room_closed(&evict.room));
             self.outside();
+            self.refuse_leave(leave);
             if !self.link.attached() {
                 // There is nothing to come back to.
                 self.link.cut.pull(EndReason::ResumeExpired);

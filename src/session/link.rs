@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use actix_codec::Encoder;
@@ -196,11 +196,6 @@ impl Link {
     pub(super) fn attach(&self, wire: Wire, now: Instant) {
         self.beat.set(Beat::since(now));
         *self.wire.borrow_mut() = Some(wire);
-    }
-
-    /// How long the present socket is there.
-    pub(super) fn connected_for(&self) -> Duration {
-        self.wire.borrow().as_ref().map_or(Duration::ZERO, |wire| wire.opened.elapsed())
     }
 
     pub(super) fn attached(&self) -> bool {

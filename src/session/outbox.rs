@@ -56,6 +56,11 @@ impl Outbox {
         self.bytes - exempt.bytes + more > most.0 || self.frames.len() - exempt.frames >= most.1
     }
 
+    /// What waits, oldest first; the first may be the rest of a frame.
+    pub(super) fn into_frames(self) -> Vec<Bytes> {
+        self.frames.into()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }

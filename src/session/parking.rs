@@ -14,12 +14,16 @@ use crate::{
 /// A lost, silent or slow socket parks a session whose client can come back. One that is parked already is ended by its
 /// deadline and by the server's end; that its mailbox was too full for somebody's letter is only a gap.
 pub(super) fn may_park(link: &Link, reason: EndReason) -> bool {
-    let parks = match reason {
+    parks(link, reason) && link.ledger.borrow().as_ref().is_some_and(|ledger| ledger.may_park())
+}
+
+/// Whether this ends a socket only, where there is something to come back with.
+pub(super) fn parks(link: &Link, reason: EndReason) -> bool {
+    match reason {
         EndReason::Disconnected | EndReason::PingTimeout | EndReason::SlowConsumer => true,
         EndReason::ClientClosed => !link.said_goodbye(),
         _ => false,
-    };
-    parks && link.ledger.borrow().as_ref().is_some_and(|ledger| ledger.may_park())
+    }
 }
 
 /// Lets the socket go and keeps the seat.

@@ -8,6 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -28,7 +29,7 @@ use super::{
 use crate::{
     messages::{
         Pulled,
-        session::{Handoff, ToSession},
+        session::{Handoff, Passage, ToSession},
     },
     protocol::EndReason,
 };
@@ -145,9 +146,13 @@ where
         let wire = self.link.detach_quietly();
         let (Some(wire), Some(handover)) = (wire, self.link.handover.take()) else { return };
         let Handover { to, claim, unread } = *handover;
-        // A socket that cannot be moved is closed, and so is one that nobody takes any more: its client tries again.
-        if let Ok((socket, permit, opened)) = wire.into_std() {
-            to.post(ToSession::Adopt(Box::new(Handoff { socket, permit, opened, unread, claim })));
+        let Some(from) = self.link.member.get() else { return };
+        let passage = Passage::begin(wire.opened, Arc::clone(from));
+        // A socket that cannot be moved is closed, and so is one that nobody takes, for good or because too much waits
+        // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not cut.
+        if let Ok((socket, permit, unsent)) = wire.into_std() {
+            let handoff = Handoff { socket, permit, passage, unsent, unread, claim };
+            let _ = to.port.try_send(ToSession::Adopt(Box::new(handoff)));
         }
     }
 }

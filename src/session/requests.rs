@@ -8,7 +8,7 @@ use super::{
     actor::{Pending, Session},
     ledger::BadAck,
     relay::Relay,
-    state::{Departure, Re, Refused},
+    state::{Departure, NOT_IN_ROOM, Re, Refused},
 };
 use crate::{
     messages::{
@@ -68,7 +68,8 @@ impl Session {
                 self.reclaim(&resume, room, attempt, boxed(id), ctx)
             }
             ClientFrame::Join { room, meta, attempt, resumable, resume: None } => {
-                let pending = Pending { resumable, ..Pending::since(read_at) };
+                // The deadline that is set is that of the time to join: it goes on where the join comes to nothing.
+                let pending = Pending { resumable, deadline: self.link.deadline.get(), ..Pending::since(read_at) };
                 self.join(room, meta, attempt, boxed(id), pending)
             }
             ClientFrame::Leave => self.leave(&boxed(id)),
@@ -137,6 +138,13 @@ impl Session {
             self.link.cut.pull(EndReason::Internal);
         }
         Ok(())
+    }
+
+    /// A `leave` that waited for the end of a join that led nowhere.
+    pub(super) fn refuse_leave(&self, leave: Option<Re>) {
+        if let Some(re) = leave {
+            self.refuse(NOT_IN_ROOM, re.as_deref());
+        }
     }
 
     pub(super) fn leave(&mut self, re: &Re) -> Result<(), Refused> {

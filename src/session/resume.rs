@@ -11,9 +11,9 @@ use super::{
     actor::{Pending, Session},
     farewell,
     inbound::Inbound,
-    ledger::Ledger,
+    ledger::{self, Ledger},
     link::Handover,
-    parking::tell_room,
+    parking::{self, tell_room},
     state::{Re, Refused},
     wire::Wire,
 };
@@ -38,6 +38,8 @@ pub(super) struct Resync {
     /// The client's frames that were handled, by the count that is over.
     ack: u64,
     attempt: u32,
+    /// The `id` of the `join`: the latest, where a client tried again meanwhile.
+    re: Re,
 }
 
 /// The session that reads the `join`.
@@ -78,6 +80,14 @@ impl Session {
             Some(ClaimAnswer::BadAck) => {
                 self.refuse_resume(ErrorCode::InvalidMessage, "ack falls, or exceeds what was sent", claim.attempt, re);
             }
+            Some(ClaimAnswer::Busy) => {
+                self.refuse_resume(
+                    ErrorCode::Internal,
+                    "the session has too much waiting; try again",
+                    claim.attempt,
+                    re,
+                );
+            }
             None => self.no_such_session(claim.attempt, re),
         }
         self.link.paused.set(false);
@@ -116,32 +126,44 @@ impl Session {
 
     /// Takes the socket of a client that came back.
     pub(super) fn adopt(&mut self, handoff: Handoff, ctx: &mut WebsocketContext<Self>) {
-        let Handoff { socket, permit, opened, unread, claim } = handoff;
+        let Handoff { socket, permit, passage, unsent, unread, claim } = handoff;
         let Ok(socket) = TcpStream::from_std(socket) else { return };
-        let (reader, writer) = socket.into_split();
-        let wire = Wire::new(writer, permit, opened);
         let next = Secret::random();
-        let outcome = self
-            .link
-            .ledger
-            .borrow_mut()
-            .as_mut()
-            .filter(|ledger| ledger.knows(&claim.secret))
-            .map(|ledger| ledger.resume(&claim.secret, claim.ack, next));
-        let Some(Ok(resumed)) = outcome else {
-            // The session left its room, or was resumed by somebody else, while the socket was on its way.
-            return farewell::close(wire, EndReason::Internal, ByeAction::Reconnect);
-        };
+        // Else the session has ended or left its room, or was resumed by somebody else, while the socket was on its way:
+        // the socket is closed, and its client asks again.
+        let Some(resumed) = self.take_back(&claim, next) else { return };
+        let (reader, writer) = socket.into_split();
+        let mut wire = Wire::new(writer, permit, passage.arrive());
+        for frame in unsent {
+            wire.outbox.push_exempt(frame);
+        }
         self.replace_socket(wire);
         let inbound = Inbound::new(reader, Rc::clone(&self.link), &unread, Instant::now());
         ctx.add_stream(inbound);
-        let answer = Resync { ack: resumed.ack, attempt: claim.attempt };
+        let answer = Resync { ack: resumed.ack, attempt: claim.attempt, re: claim.re };
         if resumed.complete {
-            self.say_resumed(next, &answer, true, None, claim.re.as_deref());
+            self.say_resumed(next, &answer, None);
             self.link.replay(resumed.replay);
         } else {
-            self.ask_for_everybody(answer, next, claim.re);
+            self.ask_for_everybody(answer, next);
         }
+    }
+
+    /// The ledger's part of a resume, if it may be.
+    fn take_back(&self, claim: &Resumption, next: Secret) -> Option<ledger::Resumed> {
+        let mut ledger = self.link.ledger.borrow_mut();
+        let ledger = ledger.as_mut().filter(|ledger| ledger.knows(&claim.secret))?;
+        // What ends the former socket must not end the new one: it is being replaced.
+        if let Some(pulled) = self.link.cut.take() {
+            if pulled.lost {
+                ledger.lost();
+            }
+            if !parking::parks(&self.link, pulled.reason) {
+                self.link.cut.pull(pulled.reason);
+                return None;
+            }
+        }
+        ledger.resume(&claim.secret, claim.ack, next).ok()
     }
 
     /// The former socket, if it is still there, hears that it was replaced before the room hears of anything.
@@ -159,11 +181,11 @@ impl Session {
         }
     }
 
-    fn ask_for_everybody(&mut self, answer: Resync, next: Secret, re: Re) {
+    fn ask_for_everybody(&mut self, answer: Resync, next: Secret) {
         self.link.paused.set(true);
         let stay = self.rules.stay();
         self.pending = Some(Box::new(Pending { resync: Some((answer, next)), ..Pending::since(Instant::now()) }));
-        tell_room(&self.link, |peer| ToRoom::Resync { peer, stay, re });
+        tell_room(&self.link, |peer| ToRoom::Resync { peer, stay });
         self.due(Some((self.setup().join_reply, EndReason::Internal)));
     }
 
@@ -171,20 +193,27 @@ impl Session {
     pub(super) fn resynced(&mut self, welcomed: &Welcomed) {
         let Some(mut pending) = self.pending.take() else { return };
         let Some((answer, next)) = pending.resync.take() else { return };
-        self.due(None);
-        self.say_resumed(next, &answer, false, Some(welcomed), welcomed.re.as_deref());
+        // A session that was parked meanwhile ends when its window does.
+        if self.link.attached() {
+            self.due(None);
+        }
+        self.remember(welcomed.meta.as_ref());
+        self.say_resumed(next, &answer, Some(welcomed));
         self.link.paused.set(false);
         self.link.cut.wake();
         self.handle_early(pending.early);
     }
 
-    fn say_resumed(&self, secret: Secret, answer: &Resync, complete: bool, whole: Option<&Welcomed>, re: Option<&str>) {
+    /// With the whole room where the resume is not complete.
+    fn say_resumed(&self, secret: Secret, answer: &Resync, whole: Option<&Welcomed>) {
         let Ok(snapshot) = self.rules.room() else { return };
         let token = ResumeToken { session: self.me().session, secret };
+        let complete = whole.is_none();
+        let meta = self.link.ledger.borrow().as_ref().and_then(|ledger| ledger.meta.clone());
         let joined = Joined {
-            re,
+            re: answer.re.as_deref(),
             me: self.me().peer,
-            meta: whole.and_then(|whole| whole.meta.as_ref()),
+            meta: meta.as_ref(),
             room: &snapshot.room,
             peers_json: whole.map(|whole| whole.peers.as_str()),
             capacity: snapshot.capacity,

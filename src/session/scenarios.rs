@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::{Actor, Context, Handler};
 
-use super::state::{Departure, Heard, Refused, Rules, Seen};
+use super::state::{Departure, Heard, Refused, Rules, Seen, Unseated};
 use crate::{
     messages::{
         Cut,
@@ -103,6 +103,18 @@ async fn one_room_at_a_time() {
 }
 
 #[actix::test]
+async fn a_leave_on_the_way_in_comes_back_when_there_is_no_way_in() {
+    let mut rules = Rules::new(None);
+    let stay = rules.join(&name("r")).unwrap();
+    assert_eq!(rules.leave(Some("7".into())), Ok(Departure::OnArrival));
+    assert_eq!(rules.join_refused(stay), Unseated::Outside { leave: Some(Some("7".into())) });
+    let stay = rules.join(&name("r")).unwrap();
+    assert_eq!(rules.leave(None), Ok(Departure::OnArrival));
+    assert_eq!(rules.evicted(&Evict { room: name("r"), stay }), Unseated::Outside { leave: Some(None) });
+    assert_eq!(rules.evicted(&Evict { room: name("r"), stay }), Unseated::Stale);
+}
+
+#[actix::test]
 async fn whoever_leaves_on_the_way_in_leaves_on_arrival() {
     let mut rules = Rules::new(None);
     let stay = rules.join(&name("r")).unwrap();
@@ -124,8 +136,8 @@ async fn news_of_a_former_stay_changes_nothing() {
     let stay = rules.join(&name("r")).unwrap();
     assert_eq!(rules.roster(&changed(&first)), Seen::Stale);
     assert_eq!(rules.roster(&joined(&first, former)), Seen::Stale);
-    assert!(!rules.evicted(&Evict { room: name("r"), stay: former }));
-    assert!(!rules.join_refused(former));
+    assert_eq!(rules.evicted(&Evict { room: name("r"), stay: former }), Unseated::Stale);
+    assert_eq!(rules.join_refused(former), Unseated::Stale);
     assert_eq!(rules.roster(&joined(&second, stay)), Seen::Entered { leave: None });
     assert_eq!(rules.roster(&changed(&first)), Seen::Stale);
     assert_eq!(rules.deliver(peer), Heard::Stray);
@@ -147,7 +159,7 @@ async fn a_session_whose_room_died_may_join_again() {
     let mut rules = Rules::new(None);
     let stay = rules.join(&name("r")).unwrap();
     rules.roster(&joined(&room("r", &[]), stay));
-    assert!(rules.evicted(&Evict { room: name("r"), stay }));
+    assert_eq!(rules.evicted(&Evict { room: name("r"), stay }), Unseated::Outside { leave: None });
     assert!(!rules.may_be_seated());
     assert!(rules.join(&name("r")).is_ok());
 }
@@ -156,7 +168,7 @@ async fn a_session_whose_room_died_may_join_again() {
 async fn a_refused_join_leaves_the_session_as_it_was() {
     let mut rules = Rules::new(None);
     let stay = rules.join(&name("r")).unwrap();
-    assert!(rules.join_refused(stay));
+    assert_eq!(rules.join_refused(stay), Unseated::Outside { leave: None });
     assert!(!rules.may_be_seated());
     assert!(rules.join(&name("s")).is_ok());
 }

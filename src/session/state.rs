@@ -30,6 +30,21 @@ pub struct Refused {
     pub message: &'static str,
 }
 
+/// A `leave` from nowhere.
+pub const NOT_IN_ROOM: Refused = Refused { code: ErrorCode::NotInRoom, message: "this session is in no room" };
+
+/// What becomes of a session that the supervisor refused a seat, or has taken its seat from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unseated {
+    /// Nothing: it has left by itself.
+    Stale,
+    /// It is in no room.
+    Outside {
+        /// The `leave` that was said on the way in, and still waits for its answer.
+        leave: Option<Re>,
+    },
+}
+
 /// What a `leave` leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Departure {
@@ -113,13 +128,20 @@ impl Rules {
         self.stay
     }
 
-    /// The supervisor refused the seat. `false`: it refused a join that has ended in another way.
-    pub fn join_refused(&mut self, stay: u32) -> bool {
-        let current = matches!(self.phase, Phase::Joining { .. }) && stay == self.stay;
-        if current {
-            self.phase = Phase::Outside;
+    /// The supervisor refused the seat. Stale: it refused a join that has ended in another way.
+    pub fn join_refused(&mut self, stay: u32) -> Unseated {
+        if matches!(self.phase, Phase::Joining { .. }) { self.unseat(stay) } else { Unseated::Stale }
+    }
+
+    fn unseat(&mut self, stay: u32) -> Unseated {
+        if stay != self.stay {
+            return Unseated::Stale;
         }
-        current
+        match std::mem::replace(&mut self.phase, Phase::Outside) {
+            Phase::Joining { leave, .. } => Unseated::Outside { leave },
+            Phase::Inside(_) => Unseated::Outside { leave: None },
+            Phase::Outside => Unseated::Stale,
+        }
     }
 
     /// A `leave`.
@@ -134,7 +156,7 @@ impl Rules {
                 *leave = Some(re);
                 Ok(Departure::OnArrival)
             }
-            Phase::Joining { .. } | Phase::Outside => refuse(ErrorCode::NotInRoom, "this session is in no room"),
+            Phase::Joining { .. } | Phase::Outside => Err(NOT_IN_ROOM),
         }
     }
 
@@ -195,13 +217,9 @@ impl Rules {
         }
     }
 
-    /// The supervisor found the room dead. `false`: this session has left it already.
-    pub fn evicted(&mut self, evict: &Evict) -> bool {
-        let current = !matches!(self.phase, Phase::Outside) && evict.stay == self.stay;
-        if current {
-            self.phase = Phase::Outside;
-        }
-        current
+    /// The supervisor found the room dead. Stale: this session has left it already.
+    pub fn evicted(&mut self, evict: &Evict) -> Unseated {
+        self.unseat(evict.stay)
     }
 
     /// The server goes away: nobody joins any more, those inside go on.

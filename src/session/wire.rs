@@ -72,13 +72,12 @@ impl Wire {
         let _ = SockRef::from(self.socket()).set_linger(Some(std::time::Duration::ZERO));
     }
 
-    /// The same socket for another arbiter. What waits here has been written before: a session hands its socket on as
-    /// the answer to its first frame.
-    pub(super) fn into_std(self) -> io::Result<(std::net::TcpStream, Permit, Instant)> {
-        let Self { socket, permit, opened, .. } = self;
+    /// The same socket for another arbiter, with what waits to be written to it.
+    pub(super) fn into_std(self) -> io::Result<(std::net::TcpStream, Permit, Vec<Bytes>)> {
+        let Self { socket, permit, outbox, .. } = self;
         let twin = SockRef::from(AsRef::<TcpStream>::as_ref(&socket)).try_clone()?;
         // Dropping the half would otherwise shut the shared socket down.
         socket.forget();
-        Ok((twin.into(), permit, opened))
+        Ok((twin.into(), permit, outbox.into_frames()))
     }
 }

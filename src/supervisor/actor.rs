@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, AsyncContext, Context, Handler, MessageResult};
+use actix::{Actor, AsyncContext, Context, Handler, MessageResult, prelude::SendError};
 
 use super::{
     news,
@@ -15,7 +15,7 @@ use crate::{
     limits::Subnet,
     messages::{
         room::{Admit, RoomPort, ToRoom},
-        session::{Evict, JoinRefused, Member, NoSeat, ToSession},
+        session::{ClaimAnswer, Evict, JoinRefused, Member, NoSeat, ToSession},
         supervisor::{Join, Leave, Ping, Reclaim, StopJoins, TakeCensus},
     },
     protocol::{LeaveReason, RoomName},
@@ -171,7 +171,11 @@ impl Handler<Reclaim> for Supervisor {
     /// A claim that nobody can answer is dropped, and that is the answer.
     fn handle(&mut self, Reclaim { session, claim }: Reclaim, _: &mut Self::Context) {
         if let Some(seated) = self.state.seated(session) {
-            seated.member.post(ToSession::Claim(claim));
+            // No frame of the session's: that it cannot be asked now is told to who asks, and nothing is lost by it.
+            if let Err(SendError::Full(ToSession::Claim(claim))) = seated.member.port.try_send(ToSession::Claim(claim))
+            {
+                let _ = claim.answer.send(ClaimAnswer::Busy);
+            }
         }
     }
 }

@@ -24,5 +24,6 @@ mod room_life;
 mod shutdown;
 mod slow_reader;
 mod support;
+mod takeover;
 mod web;
 mod wedge;
