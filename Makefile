@@ -3,12 +3,13 @@
 PUBLIC_URL ?= http://localhost:8080
 OPS_URL ?= http://localhost:9464
 PROMETHEUS_URL ?= http://localhost:9090
+SOAK_SECONDS ?= 600
 IMAGE ?= switchboard
 # The commit that switchboard_build_info names for a build made here.
 REVISION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test compare autobahn up down docker-build clean
+.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test compare autobahn soak up down docker-build clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +49,9 @@ compare: ## Measure beside other signaling servers, about an hour; writes docs/p
 
 autobahn: ## Autobahn|Testsuite against an echo over the session's own code; installs itself, needs Python 2.7
 	scripts/autobahn.sh
+
+soak: ## Peers that join, talk, stall, die and resume through a bad network; SOAK_SECONDS (600), SOAK_PEERS, SOAK_SEED
+	SOAK_SECONDS="$(SOAK_SECONDS)" cargo test --release --locked --test soak -- --nocapture
 
 up: ## The whole stack in containers: server, Prometheus, Alertmanager, Grafana
 	monitoring/secrets/prepare.sh
