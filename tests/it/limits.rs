@@ -281,6 +281,7 @@ fn a_forwarded_address_from_anybody_else_is_not_believed_and_warned_of_once() {
         connect_as(&server, client);
     }
     too_many(&handshake_of("192.0.2.3").send(server.public).0);
+    server.wait_for_log("the warning", |line| line.event() == "forwarded_not_believed");
     let opened = server.log().lines_where("connection_opened");
     assert!(opened.iter().all(|line| line.json["remote"].as_str().is_some_and(|text| text.starts_with("127.0.0.1:"))));
     let warned = server.log().lines_where("forwarded_not_believed");
