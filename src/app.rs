@@ -7,24 +7,27 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use actix::{Actor, Addr, System};
-use actix_rt::{Arbiter, ArbiterHandle, signal::unix};
+use actix_rt::{Arbiter, ArbiterHandle};
 use tokio::sync::watch;
 
 use crate::{
     arbiters::Arbiters,
     config::{Settings, machine_warnings},
     http::{
+        admin::{Admin, Token},
         client::Clients,
         gate::{Gate, Phase},
         health::{self, Report, Subjects},
         listeners::{self, Public},
         routes::{Common, Ops, Probes},
+        scrapes::Scrapes,
     },
     limits::Rate,
     messages::{must_arrive, room::RoomPort, supervisor::StopJoins},
@@ -32,7 +35,7 @@ use crate::{
     protocol::RoomName,
     room::Room,
     session::{self, Ports, Setup, tick},
-    shutdown::{self, Plan},
+    shutdown::{self, Plan, Signals},
     supervisor::{Shares, SpawnRoom, Supervisor, state::Limits},
     telemetry::{self, Event},
     watchdog::{self, Patience, Subject, Vitals},
@@ -57,6 +60,14 @@ pub enum StartError {
     /// The catalogue declares a series that Prometheus does not take: a defect, found at the start.
     #[error("cannot register the metrics: {0}")]
     Metrics(prometheus::Error),
+    /// The operator's token is configured and not there.
+    #[error("cannot read the token in {} (ops.token_file): {source}", path.display())]
+    Token {
+        /// What was tried.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// Threads, signals, the log.
     #[error("cannot start {what}: {source}")]
     Machine {
@@ -80,11 +91,13 @@ async fn serve(settings: Arc<Settings>, began: Instant) -> Result<(), StartError
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
-    let mut signals = Signals::listen()?;
+    let token = Token::read(&settings.ops.token_file)
+        .map_err(|source| StartError::Token { path: settings.ops.token_file.clone(), source })?;
+    let mut signals = Signals::listen().map_err(|source| StartError::Machine { what: "signal handling", source })?;
 
     let (metrics, metrics_arbiter) = start_metrics(&settings)?;
     let gate = Gate::new(settings.server.max_connections);
-    let (clients, vitals) = (Clients::new(&settings), Vitals::default());
+    let (clients, vitals, scrapes) = (Clients::new(&settings), Vitals::default(), Scrapes::default());
     let arbiters = Arbiters::default();
     let supervisor = start_supervisor(&settings, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
@@ -97,6 +110,9 @@ async fn serve(settings: Arc<Settings>, began: Instant) -> Result<(), StartError
     let ports = Ops {
         scrape: metrics.clone().recipient(),
         errors: metrics.clone().recipient(),
+        gate: gate.clone(),
+        scrapes: scrapes.clone(),
+        admin: admin(&settings, addresses.1, token),
         #[cfg(feature = "fault-injection")]
         faults: supervisor.clone().recipient(),
     };
@@ -129,28 +145,29 @@ async fn serve(settings: Arc<Settings>, began: Instant) -> Result<(), StartError
     actix_rt::spawn(forget_addresses(clients));
     actix_rt::spawn(become_ready(gate.clone(), settings.server.ready_delay(), began));
 
-    signals.first().await;
-    let took = leave(&settings, &gate, &arbiters.all(), &supervisor).await;
+    let call = signals.or_call(&gate).await;
+    // A supervisor that is gone seats nobody either.
+    let _ = must_arrive(&supervisor.clone().recipient(), StopJoins);
+    let plan = plan(&settings);
+    shutdown::drain(&gate, &call, &arbiters.all(), plan, &mut signals).await;
+    shutdown::be_scraped(&scrapes, &call, plan, &mut signals).await;
+    // A failure was told at the start, when somebody read the log.
+    let _ = shutdown::keep_record(settings.state.dir.as_ref(), call.at.elapsed());
     vitals.dismiss();
-    handle.stop(false).await;
-    telemetry::emit(&Event::ServerStopped { took });
+    // A scrape, or the answer to whoever asked for all this, may be on its way. It has as long as it takes, and no longer.
+    let _ = tokio::time::timeout(listeners::ANSWERS_WITHIN, handle.stop(true)).await;
+    telemetry::emit(&Event::ServerStopped { took: call.at.elapsed() });
     Ok(())
 }
 
-/// The way out, and its record for the next start.
-async fn leave(
-    settings: &Settings,
-    gate: &Gate,
-    arbiters: &[ArbiterHandle],
-    supervisor: &Addr<Supervisor>,
-) -> Duration {
-    let plan = Plan { drain: settings.server.drain(), deadline: settings.server.drain_deadline() };
-    // A supervisor that is gone seats nobody either.
-    let _ = must_arrive(&supervisor.clone().recipient(), StopJoins);
-    let took = shutdown::drain(gate, arbiters, plan).await;
-    // A failure was told at the start, when somebody read the log.
-    let _ = shutdown::keep_record(settings.state.dir.as_ref(), took);
-    took
+fn plan(settings: &Settings) -> Plan {
+    let server = &settings.server;
+    Plan { drain: server.drain(), deadline: server.drain_deadline(), scrape: settings.ops.scrape_wait() }
+}
+
+fn admin(settings: &Settings, address: SocketAddr, token: Option<Token>) -> Admin {
+    let names = vec![settings.ops.host.clone(), settings.server.node_name()];
+    Admin::new(address, token, names, settings.server.drain(), settings.server.drain_deadline())
 }
 
 fn listen(host: &str, port: u16, key: &'static str, settings: &Settings) -> Result<TcpListener, StartError> {
@@ -322,25 +339,4 @@ fn say_what_is_odd(settings: &Settings) {
 /// Raises the soft limit of open files to the hard one, and says what it is then.
 fn raise_descriptor_limit() -> u64 {
     rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0)
-}
-
-/// The signals that ask a server to go.
-struct Signals {
-    terminate: unix::Signal,
-    interrupt: unix::Signal,
-}
-
-impl Signals {
-    /// Before anything else is started, so that none is missed.
-    fn listen() -> Result<Self, StartError> {
-        let on = |kind| unix::signal(kind).map_err(|source| StartError::Machine { what: "signal handling", source });
-        Ok(Self { terminate: on(unix::SignalKind::terminate())?, interrupt: on(unix::SignalKind::interrupt())? })
-    }
-
-    async fn first(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

@@ -6,12 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_rt::ArbiterHandle;
+use actix_rt::{ArbiterHandle, signal::unix};
 
 use crate::{
-    http::gate::{Gate, Phase},
+    http::{
+        gate::{Call, Gate},
+        scrapes::Scrapes,
+    },
     session::tick::{self, Share},
-    telemetry::{self, Event},
+    telemetry::{self, Event, Ids},
 };
 
 /// How often it is looked whether everybody has gone.
@@ -21,6 +24,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const LAST_CALL: Duration = Duration::from_millis(500);
 /// Where the time that a shutdown took is kept for the next start to expose.
 const RECORD: &str = "last-shutdown-seconds";
+/// How `drain_started` names the signal of a person at the keyboard.
+const INTERRUPT: &str = "SIGINT";
 
 /// How long the parts of a shutdown may take.
 #[derive(Debug, Clone, Copy)]
@@ -29,40 +34,90 @@ pub struct Plan {
     pub drain: Duration,
     /// By then the process ends, whoever is left.
     pub deadline: Duration,
+    /// A scrape is waited for if the last one is no longer ago than this.
+    pub scrape: Duration,
+}
+
+/// The signals that ask a server to go.
+pub struct Signals {
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+}
+
+impl Signals {
+    /// Before anything else is started, so that none is missed.
+    ///
+    /// # Errors
+    /// The system gives no signal handling.
+    pub fn listen() -> io::Result<Self> {
+        let on = unix::signal;
+        Ok(Self { terminate: on(unix::SignalKind::terminate())?, interrupt: on(unix::SignalKind::interrupt())? })
+    }
+
+    /// Waits until somebody asks the server to go: a signal, or the operator at the gate.
+    pub async fn or_call(&mut self, gate: &Gate) -> Call {
+        let by = tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => INTERRUPT,
+            call = gate.drain_called() => return call.clone(),
+        };
+        gate.call_drain(by, None).1.clone()
+    }
+
+    /// Ctrl-C, when the server is going already: whoever sits there does not want to wait.
+    async fn hurry(&mut self) {
+        if self.interrupt.recv().await.is_none() {
+            // The runtime ends, and this with it.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Drains the server; returns when nobody is left or the deadline has come.
-pub async fn drain(gate: &Gate, arbiters: &[ArbiterHandle], plan: Plan) -> Duration {
-    let began = Instant::now();
-    gate.enter(Phase::Draining);
-    telemetry::emit(&Event::DrainStarted { connections: gate.connections(), drain: plan.drain });
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    for (at, arbiter) in (0..).zip(arbiters) {
-        let share = Share {
-            over: plan.drain,
-            arbiter: at,
-            arbiters: count(arbiters.len()),
-            connections: count(gate.connections()),
-        };
+pub async fn drain(gate: &Gate, call: &Call, arbiters: &[ArbiterHandle], plan: Plan, signals: &mut Signals) {
+    let ids = Ids { request: call.request.as_ref(), ..Ids::default() };
+    telemetry::emit(&Event::DrainStarted { ids, by: call.by, connections: gate.connections(), drain: plan.drain });
+    let share = Share::new(plan.drain, gate.connections());
+    for arbiter in arbiters {
+        let share = share.clone();
         // `false` is an arbiter that has ended, and its connections with it.
-        arbiter.spawn_fn(move || tick::drain(share));
+        arbiter.spawn_fn(move || tick::drain(&share));
     }
-    empty_by(gate, began + plan.deadline.saturating_sub(LAST_CALL)).await;
+    let last_call = call.at + plan.deadline.saturating_sub(LAST_CALL);
+    tokio::select! {
+        () = empty_by(gate, last_call) => {}
+        () = signals.hurry() => {}
+    }
     let stragglers = gate.connections();
     if stragglers > 0 {
         for arbiter in arbiters {
             arbiter.spawn_fn(tick::end_all);
         }
-        empty_by(gate, began + plan.deadline).await;
+        empty_by(gate, Instant::now() + LAST_CALL).await;
     }
-    let took = began.elapsed();
-    telemetry::emit(&Event::DrainFinished { took, stragglers });
-    took
+    telemetry::emit(&Event::DrainFinished { took: call.at.elapsed(), stragglers });
 }
 
 async fn empty_by(gate: &Gate, deadline: Instant) {
     while gate.connections() > 0 && Instant::now() < deadline {
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Stays until a scrape has carried the news, if somebody is likely to come for it: otherwise an end that was planned
+/// looks to Prometheus like any other. Not for whoever pressed Ctrl-C.
+pub async fn be_scraped(scrapes: &Scrapes, call: &Call, plan: Plan, signals: &mut Signals) {
+    let Some(last) = scrapes.last() else { return };
+    let until = (last + plan.scrape).min(call.at + plan.deadline);
+    let most = until.saturating_duration_since(Instant::now());
+    if most.is_zero() || call.by == INTERRUPT || scrapes.was_told() {
+        return;
+    }
+    telemetry::emit(&Event::ScrapeAwaited { most });
+    tokio::select! {
+        () = scrapes.told() => {}
+        () = tokio::time::sleep(most) => {}
+        () = signals.hurry() => {}
     }
 }
 

@@ -1,5 +1,7 @@
 //! `[ops]`: the operator's listener.
 
+use std::{path::PathBuf, time::Duration};
+
 use super::{kind::Kind, section::section, server::HOST};
 
 section! {
@@ -12,5 +14,28 @@ section! {
         /// Port the operator's side listens on, another than `server.port`; 0 lets the system choose one.
         /// 9464 is the port that OpenTelemetry gave to Prometheus exporters.
         port: u16 = 9464, Kind::count(0, 65_535, "");
+
+        /// File with the token that `POST /admin/drain` asks for as `Authorization: Bearer`; empty: it asks for none.
+        /// Empty by default, because on loopback whoever can ask can also send a signal. Elsewhere that route is
+        /// refused without it. One line of 16 to 512 visible ASCII characters; read at the start.
+        token_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" };
+
+        /// Longest time since the last scrape, when a drain is over, for which the end waits for one more that tells of it.
+        /// 15 s are a scrape interval of 10 s and half of another. Prometheus excuses only what it saw going, and without
+        /// connections a drain takes no time. A server that nobody scrapes ends at once, and so does one after Ctrl-C;
+        /// `server.drain_deadline_ms` holds all the same. 0: never waits.
+        scrape_wait_ms: u64 = 15_000, Kind::milliseconds(0);
     }
+}
+
+impl Ops {
+    /// [`Self::scrape_wait_ms`].
+    #[must_use]
+    pub fn scrape_wait(&self) -> Duration {
+        Duration::from_millis(self.scrape_wait_ms)
+    }
+}
+
+fn file(text: &str) -> Option<String> {
+    (!text.chars().any(char::is_control)).then(|| text.to_owned())
 }

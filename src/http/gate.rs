@@ -2,12 +2,17 @@
 //!
 //! Shared between threads on purpose: it is asked before any actor exists, for every connection, by every arbiter.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
-use crate::limits::Place;
+use tokio::sync::Notify;
+
+use crate::{limits::Place, telemetry::RequestId};
 
 /// Where the server stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +26,17 @@ pub enum Phase {
     Draining,
 }
 
+/// Who asked for the drain, and when. The first who asks is remembered.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// When: the deadline counts from here.
+    pub at: Instant,
+    /// A signal's name, or a request.
+    pub by: &'static str,
+    /// That request.
+    pub request: Option<RequestId>,
+}
+
 /// The door's state. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Gate(Arc<Inner>);
@@ -30,6 +46,8 @@ struct Inner {
     phase: AtomicU8,
     connections: AtomicUsize,
     limit: usize,
+    call: OnceLock<Call>,
+    called: Notify,
 }
 
 /// One connection's place in the count; dropping it gives the place back.
@@ -53,12 +71,41 @@ impl Gate {
     /// A gate for at most `limit` connections.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self(Arc::new(Inner { phase: AtomicU8::new(Phase::Starting as u8), connections: AtomicUsize::new(0), limit }))
+        Self(Arc::new(Inner {
+            phase: AtomicU8::new(Phase::Starting as u8),
+            connections: AtomicUsize::new(0),
+            limit,
+            call: OnceLock::new(),
+            called: Notify::new(),
+        }))
     }
 
     /// Moves on. A server that drains never becomes ready again.
     pub fn enter(&self, phase: Phase) {
         self.0.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    /// Asks the server to go. When this returns, nobody new is let in and `/readyz` says so; whoever waits for
+    /// [`Gate::drain_called`] does the rest. Says whether this was the first call, and which one counts.
+    pub fn call_drain(&self, by: &'static str, request: Option<RequestId>) -> (bool, &Call) {
+        let mut first = false;
+        let call = self.0.call.get_or_init(|| {
+            first = true;
+            Call { at: Instant::now(), by, request }
+        });
+        self.enter(Phase::Draining);
+        self.0.called.notify_one();
+        (first, call)
+    }
+
+    /// Waits until somebody has asked the server to go. For one waiter.
+    pub async fn drain_called(&self) -> &Call {
+        loop {
+            if let Some(call) = self.0.call.get() {
+                return call;
+            }
+            self.0.called.notified().await;
+        }
     }
 
     /// Where the server stands.
@@ -123,6 +170,16 @@ mod tests {
         drop(first);
         assert_eq!(gate.connections(), 1);
         assert!(gate.admit(Place::uncounted()).is_ok());
+    }
+
+    #[actix::test]
+    async fn the_first_call_counts_and_shuts_the_door_before_it_returns() {
+        let gate = Gate::new(2);
+        let (first, call) = gate.call_drain("one", None);
+        assert_eq!((first, call.by, gate.phase()), (true, "one", Phase::Draining));
+        let (first, call) = gate.call_drain("two", None);
+        assert_eq!((first, call.by), (false, "one"));
+        assert_eq!(gate.drain_called().await.by, "one");
     }
 
     #[test]

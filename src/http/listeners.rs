@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use actix_http::{Extensions, HttpServiceBuilder, KeepAlive, Request, Response, body::BoxBody};
+use actix_http::{HttpServiceBuilder, KeepAlive, Request, Response, body::BoxBody};
 use actix_rt::net::TcpStream;
 use actix_server::{Server, ServerBuilder};
 use actix_service::{Service, ServiceFactory, fn_service, map_config};
@@ -14,12 +14,16 @@ use actix_web::dev::AppConfig;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{
+    admin::OwnAddress,
     client::Clients,
     gate::{Gate, Permit},
     routes::{self, Common, Ops},
     upgrade::Door,
 };
 use crate::{config::Settings, session::Opened};
+
+/// How long the listeners' end waits for answers that are being written. (The library counts whole seconds.)
+pub const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// What one worker's upgrade service needs.
 pub struct Public {
@@ -81,25 +85,34 @@ where
         // Admission is the gate's: it answers 503 where a full worker would just not accept.
         .max_concurrent_connections(usize::MAX >> 1)
         .disable_signals()
+        .shutdown_timeout(ANSWERS_WITHIN.as_secs())
         .listen("public", public, move || {
             let Public { gate, open } = door();
             let door = Door::new(gate, clients.clone(), origins.clone(), room_name_bytes, open);
             let (common, clients) = (public_common.clone(), clients.clone());
-            service(request_timeout, options)
+            service(request_timeout)
+                .on_connect_ext(move |socket: &TcpStream, _| options.set(socket))
                 .upgrade(fn_service(move |(request, framed)| std::rc::Rc::clone(&door).serve(request, framed)))
                 .finish(map_config(routes::public(common, clients), |()| AppConfig::default()))
                 .tcp()
         })?
         .listen("ops", ops, move || {
             let app = routes::operator(common.clone(), ports.clone());
-            service(request_timeout, options).finish(map_config(app, |()| AppConfig::default())).tcp()
+            service(request_timeout)
+                .on_connect_ext(move |socket: &TcpStream, connection| {
+                    options.set(socket);
+                    // For the routes that change something: whether a request's `Host` is ours.
+                    connection.insert(OwnAddress(socket.local_addr().ok()));
+                })
+                .finish(map_config(app, |()| AppConfig::default()))
+                .tcp()
         })
         .map(ServerBuilder::run)
 }
 
 /// What both ports have in common. No keep-alive timer is set, since without one every answer closes its connection:
 /// the time limit of a request's head holds for the first one only.
-fn service<S>(request_timeout: Duration, options: Options) -> HttpServiceBuilder<TcpStream, S>
+fn service<S>(request_timeout: Duration) -> HttpServiceBuilder<TcpStream, S>
 where
     S: ServiceFactory<Request, Config = ()>,
     S::Error: Into<Response<BoxBody>> + 'static,
@@ -110,7 +123,6 @@ where
         .keep_alive(KeepAlive::Disabled)
         .client_request_timeout(request_timeout)
         .tcp_nodelay(true)
-        .on_connect_ext(move |socket: &TcpStream, _: &mut Extensions| options.set(socket))
 }
 
 impl Options {

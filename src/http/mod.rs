@@ -6,7 +6,8 @@
 //! | listener | routes |
 //! |---|---|
 //! | public (`server.host:port`) | `/ws`, `/` and its files, `/healthz`, `/readyz`, `/health` |
-//! | ops (`ops.host:port`) | `/metrics`, `/errors`, `/` (the live view) and its files, `/healthz`, `/readyz`, `/health` |
+//! | ops (`ops.host:port`) | `/metrics`, `/errors`, `POST /admin/drain`, `/` (the live view) and its files, the three probes |
+pub mod admin;
 pub mod client;
 #[cfg(feature = "fault-injection")]
 mod faults;
@@ -20,4 +21,5 @@ mod page;
 mod probes;
 mod request_id;
 pub mod routes;
+pub mod scrapes;
 pub mod upgrade;

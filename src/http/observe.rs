@@ -31,7 +31,7 @@ pub(super) struct Observe {
 }
 
 /// The routes that are told apart in metrics and logs. Every other is a file of the page.
-const ROUTES: [&str; 6] = ["/ws", "/healthz", "/readyz", "/health", "/metrics", "/errors"];
+const ROUTES: [&str; 7] = ["/ws", "/healthz", "/readyz", "/health", "/metrics", "/errors", "/admin/drain"];
 /// Those that no limit concerns: a balancer's probes must not depend on what else comes from its address.
 const PROBES: [&str; 3] = ["/healthz", "/readyz", "/health"];
 /// Half a year.

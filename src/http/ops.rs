@@ -5,6 +5,11 @@ use std::time::Duration;
 use actix::Recipient;
 use actix_web::{HttpResponse, web};
 
+use super::{
+    admin::Admin,
+    gate::{Gate, Phase},
+    scrapes::Scrapes,
+};
 use crate::{
     messages::metrics::{Scrape, TakeErrors},
     protocol::{ErrorCode, http_error},
@@ -13,14 +18,22 @@ use crate::{
 
 /// A scrape that takes longer than this is given up: Prometheus has given up, too (its default is 10 s).
 const SCRAPE_WITHIN: Duration = Duration::from_secs(10);
+/// The line by which a scrape tells that the server is going.
+const DRAINING: &str = "switchboard_draining 1";
 
-/// The metrics actor's ports. Cloning is cheap and done once per arbiter.
+/// What the operator's routes need. Cloning is cheap and done once per arbiter.
 #[derive(Clone)]
 pub struct Ops {
     /// `/metrics`.
     pub scrape: Recipient<Scrape>,
     /// `/errors`.
     pub errors: Recipient<TakeErrors>,
+    /// The phase.
+    pub gate: Gate,
+    /// Who scrapes.
+    pub scrapes: Scrapes,
+    /// `/admin/…`.
+    pub admin: Admin,
     /// `/fault/…`, in test builds only.
     #[cfg(feature = "fault-injection")]
     pub faults: Recipient<crate::messages::supervisor::Fault>,
@@ -29,7 +42,10 @@ pub struct Ops {
 /// Prometheus text format 0.0.4.
 pub(super) async fn metrics(id: web::ReqData<RequestId>, ops: web::Data<Ops>) -> HttpResponse {
     match tokio::time::timeout(SCRAPE_WITHIN, ops.scrape.send(Scrape)).await {
-        Ok(Ok(Ok(text))) => HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text),
+        Ok(Ok(Ok(text))) => {
+            ops.scrapes.served(ops.gate.phase() == Phase::Draining && text.lines().any(|line| line == DRAINING));
+            HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
+        }
         _ => unavailable(&id),
     }
 }

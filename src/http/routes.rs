@@ -13,6 +13,7 @@ use actix_web::{
 };
 
 use super::{
+    admin,
     client::Clients,
     observe::{Observe, observe},
     ops, page, probes,
@@ -23,7 +24,7 @@ use crate::{
     telemetry::RequestId,
 };
 
-/// Longest request body in octets that is read. No route takes one.
+/// Longest request body in octets that is read. The one route that takes any needs two.
 const BODY_MAX: usize = 1024;
 
 /// What both listeners' apps need.
@@ -76,7 +77,8 @@ pub fn operator(
         config
             .app_data(web::Data::new(ports))
             .route("/metrics", read().to(ops::metrics))
-            .route("/errors", read().to(ops::errors));
+            .route("/errors", read().to(ops::errors))
+            .route("/admin/drain", web::to(admin::drain));
         serve_files(config, &page::OPERATOR_FILES);
     })
 }

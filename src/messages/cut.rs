@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering, fence},
     },
     task::Waker,
 };
@@ -23,6 +23,8 @@ struct Inner {
     reason: AtomicU8,
     /// Whether a letter was lost.
     lost: AtomicBool,
+    /// Whether the session has taken its last letter.
+    shut: AtomicBool,
     pump: AtomicWaker,
 }
 
@@ -55,6 +57,26 @@ impl Cut {
     pub fn take(&self) -> Option<Pulled> {
         let reason = EndReason::from_raw(self.0.reason.swap(0, Ordering::AcqRel))?;
         Some(Pulled { reason, lost: self.0.lost.swap(false, Ordering::AcqRel) })
+    }
+
+    /// As [`Cut::take`], if it was pulled for that reason.
+    #[must_use]
+    pub fn take_if(&self, reason: EndReason) -> Option<Pulled> {
+        if self.reason() == Some(reason) { self.take() } else { None }
+    }
+
+    /// From here on no letter counts as taken; those that do are in the mailbox, for the pump to see to. (The fences are
+    /// a pair: whoever posted either finds this said, or its letter is found by whoever looks after saying it.)
+    pub fn shut(&self) {
+        self.0.shut.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Whether a letter that was just posted came too late.
+    #[must_use]
+    pub fn is_shut(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.0.shut.load(Ordering::Acquire)
     }
 
     /// Has the pump look again, with nothing pulled.

@@ -261,6 +261,7 @@ impl Member {
     /// Sends a letter; a full mailbox is a cut (the letter is lost, so the session cannot go on as if nothing happened).
     pub fn post(&self, letter: ToSession) -> Posted {
         match self.port.try_send(letter) {
+            Ok(()) if self.cut.is_shut() => Posted::Gone,
             Ok(()) => Posted::Taken,
             Err(actix::prelude::SendError::Full(_)) => {
                 self.cut.pull_for_lost_letter();

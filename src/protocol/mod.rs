@@ -18,5 +18,5 @@ pub use frame::TextFrame;
 pub use ids::{PeerId, RoomName, RoomNameError, SessionId};
 pub use kinds::{FrameKind, SignalKind};
 pub use meta::Meta;
-pub use resume::{ResumeToken, Secret};
+pub use resume::{ResumeToken, Secret, same_octets};
 pub use server::http_error;

@@ -6,6 +6,17 @@ use uuid::Uuid;
 
 use super::SessionId;
 
+/// Whether both are the same, found out in a time that does not depend on where they differ, only on their length:
+/// answers must not tell a guesser how many octets were right.
+///
+/// The `subtle` crate is in nobody's dependencies here, and would be one more for these lines. Every octet is looked
+/// at, and `black_box` hides the intermediate results, so that the optimiser has no reason to leave early.
+#[must_use]
+pub fn same_octets(one: &[u8], other: &[u8]) -> bool {
+    let pairs = one.iter().zip(other);
+    one.len() == other.len() && pairs.fold(0, |difference, (a, b)| black_box(difference | (a ^ b))) == 0
+}
+
 /// 128 random bits that only the server and one client know. `==` is [`Secret::matches`].
 #[derive(Clone, Copy)]
 pub struct Secret([u8; 16]);
@@ -26,15 +37,10 @@ impl Secret {
         Self(octets)
     }
 
-    /// Whether both are the same, found out in a time that does not depend on where they differ: answers must not tell
-    /// a guesser how many octets were right.
-    ///
-    /// The `subtle` crate is in nobody's dependencies here, and would be one more for these lines. Every octet is looked
-    /// at, and `black_box` hides the intermediate results, so that the optimiser has no reason to leave early.
+    /// Whether both are the same, by [`same_octets`].
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
-        let pairs = self.0.iter().zip(&other.0);
-        pairs.fold(0, |difference, (a, b)| black_box(difference | (a ^ b))) == 0
+        same_octets(&self.0, &other.0)
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -78,12 +78,18 @@ where
         let this = &mut *self;
         loop {
             this.link.cut.register(cx.waker());
+            // A drain loses nothing that was accepted: what its sender takes for delivered is in the mailbox, and is
+            // written before the last words.
+            let last_call = this.link.cut.take_if(EndReason::ServerDraining);
+            if last_call.is_some() {
+                this.link.cut.shut();
+            }
             this.run_actor(cx);
             if this.link.handover.borrow().is_some() {
                 this.hand_over();
                 return Poll::Ready(());
             }
-            match this.link.cut.take() {
+            match this.link.cut.take().or(last_call) {
                 Some(pulled) => {
                     if let Next::Over = this.settle(pulled) {
                         return Poll::Ready(());

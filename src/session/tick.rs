@@ -3,6 +3,10 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -149,34 +153,48 @@ fn ping(link: &Link) {
     link.flush();
 }
 
-/// An arbiter's part in a drain.
-#[derive(Debug, Clone, Copy)]
+/// How the clients' departures are spread. All arbiters take places from one count, so that the spread is even however
+/// the connections are distributed over them. Cloning shares it.
+#[derive(Debug, Clone)]
 pub struct Share {
-    /// The connections' ends are spread over this.
-    pub over: Duration,
-    /// Which of the arbiters this is, from 0.
-    pub arbiter: u32,
-    /// How many there are: their connections take places by turns.
-    pub arbiters: u32,
-    /// How many connections there are in all.
-    pub connections: u32,
+    over: Duration,
+    connections: u32,
+    next: Arc<AtomicU32>,
+}
+
+impl Share {
+    /// So many connections over that time.
+    #[must_use]
+    pub fn new(over: Duration, connections: usize) -> Self {
+        let connections = u32::try_from(connections).unwrap_or(u32::MAX).max(1);
+        Self { over, connections, next: Arc::default() }
+    }
+
+    /// The next place. No later than the last one, should there be more to place than were counted.
+    fn take(&self) -> Duration {
+        let place = self.next.fetch_add(1, Ordering::Relaxed);
+        self.over.mul_f64((f64::from(place) / f64::from(self.connections)).min(1.0))
+    }
 }
 
 /// Tells every session of this arbiter that the server goes, each with its place in the server's spread.
-pub fn drain(share: Share) {
+pub fn drain(share: &Share) {
     DRAINING.set(true);
     NOTICE.with(|notice| notice.notify_one());
     let links = LINKS.with_borrow(Clone::clone);
     let now = Instant::now();
-    for (at, link) in (0_u32..).zip(&links) {
-        let place = at.saturating_mul(share.arbiters).saturating_add(share.arbiter);
-        let after = share.over.mul_f64((f64::from(place) / f64::from(share.connections.max(1))).min(1.0));
+    for link in links {
+        // One that is away has nobody to tell, and needs no place among those who come back.
+        let after = if link.attached() { share.take() } else { share.over };
         link.deadline.set(Some((now + after, EndReason::ServerDraining)));
-        if let Some(member) = link.member.get() {
-            let close_after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-            // Full: it is cut already. Gone: it has ended.
-            let _ = member.post(ToSession::Drain(Drain { close_after_ms }));
-        }
+        let Some(member) = link.member.get() else {
+            // Its actor has not started, and would set a deadline of its own.
+            link.cut.pull(EndReason::ServerDraining);
+            continue;
+        };
+        let close_after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        // Full: it is cut already. Gone: it has ended.
+        let _ = member.post(ToSession::Drain(Drain { close_after_ms }));
     }
 }
 
@@ -241,6 +259,14 @@ mod tests {
         assert_eq!(beat.next(true, at(start, 59), HEARTBEAT, false), Due::Nothing);
         assert_eq!(beat.next(false, at(start, 60), HEARTBEAT, false), Due::Nothing);
         assert_eq!(beat.next(false, at(start, 89), HEARTBEAT, false), Due::Ping);
+    }
+
+    #[test]
+    fn departures_are_spread_evenly_whoever_asks_for_the_next_place() {
+        let share = Share::new(Duration::from_secs(20), 4);
+        let twin = share.clone();
+        let places = [share.take(), twin.take(), twin.take(), share.take(), twin.take(), share.take()];
+        assert_eq!(places.map(|place| place.as_secs()), [0, 5, 10, 15, 20, 20]);
     }
 
     #[test]

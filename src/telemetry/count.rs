@@ -48,6 +48,7 @@ pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Ta
         | Event::ServerStopped { .. }
         | Event::ConfigWarning { .. }
         | Event::DrainFinished { .. }
+        | Event::ScrapeAwaited { .. }
         | Event::ShutdownRecordFailed { .. }
         | Event::PreviousShutdown { .. }
         | Event::FrameRefused { .. }

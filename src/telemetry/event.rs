@@ -97,7 +97,7 @@ events! {
     }
     /// The last line of an orderly end.
     ServerStopped = "server_stopped", Info, "server stopped" {
-        /// From the signal to here.
+        /// Since it was asked to go.
         took["took_ms"]: Duration,
     }
     /// The configuration is usable, but asks for something that this machine or release cannot give.
@@ -105,8 +105,12 @@ events! {
         /// The key, what was asked, what there is.
         what: &'a str,
     }
-    /// A signal asked the server to end.
+    /// A signal or the operator asked the server to end.
     DrainStarted = "drain_started", Info, "drain started" {
+        /// Only `request` is known, and only where one asked.
+        ids: Ids<'a>,
+        /// The signal's name, or the route.
+        by: &'a str,
         /// Open connections.
         connections: usize,
         /// The time over which they are closed.
@@ -114,10 +118,15 @@ events! {
     }
     /// All connections are closed, or the deadline has come. A warning when some had to be cut.
     DrainFinished = "drain_finished", Info, "drain finished" {
-        /// Since the signal.
+        /// Since it was asked for.
         took["took_ms"]: Duration,
         /// Connections that were still open.
         stragglers: usize,
+    }
+    /// Nobody is connected any more; the end waits for one scrape to tell Prometheus of it.
+    ScrapeAwaited = "scrape_awaited", Info, "waiting for a scrape" {
+        /// No longer than this.
+        most["most_ms"]: Duration,
     }
     /// How long the shutdown took could not be kept for the next start.
     ShutdownRecordFailed = "shutdown_record_failed", Warning, "shutdown record not written" {

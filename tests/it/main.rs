@@ -2,6 +2,7 @@
 //! they are told with.
 #![expect(clippy::float_cmp, reason = "metrics are floats, and counts are whole")]
 mod abuse;
+mod admin;
 mod architecture;
 mod capacity;
 mod configuration;

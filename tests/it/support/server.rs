@@ -187,6 +187,8 @@ impl TestServer {
             .set("server.workers", 2)
             .set("server.ready_delay_ms", 0)
             .set("ops.port", 0)
+            // Tests scrape as they like, and end their servers when they like.
+            .set("ops.scrape_wait_ms", 0)
             .set("log.level", "debug")
             .state(&state)
     }
