@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, Python, Node, and the tests'
-# npm packages.
+# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, Python, Node, iproute2, and
+# the tests' npm packages.
 # What is already there is left alone. Needs root or sudo only when a Debian package is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,6 +23,9 @@ missing_packages() {
     # Without it `python3 -m venv` makes nothing.
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     has openssl || echo openssl
+    # Networks of the tests' own, to take a peer's away.
+    has ip || echo iproute2
+    { has unshare && has nsenter; } || echo util-linux
     has shellcheck || echo shellcheck
     has docker-compose || echo docker-compose
     has node || echo nodejs

@@ -8,6 +8,7 @@ mod capacity;
 mod configuration;
 mod counts;
 mod crowd;
+mod endings;
 mod fixtures;
 mod frames;
 mod handshake;

@@ -29,9 +29,14 @@ pub(super) const SERIES: &[Series] = &[
     Series::gauge("switchboard_ready", "1 while /readyz answers 200, else 0.", &[], |s, out| {
         out.count(&[], s.totals.ready.unwrap_or(false).into());
     }),
-    Series::gauge("switchboard_draining", "1 from the moment on at which the server is told to go, else 0.", &[], |s, out| {
-        out.count(&[], s.totals.draining.unwrap_or(false).into());
-    }),
+    Series::gauge(
+        "switchboard_draining",
+        "1 from the moment on at which the server is told to go, else 0.",
+        &[],
+        |s, out| {
+            out.count(&[], s.totals.draining.unwrap_or(false).into());
+        },
+    ),
     Series::gauge(
         "switchboard_last_shutdown_duration_seconds",
         "How long the previous run took to shut down; absent if it left no word.",

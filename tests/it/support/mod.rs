@@ -3,6 +3,7 @@ mod drain;
 pub(crate) mod http;
 mod metrics;
 mod peer;
+pub(crate) mod ports;
 mod server;
 mod wait;
 pub(crate) mod wire;

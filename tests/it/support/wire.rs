@@ -219,7 +219,8 @@ impl Handshake {
         (response, stream)
     }
 
-    fn octets(&self) -> Vec<u8> {
+    /// What is sent.
+    pub(crate) fn octets(&self) -> Vec<u8> {
         let headers: String = self.headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
         let head = format!("{}\r\n{headers}\r\n", self.request_line);
         [head.into_bytes(), self.then.clone()].concat()
