@@ -8,6 +8,7 @@ mod capacity;
 mod configuration;
 mod counts;
 mod crowd;
+mod deploy;
 mod endings;
 mod fixtures;
 mod frames;

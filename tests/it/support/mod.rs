@@ -5,6 +5,7 @@ mod metrics;
 mod peer;
 pub(crate) mod ports;
 mod server;
+pub(crate) mod swarm;
 mod wait;
 pub(crate) mod wire;
 
