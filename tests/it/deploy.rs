@@ -135,7 +135,9 @@ fn hear(frame: &Value, number: usize, story: &mut Story, shared: &Shared) -> boo
 fn drill(server: &TestServer) -> Vec<Story> {
     swarm::on_one_thread(async {
         let room = |number: usize| format!("room-{}", number / PEERS_PER_ROOM);
-        let crowd = swarm::crowd(server.public, PEERS, room, &json!({})).await;
+        // To a session that can be resumed letters go another way.
+        let manner = |number: usize| json!({"resumable": number % 2 == 0});
+        let crowd = swarm::crowd(server.public, PEERS, room, manner).await;
         let ids = crowd.iter().map(|(client, _)| client.id.clone()).collect();
         let closing = RefCell::new(vec![None; PEERS]);
         let shared = Rc::new(Shared { ids, closing, begun: Cell::new(None) });

@@ -5,6 +5,7 @@ mod abuse;
 mod admin;
 mod architecture;
 mod capacity;
+mod comeback;
 mod configuration;
 mod counts;
 mod crowd;

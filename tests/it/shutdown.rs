@@ -235,3 +235,45 @@ fn a_second_signal_does_not_hurt() {
     }
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
 }
+
+/// The places that these are told, in milliseconds, sorted.
+#[track_caller]
+fn places(peers: &mut [TestPeer]) -> Vec<u64> {
+    let place = |peer: &mut TestPeer| peer.hear_at_last("bye")["retryAfterMs"].as_u64().expect("retryAfterMs");
+    let mut places: Vec<_> = peers.iter_mut().map(place).collect();
+    places.sort_unstable();
+    places
+}
+
+#[test]
+fn peers_who_are_all_on_one_thread_are_spread_over_all_of_the_time() {
+    let server = draining().set("server.workers", 4).set("limits.peers_per_room", 20).start();
+    // The handshake that names the room brings them to that room's thread.
+    let handshake = Handshake::new().request_line("GET /ws?room=blue HTTP/1.1");
+    let join = |_| {
+        let mut peer = TestPeer::open(http::dial(server.public), &handshake);
+        peer.hear("welcome");
+        peer.join("blue");
+        peer
+    };
+    let mut peers: Vec<_> = (0..20).map(join).collect();
+    server.terminate();
+    let even: Vec<u64> = (0..20).map(|nth| nth * 100).collect();
+    assert_eq!(places(&mut peers), even);
+}
+
+#[test]
+fn those_who_are_away_take_no_place_among_those_who_come_back() {
+    let server = draining().start();
+    for _ in 0..10 {
+        let mut away = server.connect();
+        away.join_saying(&json!({"type": "join", "room": "red", "resumable": true}));
+        away.hear_nothing();
+        away.abort();
+    }
+    server.wait_for_metric("switchboard_parked_sessions", 10.0);
+    let mut peers = server.join_all("blue", 10);
+    server.terminate();
+    let even: Vec<u64> = (0..10).map(|nth| nth * 200).collect();
+    assert_eq!(places(&mut peers), even);
+}

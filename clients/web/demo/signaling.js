@@ -6,9 +6,11 @@
 
 const SUBPROTOCOL = 'switchboard.v1';
 
-// Reconnection: exponential back-off with full jitter, so that ten thousand clients of a server that came back do not
-// all knock in the same second. A stay shorter than STABLE_MS does not reset the exponent.
+// Reconnection: exponential back-off with full jitter ("Coming back" in docs/protocol.md). A connection that ended
+// without a word may be that of a server that died with ten thousand others: they must not all knock in the same second.
+// A stay shorter than STABLE_MS does not reset the exponent.
 const BACKOFF_FIRST_MS = 500;
+const BACKOFF_FIRST_WORDLESS_MS = 4_000;
 const BACKOFF_MAX_MS = 30_000;
 const STABLE_MS = 5_000;
 
@@ -129,14 +131,15 @@ export class Signaling extends EventTarget {
     this.#drop();
     if (bye?.action === 'disconnect' || isFinal(code)) this.#end({ reason: bye?.reason ?? `code_${code}` });
     // A handshake that failed shows no status to a page: over capacity and out of reach look the same.
-    else this.#scheduleRetry({ reason: opened ? bye?.reason ?? 'disconnected' : 'unreachable' });
+    else this.#scheduleRetry({ reason: opened ? bye?.reason ?? 'disconnected' : 'unreachable' }, !bye && code === 1006);
   }
 
-  #scheduleRetry(why) {
+  #scheduleRetry(why, wordless = false) {
     const now = performance.now();
     if (this.#joinedAt && now - this.#joinedAt > STABLE_MS) this.#attempt = 0;
     this.#joinedAt = 0;
-    const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#attempt);
+    const first = wordless ? BACKOFF_FIRST_WORDLESS_MS : BACKOFF_FIRST_MS;
+    const ceiling = Math.min(BACKOFF_MAX_MS, first * 2 ** this.#attempt);
     const delayMs = Math.max(0, this.#comeBackAt - now) + Math.random() * ceiling;
     this.#attempt += 1;
     this.#retry = setTimeout(() => this.#connect(), delayMs);

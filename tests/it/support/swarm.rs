@@ -1,6 +1,6 @@
 //! Thousands of clients on one thread: tasks instead of threads, so that the crowd is as large on a small machine.
 
-use std::{future::Future, net::SocketAddr};
+use std::{future::Future, net::SocketAddr, time::Duration};
 
 use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::{Value, json};
@@ -90,22 +90,28 @@ impl Client {
     }
 }
 
-/// So many clients, each joined to the room that `room` says for its number; in order of their numbers.
+/// So many clients, each joined to the room that `room` says for its number, with the fields that `more` says; in order of
+/// their numbers.
 pub(crate) async fn crowd(
     to: SocketAddr,
     count: usize,
     room: impl Fn(usize) -> String,
-    more: &Value,
+    more: impl Fn(usize) -> Value,
 ) -> Vec<(Client, Value)> {
-    let room = &room;
+    let (room, more) = (&room, &more);
     let opening = (0..count).map(|number| async move {
         let mut client = Client::connect(to).await.unwrap_or_else(|e| panic!("client {number} cannot connect: {e}"));
-        match client.join(&room(number), more).await {
+        match client.join(&room(number), &more(number)).await {
             Came::Frame(joined) if joined["type"] == "joined" => (client, joined),
             other => panic!("client {number} cannot join: {other:?}"),
         }
     });
     stream::iter(opening).buffered(OPENING).collect().await
+}
+
+/// Time that passes in the play: a client's own wait, a server that stays away. Not for waiting until something is so.
+pub(crate) async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 /// Runs clients on this thread; they may share what they know without locks.
