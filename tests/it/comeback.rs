@@ -16,8 +16,8 @@ use crate::support::{
 const PEERS: usize = 500;
 const PEERS_PER_ROOM: usize = 10;
 /// The rule of "Coming back": the ceiling of the first wait after a connection that ended without a word, and of any.
-const FIRST: Duration = Duration::from_millis(4000);
-const MOST: Duration = Duration::from_millis(30_000);
+const FIRST: Duration = Duration::from_secs(4);
+const MOST: Duration = Duration::from_secs(30);
 /// All are back within this, once there is a server again. (Whoever failed just before that waits no longer than `MOST`.)
 const BACK_WITHIN: Duration = Duration::from_secs(30);
 /// Most of them that may come within any one second, in a hundred. Were their waits not spread, all of them would.
@@ -53,7 +53,7 @@ fn room(number: usize) -> String {
 
 /// Every other one can be resumed, and will find that the new server knows nothing of it.
 fn manner(number: usize) -> Value {
-    json!({"resumable": number % 2 == 0})
+    json!({"resumable": number.is_multiple_of(2)})
 }
 
 /// Hears the end of its connection and comes back.

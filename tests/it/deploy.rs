@@ -93,7 +93,8 @@ fn next_due(closing: Option<Instant>) -> Instant {
     let now = Instant::now();
     match closing {
         Some(closing) if now + AROUND > closing && now < closing + AROUND => now + HURRIED,
-        Some(closing) if now < closing => (now + PERIOD).min(closing - AROUND),
+        // No later than when the hurry begins.
+        Some(closing) if now < closing => now + PERIOD.min(closing.duration_since(now + AROUND)),
         _ => now + PERIOD,
     }
 }
@@ -136,7 +137,7 @@ fn drill(server: &TestServer) -> Vec<Story> {
     swarm::on_one_thread(async {
         let room = |number: usize| format!("room-{}", number / PEERS_PER_ROOM);
         // To a session that can be resumed letters go another way.
-        let manner = |number: usize| json!({"resumable": number % 2 == 0});
+        let manner = |number: usize| json!({"resumable": number.is_multiple_of(2)});
         let crowd = swarm::crowd(server.public, PEERS, room, manner).await;
         let ids = crowd.iter().map(|(client, _)| client.id.clone()).collect();
         let closing = RefCell::new(vec![None; PEERS]);
