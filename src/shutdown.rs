@@ -7,6 +7,7 @@ use std::{
 };
 
 use actix_rt::{ArbiterHandle, signal::unix};
+use tokio::sync::oneshot;
 
 use crate::{
     http::{
@@ -89,17 +90,38 @@ pub async fn drain(gate: &Gate, call: &Call, arbiters: &[ArbiterHandle], plan: P
         () = signals.hurry() => {}
     }
     let stragglers = gate.connections();
-    if stragglers > 0 {
-        for arbiter in arbiters {
-            arbiter.spawn_fn(tick::end_all);
-        }
-        empty_by(gate, Instant::now() + LAST_CALL).await;
+    // Those who are away have no connection to wait for, and leave as everybody does.
+    for arbiter in arbiters {
+        arbiter.spawn_fn(tick::end_all);
     }
+    let last = Instant::now() + LAST_CALL;
+    empty_by(gate, last).await;
+    // An arbiter that does not answer has a watch that ends it.
+    let _ = tokio::time::timeout_at(last.into(), all_over(arbiters)).await;
     telemetry::emit(&Event::DrainFinished { took: call.at.elapsed(), stragglers });
 }
 
 async fn empty_by(gate: &Gate, deadline: Instant) {
     while gate.connections() > 0 && Instant::now() < deadline {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Waits until no arbiter has a session any more, with or without a connection.
+async fn all_over(arbiters: &[ArbiterHandle]) {
+    loop {
+        let counts = arbiters.iter().map(|arbiter| {
+            let (answer, answered) = oneshot::channel();
+            // A dropped sender is an arbiter that has ended, and its sessions with it.
+            arbiter.spawn_fn(move || {
+                let _ = answer.send(tick::sessions());
+            });
+            answered
+        });
+        let counts = futures_util::future::join_all(counts).await;
+        if counts.into_iter().all(|count| count.unwrap_or(0) == 0) {
+            return;
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -198,7 +198,13 @@ pub fn drain(share: &Share) {
     }
 }
 
-/// Ends every connection of this arbiter now: the drain's deadline has come.
+/// Sessions of this arbiter, those included that have no connection.
+#[must_use]
+pub fn sessions() -> usize {
+    LINKS.with_borrow(Vec::len)
+}
+
+/// Ends every session of this arbiter now: the drain's deadline has come, or nobody has a connection any more.
 pub fn end_all() {
     LINKS.with_borrow(|links| {
         for link in links {

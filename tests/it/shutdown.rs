@@ -277,3 +277,28 @@ fn those_who_are_away_take_no_place_among_those_who_come_back() {
     let even: Vec<u64> = (0..10).map(|nth| nth * 200).collect();
     assert_eq!(places(&mut peers), even);
 }
+
+#[test]
+fn who_is_away_when_the_server_goes_leaves_once_and_holds_nobody_up() {
+    let mut server = TestServer::set("server.drain_ms", 60_000).set("server.drain_deadline_ms", 90_000).start();
+    let mut ids = Vec::new();
+    for room in ["blue", "red", "green"] {
+        let mut away = server.connect();
+        away.join_saying(&json!({"type": "join", "room": room, "resumable": true}));
+        away.hear_nothing();
+        ids.push(away.id.clone());
+        away.abort();
+    }
+    server.wait_for_metric("switchboard_parked_sessions", 3.0);
+    server.terminate();
+    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    server.wait_for_log("the last line", |line| line.event() == "server_stopped");
+    for event in ["peer_left", "connection_closed"] {
+        let reason = if event == "peer_left" { "server_draining" } else { "disconnected" };
+        for id in &ids {
+            let lines = server.log().lines_where(event);
+            let lines: Vec<_> = lines.iter().filter(|line| line.says("peer_id", id)).collect();
+            assert!(lines.len() == 1 && lines[0].says("reason", reason), "{event}: {lines:#?}");
+        }
+    }
+}
