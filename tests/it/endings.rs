@@ -99,16 +99,19 @@ impl Stage {
             assert_eq!(heard.last().expect("one")["reason"], left, "{heard:?}");
         }
         self.counted(told.closed, left);
-        self.logged(who, "connection_closed", told.closed);
-        self.logged(who, "peer_left", left);
-        let parked = self.server.log().lines_where("session_parked");
-        assert_eq!(parked.len(), usize::from(parks), "{parked:#?}");
         // The room holds three.
         let newcomer = self.server.join(ROOM);
         for witness in &mut self.witnesses {
             witness.hear_joined(&newcomer.id);
             witness.hear_nothing();
         }
+        // What is logged before this line is there when it is.
+        self.server
+            .wait_for_log("the newcomer", |line| line.event() == "peer_joined" && line.says("peer_id", &newcomer.id));
+        self.logged(who, "connection_closed", told.closed);
+        self.logged(who, "peer_left", left);
+        let parked = self.server.log().lines_where("session_parked");
+        assert_eq!(parked.len(), usize::from(parks), "{parked:#?}");
     }
 
     /// Waits for the truth in the metrics: nothing is counted twice, nothing is left over.

@@ -89,6 +89,15 @@ impl LogDrain {
         self.written.1.notify_all_after(&self.written.0, |w| w.tap = tap);
     }
 
+    /// Waits until all that the child wrote has been read, once it has ended. Not while reading is held up.
+    #[track_caller]
+    pub(crate) fn settle(&self) {
+        let (written, changed) = &*self.written;
+        let unread = |w: &mut Written| w.tap == Tap::Open && !w.ended;
+        let waited = changed.wait_timeout_while(written.lock().unwrap(), PATIENCE, unread).unwrap().1;
+        assert!(!waited.timed_out(), "the log of a process that is gone has no end");
+    }
+
     /// All lines so far.
     pub(crate) fn lines(&self) -> Vec<Line> {
         self.written.0.lock().unwrap().lines.clone()

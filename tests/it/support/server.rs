@@ -307,12 +307,14 @@ impl TestServer {
         assert!(status.success(), "kill -s {name} {pid}: {status}");
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended by itself, and its whole log is there.
     #[track_caller]
     pub(crate) fn wait_exit(&mut self, patience: Duration) -> ExitStatus {
-        eventually_within(patience, "the server ends", || {
+        let status = eventually_within(patience, "the server ends", || {
             self.child.try_wait().unwrap().ok_or_else(|| "it runs".to_owned())
-        })
+        });
+        self.log.settle();
+        status
     }
 
     /// A panic in it is no complaint: the test causes it.
