@@ -101,9 +101,10 @@ impl Session {
         self.link.cut.reason().is_some()
     }
 
-    /// How long the session may stay as it is. A drain's deadline is never moved.
+    /// How long the session may stay as it is. A drain's deadline is never moved, not even before the session has read of
+    /// it: what is handled until then would take it away, and nobody would close the connection.
     pub(super) fn due(&self, after: Option<(Duration, EndReason)>) {
-        if !self.rules.draining() {
+        if self.link.deadline.get().is_none_or(|(_, why)| why != EndReason::ServerDraining) {
             self.link.deadline.set(after.map(|(after, why)| (Instant::now() + after, why)));
         }
     }

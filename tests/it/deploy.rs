@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -227,4 +228,60 @@ fn two_thousand_talking_peers_lose_nothing_and_come_back_spread_out() {
         let draining = lines.iter().filter(|line| line.says("reason", "server_draining")).count();
         assert_eq!((lines.len(), draining), (PEERS, PEERS), "{event}");
     }
+}
+
+/// Comes and goes until the server goes; says whether it was told so, once it had been welcomed.
+async fn knock(number: usize, to: SocketAddr) -> bool {
+    // A handshake that is refused says so by its status.
+    while let Ok(mut client) = Client::connect(to).await {
+        let mut came = client.join(&format!("room-{}", number / PEERS_PER_ROOM), &json!({})).await;
+        if matches!(&came, Came::Frame(frame) if frame["type"] == "joined") {
+            // By turns it hangs up without a word, and stays for a frame or two.
+            if number.is_multiple_of(3) {
+                came = client.next().await;
+            } else {
+                continue;
+            }
+        }
+        while let Came::Frame(frame) = &came {
+            let draining = frame["code"] == "server_draining" || frame["reason"] == "server_draining";
+            if !draining && frame["type"] != "peer_left" && frame["type"] != "peer_joined" {
+                return false;
+            }
+            came = client.next().await;
+        }
+        client.see_off().await;
+        return matches!(came, Came::Close(1012));
+    }
+    true
+}
+
+#[test]
+fn who_comes_while_the_server_is_told_to_go_is_told_so_and_left_hanging_by_nobody() {
+    const CROWD: usize = 200;
+    let mut server = TestServer::set("server.drain_ms", 500)
+        .set("server.drain_deadline_ms", 5000)
+        .set("server.workers", 4)
+        .set("limits.peers_per_room", 100)
+        .set("limits.meta_bytes", 1000)
+        .set("log.level", "info")
+        .start();
+    let told = swarm::on_one_thread(async {
+        let to = server.public;
+        let knocking: Vec<_> = (0..CROWD).map(|number| tokio::task::spawn_local(knock(number, to))).collect();
+        swarm::pass(Duration::from_millis(700)).await;
+        server.terminate();
+        let mut told = 0;
+        for one in knocking {
+            told += usize::from(one.await.expect("a client that did not panic"));
+        }
+        told
+    });
+    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(told, CROWD);
+    let finished = server.wait_for_log("how it went", |line| line.event() == "drain_finished");
+    assert_eq!(finished.json["stragglers"], 0, "{}", finished.text);
+    let count = |event| server.log().lines_where(event).len();
+    assert_eq!(count("connection_opened"), count("connection_closed"));
+    assert_eq!(count("peer_joined"), count("peer_left"));
 }
