@@ -203,8 +203,9 @@ fn check_spread(stories: &[Story]) {
     let closed = tenths(stories.iter().map(|story| story.closed.expect("a close frame")));
     println!("of {PEERS}, in each tenth of {DRAIN:?}: told to be closed {told:?}, closed {closed:?}");
     let fair = PEERS / 10;
-    assert!(told.iter().all(|count| count.abs_diff(fair) < fair / 2), "told in each tenth of the time: {told:?}");
-    assert!(closed.iter().all(|count| *count < 2 * fair), "closed in each tenth of the time: {closed:?}");
+    assert!(told.iter().all(|count| count.abs_diff(fair) <= fair / 10), "told in each tenth of the time: {told:?}");
+    // When they hear of it is also a matter of how busy this machine is with other tests: all these clients are one thread.
+    assert!(closed.iter().all(|count| *count < 4 * fair), "closed in each tenth of the time: {closed:?}");
     assert!(stories.iter().all(|story| story.code == Some(1012)), "not everybody was closed with 1012");
 }
 
