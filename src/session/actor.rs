@@ -101,12 +101,9 @@ impl Session {
         self.link.cut.reason().is_some()
     }
 
-    /// How long the session may stay as it is. A drain's deadline is never moved, not even before the session has read of
-    /// it: what is handled until then would take it away, and nobody would close the connection.
+    /// How long the session may stay as it is.
     pub(super) fn due(&self, after: Option<(Duration, EndReason)>) {
-        if self.link.deadline.get().is_none_or(|(_, why)| why != EndReason::ServerDraining) {
-            self.link.deadline.set(after.map(|(after, why)| (Instant::now() + after, why)));
-        }
+        self.link.end_at(after.map(|(after, why)| (Instant::now() + after, why)));
     }
 
     pub(super) fn watch(&self, kind: FrameKind, took: Duration) {

@@ -110,10 +110,8 @@ impl Session {
     pub(super) fn join_refused(&mut self, NoSeat { stay, re, refused }: &NoSeat) {
         let Unseated::Outside { leave } = self.rules.join_refused(*stay) else { return };
         // The time to join goes on: a client that only ever fails does not stay for ever.
-        if let Some(pending) = self.pending.take()
-            && !self.rules.draining()
-        {
-            self.link.deadline.set(pending.deadline);
+        if let Some(pending) = self.pending.take() {
+            self.link.end_at(pending.deadline);
         }
         let message = match refused.code {
             ErrorCode::RoomFull => "the room holds as many peers as it may",

@@ -219,6 +219,14 @@ impl Link {
         }
     }
 
+    /// When the session ends by itself, if nothing changes. A drain's deadline is never moved, not even before the session
+    /// has read of it: what is handled until then would take it away, and nobody would close the connection.
+    pub(super) fn end_at(&self, deadline: Option<(Instant, EndReason)>) {
+        if self.deadline.get().is_none_or(|(_, why)| why != EndReason::ServerDraining) {
+            self.deadline.set(deadline);
+        }
+    }
+
     /// Octets came in: the client lives.
     pub(super) fn heard(&self) {
         self.heard.set(true);

@@ -30,10 +30,7 @@ pub(super) fn parks(link: &Link, reason: EndReason) -> bool {
 pub(super) fn park(link: &Link, reason: EndReason) {
     let Some(wire) = link.detach(reason) else { return };
     farewell::close(wire, reason, ByeAction::Resume);
-    // A drain's deadline stays.
-    if link.deadline.get().is_none_or(|(_, why)| why != EndReason::ServerDraining) {
-        link.deadline.set(Some((Instant::now() + link.setup.resume_window, EndReason::ResumeExpired)));
-    }
+    link.end_at(Some((Instant::now() + link.setup.resume_window, EndReason::ResumeExpired)));
     tell_room(link, |peer| ToRoom::Away { peer, until_ms: epoch_ms(SystemTime::now() + link.setup.resume_window) });
     link.with_ids(|ids| telemetry::emit(&Event::SessionParked { ids, window: link.setup.resume_window }));
 }

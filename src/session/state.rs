@@ -227,12 +227,6 @@ impl Rules {
         self.draining = true;
     }
 
-    /// Whether the server goes away: the session's deadline is then the drain's, and stays so.
-    #[must_use]
-    pub fn draining(&self) -> bool {
-        self.draining
-    }
-
     /// Whether the supervisor may hold a seat for this session.
     #[must_use]
     pub fn may_be_seated(&self) -> bool {
