@@ -46,7 +46,8 @@ install_suite() {
 # In a target directory of its own: an echo must not be found where the server is looked for.
 cargo build --locked --features echo --target-dir "$home/build"
 
-# Large limits for the large messages of cases 9; no heartbeat in between.
+# Large limits for the large messages of cases 9, and for the pace at which the suite sends thousands of them; no heartbeat
+# in between.
 run="$home/run"
 rm -rf "$run" "$home/report"
 mkdir -p "$run"
@@ -54,6 +55,7 @@ env -i PATH="$PATH" \
     SWITCHBOARD__SERVER__HOST=127.0.0.1 SWITCHBOARD__SERVER__PORT=0 SWITCHBOARD__OPS__PORT=0 \
     SWITCHBOARD__LIMITS__FRAME_BYTES=16777216 SWITCHBOARD__LIMITS__FRAGMENTS=1000000 \
     SWITCHBOARD__LIMITS__QUEUE_BYTES=268435456 SWITCHBOARD__LIMITS__QUEUE_FRAMES=1000000 \
+    SWITCHBOARD__LIMITS__FRAME_RATE=1000000 SWITCHBOARD__LIMITS__FRAME_BURST=1000000 \
     SWITCHBOARD__HEARTBEAT__INTERVAL_MS=3600000 SWITCHBOARD__HEARTBEAT__CONNECTION_TIMEOUT_MS=7200000 \
     SWITCHBOARD__STATE__DIR="$run" \
     "$home/build/debug/switchboard" >"$run/server.log" 2>&1 &
