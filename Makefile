@@ -9,7 +9,7 @@ IMAGE ?= switchboard
 REVISION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test compare autobahn soak up down docker-build clean
+.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test compare autobahn fuzz soak up down docker-build clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ compare: ## Measure beside other signaling servers, about an hour; writes docs/p
 autobahn: ## Autobahn|Testsuite against an echo over the session's own code; installs itself, needs Python 2.7
 	scripts/autobahn.sh
 
+fuzz: ## Fuzz the frame decoder, the envelope and the rules, each for FUZZ_SECONDS (60); installs cargo-fuzz
+	scripts/fuzz.sh
+
 soak: ## Peers that join, talk, stall, die and resume through a bad network; SOAK_SECONDS (600), SOAK_PEERS, SOAK_SEED
 	SOAK_SECONDS="$(SOAK_SECONDS)" cargo test --release --locked --test soak -- --nocapture
 
@@ -65,4 +68,4 @@ docker-build: ## Build the container image
 
 clean: ## Remove what was built and installed here
 	cargo clean
-	rm -rf tests/e2e/node_modules tests/monitoring/dashboards/node_modules tools/compare/node_modules
+	rm -rf fuzz/target fuzz/corpus tests/e2e/node_modules tests/monitoring/dashboards/node_modules tools/compare/node_modules

@@ -8,6 +8,9 @@
 mod actor;
 #[cfg(feature = "fault-injection")]
 mod faults;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod history;
 pub mod state;
 
 pub use actor::Room;

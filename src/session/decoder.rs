@@ -70,14 +70,15 @@ impl Decoder {
     }
 
     /// Takes a slice of a shared buffer, which begins with all that was [`unread`](Self::unread).
-    pub(super) fn replace(&mut self, octets: BytesMut) {
+    pub fn replace(&mut self, octets: BytesMut) {
         self.rest = octets;
         self.own = false;
     }
 
     /// Where to read the rest of a long partial frame to, and how much is missing: a frame that comes in small pieces is
     /// not moved at each of them. `None` where it is short, or where there is a whole one.
-    pub(super) fn partial(&mut self) -> Option<(&mut BytesMut, usize)> {
+    #[must_use]
+    pub fn partial(&mut self) -> Option<(&mut BytesMut, usize)> {
         (self.missing > 0 && self.rest.len() > MOVED).then_some((&mut self.rest, self.missing))
     }
 

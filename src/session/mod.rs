@@ -34,6 +34,9 @@ pub mod echo;
 mod farewell;
 mod fragments;
 mod guard;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod history;
 mod inbound;
 pub mod ledger;
 mod letters;

@@ -11,6 +11,9 @@ mod faults;
 mod news;
 mod occupancy;
 mod origins;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod simulation;
 pub mod state;
 
 pub use actor::{SpawnRoom, Supervisor};
@@ -20,5 +23,3 @@ pub use origins::Shares;
 mod properties;
 #[cfg(test)]
 mod scenarios;
-#[cfg(test)]
-mod simulation;

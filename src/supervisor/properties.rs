@@ -236,8 +236,14 @@ impl World {
     }
 }
 
+fn config() -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    // More by PROPTEST_CASES.
+    ProptestConfig { cases: config.cases.max(20_000), ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn seats_rooms_and_counts_equal_a_naive_recount(steps in prop::collection::vec(step(), 0..40)) {

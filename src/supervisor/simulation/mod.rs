@@ -1,15 +1,16 @@
 //! Supervisor, rooms and sessions together: the real rules with mailboxes in between that are emptied in random order,
 //! rooms that die, and clients that come, leave and hang up at any moment.
+//!
+//! Played by the property tests, and by the fuzz target `seats`: hence the feature `fuzzing`.
 
+#[cfg(test)]
+mod properties;
 mod session;
 
 use std::{
     collections::{BTreeSet, VecDeque},
     time::Instant,
 };
-
-use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, proptest};
-use proptest::test_runner::TestCaseError;
 
 use self::session::{Phase, Ports, Session, ToSession};
 use super::{
@@ -25,8 +26,9 @@ use crate::{
 const CLIENTS: usize = 4;
 const NAMES: usize = 2;
 
+/// What may happen.
 #[derive(Debug, Clone, Copy)]
-enum Step {
+pub enum Step {
     /// The client asks to join the room of that name, if it is in none.
     Join(usize, usize),
     /// The client says `leave`, if it is in a room.
@@ -47,19 +49,36 @@ enum Step {
     Sweep,
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    (0..100_u8, 0..CLIENTS, 0..8_usize).prop_map(|(kind, client, other)| match kind {
-        0..=17 => Step::Join(client, other % NAMES),
-        18..=25 => Step::Leave(client),
-        26..=28 => Step::GiveUp(client),
-        29..=31 => Step::HangUp(client),
-        32..=49 => Step::RunSession(client),
-        50..=54 => Step::HearAnswer(client),
-        55..=74 => Step::RunSupervisor,
-        75..=92 => Step::RunRoom(other),
-        93..=96 => Step::Kill(other % NAMES),
-        _ => Step::Sweep,
-    })
+impl Step {
+    /// A step for any two numbers.
+    #[must_use]
+    pub fn read(kind: u8, other: u8) -> Self {
+        let (client, other) = (usize::from(other) % CLIENTS, usize::from(other) / CLIENTS);
+        match kind % 100 {
+            0..=17 => Self::Join(client, other % NAMES),
+            18..=25 => Self::Leave(client),
+            26..=28 => Self::GiveUp(client),
+            29..=31 => Self::HangUp(client),
+            32..=49 => Self::RunSession(client),
+            50..=54 => Self::HearAnswer(client),
+            55..=74 => Self::RunSupervisor,
+            75..=92 => Self::RunRoom(other),
+            93..=96 => Self::Kill(other % NAMES),
+            _ => Self::Sweep,
+        }
+    }
+}
+
+/// Plays a history, lets it come to rest, and compares; then everybody hangs up, and nothing may remain.
+pub fn play(steps: impl IntoIterator<Item = Step>, newest_first: bool) {
+    let mut world = World::new();
+    steps.into_iter().for_each(|step| world.run(step));
+    world.fall_quiet(newest_first);
+    world.agree();
+    (0..CLIENTS).for_each(|client| world.hang_up(client));
+    world.fall_quiet(newest_first);
+    world.agree();
+    assert_eq!(world.rules.census(world.now).rooms, 0);
 }
 
 /// A session, by number: each is used once.
@@ -120,7 +139,7 @@ impl World {
         }
     }
 
-    fn run(&mut self, step: Step) -> Result<(), TestCaseError> {
+    fn run(&mut self, step: Step) {
         match step {
             Step::Join(client, name) => self.ask(self.clients[client], name),
             Step::Leave(client) => self.end(self.clients[client], |phase| matches!(phase, Phase::In(..))),
@@ -131,7 +150,9 @@ impl World {
             Step::RunSupervisor => self.run_supervisor(),
             Step::RunRoom(pick) => {
                 let busy: Vec<_> = (0..self.rooms.len()).filter(|at| !self.rooms[*at].mailbox.is_empty()).collect();
-                return busy.get(pick % busy.len().max(1)).map_or(Ok(()), |at| self.run_room(*at));
+                if let Some(at) = busy.get(pick % busy.len().max(1)) {
+                    self.run_room(*at);
+                }
             }
             Step::Kill(name) => {
                 if let Some(room) = self.rules.port(&self.names[name]).copied() {
@@ -140,7 +161,6 @@ impl World {
             }
             Step::Sweep => self.sweep(),
         }
-        Ok(())
     }
 
     fn ask(&mut self, who: Who, name: usize) {
@@ -245,21 +265,20 @@ impl World {
         }
     }
 
-    fn run_room(&mut self, at: Ports) -> Result<(), TestCaseError> {
-        let Some(letter) = self.rooms[at].mailbox.pop_front() else { return Ok(()) };
+    fn run_room(&mut self, at: Ports) {
+        let Some(letter) = self.rooms[at].mailbox.pop_front() else { return };
         let rules = &mut self.rooms[at].rules;
         let effects = match letter {
             ToRoom::Admit(guest) => rules.admit(self.sessions[guest.0].peer, None, guest),
             ToRoom::Remove(who) => rules.remove(self.sessions[who].peer, LeaveReason::Left),
         };
-        prop_assert!(!effects.is_empty(), "the supervisor admits nobody twice and removes only who is there");
+        assert!(!effects.is_empty(), "the supervisor admits nobody twice and removes only who is there");
         for effect in effects {
-            self.carry_out(at, effect)?;
+            self.carry_out(at, effect);
         }
-        Ok(())
     }
 
-    fn carry_out(&mut self, at: Ports, effect: Effect) -> Result<(), TestCaseError> {
+    fn carry_out(&mut self, at: Ports, effect: Effect) {
         let rules = &self.rooms[at].rules;
         match effect {
             Effect::TellJoined(peer) => self.tell_others(at, peer, &ToSession::Joined(at, peer)),
@@ -270,7 +289,7 @@ impl World {
                 self.post(who, ToSession::Welcome(stay, at, here));
             }
             Effect::Stop => {
-                prop_assert!(self.rooms[at].mailbox.is_empty(), "nobody is sent to a room that has ended");
+                assert!(self.rooms[at].mailbox.is_empty(), "nobody is sent to a room that has ended");
                 self.kill(at);
             }
             Effect::TellUpdated(_)
@@ -280,7 +299,6 @@ impl World {
             | Effect::Confirm(_)
             | Effect::CountStray(_) => {}
         }
-        Ok(())
     }
 
     fn tell_others(&mut self, at: Ports, about: PeerId, letter: &ToSession) {
@@ -302,54 +320,37 @@ impl World {
     }
 
     /// Lets every letter arrive. A room that is slower than its successor is what `newest_first` is for.
-    fn fall_quiet(&mut self, newest_first: bool) -> Result<(), TestCaseError> {
+    fn fall_quiet(&mut self, newest_first: bool) {
         loop {
             self.sweep();
             let rooms = 0..self.rooms.len();
-            rooms.clone().try_for_each(|at| self.run_room(if newest_first { rooms.end - 1 - at } else { at }))?;
+            rooms.clone().for_each(|at| self.run_room(if newest_first { rooms.end - 1 - at } else { at }));
             (0..self.sessions.len()).for_each(|who| self.hear_answer(who));
             (0..self.sessions.len()).for_each(|who| self.run_session(who));
             self.run_supervisor();
             let letters = self.sessions.iter().any(|s| !s.mailbox.is_empty() || s.answer.is_some());
             if self.inbox.is_empty() && !letters && self.rooms.iter().all(|room| room.mailbox.is_empty()) {
-                return Ok(());
+                return;
             }
         }
     }
 
     /// What each client believes is what the supervisor and the rooms know.
-    fn agree(&self) -> Result<(), TestCaseError> {
+    fn agree(&self) {
         let mut seated = 0;
         for session in &self.sessions {
             let Phase::In(room, others) = &session.phase else {
-                prop_assert_eq!(&session.phase, &Phase::Out, "nobody waits for ever");
+                assert_eq!(&session.phase, &Phase::Out, "nobody waits for ever");
                 continue;
             };
             seated += 1;
-            prop_assert!(self.names.iter().any(|name| self.rules.port(name) == Some(room)), "its room is a former one");
+            assert!(self.names.iter().any(|name| self.rules.port(name) == Some(room)), "its room is a former one");
             let here: BTreeSet<_> = self.rooms[*room].rules.occupants().iter().map(|o| o.peer).collect();
             let believed: BTreeSet<_> = others.iter().copied().chain([session.peer]).collect();
-            prop_assert_eq!(believed, here);
+            assert_eq!(believed, here);
         }
         let census = self.rules.census(self.now);
-        prop_assert_eq!((census.peers, self.joins - self.leaves), (seated, seated));
-        prop_assert_eq!(census.rooms, self.rooms.iter().filter(|room| !room.gone).count());
-        Ok(())
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn once_quiet_every_client_believes_the_truth(steps in prop::collection::vec(step(), 0..60), newest_first: bool) {
-        let mut world = World::new();
-        steps.into_iter().try_for_each(|step| world.run(step))?;
-        world.fall_quiet(newest_first)?;
-        world.agree()?;
-        (0..CLIENTS).for_each(|client| world.hang_up(client));
-        world.fall_quiet(newest_first)?;
-        world.agree()?;
-        prop_assert_eq!(world.rules.census(world.now).rooms, 0);
+        assert_eq!((census.peers, self.joins - self.leaves), (seated, seated));
+        assert_eq!(census.rooms, self.rooms.iter().filter(|room| !room.gone).count());
     }
 }

@@ -1,0 +1,213 @@
+//! Octets in, messages out, in any pieces: what comes out is what RFC 6455 says of those octets as one piece, told by a
+//! second decoder that is as simple as can be, and no more is kept than one partial frame.
+#![no_main]
+
+use actix_http::ws::{CloseReason, Message};
+use bytes::BytesMut;
+use libfuzzer_sys::fuzz_target;
+use switchboard::{
+    protocol::EndReason,
+    session::decoder::{Bound, Decoder, end_reason},
+};
+
+/// What comes out, and what it ends with.
+type Outcome = (Vec<Message>, Option<EndReason>);
+
+/// A small bound, so that inputs of some hundred octets exceed it, and the default.
+const BOUNDS: [Bound; 2] = [Bound { bytes: 300, fragments: 4 }, Bound { bytes: 65_536, fragments: 1024 }];
+/// The longest head of a masked frame.
+const HEAD: usize = 14;
+
+fuzz_target!(|input: &[u8]| {
+    // How the octets are cut, and how often a token is refused; then the octets.
+    let Some((plan, octets)) = input.split_at_checked(4) else { return };
+    let bound = BOUNDS[usize::from(plan[0] & 1)];
+    let expected = reference(octets, bound);
+    assert_eq!(feed([octets], bound, 0), expected, "in one piece");
+    assert_eq!(feed(octets.chunks(1), bound, 0), expected, "octet by octet");
+    assert_eq!(feed(cut(octets, plan), bound, plan[3]), expected, "in pieces");
+    assert_eq!(as_from_a_socket(cut(octets, plan), bound), expected, "through a shared buffer");
+});
+
+/// Pieces whose sizes go up and down with the plan; some are empty.
+fn cut<'a>(octets: &'a [u8], plan: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let mut rest = octets;
+    let sizes = plan.iter().cycle().enumerate().map(|(at, size)| usize::from(*size) * (at % 40 + 1) / 8);
+    sizes.map_while(move |size| {
+        if rest.is_empty() {
+            return None;
+        }
+        let (piece, more) = rest.split_at(size.clamp(usize::from(plan.iter().all(|size| *size < 8)), rest.len()));
+        rest = more;
+        Some(piece)
+    })
+}
+
+/// Takes what there is; `Err` once the connection is over.
+fn drain(decoder: &mut Decoder, messages: &mut Vec<Message>, mut permit: impl FnMut() -> bool) -> Result<(), EndReason> {
+    while let Some(message) = decoder.next_permitted(&mut permit).map_err(|error| end_reason(&error))? {
+        messages.push(message);
+    }
+    Ok(())
+}
+
+/// By `feed`. Of the frames, one in `refusals` has to wait for its token: for the next piece, or until nothing else comes.
+fn feed<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bound: Bound, refusals: u8) -> Outcome {
+    let mut decoder = Decoder::new(bound);
+    let mut messages = Vec::new();
+    let mut asked = 0_u32;
+    for piece in pieces {
+        decoder.feed(piece);
+        let permit = || {
+            asked += 1;
+            refusals == 0 || !asked.is_multiple_of(u32::from(refusals))
+        };
+        if let Err(reason) = drain(&mut decoder, &mut messages, permit) {
+            return (messages, Some(reason));
+        }
+        assert!(refusals > 0 || decoder.unread().len() < bound.bytes + HEAD, "more than a partial frame is kept");
+        assert!(refusals > 0 || !decoder.has_frame(), "a whole frame was left");
+    }
+    match drain(&mut decoder, &mut messages, || true) {
+        Ok(()) => (messages, None),
+        Err(reason) => (messages, Some(reason)),
+    }
+}
+
+/// As a session reads its socket: through a buffer that all connections share, or, for a long partial frame, behind it.
+fn as_from_a_socket<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bound: Bound) -> Outcome {
+    let mut decoder = Decoder::new(bound);
+    let mut shared = BytesMut::new();
+    let mut messages = Vec::new();
+    for piece in pieces {
+        let mut piece = piece;
+        while !piece.is_empty() {
+            if let Some((partial, missing)) = decoder.partial() {
+                assert!(missing <= bound.bytes, "{missing} octets are waited for");
+                partial.reserve(missing.min(partial.len()));
+                let (now, later) = piece.split_at(piece.len().min(partial.capacity() - partial.len()));
+                partial.extend_from_slice(now);
+                piece = later;
+            } else {
+                shared.clear();
+                shared.extend_from_slice(decoder.unread());
+                shared.extend_from_slice(piece);
+                decoder.replace(shared.split());
+                piece = &[];
+            }
+            if let Err(reason) = drain(&mut decoder, &mut messages, || true) {
+                return (messages, Some(reason));
+            }
+            // Another connection's octets come by.
+            shared.extend_from_slice(&[0xaa; 64]);
+        }
+    }
+    (messages, None)
+}
+
+/// The same by the letter of RFC 6455, from all the octets at once, with nothing shared and nothing kept.
+fn reference(mut octets: &[u8], bound: Bound) -> Outcome {
+    let mut messages = Vec::new();
+    let mut open: Option<Open> = None;
+    loop {
+        match reference_frame(&mut octets, bound, &mut open) {
+            Ok(Some(message)) => messages.extend(message),
+            Ok(None) => return (messages, None),
+            Err(reason) => return (messages, Some(reason)),
+        }
+    }
+}
+
+/// A message that has begun.
+struct Open {
+    text: bool,
+    octets: Vec<u8>,
+    fragments: usize,
+}
+
+/// The next frame: a message, or a fragment of one (`Some(None)`); `None` where it is not all there.
+fn reference_frame(
+    octets: &mut &[u8],
+    bound: Bound,
+    open: &mut Option<Open>,
+) -> Result<Option<Option<Message>>, EndReason> {
+    let Some(first) = octets.first() else { return Ok(None) };
+    let (last, opcode) = (first & 0x80 != 0, first & 0x0f);
+    let control = opcode >= 8;
+    let wrong = match opcode {
+        _ if first & 0x70 != 0 => true,
+        0 => open.is_none(),
+        1 | 2 => open.is_some(),
+        8..=10 => !last,
+        _ => true,
+    };
+    if wrong {
+        return Err(EndReason::ProtocolError);
+    }
+    if open.as_ref().is_some_and(|open| opcode == 0 && open.fragments >= bound.fragments) {
+        return Err(EndReason::MessageTooLarge);
+    }
+    let Some(second) = octets.get(1) else { return Ok(None) };
+    let short = usize::from(second & 0x7f);
+    if second & 0x80 == 0 || (control && short > 125) {
+        return Err(EndReason::ProtocolError);
+    }
+    let extended = [0, 2, 8][short.saturating_sub(125)];
+    let Some(length) = octets.get(2..2 + extended) else { return Ok(None) };
+    let long = length.iter().fold(0_u128, |length, octet| length * 256 + u128::from(*octet));
+    let least = [0, 126, 65_536][short.saturating_sub(125)];
+    if extended > 0 && (long < least || long >= 1 << 63) {
+        return Err(EndReason::ProtocolError);
+    }
+    let length = if extended > 0 { long } else { short as u128 };
+    let before = open.as_ref().map_or(0, |open| open.octets.len());
+    if !control && length + before as u128 > bound.bytes as u128 {
+        return Err(EndReason::MessageTooLarge);
+    }
+    let (length, start) = (length as usize, 2 + extended);
+    let Some(masked) = octets.get(start + 4..start + 4 + length) else { return Ok(None) };
+    let mask = &octets[start..start + 4];
+    let payload: Vec<u8> = masked.iter().zip(mask.iter().cycle()).map(|(octet, mask)| octet ^ mask).collect();
+    *octets = &octets[start + 4 + length..];
+    reference_payload(opcode, last, payload, open).map(Some)
+}
+
+fn reference_payload(
+    opcode: u8,
+    last: bool,
+    payload: Vec<u8>,
+    open: &mut Option<Open>,
+) -> Result<Option<Message>, EndReason> {
+    match opcode {
+        8 => return reference_close(&payload).map(|reason| Some(Message::Close(reason))),
+        9 => return Ok(Some(Message::Ping(payload.into()))),
+        10 => return Ok(Some(Message::Pong(payload.into()))),
+        _ => {}
+    }
+    let begun = open.get_or_insert(Open { text: opcode == 1, octets: Vec::new(), fragments: 0 });
+    begun.octets.extend(payload);
+    begun.fragments += 1;
+    // A character that has begun may go on in the next fragment.
+    let text = std::str::from_utf8(&begun.octets);
+    if begun.text && text.is_err_and(|error| last || error.error_len().is_some()) {
+        return Err(EndReason::InvalidUtf8);
+    }
+    Ok(open.take_if(|_| last).map(|whole| match String::from_utf8(whole.octets) {
+        Ok(text) if whole.text => Message::Text(text.into()),
+        Ok(text) => Message::Binary(text.into_bytes().into()),
+        Err(octets) => Message::Binary(octets.into_bytes().into()),
+    }))
+}
+
+fn reference_close(payload: &[u8]) -> Result<Option<CloseReason>, EndReason> {
+    let Some((code, reason)) = payload.split_at_checked(2) else {
+        return if payload.is_empty() { Ok(None) } else { Err(EndReason::ProtocolError) };
+    };
+    let reason = std::str::from_utf8(reason).map_err(|_| EndReason::InvalidUtf8)?;
+    let code = u16::from_be_bytes([code[0], code[1]]);
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(EndReason::ProtocolError);
+    }
+    let description = (!reason.is_empty()).then(|| reason.to_owned());
+    Ok(Some(CloseReason { code: code.into(), description }))
+}

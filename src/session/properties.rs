@@ -1,0 +1,85 @@
+//! The ledger against random histories, and against every place at which one history can be cut.
+
+use bytes::Bytes;
+use proptest::prelude::{ProptestConfig, any, prop, proptest};
+
+use super::{
+    history::{Step, play},
+    ledger::{Keep, Ledger},
+};
+use crate::protocol::Secret;
+
+const KEEP: Keep = Keep { frames: 6, bytes: 60 };
+
+fn config() -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    // More by PROPTEST_CASES.
+    ProptestConfig { cases: config.cases.max(20_000), ..config }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn every_frame_arrives_once_and_in_order_or_the_client_is_told(
+        steps in prop::collection::vec(any::<(u8, u8)>(), 0..80)
+    ) {
+        play(steps.into_iter().map(|(kind, size)| Step::read(kind, size)));
+    }
+}
+
+/// Both sides say so many frames, of which these many arrive each way before the socket is gone.
+fn talk(frames: usize, down: usize, up: usize) -> impl Iterator<Item = Step> {
+    let said = (0..frames).flat_map(|_| [Step::ServerSays(8), Step::ClientSays]);
+    let heard = std::iter::repeat_n(Step::ClientHears, down).chain(std::iter::repeat_n(Step::ServerHears, up));
+    said.chain(heard).chain([Step::Cut])
+}
+
+#[test]
+fn the_stream_may_be_cut_after_every_frame_in_both_directions_and_any_number_of_answers_lost() {
+    let most = KEEP.frames + 1;
+    let mut played = 0;
+    for (frames, lost) in (0..=most).flat_map(|frames| (0..3).map(move |lost| (frames, lost))) {
+        for (down, up) in (0..=frames).flat_map(|down| (0..=frames).map(move |up| (down, up))) {
+            for refused in [false, true] {
+                let answers = std::iter::repeat_n(Step::Resume(false), lost).chain([Step::Resume(true)]);
+                // What is said between the answers is missed by all of them but the last.
+                let answers = answers.flat_map(|answer| [Step::ServerSays(8), answer]);
+                let before = refused.then_some(Step::LoseLetter);
+                // Twice: what the first resume leaves behind, the second has to cope with.
+                let once: Vec<_> = talk(frames, down, up).chain(before).chain(answers).collect();
+                play(once.iter().copied());
+                play(once.iter().chain(&once).copied());
+                played += 2;
+            }
+        }
+    }
+    assert_eq!(played, 2448, "histories");
+}
+
+#[test]
+fn an_idle_peer_holds_nothing_and_dishonest_acks_change_nothing() {
+    let mut ledger = Ledger::new(KEEP, Secret::random());
+    let frame = Bytes::from_static(&[0; 8]);
+    ledger.said(&frame);
+    ledger.said(&frame);
+    assert!(ledger.acked(3).is_err());
+    assert!(ledger.acked(2).is_ok());
+    assert!(ledger.acked(1).is_err());
+    assert_eq!(ledger.kept(), (0, 0));
+}
+
+#[test]
+fn a_token_that_was_followed_is_good_until_the_next_one_is_proven() {
+    let (first, second, third) = (Secret::random(), Secret::random(), Secret::random());
+    let mut ledger = Ledger::new(KEEP, first);
+    assert!(!ledger.may_park(), "a client whose joined may be lost has nothing to come back with");
+    ledger.confirm();
+    assert!(ledger.may_park());
+    ledger.resume(&first, 0, second).unwrap();
+    assert!(ledger.knows(&first) && ledger.knows(&second));
+    ledger.resume(&first, 0, third).unwrap();
+    assert!(ledger.knows(&first) && ledger.knows(&third) && !ledger.knows(&second));
+    ledger.confirm();
+    assert!(!ledger.knows(&first) && ledger.knows(&third));
+}
