@@ -213,11 +213,15 @@ impl Passage {
         Self { opened, from, arrived: false }
     }
 
-    /// It has a session again: when it was opened.
+    /// When it was opened.
     #[must_use]
-    pub fn arrive(mut self) -> Instant {
-        self.arrived = true;
+    pub fn opened(&self) -> Instant {
         self.opened
+    }
+
+    /// It has a session again.
+    pub fn arrive(mut self) {
+        self.arrived = true;
     }
 }
 
@@ -225,7 +229,7 @@ impl Drop for Passage {
     fn drop(&mut self) {
         if !self.arrived {
             let ids = Ids { request: Some(&self.from.request), session: Some(self.from.session), ..Ids::default() };
-            let (reason, duration) = (EndReason::Disconnected, self.opened.elapsed());
+            let (reason, duration) = (EndReason::Internal, self.opened.elapsed());
             telemetry::emit(&Event::ConnectionClosed { ids, reason, duration });
         }
     }

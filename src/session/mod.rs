@@ -54,6 +54,8 @@ mod resume;
 mod scenarios;
 mod setup;
 pub mod state;
+#[cfg(test)]
+mod takeovers;
 pub mod tick;
 mod wire;
 

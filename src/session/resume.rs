@@ -129,14 +129,16 @@ impl Session {
         let Handoff { socket, permit, passage, unsent, unread, claim } = handoff;
         let Ok(socket) = TcpStream::from_std(socket) else { return };
         let next = Secret::random();
-        // Else the session has ended or left its room, or was resumed by somebody else, while the socket was on its way:
-        // the socket is closed, and its client asks again.
-        let Some(resumed) = self.take_back(&claim, next) else { return };
         let (reader, writer) = socket.into_split();
-        let mut wire = Wire::new(writer, permit, passage.arrive());
+        let mut wire = Wire::new(writer, permit, passage.opened());
         for frame in unsent {
             wire.outbox.push_exempt(frame);
         }
+        let Some(resumed) = self.take_back(&claim, next) else {
+            // The session has ended or left its room, or was resumed by somebody else, while the socket was on its way.
+            return farewell::close(wire, EndReason::Internal, ByeAction::Reconnect);
+        };
+        passage.arrive();
         self.replace_socket(wire);
         let inbound = Inbound::new(reader, Rc::clone(&self.link), &unread, Instant::now());
         ctx.add_stream(inbound);

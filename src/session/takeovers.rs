@@ -1,0 +1,330 @@
+//! Sessions that are taken over, told letter by letter: real sessions on real sockets, with a supervisor and a room that do
+//! nothing until the story says so. What races elsewhere happens here in the order that is told.
+
+use std::{net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration};
+
+use actix::{Actor, Context, Handler};
+use serde_json::{Value, json};
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
+
+use super::{Opened, Ports, Setup, install, open_at};
+use crate::{
+    config::Settings,
+    messages::{
+        Cut,
+        room::{RoomPort, ToRoom},
+        session::{ClaimAnswer, Member, News, Roster, Snapshot, ToSession, Welcomed},
+        supervisor::{Join, Leave, Reclaim},
+    },
+    protocol::{EndReason, FrameKind, LeaveReason, PeerId, SessionId, server},
+    telemetry::{self, RequestId},
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const ROOM: &str = "blue";
+
+/// Everything that sessions say to others.
+#[derive(Debug)]
+enum Heard {
+    Join(Join),
+    Leave(Leave),
+    Reclaim(Reclaim),
+    Room(ToRoom),
+    /// To a member that a test has put in place of a session.
+    Posted(ToSession),
+}
+
+struct Recorder(mpsc::UnboundedSender<Heard>);
+
+impl Actor for Recorder {
+    type Context = Context<Self>;
+}
+
+macro_rules! records {
+    ($letter:ty, $result:ty, $heard:expr, $answer:expr) => {
+        impl Handler<$letter> for Recorder {
+            type Result = $result;
+
+            fn handle(&mut self, letter: $letter, _: &mut Self::Context) -> Self::Result {
+                let _ = self.0.send($heard(letter));
+                $answer
+            }
+        }
+    };
+}
+
+records!(Join, (), Heard::Join, ());
+records!(Leave, (), Heard::Leave, ());
+records!(Reclaim, (), Heard::Reclaim, ());
+records!(ToRoom, (), Heard::Room, ());
+records!(ToSession, (), Heard::Posted, ());
+
+/// An arbiter of sessions.
+struct Stage {
+    heard: mpsc::UnboundedReceiver<Heard>,
+    recorder: actix::Addr<Recorder>,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+/// A client's side of a connection.
+struct Client(TcpStream);
+
+impl Stage {
+    fn set(change: impl FnOnce(&mut Settings)) -> Self {
+        let (sender, heard) = mpsc::unbounded_channel();
+        let recorder = Recorder(sender).start();
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let ports = Ports {
+            join: recorder.clone().recipient(),
+            leave: recorder.clone().recipient(),
+            reclaim: recorder.clone().recipient(),
+        };
+        install(Rc::new(Setup::new(&settings, ports)));
+        Self { heard, recorder, snapshot: None }
+    }
+
+    async fn hear(&mut self) -> Heard {
+        tokio::time::timeout(PATIENCE, self.heard.recv()).await.expect("nothing is said").expect("a recorder")
+    }
+
+    async fn connect(&self) -> Client {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, remote) = listener.accept().await.unwrap();
+        // Small, so that little jams it.
+        SockRef::from(&client).set_recv_buffer_size(4096).unwrap();
+        SockRef::from(&socket).set_send_buffer_size(4096).unwrap();
+        let request = RequestId::accept(None);
+        open_at(None, Opened { socket, unread: Vec::new(), remote, origin: None, request, hint: None, permit: () });
+        Client(client)
+    }
+
+    /// A peer whose client has shown that it has its token.
+    async fn resumable(&mut self) -> (Client, Arc<Member>, String) {
+        let mut client = self.connect().await;
+        assert_eq!(client.hear().await["type"], "welcome");
+        client.say(&json!({"type": "join", "room": ROOM, "resumable": true})).await;
+        let Heard::Join(join) = self.hear().await else { panic!("a join") };
+        let port = RoomPort::new(self.recorder.clone().recipient());
+        let members = vec![(join.member.peer, Arc::clone(&join.member))];
+        let snapshot = Arc::new(Snapshot { room: join.room, capacity: 10, members, port });
+        self.snapshot = Some(Arc::clone(&snapshot));
+        let news = News::Joined(Box::new(welcomed(join.stay, None)));
+        join.member.post(ToSession::Roster(Roster { snapshot, news }));
+        let joined = client.hear().await;
+        client.say(&json!({"type": "ping", "ack": 0})).await;
+        assert_eq!(client.hear().await["type"], "pong");
+        (client, join.member, joined["resume"]["token"].as_str().expect("a token").to_owned())
+    }
+
+    /// A client that comes back, and the socket on its way to the session that it names.
+    async fn handoff(&mut self, mut client: Client, token: &str, re: &str) -> (Client, ToSession) {
+        client.say(&json!({"type": "join", "id": re, "room": ROOM, "resume": {"token": token, "ack": 0}})).await;
+        let Heard::Reclaim(reclaim) = self.hear().await else { panic!("a claim") };
+        let member = Member {
+            peer: PeerId::random(),
+            session: SessionId::random(),
+            request: RequestId::accept(None),
+            port: self.recorder.clone().recipient(),
+            cut: Cut::default(),
+        };
+        reclaim.claim.answer.send(ClaimAnswer::Come(Arc::new(member))).expect("somebody waits");
+        let Heard::Posted(letter) = self.hear().await else { panic!("a socket") };
+        (client, letter)
+    }
+
+    /// The room's answer to a session that has missed too much.
+    fn resync(&self, member: &Member, stay: u32) {
+        let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
+        let news = News::Resynced(Box::new(welcomed(stay, None)));
+        member.post(ToSession::Roster(Roster { snapshot, news }));
+    }
+
+    /// Somebody comes, of whom that session hears.
+    fn somebody_comes(&self, member: &Member) {
+        let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
+        let news = News::Changed(FrameKind::PeerJoined, server::peer_joined(PeerId::random(), None, false));
+        member.post(ToSession::Roster(Roster { snapshot, news }));
+    }
+}
+
+fn welcomed(stay: u32, re: Option<Box<str>>) -> Welcomed {
+    Welcomed { stay, peers: "[]".into(), meta: None, re }
+}
+
+impl Client {
+    async fn say(&mut self, frame: &Value) {
+        self.say_all(std::slice::from_ref(frame)).await;
+    }
+
+    async fn say_all(&mut self, frames: &[Value]) {
+        let mut octets = Vec::new();
+        for frame in frames {
+            let text = frame.to_string();
+            octets.extend([0x81, 0xfe]);
+            octets.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+            if text.len() < 126 {
+                octets.truncate(octets.len() - 3);
+                octets.push(0x80 | u8::try_from(text.len()).unwrap());
+            }
+            octets.extend([0; 4]);
+            octets.extend(text.as_bytes());
+        }
+        self.0.write_all(&octets).await.unwrap();
+    }
+
+    /// The next text frame; `Null` where a close frame comes, or the end.
+    async fn hear(&mut self) -> Value {
+        tokio::time::timeout(PATIENCE, self.read()).await.expect("nothing is heard")
+    }
+
+    async fn read(&mut self) -> Value {
+        let mut head = [0; 2];
+        if self.0.read_exact(&mut head).await.is_err() || head[0] == 0x88 {
+            return Value::Null;
+        }
+        assert_eq!(head[0], 0x81, "not the head of a text frame");
+        let length = match head[1] {
+            126 => usize::from(self.0.read_u16().await.unwrap()),
+            short => usize::from(short),
+        };
+        let mut text = vec![0; length];
+        self.0.read_exact(&mut text).await.unwrap();
+        serde_json::from_slice(&text).expect("a whole frame")
+    }
+
+    /// Comes with its greeting heard.
+    async fn greeted(stage: &Stage) -> Self {
+        let mut client = stage.connect().await;
+        assert_eq!(client.hear().await["type"], "welcome");
+        client
+    }
+}
+
+#[actix::test]
+async fn a_session_that_is_parked_while_it_waits_for_the_whole_room_still_ends_with_its_window() {
+    let mut stage = Stage::set(|settings| settings.limits.resume_window_ms = 100);
+    let beat = Duration::from_millis(40);
+    actix_rt::spawn(super::tick::run(0, super::tick::Heartbeat { interval: beat, timeout: PATIENCE * 10 }));
+    let (_former, member, token) = stage.resumable().await;
+    member.cut.pull_for_lost_letter();
+    assert!(matches!(stage.hear().await, Heard::Room(ToRoom::Away { .. })));
+    let client = Client::greeted(&stage).await;
+    let (_client, letter) = stage.handoff(client, &token, "1").await;
+    member.post(letter);
+    assert!(matches!(stage.hear().await, Heard::Room(ToRoom::Back { .. })));
+    let Heard::Room(ToRoom::Resync { stay, .. }) = stage.hear().await else { panic!("the whole room is needed") };
+    member.cut.pull(EndReason::Disconnected);
+    assert!(matches!(stage.hear().await, Heard::Room(ToRoom::Away { .. })));
+    stage.resync(&member, stay);
+    let Heard::Leave(leave) = stage.hear().await else { panic!("a leave") };
+    assert_eq!((leave.session, leave.reason), (member.session, LeaveReason::Timeout));
+}
+
+#[actix::test]
+async fn the_answer_to_a_second_resume_carries_its_own_id() {
+    let mut stage = Stage::set(|_| {});
+    let (_former, member, token) = stage.resumable().await;
+    member.cut.pull_for_lost_letter();
+    assert!(matches!(stage.hear().await, Heard::Room(ToRoom::Away { .. })));
+    let client = Client::greeted(&stage).await;
+    let (_lost, letter) = stage.handoff(client, &token, "1").await;
+    member.post(letter);
+    assert!(matches!(stage.hear().await, Heard::Room(ToRoom::Back { .. })));
+    let Heard::Room(ToRoom::Resync { stay, .. }) = stage.hear().await else { panic!("the whole room is needed") };
+    let client = Client::greeted(&stage).await;
+    let (mut client, letter) = stage.handoff(client, &token, "2").await;
+    member.post(letter);
+    assert!(matches!(stage.hear().await, Heard::Room(ToRoom::Resync { .. })));
+    stage.resync(&member, stay);
+    let joined = client.hear().await;
+    assert_eq!((&joined["re"], &joined["complete"]), (&json!("2"), &json!(false)), "{joined}");
+}
+
+/// The former socket is found dead in the very moment in which the new one comes.
+#[actix::test]
+async fn a_reason_that_was_the_former_sockets_is_not_the_new_ones() {
+    for reason in [EndReason::PingTimeout, EndReason::Disconnected, EndReason::SlowConsumer] {
+        let mut stage = Stage::set(|_| {});
+        let (_former, member, token) = stage.resumable().await;
+        stage.somebody_comes(&member);
+        let client = Client::greeted(&stage).await;
+        let (mut client, letter) = stage.handoff(client, &token, "1").await;
+        member.post(letter);
+        member.cut.pull(reason);
+        let joined = client.hear().await;
+        assert_eq!((&joined["type"], &joined["complete"]), (&json!("joined"), &json!(true)), "{reason:?}: {joined}");
+        assert_eq!(client.hear().await["type"], "peer_joined", "{reason:?}");
+    }
+}
+
+#[actix::test]
+async fn what_was_lost_in_the_moment_of_a_resume_makes_it_incomplete() {
+    let mut stage = Stage::set(|_| {});
+    let (_former, member, token) = stage.resumable().await;
+    let client = Client::greeted(&stage).await;
+    let (mut client, letter) = stage.handoff(client, &token, "1").await;
+    member.post(letter);
+    member.cut.pull_for_lost_letter();
+    let Heard::Room(ToRoom::Resync { stay, .. }) = stage.hear().await else { panic!("the whole room is needed") };
+    stage.resync(&member, stay);
+    assert_eq!(client.hear().await["complete"], false);
+}
+
+#[actix::test]
+async fn a_session_that_ends_in_the_moment_of_a_resume_sends_its_client_away_in_the_proper_way() {
+    let mut stage = Stage::set(|_| {});
+    let (_former, member, token) = stage.resumable().await;
+    let client = Client::greeted(&stage).await;
+    let (mut client, letter) = stage.handoff(client, &token, "1").await;
+    member.post(letter);
+    member.cut.pull(EndReason::ProtocolError);
+    let bye = client.hear().await;
+    assert_eq!((&bye["type"], &bye["action"]), (&json!("bye"), &json!("reconnect")), "{bye}");
+    assert!(matches!(stage.hear().await, Heard::Leave(_)));
+}
+
+#[actix::test]
+async fn answers_that_wait_go_along_with_the_socket() {
+    const ASKED: usize = 500;
+    let mut stage = Stage::set(|settings| {
+        let limits = &mut settings.limits;
+        (limits.queue_bytes, limits.queue_frames) = (64 << 20, 2 * ASKED);
+        (limits.frame_rate, limits.frame_burst) = (1_000_000, 1_000_000);
+    });
+    let (_former, member, token) = stage.resumable().await;
+    let mut client = Client::greeted(&stage).await;
+    // More than both kernels take while the client reads nothing.
+    let pings: Vec<_> =
+        (0..ASKED).map(|n| json!({"type": "signal", "id": format!("{n:064}"), "x".repeat(64): 1})).collect();
+    client.say_all(&pings).await;
+    let (mut client, letter) = stage.handoff(client, &token, "1").await;
+    member.post(letter);
+    for n in 0..ASKED {
+        let answer = client.hear().await;
+        assert_eq!(answer["re"], format!("{n:064}"), "{answer}");
+    }
+    assert_eq!(client.hear().await["complete"], true);
+}
+
+#[actix::test]
+async fn a_connection_that_is_lost_between_two_sessions_is_told_of_as_any_other() {
+    let mut stage = Stage::set(|_| {});
+    let (_former, _member, token) = stage.resumable().await;
+    let client = Client::greeted(&stage).await;
+    let (_client, letter) = stage.handoff(client, &token, "1").await;
+    let closed = || {
+        let mut closed = 0;
+        telemetry::tally(|t| closed = t.connections_closed.get(EndReason::Internal));
+        closed
+    };
+    let before = closed();
+    drop(letter);
+    assert_eq!(closed(), before + 1);
+}
