@@ -2,21 +2,22 @@
 
 use std::{
     io,
-    net::{TcpListener, ToSocketAddrs},
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
     time::Duration,
 };
 
-use actix_http::{HttpServiceBuilder, KeepAlive, Request, Response, body::BoxBody};
+use actix_http::{HttpServiceBuilder, KeepAlive, Protocol, Request, Response, body::BoxBody, error::DispatchError};
 use actix_rt::net::TcpStream;
 use actix_server::{Server, ServerBuilder};
-use actix_service::{Service, ServiceFactory, fn_service, map_config};
+use actix_service::{Service, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{
     admin::OwnAddress,
     client::Clients,
     gate::{Gate, Permit},
+    once::Once,
     routes::{self, Common, Ops},
     upgrade::Door,
 };
@@ -59,7 +60,7 @@ struct Options {
 /// Opens a listening socket; port 0 lets the system choose one.
 pub fn bind(host: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
     let address = (host, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
     // A restarted server must not wait for its predecessor's connections to be forgotten.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
@@ -90,45 +91,47 @@ where
             let Public { gate, open } = door();
             let door = Door::new(gate, clients.clone(), origins.clone(), room_name_bytes, open);
             let (common, clients) = (public_common.clone(), clients.clone());
-            service(request_timeout)
-                .on_connect_ext(move |socket: &TcpStream, _| options.set(socket))
-                .upgrade(fn_service(move |(request, framed)| std::rc::Rc::clone(&door).serve(request, framed)))
-                .finish(map_config(routes::public(common, clients), |()| AppConfig::default()))
-                .tcp()
+            let http = service(request_timeout)
+                .upgrade(fn_service(move |(request, framed)| std::rc::Rc::clone(&door).serve(request, framed)));
+            let http = http.finish(map_config(routes::public(common, clients), |()| AppConfig::default()));
+            fn_service(move |socket| accept(socket, options)).and_then(http)
         })?
         .listen("ops", ops, move || {
             let app = routes::operator(common.clone(), ports.clone());
-            service(request_timeout)
-                .on_connect_ext(move |socket: &TcpStream, connection| {
-                    options.set(socket);
-                    // For the routes that change something: whether a request's `Host` is ours.
-                    connection.insert(OwnAddress(socket.local_addr().ok()));
-                })
-                .finish(map_config(app, |()| AppConfig::default()))
-                .tcp()
+            // For the routes that change something: whether a request's `Host` is ours.
+            let http = service(request_timeout).on_connect_ext(|connection: &Once, kept| {
+                kept.insert(OwnAddress(connection.local_addr().ok()));
+            });
+            let http = http.finish(map_config(app, |()| AppConfig::default()));
+            fn_service(move |socket| accept(socket, options)).and_then(http)
         })
         .map(ServerBuilder::run)
 }
 
 /// What both ports have in common. No keep-alive timer is set, since without one every answer closes its connection:
 /// the time limit of a request's head holds for the first one only.
-fn service<S>(request_timeout: Duration) -> HttpServiceBuilder<TcpStream, S>
+fn service<S>(request_timeout: Duration) -> HttpServiceBuilder<Once, S>
 where
     S: ServiceFactory<Request, Config = ()>,
     S::Error: Into<Response<BoxBody>> + 'static,
     S::InitError: std::fmt::Debug,
     <S::Service as Service<Request>>::Future: 'static,
 {
-    HttpServiceBuilder::default()
-        .keep_alive(KeepAlive::Disabled)
-        .client_request_timeout(request_timeout)
-        .tcp_nodelay(true)
+    HttpServiceBuilder::default().keep_alive(KeepAlive::Disabled).client_request_timeout(request_timeout)
+}
+
+/// A connection of which one request is read.
+async fn accept(socket: TcpStream, options: Options) -> Result<(Once, Protocol, Option<SocketAddr>), DispatchError> {
+    options.set(&socket);
+    let peer = socket.peer_addr().ok();
+    Ok((Once::new(socket), Protocol::Http1, peer))
 }
 
 impl Options {
     /// Options that cannot be set are those of a socket that is gone already.
     fn set(self, socket: &TcpStream) {
         let socket = SockRef::from(socket);
+        let _ = socket.set_tcp_nodelay(true);
         if self.user_timeout.is_some() {
             let _ = socket.set_tcp_user_timeout(self.user_timeout);
         }

@@ -16,6 +16,7 @@ mod handshake;
 pub mod health;
 pub mod listeners;
 mod observe;
+mod once;
 mod ops;
 mod page;
 mod probes;

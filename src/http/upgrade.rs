@@ -15,7 +15,6 @@ use actix_http::{
     header::{self, HeaderValue},
     ws,
 };
-use actix_rt::net::TcpStream;
 use bytes::Bytes;
 use futures_util::SinkExt;
 
@@ -23,6 +22,7 @@ use super::{
     client::{Client, Clients, retry_after_seconds},
     gate::{Gate, Permit, Refusal},
     handshake::{self, Accepted, Policy, Refused},
+    once::Once,
     request_id,
 };
 use crate::{
@@ -71,7 +71,11 @@ impl Door {
     }
 
     /// Serves one upgrade request. An error is the socket's: there is nobody left to tell.
-    pub async fn serve(self: Rc<Self>, request: Request, mut framed: Framed<TcpStream, h1::Codec>) -> Result<(), Gone> {
+    pub(super) async fn serve(
+        self: Rc<Self>,
+        request: Request,
+        mut framed: Framed<Once, h1::Codec>,
+    ) -> Result<(), Gone> {
         let began = Instant::now();
         let id = request_id::of(request.headers());
         let client = self.clients.identify(peer(&request, &framed), request.headers());
@@ -81,7 +85,7 @@ impl Door {
                 let parts = framed.into_parts();
                 // The parts hold empty buffers of several kilobytes: only the unread octets go on.
                 (self.open)(Opened {
-                    socket: parts.io,
+                    socket: parts.io.into_inner(),
                     unread: parts.read_buf.to_vec(),
                     remote: client.remote,
                     origin: client.origin,
@@ -132,7 +136,7 @@ impl From<Refused> for Denied {
     }
 }
 
-fn peer(request: &Request, framed: &Framed<TcpStream, h1::Codec>) -> SocketAddr {
+fn peer(request: &Request, framed: &Framed<Once, h1::Codec>) -> SocketAddr {
     let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
     request.peer_addr().or_else(|| framed.io_ref().peer_addr().ok()).unwrap_or(unknown)
 }
@@ -166,7 +170,7 @@ async fn switch(
     request: &Request,
     accepted: &Accepted,
     id: &RequestId,
-    framed: &mut Framed<TcpStream, h1::Codec>,
+    framed: &mut Framed<Once, h1::Codec>,
 ) -> Result<(), Gone> {
     let mut response = ws::handshake_response(request.head());
     response.insert_header((request_id::HEADER, request_id::value(id)));
@@ -179,7 +183,7 @@ async fn switch(
 }
 
 /// Answers with the error as JSON and hangs up.
-async fn refuse(denied: &Denied, id: &RequestId, framed: &mut Framed<TcpStream, h1::Codec>) -> Result<(), Gone> {
+async fn refuse(denied: &Denied, id: &RequestId, framed: &mut Framed<Once, h1::Codec>) -> Result<(), Gone> {
     let Denied { refused, retry_after } = denied;
     let retry_after = retry_after.map(retry_after_seconds);
     let body = Bytes::from(http_error(refused.code, refused.message, retry_after.map(|s| s * 1_000), &id.to_string()));

@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufReader, ErrorKind, Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     thread,
     time::{Duration, Instant},
 };
@@ -152,32 +152,42 @@ fn messages_that_wait_for_their_last_fragment_cost_what_has_come_of_them() {
     assert!(cost < SENDERS * 2 * 66 + SLACK_KIB, "{cost} KiB");
 }
 
-#[test]
-fn a_flood_of_pings_that_reads_no_pong_is_ended_or_slowed() {
-    let server = server().start();
-    let mut neighbours = Neighbours::of(&server);
-    for payload in [&[b'x'; 125][..], b""] {
+/// Floods the server, which reads no further than its pace; then one that would read at any pace, and is not read itself.
+/// Both take what they must, and no more.
+#[track_caller]
+fn flood_both_ways(flooding: &[u8]) {
+    let burst = 200 * flooding.len();
+    for any_pace in [false, true] {
+        let server = if any_pace { server().any_pace().start() } else { server().start() };
+        let mut neighbours = Neighbours::of(&server);
         let cost = cost_kib(&server, || {
             let flooder = deaf(&server);
-            let taken = neighbours.talk_during(|| flood(&flooder, &frame(first::PING, payload).repeat(100)));
-            assert!(taken < SENT_AHEAD, "{taken} octets of pings were read");
+            let taken = neighbours.talk_during(|| flood(&flooder, &flooding.repeat(100)));
+            assert!(taken < SENT_AHEAD, "{taken} octets were read");
+            assert!(taken > burst, "only {taken} octets were read, and a burst is allowed");
+            if any_pace {
+                server.wait_for_metric(r#"switchboard_connections_closed_total{reason="slow_consumer"}"#, 1.0);
+            } else {
+                // The neighbours, and one that is only slowed.
+                server.wait_for_metric("switchboard_connections", 3.0);
+            }
         });
         assert!(cost < SLACK_KIB, "{cost} KiB");
     }
 }
 
 #[test]
+fn a_flood_of_pings_that_reads_no_pong_is_ended_or_slowed() {
+    for payload in [&[b'x'; 125][..], b""] {
+        flood_both_ways(&frame(first::PING, payload));
+    }
+}
+
+#[test]
 fn a_client_that_asks_and_never_reads_the_answers_is_ended_or_slowed() {
-    let server = server().start();
-    let mut neighbours = Neighbours::of(&server);
     let asks = [json!({"type": "ping", "id": "x".repeat(64)}).to_string(), "no JSON".into()];
     for ask in asks {
-        let cost = cost_kib(&server, || {
-            let deaf = deaf(&server);
-            let taken = neighbours.talk_during(|| flood(&deaf, &frame(first::TEXT, ask.as_bytes()).repeat(100)));
-            assert!(taken < SENT_AHEAD, "{taken} octets of requests were read");
-        });
-        assert!(cost < SLACK_KIB, "{cost} KiB");
+        flood_both_ways(&frame(first::TEXT, ask.as_bytes()));
     }
 }
 
@@ -190,16 +200,34 @@ fn a_hundred_pages_that_nobody_reads_cost_little_and_are_given_up() {
         let requests: Vec<_> = (0..100)
             .map(|_| {
                 let mut stream = dial_with_small_buffer(server.public);
-                // Pipelined: only the first is answered.
-                stream.write_all("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20).as_bytes()).unwrap();
+                // Sent ahead: only the first is answered, however little of the answers is read.
+                stream.write_all(&PAGE.repeat(1000)).unwrap();
                 stream
             })
             .collect();
         neighbours.relay();
+        server.wait_for_metric(PAGES_SERVED, 100.0);
         eventually("the server has let go of them", || expect_eq(&server.descriptors(), &before));
         drop(requests);
     });
     assert!(cost < SLACK_KIB, "{cost} KiB");
+}
+
+const PAGE: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const PAGES_SERVED: &str = r#"switchboard_http_requests_total{method="GET",route="/",status="200"}"#;
+
+#[test]
+fn a_request_that_was_sent_ahead_is_not_answered_and_the_one_before_it_is() {
+    let server = server().start();
+    let mut stream = BufReader::new(dial(server.public));
+    stream.get_mut().write_all(&PAGE.repeat(3)).unwrap();
+    let response = read_response(&mut stream).unwrap();
+    assert_eq!((response.status, response.needs("Connection")), (200, "close"), "{response:?}");
+    let mut rest = Vec::new();
+    // Whether by FIN or by reset.
+    let _ = stream.read_to_end(&mut rest);
+    assert_eq!(rest, b"", "something follows the last answer");
+    server.wait_for_metric(PAGES_SERVED, 1.0);
 }
 
 /// Sends one octet of a request's head at a time until the server has had enough; returns how long it took.
@@ -228,13 +256,15 @@ fn whoever_sends_a_head_octet_by_octet_has_as_long_as_anybody_for_it() {
     let mut neighbours = Neighbours::of(&server);
     let cost = cost_kib(&server, || {
         let streams: Vec<_> = (0..50).flat_map(|_| [dial(server.public), dial(server.ops)]).collect();
-        let longest = neighbours.talk_during(|| {
+        let (shortest, longest) = neighbours.talk_during(|| {
             thread::scope(|scope| {
                 let dribblers: Vec<_> = streams.iter().map(|stream| scope.spawn(|| dribble(stream))).collect();
-                dribblers.into_iter().map(|one| one.join().expect("a dribbler")).max()
+                let took: Vec<_> = dribblers.into_iter().map(|one| one.join().expect("a dribbler")).collect();
+                (took.iter().min().copied(), took.iter().max().copied())
             })
         });
-        assert!(longest.unwrap() < Duration::from_secs(5), "{longest:?}, with 0.5 s allowed");
+        assert!(longest.unwrap() < Duration::from_secs(5), "{longest:?}, with 1 s allowed");
+        assert!(shortest.unwrap() > Duration::from_millis(500), "{shortest:?}, with 1 s allowed");
     });
     assert!(cost < SLACK_KIB, "{cost} KiB");
 }
@@ -242,18 +272,28 @@ fn whoever_sends_a_head_octet_by_octet_has_as_long_as_anybody_for_it() {
 #[test]
 fn there_is_no_second_request_to_be_slow_with() {
     let server = server().start();
-    for (to, path) in [(server.public, "/"), (server.public, "/nothing"), (server.ops, "/metrics")] {
-        let mut stream = BufReader::new(http::dial(to));
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n");
-        stream.get_mut().write_all(request.as_bytes()).unwrap();
-        let response = read_response(&mut stream).unwrap();
-        assert_eq!(response.needs("Connection"), "close", "{response:?}");
-        let _ = stream.get_mut().write_all(b"GET / HT");
-        let end = stream.read(&mut [0; 1]);
-        let ended = match &end {
-            Ok(octets) => *octets == 0,
-            Err(error) => matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
-        };
-        assert!(ended, "after its first answer the connection stays: {end:?}");
-    }
+    let asked = [(server.public, "/"), (server.public, "/nothing"), (server.ops, "/metrics")];
+    // What a server opens with its first connections stays.
+    asked.into_iter().for_each(|(to, path)| ask_and_dribble(to, path));
+    let before = server.descriptors();
+    let cost = cost_kib(&server, || (0..40).flat_map(|_| asked).for_each(|(to, path)| ask_and_dribble(to, path)));
+    assert!(cost < SLACK_KIB, "{cost} KiB");
+    eventually("the server has let go of them", || expect_eq(&server.descriptors(), &before));
+}
+
+/// Begins a second request behind the first, whose answer must have ended the connection.
+#[track_caller]
+fn ask_and_dribble(to: SocketAddr, path: &str) {
+    let mut stream = BufReader::new(http::dial(to));
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n");
+    stream.get_mut().write_all(request.as_bytes()).unwrap();
+    let response = read_response(&mut stream).unwrap();
+    assert_eq!(response.needs("Connection"), "close", "{response:?}");
+    let _ = stream.get_mut().write_all(b"GET / HT");
+    let end = stream.read(&mut [0; 1]);
+    let ended = match &end {
+        Ok(octets) => *octets == 0,
+        Err(error) => matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+    };
+    assert!(ended, "after its first answer the connection stays: {end:?}");
 }
