@@ -1,6 +1,7 @@
 //! The two listeners and the workers behind them.
 
 use std::{
+    future::{Ready, ready},
     io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
     time::Duration,
@@ -120,11 +121,14 @@ where
     HttpServiceBuilder::default().keep_alive(KeepAlive::Disabled).client_request_timeout(request_timeout)
 }
 
+/// What the HTTP service takes.
+type Accepted = (Once, Protocol, Option<SocketAddr>);
+
 /// A connection of which one request is read.
-async fn accept(socket: TcpStream, options: Options) -> Result<(Once, Protocol, Option<SocketAddr>), DispatchError> {
+fn accept(socket: TcpStream, options: Options) -> Ready<Result<Accepted, DispatchError>> {
     options.set(&socket);
     let peer = socket.peer_addr().ok();
-    Ok((Once::new(socket), Protocol::Http1, peer))
+    ready(Ok((Once::new(socket), Protocol::Http1, peer)))
 }
 
 impl Options {

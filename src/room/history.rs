@@ -167,7 +167,7 @@ impl World {
         }
         self.model.push((who, meta, None));
         assert_eq!(effects.last(), Some(&Effect::Welcome(self.names[who])), "the newcomer is told last");
-        self.carry_out(&effects)
+        self.carry_out(&effects);
     }
 
     fn remove(&mut self, who: usize) {
@@ -177,7 +177,7 @@ impl World {
         let effects = self.room.remove(self.names[who], LeaveReason::Left);
         assert_eq!(effects.contains(&Effect::Stop), was_here && self.model.is_empty());
         assert_eq!(effects.is_empty(), !was_here);
-        self.carry_out(&effects)
+        self.carry_out(&effects);
     }
 
     fn update(&mut self, who: usize) {
@@ -187,7 +187,7 @@ impl World {
         if let Some(entry) = self.model.iter_mut().find(|(peer, ..)| *peer == who) {
             entry.1 = Some(meta);
         }
-        self.carry_out(&effects)
+        self.carry_out(&effects);
     }
 
     fn away(&mut self, who: usize) {
@@ -197,7 +197,7 @@ impl World {
             entry.2 = Some(until);
         }
         let effects = self.room.away(self.names[who], until);
-        self.carry_out(&effects)
+        self.carry_out(&effects);
     }
 
     fn back(&mut self, who: usize, resync: bool) {
@@ -208,7 +208,7 @@ impl World {
         if resync {
             effects.extend(self.room.resync(self.names[who]));
         }
-        self.carry_out(&effects)
+        self.carry_out(&effects);
     }
 
     fn carry_out(&mut self, effects: &[Effect]) {
@@ -234,13 +234,15 @@ impl World {
     fn tell_others(&mut self, about: PeerId, news: &News) {
         let others: Vec<_> = self.room.others(about).map(|o| o.member).collect();
         assert!(!others.is_empty(), "nothing is encoded for nobody");
-        others.into_iter().for_each(|who| self.post(Some(who), news.clone()))
+        for who in others {
+            self.post(Some(who), news.clone());
+        }
     }
 
     fn show(&mut self, peer: PeerId, news: fn(View) -> News) {
         let seen = self.room.seen_by(peer);
         let view = seen.map(|(peer, meta, polite, away)| (peer, (meta.cloned(), polite, away))).collect();
-        self.post(self.room.occupant(peer).map(|o| o.member), news(view))
+        self.post(self.room.occupant(peer).map(|o| o.member), news(view));
     }
 
     fn post(&mut self, who: Option<usize>, news: News) {

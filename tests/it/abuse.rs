@@ -274,7 +274,9 @@ fn there_is_no_second_request_to_be_slow_with() {
     let server = server().start();
     let asked = [(server.public, "/"), (server.public, "/nothing"), (server.ops, "/metrics")];
     // What a server opens with its first connections stays.
-    asked.into_iter().for_each(|(to, path)| ask_and_dribble(to, path));
+    for (to, path) in asked {
+        ask_and_dribble(to, path);
+    }
     let before = server.descriptors();
     let cost = cost_kib(&server, || (0..40).flat_map(|_| asked).for_each(|(to, path)| ask_and_dribble(to, path)));
     assert!(cost < SLACK_KIB, "{cost} KiB");

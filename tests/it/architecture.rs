@@ -60,8 +60,8 @@ impl Source {
         let folder = self.name.trim_end_matches("mod.rs").trim_end_matches("lib.rs");
         // Models that the fuzz targets play, too, are hidden from everybody else.
         let gates = ["#[cfg(test)]\n", "#[cfg(any(test, feature = \"fuzzing\"))]\n#[doc(hidden)]\n"];
-        let gated = gates.into_iter().flat_map(|gate| self.text.split(gate).skip(1));
-        let declared = gated.filter_map(|rest| {
+        let behind = gates.into_iter().flat_map(|gate| self.text.split(gate).skip(1));
+        let declared = behind.filter_map(|rest| {
             let (name, _) = rest.trim_start_matches("pub ").strip_prefix("mod ")?.split_once(';')?;
             name.chars().all(|c| c.is_alphanumeric() || c == '_').then_some(name)
         });
