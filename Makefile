@@ -9,7 +9,7 @@ IMAGE ?= switchboard
 REVISION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test compare autobahn fuzz soak up down docker-build clean
+.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test bench bench-baseline compare autobahn fuzz soak up down docker-build clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,13 @@ monitor: ## Watch the running server in the terminal
 
 monitor-test: ## One look at the running server; the exit code says whether it is well
 	monitoring/monitor.sh test
+
+bench: ## Time the parts, and hold their instructions against the baseline
+	cargo bench --locked --bench wall
+	scripts/bench-guard.sh
+
+bench-baseline: ## Take the instructions as they are now for the baseline
+	scripts/bench-guard.sh --update
 
 compare: ## Measure beside other signaling servers, about an hour; writes docs/performance.md
 	tools/compare/run.sh

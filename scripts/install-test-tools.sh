@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, Python, Node, iproute2, and
+# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, Python, Node, Valgrind,
+# iproute2, and
 # the tests' npm packages.
 # What is already there is left alone. Needs root or sudo only when a Debian package is missing.
 set -euo pipefail
@@ -27,6 +28,7 @@ missing_packages() {
     has ip || echo iproute2
     { has unshare && has nsenter; } || echo util-linux
     has shellcheck || echo shellcheck
+    has valgrind || echo valgrind
     has docker-compose || echo docker-compose
     has node || echo nodejs
     has npm || echo npm

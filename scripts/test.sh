@@ -29,4 +29,8 @@ tests/monitoring/run.sh
 step "monitoring: dashboards, live page, monitor, compose file"
 npm test --prefix tests/monitoring/dashboards
 
+step "instructions: no case costs much more than it did"
+python3 -B scripts/test_bench_guard.py
+scripts/bench-guard.sh
+
 step "all passed"
