@@ -1,6 +1,8 @@
 # The server in a small image of its own. Needs BuildKit (docker build's default since 23.0) for the cache mounts.
 
 FROM rust:1.95-slim-bookworm AS build
+# The allocator (jemalloc) is built from source.
+RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 # Crates and compiled dependencies stay in the builder's cache: a change of ours compiles ours alone. The cache is no

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, Python, Node, Valgrind,
-# iproute2, and
-# the tests' npm packages.
+# iproute2, and the tests' npm packages.
 # What is already there is left alone. Needs root or sudo only when a Debian package is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."

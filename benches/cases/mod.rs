@@ -12,7 +12,7 @@ mod texts;
 
 /// As the server has it.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// How often a step does a case's work. A multiple of 16: one relay in 16 is timed.
 pub(crate) const TIMES: u16 = 16;

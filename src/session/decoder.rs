@@ -23,15 +23,18 @@ pub struct Bound {
 }
 
 /// One connection's decoder. Holds the octets of at most one partial frame, and of one message that has not ended.
+///
+/// Counts have 32 bits, since every connection has a decoder; more than that of anything would be no bound.
 #[derive(Debug)]
 pub struct Decoder {
-    bound: Bound,
+    most_bytes: u32,
+    most_fragments: u32,
     /// Octets read and not yet decoded.
     rest: BytesMut,
     /// Whether `rest` is a copy of its own, and not a slice of a shared read buffer.
     own: bool,
     /// Octets that complete the frame that `rest` begins with; 0 while its head does not say, or when it is whole.
-    missing: usize,
+    missing: u32,
     assembly: Option<Box<Assembly>>,
 }
 
@@ -55,7 +58,8 @@ impl Decoder {
     /// A decoder that has seen nothing.
     #[must_use]
     pub fn new(bound: Bound) -> Self {
-        Self { bound, rest: BytesMut::new(), own: true, missing: 0, assembly: None }
+        let (most_bytes, most_fragments) = (clamped(bound.bytes), clamped(bound.fragments));
+        Self { most_bytes, most_fragments, rest: BytesMut::new(), own: true, missing: 0, assembly: None }
     }
 
     /// Adds octets behind those at hand.
@@ -79,7 +83,7 @@ impl Decoder {
     /// not moved at each of them. `None` where it is short, or where there is a whole one.
     #[must_use]
     pub fn partial(&mut self) -> Option<(&mut BytesMut, usize)> {
-        (self.missing > 0 && self.rest.len() > MOVED).then_some((&mut self.rest, self.missing))
+        (self.missing > 0 && self.rest.len() > MOVED).then_some((&mut self.rest, self.missing as usize))
     }
 
     /// The next whole message, control frames included, among the octets at hand; `None` when more must come first.
@@ -98,7 +102,7 @@ impl Decoder {
     pub fn next_permitted(&mut self, mut permit: impl FnMut() -> bool) -> Result<Option<Message>, ProtocolError> {
         loop {
             let frame = self.inspect()?;
-            self.missing = frame.map_or(0, |length| length.saturating_sub(self.rest.len()));
+            self.missing = clamped(frame.map_or(0, |length| length.saturating_sub(self.rest.len())));
             if frame.is_none() || self.missing > 0 || !permit() {
                 self.keep();
                 return Ok(None);
@@ -116,7 +120,8 @@ impl Decoder {
     }
 
     fn inspect(&self) -> Result<Option<usize>, ProtocolError> {
-        guard::inspect(&self.rest, self.bound, self.assembly.as_deref().map(Assembly::so_far))
+        let bound = Bound { bytes: self.most_bytes as usize, fragments: self.most_fragments as usize };
+        guard::inspect(&self.rest, bound, self.assembly.as_deref().map(Assembly::so_far))
     }
 
     /// The frame at the start of `rest`, which the guard has let pass and which is all there.
@@ -161,6 +166,10 @@ impl Decoder {
             self.own = true;
         }
     }
+}
+
+fn clamped(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// The content of a close frame: nothing, or a code that may be sent (section 7.4) and a reason in UTF-8.

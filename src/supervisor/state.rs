@@ -34,8 +34,9 @@ pub struct Limits {
 pub struct State<M, R> {
     limits: Limits,
     draining: bool,
-    rooms: HashMap<RoomName, Room<R>>,
-    seats: HashMap<SessionId, Seat<M>>,
+    // Boxed: a table is half empty when it has just grown, and the other half of the former one lies idle.
+    rooms: HashMap<RoomName, Box<Room<R>>>,
+    seats: HashMap<SessionId, Box<Seat<M>>>,
     churn: Churn,
     occupancy: Occupancy,
     origins: Origins,
@@ -141,7 +142,7 @@ impl<M, R: Clone> State<M, R> {
         let entry = self.rooms.entry(room.clone());
         // One text for the whole room, and not the one that each peer brought along.
         let name = entry.key().clone();
-        let entry = entry.or_insert_with(|| Room { port: open(), opened: now, origin, sessions: Vec::new() });
+        let entry = entry.or_insert_with(|| Box::new(Room { port: open(), opened: now, origin, sessions: Vec::new() }));
         if entry.sessions.len() == entry.sessions.capacity() {
             // As in the room: most rooms hold two.
             entry.sessions.reserve_exact(1 + entry.sessions.len() / 2);
@@ -151,7 +152,7 @@ impl<M, R: Clone> State<M, R> {
             self.origins.opened(origin, room, now);
         }
         let granted = Granted { port: entry.port.clone(), peers: entry.sessions.len() };
-        self.seats.insert(session, Seat { room: name, member, since: now });
+        self.seats.insert(session, Box::new(Seat { room: name, member, since: now }));
         self.occupancy.moved(granted.peers - 1, granted.peers);
         self.churn.joined(now);
         Ok(granted)
@@ -246,7 +247,7 @@ impl<M, R: Clone> State<M, R> {
     }
 
     /// The one place where a room ends.
-    fn forget(&mut self, room: &RoomName) -> Option<(RoomName, Room<R>)> {
+    fn forget(&mut self, room: &RoomName) -> Option<(RoomName, Box<Room<R>>)> {
         let (name, entry) = self.rooms.remove_entry(room)?;
         if let Some(origin) = entry.origin {
             self.origins.ended(origin, &name);

@@ -265,9 +265,9 @@ fn peers_who_are_all_on_one_thread_are_spread_over_all_of_the_time() {
 #[test]
 fn those_who_are_away_take_no_place_among_those_who_come_back() {
     let server = draining().start();
-    for _ in 0..10 {
+    for nth in 0..10 {
         let mut away = server.connect();
-        away.join_saying(&json!({"type": "join", "room": "red", "resumable": true}));
+        away.join_saying(&json!({"type": "join", "room": format!("red {nth}"), "resumable": true}));
         away.hear_nothing();
         away.abort();
     }
