@@ -99,6 +99,12 @@ impl Contestant {
         }
     }
 
+    /// Whether it is Switchboard.
+    #[must_use]
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Switchboard | Self::SwitchboardQuiet)
+    }
+
     /// Whether it collects garbage when told to (see `servers/collect.js`).
     #[must_use]
     pub fn collects(self) -> bool {

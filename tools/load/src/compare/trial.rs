@@ -46,6 +46,8 @@ pub struct Trial {
     pub measures: Vec<Measure>,
     /// Whether garbage is to be collected before memory is read.
     pub collects: bool,
+    /// Whether it asks for what only Switchboard has.
+    pub ours: bool,
 }
 
 fn measure(name: &'static str, title: &'static str, unit: &'static str, source: Source) -> Measure {
@@ -55,7 +57,7 @@ fn measure(name: &'static str, title: &'static str, unit: &'static str, source: 
 fn trial(name: &'static str, scenario: &str, warm: &str, measures: Vec<Measure>) -> Trial {
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let warm = (!warm.is_empty()).then(|| words(warm));
-    Trial { name, scenario: words(scenario), warm, measures, collects: name == "memory" }
+    Trial { name, scenario: words(scenario), warm, measures, collects: name == "memory", ours: name == "resumable" }
 }
 
 /// All trials in the order of the rows. `quick` ones are over in seconds and measure nothing.
@@ -63,7 +65,7 @@ fn trial(name: &'static str, scenario: &str, warm: &str, measures: Vec<Measure>)
 pub(super) fn all(quick: bool) -> Vec<Trial> {
     let sized = |full: u32, short: u32| if quick { short } else { full };
     let seconds = sized(5, 1);
-    let (idle, hold) = (sized(2000, 100), sized(60, 2));
+    let (idle, hold) = (sized(2000, 100), sized(30, 2));
     let (joins, memory) = (sized(5000, 200), sized(10_000, 200));
     let mut trials = relays(seconds, sized(9450, 50));
     trials.extend(calls(sized(50, 5), sized(200, 10)));
@@ -89,10 +91,21 @@ pub(super) fn all(quick: bool) -> Vec<Trial> {
         trial(
             "memory",
             &format!("memory --peers {memory} --hold {seconds}"),
-            "",
+            "memory --peers 400 --hold 1",
             vec![measure(
                 "memory",
                 "memory per connection after an SDP exchange",
+                "B",
+                Source::Figure("memory_per_connection"),
+            )],
+        ),
+        trial(
+            "resumable",
+            &format!("memory --peers {memory} --hold {} --resumable", seconds * 3),
+            "memory --peers 400 --hold 1 --resumable",
+            vec![measure(
+                "memory_resumable",
+                "the same of clients that could come back, all acknowledged",
                 "B",
                 Source::Figure("memory_per_connection"),
             )],

@@ -147,6 +147,8 @@ pub trait Dialect: fmt::Debug {
     fn broadcast(&self, _me: &Identity, _kind: Kind, _data: &[u8], _out: &mut Vec<u8>) {}
     /// Says goodbye before the close frame, where there is a word for it.
     fn leave(&self, _out: &mut Vec<u8>) {}
+    /// Acknowledges the first `handled` counted frames, on the wire that counts them.
+    fn acknowledge(&self, _handled: u32, _out: &mut Vec<u8>) {}
     /// The client's heartbeat; only where [`Traits::client_beats`].
     fn beat(&self, _out: &mut Vec<u8>) {}
 }
@@ -156,6 +158,8 @@ pub trait Dialect: fmt::Debug {
 pub enum Wire {
     /// Switchboard, version 1 (the floor speaks it too).
     Switchboard,
+    /// The same, by clients that could come back.
+    SwitchboardResumable,
     /// `matchbox_server`.
     Matchbox,
     /// `PeerServer`, of the npm package `peer`.
@@ -173,7 +177,8 @@ impl Wire {
     #[must_use]
     pub fn dialect(self) -> Box<dyn Dialect> {
         match self {
-            Self::Switchboard => Box::new(switchboard::Switchboard),
+            Self::Switchboard => Box::new(switchboard::Switchboard { resumable: false }),
+            Self::SwitchboardResumable => Box::new(switchboard::Switchboard { resumable: true }),
             Self::Ws => Box::new(switchboard::PlainWs),
             Self::Matchbox => Box::new(matchbox::Matchbox),
             Self::Peerjs => Box::new(peerjs::PeerJs),

@@ -12,7 +12,10 @@ const TRAITS: Traits = Traits { offerer: Offerer::Newcomer, broadcasts: true, cl
 
 /// Switchboard, version 1. The server pings; nothing is expected of the client but pongs.
 #[derive(Debug)]
-pub(super) struct Switchboard;
+pub(super) struct Switchboard {
+    /// Whether its clients ask to be resumable.
+    pub(super) resumable: bool,
+}
 
 impl Dialect for Switchboard {
     fn traits(&self) -> Traits {
@@ -29,6 +32,9 @@ impl Dialect for Switchboard {
 
     fn greet(&self, me: &Identity, step: usize, out: &mut Vec<u8>) {
         join(me, step, out);
+        if self.resumable && out.pop().is_some() {
+            out.extend_from_slice(br#","resumable":true}"#);
+        }
     }
 
     fn hear<'a>(&self, _me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Heard<'a> {
@@ -45,6 +51,12 @@ impl Dialect for Switchboard {
 
     fn broadcast(&self, _me: &Identity, kind: Kind, data: &[u8], out: &mut Vec<u8>) {
         signal(kind, b"*", data, out);
+    }
+
+    fn acknowledge(&self, handled: u32, out: &mut Vec<u8>) {
+        if self.resumable {
+            out.extend_from_slice(format!(r#"{{"type":"ping","ack":{handled}}}"#).as_bytes());
+        }
     }
 
     fn leave(&self, out: &mut Vec<u8>) {
@@ -132,7 +144,7 @@ mod tests {
     use crate::dialect::anyone;
 
     fn heard(text: &[u8]) -> Heard<'_> {
-        Switchboard.hear(&anyone(), text, &mut Vec::new())
+        Switchboard { resumable: false }.hear(&anyone(), text, &mut Vec::new())
     }
 
     #[test]
@@ -148,6 +160,18 @@ mod tests {
         assert_eq!(heard(br#"{"type":"error","code":"room_full"}"#), Heard::Refused);
         assert_eq!(heard(br#"{"type":"welcome","session":"x"}"#), Heard::Nothing);
         assert_eq!(heard(b"hello"), Heard::Unknown);
+    }
+
+    #[test]
+    fn a_client_that_could_come_back_says_so_and_acknowledges() {
+        let wire = Switchboard { resumable: true };
+        let (mut first, mut second, mut ack) = (Vec::new(), Vec::new(), Vec::new());
+        wire.greet(&anyone(), 0, &mut first);
+        assert!(String::from_utf8(first).unwrap().ends_with(r#""resumable":true}"#));
+        wire.greet(&anyone(), 1, &mut second);
+        assert!(second.is_empty(), "that is all");
+        wire.acknowledge(7, &mut ack);
+        assert_eq!(ack, br#"{"type":"ping","ack":7}"#);
     }
 
     #[test]

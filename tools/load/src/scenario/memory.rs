@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{Bench, mesh::Mesh};
 use crate::{
     cli::Run,
+    dialect::Wire,
     report::Report,
     swarm::{Next, Note, Script, Swarm},
 };
@@ -26,6 +27,9 @@ pub struct Args {
     /// Send the server SIGUSR2 before each reading: the Node peers then collect garbage. Other servers may die of it
     #[arg(long)]
     pub collect: bool,
+    /// Let the clients be such that could come back, and acknowledge everything before memory is read
+    #[arg(long)]
+    pub resumable: bool,
 }
 
 /// Runs it.
@@ -33,10 +37,17 @@ pub fn run(run: &Run<Args>) -> io::Result<Report> {
     let args = &run.own;
     let rooms = args.peers / 2;
     collect(args, run.common.pid)?;
-    let mut bench = Bench::new(&run.common, "memory", rooms * 2, 2)?;
+    let mut common = run.common.clone();
+    if args.resumable {
+        common.wire = Wire::SwitchboardResumable;
+    }
+    let mut bench = Bench::new(&common, "memory", rooms * 2, 2)?;
     bench.parameter("candidates", args.candidates);
     let mut mesh = Mesh::new(rooms, 2, args.candidates, run.common.concurrency);
     bench.run(&mut mesh, run.common.opening)?;
+    for who in 0..bench.engine.swarm.len() {
+        bench.engine.swarm.acknowledge(who);
+    }
     bench.run(&mut Silence, args.hold)?;
     collect(args, run.common.pid)?;
     bench.run(&mut Silence, 1.0)?;

@@ -15,6 +15,9 @@ impl Swarm {
         if !self.text.is_empty() {
             self.say(who);
         }
+        if matches!(heard, Heard::Signal { .. } | Heard::PeerJoined(_) | Heard::PeerLeft | Heard::Refused) {
+            self.peers[who as usize].handled += 1;
+        }
         match heard {
             Heard::Signal { from, data } => self.heard_signal(who, from, data),
             Heard::Joined { me, others } => self.heard_joined(who, me, others),

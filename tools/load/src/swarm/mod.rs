@@ -218,6 +218,15 @@ impl Swarm {
         self.mark(who);
     }
 
+    /// Says what this peer has handled, where the wire counts it.
+    pub fn acknowledge(&mut self, who: u32) {
+        self.text.clear();
+        self.dialect.acknowledge(self.peers[who as usize].handled, &mut self.text);
+        if !self.text.is_empty() {
+            self.say(who);
+        }
+    }
+
     /// The client's own heartbeat.
     fn beat(&mut self, who: u32) {
         if self.peers[who as usize].phase == Phase::Joined {

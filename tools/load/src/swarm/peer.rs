@@ -65,6 +65,8 @@ pub struct Peer {
     pub(super) said: u32,
     /// The last number heard, by the sender's seat in the room.
     pub(super) heard: Box<[u32]>,
+    /// Frames since `joined` that a client which could come back would acknowledge.
+    pub(super) handled: u32,
     pub(super) partial: Vec<u8>,
     pub(super) dirty: bool,
     outbox: Vec<u8>,
@@ -80,6 +82,7 @@ impl Peer {
             socket: None,
             said: 0,
             heard: vec![0; room_size as usize].into(),
+            handled: 0,
             partial: Vec::new(),
             dirty: false,
             outbox: Vec::new(),
@@ -94,6 +97,7 @@ impl Peer {
         self.phase = Phase::Connecting;
         self.opened_at = now;
         // `said` goes on and `heard` stays: what is new to the server still has growing numbers.
+        self.handled = 0;
         self.partial = Vec::new();
         self.outbox.clear();
         self.written = 0;
