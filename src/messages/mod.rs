@@ -11,8 +11,8 @@ pub mod supervisor;
 
 pub use cut::{Cut, Pulled};
 
-/// Sends a letter that must arrive, past the mailbox's bound: such letters are bounded by what causes them (one `Leave`
-/// per session, one `Admit` per seat). Says whether somebody was there to take it.
+/// Sends a letter that must arrive, past the mailbox's bound: such letters are bounded by what causes them (one `Join`
+/// under way and one `Leave` per session, one `Admit` per seat). Says whether somebody was there to take it.
 ///
 /// Never towards a session, whose client decides how fast it reads.
 #[must_use]
