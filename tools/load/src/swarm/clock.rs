@@ -1,6 +1,9 @@
 //! The generator's time: nanoseconds since the start of the run.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    time::Instant,
+};
 
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
@@ -24,10 +27,10 @@ impl Clock {
         self.started.elapsed().as_nanos() as u64
     }
 
-    /// A number that two runs against one server do not share.
+    /// A number that two runs against one server do not share, not even two of one process that start in the same
+    /// microsecond: the standard library's random keys differ at every call.
     #[must_use]
     pub fn run_id(&self) -> u32 {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u32);
-        wall ^ std::process::id().rotate_left(16)
+        RandomState::new().hash_one(std::process::id()) as u32
     }
 }
