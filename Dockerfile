@@ -1,8 +1,7 @@
 # The server in a small image of its own. Needs BuildKit (docker build's default since 23.0) for the cache mounts.
 
-FROM rust:1.95-slim-bookworm AS build
-# The allocator (jemalloc) is built from source.
-RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*
+# Not the slim one: the allocator is built from source, with make.
+FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
 # Crates and compiled dependencies stay in the builder's cache: a change of ours compiles ours alone. The cache is no
