@@ -3,6 +3,8 @@ pub mod client;
 mod endings;
 mod errors;
 mod frame;
+#[cfg(test)]
+pub(crate) mod histories;
 mod ids;
 mod kinds;
 mod meta;

@@ -1,17 +1,11 @@
 //! The rules of a room against a naive model, over random histories.
 
-use proptest::prelude::{ProptestConfig, any, prop, proptest};
+use proptest::prelude::{any, prop, proptest};
 
 use super::history::{Step, play};
 
-fn config() -> ProptestConfig {
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    // More by PROPTEST_CASES.
-    ProptestConfig { cases: config.cases.max(20_000), ..config }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(crate::protocol::histories::config())]
 
     #[test]
     fn no_view_of_a_room_diverges(steps in prop::collection::vec(any::<(u8, u8)>(), 0..40)) {

@@ -1,7 +1,7 @@
 //! The ledger against random histories, and against every place at which one history can be cut.
 
 use bytes::Bytes;
-use proptest::prelude::{ProptestConfig, any, prop, proptest};
+use proptest::prelude::{any, prop, proptest};
 
 use super::{
     history::{Step, play},
@@ -11,14 +11,8 @@ use crate::protocol::Secret;
 
 const KEEP: Keep = Keep { frames: 6, bytes: 60 };
 
-fn config() -> ProptestConfig {
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    // More by PROPTEST_CASES.
-    ProptestConfig { cases: config.cases.max(20_000), ..config }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(crate::protocol::histories::config())]
 
     #[test]
     fn every_frame_arrives_once_and_in_order_or_the_client_is_told(

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
 
 use super::{
@@ -236,14 +236,8 @@ impl World {
     }
 }
 
-fn config() -> ProptestConfig {
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    // More by PROPTEST_CASES.
-    ProptestConfig { cases: config.cases.max(20_000), ..config }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(crate::protocol::histories::config())]
 
     #[test]
     fn seats_rooms_and_counts_equal_a_naive_recount(steps in prop::collection::vec(step(), 0..40)) {

@@ -1,17 +1,11 @@
 //! Random histories.
 
-use proptest::prelude::{ProptestConfig, any, prop, proptest};
+use proptest::prelude::{any, prop, proptest};
 
 use super::{Step, play};
 
-fn config() -> ProptestConfig {
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    // More by PROPTEST_CASES.
-    ProptestConfig { cases: config.cases.max(20_000), ..config }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(crate::protocol::histories::config())]
 
     #[test]
     fn once_quiet_every_client_believes_the_truth(
