@@ -11,6 +11,7 @@ mod meta;
 mod resume;
 mod scan;
 pub mod server;
+mod special;
 #[cfg(test)]
 mod tests;
 

@@ -61,6 +61,11 @@ impl Field {
             Self::Ack => "ack",
         }
     }
+
+    #[inline]
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.as_str() == name)
+    }
 }
 
 /// The fields of one frame.
@@ -98,10 +103,10 @@ impl<'a> Fields<'a> {
         present.into_iter().find(|field| !common.contains(field) && !own.contains(field))
     }
 
-    fn put(&mut self, field: Field, raw: &'a RawValue) {
+    pub(super) fn put(&mut self, field: Field, raw: &'a str) {
         let place = &mut self.values[field as usize];
         self.repeated[field as usize] |= place.is_some();
-        *place = Some(raw.get());
+        *place = Some(raw);
     }
 }
 
@@ -132,7 +137,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         let mut fields = Fields::default();
         while let Some(name) = map.next_key()? {
             match name {
-                Name::Known(field) => fields.put(field, map.next_value()?),
+                Name::Known(field) => fields.put(field, map.next_value::<&RawValue>()?.get()),
                 Name::Unknown(name) => {
                     map.next_value::<IgnoredAny>()?;
                     fields.unknown.get_or_insert(name);
@@ -164,7 +169,6 @@ impl Visitor<'_> for NameVisitor {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Name, E> {
-        let known = Field::ALL.into_iter().find(|field| field.as_str() == name);
-        Ok(known.map_or_else(|| Name::Unknown(name.chars().take(QUOTED_CHARS).collect()), Name::Known))
+        Ok(Field::named(name).map_or_else(|| Name::Unknown(name.chars().take(QUOTED_CHARS).collect()), Name::Known))
     }
 }

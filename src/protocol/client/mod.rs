@@ -5,6 +5,7 @@
 mod address;
 mod check;
 mod fields;
+mod quick;
 mod refusal;
 mod resume;
 
@@ -116,7 +117,10 @@ impl fmt::Debug for ClientFrame<'_> {
 /// A [`Refusal`] with `unknown_type` for a `type` that this version does not have, else with `invalid_message`: no JSON
 /// object, a field missing, repeated, unknown, of another frame's or of the wrong kind, or beyond one of the `bounds`.
 pub fn parse<'a>(text: &'a str, bounds: &Bounds) -> Result<Request<'a>, Refusal> {
-    let fields: Fields<'a> = serde_json::from_str(text).map_err(|error| Refusal::of_text(&error))?;
+    let fields = match quick::fields(text) {
+        Some(fields) => fields,
+        None => serde_json::from_str(text).map_err(|error| Refusal::of_text(&error))?,
+    };
     request(&fields, bounds).map_err(|flaw| Refusal {
         code: flaw.code,
         message: flaw.message,
