@@ -26,8 +26,9 @@ use crate::{
 
 /// What a wedged process ends with: `EX_SOFTWARE` of sysexits.h. 1 is a server that did not start.
 pub const EXIT_CODE: u16 = 70;
-/// Everybody is asked this many times within `watchdog.silent_ms`.
-const ROUNDS: u32 = 5;
+/// Everybody is asked this many times within `watchdog.silent_ms`. Each time wakes every thread, also where nothing else
+/// happens; fewer would find a silence later.
+const ROUNDS: u32 = 3;
 /// A round this much later than planned says nothing about those who did not answer.
 const LATE: Duration = Duration::from_millis(500);
 /// How long the last line may take to be written.

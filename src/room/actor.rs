@@ -7,7 +7,7 @@ use actix::{Actor, ActorContext, ArbiterHandle, Context, Handler};
 use super::state::{Effect, Occupant, State};
 use crate::{
     messages::{
-        room::{Admit, RoomPort, ToRoom, Update},
+        room::{Admit, Life, RoomPort, ToRoom, Update},
         session::{Member, News, Roster, Snapshot, ToSession, Welcomed},
     },
     protocol::{ErrorCode, FrameKind, LeaveReason, PeerId, RoomName, TextFrame, server},
@@ -28,6 +28,7 @@ pub struct Room {
     capacity: usize,
     /// None before the first peer.
     snapshot: Option<Arc<Snapshot>>,
+    _life: Life,
 }
 
 /// What of the causing letter comes back to whoever sent it.
@@ -45,15 +46,17 @@ impl Room {
     pub fn open(on: &ArbiterHandle, name: RoomName, capacity: usize) -> RoomPort {
         #[cfg(feature = "fault-injection")]
         let enlisted = name.clone();
-        let room = Self::start_in_arbiter(on, move |_| Self::new(name, capacity));
+        // From here on: the arbiter may be gone, and the room never begin.
+        let life = Life::new();
+        let room = Self::start_in_arbiter(on, move |_| Self::new(name, capacity, life));
         let port = RoomPort::new(room.recipient());
         #[cfg(feature = "fault-injection")]
         super::faults::enlist(enlisted, port.clone());
         port
     }
 
-    fn new(name: RoomName, capacity: usize) -> Self {
-        Self { state: State::default(), name, capacity, snapshot: None }
+    fn new(name: RoomName, capacity: usize, life: Life) -> Self {
+        Self { state: State::default(), name, capacity, snapshot: None, _life: life }
     }
 
     /// A new picture, after somebody came or went.

@@ -77,14 +77,19 @@ impl Outbox {
 
     /// Writes until nothing waits or the kernel takes no more. `write` is the socket's vectored, non-blocking write.
     pub(super) fn flush(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<Flushed> {
-        while !self.frames.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let mut used = 0;
-            for (slot, frame) in slices.iter_mut().zip(&self.frames) {
-                *slot = IoSlice::new(frame);
-                used += 1;
-            }
-            match write(&slices[..used]) {
+        while let Some(first) = self.frames.front() {
+            let result = if self.frames.len() == 1 {
+                write(&[IoSlice::new(first)])
+            } else {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let mut used = 0;
+                for (slot, frame) in slices.iter_mut().zip(&self.frames) {
+                    *slot = IoSlice::new(frame);
+                    used += 1;
+                }
+                write(&slices[..used])
+            };
+            match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => self.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Jammed),

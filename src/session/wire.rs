@@ -48,7 +48,11 @@ impl Wire {
             return Ok(Flushed::Empty);
         }
         let socket = &self.socket;
-        self.outbox.flush(|slices| socket.try_write_vectored(slices))
+        self.outbox.flush(|slices| match slices {
+            // Mostly. The kernel has less to prepare for it than for a list of one.
+            [slice] => socket.try_write(slice),
+            slices => socket.try_write_vectored(slices),
+        })
     }
 
     /// The socket, to wait for and to read off while it lingers.

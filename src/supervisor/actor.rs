@@ -14,7 +14,7 @@ use super::{
 use crate::{
     limits::Subnet,
     messages::{
-        room::{Admit, RoomPort, ToRoom},
+        room::{self, Admit, RoomPort, ToRoom},
         session::{ClaimAnswer, Evict, JoinRefused, Member, NoSeat, ToSession},
         supervisor::{Join, Leave, Ping, Reclaim, StopJoins, TakeCensus},
     },
@@ -45,12 +45,16 @@ pub(super) struct Seated {
 pub struct Supervisor {
     pub(super) state: State<Seated, RoomPort>,
     spawn_room: SpawnRoom,
+    /// Rooms of the process that had ended at the last sweep.
+    ended: usize,
+    /// One had ended since the sweep before; its port may have been a moment behind.
+    looks_again: bool,
 }
 
 impl Supervisor {
     /// With no rooms yet.
     pub fn new(limits: Limits, spawn_room: SpawnRoom) -> Self {
-        Self { state: State::new(limits, now()), spawn_room }
+        Self { state: State::new(limits, now()), spawn_room, ended: room::ended(), looks_again: false }
     }
 
     /// The number of peers in the room then, the newcomer included.
@@ -111,8 +115,16 @@ impl Supervisor {
         }
     }
 
+    /// Asks all rooms whether they live, if any of this process has ended: most of the time none has, and thousands would
+    /// be asked for nothing.
     fn sweep(&mut self) {
-        self.state.sweep(now(), RoomPort::connected).iter().for_each(evict);
+        self.state.forget_origins(now());
+        let ended = room::ended();
+        let news = ended != self.ended;
+        if news || self.looks_again {
+            self.state.sweep(now(), RoomPort::connected).iter().for_each(evict);
+        }
+        (self.ended, self.looks_again) = (ended, news);
     }
 
     fn report(&mut self) {

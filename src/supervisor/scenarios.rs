@@ -10,7 +10,7 @@ use super::{Shares, Supervisor, state::Limits};
 use crate::{
     limits::{Rate, Subnet},
     messages::{
-        room::{RoomPort, ToRoom},
+        room::{Life, RoomPort, ToRoom},
         session::{JoinRefused, Member, News, ToSession},
         supervisor::{Census, Join, Leave, StopJoins, TakeCensus},
     },
@@ -25,6 +25,7 @@ const FRAGILE: &str = "fragile";
 /// A room that dies of its second peer, and says nothing to anybody before.
 struct Fragile {
     peers: usize,
+    _life: Life,
 }
 
 impl Actor for Fragile {
@@ -65,7 +66,7 @@ fn start() -> Addr<Supervisor> {
     let _ = telemetry::take();
     let spawn = |name: RoomName, capacity| {
         if name.as_str() == FRAGILE {
-            RoomPort::new(Fragile { peers: 0 }.start().recipient())
+            RoomPort::new(Fragile { peers: 0, _life: Life::new() }.start().recipient())
         } else {
             Room::open(&Arbiter::current(), name, capacity)
         }

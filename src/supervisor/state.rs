@@ -187,9 +187,13 @@ impl<M, R: Clone> State<M, R> {
         Some(Lost { room: name, seats })
     }
 
+    /// Forgets addresses that have nothing to be remembered for, if it is time.
+    pub fn forget_origins(&mut self, now: Instant) {
+        self.origins.sweep(now);
+    }
+
     /// Loses every room that `is_alive` denies.
     pub fn sweep(&mut self, now: Instant, is_alive: impl Fn(&R) -> bool) -> Vec<Lost<M>> {
-        self.origins.sweep(now);
         let dead = self.rooms.iter().filter(|(_, room)| !is_alive(&room.port));
         let dead: Vec<RoomName> = dead.map(|(name, _)| name.clone()).collect();
         dead.iter().filter_map(|name| self.lose(name, now)).collect()
