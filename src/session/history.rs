@@ -117,7 +117,7 @@ impl World {
     fn new() -> Self {
         let secret = Secret::random();
         Self {
-            ledger: Ledger::new(KEEP, secret),
+            ledger: Ledger::new(secret),
             client: Client { token: secret, handled: 0, sent: Vec::new(), got: Vec::new() },
             down: VecDeque::new(),
             up: VecDeque::new(),
@@ -176,7 +176,7 @@ impl World {
 
     fn server_says(&mut self, size: usize) {
         let size = size.max(NUMBER);
-        self.ledger.said(&frame(self.said, size));
+        self.ledger.said(&frame(self.said, size), KEEP);
         self.numbered.push((self.said, size));
         if self.attached {
             self.down.push_back(self.said);

@@ -19,6 +19,10 @@ pub struct Keep {
     pub bytes: usize,
 }
 
+/// Slots that are taken with the first frame: those of a negotiation in a room of two. Their 192 octets are of a size that no
+/// part of a connection that stays has: the allocator gets whole pages back when all is acknowledged.
+const FIRST_SLOTS: usize = 6;
+
 /// An `ack` that falls, or exceeds what was sent: the client's bookkeeping is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("ack falls, or exceeds what was sent")]
@@ -61,10 +65,10 @@ struct Former {
 /// The ledger of one stay.
 #[derive(Debug)]
 pub struct Ledger {
-    keep: Keep,
     secret: Secret,
     /// The latest token that the client is known to have, where that is not `secret`.
-    former: Option<Former>,
+    /// Boxed: there is none but between a resume and the client's next frame.
+    former: Option<Box<Former>>,
     /// Whether any token of this stay was proven to have arrived.
     confirmed: bool,
     counts: Counts,
@@ -80,9 +84,8 @@ pub struct Ledger {
 impl Ledger {
     /// A stay that begins. `secret` goes out with its `joined`.
     #[must_use]
-    pub fn new(keep: Keep, secret: Secret) -> Self {
+    pub fn new(secret: Secret) -> Self {
         Self {
-            keep,
             secret,
             former: None,
             confirmed: false,
@@ -96,11 +99,14 @@ impl Ledger {
 
     /// A counted frame goes out, or would if there were a socket. Beyond the bounds the oldest is dropped: not to
     /// acknowledge is no reason to be cut.
-    pub fn said(&mut self, frame: &Bytes) {
+    pub fn said(&mut self, frame: &Bytes, keep: Keep) {
+        if self.unacked.capacity() == 0 {
+            self.unacked.reserve_exact(FIRST_SLOTS);
+        }
         self.counts.sent += 1;
         self.bytes += frame.len();
         self.unacked.push_back(frame.clone());
-        while self.unacked.len() > self.keep.frames || self.bytes > self.keep.bytes {
+        while self.unacked.len() > keep.frames || self.bytes > keep.bytes {
             self.drop_oldest();
         }
     }
@@ -187,7 +193,7 @@ impl Ledger {
         }
         let dropped = self.counts.sent - self.unacked.len() as u64;
         let complete = frozen.is_none() && !self.gap && ack >= dropped;
-        self.former = Some(Former { secret: *secret, frozen: (!complete).then_some(counts) });
+        self.former = Some(Box::new(Former { secret: *secret, frozen: (!complete).then_some(counts) }));
         self.secret = next;
         if complete {
             self.acked(ack)?;

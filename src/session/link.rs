@@ -108,7 +108,7 @@ impl Link {
         if let Some(ledger) = self.ledger.borrow_mut().as_mut()
             && !matches!(kind, FrameKind::Joined | FrameKind::Pong | FrameKind::Bye)
         {
-            ledger.said(&frame);
+            ledger.said(&frame, self.setup.keep);
         }
         self.queue(frame);
     }

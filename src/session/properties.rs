@@ -53,10 +53,10 @@ fn the_stream_may_be_cut_after_every_frame_in_both_directions_and_any_number_of_
 
 #[test]
 fn an_idle_peer_holds_nothing_and_dishonest_acks_change_nothing() {
-    let mut ledger = Ledger::new(KEEP, Secret::random());
+    let mut ledger = Ledger::new(Secret::random());
     let frame = Bytes::from_static(&[0; 8]);
-    ledger.said(&frame);
-    ledger.said(&frame);
+    ledger.said(&frame, KEEP);
+    ledger.said(&frame, KEEP);
     assert!(ledger.acked(3).is_err());
     assert!(ledger.acked(2).is_ok());
     assert!(ledger.acked(1).is_err());
@@ -66,7 +66,7 @@ fn an_idle_peer_holds_nothing_and_dishonest_acks_change_nothing() {
 #[test]
 fn a_token_that_was_followed_is_good_until_the_next_one_is_proven() {
     let (first, second, third) = (Secret::random(), Secret::random(), Secret::random());
-    let mut ledger = Ledger::new(KEEP, first);
+    let mut ledger = Ledger::new(first);
     assert!(!ledger.may_park(), "a client whose joined may be lost has nothing to come back with");
     ledger.confirm();
     assert!(ledger.may_park());

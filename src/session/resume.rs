@@ -109,7 +109,7 @@ impl Session {
     /// Begins a stay that may be resumed: the secret for its `joined`.
     pub(super) fn open_ledger(&self) -> Secret {
         let secret = Secret::random();
-        *self.link.ledger.borrow_mut() = Some(Box::new(Ledger::new(self.setup().keep, secret)));
+        *self.link.ledger.borrow_mut() = Some(Box::new(Ledger::new(secret)));
         secret
     }
 
