@@ -23,10 +23,20 @@ pub struct Keep {
 /// part of a connection that stays has: the allocator gets whole pages back when all is acknowledged.
 const FIRST_SLOTS: usize = 6;
 
+/// Frames up to this length are copied rather than shared, where sharing has a price.
+const COPIED: usize = 512;
+
 /// An `ack` that falls, or exceeds what was sent: the client's bookkeeping is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("ack falls, or exceeds what was sent")]
 pub struct BadAck;
+
+/// A frame to be kept while it goes out. To share one that has a single owner takes an allocation of 32 octets, of the size
+/// of much that stays: a small frame is copied instead, which takes no longer and leaves no holes between it. One that a whole
+/// room gets is shared already.
+fn kept(frame: &Bytes) -> Bytes {
+    if frame.len() <= COPIED && frame.is_unique() { Bytes::copy_from_slice(frame) } else { frame.clone() }
+}
 
 /// What a resume leads to.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,7 +115,7 @@ impl Ledger {
         }
         self.counts.sent += 1;
         self.bytes += frame.len();
-        self.unacked.push_back(frame.clone());
+        self.unacked.push_back(kept(frame));
         while self.unacked.len() > keep.frames || self.bytes > keep.bytes {
             self.drop_oldest();
         }

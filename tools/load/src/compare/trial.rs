@@ -101,7 +101,7 @@ pub(super) fn all(quick: bool) -> Vec<Trial> {
         ),
         trial(
             "resumable",
-            &format!("memory --peers {many} --hold {} --resumable", seconds * 3),
+            &format!("memory --peers {many} --hold {} --resumable", seconds * 6),
             "memory --peers 400 --hold 1 --resumable",
             vec![measure(
                 "memory_resumable",
