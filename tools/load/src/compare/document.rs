@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use super::{Contestant, Results};
+use super::{Contestant, Measure, Results};
 use crate::report::table::{Table, number};
 
 /// Where the generated part begins and ends.
@@ -53,7 +53,10 @@ fn markdown(results: &Results, picture: &str) -> String {
          Median (smallest–largest). Less is better in every row.\n\n",
         results.repeats
     );
-    out += &format!("{}\n![The comparison as bars]({picture})\n", table(results).markdown());
+    out += &format!("{}\n![The comparison as bars]({picture})\n", comparison(results).markdown());
+    if !results.growth().is_empty() {
+        out += &format!("\nMore peers, more rooms, larger rooms:\n\n{}", growth(results).markdown());
+    }
     if !results.failures.is_empty() {
         out += "\nLeft out, because the server did not pass the trial:\n\n";
         out += &results.failures.iter().map(|f| format!("- {f}\n")).collect::<String>();
@@ -64,17 +67,25 @@ fn markdown(results: &Results, picture: &str) -> String {
 /// The comparison for a terminal.
 pub(super) fn text(results: &Results) -> String {
     let failures: String = results.failures.iter().map(|f| format!("failed: {f}\n")).collect();
-    format!("{}{failures}", table(results).text())
+    let growth = if results.growth().is_empty() { String::new() } else { growth(results).text() };
+    format!("{}{growth}{failures}", comparison(results).text())
+}
+
+fn comparison(results: &Results) -> Table {
+    table(results, &results.contestants(), &results.measures())
+}
+
+fn growth(results: &Results) -> Table {
+    table(results, &[Contestant::Floor, Contestant::Switchboard], &results.growth())
 }
 
 /// A row for each measure, a column for each server, and how far Switchboard is from the floor.
-fn table(results: &Results) -> Table {
-    let contestants = results.contestants();
+fn table(results: &Results, contestants: &[Contestant], measures: &[Measure]) -> Table {
     let mut heading = vec!["", "unit"];
     heading.extend(contestants.iter().map(|c| c.title()));
     heading.push("Switchboard ÷ floor");
     let mut table = Table::new(&heading);
-    for measure in results.measures() {
+    for measure in measures {
         let mut row = vec![measure.title.to_owned(), measure.unit.to_owned()];
         row.extend(
             contestants
@@ -116,7 +127,14 @@ mod tests {
         for wanted in [row, "![The comparison as bars](performance.svg)", "- matchbox, mesh: lost 3", "ws 8"] {
             assert!(part.contains(wanted), "{wanted} is not in\n{part}");
         }
-        assert!(!part.contains("quick"));
+        assert!(!part.contains("quick") && !part.contains("larger rooms"));
         assert!(text(&results).contains("failed: matchbox, mesh: lost 3"));
+        results.add("relay_1000", Contestant::Switchboard, 5.0);
+        let part = markdown(&results, "performance.svg");
+        let (_, growth) = part.split_once("larger rooms").unwrap();
+        assert!(
+            growth.contains(row) && growth.contains("| the same among 1000 peers | µs | — | 5.00 | — |"),
+            "{growth}"
+        );
     }
 }

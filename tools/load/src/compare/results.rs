@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Contestant, trial};
+use super::{
+    Contestant,
+    trial::{self, GROWTH, Runners},
+};
 use crate::{measure::machine::Machine, report::table::number};
 
 /// Everything a comparison found.
@@ -78,11 +81,25 @@ impl Results {
         Contestant::ALL.into_iter().filter(measured).collect()
     }
 
-    /// The measures for which there is anything, in the order of the rows.
+    /// The measures of the comparison for which there is anything, in the order of the rows.
     #[must_use]
     pub fn measures(&self) -> Vec<trial::Measure> {
-        let all = trial::all(self.quick).into_iter().flat_map(|t| t.measures);
-        all.filter(|m| self.values.contains_key(m.name)).collect()
+        self.measured(|trial| trial.runners != Runners::OursAndFloor)
+    }
+
+    /// The same of the table of growth; none without a step of growth.
+    #[must_use]
+    pub fn growth(&self) -> Vec<trial::Measure> {
+        if self.measured(|trial| trial.runners == Runners::OursAndFloor).is_empty() {
+            return Vec::new();
+        }
+        let measures = self.measured(|_| true);
+        GROWTH.iter().filter_map(|name| measures.iter().find(|m| m.name == *name).cloned()).collect()
+    }
+
+    fn measured(&self, wanted: impl Fn(&trial::Trial) -> bool) -> Vec<trial::Measure> {
+        let trials = trial::all(self.quick).into_iter().filter(wanted);
+        trials.flat_map(|t| t.measures).filter(|m| self.values.contains_key(m.name)).collect()
     }
 
     /// Writes everything as JSON.

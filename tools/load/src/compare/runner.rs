@@ -78,7 +78,7 @@ impl<'a> Runner<'a> {
         contestants.retain(|c| self.args.servers.is_empty() || self.args.servers.contains(c));
         for round in 1..=self.args.repeats {
             for trial in trials {
-                for contestant in contestants.iter().filter(|c| !trial.ours || c.is_ours()) {
+                for contestant in contestants.iter().filter(|c| trial.runners.include(**c)) {
                     eprintln!("round {round} of {}: {}, {}", self.args.repeats, trial.name, contestant.title());
                     self.measure(trial, *contestant)?;
                     self.results.write(file)?;

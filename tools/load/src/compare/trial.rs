@@ -1,6 +1,26 @@
 //! What is measured: scenarios with their arguments, and the figures read from their reports.
 
+use super::Contestant;
 use crate::report::Report;
+
+/// The rows of the second table, by the names of their measures: what more peers, more rooms and larger rooms cost.
+pub(super) const GROWTH: [&str; 15] = [
+    "relay_w1",
+    "relay_1000",
+    "relay_5000",
+    "relay_crowd",
+    "memory_1000",
+    "memory_4000",
+    "memory",
+    "memory_18900",
+    "join_1000",
+    "join",
+    "join_16000",
+    "join_room_1",
+    "join_room_10",
+    "join_room_20",
+    "join_room_40",
+];
 
 /// One figure of a trial: a row of the table.
 #[derive(Debug, Clone)]
@@ -46,8 +66,31 @@ pub struct Trial {
     pub measures: Vec<Measure>,
     /// Whether garbage is to be collected before memory is read.
     pub collects: bool,
-    /// Whether it asks for what only Switchboard has.
-    pub ours: bool,
+    /// Which servers run it.
+    pub runners: Runners,
+}
+
+/// The servers that run a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runners {
+    /// All of them.
+    All,
+    /// Switchboard: it asks for what no other has.
+    Ours,
+    /// Switchboard with its log, and the floor: a step of growth.
+    OursAndFloor,
+}
+
+impl Runners {
+    /// Whether that server is one of them.
+    #[must_use]
+    pub fn include(self, contestant: Contestant) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ours => contestant.is_ours(),
+            Self::OursAndFloor => matches!(contestant, Contestant::Switchboard | Contestant::Floor),
+        }
+    }
 }
 
 fn measure(name: &'static str, title: &'static str, unit: &'static str, source: Source) -> Measure {
@@ -57,7 +100,8 @@ fn measure(name: &'static str, title: &'static str, unit: &'static str, source: 
 fn trial(name: &'static str, scenario: &str, warm: &str, measures: Vec<Measure>) -> Trial {
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let warm = (!warm.is_empty()).then(|| words(warm));
-    Trial { name, scenario: words(scenario), warm, measures, collects: name == "memory", ours: name == "resumable" }
+    let runners = if name == "resumable" { Runners::Ours } else { Runners::All };
+    Trial { name, scenario: words(scenario), warm, measures, collects: name == "memory", runners }
 }
 
 /// All trials in the order of the rows. `quick` ones are over in seconds and measure nothing.
@@ -80,7 +124,7 @@ pub(super) fn all(quick: bool) -> Vec<Trial> {
             "join",
             &format!("join --peers {joins}"),
             "join --peers 1000",
-            vec![measure("join", "connect and join, CPU", "µs", Source::Figure("cpu_per_join"))],
+            vec![measure("join", "connect and join, 2500 rooms of 2, CPU", "µs", Source::Figure("cpu_per_join"))],
         ),
         trial(
             "churn",
@@ -122,7 +166,44 @@ pub(super) fn all(quick: bool) -> Vec<Trial> {
             )],
         ),
     ]);
+    trials.extend(growth(quick));
     trials
+}
+
+/// The steps between the smallest and the largest of the other trials.
+fn growth(quick: bool) -> Vec<Trial> {
+    let sized = |full: u32| if quick { full.div_ceil(100) } else { full };
+    let seconds = if quick { 1 } else { 5 };
+    let step = |name, scenario: String, warm, title, unit, source| Trial {
+        runners: Runners::OursAndFloor,
+        ..trial(name, &scenario, warm, vec![measure(name, title, unit, Source::Figure(source))])
+    };
+    let relay = |name, silent, title| {
+        let silent = sized(silent);
+        let scenario = format!("relay --rooms 50 --window 1 --silent {silent} --seconds {seconds}");
+        step(name, scenario, "", title, "µs", "cpu_per_message")
+    };
+    let memory = |name, peers, title| {
+        let scenario = format!("memory --peers {} --hold {seconds}", sized(peers));
+        step(name, scenario, "memory --peers 400 --hold 1", title, "B", "memory_per_connection")
+    };
+    let join = |name, peers, size, title| {
+        let scenario = format!("join --peers {} --room-size {size}", sized(peers));
+        step(name, scenario, "join --peers 1000", title, "µs", "cpu_per_join")
+    };
+    vec![
+        relay("relay_1000", 450, "the same among 1000 peers"),
+        relay("relay_5000", 2450, "the same among 5000 peers"),
+        memory("memory_1000", 1000, "memory per connection, 1000 of them"),
+        memory("memory_4000", 4000, "memory per connection, 4000 of them"),
+        memory("memory_18900", 18_900, "memory per connection, 18 900 of them"),
+        join("join_1000", 1000, 2, "connect and join, 500 rooms"),
+        join("join_16000", 16_000, 2, "connect and join, 8000 rooms"),
+        join("join_room_1", 4000, 1, "connect and join, each alone in a room"),
+        join("join_room_10", 4000, 10, "connect and join, rooms of 10"),
+        join("join_room_20", 4000, 20, "connect and join, rooms of 20"),
+        join("join_room_40", 4000, 40, "connect and join, rooms of 40"),
+    ]
 }
 
 /// `silent` further pairs sit among the talking ones in the trial of growth.
@@ -216,6 +297,7 @@ mod tests {
         let measures: Vec<Measure> = all(false).into_iter().flat_map(|t| t.measures).collect();
         let names: BTreeSet<_> = measures.iter().map(|m| m.name).collect();
         assert_eq!(names.len(), measures.len());
+        assert!(GROWTH.iter().all(|name| names.contains(name)));
         let mut report = Report::new("paced", "ws");
         let mut latency = Latency::default();
         latency.record(7000);
