@@ -160,6 +160,8 @@ pub enum Wire {
     Switchboard,
     /// The same, by clients that could come back.
     SwitchboardResumable,
+    /// The same, by clients that do not name their room in the handshake: the server cannot place them.
+    SwitchboardUnplaced,
     /// `matchbox_server`.
     Matchbox,
     /// `PeerServer`, of the npm package `peer`.
@@ -177,8 +179,9 @@ impl Wire {
     #[must_use]
     pub fn dialect(self) -> Box<dyn Dialect> {
         match self {
-            Self::Switchboard => Box::new(switchboard::Switchboard { resumable: false }),
-            Self::SwitchboardResumable => Box::new(switchboard::Switchboard { resumable: true }),
+            Self::Switchboard => Box::new(switchboard::PLAIN),
+            Self::SwitchboardResumable => Box::new(switchboard::RESUMABLE),
+            Self::SwitchboardUnplaced => Box::new(switchboard::UNPLACED),
             Self::Ws => Box::new(switchboard::PlainWs),
             Self::Matchbox => Box::new(matchbox::Matchbox),
             Self::Peerjs => Box::new(peerjs::PeerJs),

@@ -14,8 +14,17 @@ const TRAITS: Traits = Traits { offerer: Offerer::Newcomer, broadcasts: true, cl
 #[derive(Debug)]
 pub(super) struct Switchboard {
     /// Whether its clients ask to be resumable.
-    pub(super) resumable: bool,
+    resumable: bool,
+    /// Whether their handshakes name the room, so that the server can place them where it is.
+    names_room: bool,
 }
+
+/// Clients as most are.
+pub(super) const PLAIN: Switchboard = Switchboard { resumable: false, names_room: true };
+/// Clients that could come back.
+pub(super) const RESUMABLE: Switchboard = Switchboard { resumable: true, ..PLAIN };
+/// Clients that are left where the kernel puts them.
+pub(super) const UNPLACED: Switchboard = Switchboard { names_room: false, ..PLAIN };
 
 impl Dialect for Switchboard {
     fn traits(&self) -> Traits {
@@ -23,7 +32,7 @@ impl Dialect for Switchboard {
     }
 
     fn path(&self, me: &Identity) -> String {
-        format!("/ws?room={}", me.room_name())
+        if self.names_room { format!("/ws?room={}", me.room_name()) } else { "/ws".to_owned() }
     }
 
     fn protocol(&self) -> Option<&'static str> {
@@ -144,7 +153,7 @@ mod tests {
     use crate::dialect::anyone;
 
     fn heard(text: &[u8]) -> Heard<'_> {
-        Switchboard { resumable: false }.hear(&anyone(), text, &mut Vec::new())
+        PLAIN.hear(&anyone(), text, &mut Vec::new())
     }
 
     #[test]
@@ -164,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_client_that_could_come_back_says_so_and_acknowledges() {
-        let wire = Switchboard { resumable: true };
+        let wire = RESUMABLE;
         let (mut first, mut second, mut ack) = (Vec::new(), Vec::new(), Vec::new());
         wire.greet(&anyone(), 0, &mut first);
         assert!(String::from_utf8(first).unwrap().ends_with(r#""resumable":true}"#));
