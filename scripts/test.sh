@@ -11,6 +11,10 @@ scripts/install-test-tools.sh
 step "format"
 cargo fmt --all --check
 
+step "lock files"
+# The fuzz targets are a workspace of their own, whose lock a new dependency of the server's makes stale unnoticed.
+cargo fetch --quiet --locked --manifest-path fuzz/Cargo.toml
+
 step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo clippy --workspace --all-targets --locked --features fault-injection -- -D warnings
