@@ -9,7 +9,7 @@ IMAGE ?= switchboard
 REVISION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test bench bench-baseline compare autobahn fuzz soak up down docker-build clean
+.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test bench bench-baseline compare autobahn fuzz soak abuse long up down docker-build clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,11 @@ fuzz: ## Fuzz the frame decoder, the envelope and the rules, each for FUZZ_SECON
 
 soak: ## Peers that join, talk, stall, die and resume through a bad network; SOAK_SECONDS (600), SOAK_PEERS, SOAK_SEED
 	SOAK_SECONDS="$(SOAK_SECONDS)" cargo test --release --locked --test soak -- --nocapture
+
+abuse: ## Floods in full, from one address and a few, against the release build; about ten minutes
+	ABUSE=full cargo test --release --locked --test abuse -- --nocapture --test-threads 1
+
+long: soak abuse autobahn fuzz ## Whatever has a short form in `make test`, in full, and what has none; over half an hour
 
 up: ## The whole stack in containers: server, Prometheus, Alertmanager, Grafana
 	monitoring/secrets/prepare.sh

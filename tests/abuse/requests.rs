@@ -1,0 +1,132 @@
+//! Sockets that never become a connection: heads and bodies without an end, silence.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use crate::stage::{FLOODER, Stage, scaled, server, try_dial_from};
+
+/// The largest request head that is read, in KiB, with what is kept beside it.
+const HEAD_KIB: u64 = 24;
+
+/// So many sockets of one address, as many of them as the server lets come.
+fn sockets(to: SocketAddr, count: usize) -> Vec<TcpStream> {
+    (0..count).filter_map(|_| try_dial_from(FLOODER, to).ok()).collect()
+}
+
+/// Sends until the server has had enough, or for that long. Returns how much it took.
+fn pour(mut stream: &TcpStream, bytes: &[u8], most: Duration) -> usize {
+    let until = Instant::now() + most;
+    let mut sent = 0;
+    let _ = stream.set_write_timeout(Some(Duration::from_millis(200)));
+    while Instant::now() < until {
+        match stream.write(bytes) {
+            Ok(written) => sent += written,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => break,
+        }
+    }
+    sent
+}
+
+/// Reads to the server's end of the connection.
+fn has_ended(mut stream: &TcpStream) -> bool {
+    loop {
+        match stream.read(&mut [0; 4096]) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
+    }
+}
+
+#[test]
+fn heads_that_do_not_end() {
+    let count = scaled(200, 4000);
+    let mut stage = Stage::set(server());
+    stage.during(|public, _| {
+        let mut sockets = sockets(public, count);
+        let head = ["GET / HTTP/1.1\r\nHost: a\r\nX: ".as_bytes(), &[b'x'; 120_000]].concat();
+        for socket in &mut sockets {
+            // The server may have hung up after as much as it reads.
+            let _ = socket.write_all(&head);
+        }
+        assert!(sockets.iter().all(has_ended), "a head of 120 000 bytes is waited for");
+    });
+    stage.counted("switchboard_http_rejections_total", "kind=\"head_too_large\"", 1.0);
+    stage.ends("heads that do not end", HEAD_KIB * count as u64);
+}
+
+#[test]
+fn sockets_that_say_nothing() {
+    let count = scaled(300, 13_500);
+    // The small form meets the limit that the full one meets.
+    let server = if count < 1000 { server().set("limits.sockets_per_address", 100) } else { server() };
+    let mut stage = Stage::set(server);
+    stage.during(|public, _| {
+        let mut sockets = sockets(public, count);
+        for (number, socket) in sockets.iter_mut().enumerate() {
+            let _ = socket.write_all(&b"GET / HT"[..number % 8]);
+        }
+        // Held until the server has ended every one: by a refusal, or because their time is over.
+        sockets.retain(|socket| !has_ended(socket));
+        assert!(sockets.is_empty(), "{} silent sockets are kept", sockets.len());
+    });
+    stage.counted("switchboard_sockets_refused_total", "reason=\"address\"", 1.0);
+    stage.ends("sockets that say nothing", HEAD_KIB * count as u64);
+}
+
+/// Requests whose body has no end, to every kind of answer.
+#[test]
+fn bodies_that_do_not_end() {
+    let (count, most) = scaled((20, Duration::from_secs(8)), (50, Duration::from_secs(12)));
+    let mut stage = Stage::set(server());
+    let taken: usize = stage.during(|public, ops| {
+        let asked = [(public, "GET /"), (public, "POST /nothing"), (public, "GET /healthz"), (ops, "GET /metrics")];
+        std::thread::scope(|scope| {
+            let pouring = (0..count).map(|number| {
+                let (to, what) = asked[number % asked.len()];
+                scope.spawn(move || {
+                    let Ok(mut stream) = try_dial_from(FLOODER, to) else { return 0 };
+                    let _ = write!(stream, "{what} HTTP/1.1\r\nHost: {to}\r\nTransfer-Encoding: chunked\r\n\r\n");
+                    let chunk = [b"4000\r\n", &[b'x'; 0x4000][..], b"\r\n"].concat();
+                    let taken = pour(&stream, &chunk, most);
+                    let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
+                    assert!(has_ended(&stream), "{what} with a body without an end is kept");
+                    taken
+                })
+            });
+            let pouring: Vec<_> = pouring.collect();
+            pouring.into_iter().map(|one| one.join().expect("a flooder")).sum()
+        })
+    });
+    println!("bodies that do not end: {taken} bytes were taken");
+    // Both kernels' buffers, and no stream that is read for as long as it comes.
+    assert!(taken < count * (16 << 20), "{taken} bytes were taken from {count} sockets");
+    stage.ends("bodies that do not end", 0);
+}
+
+/// Requests to the operators' listener whose announced body never comes: answered by their heads alone.
+#[test]
+fn bodies_that_never_come() {
+    let count = scaled(50, 500);
+    let mut stage = Stage::set(server());
+    stage.during(|_, ops| {
+        let mut sockets = sockets(ops, count);
+        for socket in &mut sockets {
+            let post = "POST /admin/drain HTTP/1.1\r\nHost: elsewhere.example\r\nContent-Length: 1000\r\n\r\n";
+            let _ = socket.write_all(post.as_bytes());
+        }
+        for mut socket in sockets {
+            let mut answer = [0; 12];
+            // A socket beyond this address's share is refused before it is read.
+            if socket.read_exact(&mut answer).is_ok() {
+                let status = String::from_utf8_lossy(&answer[9..]).into_owned();
+                assert!(["403", "503"].contains(&status.as_str()), "{status}");
+            }
+        }
+    });
+    stage.ends("bodies that never come", 0);
+}

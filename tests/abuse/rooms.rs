@@ -1,0 +1,124 @@
+//! Clients that join and resume: ghosts, guessed names, guessed secrets.
+
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    stage::{FLOODER, Stage, peer_from, scaled, server},
+    support::TestPeer,
+};
+
+/// Where the victims are.
+const VICTIM: Ipv4Addr = Ipv4Addr::new(127, 55, 0, 1);
+
+/// A peer that may be resumed, and its token. It has shown that its `joined` arrived.
+fn resumable(from: Ipv4Addr, to: std::net::SocketAddr, room: &str) -> Option<(TestPeer, String)> {
+    let mut peer = peer_from(from, to);
+    peer.say(&json!({"type": "join", "room": room, "resumable": true}));
+    let answer = peer.hear_any();
+    let token = answer["resume"]["token"].as_str()?.to_owned();
+    answer["self"]["id"].as_str()?.clone_into(&mut peer.id);
+    peer.say(&json!({"type": "ping", "ack": 0}));
+    peer.hear_at_last("pong");
+    Some((peer, token))
+}
+
+fn join_with(token: &str, room: &str) -> Value {
+    json!({"type": "join", "room": room, "resume": {"token": token, "ack": 0}, "attempt": 1})
+}
+
+/// The victim's session id is known, its secret is not.
+#[test]
+fn guesses_at_a_sessions_secret() {
+    let (sockets, guesses) = scaled((20, 20), (400, 200));
+    let mut stage = Stage::set(server().set("limits.handshake_burst", 2000));
+    let (mut victim, token) = resumable(VICTIM, stage.server.public, "victims").expect("the victim joins");
+    let session = token.split('.').next().expect("a token").to_owned();
+    stage.during(|public, _| {
+        std::thread::scope(|scope| {
+            for number in 0..sockets {
+                let session = &session;
+                scope.spawn(move || {
+                    let mut guesser = peer_from(FLOODER, public);
+                    for guess in 0..guesses {
+                        let secret = format!("{:032x}", (number << 16) + guess);
+                        guesser.say(&join_with(&format!("{session}.{secret}"), "victims"));
+                        let answer = guesser.hear_any();
+                        assert_eq!(answer.kind(), "error", "{}", answer.text);
+                    }
+                });
+            }
+        });
+    });
+    victim.hear_nothing();
+    stage.counted("switchboard_limit_hits_total", "limit=\"resume_secrets\"", 1.0);
+    // The right secret is good, whatever was guessed.
+    let mut back = peer_from(VICTIM, stage.server.public);
+    let joined = back.join_saying(&join_with(&token, "victims"));
+    assert_eq!(joined["self"]["id"], victim.id, "{}", joined.text);
+    drop((victim, back));
+    stage.ends("guesses at a session's secret", 0);
+}
+
+/// One address fills the server's rooms, and a room, with sessions whose sockets are gone.
+#[test]
+fn seats_of_those_who_are_gone() {
+    let (ghosts, rooms) = scaled((120, 40), (10_000, 1000));
+    let server = server()
+        .set("limits.rooms", rooms)
+        .set("limits.rooms_per_address", rooms / 2)
+        .set("limits.handshake_burst", 20_000)
+        .set("limits.resume_window_ms", scaled(20_000, 60_000));
+    let mut stage = Stage::set(server);
+    let parked = stage.during(|public, _| {
+        let parks = (0..ghosts).filter(|number| {
+            // Ten to a room, as far as they are let in.
+            let ghost = resumable(FLOODER, public, &format!("haunted-{}", number / 10));
+            ghost.map(|(ghost, _)| ghost.abort()).is_some()
+        });
+        parks.count()
+    });
+    println!("seats of those who are gone: {parked} of {ghosts} got a seat");
+    let mut newcomer = peer_from(VICTIM, stage.server.public);
+    newcomer.join("haunted-0");
+    let mut other = peer_from(VICTIM, stage.server.public);
+    other.join("a room of its own");
+    drop((newcomer, other));
+    stage.ends("seats of those who are gone", 8 * ghosts as u64);
+}
+
+/// Names that the flooder invents: whoever lives in one of them is as hard to find as the burst says.
+#[test]
+fn names_that_are_guessed() {
+    let (burst, time) = scaled((50, Duration::from_secs(3)), (1000, Duration::from_secs(30)));
+    let mut stage = Stage::set(server().set("limits.new_rooms_burst", burst));
+    let granted: u32 = stage.during(|public, _| {
+        let until = Instant::now() + time;
+        let mut granted = 0;
+        let mut guesser = peer_from(FLOODER, public);
+        for guess in 0.. {
+            if Instant::now() > until {
+                break;
+            }
+            guesser.say(&json!({"type": "join", "room": format!("calm-otter-{guess}")}));
+            let answer = guesser.hear_any();
+            if answer.kind() == "joined" {
+                granted += 1;
+                guesser.leave();
+            } else {
+                assert_eq!(answer["code"], "rate_limited", "{}", answer.text);
+            }
+        }
+        granted
+    });
+    println!("names that are guessed: {granted} joins were granted in {time:?}");
+    // 120 a minute are two a second.
+    let most = burst + 2 * u32::try_from(time.as_secs()).expect("seconds") + 4;
+    assert!(granted <= most, "{granted} joins to new rooms, and {most} are allowed");
+    stage.counted("switchboard_limit_hits_total", "limit=\"new_rooms\"", 1.0);
+    stage.ends("names that are guessed", 0);
+}

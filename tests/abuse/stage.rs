@@ -1,0 +1,175 @@
+//! A server, two peers from an address of their own who notice everything, and addresses to attack from.
+
+use std::{
+    io::BufReader,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use socket2::{Domain, Socket, Type};
+
+use crate::support::{Builder, PATIENCE, TestPeer, TestServer, eventually_within, http, wire::Handshake};
+
+/// Where the floods come from. The whole of 127.0.0.0/8 is this machine, and each address of it counts as one client.
+pub(crate) const FLOODER: Ipv4Addr = Ipv4Addr::new(127, 66, 0, 1);
+/// Where those come from whom nothing concerns.
+const BYSTANDER: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
+/// What a flood may cost beyond what its own rules say, in KiB: allocators keep some of what was freed.
+const SLACK_KIB: u64 = 32 << 10;
+/// How long after a flood its sockets may still be held.
+const SETTLES: Duration = Duration::from_secs(60);
+/// Descriptors that a flood of 13 500 sockets needs, on either side.
+const DESCRIPTORS: u64 = 30_000;
+
+/// How much of a flood is played: `ABUSE=full` says all of it.
+pub(crate) fn scaled<T>(small: T, full: T) -> T {
+    if is_full() { full } else { small }
+}
+
+fn is_full() -> bool {
+    std::env::var("ABUSE").is_ok_and(|scale| scale == "full")
+}
+
+/// A server as it is shipped: the limits per address concern this machine's addresses, too.
+pub(crate) fn server() -> Builder {
+    TestServer::set("limits.exempt_loopback", false).set("log.level", "info")
+}
+
+/// A connection from that address, with deadlines.
+#[track_caller]
+pub(crate) fn dial_from(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
+    try_dial_from(from, to).unwrap_or_else(|e| panic!("connect from {from} to {to}: {e}"))
+}
+
+/// The same, where a refusal is no surprise.
+pub(crate) fn try_dial_from(from: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(IpAddr::V4(from), 0).into())?;
+    socket.connect_timeout(&to.into(), PATIENCE)?;
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A peer from that address that has heard its welcome.
+#[track_caller]
+pub(crate) fn peer_from(from: Ipv4Addr, to: SocketAddr) -> TestPeer {
+    let mut peer = TestPeer::open(dial_from(from, to), &Handshake::new());
+    peer.welcome = Some(peer.hear("welcome"));
+    peer
+}
+
+/// A plain GET from that address.
+pub(crate) fn get_from(from: Ipv4Addr, to: SocketAddr, path: &str) -> std::io::Result<http::Response> {
+    use std::io::Write;
+    let mut stream = try_dial_from(from, to)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {to}\r\n\r\n")?;
+    http::read_response(&mut BufReader::new(stream))
+}
+
+/// The server and those whom the flood does not concern.
+pub(crate) struct Stage {
+    pub(crate) server: TestServer,
+    alice: TestPeer,
+    bob: TestPeer,
+    /// Rooms that bystanders have opened.
+    opened: usize,
+    said: u64,
+    slowest: Duration,
+    before_kib: u64,
+    descriptors: usize,
+}
+
+impl Stage {
+    /// Two bystanders talk.
+    #[track_caller]
+    pub(crate) fn set(server: Builder) -> Self {
+        // The server inherits it.
+        let _ = rlimit::increase_nofile_limit(DESCRIPTORS);
+        let server = server.start();
+        let join = |room: &str| {
+            let mut peer = peer_from(BYSTANDER, server.public);
+            peer.join(room);
+            peer
+        };
+        let (mut alice, bob) = (join("bystanders"), join("bystanders"));
+        alice.hear_joined(&bob.id);
+        let mut stage = Self {
+            before_kib: server.memory_kib("VmRSS"),
+            descriptors: server.descriptors(),
+            server,
+            alice,
+            bob,
+            opened: 0,
+            said: 0,
+            slowest: Duration::ZERO,
+        };
+        stage.serves();
+        stage
+    }
+
+    /// Probes and metrics answer, somebody new can join, and two that are connected hear each other.
+    #[track_caller]
+    pub(crate) fn serves(&mut self) {
+        let began = Instant::now();
+        for (to, path) in
+            [(self.server.public, "/healthz"), (self.server.ops, "/healthz"), (self.server.ops, "/metrics")]
+        {
+            let answer =
+                get_from(BYSTANDER, to, path).unwrap_or_else(|e| panic!("{path} at {to} is not answered: {e}"));
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        }
+        self.opened += 1;
+        let mut newcomer = peer_from(BYSTANDER, self.server.public);
+        newcomer.join(&format!("newcomers-{}", self.opened));
+        newcomer.close();
+        self.said += 1;
+        self.alice.tell(&self.bob.id, &json!(self.said));
+        assert_eq!(self.bob.hear("signal")["data"], self.said, "a signal is missing");
+        self.slowest = self.slowest.max(began.elapsed());
+    }
+
+    /// Sees that the others are served as long as the flood goes on, and returns what came of it. The flood is told where
+    /// clients connect and where operators look.
+    #[track_caller]
+    pub(crate) fn during<T: Send>(&mut self, flood: impl FnOnce(SocketAddr, SocketAddr) -> T + Send) -> T {
+        let (public, ops) = (self.server.public, self.server.ops);
+        thread::scope(|scope| {
+            let flood = scope.spawn(move || flood(public, ops));
+            while !flood.is_finished() {
+                self.serves();
+            }
+            flood.join().expect("the flooder")
+        })
+    }
+
+    /// Sees the others served once more, all descriptors given back, and no more memory used than this flood may.
+    #[track_caller]
+    pub(crate) fn ends(mut self, flood: &str, entitled_kib: u64) {
+        self.serves();
+        let cost = self.server.memory_kib("VmHWM").saturating_sub(self.before_kib);
+        println!("{flood}: {cost} KiB at the peak, {entitled_kib} allowed; the slowest look took {:?}", self.slowest);
+        assert!(cost <= entitled_kib + SLACK_KIB, "{flood}: {cost} KiB, and {entitled_kib} + {SLACK_KIB} are allowed");
+        // What a server opens with its first connections stays.
+        let most = self.descriptors + 8;
+        eventually_within(SETTLES, "its sockets are given back", || match self.server.descriptors() {
+            held if held <= most => Ok(()),
+            held => Err(format!("{held} descriptors, and {most} before")),
+        });
+        self.serves();
+    }
+
+    /// The sum of a metric's series with that label, once it is at least so much.
+    #[track_caller]
+    pub(crate) fn counted(&self, name: &str, label: &str, least: f64) -> f64 {
+        eventually_within(PATIENCE, &format!("{name} {label} counts {least}"), || {
+            let scrape = self.server.scrape();
+            let count = scrape.sum(name, label);
+            if count >= least { Ok(count) } else { Err(format!("{count}")) }
+        })
+    }
+}
