@@ -102,7 +102,7 @@ fn a_proxy_that_names_nobody() {
 /// Five neighbours of one /56 have the share of four.
 #[test]
 fn neighbouring_networks() {
-    let each = scaled(10, 400);
+    let each = scaled(10_usize, 400);
     let server = server().set("limits.connections_per_address", each).set("http.trusted_proxies", "127.66.0.0/16");
     let mut stage = Stage::set(server.set("limits.handshake_burst", 10 * each));
     let admitted = stage.during(|public, _| {
@@ -114,5 +114,5 @@ fn neighbouring_networks() {
     });
     assert_eq!(admitted, 4 * each);
     assert_eq!(get_from(FLOODER, stage.server.public, "/healthz").expect("an answer").status, 200);
-    stage.ends("neighbouring networks", 16 * 4 * u64::from(each as u32));
+    stage.ends("neighbouring networks", 16 * 4 * each as u64);
 }

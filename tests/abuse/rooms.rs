@@ -43,11 +43,11 @@ fn guesses_at_a_sessions_secret() {
             for number in 0..sockets {
                 let session = &session;
                 scope.spawn(move || {
-                    let mut guesser = peer_from(FLOODER, public);
+                    let mut stranger = peer_from(FLOODER, public);
                     for guess in 0..guesses {
                         let secret = format!("{:032x}", (number << 16) + guess);
-                        guesser.say(&join_with(&format!("{session}.{secret}"), "victims"));
-                        let answer = guesser.hear_any();
+                        stranger.say(&join_with(&format!("{session}.{secret}"), "victims"));
+                        let answer = stranger.hear_any();
                         assert_eq!(answer.kind(), "error", "{}", answer.text);
                     }
                 });
@@ -67,7 +67,7 @@ fn guesses_at_a_sessions_secret() {
 /// One address fills the server's rooms, and a room, with sessions whose sockets are gone.
 #[test]
 fn seats_of_those_who_are_gone() {
-    let (ghosts, rooms) = scaled((120, 40), (10_000, 1000));
+    let (ghosts, rooms) = scaled((120_u32, 40), (10_000, 1000));
     let server = server()
         .set("limits.rooms", rooms)
         .set("limits.rooms_per_address", rooms / 2)
@@ -88,7 +88,7 @@ fn seats_of_those_who_are_gone() {
     let mut other = peer_from(VICTIM, stage.server.public);
     other.join("a room of its own");
     drop((newcomer, other));
-    stage.ends("seats of those who are gone", 8 * ghosts as u64);
+    stage.ends("seats of those who are gone", 8 * u64::from(ghosts));
 }
 
 /// Names that the flooder invents: whoever lives in one of them is as hard to find as the burst says.
