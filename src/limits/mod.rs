@@ -20,6 +20,6 @@ pub mod table;
 
 pub use addresses::{Addresses, Place, Quotas};
 pub use bucket::{Bucket, Rate};
-pub use forwarded::{Seen, believed};
+pub use forwarded::{By, Seen, believed};
 pub use subnet::Subnet;
 pub use table::{Counted, Table};

@@ -111,20 +111,19 @@ impl<E: Entry> Table<E> {
         from: Subnet,
         now: Instant,
         may: impl Fn(&mut E, u32) -> Result<(), R>,
-        mut count: impl FnMut(&mut E, u32),
+        count: impl FnMut(&mut E, u32),
     ) -> Result<Counted, R> {
-        self.sweep_if_full(from, now);
-        let levels = from.blocks().map(|block| block.map_or(Level::Nowhere, |block| self.level(block)));
-        let counted = Counted { from, levels };
+        let counted = self.locate(from, now);
         self.ask(&counted, now, may)?;
-        for block in counted.blocks(self) {
-            let entry = self.entries.entry(block).or_insert_with(|| {
-                self.sizes.add(block.size);
-                E::new(now)
-            });
-            count(entry, block.size.shares());
-        }
+        self.add(&counted, now, count);
         Ok(counted)
+    }
+
+    /// Does `count` in every block of `from`, without asking.
+    pub fn mark(&mut self, from: Subnet, now: Instant, mut count: impl FnMut(&mut E)) -> Counted {
+        let counted = self.locate(from, now);
+        self.add(&counted, now, |entry, _| count(entry));
+        counted
     }
 
     /// Whether `may` has no objection in any block of `from`.
@@ -137,8 +136,8 @@ impl<E: Entry> Table<E> {
         now: Instant,
         may: impl Fn(&mut E, u32) -> Result<(), R>,
     ) -> Result<(), R> {
-        let levels = from.blocks().map(|block| block.map_or(Level::Nowhere, |block| self.level(block)));
-        self.ask(&Counted { from, levels }, now, may)
+        let counted = self.locate(from, now);
+        self.ask(&counted, now, may)
     }
 
     /// Changes every entry that something was counted in.
@@ -192,7 +191,23 @@ impl<E: Entry> Table<E> {
         objections.max().map_or(Ok(()), Err)
     }
 
-    /// Where a block would be counted now.
+    fn add(&mut self, counted: &Counted, now: Instant, mut count: impl FnMut(&mut E, u32)) {
+        for block in counted.blocks(self) {
+            let entry = self.entries.entry(block).or_insert_with(|| {
+                self.sizes.add(block.size);
+                E::new(now)
+            });
+            count(entry, block.size.shares());
+        }
+    }
+
+    /// Where a subnet would be counted now.
+    fn locate(&mut self, from: Subnet, now: Instant) -> Counted {
+        self.sweep_if_full(from, now);
+        let levels = from.blocks().map(|block| block.map_or(Level::Nowhere, |block| self.level(block)));
+        Counted { from, levels }
+    }
+
     fn level(&self, block: Block) -> Level {
         if self.entries.contains_key(&block) || self.has_room(block.size) {
             Level::Own
