@@ -253,6 +253,8 @@ fn limits(settings: &Settings) -> Vec<(&'static str, f64)> {
         ("connections_per_address", gauge(limits.connections_per_address)),
         ("rooms_per_address", gauge(limits.rooms_per_address)),
         ("joins_per_minute", f64::from(limits.joins_per_minute)),
+        ("new_rooms_per_minute", f64::from(limits.new_rooms_per_minute)),
+        ("new_rooms_burst", f64::from(limits.new_rooms_burst)),
         ("addresses", gauge(limits.addresses)),
         ("join_timeout_seconds", limits.join_timeout().as_secs_f64()),
         ("join_reply_seconds", limits.join_reply().as_secs_f64()),
@@ -266,6 +268,7 @@ fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> Addr<Supervisor>
     let limits = &settings.limits;
     let address = Shares {
         joins: Rate::per_minute(limits.joins_per_minute),
+        new_rooms: Rate::new(limits.new_rooms_per_minute, Duration::from_secs(60), limits.new_rooms_burst),
         rooms: limits.rooms_per_address,
         addresses: limits.addresses,
     };

@@ -34,6 +34,7 @@ impl Server {
             let limits = &settings.limits;
             let shares = Shares {
                 joins: Rate::per_minute(limits.joins_per_minute),
+                new_rooms: Rate::per_minute(limits.new_rooms_per_minute),
                 rooms: limits.rooms_per_address,
                 addresses: limits.addresses,
             };

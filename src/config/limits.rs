@@ -81,7 +81,8 @@ section! {
         /// 30 s are no burst any more: whatever sends like this is broken, or hostile.
         flood_timeout_ms: u64 = 30_000, Kind::milliseconds(100);
 
-        /// Handshakes a second from one address (IPv6: from one /64) in the long run; beyond: 429.
+        /// Handshakes a second from one address in the long run; beyond: 429. Of IPv6 one address is a /64, and the /56 and
+        /// the /48 around it may do 4 and 16 times as much together; so it is with all limits of an address below.
         /// 5 are more than people can do, and slow down who only opens connections.
         handshake_rate: u32 = 5, Kind::count(1, 1_000_000, "handshakes a second");
 
@@ -109,13 +110,23 @@ section! {
         /// 6000 let a school of 2000 change rooms three times in a minute.
         joins_per_minute: u32 = 6000, Kind::count(1, 1_000_000, "joins a minute");
 
-        /// Addresses that are remembered for the limits above; with more in play, the others are not counted.
-        /// 100 000 cost some 10 MB. Who has more addresses than that is stopped by the server's own caps.
+        /// Joins a minute from one address to rooms that nobody of that address is in; the next gets `rate_limited`.
+        /// 120, because people do not enter two new rooms a second; at that pace nobody finds rooms by trying names.
+        /// Counted before the room is looked for: what is answered does not depend on whether there is one.
+        new_rooms_per_minute: u32 = 120, Kind::count(1, 1_000_000, "joins a minute");
+
+        /// Such joins at once, if the address was quiet before.
+        /// 1000, because a school is one address, and its 2000 come back in pairs.
+        new_rooms_burst: u32 = 1000, Kind::count(1, 1_000_000, "joins");
+
+        /// Addresses (IPv6: /64) that are remembered for the limits above, and half as many /56 and /48 each.
+        /// 100 000 cost some 10 MB. With more in play, a /64 or /56 is counted by what is around it, and the others share
+        /// 1024 entries: whoever brings that many addresses gets no more by that, and those that were there before no less.
         addresses: usize = 100_000, Kind::count(1, 10_000_000, "addresses");
 
-        /// Whether the limits per address leave out clients on this machine (`127.0.0.0/8` and `::1`).
-        /// On, because load tests and probes come from there; if a proxy does, list it in `http.trusted_proxies`.
-        exempt_loopback: bool = true, Kind::Switch;
+        /// Whether the limits per address leave out clients that connect from this machine (`127.0.0.0/8` and `::1`).
+        /// Off, because a proxy on this machine connects from there, too: its clients would have no limits. For load tests.
+        exempt_loopback: bool = false, Kind::Switch;
     }
 }
 

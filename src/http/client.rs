@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -13,12 +13,16 @@ use actix_http::header::HeaderMap;
 
 use crate::{
     config::{Network, Settings},
-    limits::{Addresses, Place, Quotas, Rate, Subnet, believed},
+    limits::{Addresses, By, Place, Quotas, Rate, Subnet, believed},
     telemetry::{self, Event, LimitHit},
 };
 
 /// The header that proxies write; there is no standard for it, and RFC 7239, which is one, is not what they write.
 const FORWARDED_FOR: &str = "x-forwarded-for";
+/// In place of a line of [`FORWARDED_FOR`] that is no text: nobody's address.
+const UNREADABLE: &str = "unknown";
+/// How often it is told at most that one of our proxies does not name its clients.
+const NAMELESS_AGAIN: Duration = Duration::from_secs(600);
 
 /// What is known of clients by their addresses. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -28,6 +32,9 @@ pub struct Clients {
     exempt_loopback: bool,
     /// Whether it was told that somebody who is not trusted sends [`FORWARDED_FOR`].
     told: Arc<AtomicBool>,
+    /// When it may be told again that one of our proxies names nobody: seconds after `since`.
+    nameless_at: Arc<AtomicU64>,
+    since: Instant,
 }
 
 /// Who asks.
@@ -55,6 +62,8 @@ impl Clients {
             trusted: settings.http.trusted_networks().into(),
             exempt_loopback: limits.exempt_loopback,
             told: Arc::default(),
+            nameless_at: Arc::default(),
+            since: Instant::now(),
         }
     }
 
@@ -65,13 +74,28 @@ impl Clients {
 
     /// Who is behind a request from `peer`.
     pub(super) fn identify(&self, peer: SocketAddr, headers: &HeaderMap) -> Client {
-        let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).filter_map(|line| line.to_str().ok()).collect();
+        let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).map(|line| line.to_str().unwrap_or(UNREADABLE)).collect();
         let seen = believed(peer, lines.iter().flat_map(|line| line.split(',')), &self.trusted);
-        if seen.presumes && !self.told.swap(true, Ordering::Relaxed) {
-            telemetry::emit(&Event::ForwardedNotBelieved { remote: seen.remote });
+        match seen.by {
+            By::Presuming if !self.told.swap(true, Ordering::Relaxed) => {
+                telemetry::emit(&Event::ForwardedNotBelieved { remote: seen.remote });
+            }
+            By::NamelessProxy if self.may_tell_of_nameless() => {
+                telemetry::emit(&Event::ProxyNamesNobody { remote: seen.remote });
+            }
+            _ => {}
         }
-        let exempt = seen.proxy || (self.exempt_loopback && seen.remote.ip().is_loopback());
+        // Whoever comes through a proxy is not on this machine, even if the proxy is.
+        let local = matches!(seen.by, By::Itself | By::Presuming) && seen.remote.ip().is_loopback();
+        let exempt = self.exempt_loopback && local;
         Client { remote: seen.remote, origin: (!exempt).then(|| Subnet::of(seen.remote.ip())) }
+    }
+
+    /// Again and again, since a check of the proxy's own may have been the first.
+    fn may_tell_of_nameless(&self) -> bool {
+        let now = self.since.elapsed();
+        let due = |at: u64| (at <= now.as_secs()).then(|| (now + NAMELESS_AGAIN).as_secs());
+        self.nameless_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok()
     }
 
     /// Counts a handshake; the time until the next may come, if it is one too many.
@@ -119,27 +143,44 @@ mod tests {
     fn origin(clients: &Clients, peer: &str, forwarded: &[&str]) -> Option<String> {
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append(HeaderName::from_static(FORWARDED_FOR), HeaderValue::from_str(line).expect("a line"));
+            headers.append(
+                HeaderName::from_static(FORWARDED_FOR),
+                HeaderValue::from_bytes(line.as_bytes()).expect("a line"),
+            );
         }
         let client = clients.identify(peer.parse().expect("an address"), &headers);
         client.origin.map(|_| client.remote.ip().to_string())
     }
 
     #[test]
-    fn limits_leave_out_loopback_unless_a_key_says_otherwise_and_proxies_that_ask_for_themselves() {
+    fn limits_leave_out_nobody_unless_a_key_says_so_for_loopback() {
         let usual = clients(|_| ());
-        for loopback in ["127.0.0.1:9", "127.9.9.9:9", "[::1]:9", "[::ffff:127.0.0.1]:9"] {
-            assert_eq!(origin(&usual, loopback, &[]), None, "{loopback}");
+        let lenient = clients(|s| s.limits.exempt_loopback = true);
+        for (peer, address) in [
+            ("127.0.0.1:9", "127.0.0.1"),
+            ("127.9.9.9:9", "127.9.9.9"),
+            ("[::1]:9", "::1"),
+            ("[::ffff:127.0.0.1]:9", "127.0.0.1"),
+        ] {
+            assert_eq!(origin(&usual, peer, &[]).as_deref(), Some(address));
+            assert_eq!(origin(&lenient, peer, &[]), None, "{peer}");
         }
-        assert_eq!(origin(&usual, "192.0.2.1:9", &[]).as_deref(), Some("192.0.2.1"));
-        let strict = clients(|s| s.limits.exempt_loopback = false);
-        assert_eq!(origin(&strict, "127.0.0.1:9", &[]).as_deref(), Some("127.0.0.1"));
-        let proxied = clients(|s| {
-            s.limits.exempt_loopback = false;
-            s.http.trusted_proxies = vec!["127.0.0.1".into()];
-        });
-        assert_eq!(origin(&proxied, "127.0.0.1:9", &[]), None);
-        assert_eq!(origin(&proxied, "127.0.0.1:9", &["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(origin(&lenient, "192.0.2.1:9", &[]).as_deref(), Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn a_proxy_of_ours_that_names_nobody_is_a_client_like_any_other() {
+        for exempt_loopback in [false, true] {
+            let proxied = clients(|s| {
+                s.limits.exempt_loopback = exempt_loopback;
+                s.http.trusted_proxies = vec!["127.0.0.1".into()];
+            });
+            for nobody in [&[][..], &[""], &["unknown"], &["127.0.0.1"], &["192.0.2.1", "\u{e4}"]] {
+                assert_eq!(origin(&proxied, "127.0.0.1:9", nobody).as_deref(), Some("127.0.0.1"), "{nobody:?}");
+            }
+            assert_eq!(origin(&proxied, "127.0.0.1:9", &["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+            assert_eq!(origin(&proxied, "127.0.0.1:9", &["127.0.0.9"]).as_deref(), Some("127.0.0.9"));
+        }
     }
 
     #[test]

@@ -1,20 +1,19 @@
 //! What each address has used up of its handshakes, requests and connections.
 //!
 //! Shared between threads on purpose: it is asked before any actor exists, for every request, by every arbiter. A look-up
-//! takes a tenth of a microsecond under one lock.
+//! takes some tenths of a microsecond under one lock.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::{Bucket, Rate, Subnet};
+use super::{
+    Bucket, Rate, Subnet,
+    table::{self, Counted, Table},
+};
 
-/// Between two sweeps that a full table causes: an attacker with many addresses must not make every request one.
-const SWEEP_AGAIN: Duration = Duration::from_secs(1);
-
-/// What one address may do.
+/// What one address may do. The IPv6 networks around it may do 4 and 16 times as much: see [`table`].
 #[derive(Debug, Clone, Copy)]
 pub struct Quotas {
     /// Upgrades to a WebSocket, whatever becomes of them.
@@ -34,15 +33,11 @@ pub struct Addresses(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     quotas: Quotas,
-    table: Mutex<Table>,
+    table: Mutex<Table<Entry>>,
 }
 
-#[derive(Debug)]
-struct Table {
-    entries: HashMap<Subnet, Entry>,
-    swept: Instant,
-}
-
+/// What is counted of one address, or of one network of them: a bucket for what comes at a rate, a number for what is
+/// held.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     handshakes: Bucket,
@@ -52,7 +47,7 @@ struct Entry {
 
 /// One connection in its address's count; dropping it gives the place back.
 #[derive(Debug)]
-pub struct Place(Option<(Arc<Inner>, Subnet)>);
+pub struct Place(Option<(Arc<Inner>, Counted)>);
 
 impl Place {
     /// That of a connection whose address is not counted.
@@ -66,17 +61,17 @@ impl Addresses {
     /// Nobody has come yet.
     #[must_use]
     pub fn new(quotas: Quotas, now: Instant) -> Self {
-        let table = Mutex::new(Table { entries: HashMap::new(), swept: now });
+        let table = Mutex::new(Table::new(quotas.addresses, now));
         Self(Arc::new(Inner { quotas, table }))
     }
 
     /// One upgrade to a WebSocket.
     ///
     /// # Errors
-    /// Too many; the time until the next may come.
+    /// Too many from this address, or from a network that it is in; the time until the next may come.
     pub fn handshake(&self, from: Subnet, now: Instant) -> Result<(), Duration> {
         let rate = self.0.quotas.handshakes;
-        self.0.with(from, now, |entry| entry.handshakes.take(rate, now)).unwrap_or(Ok(()))
+        table::take(&mut self.0.lock(), from, now, rate, |entry| &mut entry.handshakes)
     }
 
     /// One HTTP request.
@@ -85,68 +80,35 @@ impl Addresses {
     /// As above.
     pub fn request(&self, from: Subnet, now: Instant) -> Result<(), Duration> {
         let rate = self.0.quotas.requests;
-        self.0.with(from, now, |entry| entry.requests.take(rate, now)).unwrap_or(Ok(()))
+        table::take(&mut self.0.lock(), from, now, rate, |entry| &mut entry.requests)
     }
 
-    /// A place for one more connection, or `None` where the address has all it may. If the table is full, the place is
-    /// not counted.
+    /// A place for one more connection, or `None` where the address, or a network that it is in, has all it may.
     #[must_use]
     pub fn connect(&self, from: Subnet, now: Instant) -> Option<Place> {
         let most = self.0.quotas.connections;
-        let taken = self.0.with(from, now, |entry| {
-            let fits = entry.connections < most;
-            entry.connections += usize::from(fits);
-            fits
-        });
-        match taken {
-            Some(true) => Some(Place(Some((Arc::clone(&self.0), from)))),
-            Some(false) => None,
-            None => Some(Place::uncounted()),
-        }
+        let may = |entry: &mut Entry, shares: u32| {
+            if entry.connections < most.saturating_mul(shares as usize) { Ok(()) } else { Err(()) }
+        };
+        let counted = self.0.lock().count(from, now, may, |entry, _| entry.connections += 1);
+        counted.ok().map(|counted| Place(Some((Arc::clone(&self.0), counted))))
     }
 
     /// Forgets whom forgetting does not favour. Says how many addresses are left. To be called every few seconds.
     pub fn sweep(&self, now: Instant) -> usize {
         let mut table = self.0.lock();
         table.sweep(now);
-        table.entries.len()
+        table.addresses()
     }
 }
 
 impl Inner {
-    /// `None` when the table is full of others. Such an address is let in uncounted: with that many addresses in play it
-    /// is the server's own caps that protect it, and refusing would turn a flood into an outage for everybody else.
-    fn with<T>(&self, from: Subnet, now: Instant, work: impl FnOnce(&mut Entry) -> T) -> Option<T> {
-        let mut table = self.lock();
-        if let Some(entry) = table.entries.get_mut(&from) {
-            return Some(work(entry));
-        }
-        if table.entries.len() >= self.quotas.addresses && now.saturating_duration_since(table.swept) >= SWEEP_AGAIN {
-            table.sweep(now);
-        }
-        if table.entries.len() >= self.quotas.addresses {
-            return None;
-        }
-        Some(work(table.entries.entry(from).or_insert(Entry::new(now))))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, Table<Entry>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Table {
-    fn sweep(&mut self, now: Instant) {
-        self.swept = now;
-        self.entries.retain(|_, entry| !entry.is_unused(now));
-        // A flood of addresses that is over gives its memory back.
-        if self.entries.capacity() > 4 * self.entries.len() {
-            self.entries.shrink_to(2 * self.entries.len());
-        }
-    }
-}
-
-impl Entry {
+impl table::Entry for Entry {
     fn new(now: Instant) -> Self {
         Self { handshakes: Bucket::full(now), requests: Bucket::full(now), connections: 0 }
     }
@@ -158,16 +120,15 @@ impl Entry {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some((table, from)) = &self.0 else { return };
-        if let Some(entry) = table.lock().entries.get_mut(from) {
-            entry.connections -= 1;
+        if let Some((inner, counted)) = &self.0 {
+            inner.lock().change(counted, |entry| entry.connections -= 1);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     use super::*;
 
@@ -219,17 +180,42 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_keeps_whom_it_knows_and_lets_others_in_uncounted() {
+    fn a_full_table_keeps_whom_it_knows_and_counts_others_together() {
         let now = Instant::now();
-        let table = table(3, now);
-        let places: Vec<_> = (0..3).map(|who| table.connect(from(who), now)).collect();
-        for _ in 0..10 {
-            assert_eq!(table.handshake(from(9), now + SECOND), Ok(()));
-            assert!(table.connect(from(9), now).is_some_and(|place| place.0.is_none()));
-        }
-        assert!((0..2).all(|_| table.handshake(from(1), now).is_ok()));
-        assert!(table.handshake(from(1), now).is_err());
-        drop(places);
-        assert!(table.connect(from(9), now + 2 * SECOND).is_some_and(|place| place.0.is_some()), "it was swept");
+        let table = table(1, now);
+        let place = table.connect(from(1), now);
+        assert!((2..4).all(|who| table.handshake(from(who), now).is_ok()));
+        assert!((4..9).all(|who| table.handshake(from(who), now).is_err()), "all others are one");
+        assert!((0..2).all(|_| table.handshake(from(1), now).is_ok()), "and this one is not among them");
+        let others: Vec<_> = (2..9).filter_map(|who| table.connect(from(who), now)).collect();
+        assert_eq!(others.len(), 2);
+        drop(place);
+        let later = now + 3 * SECOND;
+        let own: Vec<_> = (0..3).map(|_| table.connect(from(9), later)).collect();
+        assert_eq!(own.iter().flatten().count(), 2, "it was swept, and the next has an entry of its own");
+        drop(others);
+        assert!(table.connect(from(9), later).is_none(), "what was counted elsewhere is given back there");
+        drop(own);
+        assert_eq!(table.sweep(later + 3 * SECOND), 0);
+    }
+
+    fn network(bits: u64) -> Subnet {
+        Subnet::of(IpAddr::V6(Ipv6Addr::from_bits(u128::from(bits) << 64)))
+    }
+
+    #[test]
+    fn neighbouring_networks_of_ipv6_share_four_and_sixteen_times_what_one_may_do() {
+        let now = Instant::now();
+        let ends_at = |step: u64| {
+            let table = table(1000, now);
+            let networks = || (0..).map(|n: u64| network(n * step));
+            let handshakes = networks().take(200).filter(|from| table.handshake(*from, now).is_ok()).count();
+            let places: Vec<_> = networks().take(200).filter_map(|from| table.connect(from, now)).collect();
+            (handshakes, places.len())
+        };
+        assert_eq!(ends_at(0), (2, 2), "a /64");
+        assert_eq!(ends_at(1), (8, 8), "all in a /56");
+        assert_eq!(ends_at(1 << 8), (32, 32), "all in a /48");
+        assert_eq!(ends_at(1 << 16), (200, 200), "each in a /48 of its own");
     }
 }

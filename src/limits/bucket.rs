@@ -10,14 +10,26 @@ pub struct Rate {
     interval: Duration,
     /// The time that an empty bucket takes to be full.
     span: Duration,
+    /// Tokens that it holds.
+    burst: u32,
 }
 
 impl Rate {
     /// `tokens` in each `period`, at most `burst` at once. All three are above 0; a 0 counts as 1.
     #[must_use]
     pub fn new(tokens: u32, period: Duration, burst: u32) -> Self {
-        let interval = (period / tokens.max(1)).max(Duration::from_nanos(1));
-        Self { interval, span: interval * burst.max(1) }
+        Self::of(period / tokens.max(1), burst.max(1))
+    }
+
+    fn of(interval: Duration, burst: u32) -> Self {
+        let interval = interval.max(Duration::from_nanos(1));
+        Self { interval, span: interval * burst, burst }
+    }
+
+    /// `n` times as fast, and `n` times as much at once.
+    #[must_use]
+    pub fn times(self, n: u32) -> Self {
+        if n <= 1 { self } else { Self::of(self.interval / n, self.burst.saturating_mul(n)) }
     }
 
     /// `tokens` a second, at most `burst` at once.

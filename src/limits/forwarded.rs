@@ -3,95 +3,158 @@
 //!
 //! `Forwarded` (RFC 7239) is not read: proxies that set `X-Forwarded-For` pass a client's own `Forwarded` on as it is.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::config::Network;
+
+/// Hops that are looked at, from the right. No chain of proxies is as long, and a head has room for thousands.
+const MAX_HOPS: usize = 32;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// The address that is believed to ask. Port 0: not known.
     pub remote: SocketAddr,
-    /// Whether it is one of our proxies, asking for itself.
-    pub proxy: bool,
-    /// Whether it named somebody else and was not believed.
-    pub presumes: bool,
+    /// How it is known.
+    pub by: By,
+}
+
+/// How it is known who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// It is the address that the connection comes from.
+    Itself,
+    /// As above. It named somebody else, and is not one of our proxies: it was not believed.
+    Presuming,
+    /// One of our proxies named it.
+    Proxy,
+    /// One of our proxies named nobody that can be read, or nobody but our proxies: it is that proxy's address. All
+    /// for whom it asks are one client.
+    NamelessProxy,
 }
 
 /// The rightmost hop that is not one of our proxies. `hops` are the values of all `X-Forwarded-For` lines, in order. A
-/// hop that is no address ends the search at the proxy that reported it.
+/// hop that is no address ends the search, and so does the end of the list: whom our proxies do not name is counted as
+/// the proxy that the connection comes from, since anything else in that list may be invented.
 pub fn believed<'a>(peer: SocketAddr, hops: impl DoubleEndedIterator<Item = &'a str>, trusted: &[Network]) -> Seen {
     let is_ours = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let mut hops = hops.rev().map(str::trim).filter(|hop| !hop.is_empty()).peekable();
     if !is_ours(peer.ip()) {
-        return Seen { remote: peer, proxy: false, presumes: hops.peek().is_some() };
+        let by = if hops.peek().is_some() { By::Presuming } else { By::Itself };
+        return Seen { remote: peer, by };
     }
-    let mut remote = peer;
-    for hop in hops {
-        let Some(address) = read(hop) else { break };
-        remote = address;
-        if !is_ours(remote.ip()) {
-            return Seen { remote, proxy: false, presumes: false };
-        }
+    let readable = hops.take(MAX_HOPS).map_while(read);
+    match readable.into_iter().find(|hop| !is_ours(hop.ip())) {
+        Some(remote) => Seen { remote, by: By::Proxy },
+        None => Seen { remote: peer, by: By::NamelessProxy },
     }
-    Seen { remote, proxy: true, presumes: false }
 }
 
-/// An address as proxies write it: bare, with a port, in brackets.
+/// An address as proxies write it: bare, with a port, in brackets, in quotes; of one link perhaps with the interface
+/// (`fe80::1%eth0`), which says nothing here.
 fn read(hop: &str) -> Option<SocketAddr> {
-    let bare = || hop.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 0));
-    let bracketed = || {
-        let inner = hop.strip_prefix('[')?.strip_suffix(']')?;
-        Some(SocketAddr::new(IpAddr::V6(inner.parse::<Ipv6Addr>().ok()?), 0))
+    let hop = hop.trim_matches('"');
+    let (address, port) = match hop.strip_prefix('[') {
+        Some(rest) => {
+            let (inner, after) = rest.split_once(']')?;
+            (IpAddr::V6(without_zone(inner).parse::<Ipv6Addr>().ok()?), after)
+        }
+        // Of an IPv6 address without brackets the last colon may be anything: a port cannot be told apart.
+        None => match without_zone(hop).parse() {
+            Ok(address) => (address, ""),
+            Err(_) => {
+                let at = hop.find(':')?;
+                (hop[..at].parse().ok()?, &hop[at..])
+            }
+        },
     };
-    let found = bare().or_else(|| hop.parse().ok()).or_else(bracketed)?;
-    let ip = found.ip().to_canonical();
+    let port = if port.is_empty() { 0 } else { port.strip_prefix(':')?.parse().ok()? };
+    let address = address.to_canonical();
     // Nobody asks from there; it is a word for "unknown".
-    (ip != IpAddr::V4(Ipv4Addr::UNSPECIFIED)).then_some(SocketAddr::new(ip, found.port()))
+    (!address.is_unspecified()).then_some(SocketAddr::new(address, port))
+}
+
+fn without_zone(address: &str) -> &str {
+    address.split_once('%').map_or(address, |(address, _)| address)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seen(peer: &str, header: &str) -> (String, bool, bool) {
+    fn seen(peer: &str, header: &str) -> (String, By) {
         let trusted = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"].map(|text| Network::parse(text).expect("a network"));
         let hops = header.split(',');
-        let Seen { remote, proxy, presumes } = believed(peer.parse().expect("an address"), hops, &trusted);
-        (remote.to_string(), proxy, presumes)
+        let Seen { remote, by } = believed(peer.parse().expect("an address"), hops, &trusted);
+        (remote.to_string(), by)
     }
 
-    fn client(address: &str) -> (String, bool, bool) {
-        (address.to_owned(), false, false)
+    fn named(address: &str) -> (String, By) {
+        (address.to_owned(), By::Proxy)
     }
 
     #[test]
     fn the_rightmost_hop_that_is_not_ours_is_the_client() {
-        assert_eq!(seen("127.0.0.1:9", "203.0.113.7"), client("203.0.113.7:0"));
-        assert_eq!(seen("127.0.0.1:9", "1.1.1.1, 203.0.113.7, 10.1.2.3"), client("203.0.113.7:0"));
-        assert_eq!(seen("10.9.9.9:9", "203.0.113.7:555"), client("203.0.113.7:555"));
-        assert_eq!(seen("127.0.0.1:9", "2001:db8::7"), client("[2001:db8::7]:0"));
-        assert_eq!(seen("127.0.0.1:9", "[2001:db8::7]"), client("[2001:db8::7]:0"));
-        assert_eq!(seen("[::ffff:127.0.0.1]:9", "::ffff:203.0.113.7"), client("203.0.113.7:0"));
+        assert_eq!(seen("127.0.0.1:9", "203.0.113.7"), named("203.0.113.7:0"));
+        assert_eq!(seen("127.0.0.1:9", "1.1.1.1, 203.0.113.7, 10.1.2.3"), named("203.0.113.7:0"));
+        assert_eq!(seen("127.0.0.1:9", "unknown, 203.0.113.7, fd00::7, "), named("203.0.113.7:0"));
+        assert_eq!(seen("[::ffff:127.0.0.1]:9", "::ffff:203.0.113.7"), named("203.0.113.7:0"));
+    }
+
+    #[test]
+    fn an_address_is_read_however_proxies_write_it() {
+        for (hop, address) in [
+            ("203.0.113.7:555", "203.0.113.7:555"),
+            ("2001:db8::7", "[2001:db8::7]:0"),
+            ("[2001:db8::7]", "[2001:db8::7]:0"),
+            ("[2001:db8::7]:555", "[2001:db8::7]:555"),
+            ("\"[2001:db8::7]:555\"", "[2001:db8::7]:555"),
+            ("fe80::7%eth0", "[fe80::7]:0"),
+            ("[fe80::7%25eth0]:555", "[fe80::7]:555"),
+            ("::ffff:cb00:7107", "203.0.113.7:0"),
+            ("[::ffff:203.0.113.7]:555", "203.0.113.7:555"),
+        ] {
+            assert_eq!(seen("10.9.9.9:9", hop), named(address), "{hop}");
+        }
     }
 
     #[test]
     fn who_is_not_our_proxy_speaks_for_nobody_but_itself() {
-        assert_eq!(seen("203.0.113.7:9", "1.1.1.1"), ("203.0.113.7:9".into(), false, true));
-        assert_eq!(seen("203.0.113.7:9", ""), client("203.0.113.7:9"));
+        assert_eq!(seen("203.0.113.7:9", "1.1.1.1"), ("203.0.113.7:9".into(), By::Presuming));
+        assert_eq!(seen("203.0.113.7:9", ""), ("203.0.113.7:9".into(), By::Itself));
     }
 
     #[test]
-    fn our_proxy_may_ask_for_itself() {
-        assert_eq!(seen("127.0.0.1:9", ""), ("127.0.0.1:9".into(), true, false));
-        assert_eq!(seen("127.0.0.1:9", "10.0.0.1, 10.0.0.2"), ("10.0.0.1:0".into(), true, false));
-    }
-
-    #[test]
-    fn behind_a_hop_that_is_no_address_nothing_is_believed() {
-        assert_eq!(seen("127.0.0.1:9", "203.0.113.7, unknown"), ("127.0.0.1:9".into(), true, false));
-        assert_eq!(seen("127.0.0.1:9", "203.0.113.7, x, 10.0.0.5"), ("10.0.0.5:0".into(), true, false));
-        assert_eq!(seen("127.0.0.1:9", "0.0.0.0"), ("127.0.0.1:9".into(), true, false));
+    fn all_for_whom_our_proxy_asks_without_a_name_are_one_client() {
+        let invented = (0..10).map(|n| format!("10.0.0.{n}")).collect::<Vec<_>>().join(",");
+        let endless = format!("203.0.113.7{}", ",10.0.0.1".repeat(MAX_HOPS));
+        for nobody in [
+            "",
+            " , ,",
+            "10.0.0.1, 10.0.0.2",
+            &invented,
+            &endless,
+            "203.0.113.7, unknown",
+            "203.0.113.7, _hidden",
+            "203.0.113.7, x, 10.0.0.5",
+            "0.0.0.0",
+            "::",
+            "[::]:80",
+            "203.0.113.7:x",
+            "203.0.113.7:99999",
+            "203.0.113.7:",
+            "[2001:db8::7",
+            "[203.0.113.7]",
+            "2001:db8::7]:80",
+            "%eth0",
+            "203.0.113.7 10.0.0.1",
+            "client.example",
+            ":80",
+            "\"",
+            "203.0.113.256",
+        ] {
+            assert_eq!(seen("127.0.0.1:9", nobody), ("127.0.0.1:9".into(), By::NamelessProxy), "{nobody}");
+        }
     }
 }

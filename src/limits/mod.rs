@@ -3,7 +3,8 @@
 //! | file | what |
 //! |---|---|
 //! | [`bucket`] | the token bucket that every rate here is counted with |
-//! | [`subnet`] | an address as the limits count it |
+//! | [`subnet`] | an address as the limits count it, and the networks that it is in |
+//! | [`table`] | what is remembered of addresses and networks, with a bound |
 //! | [`forwarded`] | who asks, when a proxy asks on somebody's behalf |
 //! | [`addresses`] | what each address has used up: handshakes, requests, connections |
 //!
@@ -15,8 +16,10 @@ pub mod forwarded;
 #[cfg(test)]
 mod properties;
 pub mod subnet;
+pub mod table;
 
 pub use addresses::{Addresses, Place, Quotas};
 pub use bucket::{Bucket, Rate};
-pub use forwarded::{Seen, believed};
+pub use forwarded::{By, Seen, believed};
 pub use subnet::Subnet;
+pub use table::{Counted, Table};

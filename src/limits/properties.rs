@@ -1,10 +1,15 @@
-//! The bucket against a naive one that is refilled step by step, and against what a rate means.
+//! The bucket against a naive one that is refilled step by step, and against what a rate means; the table of addresses
+//! against a naive one that forgets nobody.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::{Duration, Instant},
+};
 
 use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 
-use super::{Bucket, Rate};
+use super::{Addresses, Bucket, Place, Quotas, Rate, Subnet};
 
 /// A bucket as one would explain it: a level that rises with time and sinks by a token's price.
 struct Naive {
@@ -90,5 +95,144 @@ proptest! {
                 prop_assert_eq!(bucket.take(rate, now), Ok(()));
             }
         }
+    }
+}
+
+/// How often an address's quota each of its networks has, with the bits that they leave out.
+const NETWORKS: [(u32, usize); 3] = [(0, 1), (8, 4), (16, 16)];
+const CONNECTIONS: usize = 1;
+
+/// An address: a /64 out of two /48 with two /56 each, or an IPv4 address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Who {
+    V4(u32),
+    V6(u64),
+}
+
+impl Who {
+    fn subnet(self) -> Subnet {
+        Subnet::of(match self {
+            Self::V4(bits) => IpAddr::V4(Ipv4Addr::from_bits(bits)),
+            Self::V6(bits) => IpAddr::V6(Ipv6Addr::from_bits(u128::from(bits) << 64)),
+        })
+    }
+
+    /// Everything that it is counted in: a key, and how many addresses' share that has.
+    fn blocks(self) -> Vec<((u32, Self), usize)> {
+        match self {
+            Self::V4(_) => vec![((0, self), 1)],
+            Self::V6(bits) => NETWORKS.map(|(left, shares)| ((left, Self::V6(bits >> left)), shares)).to_vec(),
+        }
+    }
+}
+
+fn who() -> impl Strategy<Value = Who> {
+    let v6 = (0..2_u64, 0..2_u64, 0..9_u64).prop_map(|(a, b, c)| Who::V6(0x2001_0db8 << 32 | a << 16 | b << 8 | c));
+    let v4 = (1..4_u32).prop_map(Who::V4);
+    proptest::prop_oneof![4 => v6, 1 => v4]
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Ask {
+    Handshake(Who),
+    Connect(Who),
+    /// The connection of that number ends.
+    End(usize),
+    Sweep,
+    Wait(u64),
+}
+
+fn asks() -> impl Strategy<Value = Vec<Ask>> {
+    let ask = proptest::prop_oneof![
+        8 => who().prop_map(Ask::Handshake),
+        8 => who().prop_map(Ask::Connect),
+        3 => (0..40_usize).prop_map(Ask::End),
+        1 => proptest::prelude::Just(Ask::Sweep),
+        1 => (0..1500_u64).prop_map(Ask::Wait),
+    ];
+    prop::collection::vec(ask, 1..300)
+}
+
+/// A table that has room for this many addresses, in which each has one connection, two handshakes at once, and two a second.
+fn table(addresses: usize, now: Instant) -> Addresses {
+    let rate = Rate::per_second(2, 2);
+    Addresses::new(Quotas { handshakes: rate, requests: rate, connections: CONNECTIONS, addresses }, now)
+}
+
+proptest! {
+    #[test]
+    fn an_address_and_its_networks_never_have_more_than_their_shares_and_never_less(asks in asks()) {
+        let mut now = Instant::now();
+        let table = table(1000, now);
+        let mut buckets: HashMap<(u32, Who), Bucket> = HashMap::new();
+        let mut held: Vec<(Who, Place)> = Vec::new();
+        for ask in asks {
+            match ask {
+                Ask::Handshake(who) => {
+                    let rate = |shares: usize| Rate::per_second(2 * shares as u32, 2 * shares as u32);
+                    let wait = who.blocks().into_iter().map(|(block, shares)| {
+                        buckets.entry(block).or_insert(Bucket::full(now)).wait(rate(shares), now)
+                    }).max().expect("a block");
+                    let expected = if wait.is_zero() { Ok(()) } else { Err(wait) };
+                    prop_assert_eq!(table.handshake(who.subnet(), now), expected);
+                    if expected.is_ok() {
+                        for (block, shares) in who.blocks() {
+                            let bucket = buckets.get_mut(&block).expect("asked");
+                            prop_assert_eq!(bucket.take(rate(shares), now), Ok(()));
+                        }
+                    }
+                }
+                Ask::Connect(who) => {
+                    let fits = who.blocks().into_iter().all(|(block, shares)| {
+                        let inside = |other: &Who| other.blocks().iter().any(|(key, _)| *key == block);
+                        held.iter().filter(|(other, _)| inside(other)).count() < CONNECTIONS * shares
+                    });
+                    let place = table.connect(who.subnet(), now);
+                    prop_assert_eq!(place.is_some(), fits);
+                    held.extend(place.map(|place| (who, place)));
+                }
+                Ask::End(at) => {
+                    if at < held.len() {
+                        held.swap_remove(at);
+                    }
+                }
+                Ask::Sweep => {
+                    let left = table.sweep(now);
+                    let mut known: Vec<_> = held.iter().map(|(who, _)| *who).collect();
+                    let used = buckets.iter().filter(|((left, _), bucket)| *left == 0 && !bucket.is_full(now));
+                    known.extend(used.map(|((_, who), _)| *who));
+                    known.sort_unstable();
+                    known.dedup();
+                    prop_assert_eq!(left, known.len(), "only those are forgotten whom it does not favour");
+                }
+                Ask::Wait(ms) => now += Duration::from_millis(ms),
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_of_any_size_lets_in_no_more_than_its_entries_may_and_gives_everything_back(
+        addresses in 1_usize..12, asks in asks(),
+    ) {
+        let mut now = Instant::now();
+        let table = table(addresses, now);
+        let mut held: Vec<(Who, Place)> = Vec::new();
+        for ask in asks {
+            match ask {
+                Ask::Connect(who) => held.extend(table.connect(who.subnet(), now).map(|place| (who, place))),
+                Ask::End(at) if at < held.len() => drop(held.swap_remove(at)),
+                Ask::Sweep => drop(table.sweep(now)),
+                Ask::Wait(ms) => now += Duration::from_millis(ms),
+                _ => {}
+            }
+            let v4 = held.iter().filter(|(who, _)| matches!(who, Who::V4(_))).count();
+            // Its own entries, and as many that are shared.
+            prop_assert!(v4 <= 2 * addresses * CONNECTIONS);
+            prop_assert!(held.len() - v4 <= 16 * (addresses.div_ceil(2) + addresses) * CONNECTIONS);
+            prop_assert!(table.sweep(now) <= addresses);
+        }
+        held.clear();
+        prop_assert_eq!(table.sweep(now + Duration::from_secs(60)), 0);
+        prop_assert!((0..9).all(|n| table.connect(Who::V4(n).subnet(), now).is_some()) || addresses < 9);
     }
 }

@@ -14,7 +14,7 @@ use super::{Cut, room::RoomPort};
 use crate::protocol::{
     EndReason, ErrorCode, FrameKind, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame,
 };
-use crate::telemetry::{self, Event, Ids, RequestId};
+use crate::telemetry::{self, Event, Ids, LimitHit, RequestId};
 
 /// All letters to a session in one type: a `Recipient` costs some 120 octets, and a session would need one per letter.
 /// One mailbox keeps them in order, too.
@@ -110,15 +110,21 @@ pub struct JoinRefused {
     pub limit: usize,
     /// With `rate_limited`: when the next join may come.
     pub retry_after: Option<Duration>,
-    /// Whether it was the cap of one address, and not the server's.
-    pub of_address: bool,
+    /// The limit of one address that it was, if it was not the server's or the room's.
+    pub share: Option<LimitHit>,
 }
 
 impl JoinRefused {
     /// With that code, because of that cap of the room's or the server's.
     #[must_use]
     pub fn new(code: ErrorCode, limit: usize) -> Self {
-        Self { code, limit, retry_after: None, of_address: false }
+        Self { code, limit, retry_after: None, share: None }
+    }
+
+    /// With that code, because of that limit of one address.
+    #[must_use]
+    pub fn of_address(code: ErrorCode, limit: usize, retry_after: Option<Duration>, share: LimitHit) -> Self {
+        Self { code, limit, retry_after, share: Some(share) }
     }
 }
 

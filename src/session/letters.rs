@@ -10,7 +10,7 @@ use super::{
 use crate::{
     messages::session::{Deliver, Drain, Evict, News, NoSeat, Roster, Snapshot, Welcomed},
     protocol::{ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken, server},
-    telemetry::{self, RelayOutcome},
+    telemetry::{self, LimitHit, RelayOutcome},
 };
 
 impl Session {
@@ -115,7 +115,10 @@ impl Session {
         }
         let message = match refused.code {
             ErrorCode::RoomFull => "the room holds as many peers as it may",
-            ErrorCode::RoomLimit if refused.of_address => "this address holds as many rooms as it may",
+            ErrorCode::RoomLimit if refused.share.is_some() => "this address holds as many rooms as it may",
+            ErrorCode::RateLimited if refused.share == Some(LimitHit::NewRooms) => {
+                "this address joins rooms that it is not in more often than it may"
+            }
             ErrorCode::RateLimited => "this address joins more often than it may",
             ErrorCode::RoomLimit => "the server holds as many rooms as it may",
             ErrorCode::ServerDraining => "the server is going away; connect again after the bye's retryAfterMs",

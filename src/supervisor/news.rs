@@ -9,8 +9,8 @@ use crate::{
         session::{JoinRefused, Member},
         supervisor::Census,
     },
-    protocol::{ErrorCode, LeaveReason, RoomName},
-    telemetry::{self, Event, Ids, LimitHit},
+    protocol::{LeaveReason, RoomName},
+    telemetry::{self, Event, Ids},
 };
 
 pub(super) fn joined(member: &Member, room: &RoomName, peers: usize, attempt: u32) {
@@ -22,11 +22,7 @@ pub(super) fn joined(member: &Member, room: &RoomName, peers: usize, attempt: u3
 }
 
 pub(super) fn refused(member: &Member, room: &RoomName, refused: JoinRefused, attempt: u32) {
-    if refused.of_address {
-        let limit = match refused.code {
-            ErrorCode::RateLimited => LimitHit::JoinsPerMinute,
-            _ => LimitHit::RoomsPerAddress,
-        };
+    if let Some(limit) = refused.share {
         telemetry::tally(|tally| tally.limit_hits.add(limit));
     }
     telemetry::emit(&Event::JoinRefused { ids: ids(member, room), code: refused.code, attempt });

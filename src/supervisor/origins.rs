@@ -6,24 +6,23 @@ use std::{
 };
 
 use crate::{
-    limits::{Bucket, Rate, Subnet},
+    limits::{Bucket, Counted, Rate, Subnet, Table, table},
     protocol::RoomName,
 };
 
-/// How often addresses are forgotten that have no room and a full bucket.
+/// How often addresses are forgotten that have no room and full buckets.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
-/// How often at most, when the table is full.
-const SWEEP_AGAIN: Duration = Duration::from_secs(1);
 
-/// What one address may do.
+/// What one address may do. The IPv6 networks around it may do 4 and 16 times as much: see [`table`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
     /// `limits.joins_per_minute`; a refused join counts, too.
     pub joins: Rate,
+    /// `limits.new_rooms_per_minute` and `limits.new_rooms_burst`: joins to rooms that the address is not in.
+    pub new_rooms: Rate,
     /// `limits.rooms_per_address`: open rooms whose first peer came from there.
     pub rooms: usize,
-    /// `limits.addresses`: how many are remembered. Others are not limited: with that many in play it is the server's own
-    /// caps that protect it.
+    /// `limits.addresses`: how many are remembered.
     pub addresses: usize,
 }
 
@@ -31,74 +30,97 @@ pub struct Shares {
 #[derive(Debug)]
 pub(super) struct Origins {
     shares: Shares,
-    entries: HashMap<Subnet, Entry>,
-    swept: Instant,
+    table: Table<Entry>,
+    /// How many seats an address has in a room. Bounded as the seats are.
+    seats: HashMap<(Subnet, RoomName), u32>,
 }
 
 #[derive(Debug)]
 struct Entry {
     joins: Bucket,
+    new_rooms: Bucket,
     /// By name, so that a count cannot drift.
     rooms: HashSet<RoomName>,
 }
 
+impl table::Entry for Entry {
+    fn new(now: Instant) -> Self {
+        Self { joins: Bucket::full(now), new_rooms: Bucket::full(now), rooms: HashSet::new() }
+    }
+
+    fn is_unused(&self, now: Instant) -> bool {
+        self.rooms.is_empty() && self.joins.is_full(now) && self.new_rooms.is_full(now)
+    }
+}
+
 impl Origins {
     pub(super) fn new(shares: Shares, now: Instant) -> Self {
-        Self { shares, entries: HashMap::new(), swept: now }
+        Self { shares, table: Table::new(shares.addresses, now), seats: HashMap::new() }
     }
 
     /// Counts a join; the time until the next may come, if it is one too many.
     pub(super) fn join(&mut self, from: Subnet, now: Instant) -> Result<(), Duration> {
-        let rate = self.shares.joins;
-        self.entry(from, now).map_or(Ok(()), |entry| entry.joins.take(rate, now))
+        table::take(&mut self.table, from, now, self.shares.joins, |entry| &mut entry.joins)
+    }
+
+    /// Counts a join to a room that the address is not in, whether or not there is such a room; the time until the next
+    /// may come, if it is one too many.
+    pub(super) fn look_into(&mut self, from: Subnet, room: &RoomName, now: Instant) -> Result<(), Duration> {
+        // Whoever is in the room already learns nothing by another seat there.
+        if self.seats.contains_key(&(from, room.clone())) {
+            return Ok(());
+        }
+        table::take(&mut self.table, from, now, self.shares.new_rooms, |entry| &mut entry.new_rooms)
+    }
+
+    /// It has a seat in that room.
+    pub(super) fn seated(&mut self, from: Subnet, room: RoomName) {
+        *self.seats.entry((from, room)).or_default() += 1;
+    }
+
+    /// It has one seat less there.
+    pub(super) fn stood_up(&mut self, from: Subnet, room: RoomName) {
+        let key = (from, room);
+        match self.seats.get_mut(&key) {
+            Some(seats @ 2..) => *seats -= 1,
+            _ => drop(self.seats.remove(&key)),
+        }
     }
 
     /// Whether it may open one more room.
-    pub(super) fn may_open(&self, from: Subnet) -> bool {
-        self.entries.get(&from).is_none_or(|entry| entry.rooms.len() < self.shares.rooms)
+    pub(super) fn may_open(&mut self, from: Subnet, now: Instant) -> bool {
+        let most = self.shares.rooms;
+        let fits = |entry: &mut Entry, shares: u32| {
+            if entry.rooms.len() < most.saturating_mul(shares as usize) { Ok(()) } else { Err(()) }
+        };
+        self.table.may(from, now, fits).is_ok()
     }
 
     /// It opened that room.
-    pub(super) fn opened(&mut self, from: Subnet, room: &RoomName, now: Instant) {
-        if let Some(entry) = self.entry(from, now) {
+    pub(super) fn opened(&mut self, from: Subnet, room: &RoomName, now: Instant) -> Counted {
+        self.table.mark(from, now, |entry| {
             entry.rooms.insert(room.clone());
-        }
+        })
     }
 
     /// That room of its is gone.
-    pub(super) fn ended(&mut self, from: Subnet, room: &RoomName) {
-        if let Some(entry) = self.entries.get_mut(&from) {
+    pub(super) fn ended(&mut self, opened: &Counted, room: &RoomName) {
+        self.table.change(opened, |entry| {
             entry.rooms.remove(room);
-        }
+        });
     }
 
     /// Forgets whom forgetting does not favour, if it is time.
     pub(super) fn sweep(&mut self, now: Instant) {
-        self.sweep_after(SWEEP_EVERY, now);
-    }
-
-    fn sweep_after(&mut self, pause: Duration, now: Instant) {
-        if now.saturating_duration_since(self.swept) >= pause {
-            self.swept = now;
-            self.entries.retain(|_, entry| !(entry.rooms.is_empty() && entry.joins.is_full(now)));
+        if now.saturating_duration_since(self.table.swept()) >= SWEEP_EVERY {
+            self.table.sweep(now);
         }
-    }
-
-    fn entry(&mut self, from: Subnet, now: Instant) -> Option<&mut Entry> {
-        if self.entries.len() >= self.shares.addresses && !self.entries.contains_key(&from) {
-            self.sweep_after(SWEEP_AGAIN, now);
-            if self.entries.len() >= self.shares.addresses {
-                return None;
-            }
-        }
-        let fresh = || Entry { joins: Bucket::full(now), rooms: HashSet::new() };
-        Some(self.entries.entry(from).or_insert_with(fresh))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     use super::*;
 
@@ -106,44 +128,86 @@ mod tests {
         Subnet::of(IpAddr::V4(Ipv4Addr::from_bits(last)))
     }
 
-    fn room() -> RoomName {
-        RoomName::parse("r", 128).expect("a sane name")
+    fn room(name: &str) -> RoomName {
+        RoomName::parse(name, 128).expect("a sane name")
+    }
+
+    fn shares() -> Shares {
+        Shares { joins: Rate::per_minute(2), new_rooms: Rate::per_minute(2), rooms: 1, addresses: 10 }
     }
 
     #[test]
-    fn addresses_are_forgotten_when_they_have_no_room_and_a_full_bucket() {
+    fn addresses_are_forgotten_when_they_have_no_room_and_full_buckets() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut origins = Origins::new(Shares { joins: Rate::per_minute(2), rooms: 1, addresses: 10 }, start);
-        for who in [1, 2] {
-            origins.join(from(who), at(0)).expect("the first");
-        }
-        origins.opened(from(1), &room(), at(0));
+        let mut origins = Origins::new(shares(), start);
+        origins.join(from(1), at(0)).expect("the first");
+        origins.look_into(from(2), &room("a"), at(0)).expect("the first");
+        let opened = origins.opened(from(1), &room("a"), at(0));
         origins.sweep(at(29));
-        assert_eq!(origins.entries.len(), 2, "half a bucket is news");
+        assert_eq!(origins.table.addresses(), 2, "half a bucket is news");
         origins.sweep(at(39));
-        assert_eq!(origins.entries.len(), 1, "a room is news");
-        origins.ended(from(1), &room());
+        assert_eq!(origins.table.addresses(), 1, "a room is news");
+        origins.ended(&opened, &room("a"));
         origins.sweep(at(40));
-        assert_eq!(origins.entries.len(), 1, "it is not swept all the time");
+        assert_eq!(origins.table.addresses(), 1, "it is not swept all the time");
         origins.sweep(at(49));
-        assert_eq!(origins.entries.len(), 0);
+        assert_eq!(origins.table.addresses(), 0);
     }
 
     #[test]
-    fn a_full_table_limits_whom_it_knows_and_nobody_else() {
+    fn a_full_table_limits_whom_it_knows_and_all_others_together() {
         let start = Instant::now();
-        let mut origins = Origins::new(Shares { joins: Rate::per_minute(1), rooms: 1, addresses: 1 }, start);
+        let mut origins = Origins::new(Shares { joins: Rate::per_minute(1), addresses: 1, ..shares() }, start);
         origins.join(from(1), start).expect("the first");
         assert!(origins.join(from(1), start).is_err());
-        for _ in 0..3 {
-            assert!(origins.join(from(2), start).is_ok());
-            origins.opened(from(2), &room(), start);
-            assert!(origins.may_open(from(2)));
-        }
-        assert_eq!(origins.entries.len(), 1);
+        origins.join(from(2), start).expect("the first of all others");
+        let opened = origins.opened(from(2), &room("a"), start);
+        assert!(origins.join(from(3), start).is_err() && !origins.may_open(from(3), start));
+        assert!(origins.may_open(from(1), start));
         let later = start + Duration::from_secs(60);
-        assert!(origins.join(from(2), later).is_ok());
-        assert!(origins.join(from(2), later).is_err(), "room was made for it");
+        assert!(origins.join(from(3), later).is_ok());
+        assert!(origins.join(from(3), later).is_err(), "room was made for it");
+        assert!(origins.may_open(from(3), later), "and it is no other any more");
+        assert!(!origins.may_open(from(2), later));
+        origins.ended(&opened, &room("a"));
+        assert!(origins.may_open(from(2), later), "what was counted elsewhere is given back there");
+    }
+
+    #[test]
+    fn a_room_is_new_to_an_address_that_has_no_seat_in_it() {
+        let now = Instant::now();
+        let mut origins = Origins::new(shares(), now);
+        let (a, b) = (room("a"), room("b"));
+        assert_eq!(origins.look_into(from(1), &a, now), Ok(()));
+        origins.seated(from(1), a.clone());
+        origins.seated(from(1), a.clone());
+        assert!((0..9).all(|_| origins.look_into(from(1), &a, now).is_ok()), "it is in there");
+        assert_eq!(origins.look_into(from(1), &b, now), Ok(()));
+        assert_eq!(origins.look_into(from(1), &b, now), Err(Duration::from_secs(30)), "it is not in there");
+        origins.stood_up(from(1), a.clone());
+        assert_eq!(origins.look_into(from(1), &a, now), Ok(()), "one seat is left");
+        origins.stood_up(from(1), a.clone());
+        assert!(origins.look_into(from(1), &a, now).is_err(), "leaving and joining does not get around it");
+        assert!(origins.look_into(from(2), &a, now).is_ok());
+        assert!(origins.seats.is_empty());
+    }
+
+    #[test]
+    fn networks_of_ipv6_have_four_and_sixteen_times_the_rooms() {
+        let now = Instant::now();
+        let opens = |step: u64| {
+            let mut origins = Origins::new(Shares { addresses: 1000, ..shares() }, now);
+            let open = |n: u64| {
+                let from = Subnet::of(IpAddr::V6(Ipv6Addr::from_bits(u128::from(n * step) << 64)));
+                let fits = origins.may_open(from, now);
+                if fits {
+                    origins.opened(from, &room(&n.to_string()), now);
+                }
+                fits
+            };
+            (0..50).map(open).filter(|fits| *fits).count()
+        };
+        assert_eq!([0, 1, 1 << 8, 1 << 16].map(opens), [1, 4, 16, 50]);
     }
 }

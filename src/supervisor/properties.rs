@@ -31,8 +31,12 @@ fn joins() -> Rate {
     Rate::new(6, Duration::from_secs(60), 5)
 }
 
+fn new_rooms() -> Rate {
+    Rate::new(3, Duration::from_secs(60), 3)
+}
+
 fn limits() -> Limits {
-    let address = Shares { joins: joins(), rooms: ROOMS_PER_ADDRESS, addresses: ADDRESSES };
+    let address = Shares { joins: joins(), new_rooms: new_rooms(), rooms: ROOMS_PER_ADDRESS, addresses: ADDRESSES };
     Limits { peers_per_room: PEERS_PER_ROOM, rooms: MOST_ROOMS, address }
 }
 
@@ -77,6 +81,7 @@ struct World {
     /// With the address of who opened it.
     open: BTreeMap<usize, (Incarnation, Instant, usize)>,
     buckets: [Bucket; ADDRESSES],
+    new_rooms: [Bucket; ADDRESSES],
     dead: BTreeSet<Incarnation>,
     started: Incarnation,
     joins: Vec<(usize, Instant)>,
@@ -97,6 +102,7 @@ impl World {
             seats: BTreeMap::new(),
             open: BTreeMap::new(),
             buckets: [Bucket::full(now); ADDRESSES],
+            new_rooms: [Bucket::full(now); ADDRESSES],
             dead: BTreeSet::new(),
             started: 0,
             joins: Vec::new(),
@@ -159,10 +165,12 @@ impl World {
         let no_room_left = !self.open.contains_key(&room) && (self.open.len() == MOST_ROOMS || share_used);
         let now = self.now;
         let mut too_many = || from > 0 && self.buckets[from].take(joins(), now).is_err();
+        let is_new = !self.seats.iter().any(|(other, (inside, _))| other % ADDRESSES == from && *inside == room);
+        let mut too_many_rooms = || from > 0 && is_new && self.new_rooms[from].take(new_rooms(), now).is_err();
         match () {
             () if self.draining => Some(ErrorCode::ServerDraining),
             () if self.seats.contains_key(&session) => Some(ErrorCode::AlreadyJoined),
-            () if too_many() => Some(ErrorCode::RateLimited),
+            () if too_many() || too_many_rooms() => Some(ErrorCode::RateLimited),
             () if self.peers(room) == PEERS_PER_ROOM => Some(ErrorCode::RoomFull),
             () if no_room_left => Some(ErrorCode::RoomLimit),
             () => None,

@@ -57,7 +57,7 @@ impl Handler<Ask> for Supervisor {
 }
 
 fn limits() -> Limits {
-    let address = Shares { joins: Rate::per_minute(4), rooms: 1, addresses: 10 };
+    let address = Shares { joins: Rate::per_minute(4), new_rooms: Rate::per_minute(10), rooms: 1, addresses: 10 };
     Limits { peers_per_room: 3, rooms: 2, address }
 }
 
@@ -135,7 +135,7 @@ async fn an_address_has_its_share_of_rooms_and_joins_and_no_more() {
     let opener = Join { member: seated, room, meta: None, re: None, attempt: 0, stay: 7, origin: school };
     assert!(supervisor.send(Ask(opener)).await.expect("the supervisor lives").is_ok());
     leave(&supervisor, &other).await;
-    let share = JoinRefused { of_address: true, ..JoinRefused::new(ErrorCode::RoomLimit, 1) };
+    let share = JoinRefused::of_address(ErrorCode::RoomLimit, 1, None, LimitHit::RoomsPerAddress);
     assert_eq!(ask("b").await, Err(share));
     assert!(ask("a").await.is_ok(), "a room that is there can be joined");
     leave(&supervisor, &member).await;

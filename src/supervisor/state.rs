@@ -13,9 +13,10 @@ use super::{
     origins::{Origins, Shares},
 };
 use crate::{
-    limits::Subnet,
+    limits::{Counted, Subnet},
     messages::{session::JoinRefused, supervisor::Census},
     protocol::{ErrorCode, RoomName, SessionId},
+    telemetry::LimitHit,
 };
 
 /// The caps. Both are at least 1.
@@ -48,7 +49,7 @@ struct Room<R> {
     port: R,
     opened: Instant,
     /// Whose share of rooms it is in.
-    origin: Option<Subnet>,
+    opener: Option<Counted>,
     sessions: Vec<SessionId>,
 }
 
@@ -58,6 +59,7 @@ struct Seat<M> {
     room: RoomName,
     member: M,
     since: Instant,
+    origin: Option<Subnet>,
 }
 
 /// A seat was given.
@@ -142,17 +144,20 @@ impl<M, R: Clone> State<M, R> {
         let entry = self.rooms.entry(room.clone());
         // One text for the whole room, and not the one that each peer brought along.
         let name = entry.key().clone();
-        let entry = entry.or_insert_with(|| Box::new(Room { port: open(), opened: now, origin, sessions: Vec::new() }));
+        let entry = entry.or_insert_with(|| {
+            let opener = origin.map(|origin| self.origins.opened(origin, room, now));
+            Box::new(Room { port: open(), opened: now, opener, sessions: Vec::new() })
+        });
         if entry.sessions.len() == entry.sessions.capacity() {
             // As in the room: most rooms hold two.
             entry.sessions.reserve_exact(1 + entry.sessions.len() / 2);
         }
         entry.sessions.push(session);
-        if let (1, Some(origin)) = (entry.sessions.len(), origin) {
-            self.origins.opened(origin, room, now);
+        if let Some(origin) = origin {
+            self.origins.seated(origin, name.clone());
         }
         let granted = Granted { port: entry.port.clone(), peers: entry.sessions.len() };
-        self.seats.insert(session, Box::new(Seat { room: name, member, since: now }));
+        self.seats.insert(session, Box::new(Seat { room: name, member, since: now, origin }));
         self.occupancy.moved(granted.peers - 1, granted.peers);
         self.churn.joined(now);
         Ok(granted)
@@ -236,16 +241,22 @@ impl<M, R: Clone> State<M, R> {
         if self.seats.contains_key(&session) {
             return refuse(ErrorCode::AlreadyJoined, 0);
         }
-        let share = |code, limit, retry_after| Err(JoinRefused { code, limit, retry_after, of_address: true });
+        let too_soon = |wait, hit| Err(JoinRefused::of_address(ErrorCode::RateLimited, 0, Some(wait), hit));
         if let Some(Err(wait)) = origin.map(|origin| self.origins.join(origin, now)) {
-            return share(ErrorCode::RateLimited, 0, Some(wait));
+            return too_soon(wait, LimitHit::JoinsPerMinute);
+        }
+        // Before the room is looked for: whoever tries names must not hear which of them there are.
+        if let Some(Err(wait)) = origin.map(|origin| self.origins.look_into(origin, room, now)) {
+            return too_soon(wait, LimitHit::NewRooms);
         }
         let Limits { peers_per_room, rooms, address } = self.limits;
-        let may_open = || origin.is_none_or(|origin| self.origins.may_open(origin));
+        let mut may_open = || origin.is_none_or(|origin| self.origins.may_open(origin, now));
         match self.rooms.get(room) {
             Some(entry) if entry.sessions.len() >= peers_per_room => refuse(ErrorCode::RoomFull, peers_per_room),
             None if self.rooms.len() >= rooms => refuse(ErrorCode::RoomLimit, rooms),
-            None if !may_open() => share(ErrorCode::RoomLimit, address.rooms, None),
+            None if !may_open() => {
+                Err(JoinRefused::of_address(ErrorCode::RoomLimit, address.rooms, None, LimitHit::RoomsPerAddress))
+            }
             _ => Ok(()),
         }
     }
@@ -253,8 +264,8 @@ impl<M, R: Clone> State<M, R> {
     /// The one place where a room ends.
     fn forget(&mut self, room: &RoomName) -> Option<(RoomName, Box<Room<R>>)> {
         let (name, entry) = self.rooms.remove_entry(room)?;
-        if let Some(origin) = entry.origin {
-            self.origins.ended(origin, &name);
+        if let Some(opener) = &entry.opener {
+            self.origins.ended(opener, &name);
         }
         Some((name, entry))
     }
@@ -262,6 +273,9 @@ impl<M, R: Clone> State<M, R> {
     /// The one place where a seat ends, so that every join has exactly one leave.
     fn free(&mut self, session: SessionId, now: Instant) -> Option<Freed<M>> {
         let seat = self.seats.remove(&session)?;
+        if let Some(origin) = seat.origin {
+            self.origins.stood_up(origin, seat.room);
+        }
         self.churn.left(now);
         Some(Freed { member: seat.member, stayed: now.saturating_duration_since(seat.since) })
     }

@@ -58,6 +58,7 @@ pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Ta
         | Event::LivenessChanged { .. }
         | Event::Wedged { .. }
         | Event::ForwardedNotBelieved { .. }
+        | Event::ProxyNamesNobody { .. }
         | Event::Panicked { .. }
         | Event::LogFileFailed { .. }
         | Event::LogLinesDropped { .. } => {}

@@ -334,6 +334,13 @@ events! {
         /// Who sent it.
         remote: SocketAddr,
     }
+    /// A proxy that is on `http.trusted_proxies` asked for something, and its `X-Forwarded-For` is missing, unreadable, or
+    /// names nobody but such proxies: all for whom it asks like that share the limits of one address, which is its
+    /// own. Told every ten minutes at most.
+    ProxyNamesNobody = "proxy_names_nobody", Warning, "trusted proxy names nobody" {
+        /// The proxy.
+        remote: SocketAddr,
+    }
     /// A thread panicked. A defect, always.
     Panicked = "panicked", Critical, "panic" {
         /// The thread's name.

@@ -50,6 +50,22 @@ label_set! {
         RoomsPerAddress = "rooms_per_address",
         /// An address joined more often than it may.
         JoinsPerMinute = "joins_per_minute",
+        /// An address joined rooms that it was not in more often than it may: it may be trying names.
+        NewRooms = "new_rooms",
+    }
+}
+
+label_set! {
+    /// Why the operator's listener refused a request.
+    OpsDenial {
+        /// Its `Host` is none of ours: a page whose name was turned to this address, or a key that is not set.
+        Host = "host",
+        /// A page from elsewhere asked.
+        Origin = "origin",
+        /// The token is missing or wrong, or the address has shown too many wrong ones.
+        Token = "token",
+        /// There is no token, and the listener is not on loopback.
+        Closed = "closed",
     }
 }
 

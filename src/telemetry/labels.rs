@@ -151,7 +151,7 @@ impl<L: Label, const N: usize> Default for Counts<L, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::{LimitHit, Reconnection, RelayOutcome, Severity};
+    use crate::telemetry::{LimitHit, OpsDenial, Reconnection, RelayOutcome, Severity};
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {
         for (place, value) in L::ALL.iter().enumerate() {
@@ -172,6 +172,7 @@ mod tests {
         is_closed_set::<RelayOutcome>();
         is_closed_set::<Reconnection>();
         is_closed_set::<LimitHit>();
+        is_closed_set::<OpsDenial>();
         is_closed_set::<Severity>();
     }
 

@@ -38,7 +38,7 @@ pub use event::{EVENTS, Event, EventDoc};
 pub use fault::{Fault, chain};
 pub use field::Ids;
 pub use http_counts::{HttpCount, HttpCounts};
-pub use kinds::{LimitHit, Reconnection, RelayOutcome, Severity, method_label};
+pub use kinds::{LimitHit, OpsDenial, Reconnection, RelayOutcome, Severity, method_label};
 pub use labels::{Counts, Label};
 pub use line::parse_level;
 pub use local::{flush, take, tally};

@@ -22,7 +22,7 @@ pub(super) fn each(mut with: impl FnMut(Event<'_>)) {
     all.into_iter().flatten().for_each(|event| with(*event));
 }
 
-fn server(error: &io::Error) -> [Event<'_>; 18] {
+fn server(error: &io::Error) -> [Event<'_>; 19] {
     let address = SocketAddr::from(([127, 0, 0, 1], 8080));
     [
         Event::ServerStarted { version: "0.1.0", public: address, ops: address, workers: 2 },
@@ -40,6 +40,7 @@ fn server(error: &io::Error) -> [Event<'_>; 18] {
         Event::LivenessChanged { to: "dead", subject: "supervisor", silent: TOOK },
         Event::Wedged { subject: "supervisor", silent: TOOK, exit_code: 70 },
         Event::ForwardedNotBelieved { remote: address },
+        Event::ProxyNamesNobody { remote: address },
         Event::LogFileFailed { error },
         Event::LogLinesDropped { lines: 7 },
         Event::SlowRequest { ids: Ids::default(), method: "GET", route: "/health", took: TOOK },

@@ -1,7 +1,7 @@
 //! Everything that one thread counted since it last reported.
 
 use super::{
-    ArbiterReport, Buckets, CensusReport, Counts, LimitHit, Reconnection, RelayOutcome, Severity, buckets,
+    ArbiterReport, Buckets, CensusReport, Counts, LimitHit, OpsDenial, Reconnection, RelayOutcome, Severity, buckets,
     http_counts::HttpCounts, notes::Notes,
 };
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason};
@@ -40,7 +40,7 @@ pub struct Tally {
     /// Handshakes refused.
     pub handshakes_refused: Counts<ErrorCode, 21>,
     /// Limits of a connection's or an address's share that did their work.
-    pub limit_hits: Counts<LimitHit, 6>,
+    pub limit_hits: Counts<LimitHit, 7>,
 
     /// Joins granted.
     pub joins: u64,
@@ -71,6 +71,8 @@ pub struct Tally {
     pub panics: u64,
     /// HTTP requests.
     pub http: HttpCounts,
+    /// Requests that the operator's listener refused.
+    pub ops_denied: Counts<OpsDenial, 4>,
 
     /// Ticks that came so late that it was logged.
     pub ticks_late: u64,
@@ -127,6 +129,7 @@ impl Tally {
             notes: Notes::new(),
             panics: 0,
             http: HttpCounts::new(),
+            ops_denied: Counts::new(),
             ticks_late: 0,
             tick_delay: Buckets::new(&buckets::DELAY),
             log_lines_dropped: 0,
@@ -212,6 +215,7 @@ impl Tally {
             mine.merge(more);
         }
         self.panics += later.panics;
+        self.ops_denied.merge(&later.ops_denied);
         self.ticks_late += later.ticks_late;
         self.tick_delay.merge(&later.tick_delay);
         self.log_lines_dropped += later.log_lines_dropped;

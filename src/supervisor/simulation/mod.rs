@@ -118,7 +118,7 @@ struct World {
 }
 
 fn limits() -> Limits {
-    let address = Shares { joins: Rate::per_minute(1), rooms: 1, addresses: 1 };
+    let address = Shares { joins: Rate::per_minute(1), new_rooms: Rate::per_minute(1), rooms: 1, addresses: 1 };
     Limits { peers_per_room: 3, rooms: 2, address }
 }
 

@@ -28,6 +28,8 @@ const OWN_ENVIRONMENT = {
   SWITCHBOARD__SERVER__PORT: '0',
   SWITCHBOARD__SERVER__READY_DELAY_MS: '0',
   SWITCHBOARD__OPS__PORT: '0',
+  // All tests come from one address.
+  SWITCHBOARD__LIMITS__EXEMPT_LOOPBACK: 'true',
 };
 
 /** Variables that would change the server under the tests' feet. */

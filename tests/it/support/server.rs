@@ -189,6 +189,8 @@ impl TestServer {
             .set("ops.port", 0)
             // Tests scrape as they like, and end their servers when they like.
             .set("ops.scrape_wait_ms", 0)
+            // All tests come from one address. (A trusted proxy on it has limits all the same.)
+            .set("limits.exempt_loopback", true)
             .set("log.level", "debug")
             .state(&state)
     }
