@@ -6,6 +6,7 @@
 //! | [`subnet`] | an address as the limits count it |
 //! | [`forwarded`] | who asks, when a proxy asks on somebody's behalf |
 //! | [`addresses`] | what each address has used up: handshakes, requests, connections |
+//! | [`waiting`] | the connections that are in no room |
 //!
 //! A bucket of our own and not `governor`: it is forty lines, a connection's costs 16 octets and a few nanoseconds
 //! without atomics, and an address's stands in one entry with its count of connections, in a map that has a bound.
@@ -15,8 +16,10 @@ pub mod forwarded;
 #[cfg(test)]
 mod properties;
 pub mod subnet;
+pub mod waiting;
 
 pub use addresses::{Addresses, Place, Quotas};
 pub use bucket::{Bucket, Rate};
 pub use forwarded::{Seen, believed};
 pub use subnet::Subnet;
+pub use waiting::{Waiting, WaitingPlace};

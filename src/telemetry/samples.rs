@@ -46,7 +46,7 @@ fn server(error: &io::Error) -> [Event<'_>; 18] {
     ]
 }
 
-fn connection<'a>(ids: Ids<'a>, error: &'a io::Error) -> [Event<'a>; 7] {
+fn connection<'a>(ids: Ids<'a>, error: &'a io::Error) -> [Event<'a>; 8] {
     let remote = Some(SocketAddr::from(([192, 0, 2, 7], 50_000)));
     let code = ErrorCode::OverCapacity;
     [
@@ -56,6 +56,7 @@ fn connection<'a>(ids: Ids<'a>, error: &'a io::Error) -> [Event<'a>; 7] {
         Event::FrameRefused { ids, code: ErrorCode::InvalidMessage, detail: "unknown field `token`" },
         Event::ServerFault { ids, code: ErrorCode::Internal, severity: Severity::High, doing: "joining", error },
         Event::SlowMessage { ids, kind: "offer", took: TOOK },
+        Event::SessionGivenUp { ids, limit: "parked_sessions" },
         Event::HttpServed { ids, method: "GET", route: "/health", status: 200, took: TOOK },
     ]
 }
