@@ -29,14 +29,14 @@ use crate::{
         routes::{Common, Ops, Probes},
         scrapes::Scrapes,
     },
-    limits::Rate,
+    limits::{Rate, Waiting},
     messages::{must_arrive, room::RoomPort, supervisor::StopJoins},
     metrics::{self, BuildInfo, Facts, Machine, MetricsActor},
     protocol::RoomName,
     room::Room,
     session::{self, Ports, Setup, tick},
     shutdown::{self, Plan, Signals},
-    supervisor::{Shares, SpawnRoom, Supervisor, state::Limits},
+    supervisor::{Caps, Shares, SpawnRoom, Supervisor, state::Limits},
     telemetry::{self, Event},
     watchdog::{self, Patience, Subject, Vitals},
 };
@@ -243,6 +243,9 @@ fn limits(settings: &Settings) -> Vec<(&'static str, f64)> {
         ("resume_frames", gauge(limits.resume_frames)),
         ("resume_bytes", gauge(limits.resume_bytes)),
         ("resume_window_seconds", limits.resume_window().as_secs_f64()),
+        ("parked_sessions", gauge(limits.most_parked(settings.server.max_connections))),
+        ("parked_per_room", gauge(limits.most_parked_per_room())),
+        ("resume_secrets", f64::from(limits.resume_secrets)),
         ("frame_rate", f64::from(limits.frame_rate)),
         ("frame_burst", f64::from(limits.frame_burst)),
         ("flood_timeout_seconds", limits.flood_timeout().as_secs_f64()),
@@ -257,6 +260,7 @@ fn limits(settings: &Settings) -> Vec<(&'static str, f64)> {
         ("new_rooms_burst", f64::from(limits.new_rooms_burst)),
         ("addresses", gauge(limits.addresses)),
         ("join_timeout_seconds", limits.join_timeout().as_secs_f64()),
+        ("join_wait_seconds", limits.join_wait().as_secs_f64()),
         ("join_reply_seconds", limits.join_reply().as_secs_f64()),
         ("heartbeat_interval_seconds", settings.heartbeat.interval().as_secs_f64()),
         ("ping_timeout_seconds", settings.heartbeat.ping_timeout().as_secs_f64()),
@@ -272,9 +276,15 @@ fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> Addr<Supervisor>
         rooms: limits.rooms_per_address,
         addresses: limits.addresses,
     };
-    let limits = Limits { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address };
+    let parked = Caps {
+        total: limits.most_parked(settings.server.max_connections),
+        per_room: limits.most_parked_per_room(),
+        per_address: limits.connections_per_address,
+    };
+    let wrong_secrets = Rate::per_minute(limits.resume_secrets);
+    let limits = Limits { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address, parked };
     let spawn_room: SpawnRoom = Box::new(move |name, capacity| spawn_room(&arbiters, name, capacity));
-    Supervisor::new(limits, spawn_room).start()
+    Supervisor::new(limits, wrong_secrets, spawn_room).start()
 }
 
 /// A room lives where the sessions that named it in their handshakes are.
@@ -292,14 +302,16 @@ fn public_door(
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, gate, arbiters, supervisor) =
         (Arc::clone(settings), gate.clone(), arbiters.clone(), supervisor.clone());
+    let waiting = Waiting::new(settings.server.max_connections, settings.limits.connections_per_address);
     move || {
         let index = arbiters.enroll();
         let ports = Ports {
             join: supervisor.clone().recipient(),
             leave: supervisor.clone().recipient(),
             reclaim: supervisor.clone().recipient(),
+            presence: supervisor.clone().recipient(),
         };
-        session::install(Rc::new(Setup::new(&settings, ports)));
+        session::install(Rc::new(Setup::new(&settings, ports, waiting.clone())));
         let heartbeat =
             tick::Heartbeat { interval: settings.heartbeat.interval(), timeout: settings.heartbeat.ping_timeout() };
         actix_rt::spawn(tick::run(index, heartbeat));

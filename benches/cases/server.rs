@@ -8,10 +8,10 @@ use actix_rt::{Arbiter, SystemRunner};
 use bytes::{Buf, BytesMut};
 use switchboard::{
     config::Settings,
-    limits::Rate,
+    limits::{Rate, Waiting},
     room::Room,
     session::{self, Opened, Ports, Setup},
-    supervisor::{Shares, SpawnRoom, Supervisor, state::Limits},
+    supervisor::{Caps, Shares, SpawnRoom, Supervisor, state::Limits},
     telemetry::RequestId,
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -38,15 +38,19 @@ impl Server {
                 rooms: limits.rooms_per_address,
                 addresses: limits.addresses,
             };
-            let limits = Limits { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address: shares };
+            let (total, per_address) = (settings.server.max_connections, limits.connections_per_address);
+            let parked = Caps { total, per_room: limits.most_parked_per_room(), per_address };
+            let wrong_secrets = Rate::per_minute(limits.resume_secrets);
+            let limits = Limits { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address: shares, parked };
             let open: SpawnRoom = Box::new(|name, capacity| Room::open(&Arbiter::current(), name, capacity));
-            let supervisor = Supervisor::new(limits, open).start();
+            let supervisor = Supervisor::new(limits, wrong_secrets, open).start();
             let ports = Ports {
                 join: supervisor.clone().recipient(),
                 leave: supervisor.clone().recipient(),
-                reclaim: supervisor.recipient(),
+                reclaim: supervisor.clone().recipient(),
+                presence: supervisor.recipient(),
             };
-            session::install(Rc::new(Setup::new(&settings, ports)));
+            session::install(Rc::new(Setup::new(&settings, ports, Waiting::new(total, per_address))));
         });
         Self(system)
     }

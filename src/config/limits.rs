@@ -61,9 +61,26 @@ section! {
         /// 30 s outlast a change of networks; the others wait for it no longer than a person would.
         resume_window_ms: u64 = 30_000, Kind::milliseconds(10);
 
+        /// Sessions that may be parked at a time; beyond them, the address that holds most (IPv6: the /48) loses the one that
+        /// is away for longest. 0: as many as `server.max_connections`, so that all may lose their line at once.
+        parked_sessions: usize = 0, Kind::count(0, 1_000_000, "sessions");
+
+        /// Seats in one room that may be kept for clients of one address (IPv6: of one /48) that are away; beyond them, the
+        /// one that is away for longest goes. 0: one less than `peers_per_room`, so that nobody fills a room by hanging up.
+        parked_per_room: usize = 0, Kind::count(0, 10_000, "peers");
+
+        /// Resume tokens that are not good that one address may try in a minute, and that may be tried on one session; then
+        /// they get `rate_limited`, and good ones are taken all the same.
+        /// 60 are more than slips; nobody guesses 128 bits, but whoever tries is to be seen.
+        resume_secrets: u32 = 60, Kind::count(1, 1_000_000, "tokens a minute");
+
         /// Time a connection has to join a room; then it is closed with 4000.
         /// 10 s suffice for a slow phone, and connections that are no peers do not pile up.
         join_timeout_ms: u64 = 10_000, Kind::milliseconds(10);
+
+        /// Time a connection may be in no room in all, as long as it tries again after each `retryAfterMs`.
+        /// 10 min are as long as somebody waits for a seat; who waits longer may connect anew.
+        join_wait_ms: u64 = 600_000, Kind::milliseconds(10);
 
         /// Time the server gives itself to answer a `join`; then the client gets `internal`.
         /// A join takes well below a millisecond: 5 s mean that an actor is gone.
@@ -135,6 +152,24 @@ impl Limits {
     #[must_use]
     pub fn join_timeout(&self) -> Duration {
         Duration::from_millis(self.join_timeout_ms)
+    }
+
+    /// [`Self::parked_sessions`], where it says how many, or else as many as there may be connections.
+    #[must_use]
+    pub fn most_parked(&self, max_connections: usize) -> usize {
+        if self.parked_sessions == 0 { max_connections } else { self.parked_sessions }
+    }
+
+    /// [`Self::parked_per_room`], where it says how many, or else all seats but one; of a single seat, that one.
+    #[must_use]
+    pub fn most_parked_per_room(&self) -> usize {
+        if self.parked_per_room == 0 { (self.peers_per_room - 1).max(1) } else { self.parked_per_room }
+    }
+
+    /// [`Self::join_wait_ms`].
+    #[must_use]
+    pub fn join_wait(&self) -> Duration {
+        Duration::from_millis(self.join_wait_ms)
     }
 
     /// [`Self::resume_window_ms`].

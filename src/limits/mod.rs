@@ -7,6 +7,7 @@
 //! | [`table`] | what is remembered of addresses and networks, with a bound |
 //! | [`forwarded`] | who asks, when a proxy asks on somebody's behalf |
 //! | [`addresses`] | what each address has used up: handshakes, requests, connections |
+//! | [`waiting`] | the connections that are in no room |
 //!
 //! A bucket of our own and not `governor`: it is forty lines, a connection's costs 16 octets and a few nanoseconds
 //! without atomics, and an address's stands in one entry with its count of connections, in a map that has a bound.
@@ -17,9 +18,11 @@ pub mod forwarded;
 mod properties;
 pub mod subnet;
 pub mod table;
+pub mod waiting;
 
 pub use addresses::{Addresses, Place, Quotas};
 pub use bucket::{Bucket, Rate};
 pub use forwarded::{By, Seen, believed};
 pub use subnet::Subnet;
 pub use table::{Counted, Table};
+pub use waiting::{Waiting, WaitingPlace};

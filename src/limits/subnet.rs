@@ -7,6 +7,18 @@ use std::net::IpAddr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Subnet(Prefix);
 
+impl Subnet {
+    /// Everything that one owner is likely to have: an IPv4 address alone, the /48 around an IPv6 address. For deciding who
+    /// holds most, where 65 536 neighbours that hold little must not pass for as many owners.
+    #[must_use]
+    pub fn site(self) -> Self {
+        match self.0 {
+            Prefix::V4(_) => self,
+            Prefix::V6(bits) => Self(Prefix::V6(bits & !0xffff)),
+        }
+    }
+}
+
 /// Every connection keeps one, so it is kept small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Prefix {
@@ -98,6 +110,13 @@ mod tests {
 
     fn subnet(text: &str) -> Subnet {
         Subnet::of(text.parse().expect("an address"))
+    }
+
+    #[test]
+    fn a_site_is_an_ipv4_address_or_an_ipv6_48() {
+        assert_eq!(subnet("2001:db8:1:2::1").site(), subnet("2001:db8:1:ffff::1").site());
+        assert_ne!(subnet("2001:db8:1:2::1").site(), subnet("2001:db8:2:2::1").site());
+        assert_ne!(subnet("192.0.2.1").site(), subnet("192.0.2.2").site());
     }
 
     #[test]

@@ -25,7 +25,40 @@ struct Inner {
     lost: AtomicBool,
     /// Whether the session has taken its last letter.
     shut: AtomicBool,
+    /// [`Note`]s that the pump has not read.
+    notes: AtomicU8,
     pump: AtomicWaker,
+}
+
+/// Something for the pump to look at between two letters. Unlike a reason it ends nothing by itself: what it asks for may be
+/// out of date by then, and only the pump can tell, since nothing else happens to its session meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Note {
+    /// Somebody who knows a secret of this session asks to resume it: see [`ResumeRequests`](super::ResumeRequests).
+    ResumeRequested = 1,
+    /// There are too many parked sessions, and this one is to go, if it is still parked.
+    TooManyParked = 2,
+    /// There are too many connections in no room, and this one is to go, if it still is in none.
+    TooManyWaiting = 4,
+}
+
+/// The notes that the pump found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notes(u8);
+
+impl Notes {
+    /// Whether that one is among them.
+    #[must_use]
+    pub fn has(self, note: Note) -> bool {
+        self.0 & note as u8 != 0
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
 }
 
 /// What the pump finds.
@@ -52,9 +85,25 @@ impl Cut {
         self.pull(EndReason::SlowConsumer);
     }
 
+    /// Leaves a note for the pump.
+    pub fn leave_note(&self, note: Note) {
+        self.0.notes.fetch_or(note as u8, Ordering::AcqRel);
+        self.0.pump.wake();
+    }
+
+    /// Takes the notes, for the pump.
+    #[must_use]
+    pub fn take_notes(&self) -> Notes {
+        // Mostly there are none, and a load costs less than a swap.
+        let none = self.0.notes.load(Ordering::Acquire) == 0;
+        Notes(if none { 0 } else { self.0.notes.swap(0, Ordering::AcqRel) })
+    }
+
     /// Takes what was pulled: for the pump, which settles it.
     #[must_use]
     pub fn take(&self) -> Option<Pulled> {
+        // As above; the pump asks at every poll.
+        self.reason()?;
         let reason = EndReason::from_raw(self.0.reason.swap(0, Ordering::AcqRel))?;
         Some(Pulled { reason, lost: self.0.lost.swap(false, Ordering::AcqRel) })
     }

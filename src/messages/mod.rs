@@ -5,11 +5,13 @@
 //! forbids it everywhere else.
 mod cut;
 pub mod metrics;
+mod resume;
 pub mod room;
 pub mod session;
 pub mod supervisor;
 
-pub use cut::{Cut, Pulled};
+pub use cut::{Cut, Note, Notes, Pulled};
+pub use resume::{Asked, ResumeRequests, ResumeSecrets};
 
 /// Sends a letter that must arrive, past the mailbox's bound: such letters are bounded by what causes them (one `Join`
 /// under way and one `Leave` per session, one `Admit` per seat). Says whether somebody was there to take it.

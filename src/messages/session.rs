@@ -10,7 +10,7 @@ use actix::{Message, Recipient};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Cut, room::RoomPort};
+use super::{Cut, ResumeRequests, room::RoomPort};
 use crate::protocol::{
     EndReason, ErrorCode, FrameKind, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame,
 };
@@ -31,9 +31,7 @@ pub enum ToSession {
     Evict(Evict),
     /// From the arbiter's shared tick.
     Drain(Drain),
-    /// From the supervisor, on behalf of a session whose client says that it comes back to this one.
-    Claim(Claim),
-    /// From that session's pump.
+    /// From the pump of a session whose client comes back to this one, and was told that it may.
     Adopt(Box<Handoff>),
     /// From the supervisor of a test build: panic.
     #[cfg(feature = "fault-injection")]
@@ -144,10 +142,11 @@ pub struct Drain {
     pub close_after_ms: u64,
 }
 
-/// May this client come back to you? Answered with the session's own handle, or dropped.
+/// May this client come back to you? Answered with the session's own handle, or dropped. It is no letter: see
+/// [`ResumeRequests`].
 #[derive(Debug)]
 pub struct Claim {
-    /// Must be known to the session's ledger.
+    /// Is good, or nobody hears of the claim.
     pub secret: Secret,
     /// Must be within what was sent.
     pub ack: u64,
@@ -157,15 +156,17 @@ pub struct Claim {
     pub answer: oneshot::Sender<ClaimAnswer>,
 }
 
-/// What the session says to a [`Claim`] that knows its secret.
+/// What is said to a [`Claim`]. The first two are the session's, the others the supervisor's.
 #[derive(Debug)]
 pub enum ClaimAnswer {
     /// Send the socket here.
     Come(Arc<Member>),
     /// The client's `ack` falls, or exceeds what was sent.
     BadAck,
-    /// The session has too much waiting to be asked: said by who could not ask it.
+    /// The client has asked again, on a newer connection.
     Busy,
+    /// The secret is wrong, and too many were; so long until the next may come.
+    TooManyWrong(Duration),
 }
 
 /// What a client says when it comes back.
@@ -254,6 +255,8 @@ pub struct Member {
     pub port: Recipient<ToSession>,
     /// For when the mailbox refuses.
     pub cut: Cut,
+    /// For who wants to resume it.
+    pub resume: ResumeRequests,
 }
 
 /// What became of a letter to a session.

@@ -42,15 +42,28 @@ pub struct Leave {
     pub reason: LeaveReason,
 }
 
-/// From a session, must arrive: its client says that it comes back to another session. Passed on to that one; if there is
-/// none, the claim is dropped, and with it the answer.
+/// From a session, must arrive: its client says that it comes back to another session. Passed on to that one if the secret
+/// is right; else the claim is dropped, and with it the answer.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Reclaim {
     /// The session that the token names.
     pub session: SessionId,
-    /// What that session is asked.
-    pub claim: Claim,
+    /// What that session is asked, if the secret is right.
+    pub claim: Box<Claim>,
+    /// Where it comes from, for the limit on wrong secrets; `None`: it does not concern it.
+    pub origin: Option<Subnet>,
+}
+
+/// From a session, must arrive, idempotent: whether its client is away, with its seat kept. Bounded by what causes it: a
+/// socket that is lost, and one that comes in its place.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Presence {
+    /// Whose.
+    pub session: SessionId,
+    /// Whether it is parked, or back.
+    pub away: bool,
 }
 
 /// From the shutdown, must arrive: nobody gets a seat from now on; whoever has one keeps it.

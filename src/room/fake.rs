@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     messages::{
-        Cut,
+        Cut, ResumeRequests,
         session::{Evict, Member, News, Roster, ToSession},
     },
     protocol::{PeerId, SessionId, TextFrame},
@@ -64,6 +64,7 @@ impl FakeSession {
             request: RequestId::accept(None),
             port,
             cut: Cut::default(),
+            resume: ResumeRequests::default(),
         })
     }
 

@@ -17,10 +17,13 @@ use super::{
     inbound::Inbound,
     link::{Link, close_frame, pong_frame},
     resume::Resync,
-    state::Rules,
+    state::{Re, Rules},
 };
 use crate::{
-    messages::session::{Deliver, Member, ToSession},
+    messages::{
+        ResumeRequests,
+        session::{Deliver, Member, ToSession},
+    },
     protocol::{EndReason, FrameKind, PeerId, RoomName, Secret, SessionId},
     telemetry::{self, Event, Ids, RequestId},
 };
@@ -51,6 +54,10 @@ pub(super) struct Pending {
     pub(super) asked: Instant,
     /// The session's deadline before it.
     pub(super) deadline: Option<(Instant, EndReason)>,
+    /// Its `id`, should the room end before it can answer.
+    pub(super) re: Re,
+    /// Whether it came no sooner than it might, after a refusal.
+    pub(super) patient: bool,
     /// Whether it asked to be resumable.
     pub(super) resumable: bool,
     /// Signals that overtook the first roster. Bounded by the mailbox's capacity.
@@ -61,7 +68,7 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) fn since(asked: Instant) -> Self {
-        Self { asked, deadline: None, resumable: false, early: Vec::new(), resync: None }
+        Self { asked, deadline: None, re: None, patient: true, resumable: false, early: Vec::new(), resync: None }
     }
 }
 
@@ -122,7 +129,8 @@ impl Actor for Session {
         let Some(newborn) = self.newborn.take() else { return };
         let Newborn { inbound, session, peer, request } = *newborn;
         let port = ctx.address().recipient();
-        let member = Member { peer, session, request, port, cut: self.link.cut.clone() };
+        let (cut, resume) = (self.link.cut.clone(), ResumeRequests::default());
+        let member = Member { peer, session, request, port, cut, resume };
         // Empty until now, for the same reason.
         let _ = self.link.member.set(Arc::new(member));
         ctx.add_stream(inbound);
@@ -131,7 +139,7 @@ impl Actor for Session {
             return;
         }
         self.link.say(FrameKind::Welcome, self.setup().welcome(session));
-        self.due(Some((self.setup().join_timeout, EndReason::JoinTimeout)));
+        self.link.waits(Instant::now());
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -190,7 +198,6 @@ impl Handler<ToSession> for Session {
             ToSession::NoSeat(no_seat) => self.join_refused(&no_seat),
             ToSession::Evict(evict) => self.evict(&evict),
             ToSession::Drain(drain) => self.drain(drain),
-            ToSession::Claim(claim) => self.claim(claim),
             ToSession::Adopt(handoff) => self.adopt(*handoff, ctx),
             #[cfg(feature = "fault-injection")]
             ToSession::Panic => panic!("a fault was injected"),

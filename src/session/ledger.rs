@@ -4,11 +4,14 @@
 //! Counted, from 1 after each `joined` that is not a complete resume: every frame but `joined`, `pong` and `bye` from the
 //! server, every frame but `join` and `ping` from the client.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::protocol::{Meta, Secret};
+use crate::{
+    messages::ResumeSecrets,
+    protocol::{Meta, Secret},
+};
 
 /// How much is kept for a client that does not acknowledge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +70,6 @@ impl Counts {
 /// A token that is good until the client proves that the one after it has arrived.
 #[derive(Debug)]
 struct Former {
-    secret: Secret,
     /// The counts that it goes with, where the numbering has begun anew since; else they are the ledger's own.
     frozen: Option<Counts>,
 }
@@ -75,8 +77,10 @@ struct Former {
 /// The ledger of one stay.
 #[derive(Debug)]
 pub struct Ledger {
-    secret: Secret,
-    /// The latest token that the client is known to have, where that is not `secret`.
+    /// The latest token, and the one before it as long as there is a `former`. Shared with who compares on the session's
+    /// behalf.
+    secrets: Arc<ResumeSecrets>,
+    /// The latest token that the client is known to have, where that is not the latest one.
     /// Boxed: there is none but between a resume and the client's next frame.
     former: Option<Box<Former>>,
     /// Whether any token of this stay was proven to have arrived.
@@ -96,7 +100,7 @@ impl Ledger {
     #[must_use]
     pub fn new(secret: Secret) -> Self {
         Self {
-            secret,
+            secrets: ResumeSecrets::new(secret),
             former: None,
             confirmed: false,
             counts: Counts::default(),
@@ -129,7 +133,9 @@ impl Ledger {
     /// Any frame from the client: it has this token, so the former one is good no more.
     pub fn confirm(&mut self) {
         self.confirmed = true;
-        self.former = None;
+        if self.former.take().is_some() {
+            self.secrets.confirm();
+        }
     }
 
     /// Frames of the client's that were handled, for `pong`.
@@ -172,9 +178,7 @@ impl Ledger {
     /// Whether a session may be resumed with this secret. Takes the same time whatever the answer.
     #[must_use]
     pub fn knows(&self, secret: &Secret) -> bool {
-        let current = self.secret.matches(secret);
-        let former = self.former.as_ref().is_some_and(|former| former.secret.matches(secret));
-        current | former
+        self.secrets.know(secret)
     }
 
     /// Whether a client that comes back with this secret can have handled `ack` frames.
@@ -183,10 +187,21 @@ impl Ledger {
         self.counts_of(secret).allow(ack)
     }
 
+    /// What it can be resumed with, for who compares on its behalf. They are worth nothing when the ledger is gone.
+    #[must_use]
+    pub fn secrets(&self) -> &Arc<ResumeSecrets> {
+        &self.secrets
+    }
+
+    /// The counts that a token goes with, where the numbering has begun anew since.
+    fn frozen_of(&self, secret: &Secret) -> Option<Counts> {
+        let former = self.former.as_ref().filter(|_| !self.secrets.is_current(secret));
+        former.and_then(|former| former.frozen)
+    }
+
     /// The counts that a token goes with.
     fn counts_of(&self, secret: &Secret) -> Counts {
-        let former = self.former.as_ref().filter(|_| !self.secret.matches(secret));
-        former.and_then(|former| former.frozen).unwrap_or(self.counts)
+        self.frozen_of(secret).unwrap_or(self.counts)
     }
 
     /// The client is back with a secret that this ledger [`knows`](Self::knows), and has handled `ack` frames. `next` is
@@ -195,16 +210,15 @@ impl Ledger {
     /// # Errors
     /// [`BadAck`]; nothing has changed then.
     pub fn resume(&mut self, secret: &Secret, ack: u64, next: Secret) -> Result<Resumed, BadAck> {
-        let former = self.former.as_ref().filter(|_| !self.secret.matches(secret));
-        let frozen = former.and_then(|former| former.frozen);
-        let counts = self.counts_of(secret);
+        let frozen = self.frozen_of(secret);
+        let counts = frozen.unwrap_or(self.counts);
         if !counts.allow(ack) {
             return Err(BadAck);
         }
         let dropped = self.counts.sent - self.unacked.len() as u64;
         let complete = frozen.is_none() && !self.gap && ack >= dropped;
-        self.former = Some(Box::new(Former { secret: *secret, frozen: (!complete).then_some(counts) }));
-        self.secret = next;
+        self.former = Some(Box::new(Former { frozen: (!complete).then_some(counts) }));
+        self.secrets.follow(*secret, next);
         if complete {
             self.acked(ack)?;
         } else {

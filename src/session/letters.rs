@@ -1,15 +1,19 @@
 //! What other actors say: rosters, signals, refusals, evictions, the drain.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     actor::{Pending, Session},
     link::Place,
     state::{Heard, Seen, Unseated},
+    waiting,
 };
 use crate::{
-    messages::session::{Deliver, Drain, Evict, News, NoSeat, Roster, Snapshot, Welcomed},
-    protocol::{ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken, server},
+    messages::session::{Deliver, Drain, Evict, JoinRefused, News, NoSeat, Roster, Snapshot, Welcomed},
+    protocol::{
+        ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken,
+        server::{self, ErrorFrame},
+    },
     telemetry::{self, LimitHit, RelayOutcome},
 };
 
@@ -40,6 +44,7 @@ impl Session {
 
     fn entered(&mut self, snapshot: &Snapshot, welcomed: &Welcomed) {
         self.due(None);
+        self.link.waits_no_more();
         let place = Place { room: snapshot.room.clone(), port: snapshot.port.clone() };
         *self.link.inside.borrow_mut() = Some(place);
         let pending = self.pending.take().unwrap_or_else(|| Box::new(Pending::since(Instant::now())));
@@ -109,9 +114,12 @@ impl Session {
 
     pub(super) fn join_refused(&mut self, NoSeat { stay, re, refused }: &NoSeat) {
         let Unseated::Outside { leave } = self.rules.join_refused(*stay) else { return };
-        // The time to join goes on: a client that only ever fails does not stay for ever.
+        let retry_after = self.retry_after(refused);
+        // The time to join goes on, unless the client asked no sooner than it was told to: one that only ever fails does not
+        // stay for ever, and one that waits for a seat may.
         if let Some(pending) = self.pending.take() {
-            self.link.end_at(pending.deadline);
+            let anew = retry_after.and_then(|retry| self.waits_on(pending.patient, retry));
+            self.link.end_at(anew.map(|at| (at, EndReason::JoinTimeout)).or(pending.deadline));
         }
         let message = match refused.code {
             ErrorCode::RoomFull => "the room holds as many peers as it may",
@@ -124,21 +132,21 @@ impl Session {
             ErrorCode::ServerDraining => "the server is going away; connect again after the bye's retryAfterMs",
             _ => "the join failed",
         };
-        let retry_after_ms =
-            refused.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX - 1) + 1);
         // The supervisor has told of it.
-        self.say_error_quietly(&server::ErrorFrame {
+        self.say_error_quietly(&ErrorFrame {
             re: re.as_deref(),
-            retry_after_ms,
-            ..server::ErrorFrame::new(refused.code, message)
+            retry_after_ms: retry_after.map(milliseconds),
+            ..ErrorFrame::new(refused.code, message)
         });
         self.refuse_leave(leave);
     }
 
     pub(super) fn evict(&mut self, evict: &Evict) {
         if let Unseated::Outside { leave } = self.rules.evicted(evict) {
-            self.pending = None;
             self.link.paused.set(false);
+            if let Some(pending) = self.pending.take() {
+                self.answer_closed(*pending);
+            }
             self.link.say(FrameKind::RoomClosed, server::room_closed(&evict.room));
             self.outside();
             self.refuse_leave(leave);
@@ -149,10 +157,55 @@ impl Session {
         }
     }
 
+    /// The room is gone before it could answer a `join`, or a resume that needs all of it.
+    fn answer_closed(&self, pending: Pending) {
+        let (code, message) = (ErrorCode::RoomClosed, "the room ended before it could answer; join again");
+        match pending.resync {
+            Some((answer, _)) => self.refuse_resume(&answer, code, message, None),
+            None => {
+                self.say_error(message, &ErrorFrame { re: pending.re.as_deref(), ..ErrorFrame::new(code, message) })
+            }
+        }
+    }
+
+    /// When a join that is refused may be tried again; `None` where waiting does not help.
+    fn retry_after(&self, refused: &JoinRefused) -> Option<Duration> {
+        match refused.code {
+            ErrorCode::ServerDraining => Some(self.closes_after()),
+            ErrorCode::RoomFull | ErrorCode::RoomLimit => Some(refused.retry_after.unwrap_or(waiting::RETRY_AFTER)),
+            _ => refused.retry_after,
+        }
+    }
+
+    /// Whether a join that comes now comes no sooner than it may.
+    pub(super) fn is_patient(&self, now: Instant) -> bool {
+        self.link.in_no_room.borrow().as_ref().is_none_or(|one| one.wait.is_patient(now))
+    }
+
+    /// A join was refused. Until when the client may ask again, if that has changed.
+    fn waits_on(&self, patient: bool, retry: Duration) -> Option<Instant> {
+        let mut one = self.link.in_no_room.borrow_mut();
+        one.as_mut().and_then(|one| one.wait.refused(patient, retry, self.setup().times, Instant::now()))
+    }
+
+    /// The time until a drain closes this connection.
+    pub(super) fn closes_after(&self) -> Duration {
+        match self.link.deadline.get() {
+            Some((at, EndReason::ServerDraining)) => at.saturating_duration_since(Instant::now()),
+            // Its place in the drain is not known yet; it is none later than this.
+            _ => self.setup().drain,
+        }
+    }
+
     pub(super) fn drain(&mut self, drain: Drain) {
         self.rules.drain();
         self.link.note(|wire| wire.said_bye = true);
         let bye = server::bye(EndReason::ServerDraining, ByeAction::Reconnect, drain.close_after_ms);
         self.link.say(FrameKind::Bye, bye);
     }
+}
+
+/// Whole milliseconds, rounded up: who comes after them is not too early.
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

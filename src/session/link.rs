@@ -14,11 +14,18 @@ use actix_codec::Encoder;
 use actix_http::ws::{CloseReason, Codec, Message};
 use bytes::{Bytes, BytesMut};
 
-use super::{Setup, ledger::Ledger, outbox::Flushed, tick::Beat, wire::Wire};
+use super::{
+    Setup,
+    ledger::Ledger,
+    outbox::Flushed,
+    tick::Beat,
+    waiting::{InNoRoom, Wait},
+    wire::Wire,
+};
 use crate::{
     limits::{Bucket, Subnet},
     messages::{
-        Cut,
+        Cut, Note,
         room::RoomPort,
         session::{Member, Resumption},
     },
@@ -70,6 +77,8 @@ pub(super) struct Link {
     pub(super) member: OnceCell<Arc<Member>>,
     /// The room, while the session is in one.
     pub(super) inside: RefCell<Option<Place>>,
+    /// While there is a connection and it is in no room.
+    pub(super) in_no_room: RefCell<Option<Box<InNoRoom>>>,
     /// Whether the client hears back what it says.
     #[cfg(feature = "echo")]
     pub(super) echoes: Cell<bool>,
@@ -95,6 +104,7 @@ impl Link {
             deadline: Cell::new(None),
             member: OnceCell::new(),
             inside: RefCell::new(None),
+            in_no_room: RefCell::new(None),
             #[cfg(feature = "echo")]
             echoes: Cell::new(false),
             place: Cell::new(0),
@@ -188,6 +198,7 @@ impl Link {
 
     /// Takes the socket away: it goes on elsewhere.
     pub(super) fn detach_quietly(&self) -> Option<Wire> {
+        self.waits_no_more();
         self.epoch.set(self.epoch.get().wrapping_add(1));
         self.wire.borrow_mut().take()
     }
@@ -225,6 +236,29 @@ impl Link {
         if self.deadline.get().is_none_or(|(_, why)| why != EndReason::ServerDraining) {
             self.deadline.set(deadline);
         }
+    }
+
+    /// The connection is in no room from now on, and has the time to join.
+    pub(super) fn waits(&self, now: Instant) {
+        self.waits_no_more();
+        let (place, goes) = self.setup.waiting.enter(self.origin, self.cut.clone());
+        if let Some(longest) = goes {
+            longest.leave_note(Note::TooManyWaiting);
+        }
+        let wait = Wait::since(now);
+        self.end_at(Some((wait.begins(self.setup.times), EndReason::JoinTimeout)));
+        *self.in_no_room.borrow_mut() = Some(Box::new(InNoRoom { wait, _place: place }));
+    }
+
+    /// It is in a room, or gone.
+    pub(super) fn waits_no_more(&self) {
+        let waited = self.in_no_room.take();
+        drop(waited);
+    }
+
+    /// Whether the connection is in no room for longer than it may in all.
+    pub(super) fn has_waited(&self, now: Instant) -> bool {
+        self.in_no_room.borrow().as_ref().is_some_and(|one| one.wait.is_over(self.setup.times, now))
     }
 
     /// Octets came in: the client lives.

@@ -19,6 +19,7 @@
 //! | `link` | what session, pump and tick share |
 //! | `wire`, `outbox`, `farewell` | one socket: its bounded queue, and its last words |
 //! | [`ledger`], `parking`, `resume` | sessions that outlive their socket: what is kept, how they wait, how they are resumed |
+//! | `waiting` | a connection in no room: how long it may be |
 //! | `pace` | a token for each frame, taken before it is read |
 //! | [`decoder`], `guard`, `fragments` | octets to messages, refused as early as their head shows it. No socket |
 //! | `inbound` | the decoder at its socket |
@@ -55,8 +56,11 @@ mod scenarios;
 mod setup;
 pub mod state;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod takeovers;
 pub mod tick;
+mod waiting;
 mod wire;
 
 pub use setup::{Opened, Ports, Setup, install, open_at};

@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::{farewell, link::Link};
 use crate::{
-    messages::room::ToRoom,
+    messages::{must_arrive, room::ToRoom, supervisor::Presence},
     protocol::{ByeAction, EndReason},
     telemetry::{self, Event},
 };
@@ -32,6 +32,7 @@ pub(super) fn park(link: &Link, reason: EndReason) {
     farewell::close(wire, reason, ByeAction::Resume);
     link.end_at(Some((Instant::now() + link.setup.resume_window, EndReason::ResumeExpired)));
     tell_room(link, |peer| ToRoom::Away { peer, until_ms: epoch_ms(SystemTime::now() + link.setup.resume_window) });
+    tell_supervisor(link, true);
     link.with_ids(|ids| telemetry::emit(&Event::SessionParked { ids, window: link.setup.resume_window }));
 }
 
@@ -39,6 +40,13 @@ pub(super) fn park(link: &Link, reason: EndReason) {
 pub(super) fn tell_room(link: &Link, letter: impl FnOnce(crate::protocol::PeerId) -> ToRoom) {
     if let (Some(member), Some(place)) = (link.member.get(), link.inside.borrow().as_ref()) {
         let _ = place.port.must_arrive(letter(member.peer));
+    }
+}
+
+/// The supervisor bounds how many may be away. If it is gone, so is the server.
+pub(super) fn tell_supervisor(link: &Link, away: bool) {
+    if let Some(member) = link.member.get() {
+        let _ = must_arrive(&link.setup.ports.presence, Presence { session: member.session, away });
     }
 }
 

@@ -23,15 +23,16 @@ use super::{
     farewell, inbound,
     inbound::Inbound,
     link::{Handover, Link},
-    parking, tick,
+    parking, resume, tick,
     wire::Wire,
 };
 use crate::{
     messages::{
-        Pulled,
+        Note, Notes, Pulled,
         session::{Handoff, Passage, ToSession},
     },
     protocol::EndReason,
+    telemetry::{self, LimitHit},
 };
 
 /// Starts a session on the calling arbiter and gives it the socket. `permit` is dropped when the socket is.
@@ -89,6 +90,10 @@ where
                 this.hand_over();
                 return Poll::Ready(());
             }
+            let notes = this.link.cut.take_notes();
+            if !notes.is_empty() {
+                read(&this.link, notes);
+            }
             match this.link.cut.take().or(last_call) {
                 Some(pulled) => {
                     if let Next::Over = this.settle(pulled) {
@@ -132,6 +137,9 @@ where
             parking::park(&self.link, pulled.reason);
             return Next::GoesOn;
         }
+        if pulled.reason == EndReason::JoinTimeout && self.link.has_waited(Instant::now()) {
+            telemetry::tally(|t| t.limit_hits.add(LimitHit::JoinWait));
+        }
         self.link.why.set(Some(pulled.reason));
         let wire = self.link.detach(pulled.reason);
         self.end_actor();
@@ -163,8 +171,29 @@ where
     }
 }
 
+/// What others have asked of this session without ending it.
+fn read(link: &Link, notes: Notes) {
+    if notes.has(Note::ResumeRequested) {
+        resume::answer_claim(link);
+    }
+    // Who has come back meanwhile is not parked any more.
+    if notes.has(Note::TooManyParked) && !link.attached() {
+        link.cut.pull(EndReason::ResumeExpired);
+    }
+    // And who is in a room by now does not wait.
+    if notes.has(Note::TooManyWaiting) && link.in_no_room.borrow().is_some() {
+        if !link.has_waited(Instant::now()) {
+            telemetry::tally(|t| t.limit_hits.add(LimitHit::JoinWait));
+        }
+        link.cut.pull(EndReason::JoinTimeout);
+    }
+}
+
 impl<S> Drop for Pump<S> {
     fn drop(&mut self) {
+        if let Some(member) = self.link.member.get() {
+            member.resume.close();
+        }
         tick::dismiss(&self.link);
     }
 }

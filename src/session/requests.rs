@@ -7,6 +7,7 @@ use actix_web_actors::ws::WebsocketContext;
 use super::{
     actor::{Pending, Session},
     ledger::BadAck,
+    letters::milliseconds,
     relay::Relay,
     state::{Departure, NOT_IN_ROOM, Re, Refused},
 };
@@ -69,15 +70,18 @@ impl Session {
             }
             ClientFrame::Join { room, meta, attempt, resumable, resume: None } => {
                 // The deadline that is set is that of the time to join: it goes on where the join comes to nothing.
-                let pending = Pending { resumable, deadline: self.link.deadline.get(), ..Pending::since(read_at) };
-                self.join(room, meta, attempt, boxed(id), pending)
+                let deadline = self.link.deadline.get();
+                let pending = Pending { resumable, deadline, re: boxed(id), ..Pending::since(read_at) };
+                self.join(room, meta, attempt, pending)
             }
             ClientFrame::Leave => self.leave(&boxed(id)),
             ClientFrame::Update { meta } => self.update(meta, boxed(id)),
             ClientFrame::Ping { t, ack } => self.ping(t, ack, id),
         };
-        if let Err(refused) = outcome {
-            self.refuse(refused, id);
+        match outcome {
+            Err(refused) if refused.code == ErrorCode::ServerDraining => self.refuse_draining(refused, id),
+            Err(refused) => self.refuse(refused, id),
+            Ok(()) => {}
         }
     }
 
@@ -120,15 +124,10 @@ impl Session {
         Ok(())
     }
 
-    fn join(
-        &mut self,
-        room: RoomName,
-        meta: Option<Meta>,
-        attempt: u32,
-        re: Re,
-        pending: Pending,
-    ) -> Result<(), Refused> {
+    fn join(&mut self, room: RoomName, meta: Option<Meta>, attempt: u32, mut pending: Pending) -> Result<(), Refused> {
         let stay = self.rules.join(&room)?;
+        pending.patient = self.is_patient(pending.asked);
+        let re = pending.re.clone();
         self.pending = Some(Box::new(pending));
         self.due(Some((self.setup().join_reply, EndReason::Internal)));
         let member = Arc::clone(self.me());
@@ -164,7 +163,7 @@ impl Session {
     pub(super) fn outside(&mut self) {
         *self.link.inside.borrow_mut() = None;
         *self.link.ledger.borrow_mut() = None;
-        self.due(Some((self.setup().join_timeout, EndReason::JoinTimeout)));
+        self.link.waits(Instant::now());
     }
 
     pub(super) fn tell_supervisor(&self, reason: LeaveReason) {
@@ -203,12 +202,19 @@ impl Session {
         self.say_error(refused.message, &ErrorFrame { re, ..ErrorFrame::new(refused.code, refused.message) });
     }
 
+    /// The server goes: the client may come again when this connection is closed.
+    fn refuse_draining(&self, refused: Refused, re: Option<&str>) {
+        let retry_after_ms = Some(milliseconds(self.closes_after()));
+        let frame = ErrorFrame { re, retry_after_ms, ..ErrorFrame::new(refused.code, refused.message) };
+        self.say_error(refused.message, &frame);
+    }
+
     /// An error that has an event of its own.
     pub(super) fn say_error_quietly(&self, frame: &ErrorFrame<'_>) {
         self.link.say(FrameKind::Error, server::error(frame));
     }
 
-    fn say_error(&self, detail: &str, frame: &ErrorFrame<'_>) {
+    pub(super) fn say_error(&self, detail: &str, frame: &ErrorFrame<'_>) {
         telemetry::emit(&Event::FrameRefused { ids: self.ids(), code: frame.code, detail });
         self.say_error_quietly(frame);
     }

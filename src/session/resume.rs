@@ -1,6 +1,10 @@
 //! A client that comes back: the session that reads its `join`, and the session that it resumes.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::{ActorFutureExt, AsyncContext, WrapFuture};
 use actix_rt::net::TcpStream;
@@ -12,7 +16,8 @@ use super::{
     farewell,
     inbound::Inbound,
     ledger::{self, Ledger},
-    link::Handover,
+    letters::milliseconds,
+    link::{Handover, Link},
     parking::{self, tell_room},
     state::{Re, Refused},
     wire::Wire,
@@ -31,6 +36,9 @@ use crate::{
     },
     telemetry::{self, Event, Reconnection},
 };
+
+/// What a client is told when there is no such session.
+const NO_SUCH_SESSION: &str = "no such session: join without resume";
 
 /// An answer that waits for the whole room.
 #[derive(Debug)]
@@ -56,12 +64,14 @@ impl Session {
     ) -> Result<(), Refused> {
         self.rules.may_join(&room)?;
         let Some(token) = request.token else {
-            self.no_such_session(attempt, re.as_deref());
+            let to = Resync { ack: 0, attempt, re };
+            self.refuse_resume(&to, ErrorCode::SessionNotFound, NO_SUCH_SESSION, None);
             return Ok(());
         };
         let (answer, answered) = oneshot::channel();
-        let claim = Claim { secret: token.secret, ack: request.ack, room, answer };
-        if !must_arrive(&self.setup().ports.reclaim, Reclaim { session: token.session, claim }) {
+        let claim = Box::new(Claim { secret: token.secret, ack: request.ack, room, answer });
+        let reclaim = Reclaim { session: token.session, claim, origin: self.link.origin };
+        if !must_arrive(&self.setup().ports.reclaim, reclaim) {
             self.link.cut.pull(EndReason::Internal);
         }
         self.link.paused.set(true);
@@ -71,37 +81,48 @@ impl Session {
     }
 
     fn reclaimed(&mut self, found: Option<ClaimAnswer>, claim: Resumption) {
-        let re = claim.re.as_deref();
-        match found {
+        let (code, message, retry) = match found {
             Some(ClaimAnswer::Come(to)) => {
                 *self.link.handover.borrow_mut() = Some(Box::new(Handover { to, claim, unread: Vec::new() }));
                 return self.link.cut.wake();
             }
-            Some(ClaimAnswer::BadAck) => {
-                self.refuse_resume(ErrorCode::InvalidMessage, "ack falls, or exceeds what was sent", claim.attempt, re);
-            }
+            Some(ClaimAnswer::BadAck) => (ErrorCode::InvalidMessage, "ack falls, or exceeds what was sent", None),
             Some(ClaimAnswer::Busy) => {
-                self.refuse_resume(
-                    ErrorCode::Internal,
-                    "the session has too much waiting; try again",
-                    claim.attempt,
-                    re,
-                );
+                (ErrorCode::Internal, "another connection resumes this session; try again", None)
             }
-            None => self.no_such_session(claim.attempt, re),
-        }
+            Some(ClaimAnswer::TooManyWrong(wait)) => {
+                (ErrorCode::RateLimited, "more resume tokens that are not good than may be tried", Some(wait))
+            }
+            None => (ErrorCode::SessionNotFound, NO_SUCH_SESSION, None),
+        };
+        let Resumption { re, attempt, .. } = claim;
+        self.refuse_resume(&Resync { ack: 0, attempt, re }, code, message, retry);
         self.link.paused.set(false);
         self.link.cut.wake();
     }
 
-    fn no_such_session(&self, attempt: u32, re: Option<&str>) {
-        self.refuse_resume(ErrorCode::SessionNotFound, "no such session: join without resume", attempt, re);
+    pub(super) fn refuse_resume(&self, to: &Resync, code: ErrorCode, message: &str, retry: Option<Duration>) {
+        telemetry::emit(&Event::ResumeRefused { ids: self.ids(), code, attempt: to.attempt });
+        let retry_after_ms = retry.map(milliseconds);
+        self.say_error_quietly(&ErrorFrame { re: to.re.as_deref(), retry_after_ms, ..ErrorFrame::new(code, message) });
     }
+}
 
-    fn refuse_resume(&self, code: ErrorCode, message: &str, attempt: u32, re: Option<&str>) {
-        telemetry::emit(&Event::ResumeRefused { ids: self.ids(), code, attempt });
-        self.say_error_quietly(&ErrorFrame { re, ..ErrorFrame::new(code, message) });
+/// What the session says to who asks to resume it and knows a secret of it. Said by the pump: nothing of this goes through
+/// the mailbox.
+pub(super) fn answer_claim(link: &Link) {
+    let Some(me) = link.member.get() else { return };
+    // Dropped without an answer, it says that there is no such session.
+    let Some(claim) = me.resume.take() else { return };
+    let ledger = link.ledger.borrow();
+    let Some(ledger) = ledger.as_ref().filter(|ledger| ledger.knows(&claim.secret)) else { return };
+    if link.inside.borrow().as_ref().is_none_or(|place| place.room != claim.room) {
+        return;
     }
+    let allowed = ledger.allows(&claim.secret, claim.ack);
+    let answer = if allowed { ClaimAnswer::Come(Arc::clone(me)) } else { ClaimAnswer::BadAck };
+    // Whoever asked may be gone by now.
+    let _ = claim.answer.send(answer);
 }
 
 /// The session that it resumes.
@@ -109,19 +130,10 @@ impl Session {
     /// Begins a stay that may be resumed: the secret for its `joined`.
     pub(super) fn open_ledger(&self) -> Secret {
         let secret = Secret::random();
-        *self.link.ledger.borrow_mut() = Some(Box::new(Ledger::new(secret)));
+        let ledger = Box::new(Ledger::new(secret));
+        self.me().resume.open(ledger.secrets());
+        *self.link.ledger.borrow_mut() = Some(ledger);
         secret
-    }
-
-    pub(super) fn claim(&self, claim: Claim) {
-        let ledger = self.link.ledger.borrow();
-        let Some(ledger) = ledger.as_ref().filter(|ledger| ledger.knows(&claim.secret)) else { return };
-        let here = self.rules.room().is_ok_and(|snapshot| snapshot.room == claim.room);
-        let Some(me) = self.link.member.get().filter(|_| here) else { return };
-        let allowed = ledger.allows(&claim.secret, claim.ack);
-        let answer = if allowed { ClaimAnswer::Come(Arc::clone(me)) } else { ClaimAnswer::BadAck };
-        // Whoever asked may be gone by now.
-        let _ = claim.answer.send(answer);
     }
 
     /// Takes the socket of a client that came back.
@@ -180,6 +192,7 @@ impl Session {
         self.due(None);
         if parked {
             tell_room(&self.link, |peer| ToRoom::Back { peer });
+            parking::tell_supervisor(&self.link, false);
         }
     }
 

@@ -7,7 +7,7 @@ use actix::{Actor, Context, Handler};
 use super::state::{Departure, Heard, Refused, Rules, Seen, Unseated};
 use crate::{
     messages::{
-        Cut,
+        Cut, ResumeRequests,
         room::{RoomPort, ToRoom},
         session::{Evict, Member, News, Roster, Snapshot, ToSession, Welcomed},
     },
@@ -51,6 +51,7 @@ fn room(text: &str, peers: &[PeerId]) -> Arc<Snapshot> {
                 request: RequestId::accept(None),
                 port,
                 cut: Cut::default(),
+                resume: ResumeRequests::default(),
             }),
         )
     };

@@ -5,11 +5,14 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 use actix::Recipient;
 use actix_rt::{ArbiterHandle, net::TcpStream};
 
-use super::{decoder::Bound, ledger::Keep, pace::Rule, pump};
+use super::{decoder::Bound, ledger::Keep, pace::Rule, pump, waiting::Times};
 use crate::{
     config::Settings,
-    limits::{Rate, Subnet},
-    messages::supervisor::{Join, Leave, Reclaim},
+    limits::{Rate, Subnet, Waiting},
+    messages::{
+        Cut,
+        supervisor::{Join, Leave, Presence, Reclaim},
+    },
     protocol::{
         RoomName, SessionId, TextFrame,
         client::Bounds,
@@ -31,6 +34,8 @@ pub struct Ports {
     pub leave: Recipient<Leave>,
     /// This client says that it comes back.
     pub reclaim: Recipient<Reclaim>,
+    /// My client is away, or back.
+    pub presence: Recipient<Presence>,
 }
 
 /// What every session of an arbiter needs to know. Made once per arbiter by `app`, shared by all its sessions.
@@ -53,7 +58,11 @@ pub struct Setup {
     /// Letters that a session's mailbox holds.
     pub(super) mailbox: usize,
     /// How long a connection may stay without being in a room.
-    pub(super) join_timeout: Duration,
+    pub(super) times: Times,
+    /// Those of all arbiters that are in no room.
+    pub(super) waiting: Waiting<Cut>,
+    /// How long a drain takes at most, for a client that asks before it has heard its own time.
+    pub(super) drain: Duration,
     /// How long the supervisor and the room may take to let a session in.
     pub(super) join_reply: Duration,
     /// A message handled slower than this is logged.
@@ -66,9 +75,9 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// From the settings.
+    /// From the settings. `waiting` is shared by all arbiters.
     #[must_use]
-    pub fn new(settings: &Settings, ports: Ports) -> Self {
+    pub fn new(settings: &Settings, ports: Ports, waiting: Waiting<Cut>) -> Self {
         let limits = &settings.limits;
         Self {
             bounds: Bounds {
@@ -85,7 +94,9 @@ impl Setup {
             resume_window: limits.resume_window(),
             pace: Rule { rate: Rate::per_second(limits.frame_rate, limits.frame_burst), flood: limits.flood_timeout() },
             mailbox: MAILBOX.max(MAILBOX_PER_PEER * limits.peers_per_room),
-            join_timeout: limits.join_timeout(),
+            times: Times { join: limits.join_timeout(), wait: limits.join_wait() },
+            waiting,
+            drain: settings.server.drain(),
             join_reply: limits.join_reply(),
             slow_message: settings.log.slow_message(),
             ice_servers: settings.ice.to_json(),
@@ -129,7 +140,7 @@ fn welcome(settings: &Settings) -> PreparedWelcome {
     Welcome {
         version: env!("CARGO_PKG_VERSION"),
         node: &settings.server.node_name(),
-        features: &["resume"],
+        features: &["resume", "wait"],
         limits: &limits,
         heartbeat,
     }

@@ -15,25 +15,27 @@ use tokio::{
 use super::{Opened, Ports, Setup, install, open_at};
 use crate::{
     config::Settings,
+    limits::Waiting,
     messages::{
-        Cut,
+        Cut, ResumeRequests,
         room::{RoomPort, ToRoom},
         session::{ClaimAnswer, Member, News, Roster, Snapshot, ToSession, Welcomed},
-        supervisor::{Join, Leave, Reclaim},
+        supervisor::{Join, Leave, Presence, Reclaim},
     },
     protocol::{EndReason, FrameKind, LeaveReason, PeerId, SessionId, server},
     telemetry::{self, RequestId},
 };
 
-const PATIENCE: Duration = Duration::from_secs(10);
-const ROOM: &str = "blue";
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const ROOM: &str = "blue";
 
 /// Everything that sessions say to others.
 #[derive(Debug)]
-enum Heard {
+pub(super) enum Heard {
     Join(Join),
     Leave(Leave),
     Reclaim(Reclaim),
+    Presence(Presence),
     Room(ToRoom),
     /// To a member that a test has put in place of a session.
     Posted(ToSession),
@@ -61,21 +63,22 @@ macro_rules! records {
 records!(Join, (), Heard::Join, ());
 records!(Leave, (), Heard::Leave, ());
 records!(Reclaim, (), Heard::Reclaim, ());
+records!(Presence, (), Heard::Presence, ());
 records!(ToRoom, (), Heard::Room, ());
 records!(ToSession, (), Heard::Posted, ());
 
 /// An arbiter of sessions.
-struct Stage {
+pub(super) struct Stage {
     heard: mpsc::UnboundedReceiver<Heard>,
     recorder: actix::Addr<Recorder>,
-    snapshot: Option<Arc<Snapshot>>,
+    pub(super) snapshot: Option<Arc<Snapshot>>,
 }
 
 /// A client's side of a connection.
-struct Client(TcpStream);
+pub(super) struct Client(TcpStream);
 
 impl Stage {
-    fn set(change: impl FnOnce(&mut Settings)) -> Self {
+    pub(super) fn set(change: impl FnOnce(&mut Settings)) -> Self {
         let (sender, heard) = mpsc::unbounded_channel();
         let recorder = Recorder(sender).start();
         let mut settings = Settings::default();
@@ -84,13 +87,30 @@ impl Stage {
             join: recorder.clone().recipient(),
             leave: recorder.clone().recipient(),
             reclaim: recorder.clone().recipient(),
+            presence: recorder.clone().recipient(),
         };
-        install(Rc::new(Setup::new(&settings, ports)));
+        install(Rc::new(Setup::new(&settings, ports, Waiting::new(10, 10))));
         Self { heard, recorder, snapshot: None }
     }
 
-    async fn hear(&mut self) -> Heard {
+    pub(super) async fn hear(&mut self) -> Heard {
         tokio::time::timeout(PATIENCE, self.heard.recv()).await.expect("nothing is said").expect("a recorder")
+    }
+
+    pub(super) async fn hear_away(&mut self, member: &Member) {
+        assert!(matches!(self.hear().await, Heard::Room(ToRoom::Away { .. })));
+        self.hear_presence(member, true).await;
+    }
+
+    pub(super) async fn hear_back(&mut self, member: &Member) {
+        assert!(matches!(self.hear().await, Heard::Room(ToRoom::Back { .. })));
+        self.hear_presence(member, false).await;
+    }
+
+    /// As the room, so the supervisor.
+    async fn hear_presence(&mut self, member: &Member, away: bool) {
+        let Heard::Presence(presence) = self.hear().await else { panic!("the supervisor is not told") };
+        assert_eq!((presence.session, presence.away), (member.session, away));
     }
 
     async fn connect(&self) -> Client {
@@ -106,7 +126,7 @@ impl Stage {
     }
 
     /// A peer whose client has shown that it has its token.
-    async fn resumable(&mut self) -> (Client, Arc<Member>, String) {
+    pub(super) async fn resumable(&mut self) -> (Client, Arc<Member>, String) {
         let mut client = self.connect().await;
         assert_eq!(client.hear().await["type"], "welcome");
         client.say(&json!({"type": "join", "room": ROOM, "resumable": true})).await;
@@ -124,7 +144,7 @@ impl Stage {
     }
 
     /// A client that comes back, and the socket on its way to the session that it names.
-    async fn handoff(&mut self, mut client: Client, token: &str, re: &str) -> (Client, ToSession) {
+    pub(super) async fn handoff(&mut self, mut client: Client, token: &str, re: &str) -> (Client, ToSession) {
         client.say(&json!({"type": "join", "id": re, "room": ROOM, "resume": {"token": token, "ack": 0}})).await;
         let Heard::Reclaim(reclaim) = self.hear().await else { panic!("a claim") };
         let member = Member {
@@ -133,6 +153,7 @@ impl Stage {
             request: RequestId::accept(None),
             port: self.recorder.clone().recipient(),
             cut: Cut::default(),
+            resume: ResumeRequests::default(),
         };
         reclaim.claim.answer.send(ClaimAnswer::Come(Arc::new(member))).expect("somebody waits");
         let Heard::Posted(letter) = self.hear().await else { panic!("a socket") };
@@ -140,14 +161,14 @@ impl Stage {
     }
 
     /// The room's answer to a session that has missed too much.
-    fn resync(&self, member: &Member, stay: u32) {
+    pub(super) fn resync(&self, member: &Member, stay: u32) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
         let news = News::Resynced(Box::new(welcomed(stay, None)));
         member.post(ToSession::Roster(Roster { snapshot, news }));
     }
 
     /// Somebody comes, of whom that session hears.
-    fn somebody_comes(&self, member: &Member) {
+    pub(super) fn somebody_comes(&self, member: &Member) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
         let news = News::Changed(FrameKind::PeerJoined, server::peer_joined(PeerId::random(), None, false));
         member.post(ToSession::Roster(Roster { snapshot, news }));
@@ -159,7 +180,7 @@ fn welcomed(stay: u32, re: Option<Box<str>>) -> Welcomed {
 }
 
 impl Client {
-    async fn say(&mut self, frame: &Value) {
+    pub(super) async fn say(&mut self, frame: &Value) {
         self.say_all(std::slice::from_ref(frame)).await;
     }
 
@@ -180,7 +201,7 @@ impl Client {
     }
 
     /// The next text frame; `Null` where a close frame comes, or the end.
-    async fn hear(&mut self) -> Value {
+    pub(super) async fn hear(&mut self) -> Value {
         tokio::time::timeout(PATIENCE, self.read()).await.expect("nothing is heard")
     }
 
@@ -200,7 +221,7 @@ impl Client {
     }
 
     /// Comes with its greeting heard.
-    async fn greeted(stage: &Stage) -> Self {
+    pub(super) async fn greeted(stage: &Stage) -> Self {
         let mut client = stage.connect().await;
         assert_eq!(client.hear().await["type"], "welcome");
         client
@@ -214,14 +235,14 @@ async fn a_session_that_is_parked_while_it_waits_for_the_whole_room_still_ends_w
     actix_rt::spawn(super::tick::run(0, super::tick::Heartbeat { interval: beat, timeout: PATIENCE * 10 }));
     let (_former, member, token) = stage.resumable().await;
     member.cut.pull_for_lost_letter();
-    assert!(matches!(stage.hear().await, Heard::Room(ToRoom::Away { .. })));
+    stage.hear_away(&member).await;
     let client = Client::greeted(&stage).await;
     let (_client, letter) = stage.handoff(client, &token, "1").await;
     member.post(letter);
-    assert!(matches!(stage.hear().await, Heard::Room(ToRoom::Back { .. })));
+    stage.hear_back(&member).await;
     let Heard::Room(ToRoom::Resync { stay, .. }) = stage.hear().await else { panic!("the whole room is needed") };
     member.cut.pull(EndReason::Disconnected);
-    assert!(matches!(stage.hear().await, Heard::Room(ToRoom::Away { .. })));
+    stage.hear_away(&member).await;
     stage.resync(&member, stay);
     let Heard::Leave(leave) = stage.hear().await else { panic!("a leave") };
     assert_eq!((leave.session, leave.reason), (member.session, LeaveReason::Timeout));
@@ -232,11 +253,11 @@ async fn the_answer_to_a_second_resume_carries_its_own_id() {
     let mut stage = Stage::set(|_| {});
     let (_former, member, token) = stage.resumable().await;
     member.cut.pull_for_lost_letter();
-    assert!(matches!(stage.hear().await, Heard::Room(ToRoom::Away { .. })));
+    stage.hear_away(&member).await;
     let client = Client::greeted(&stage).await;
     let (_lost, letter) = stage.handoff(client, &token, "1").await;
     member.post(letter);
-    assert!(matches!(stage.hear().await, Heard::Room(ToRoom::Back { .. })));
+    stage.hear_back(&member).await;
     let Heard::Room(ToRoom::Resync { stay, .. }) = stage.hear().await else { panic!("the whole room is needed") };
     let client = Client::greeted(&stage).await;
     let (mut client, letter) = stage.handoff(client, &token, "2").await;

@@ -5,18 +5,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, AsyncContext, Context, Handler, MessageResult, prelude::SendError};
+use actix::{Actor, AsyncContext, Context, Handler, MessageResult};
 
 use super::{
     news,
-    state::{Granted, Left, Limits, Lost, State},
+    secrets::WrongSecrets,
+    state::{GivenUp, Granted, Left, Limits, Lost, State},
 };
 use crate::{
-    limits::Subnet,
+    limits::{Rate, Subnet},
     messages::{
+        Asked, Note,
         room::{self, Admit, RoomPort, ToRoom},
-        session::{ClaimAnswer, Evict, JoinRefused, Member, NoSeat, ToSession},
-        supervisor::{Join, Leave, Ping, Reclaim, StopJoins, TakeCensus},
+        session::{Claim, ClaimAnswer, Evict, JoinRefused, Member, NoSeat, ToSession},
+        supervisor::{Join, Leave, Ping, Presence, Reclaim, StopJoins, TakeCensus},
     },
     protocol::{LeaveReason, RoomName},
     telemetry,
@@ -27,8 +29,8 @@ use crate::{
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 /// How often the census is reported: the resolution of the heartbeat that alerts watch.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
-/// Unbounded, on purpose. What waits here is bounded by what causes it: per session one `Join` (it awaits the answer)
-/// and one `Leave`, and connections are capped before any actor exists.
+/// Unbounded, on purpose. What waits here is bounded by what causes it: per session one `Join` or `Reclaim` (it awaits the
+/// answer), one `Leave`, one `Presence` per socket; and connections are capped before any actor exists.
 const MAILBOX: usize = 0;
 
 /// Starts a room of that name and capacity, and says how it is reached. `app.rs` decides on which arbiter.
@@ -45,6 +47,7 @@ pub(super) struct Seated {
 pub struct Supervisor {
     pub(super) state: State<Seated, RoomPort>,
     spawn_room: SpawnRoom,
+    wrong_secrets: WrongSecrets,
     /// Rooms of the process that had ended at the last sweep.
     ended: usize,
     /// One had ended since the sweep before; its port may have been a moment behind.
@@ -52,9 +55,11 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// With no rooms yet.
-    pub fn new(limits: Limits, spawn_room: SpawnRoom) -> Self {
-        Self { state: State::new(limits, now()), spawn_room, ended: room::ended(), looks_again: false }
+    /// With no rooms yet. `wrong_secrets`: `limits.resume_secrets`.
+    pub fn new(limits: Limits, wrong_secrets: Rate, spawn_room: SpawnRoom) -> Self {
+        let wrong_secrets = WrongSecrets::new(wrong_secrets, limits.address.addresses, now());
+        let state = State::new(limits, now());
+        Self { state, spawn_room, wrong_secrets, ended: room::ended(), looks_again: false }
     }
 
     /// The number of peers in the room then, the newcomer included.
@@ -62,8 +67,9 @@ impl Supervisor {
         let Join { member, room, meta, re, attempt, stay, origin } = join;
         self.bury(&room);
         match self.take_seat(Seated { member: Arc::clone(&member), stay }, &room, origin) {
-            Ok(Granted { port, peers }) => {
+            Ok(Granted { port, peers, given_up }) => {
                 news::joined(&member, &room, peers, attempt);
+                self.give_up(given_up);
                 let admit = Admit { member, meta, re, stay, port: port.clone() };
                 if !port.must_arrive(ToRoom::Admit(admit)) {
                     // It died just now. The newcomer has a seat, and hears of the end as the others do.
@@ -87,6 +93,49 @@ impl Supervisor {
         let capacity = self.state.limits().peers_per_room;
         let open = || (self.spawn_room)(room.clone(), capacity);
         self.state.join(seated.member.session, seated, room, origin, now(), open)
+    }
+
+    /// Asks a parked session to end: it may be coming back in this moment, and its pump knows.
+    fn give_up(&self, given_up: Option<GivenUp>) {
+        let Some(GivenUp { session, excess }) = given_up else { return };
+        if let Some(seated) = self.state.seated(session) {
+            news::given_up(&seated.member, excess);
+            seated.member.cut.leave_note(Note::TooManyParked);
+        }
+    }
+
+    fn presence(&mut self, Presence { session, away }: Presence) {
+        if away {
+            let given_up = self.state.away(session);
+            self.give_up(given_up);
+        } else {
+            self.state.back(session);
+        }
+    }
+
+    /// Compares the secret, so that whoever does not know it never gets as far as the session. A claim that is dropped is
+    /// answered by that: there is no such session.
+    fn reclaim(&mut self, Reclaim { session, claim, origin }: Reclaim) {
+        let Some(seated) = self.state.seated(session) else { return };
+        let answer = |claim: Claim, answer| {
+            // Whoever asked may be gone by now.
+            let _ = claim.answer.send(answer);
+        };
+        match seated.member.resume.ask(claim) {
+            Asked::Waits { instead_of } => {
+                seated.member.cut.leave_note(Note::ResumeRequested);
+                if let Some(earlier) = instead_of {
+                    answer(*earlier, ClaimAnswer::Busy);
+                }
+            }
+            Asked::WrongSecret(claim) => {
+                if let Err(wait) = self.wrong_secrets.count(session, origin, now()) {
+                    news::too_many_wrong_secrets();
+                    answer(*claim, ClaimAnswer::TooManyWrong(wait));
+                }
+            }
+            Asked::NoSession => {}
+        }
     }
 
     fn leave(&mut self, leave: Leave) {
@@ -119,6 +168,7 @@ impl Supervisor {
     /// be asked for nothing.
     fn sweep(&mut self) {
         self.state.forget_origins(now());
+        self.wrong_secrets.sweep(now());
         let ended = room::ended();
         let news = ended != self.ended;
         if news || self.looks_again {
@@ -180,15 +230,16 @@ impl Handler<Leave> for Supervisor {
 impl Handler<Reclaim> for Supervisor {
     type Result = ();
 
-    /// A claim that nobody can answer is dropped, and that is the answer.
-    fn handle(&mut self, Reclaim { session, claim }: Reclaim, _: &mut Self::Context) {
-        if let Some(seated) = self.state.seated(session) {
-            // No frame of the session's: that it cannot be asked now is told to who asks, and nothing is lost by it.
-            if let Err(SendError::Full(ToSession::Claim(claim))) = seated.member.port.try_send(ToSession::Claim(claim))
-            {
-                let _ = claim.answer.send(ClaimAnswer::Busy);
-            }
-        }
+    fn handle(&mut self, reclaim: Reclaim, _: &mut Self::Context) {
+        self.reclaim(reclaim);
+    }
+}
+
+impl Handler<Presence> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, presence: Presence, _: &mut Self::Context) {
+        self.presence(presence);
     }
 }
 

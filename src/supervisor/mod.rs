@@ -1,7 +1,7 @@
 //! The supervisor: one actor for the whole server.
 //!
 //! - **Owns** the map of rooms, every seat (by the session's name), the caps, and churn.
-//! - **Hears** `Join`, `Leave` from sessions, `StopJoins` from the shutdown, `TakeCensus` from the health check.
+//! - **Hears** `Join`, `Leave`, `Presence`, `Reclaim` from sessions, `StopJoins` from the shutdown, `TakeCensus` from the health check.
 //! - **Says** `Admit` and `Remove` to rooms, `Evict` to the peers of a room that died, its census to the metrics.
 //! - **Never** tells a peer who else is in its room (that is the room's), sees a signal, or waits for anybody.
 mod actor;
@@ -11,6 +11,8 @@ mod faults;
 mod news;
 mod occupancy;
 mod origins;
+mod parked;
+mod secrets;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod simulation;
@@ -18,6 +20,7 @@ pub mod state;
 
 pub use actor::{SpawnRoom, Supervisor};
 pub use origins::Shares;
+pub use parked::{Caps, Excess};
 
 #[cfg(test)]
 mod properties;

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use super::{actor::Seated, state::Freed};
+use super::{actor::Seated, parked::Excess, state::Freed};
 use crate::{
     messages::{
         session::{JoinRefused, Member},
         supervisor::Census,
     },
     protocol::{LeaveReason, RoomName},
-    telemetry::{self, Event, Ids},
+    telemetry::{self, Event, Ids, Label, LimitHit},
 };
 
 pub(super) fn joined(member: &Member, room: &RoomName, peers: usize, attempt: u32) {
@@ -30,6 +30,23 @@ pub(super) fn refused(member: &Member, room: &RoomName, refused: JoinRefused, at
 
 pub(super) fn left(seat: &Freed<Seated>, room: &RoomName, reason: LeaveReason) {
     telemetry::emit(&Event::PeerLeft { ids: ids(&seat.member.member, room), reason, stayed: seat.stayed });
+}
+
+/// A parked session is asked to end before its time.
+pub(super) fn given_up(member: &Member, excess: Excess) {
+    let limit = match excess {
+        Excess::Total => LimitHit::ParkedSessions,
+        Excess::Room => LimitHit::ParkedPerRoom,
+        Excess::Address => LimitHit::ConnectionsPerAddress,
+    };
+    telemetry::tally(|tally| tally.limit_hits.add(limit));
+    let ids = Ids { request: Some(&member.request), session: Some(member.session), ..Ids::default() };
+    telemetry::emit(&Event::SessionGivenUp { ids, limit: limit.label() });
+}
+
+/// Each was counted and told as a resume that was refused, too.
+pub(super) fn too_many_wrong_secrets() {
+    telemetry::tally(|tally| tally.limit_hits.add(LimitHit::ResumeSecrets));
 }
 
 pub(super) fn room_ended(room: &RoomName, lived: Duration) {

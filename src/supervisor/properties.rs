@@ -9,8 +9,8 @@ use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
 
 use super::{
-    Shares,
-    state::{Limits, State},
+    Caps, Excess, Shares,
+    state::{GivenUp, Limits, State},
 };
 use crate::{
     limits::{Bucket, Rate, Subnet},
@@ -26,6 +26,7 @@ const ADDRESSES: usize = 3;
 const PEERS_PER_ROOM: usize = 3;
 const MOST_ROOMS: usize = 3;
 const ROOMS_PER_ADDRESS: usize = 1;
+const CAPS: Caps = Caps { total: 3, per_room: 1, per_address: 2 };
 
 fn joins() -> Rate {
     Rate::new(6, Duration::from_secs(60), 5)
@@ -37,7 +38,7 @@ fn new_rooms() -> Rate {
 
 fn limits() -> Limits {
     let address = Shares { joins: joins(), new_rooms: new_rooms(), rooms: ROOMS_PER_ADDRESS, addresses: ADDRESSES };
-    Limits { peers_per_room: PEERS_PER_ROOM, rooms: MOST_ROOMS, address }
+    Limits { peers_per_room: PEERS_PER_ROOM, rooms: MOST_ROOMS, address, parked: CAPS }
 }
 
 fn origin(session: usize) -> Option<Subnet> {
@@ -49,6 +50,10 @@ fn origin(session: usize) -> Option<Subnet> {
 enum Step {
     Join(usize, usize),
     Leave(usize),
+    /// The client is away; or it is said so of one that is in no room, or away already.
+    Park(usize),
+    /// It is back; or as above.
+    Resume(usize),
     /// The room's actor dies, unnoticed as yet.
     Kill(usize),
     Sweep,
@@ -58,8 +63,10 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     (0..100_u8, 0..SESSIONS, 0..ROOMS, 0..40_u64).prop_map(|(kind, session, room, seconds)| match kind {
-        0..=54 => Step::Join(session, room),
-        55..=79 => Step::Leave(session),
+        0..=44 => Step::Join(session, room),
+        45..=57 => Step::Leave(session),
+        58..=73 => Step::Park(session),
+        74..=79 => Step::Resume(session),
         80..=86 => Step::Kill(room),
         87..=91 => Step::Sweep,
         92..=98 => Step::Wait(seconds),
@@ -83,6 +90,10 @@ struct World {
     buckets: [Bucket; ADDRESSES],
     new_rooms: [Bucket; ADDRESSES],
     dead: BTreeSet<Incarnation>,
+    /// Who is away, longest first.
+    away: Vec<usize>,
+    /// Who is away and was asked to end.
+    going: BTreeSet<usize>,
     started: Incarnation,
     joins: Vec<(usize, Instant)>,
     leaves: Vec<(usize, Instant)>,
@@ -104,6 +115,8 @@ impl World {
             buckets: [Bucket::full(now); ADDRESSES],
             new_rooms: [Bucket::full(now); ADDRESSES],
             dead: BTreeSet::new(),
+            away: Vec::new(),
+            going: BTreeSet::new(),
             started: 0,
             joins: Vec::new(),
             leaves: Vec::new(),
@@ -115,6 +128,8 @@ impl World {
         match step {
             Step::Join(session, room) => self.join(session, room)?,
             Step::Leave(session) => self.leave(session)?,
+            Step::Park(session) => self.park(session)?,
+            Step::Resume(session) => self.resume(session),
             Step::Kill(room) => self.dead.extend(self.open.get(&room).map(|(incarnation, ..)| *incarnation)),
             Step::Sweep => self.sweep()?,
             Step::Wait(seconds) => self.now += Duration::from_millis(seconds * 997),
@@ -126,7 +141,7 @@ impl World {
         let fullest = (0..ROOMS).map(|room| self.peers(room)).max();
         prop_assert!(fullest <= Some(PEERS_PER_ROOM) && self.open.len() <= MOST_ROOMS, "a cap is exceeded");
         prop_assert_eq!(self.rules.census(self.now), self.recount());
-        Ok(())
+        self.check_away()
     }
 
     fn join(&mut self, session: usize, room: usize) -> Result<(), TestCaseError> {
@@ -152,6 +167,7 @@ impl World {
                 self.seats.insert(session, (room, self.now));
                 self.joins.push((session, self.now));
                 prop_assert_eq!((granted.port, granted.peers), (ports, self.peers(room)));
+                self.make_room(session, granted.given_up)?;
             }
         }
         Ok(())
@@ -184,6 +200,7 @@ impl World {
             prop_assert!(left.is_none());
             return Ok(());
         };
+        self.unseat(session);
         let (incarnation, opened, _) = self.open[&room];
         let last = self.peers(room) == 0;
         let left = left.ok_or_else(|| TestCaseError::fail("a seat was not freed"))?;
@@ -207,9 +224,83 @@ impl World {
         prop_assert_eq!(lost.len(), self.open.keys().filter(|room| is_dead(room)).count());
         for session in evicted {
             self.seats.remove(&session);
+            self.unseat(session);
             self.leaves.push((session, self.now));
         }
         self.open.retain(|_, (incarnation, ..)| !self.dead.contains(incarnation));
+        Ok(())
+    }
+
+    fn park(&mut self, session: usize) -> Result<(), TestCaseError> {
+        let given_up = self.rules.away(self.sessions[session]);
+        let here = self.seats.contains_key(&session) && !self.away.contains(&session) && !self.going.contains(&session);
+        if !here {
+            prop_assert_eq!(given_up, None);
+            return Ok(());
+        }
+        self.away.push(session);
+        let (room, from) = (self.seats[&session].0, session % ADDRESSES);
+        let beside: Vec<_> = self.away_of(from).filter(|other| self.seats[other].0 == room).collect();
+        let crowded = from > 0 && beside.len() > CAPS.per_room;
+        match given_up {
+            Some(GivenUp { excess: Excess::Room, session: goes }) => {
+                prop_assert!(crowded && goes == self.sessions[beside[0]], "the one away for longest, in that room");
+            }
+            Some(GivenUp { excess: Excess::Total, session: goes }) => {
+                prop_assert!(!crowded && self.away.len() > CAPS.total);
+                let held: Vec<_> = (0..ADDRESSES).map(|from| self.away_of(from).count()).collect();
+                let most = (0..ADDRESSES).filter(|from| Some(&held[*from]) == held.iter().max());
+                let mut longest = most.filter_map(|from| self.away_of(from).next());
+                prop_assert!(longest.any(|one| self.sessions[one] == goes), "away for longest, of who holds most");
+            }
+            Some(other) => prop_assert!(false, "{:?}", other),
+            None => prop_assert!(!crowded && self.away.len() <= CAPS.total),
+        }
+        self.goes(given_up);
+        Ok(())
+    }
+
+    /// Of an address that has too many seats now, the one that is away for longest makes room.
+    fn make_room(&mut self, session: usize, given_up: Option<GivenUp>) -> Result<(), TestCaseError> {
+        let from = session % ADDRESSES;
+        let held = self.seats.keys().filter(|one| **one % ADDRESSES == from && !self.going.contains(one)).count();
+        let longest = self.away_of(from).next().filter(|_| from > 0 && held > CAPS.per_address);
+        let expected = longest.map(|one| GivenUp { session: self.sessions[one], excess: Excess::Address });
+        prop_assert_eq!(given_up, expected);
+        self.goes(given_up);
+        Ok(())
+    }
+
+    fn goes(&mut self, given_up: Option<GivenUp>) {
+        if let Some(GivenUp { session, .. }) = given_up {
+            let who = self.sessions.iter().position(|one| *one == session).expect("one of ours");
+            self.away.retain(|one| *one != who);
+            self.going.insert(who);
+        }
+    }
+
+    fn resume(&mut self, session: usize) {
+        self.rules.back(self.sessions[session]);
+        self.unseat(session);
+    }
+
+    /// It is not away any more, whatever else it is.
+    fn unseat(&mut self, session: usize) {
+        self.away.retain(|one| *one != session);
+        self.going.remove(&session);
+    }
+
+    fn away_of(&self, from: usize) -> impl Iterator<Item = usize> + '_ {
+        self.away.iter().copied().filter(move |one| one % ADDRESSES == from)
+    }
+
+    fn check_away(&self) -> Result<(), TestCaseError> {
+        prop_assert_eq!(self.rules.parked(), self.away.len());
+        prop_assert!(self.away.len() <= CAPS.total, "more are away than may be");
+        for (from, room) in (1..ADDRESSES).flat_map(|from| (0..ROOMS).map(move |room| (from, room))) {
+            let away = self.away_of(from).filter(|one| self.seats[one].0 == room).count();
+            prop_assert!(away <= CAPS.per_room, "an address keeps {away} seats in one room");
+        }
         Ok(())
     }
 
@@ -236,6 +327,7 @@ impl World {
         (0..SESSIONS).try_for_each(|session| self.run(Step::Leave(session)))?;
         let census = self.rules.census(self.now);
         prop_assert_eq!((census.rooms, census.peers), (0, 0));
+        prop_assert!(self.rules.is_blank(), "something of somebody is remembered");
         for session in 0..SESSIONS {
             let of = |log: &[(usize, Instant)]| log.iter().filter(|(s, _)| *s == session).count();
             prop_assert_eq!(of(&self.joins), of(&self.leaves), "every join has exactly one leave");

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use actix::{Actor, Addr, Arbiter, Context, Handler, Message};
 use tokio::time::{advance, pause};
 
-use super::{Shares, Supervisor, state::Limits};
+use super::{Caps, Shares, Supervisor, state::Limits};
 use crate::{
     limits::{Rate, Subnet},
     messages::{
@@ -58,7 +58,8 @@ impl Handler<Ask> for Supervisor {
 
 fn limits() -> Limits {
     let address = Shares { joins: Rate::per_minute(4), new_rooms: Rate::per_minute(10), rooms: 1, addresses: 10 };
-    Limits { peers_per_room: 3, rooms: 2, address }
+    let parked = Caps { total: 100, per_room: 100, per_address: 100 };
+    Limits { peers_per_room: 3, rooms: 2, address, parked }
 }
 
 fn start() -> Addr<Supervisor> {
@@ -71,7 +72,7 @@ fn start() -> Addr<Supervisor> {
             Room::open(&Arbiter::current(), name, capacity)
         }
     };
-    Supervisor::new(limits(), Box::new(spawn)).start()
+    Supervisor::new(limits(), Rate::per_minute(2), Box::new(spawn)).start()
 }
 
 async fn join(supervisor: &Addr<Supervisor>, member: &Arc<Member>, room: &str) -> Result<usize, JoinRefused> {

@@ -11,6 +11,7 @@ use super::{
     churn::Churn,
     occupancy::Occupancy,
     origins::{Origins, Shares},
+    parked::{Caps, Excess, Parked, Turn},
 };
 use crate::{
     limits::{Counted, Subnet},
@@ -28,6 +29,8 @@ pub struct Limits {
     pub rooms: usize,
     /// What one address may use of all that.
     pub address: Shares,
+    /// How many seats are kept for clients that are away.
+    pub parked: Caps,
 }
 
 /// Every room and every seat, by name: a count is always the length of a list of names, so it cannot drift.
@@ -41,6 +44,7 @@ pub struct State<M, R> {
     churn: Churn,
     occupancy: Occupancy,
     origins: Origins,
+    parked: Parked,
 }
 
 /// A room with at least one seat.
@@ -60,6 +64,28 @@ struct Seat<M> {
     member: M,
     since: Instant,
     origin: Option<Subnet>,
+    occupied: Occupied,
+}
+
+/// Whether somebody is connected on a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occupied {
+    /// Yes, as far as is known here.
+    Here,
+    /// The client is away.
+    Away(Turn),
+    /// The client is away, and its session was asked to end. It is not counted any more; it may come back all the same, if
+    /// that was under way.
+    Going,
+}
+
+/// A session that is to end, because more are parked than may be. Its seat is freed by its own `Leave`, as any other's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Which.
+    pub session: SessionId,
+    /// What was exceeded.
+    pub excess: Excess,
 }
 
 /// A seat was given.
@@ -69,6 +95,8 @@ pub struct Granted<R> {
     pub port: R,
     /// Peers in it, the newcomer included.
     pub peers: usize,
+    /// Who of its address has to make room for it.
+    pub given_up: Option<GivenUp>,
 }
 
 /// A seat that is free again.
@@ -113,6 +141,7 @@ impl<M, R: Clone> State<M, R> {
             churn: Churn::new(now),
             occupancy: Occupancy::new(limits.peers_per_room),
             origins: Origins::new(limits.address, now),
+            parked: Parked::new(limits.parked),
         }
     }
 
@@ -156,11 +185,43 @@ impl<M, R: Clone> State<M, R> {
         if let Some(origin) = origin {
             self.origins.seated(origin, name.clone());
         }
-        let granted = Granted { port: entry.port.clone(), peers: entry.sessions.len() };
-        self.seats.insert(session, Box::new(Seat { room: name, member, since: now, origin }));
+        let mut granted = Granted { port: entry.port.clone(), peers: entry.sessions.len(), given_up: None };
+        let seat = Seat { room: name, member, since: now, origin, occupied: Occupied::Here };
+        self.seats.insert(session, Box::new(seat));
+        self.parked.seated(origin);
+        granted.given_up = self.parked.yields(origin).map(|found| self.give_up(found));
         self.occupancy.moved(granted.peers - 1, granted.peers);
         self.churn.joined(now);
         Ok(granted)
+    }
+
+    /// This session's client is away. Who has to go, if there are too many then.
+    pub fn away(&mut self, session: SessionId) -> Option<GivenUp> {
+        let seat = self.seats.get_mut(&session).filter(|seat| seat.occupied == Occupied::Here)?;
+        seat.occupied = Occupied::Away(self.parked.park(session, seat.origin, &seat.room));
+        let found = self.parked.excess(seat.origin, &seat.room)?;
+        Some(self.give_up(found))
+    }
+
+    /// It is back.
+    pub fn back(&mut self, session: SessionId) {
+        let Some(seat) = self.seats.get_mut(&session) else { return };
+        match std::mem::replace(&mut seat.occupied, Occupied::Here) {
+            Occupied::Here => {}
+            Occupied::Away(turn) => self.parked.unpark(turn),
+            Occupied::Going => self.parked.seated(seat.origin),
+        }
+    }
+
+    /// From here on the seat is not counted; the session is asked to end.
+    fn give_up(&mut self, (session, excess): (SessionId, Excess)) -> GivenUp {
+        if let Some(seat) = self.seats.get_mut(&session)
+            && let Occupied::Away(turn) = std::mem::replace(&mut seat.occupied, Occupied::Going)
+        {
+            self.parked.unpark(turn);
+            self.parked.freed(seat.origin);
+        }
+        GivenUp { session, excess }
     }
 
     /// Whoever sits on this session's seat.
@@ -215,6 +276,18 @@ impl<M, R: Clone> State<M, R> {
         self.seats.get(&session).map(|seat| &seat.member)
     }
 
+    /// Seats that are kept for clients that are away; of those that are seated, those whose session was not asked to end.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub fn parked(&self) -> usize {
+        self.parked.len()
+    }
+
+    /// Whether nothing is remembered of anybody's seats.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub fn is_blank(&self) -> bool {
+        self.seats.is_empty() && self.rooms.is_empty() && self.parked.is_blank()
+    }
+
     /// The figures of this moment.
     pub fn census(&self, now: Instant) -> Census {
         let (joins_per_minute, leaves_per_minute) = self.churn.per_minute(now);
@@ -249,7 +322,7 @@ impl<M, R: Clone> State<M, R> {
         if let Some(Err(wait)) = origin.map(|origin| self.origins.look_into(origin, room, now)) {
             return too_soon(wait, LimitHit::NewRooms);
         }
-        let Limits { peers_per_room, rooms, address } = self.limits;
+        let Limits { peers_per_room, rooms, address, .. } = self.limits;
         let mut may_open = || origin.is_none_or(|origin| self.origins.may_open(origin, now));
         match self.rooms.get(room) {
             Some(entry) if entry.sessions.len() >= peers_per_room => refuse(ErrorCode::RoomFull, peers_per_room),
@@ -273,6 +346,12 @@ impl<M, R: Clone> State<M, R> {
     /// The one place where a seat ends, so that every join has exactly one leave.
     fn free(&mut self, session: SessionId, now: Instant) -> Option<Freed<M>> {
         let seat = self.seats.remove(&session)?;
+        if let Occupied::Away(turn) = seat.occupied {
+            self.parked.unpark(turn);
+        }
+        if seat.occupied != Occupied::Going {
+            self.parked.freed(seat.origin);
+        }
         if let Some(origin) = seat.origin {
             self.origins.stood_up(origin, seat.room);
         }

@@ -51,6 +51,7 @@ pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Ta
         | Event::ScrapeAwaited { .. }
         | Event::ShutdownRecordFailed { .. }
         | Event::PreviousShutdown { .. }
+        | Event::SessionGivenUp { .. }
         | Event::FrameRefused { .. }
         | Event::ServerFault { .. }
         | Event::SlowRequest { .. }

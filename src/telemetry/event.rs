@@ -193,6 +193,13 @@ events! {
         /// How long its client is waited for.
         window["window_ms"]: Duration,
     }
+    /// A parked session ends before its time, because more are parked than may be.
+    SessionGivenUp = "session_given_up", Info, "session given up" {
+        /// Request and session.
+        ids: Ids<'a>,
+        /// The limit, as in `switchboard_limit_hits_total`.
+        limit: &'static str,
+    }
     /// A client came back to its session.
     SessionResumed = "session_resumed", Info, "session resumed" {
         /// All of them; the request is the one that the session began with.

@@ -52,6 +52,14 @@ label_set! {
         JoinsPerMinute = "joins_per_minute",
         /// An address joined rooms that it was not in more often than it may: it may be trying names.
         NewRooms = "new_rooms",
+        /// There were more parked sessions than may be, and one of them was given up.
+        ParkedSessions = "parked_sessions",
+        /// One address had more parked sessions in one room than it may, and one of them was given up.
+        ParkedPerRoom = "parked_per_room",
+        /// An address tried more resume tokens that are not good than it may, or a session was asked with too many.
+        ResumeSecrets = "resume_secrets",
+        /// A connection was in no room for as long as it may, or had waited longest of more than may be.
+        JoinWait = "join_wait",
     }
 }
 

@@ -47,7 +47,7 @@ fn server(error: &io::Error) -> [Event<'_>; 19] {
     ]
 }
 
-fn connection<'a>(ids: Ids<'a>, error: &'a io::Error) -> [Event<'a>; 7] {
+fn connection<'a>(ids: Ids<'a>, error: &'a io::Error) -> [Event<'a>; 8] {
     let remote = Some(SocketAddr::from(([192, 0, 2, 7], 50_000)));
     let code = ErrorCode::OverCapacity;
     [
@@ -57,6 +57,7 @@ fn connection<'a>(ids: Ids<'a>, error: &'a io::Error) -> [Event<'a>; 7] {
         Event::FrameRefused { ids, code: ErrorCode::InvalidMessage, detail: "unknown field `token`" },
         Event::ServerFault { ids, code: ErrorCode::Internal, severity: Severity::High, doing: "joining", error },
         Event::SlowMessage { ids, kind: "offer", took: TOOK },
+        Event::SessionGivenUp { ids, limit: "parked_sessions" },
         Event::HttpServed { ids, method: "GET", route: "/health", status: 200, took: TOOK },
     ]
 }

@@ -40,7 +40,7 @@ pub struct Tally {
     /// Handshakes refused.
     pub handshakes_refused: Counts<ErrorCode, 21>,
     /// Limits of a connection's or an address's share that did their work.
-    pub limit_hits: Counts<LimitHit, 7>,
+    pub limit_hits: Counts<LimitHit, 11>,
 
     /// Joins granted.
     pub joins: u64,

@@ -14,11 +14,11 @@ use std::{
 
 use self::session::{Phase, Ports, Session, ToSession};
 use super::{
-    Shares,
-    state::{Limits, Lost, State},
+    Caps, Shares,
+    state::{GivenUp, Limits, Lost, State},
 };
 use crate::{
-    limits::Rate,
+    limits::{Rate, Subnet},
     protocol::{LeaveReason, PeerId, RoomName},
     room::state::{Effect, State as RoomState},
 };
@@ -37,6 +37,10 @@ pub enum Step {
     GiveUp(usize),
     /// The client is gone; another takes its place.
     HangUp(usize),
+    /// The client's socket is lost, and its seat kept.
+    Park(usize),
+    /// It comes back, if it was away.
+    Resume(usize),
     /// The session handles its oldest letter.
     RunSession(usize),
     /// The session hears what became of its join.
@@ -56,14 +60,16 @@ impl Step {
         let (client, other) = (usize::from(other) % CLIENTS, usize::from(other) / CLIENTS);
         match kind % 100 {
             0..=17 => Self::Join(client, other % NAMES),
-            18..=25 => Self::Leave(client),
-            26..=28 => Self::GiveUp(client),
-            29..=31 => Self::HangUp(client),
-            32..=49 => Self::RunSession(client),
-            50..=54 => Self::HearAnswer(client),
-            55..=74 => Self::RunSupervisor,
-            75..=92 => Self::RunRoom(other),
-            93..=96 => Self::Kill(other % NAMES),
+            18..=23 => Self::Leave(client),
+            24..=26 => Self::GiveUp(client),
+            27..=29 => Self::HangUp(client),
+            30..=36 => Self::Park(client),
+            37..=42 => Self::Resume(client),
+            43..=57 => Self::RunSession(client),
+            58..=61 => Self::HearAnswer(client),
+            62..=79 => Self::RunSupervisor,
+            80..=94 => Self::RunRoom(other),
+            95..=97 => Self::Kill(other % NAMES),
             _ => Self::Sweep,
         }
     }
@@ -78,7 +84,7 @@ pub fn play(steps: impl IntoIterator<Item = Step>, newest_first: bool) {
     (0..CLIENTS).for_each(|client| world.hang_up(client));
     world.fall_quiet(newest_first);
     world.agree();
-    assert_eq!(world.rules.census(world.now).rooms, 0);
+    assert!(world.rules.is_blank(), "something of somebody is remembered");
 }
 
 /// A session, by number: each is used once.
@@ -89,6 +95,7 @@ type Guest = (Who, u32);
 enum ToSupervisor {
     Join(Guest, usize),
     Leave(Who),
+    Presence(Who, bool),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -117,9 +124,18 @@ struct World {
     leaves: usize,
 }
 
+/// Small, so that histories meet them.
+const CAPS: Caps = Caps { total: 2, per_room: 1, per_address: 2 };
+
 fn limits() -> Limits {
-    let address = Shares { joins: Rate::per_minute(1), new_rooms: Rate::per_minute(1), rooms: 1, addresses: 1 };
-    Limits { peers_per_room: 3, rooms: 2, address }
+    let often = Rate::per_minute(1_000_000);
+    let address = Shares { joins: often, new_rooms: often, rooms: 2, addresses: CLIENTS };
+    Limits { peers_per_room: 3, rooms: 2, address, parked: CAPS }
+}
+
+/// Three of one address, and one that has no limits.
+fn address_of(client: usize) -> Option<Subnet> {
+    (client > 0).then(|| Subnet::of([192, 0, 2, 1].into()))
 }
 
 impl World {
@@ -131,7 +147,7 @@ impl World {
             names: (0..NAMES).map(name).collect(),
             rules: State::new(limits(), now),
             inbox: VecDeque::new(),
-            sessions: (0..CLIENTS).map(|_| Session::new()).collect(),
+            sessions: (0..CLIENTS).map(|client| Session::new(address_of(client))).collect(),
             clients: std::array::from_fn(|client| client),
             rooms: Vec::new(),
             joins: 0,
@@ -142,9 +158,12 @@ impl World {
     fn run(&mut self, step: Step) {
         match step {
             Step::Join(client, name) => self.ask(self.clients[client], name),
+            Step::Leave(client) if self.sessions[self.clients[client]].away => {}
             Step::Leave(client) => self.end(self.clients[client], |phase| matches!(phase, Phase::In(..))),
             Step::GiveUp(client) => self.end(self.clients[client], |phase| *phase == Phase::Joining),
             Step::HangUp(client) => self.hang_up(client),
+            Step::Park(client) => self.set_away(self.clients[client], true),
+            Step::Resume(client) => self.set_away(self.clients[client], false),
             Step::RunSession(client) => self.run_session(self.clients[client]),
             Step::HearAnswer(client) => self.hear_answer(self.clients[client]),
             Step::RunSupervisor => self.run_supervisor(),
@@ -178,20 +197,38 @@ impl World {
         }
     }
 
+    fn set_away(&mut self, who: Who, away: bool) {
+        if self.sessions[who].set_away(away) {
+            self.inbox.push_back(ToSupervisor::Presence(who, away));
+        }
+    }
+
     fn hang_up(&mut self, client: usize) {
-        let who = self.clients[client];
+        self.end_session(self.clients[client]);
+    }
+
+    /// The session is over; another takes its place.
+    fn end_session(&mut self, who: Who) {
         let session = &mut self.sessions[who];
         session.end();
         session.mailbox.clear();
         session.gone = true;
         self.inbox.push_back(ToSupervisor::Leave(who));
-        self.clients[client] = self.sessions.len();
-        self.sessions.push(Session::new());
+        // A client of the same address comes.
+        if let Some(client) = self.clients.iter().position(|one| *one == who) {
+            self.clients[client] = self.sessions.len();
+            self.sessions.push(Session::new(self.sessions[who].from));
+        }
     }
 
     fn run_session(&mut self, who: Who) {
-        if let Some(letter) = self.sessions[who].mailbox.pop_front() {
-            self.sessions[who].handle(letter);
+        let session = &mut self.sessions[who];
+        if let Some(letter) = session.mailbox.pop_front() {
+            session.handle(letter);
+        }
+        // As the pump does it: letters first, and then whether it is parked still.
+        if session.is_to_end() {
+            self.end_session(who);
         }
     }
 
@@ -205,7 +242,19 @@ impl World {
         match self.inbox.pop_front() {
             Some(ToSupervisor::Join(guest, name)) => self.join(guest, name),
             Some(ToSupervisor::Leave(who)) => self.leave(who),
+            Some(ToSupervisor::Presence(who, true)) => {
+                let given_up = self.rules.away(self.sessions[who].id);
+                self.give_up(given_up);
+            }
+            Some(ToSupervisor::Presence(who, false)) => self.rules.back(self.sessions[who].id),
             None => {}
+        }
+    }
+
+    fn give_up(&mut self, given_up: Option<GivenUp>) {
+        if let Some(GivenUp { session, .. }) = given_up {
+            let of_that_name = self.sessions.iter_mut().find(|one| one.id == session);
+            of_that_name.expect("one of ours").given_up = true;
         }
     }
 
@@ -221,12 +270,13 @@ impl World {
             rooms.push(Room::default());
             rooms.len() - 1
         };
-        let answer = self.rules.join(id, guest, &self.names[name], None, self.now, open);
+        let answer = self.rules.join(id, guest, &self.names[name], self.sessions[who].from, self.now, open);
         if self.sessions[who].phase == Phase::Joining && self.sessions[who].stay == stay {
             self.sessions[who].answer = Some(answer.is_ok());
         }
         if let Ok(granted) = answer {
             self.joins += 1;
+            self.give_up(granted.given_up);
             self.rooms[granted.port].mailbox.push_back(ToRoom::Admit(guest));
         }
     }
@@ -328,7 +378,8 @@ impl World {
             (0..self.sessions.len()).for_each(|who| self.hear_answer(who));
             (0..self.sessions.len()).for_each(|who| self.run_session(who));
             self.run_supervisor();
-            let letters = self.sessions.iter().any(|s| !s.mailbox.is_empty() || s.answer.is_some());
+            let letters =
+                self.sessions.iter().any(|s| !s.mailbox.is_empty() || s.answer.is_some() || s.is_asked_to_end());
             if self.inbox.is_empty() && !letters && self.rooms.iter().all(|room| room.mailbox.is_empty()) {
                 return;
             }
@@ -352,5 +403,8 @@ impl World {
         let census = self.rules.census(self.now);
         assert_eq!((census.peers, self.joins - self.leaves), (seated, seated));
         assert_eq!(census.rooms, self.rooms.iter().filter(|room| !room.gone).count());
+        let away = self.sessions.iter().filter(|s| s.away && !s.gone).count();
+        assert_eq!(self.rules.parked(), away, "who is away is known to be, and nobody else");
+        assert!(away <= CAPS.total);
     }
 }

@@ -1,11 +1,15 @@
 //! What a session must do at least for its client to believe the truth in the end:
 //! - a welcome or an eviction counts only of the stay that it names, and a welcome only until it has left;
 //! - other news count only when they are of the very room that welcomed it (names are used anew, room actors are not);
-//! - in no room, and before its welcome, it heeds no news.
+//! - in no room, and before its welcome, it heeds no news;
+//! - asked to end because too many are away, it does so if it is away still, and not if it came back meanwhile.
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::protocol::{PeerId, SessionId};
+use crate::{
+    limits::Subnet,
+    protocol::{PeerId, SessionId},
+};
 
 /// A room actor, by number: each is used once.
 pub(super) type Ports = usize;
@@ -36,17 +40,55 @@ pub(super) struct Session {
     pub(super) mailbox: VecDeque<ToSession>,
     pub(super) answer: Option<bool>,
     pub(super) gone: bool,
+    pub(super) from: Option<Subnet>,
+    /// Whether its socket is gone.
+    pub(super) away: bool,
+    /// Whether it was asked to end, and has not looked yet.
+    pub(super) given_up: bool,
+    /// Whether its room ended while it was away: there is nothing to come back to.
+    over: bool,
 }
 
 impl Session {
-    pub(super) fn new() -> Self {
-        let (id, peer) = (SessionId::random(), PeerId::random());
-        Self { id, peer, phase: Phase::Out, stay: 0, mailbox: VecDeque::new(), answer: None, gone: false }
+    pub(super) fn new(from: Option<Subnet>) -> Self {
+        Self {
+            id: SessionId::random(),
+            peer: PeerId::random(),
+            phase: Phase::Out,
+            stay: 0,
+            mailbox: VecDeque::new(),
+            answer: None,
+            gone: false,
+            from,
+            away: false,
+            given_up: false,
+            over: false,
+        }
+    }
+
+    /// Its socket is lost, or there is one again. Says whether that is news.
+    pub(super) fn set_away(&mut self, away: bool) -> bool {
+        let changes = matches!(self.phase, Phase::In(..)) && self.away != away;
+        if changes {
+            self.away = away;
+        }
+        changes
+    }
+
+    /// Whether it is to end now, without its client's doing. Whoever is back is not.
+    pub(super) fn is_to_end(&mut self) -> bool {
+        let given_up = std::mem::take(&mut self.given_up);
+        !self.gone && self.away && (given_up || self.over)
+    }
+
+    /// Whether it has not looked yet whether it is to end.
+    pub(super) fn is_asked_to_end(&self) -> bool {
+        !self.gone && (self.given_up || self.over)
     }
 
     /// Asks for a room, if it is in none. Says whether it did.
     pub(super) fn join(&mut self) -> bool {
-        let asks = self.phase == Phase::Out;
+        let asks = self.phase == Phase::Out && !self.away;
         if asks {
             self.stay += 1;
             self.phase = Phase::Joining;
@@ -65,7 +107,10 @@ impl Session {
             (ToSession::Left(room, peer), Phase::In(mine, others)) if room == *mine => {
                 others.remove(&peer);
             }
-            (ToSession::Evict(stay), _) if stay == self.stay => self.end(),
+            (ToSession::Evict(stay), _) if stay == self.stay => {
+                self.end();
+                self.over = self.away;
+            }
             _ => {}
         }
     }

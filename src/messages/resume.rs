@@ -1,0 +1,177 @@
+//! Who may ask a session to give itself to another socket: whoever knows a secret of it, and nobody else gets as far as the
+//! session. A session's name alone is worth nothing.
+//!
+//! Shared between threads on purpose: the supervisor compares, and only what is right waits for the session, in a place of
+//! its own. A mailbox has a bound, and a letter that it refuses ends the session; so strangers must not reach it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::session::Claim;
+use crate::protocol::Secret;
+
+/// The secrets that one stay can be resumed with. Its ledger changes them, by the rules of tokens.
+#[derive(Debug)]
+pub struct ResumeSecrets(Mutex<Good>);
+
+#[derive(Debug)]
+struct Good {
+    current: Secret,
+    /// Good until the client proves that it has the current one.
+    former: Option<Secret>,
+}
+
+impl ResumeSecrets {
+    /// Of a stay that begins.
+    #[must_use]
+    pub fn new(current: Secret) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Good { current, former: None })))
+    }
+
+    /// Whether it is one of them. Takes the same time whatever the answer.
+    #[must_use]
+    pub fn know(&self, secret: &Secret) -> bool {
+        let good = lock(&self.0);
+        let current = good.current.matches(secret);
+        let former = good.former.as_ref().is_some_and(|former| former.matches(secret));
+        current | former
+    }
+
+    /// Whether it is the current one.
+    #[must_use]
+    pub fn is_current(&self, secret: &Secret) -> bool {
+        lock(&self.0).current.matches(secret)
+    }
+
+    /// The client came back with `used`, and is told `next`.
+    pub fn follow(&self, used: Secret, next: Secret) {
+        *lock(&self.0) = Good { current: next, former: Some(used) };
+    }
+
+    /// The client has proven that it has the current one.
+    pub fn confirm(&self) {
+        lock(&self.0).former = None;
+    }
+}
+
+/// What became of a request to resume a session.
+#[derive(Debug)]
+pub enum Asked {
+    /// The secret is right, and the session will answer. One request waits at a time: an earlier one, whose client has a
+    /// newer connection now, is handed back.
+    Waits {
+        /// The earlier one.
+        instead_of: Option<Box<Claim>>,
+    },
+    /// The secret is wrong; the session has not noticed.
+    WrongSecret(Box<Claim>),
+    /// The session cannot be resumed, or is over.
+    NoSession,
+}
+
+/// Where a session is asked to give itself to another socket.
+#[derive(Debug, Default)]
+pub struct ResumeRequests(Mutex<Desk>);
+
+#[derive(Debug, Default)]
+struct Desk {
+    /// Those of the present stay; they go with its ledger.
+    secrets: Weak<ResumeSecrets>,
+    waiting: Option<Box<Claim>>,
+}
+
+impl ResumeRequests {
+    /// A stay begins that can be resumed with these.
+    pub fn open(&self, secrets: &Arc<ResumeSecrets>) {
+        lock(&self.0).secrets = Arc::downgrade(secrets);
+    }
+
+    /// Asks. Where this says that the request waits, the session's pump is to be told.
+    pub fn ask(&self, claim: Box<Claim>) -> Asked {
+        let mut desk = lock(&self.0);
+        let Some(secrets) = desk.secrets.upgrade() else { return Asked::NoSession };
+        if secrets.know(&claim.secret) {
+            Asked::Waits { instead_of: desk.waiting.replace(claim) }
+        } else {
+            Asked::WrongSecret(claim)
+        }
+    }
+
+    /// The request that waits, for the session to answer.
+    #[must_use]
+    pub fn take(&self) -> Option<Box<Claim>> {
+        lock(&self.0).waiting.take()
+    }
+
+    /// The session is over: whoever waits gets no answer, and that is one.
+    pub fn close(&self) {
+        let desk = std::mem::take(&mut *lock(&self.0));
+        // Outside of the lock: the answer wakes somebody.
+        drop(desk);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::{messages::session::ClaimAnswer, protocol::RoomName};
+
+    fn claim(secret: Secret) -> (Box<Claim>, oneshot::Receiver<ClaimAnswer>) {
+        let (answer, answered) = oneshot::channel();
+        let room = RoomName::parse("r", 128).expect("a sane name");
+        (Box::new(Claim { secret, ack: 0, room, answer }), answered)
+    }
+
+    #[test]
+    fn only_the_right_secret_waits_and_only_one_request() {
+        let (right, wrong) = (Secret::random(), Secret::random());
+        let secrets = ResumeSecrets::new(right);
+        let desk = ResumeRequests::default();
+        assert!(matches!(desk.ask(claim(right).0), Asked::NoSession), "no stay that can be resumed has begun");
+        desk.open(&secrets);
+        for _ in 0..1000 {
+            assert!(matches!(desk.ask(claim(wrong).0), Asked::WrongSecret(_)));
+        }
+        assert!(desk.take().is_none(), "a stranger's request got as far as the session");
+        let (first, mut answered) = claim(right);
+        assert!(matches!(desk.ask(first), Asked::Waits { instead_of: None }));
+        assert!(matches!(desk.ask(claim(wrong).0), Asked::WrongSecret(_)));
+        let Asked::Waits { instead_of: Some(earlier) } = desk.ask(claim(right).0) else {
+            panic!("the first is handed back")
+        };
+        earlier.answer.send(ClaimAnswer::Busy).expect("somebody waits");
+        assert!(answered.try_recv().is_ok());
+        assert!(desk.take().is_some() && desk.take().is_none());
+    }
+
+    #[test]
+    fn a_session_that_is_over_leaves_nobody_waiting() {
+        let right = Secret::random();
+        let secrets = ResumeSecrets::new(right);
+        let desk = ResumeRequests::default();
+        desk.open(&secrets);
+        let (asks, mut answered) = claim(right);
+        assert!(matches!(desk.ask(asks), Asked::Waits { .. }));
+        desk.close();
+        assert_eq!(answered.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
+        assert!(matches!(desk.ask(claim(right).0), Asked::NoSession));
+    }
+
+    #[test]
+    fn a_stay_takes_its_secrets_with_it() {
+        let (first, second) = (Secret::random(), Secret::random());
+        let desk = ResumeRequests::default();
+        let former = ResumeSecrets::new(first);
+        desk.open(&former);
+        let present = ResumeSecrets::new(second);
+        desk.open(&present);
+        assert!(matches!(desk.ask(claim(first).0), Asked::WrongSecret(_)));
+        drop(present);
+        assert!(matches!(desk.ask(claim(second).0), Asked::NoSession));
+    }
+}
