@@ -41,7 +41,7 @@ impl Session {
     fn entered(&mut self, snapshot: &Snapshot, welcomed: &Welcomed) {
         self.due(None);
         let place = Place { room: snapshot.room.clone(), port: snapshot.port.clone() };
-        *self.link.inside.borrow_mut() = Some(place);
+        self.link.enter(Some(place));
         let pending = self.pending.take().unwrap_or_else(|| Box::new(Pending::since(Instant::now())));
         let token = pending.resumable.then(|| ResumeToken { session: self.me().session, secret: self.open_ledger() });
         self.remember(welcomed.meta.as_ref());

@@ -24,7 +24,7 @@
 //! | `inbound` | the decoder at its socket |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
-//! | [`tick`] | one sweep per arbiter: heartbeats, deadlines, drain |
+//! | [`tick`], `wheel` | one sweep per arbiter, of those that are due: heartbeats, deadlines, drain |
 mod actor;
 #[cfg(test)]
 mod conformance;
@@ -57,6 +57,7 @@ pub mod state;
 #[cfg(test)]
 mod takeovers;
 pub mod tick;
+mod wheel;
 mod wire;
 
 pub use setup::{Opened, Ports, Setup, install, open_at};
