@@ -46,7 +46,7 @@ impl Session {
         self.due(None);
         self.link.waits_no_more();
         let place = Place { room: snapshot.room.clone(), port: snapshot.port.clone() };
-        *self.link.inside.borrow_mut() = Some(place);
+        self.link.enter(Some(place));
         let pending = self.pending.take().unwrap_or_else(|| Box::new(Pending::since(Instant::now())));
         let token = pending.resumable.then(|| ResumeToken { session: self.me().session, secret: self.open_ledger() });
         self.remember(welcomed.meta.as_ref());

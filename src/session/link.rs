@@ -18,8 +18,9 @@ use super::{
     Setup,
     ledger::Ledger,
     outbox::Flushed,
-    tick::Beat,
+    tick::{self, Beat, Standing},
     waiting::{InNoRoom, Wait},
+    wheel::{Position, Positioned},
     wire::Wire,
 };
 use crate::{
@@ -65,25 +66,33 @@ pub(super) struct Link {
     /// Whether incoming messages wait: nothing may come between a `join` that resumes and its `joined`.
     pub(super) paused: Cell<bool>,
     pub(super) handover: RefCell<Option<Box<Handover>>>,
-    /// Whether anything was received since the last sweep.
+    /// Whether anything was received since the sweep's last look.
     heard: Cell<bool>,
     /// For the sweep.
     pub(super) beat: Cell<Beat>,
     /// Why the session is over, for `stopped`.
     pub(super) why: Cell<Option<EndReason>>,
-    /// When this session ends by itself, and why.
+    /// When this session ends by itself, and why. Whoever sets it has the sweep look.
     pub(super) deadline: Cell<Option<(Instant, EndReason)>>,
     /// How the room's other sessions reach this one. Set when its actor starts.
     pub(super) member: OnceCell<Arc<Member>>,
-    /// The room, while the session is in one.
+    /// The room, while the session is in one. Set by [`Link::enter`].
     pub(super) inside: RefCell<Option<Place>>,
     /// While there is a connection and it is in no room.
     pub(super) in_no_room: RefCell<Option<Box<InNoRoom>>>,
     /// Whether the client hears back what it says.
     #[cfg(feature = "echo")]
     pub(super) echoes: Cell<bool>,
-    /// Its place in the arbiter's list.
-    pub(super) place: Cell<usize>,
+    /// Its place in the arbiter's wheel.
+    position: Cell<Position>,
+    /// As what the arbiter counts it, while it does.
+    pub(super) counted: Cell<Option<Standing>>,
+}
+
+impl Positioned for Link {
+    fn position(&self) -> &Cell<Position> {
+        &self.position
+    }
 }
 
 impl Link {
@@ -107,7 +116,8 @@ impl Link {
             in_no_room: RefCell::new(None),
             #[cfg(feature = "echo")]
             echoes: Cell::new(false),
-            place: Cell::new(0),
+            position: Cell::new(Position::OUTSIDE),
+            counted: Cell::new(None),
         })
     }
 
@@ -141,7 +151,11 @@ impl Link {
                 return;
             }
         }
+        let restless = wire.outbox.is_restless();
         wire.outbox.push(frame);
+        if !restless {
+            tick::hurry(self);
+        }
     }
 
     /// Queues what a resumed session has missed: past the bound, or whoever was cut for slowness would be cut again.
@@ -150,6 +164,7 @@ impl Link {
             for frame in frames {
                 wire.outbox.push_exempt(frame);
             }
+            tick::hurry(self);
         }
     }
 
@@ -200,17 +215,43 @@ impl Link {
     pub(super) fn detach_quietly(&self) -> Option<Wire> {
         self.waits_no_more();
         self.epoch.set(self.epoch.get().wrapping_add(1));
-        self.wire.borrow_mut().take()
+        let wire = self.wire.borrow_mut().take();
+        self.recount();
+        wire
     }
 
     /// Gives the session a socket.
     pub(super) fn attach(&self, wire: Wire, now: Instant) {
         self.beat.set(Beat::since(now));
         *self.wire.borrow_mut() = Some(wire);
+        self.recount();
+        tick::hurry(self);
     }
 
     pub(super) fn attached(&self) -> bool {
         self.wire.borrow().is_some()
+    }
+
+    /// The session is in this room, or in none.
+    pub(super) fn enter(&self, place: Option<Place>) {
+        *self.inside.borrow_mut() = place;
+        self.recount();
+    }
+
+    /// How the session stands.
+    pub(super) fn standing(&self) -> Standing {
+        match (self.attached(), self.inside.borrow().is_some()) {
+            (false, _) => Standing::Parked,
+            (true, false) => Standing::Connected,
+            (true, true) => Standing::Joined,
+        }
+    }
+
+    /// Has the arbiter count the session as what it is now, if it counts it at all.
+    fn recount(&self) {
+        if self.counted.get().is_some() {
+            tick::recount(self, Some(self.standing()));
+        }
     }
 
     /// Whether the present socket ended without a close frame.
@@ -235,6 +276,7 @@ impl Link {
     pub(super) fn end_at(&self, deadline: Option<(Instant, EndReason)>) {
         if self.deadline.get().is_none_or(|(_, why)| why != EndReason::ServerDraining) {
             self.deadline.set(deadline);
+            tick::hurry(self);
         }
     }
 
@@ -263,7 +305,14 @@ impl Link {
 
     /// Octets came in: the client lives.
     pub(super) fn heard(&self) {
-        self.heard.set(true);
+        if !self.heard.replace(true) {
+            tick::hurry(self);
+        }
+    }
+
+    /// Whether there is memory that [`Link::rest`] could give back.
+    pub(super) fn is_restless(&self) -> bool {
+        self.wire.borrow().as_ref().is_some_and(|wire| wire.outbox.is_restless())
     }
 
     /// Gives back what an idle connection has no use for.

@@ -25,7 +25,7 @@
 //! | `inbound` | the decoder at its socket |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
-//! | [`tick`] | one sweep per arbiter: heartbeats, deadlines, drain |
+//! | [`tick`], `wheel` | one sweep per arbiter, of those that are due: heartbeats, deadlines, drain |
 mod actor;
 #[cfg(test)]
 mod conformance;
@@ -61,6 +61,7 @@ mod stories;
 mod takeovers;
 pub mod tick;
 mod waiting;
+mod wheel;
 mod wire;
 
 pub use setup::{Opened, Ports, Setup, install, open_at};

@@ -104,9 +104,14 @@ impl Outbox {
         Ok(Flushed::Empty)
     }
 
+    /// Whether the queue has slots, used or not.
+    pub(super) fn is_restless(&self) -> bool {
+        self.frames.capacity() > 0
+    }
+
     /// Gives back the slots of an empty queue: an idle connection should cost nothing.
     pub(super) fn rest(&mut self) {
-        if self.frames.is_empty() && self.frames.capacity() > 0 {
+        if self.frames.is_empty() && self.is_restless() {
             self.frames = VecDeque::new();
         }
     }

@@ -161,7 +161,7 @@ impl Session {
 
     /// The session is in no room any more, and has the time to join anew.
     pub(super) fn outside(&mut self) {
-        *self.link.inside.borrow_mut() = None;
+        self.link.enter(None);
         *self.link.ledger.borrow_mut() = None;
         self.link.waits(Instant::now());
     }

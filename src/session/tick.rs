@@ -1,4 +1,9 @@
 //! One sweep per arbiter instead of timers per session: heartbeats, deadlines, drain, and the arbiter's report.
+//!
+//! Once a second, and each time it looks only at the connections for which there may be something to do: a wheel holds
+//! them by the time of their next look. Whatever may bring that time forward (something was received or queued, a deadline
+//! was set, a socket came) has the next sweep look ([`hurry`]), and only a sweep moves it back. So a connection whose
+//! client is silent costs two looks per heartbeat interval: one for the ping, one for the answer.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::link::Link;
+use super::{link::Link, wheel::Wheel};
 use crate::{
     messages::session::{Drain, ToSession},
     protocol::EndReason,
@@ -31,7 +36,9 @@ const LATE: Duration = Duration::from_secs(2);
 
 thread_local! {
     /// The arbiter's own connections: shared with nobody, asked by nobody else.
-    static LINKS: RefCell<Vec<Rc<Link>>> = const { RefCell::new(Vec::new()) };
+    static LINKS: RefCell<Wheel<Link>> = RefCell::new(Wheel::new(Instant::now()));
+    /// How many of them stand how.
+    static STANDING: Cell<[usize; 3]> = const { Cell::new([0; 3]) };
     /// Whether this arbiter's sessions were told to go: one that comes after that, from a handshake under way, is told
     /// at once.
     static DRAINING: Cell<bool> = const { Cell::new(false) };
@@ -61,12 +68,36 @@ pub(super) struct Beat {
     pinged: bool,
 }
 
-/// What the sweep does about one connection.
+/// What a sweep finds of one connection.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    /// Whether it has a socket.
+    attached: bool,
+    /// Whether anything was received since the last look.
+    heard: bool,
+    /// Whether it holds memory that an idle connection gives back.
+    restless: bool,
+    deadline: Option<(Instant, EndReason)>,
+}
+
+/// What is to be done about it, and when to look again if nothing happens to it; `None`: there is no need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Due {
-    Nothing,
-    Ping,
-    Timeout,
+struct Verdict {
+    ping: bool,
+    rest: bool,
+    end: Option<EndReason>,
+    again: Option<Instant>,
+}
+
+/// How a session stands, for the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Connected, in no room.
+    Connected,
+    /// Connected and in a room.
+    Joined,
+    /// Without a socket.
+    Parked,
 }
 
 impl Beat {
@@ -90,6 +121,41 @@ impl Beat {
             Due::Nothing
         }
     }
+
+    /// When the rule next asks for something, in silence.
+    fn due(&self, heartbeat: Heartbeat) -> Instant {
+        self.heard_at + if self.pinged { heartbeat.timeout } else { heartbeat.interval }
+    }
+
+    /// All that a sweep decides about one connection. To ask it of a connection that is not due does no harm.
+    fn judge(&mut self, found: Found, now: Instant, heartbeat: Heartbeat, late: bool) -> Verdict {
+        let Found { attached, heard, restless, deadline } = found;
+        let mut verdict = Verdict { ping: false, rest: attached && !heard && restless, end: None, again: None };
+        if attached {
+            match self.next(heard, now, heartbeat, late) {
+                Due::Nothing => {}
+                Due::Ping => verdict.ping = true,
+                Due::Timeout => verdict.end = Some(EndReason::PingTimeout),
+            }
+            // One that was heard gives memory back if the next sweep hears nothing more.
+            verdict.again = Some(if heard && restless { now } else { self.due(heartbeat) });
+        }
+        if let Some((at, why)) = deadline {
+            if now >= at && !late {
+                verdict.end = verdict.end.or(Some(why));
+            }
+            verdict.again = Some(verdict.again.map_or(at, |again| again.min(at)));
+        }
+        verdict
+    }
+}
+
+/// What heartbeats ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Nothing,
+    Ping,
+    Timeout,
 }
 
 /// Sweeps this arbiter's connections for ever. `index` names the arbiter in its reports.
@@ -101,17 +167,13 @@ pub async fn run(index: usize, heartbeat: Heartbeat) {
         let now = Instant::now();
         let late = now.saturating_duration_since(last).saturating_sub(period);
         last = now;
-        let (connections, joined, parked) = LINKS.with_borrow(|links| {
-            // Once over all of them, and what is asked of one is asked together: ten thousand are more than a cache holds.
-            let (mut attached, mut joined) = (0, 0);
-            for link in links {
-                sweep(link, now, heartbeat, late > LATE);
-                let here = link.attached();
-                attached += usize::from(here);
-                joined += usize::from(here && link.inside.borrow().is_some());
-            }
-            (attached, joined, links.len() - attached)
-        });
+        for link in LINKS.with_borrow_mut(|links| links.take_due(now)) {
+            let again = sweep(&link, now, heartbeat, late > LATE);
+            LINKS.with_borrow_mut(|links| links.put_back(link, again));
+        }
+        let [connected, joined, parked] = STANDING.get();
+        debug_assert_eq!([connected, joined, parked], counted(), "connected, joined and parked sessions");
+        let connections = connected + joined;
         telemetry::tally(|t| t.report(ArbiterReport { arbiter: index, connections, joined, parked, tick_delay: late }));
         if late > LATE {
             telemetry::emit(&Event::TickLate { arbiter: index, late });
@@ -127,26 +189,39 @@ async fn wait(period: Duration) {
     let _ = tokio::time::timeout(period, began.notified()).await;
 }
 
-fn sweep(link: &Link, now: Instant, heartbeat: Heartbeat, late: bool) {
-    if link.attached() {
-        let mut beat = link.beat.get();
-        let heard = link.was_heard();
-        if !heard {
-            link.rest();
-        }
-        match beat.next(heard, now, heartbeat, late) {
-            Due::Nothing => {}
-            Due::Ping => ping(link),
-            Due::Timeout => link.cut.pull(EndReason::PingTimeout),
-        }
-        link.beat.set(beat);
+/// Looks at one connection; when to look again.
+fn sweep(link: &Link, now: Instant, heartbeat: Heartbeat, late: bool) -> Option<Instant> {
+    let mut beat = link.beat.get();
+    let found = Found {
+        attached: link.attached(),
+        heard: link.was_heard(),
+        restless: link.is_restless(),
+        deadline: link.deadline.get(),
+    };
+    let verdict = beat.judge(found, now, heartbeat, late);
+    link.beat.set(beat);
+    if verdict.ping {
+        ping(link);
     }
-    if let Some((at, why)) = link.deadline.get()
-        && now >= at
-        && !late
-    {
+    if verdict.rest || verdict.ping {
+        link.rest();
+    }
+    if let Some(why) = verdict.end {
         link.cut.pull(why);
     }
+    // A socket that takes no more: what waits has kept its memory.
+    let jammed = (verdict.rest || verdict.ping) && link.is_restless();
+    if jammed { Some(now) } else { verdict.again }
+}
+
+/// The arbiter's sessions by how they stand, counted anew.
+fn counted() -> [usize; 3] {
+    LINKS.with_borrow(|links| {
+        links.iter().fold([0; 3], |mut counts, link| {
+            counts[link.standing() as usize] += 1;
+            counts
+        })
+    })
 }
 
 /// Writes the ping at once where nothing waits before it: waking the pump for two octets would cost more than they do.
@@ -184,12 +259,13 @@ impl Share {
 pub fn drain(share: &Share) {
     DRAINING.set(true);
     NOTICE.with(|notice| notice.notify_one());
-    let links = LINKS.with_borrow(Clone::clone);
+    let links: Vec<Rc<Link>> = LINKS.with_borrow(|links| links.iter().cloned().collect());
     let now = Instant::now();
     for link in links {
         // One that is away has nobody to tell, and needs no place among those who come back.
         let after = if link.attached() { share.take() } else { share.over };
         link.deadline.set(Some((now + after, EndReason::ServerDraining)));
+        hurry(&link);
         let Some(member) = link.member.get() else {
             // Its actor has not started, and would set a deadline of its own.
             link.cut.pull(EndReason::ServerDraining);
@@ -204,13 +280,13 @@ pub fn drain(share: &Share) {
 /// Sessions of this arbiter, those included that have no connection.
 #[must_use]
 pub fn sessions() -> usize {
-    LINKS.with_borrow(Vec::len)
+    LINKS.with_borrow(Wheel::len)
 }
 
 /// Ends every session of this arbiter now: the drain's deadline has come, or nobody has a connection any more.
 pub fn end_all() {
     LINKS.with_borrow(|links| {
-        for link in links {
+        for link in links.iter() {
             link.cut.pull(EndReason::ServerDraining);
         }
     });
@@ -220,25 +296,37 @@ pub(super) fn enlist(link: &Rc<Link>) {
     if DRAINING.get() {
         link.cut.pull(EndReason::ServerDraining);
     }
-    LINKS.with_borrow_mut(|links| {
-        link.place.set(links.len());
-        links.push(Rc::clone(link));
-    });
+    LINKS.with_borrow_mut(|links| links.insert(Rc::clone(link)));
+    recount(link, Some(link.standing()));
 }
 
 pub(super) fn dismiss(link: &Link) {
-    let removed = LINKS.with_borrow_mut(|links| {
-        let place = link.place.get();
-        let removed = links.swap_remove(place);
-        if let Some(moved) = links.get(place) {
-            moved.place.set(place);
-        }
-        removed
-    });
+    recount(link, None);
+    let removed = LINKS.with_borrow_mut(|links| links.remove(link));
     // Dropped outside the borrow: a link's last owner may close a socket.
     drop(removed);
 }
 
+/// Has the next sweep look at the connection.
+pub(super) fn hurry(link: &Link) {
+    LINKS.with_borrow_mut(|links| links.hurry(link));
+}
+
+/// Counts the session where it stands now, and no longer where it stood. Each remembers as what it is counted.
+pub(super) fn recount(link: &Link, now: Option<Standing>) {
+    let before = link.counted.replace(now);
+    let mut counts = STANDING.get();
+    if let Some(before) = before {
+        counts[before as usize] -= 1;
+    }
+    if let Some(now) = now {
+        counts[now as usize] += 1;
+    }
+    STANDING.set(counts);
+}
+
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests {
     use super::*;
