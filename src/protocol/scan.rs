@@ -122,7 +122,7 @@ pub(super) fn number_fits(number: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
+    use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
     use serde_json::Value;
 
     use super::*;
@@ -185,15 +185,34 @@ mod tests {
         let nines = |count: usize| "9".repeat(count);
         let fraction = |digits: usize| format!("0.{}", nines(digits - 1));
         for good in [
-            "0", "-0", "1e308", "1.7976931348623157e308", "-1.7976931348623158E+308", "1e-999", "0e999999", "0.0e+400",
-            &nines(308), &fraction(400), &format!("1e-{}", nines(399)), &format!("0e{}", nines(399)),
+            "0",
+            "-0",
+            "1e308",
+            "1.7976931348623157e308",
+            "-1.7976931348623158E+308",
+            "1e-999",
+            "0e999999",
+            "0.0e+400",
+            &nines(308),
+            &fraction(400),
+            &format!("1e-{}", nines(399)),
+            &format!("0e{}", nines(399)),
         ] {
             assert!(number_fits(good.as_bytes()), "{good}");
         }
         for bad in [
-            "1e309", "-1e309", "1.7976931348623159e308", "1e999999999999999999999", "10E+308",
-            &format!("1{}", "0".repeat(309)), &nines(309), &nines(400), &fraction(401), &format!("-{}", fraction(401)),
-            &format!("1e-{}", nines(400)), &format!("0e{}", nines(400)),
+            "1e309",
+            "-1e309",
+            "1.7976931348623159e308",
+            "1e999999999999999999999",
+            "10E+308",
+            &format!("1{}", "0".repeat(309)),
+            &nines(309),
+            &nines(400),
+            &fraction(401),
+            &format!("-{}", fraction(401)),
+            &format!("1e-{}", nines(400)),
+            &format!("0e{}", nines(400)),
         ] {
             assert!(!number_fits(bad.as_bytes()), "{bad}");
         }

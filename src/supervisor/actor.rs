@@ -6,6 +6,7 @@ use std::{
 };
 
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, prelude::SendError};
+use tokio::sync::watch;
 
 use super::{
     news,
@@ -16,7 +17,7 @@ use crate::{
     messages::{
         room::{self, Admit, RoomPort, ToRoom},
         session::{ClaimAnswer, Evict, JoinRefused, Member, NoSeat, ToSession},
-        supervisor::{Join, Leave, Ping, Reclaim, StopJoins, TakeCensus},
+        supervisor::{Headcount, Join, Leave, Ping, Reclaim, StopJoins, TakeCensus},
     },
     protocol::{LeaveReason, RoomName},
     telemetry,
@@ -49,12 +50,23 @@ pub struct Supervisor {
     ended: usize,
     /// One had ended since the sweep before; its port may have been a moment behind.
     looks_again: bool,
+    headcount: watch::Sender<Headcount>,
 }
 
 impl Supervisor {
     /// With no rooms yet.
     pub fn new(limits: Limits, spawn_room: SpawnRoom) -> Self {
-        Self { state: State::new(limits, now()), spawn_room, ended: room::ended(), looks_again: false }
+        let headcount = watch::Sender::new(Headcount::default());
+        Self { state: State::new(limits, now()), spawn_room, ended: room::ended(), looks_again: false, headcount }
+    }
+
+    /// How many are here, always as of now.
+    pub fn headcount(&self) -> watch::Receiver<Headcount> {
+        self.headcount.subscribe()
+    }
+
+    fn publish(&self) {
+        self.headcount.send_replace(self.state.headcount(now()));
     }
 
     /// The number of peers in the room then, the newcomer included.
@@ -63,6 +75,8 @@ impl Supervisor {
         self.bury(&room);
         match self.take_seat(Seated { member: Arc::clone(&member), stay }, &room, origin) {
             Ok(Granted { port, peers }) => {
+                // Before the newcomer knows: who has joined is counted.
+                self.publish();
                 news::joined(&member, &room, peers, attempt);
                 let admit = Admit { member, meta, re, stay, port: port.clone() };
                 if !port.must_arrive(ToRoom::Admit(admit)) {
@@ -91,6 +105,7 @@ impl Supervisor {
 
     fn leave(&mut self, leave: Leave) {
         let Some(left) = self.state.leave(leave.session, now()) else { return };
+        self.publish();
         let Left { seat, room, port, ended } = left;
         news::left(&seat, &room, leave.reason);
         let there = port.must_arrive(ToRoom::Remove { peer: seat.member.member.peer, reason: leave.reason });
@@ -111,6 +126,7 @@ impl Supervisor {
 
     fn lose(&mut self, room: &RoomName) {
         if let Some(lost) = self.state.lose(room, now()) {
+            self.publish();
             evict(&lost);
         }
     }
@@ -122,12 +138,16 @@ impl Supervisor {
         let ended = room::ended();
         let news = ended != self.ended;
         if news || self.looks_again {
-            self.state.sweep(now(), RoomPort::connected).iter().for_each(evict);
+            let lost = self.state.sweep(now(), RoomPort::connected);
+            self.publish();
+            lost.iter().for_each(evict);
         }
         (self.ended, self.looks_again) = (ended, news);
     }
 
     fn report(&mut self) {
+        // What came and went leaves the last minute without a change.
+        self.publish();
         news::census(self.state.census(now()));
         telemetry::flush();
     }

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     limits::Subnet,
-    messages::{session::JoinRefused, supervisor::Census},
+    messages::{
+        session::JoinRefused,
+        supervisor::{Census, Headcount},
+    },
     protocol::{ErrorCode, RoomName, SessionId},
 };
 
@@ -208,6 +211,12 @@ impl<M, R: Clone> State<M, R> {
     #[cfg(feature = "fault-injection")]
     pub fn member(&self, session: SessionId) -> Option<&M> {
         self.seats.get(&session).map(|seat| &seat.member)
+    }
+
+    /// The figures of this moment that cost nothing.
+    pub fn headcount(&self, now: Instant) -> Headcount {
+        let (joins_per_minute, leaves_per_minute) = self.churn.per_minute(now);
+        Headcount { rooms: self.rooms.len(), peers: self.seats.len(), joins_per_minute, leaves_per_minute }
     }
 
     /// The figures of this moment.
