@@ -4,6 +4,8 @@
 //! lives on the main thread, so that no flood of frames can stand before a join. The metrics actor has an arbiter of its
 //! own: a scrape must not pause relaying.
 
+mod reload;
+
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -26,20 +28,28 @@ use crate::{
         gate::{Gate, Phase},
         health::{self, Report, Subjects},
         listeners::{self, Public},
+        live::Live,
         routes::{Common, Ops, Probes},
         scrapes::Scrapes,
     },
     limits::{Rate, Waiting},
-    messages::{must_arrive, room::RoomPort, supervisor::StopJoins},
+    messages::{
+        must_arrive,
+        room::RoomPort,
+        supervisor::{Headcount, StopJoins},
+    },
     metrics::{self, BuildInfo, Facts, Machine, MetricsActor},
     protocol::RoomName,
     room::Room,
     session::{self, Ports, Setup, tick},
-    shutdown::{self, Plan, Signals},
+    shutdown::{self, Plan, Record},
     supervisor::{Caps, Shares, SpawnRoom, Supervisor, state::Limits},
     telemetry::{self, Event},
     watchdog::{self, Patience, Subject, Vitals},
 };
+
+use self::reload::Reload;
+pub use self::reload::{ReadAgain, Reread};
 
 /// How often addresses are forgotten that do not use their limits any more.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
@@ -78,31 +88,36 @@ pub enum StartError {
     },
 }
 
-/// Runs the server until a signal ends it.
+/// Runs the server until a signal ends it. `read_again` reads the settings once more, for a reload.
 ///
 /// # Errors
 /// [`StartError`]: it never served anybody.
-pub fn run(settings: Settings) -> Result<(), StartError> {
+pub fn run(settings: Settings, read_again: impl Fn() -> Reread + 'static) -> Result<(), StartError> {
     let began = Instant::now();
-    System::new().block_on(serve(Arc::new(settings), began))
+    System::new().block_on(serve(Arc::new(settings), Box::new(read_again), began))
 }
 
-async fn serve(settings: Arc<Settings>, began: Instant) -> Result<(), StartError> {
+async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -> Result<(), StartError> {
+    let (mut signals, other_signals) =
+        shutdown::listen().map_err(|source| StartError::Machine { what: "signal handling", source })?;
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
     let token = Token::read(&settings.ops.token_file)
         .map_err(|source| StartError::Token { path: settings.ops.token_file.clone(), source })?;
-    let mut signals = Signals::listen().map_err(|source| StartError::Machine { what: "signal handling", source })?;
+    let (record, taken) = Record::open(settings.state.dir.as_ref());
+    let origins = Live::from(settings.http.allowed_origins.clone());
+    let reload = Reload::new(&settings, read_again, origins.clone(), token.clone());
+    other_signals.attend(reload.on_hangup());
 
-    let (metrics, metrics_arbiter) = start_metrics(&settings)?;
+    let (metrics, metrics_arbiter) = start_metrics(&settings, taken.took)?;
     let gate = Gate::new(settings.server.max_connections);
     let (clients, vitals, scrapes) = (Clients::new(&settings), Vitals::default(), Scrapes::default());
     let arbiters = Arbiters::default();
-    let supervisor = start_supervisor(&settings, arbiters.clone());
+    let (supervisor, headcount) = start_supervisor(&settings, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
     let common = Common {
-        probes: Probes { gate: gate.clone(), reports, started: began, vitals: vitals.clone() },
+        probes: Probes { gate: gate.clone(), reports, headcount, started: began, vitals: vitals.clone() },
         slow_request: settings.http.slow_request(),
         behind_tls: settings.http.behind_tls,
     };
@@ -116,7 +131,7 @@ async fn serve(settings: Arc<Settings>, began: Instant) -> Result<(), StartError
         #[cfg(feature = "fault-injection")]
         faults: supervisor.clone().recipient(),
     };
-    let listeners = listeners::Listeners { public, ops, clients: clients.clone(), common, ports, door };
+    let listeners = listeners::Listeners { public, ops, clients: clients.clone(), origins, common, ports, door };
     let server =
         listeners::start(listeners, &settings).map_err(|source| StartError::Machine { what: "workers", source })?;
     let handle = server.handle();
@@ -129,7 +144,7 @@ async fn serve(settings: Arc<Settings>, began: Instant) -> Result<(), StartError
         ops: addresses.1,
         workers,
     });
-    say_what_is_odd(&settings);
+    say_what_is_odd(&settings, taken.problem.as_ref());
     all_enrolled(&arbiters, workers).await;
     let watched = watched(&arbiters.all(), metrics_arbiter, &supervisor);
     let patience = Patience { silent: settings.watchdog.silent(), exit: settings.watchdog.exit() };
@@ -151,8 +166,12 @@ async fn serve(settings: Arc<Settings>, began: Instant) -> Result<(), StartError
     let plan = plan(&settings);
     shutdown::drain(&gate, &call, &arbiters.all(), plan, &mut signals).await;
     shutdown::be_scraped(&scrapes, &call, plan, &mut signals).await;
-    // A failure was told at the start, when somebody read the log.
-    let _ = shutdown::keep_record(settings.state.dir.as_ref(), call.at.elapsed());
+    if let Err(error) = record.keep(call.at.elapsed())
+        && taken.problem.is_none()
+    {
+        // Otherwise it was told at the start, when somebody read the log.
+        telemetry::emit(&Event::ShutdownRecordFailed { error: &error });
+    }
     vitals.dismiss();
     // A scrape, or the answer to whoever asked for all this, may be on its way. It has as long as it takes, and no longer.
     let _ = tokio::time::timeout(listeners::ANSWERS_WITHIN, handle.stop(true)).await;
@@ -203,8 +222,10 @@ async fn forget_addresses(clients: Clients) {
     }
 }
 
-fn start_metrics(settings: &Settings) -> Result<(Addr<MetricsActor>, ArbiterHandle), StartError> {
-    let last_shutdown = shutdown::last_record(settings.state.dir.as_ref());
+fn start_metrics(
+    settings: &Settings,
+    last_shutdown: Option<Duration>,
+) -> Result<(Addr<MetricsActor>, ArbiterHandle), StartError> {
     if let Some(took) = last_shutdown {
         telemetry::emit(&Event::PreviousShutdown { took });
     }
@@ -268,7 +289,7 @@ fn limits(settings: &Settings) -> Vec<(&'static str, f64)> {
     ]
 }
 
-fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> Addr<Supervisor> {
+fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> (Addr<Supervisor>, watch::Receiver<Headcount>) {
     let limits = &settings.limits;
     let address = Shares {
         joins: Rate::per_minute(limits.joins_per_minute),
@@ -284,7 +305,9 @@ fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> Addr<Supervisor>
     let wrong_secrets = Rate::per_minute(limits.resume_secrets);
     let limits = Limits { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address, parked };
     let spawn_room: SpawnRoom = Box::new(move |name, capacity| spawn_room(&arbiters, name, capacity));
-    Supervisor::new(limits, wrong_secrets, spawn_room).start()
+    let supervisor = Supervisor::new(limits, wrong_secrets, spawn_room);
+    let headcount = supervisor.headcount();
+    (supervisor.start(), headcount)
 }
 
 /// A room lives where the sessions that named it in their handshakes are.
@@ -342,12 +365,12 @@ async fn become_ready(gate: Gate, delay: Duration, began: Instant) {
     }
 }
 
-fn say_what_is_odd(settings: &Settings) {
+fn say_what_is_odd(settings: &Settings, state_problem: Option<&io::Error>) {
     for warning in machine_warnings(settings, raise_descriptor_limit()) {
         telemetry::emit(&Event::ConfigWarning { what: &warning });
     }
-    if let Err(error) = shutdown::check_writable(settings.state.dir.as_ref()) {
-        telemetry::emit(&Event::ShutdownRecordFailed { error: &error });
+    if let Some(error) = state_problem {
+        telemetry::emit(&Event::ShutdownRecordFailed { error });
     }
 }
 

@@ -1,6 +1,9 @@
 //! The program: arguments, settings, logger, signals; everything else is the library's.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use switchboard::{
@@ -19,27 +22,39 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("switchboard: {error}");
+            // Where nobody reads that either, the exit code says it.
+            let _ = writeln!(io::stderr(), "switchboard: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let file = arguments.config.as_deref();
     let environment = config::environment(std::env::vars_os())?;
+    let file = config::file(arguments.config.as_deref(), &environment);
     if arguments.check_config {
-        print!("{}", config::check_config(file, environment)?);
-        return Ok(());
+        return Ok(say(&config::check_config(file.as_deref(), environment)?)?);
     }
-    let settings = Settings::load(file, environment)?;
     if arguments.probe {
-        return Ok(switchboard::probe::healthz(&settings)?);
+        return Ok(say(&switchboard::probe::probe(file.as_deref(), environment)?)?);
     }
+    let (settings, doubts) = Settings::load_with_doubts(file.as_deref(), environment)?;
     let level = telemetry::parse_level(settings.log.level.as_str()).unwrap_or(telemetry::Level::Info);
     let _log = telemetry::start_log(level, settings.log.queue_lines, log_files(&settings.log).as_ref())?;
     telemetry::install_panic_hook();
-    Ok(app::run(settings)?)
+    for doubt in &doubts {
+        telemetry::emit(&telemetry::Event::ConfigWarning { what: doubt });
+    }
+    let again = move || Settings::load_with_doubts(file.as_deref(), config::environment(std::env::vars_os())?);
+    Ok(app::run(settings, again)?)
+}
+
+/// Writes to standard output. A reader that has seen enough (`| head -1`) is no failure.
+fn say(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
 /// An empty `log.dir` means: no files.

@@ -1,41 +1,170 @@
 //! `switchboard --probe`: asks the server on this machine whether it lives. For a container's health check, where there
 //! is no curl.
+//!
+//! It asks where the server listens. A health check is started with the variables of the server and without its
+//! arguments: what it cannot know by itself it learns from the server's process (`running.rs`).
+
+mod running;
 
 use std::{
-    io::{self, Read, Write},
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs},
-    time::Duration,
+    fmt, io,
+    io::{Read, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs},
+    path::Path,
+    time::{Duration, Instant},
 };
 
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 
-/// Connecting, asking and hearing may each take this long.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Connecting, asking and hearing take no longer than this together: less than the 5 s after which a container's health
+/// check is ended before it has said anything.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// What is read of an answer: enough for its status and its one line.
+const LONGEST: u64 = 4096;
 
-/// Asks `/healthz` on the configured public port.
-///
-/// # Errors
-/// Nobody there, no answer in time, or another answer than 200.
-pub fn healthz(settings: &Settings) -> io::Result<()> {
-    let address = address(&settings.server.host, settings.server.port)?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut head = [0; 12];
-    stream.read_exact(&mut head)?;
-    if head.ends_with(b" 200") { Ok(()) } else { Err(io::Error::other("the server says that it is not alive")) }
+/// Why a server is not known to live.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The settings of this process, which say where to ask.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Nobody lives there, for all that can be told.
+    #[error("{asked}: {found}{}", Noted(note))]
+    NotAlive {
+        /// What was asked.
+        asked: String,
+        /// What was found instead of a server that lives.
+        found: String,
+        /// What should be known of where it was looked for.
+        note: Option<String>,
+    },
 }
 
-/// A wildcard address is listened on, never connected to.
-fn address(host: &str, port: u16) -> io::Result<SocketAddr> {
-    let mut address = (host, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() {
-            IpAddr::V4(Ipv4Addr::LOCALHOST)
-        } else {
-            std::net::Ipv6Addr::LOCALHOST.into()
-        });
+/// Asks `/healthz` where the server listens that was started as this process is, and says what was asked and answered.
+///
+/// # Errors
+/// The settings are not sound; nobody there, no answer in time, or another answer than 200.
+pub fn probe(file: Option<&Path>, environment: Vec<(String, String)>) -> Result<String, ProbeError> {
+    let own = Settings::load(file, environment.iter().cloned())?;
+    let place = running::place(&own, file, &environment);
+    let asked = |address: &str| format!("GET http://{address}/healthz");
+    let name = authority(&place.host, place.port);
+    if place.port == 0 {
+        let found = "server.port is 0, and no server of this user is found that listens by these settings".to_owned();
+        return Err(ProbeError::NotAlive { asked: asked(&name), found, note: place.note });
     }
-    Ok(address)
+    let deadline = Instant::now() + PATIENCE;
+    let mut failed = None;
+    for address in addresses(&place.host, place.port).unwrap_or_default() {
+        match ask(address, deadline) {
+            Ok(Answer { status: 200, line }) => return Ok(format!("{}: 200 {line}\n", asked(&address.to_string()))),
+            Ok(answer) => failed = Some((address, answer.to_string())),
+            // Of several addresses the first one's failure is told, unless a later one answers.
+            Err(error) => failed = failed.or(Some((address, error.to_string()))),
+        }
+    }
+    let (asked, found) = match failed {
+        Some((address, found)) => (asked(&address.to_string()), found),
+        None => (asked(&name), "the host has no address".to_owned()),
+    };
+    Err(ProbeError::NotAlive { asked, found, note: place.note })
+}
+
+/// What came back.
+struct Answer {
+    status: u16,
+    line: String,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status, self.line)
+    }
+}
+
+struct Noted<'a>(&'a Option<String>);
+
+impl fmt::Display for Noted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |note| write!(f, " ({note})"))
+    }
+}
+
+fn ask(address: SocketAddr, deadline: Instant) -> io::Result<Answer> {
+    let left = || match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
+        left => Ok(left),
+    };
+    let mut stream = TcpStream::connect_timeout(&address, left()?)?;
+    stream.set_write_timeout(Some(left()?))?;
+    write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 512];
+    while answer.len() < LONGEST as usize {
+        stream.set_read_timeout(Some(left()?))?;
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(length) => answer.extend_from_slice(&piece[..length]),
+            // How Linux says that the time is over.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // The answer is there, and its end is not awaited.
+            Err(_) if read_answer(&answer).is_some() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    let other = || io::Error::other("what answers there speaks no HTTP");
+    read_answer(&answer).ok_or_else(other)
+}
+
+/// The status, and the first line of the body if it came.
+fn read_answer(answer: &[u8]) -> Option<Answer> {
+    let text = String::from_utf8_lossy(answer);
+    let status = text.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let line = body.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    Some(Answer { status, line })
+}
+
+/// Where to connect. A wildcard address is listened on, never connected to; `::` is for IPv4 as well, where there is no
+/// IPv6. Of a name's addresses the server listens on one.
+fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let loopback = |ip: IpAddr| match ip {
+        IpAddr::V4(v4) if v4.is_unspecified() => vec![Ipv4Addr::LOCALHOST.into()],
+        IpAddr::V6(v6) if v6.is_unspecified() => vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()],
+        specific => vec![specific],
+    };
+    let found = (host, port).to_socket_addrs()?;
+    Ok(found.flat_map(|found| loopback(found.ip()).into_iter().map(move |ip| SocketAddr::new(ip, port))).collect())
+}
+
+/// As a URL has it.
+fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_is_asked_on_loopback() {
+        let asked = |host: &str| addresses(host, 80).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(asked("0.0.0.0"), ["127.0.0.1:80"]);
+        assert_eq!(asked("::"), ["[::1]:80", "127.0.0.1:80"]);
+        assert_eq!(asked("127.0.0.2"), ["127.0.0.2:80"]);
+        assert_eq!(asked("::1"), ["[::1]:80"]);
+        assert!(asked("localhost").contains(&"127.0.0.1:80".to_owned()));
+        assert_eq!((authority("::1", 80), authority("a", 80)), ("[::1]:80".to_owned(), "a:80".to_owned()));
+    }
+
+    #[test]
+    fn an_answer_is_its_status_and_its_line() {
+        let read = |text: &str| read_answer(text.as_bytes()).map(|answer| answer.to_string());
+        assert_eq!(read("HTTP/1.1 200 OK\r\nX: y\r\n\r\nok").as_deref(), Some("200 ok"));
+        assert_eq!(read("HTTP/1.1 503 Service Unavailable\r\n\r\na\u{1b}b\nc").as_deref(), Some("503 ab"));
+        assert_eq!(read("HTTP/1.0 204").as_deref(), Some("204 "));
+        for other in ["", "HTTP/1.1", "SSH-2.0-x\r\n", "\u{15}\u{3}\u{1}", "HTTP/1.1 abc"] {
+            assert_eq!(read(other), None, "{other:?}");
+        }
+    }
 }

@@ -1,13 +1,18 @@
 //! The way out: readiness off, every client told when to come back, relaying until then, and the time it took.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+mod record;
+mod signals;
 
-use actix_rt::{ArbiterHandle, signal::unix};
+use std::time::{Duration, Instant};
+
+use actix_rt::ArbiterHandle;
 use tokio::sync::oneshot;
+
+use self::signals::INTERRUPT;
+pub use self::{
+    record::{Record, Taken},
+    signals::{Others, Signals, listen},
+};
 
 use crate::{
     http::{
@@ -23,10 +28,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// After the deadline, this long for the last close frames. Together with the drain deadline it is all a supervisor of
 /// processes has to wait.
 const LAST_CALL: Duration = Duration::from_millis(500);
-/// Where the time that a shutdown took is kept for the next start to expose.
-const RECORD: &str = "last-shutdown-seconds";
-/// How `drain_started` names the signal of a person at the keyboard.
-const INTERRUPT: &str = "SIGINT";
 
 /// How long the parts of a shutdown may take.
 #[derive(Debug, Clone, Copy)]
@@ -37,41 +38,6 @@ pub struct Plan {
     pub deadline: Duration,
     /// A scrape is waited for if the last one is no longer ago than this.
     pub scrape: Duration,
-}
-
-/// The signals that ask a server to go.
-pub struct Signals {
-    terminate: unix::Signal,
-    interrupt: unix::Signal,
-}
-
-impl Signals {
-    /// Before anything else is started, so that none is missed.
-    ///
-    /// # Errors
-    /// The system gives no signal handling.
-    pub fn listen() -> io::Result<Self> {
-        let on = unix::signal;
-        Ok(Self { terminate: on(unix::SignalKind::terminate())?, interrupt: on(unix::SignalKind::interrupt())? })
-    }
-
-    /// Waits until somebody asks the server to go: a signal, or the operator at the gate.
-    pub async fn or_call(&mut self, gate: &Gate) -> Call {
-        let by = tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => INTERRUPT,
-            call = gate.drain_called() => return call.clone(),
-        };
-        gate.call_drain(by, None).1.clone()
-    }
-
-    /// Ctrl-C, when the server is going already: whoever sits there does not want to wait.
-    async fn hurry(&mut self) {
-        if self.interrupt.recv().await.is_none() {
-            // The runtime ends, and this with it.
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 /// Drains the server; returns when nobody is left or the deadline has come.
@@ -140,47 +106,5 @@ pub async fn be_scraped(scrapes: &Scrapes, call: &Call, plan: Plan, signals: &mu
         () = scrapes.told() => {}
         () = tokio::time::sleep(most) => {}
         () = signals.hurry() => {}
-    }
-}
-
-/// Keeps the time for the next start.
-pub fn keep_record(state_dir: &Path, took: Duration) -> io::Result<()> {
-    fs::create_dir_all(state_dir)?;
-    fs::write(record(state_dir), format!("{:.3}\n", took.as_secs_f64()))
-}
-
-/// The time that the last shutdown took, if there was one and its record can be read.
-#[must_use]
-pub fn last_record(state_dir: &Path) -> Option<Duration> {
-    let text = fs::read_to_string(record(state_dir)).ok()?;
-    text.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-}
-
-/// Whether a record can be kept here: asked at the start, when somebody reads the log.
-pub fn check_writable(state_dir: &Path) -> io::Result<()> {
-    fs::create_dir_all(state_dir)?;
-    let probe = state_dir.join(".writable");
-    fs::write(&probe, b"")?;
-    fs::remove_file(probe)
-}
-
-fn record(state_dir: &Path) -> PathBuf {
-    state_dir.join(RECORD)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_record_survives_to_the_next_start() {
-        let dir = std::env::temp_dir().join(format!("switchboard-{}", uuid::Uuid::new_v4()));
-        assert_eq!(last_record(&dir), None);
-        check_writable(&dir).unwrap();
-        keep_record(&dir, Duration::from_millis(1_234)).unwrap();
-        assert_eq!(last_record(&dir), Some(Duration::from_millis(1_234)));
-        fs::write(record(&dir), "soon").unwrap();
-        assert_eq!(last_record(&dir), None);
-        fs::remove_dir_all(dir).unwrap();
     }
 }

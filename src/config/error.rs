@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::Path};
 
-use super::{SECTIONS, section::Section};
+use super::{SECTIONS, section::Section, variables};
 
 /// Why the settings could not be loaded. Its text is one line and shows no credential.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,12 @@ pub enum ConfigError {
         found: String,
     },
     /// No such section, key or variable.
-    #[error("cannot use {} from {}: there is no such {what}; allowed: {allowed}", OneLine(name), OneLine(origin))]
+    #[error(
+        "cannot use {} from {}: there is no such {what}; allowed: {allowed}{}",
+        OneLine(name),
+        OneLine(origin),
+        Near(near)
+    )]
     Unknown {
         /// The name that was found.
         name: String,
@@ -34,6 +39,8 @@ pub enum ConfigError {
         what: &'static str,
         /// The names there are.
         allowed: String,
+        /// The nearest of all names, if one is near.
+        near: Option<String>,
     },
     /// A value that its key does not take.
     #[error("cannot use {} from {}: found {}; allowed: {allowed}", OneLine(key), OneLine(origin), OneLine(found))]
@@ -94,11 +101,12 @@ impl ConfigError {
             || "SWITCHBOARD__SECTION__KEY in upper case, as in SWITCHBOARD__SERVER__PORT".to_owned(),
             |section| section.keys.iter().map(super::section::Key::variable).collect::<Vec<_>>().join(", "),
         );
-        Self::unknown(name.to_owned(), "the environment", "variable", allowed)
+        let near = variables::nearest(name);
+        Self::Unknown { name: name.to_owned(), origin: "the environment".to_owned(), what: "variable", allowed, near }
     }
 
     fn unknown(name: String, origin: &str, what: &'static str, allowed: String) -> Self {
-        Self::Unknown { name, origin: origin.to_owned(), what, allowed }
+        Self::Unknown { name, origin: origin.to_owned(), what, allowed, near: None }
     }
 }
 
@@ -107,8 +115,16 @@ pub(super) fn file_origin(path: &Path) -> String {
     format!("file {}", path.display())
 }
 
+struct Near<'a>(&'a Option<String>);
+
+impl fmt::Display for Near<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |near| write!(f, "; did you mean {near}?"))
+    }
+}
+
 /// Names and values from outside, with whatever could break the line escaped.
-struct OneLine<'a>(&'a str);
+pub(super) struct OneLine<'a>(pub(super) &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ section! {
     Health = "health" {
         /// Time between two runs of the checks; answers show the last one's result.
         /// 5 s notice trouble before a probe every 10 s does, at no cost worth naming.
-        interval_ms: u64 = 5000, Kind::milliseconds(100);
+        interval_ms: u64 = 5000, Kind::milliseconds(100).usual(500, 120_000);
     }
 }
 

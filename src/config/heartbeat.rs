@@ -9,15 +9,15 @@ section! {
     Heartbeat = "heartbeat" {
         /// A peer that was silent for this long gets a WebSocket ping; after two such intervals it is gone.
         /// 30 s stay below the 60 s after which common proxies drop a silent connection.
-        interval_ms: u64 = 30_000, Kind::milliseconds(10), plain "HEARTBEAT_INTERVAL";
+        interval_ms: u64 = 30_000, Kind::milliseconds(10).usual(1000, 600_000), plain "HEARTBEAT_INTERVAL";
 
         /// Silence that ends a connection whatever the interval; longer than the interval.
         /// 300 s bound it for whoever pings seldom to spare batteries.
-        connection_timeout_ms: u64 = 300_000, Kind::milliseconds(20), plain "CONNECTION_TIMEOUT";
+        connection_timeout_ms: u64 = 300_000, Kind::milliseconds(20).usual(1500, 3_600_000), plain "CONNECTION_TIMEOUT";
 
         /// Time sent data may stay unacknowledged (`TCP_USER_TIMEOUT`); 0 means the kernel's own, about 15 minutes.
         /// 20 s outlast a change of networks, and end what takes data so slowly that no queue overflows.
-        tcp_user_timeout_ms: u64 = 20_000, Kind::milliseconds(0);
+        tcp_user_timeout_ms: u64 = 20_000, Kind::milliseconds(0).usual(1000, 1_000_000);
 
         /// The kernel's send buffer of a connection (`SO_SNDBUF`), which it doubles for its own bookkeeping.
         /// 96 KiB hold the longest message; the kernel's own choice can grow to 4 MiB for a peer that does not read.

@@ -12,7 +12,7 @@ section! {
         allowed_origins: Vec<String> = vec!["*".to_owned()], Kind::List {
             check: is_origin,
             allowed: "a list of \"*\", scheme://host or scheme://host:port, lower case, no path, no default port",
-        };
+        }, live true;
 
         /// Whether a proxy before this server speaks TLS to the clients: answers then carry HSTS.
         /// Off by default, since HSTS on a plain server would promise what it cannot keep.
@@ -28,11 +28,11 @@ section! {
         /// Time a client has to send the head of a request, counted from the connection's start.
         /// 5 s suffice on a bad mobile network, and end those who open connections to hold them.
         /// Not below 1 s: the clock that it is measured by ticks coarsely.
-        request_timeout_ms: u64 = 5000, Kind::milliseconds(1000);
+        request_timeout_ms: u64 = 5000, Kind::milliseconds(1000).usual(1000, 120_000);
 
         /// A request handled in more than this is logged as slow.
         /// 1 s is when people notice.
-        slow_request_ms: u64 = 1000, Kind::milliseconds(1);
+        slow_request_ms: u64 = 1000, Kind::milliseconds(1).usual(10, 60_000);
 
         /// Connections the kernel keeps until they are accepted; it takes at most `net.core.somaxconn`.
         /// 4096, that setting's own default, holds a spike of returning clients for a second.

@@ -7,6 +7,9 @@ use super::ice;
 /// The longest duration a key takes, one day: what is longer is a slip of the unit.
 pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
+const MILLISECONDS: &str = "milliseconds";
+const OCTETS: &str = "octets";
+
 /// What a key takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
@@ -18,6 +21,8 @@ pub(super) enum Kind {
         max: i64,
         /// What is counted; empty for a plain number such as a port.
         unit: &'static str,
+        /// What is meant by whoever has the unit in mind, both bounds included. Others are taken, and told of.
+        usual: (i64, i64),
     },
     /// `true` or `false`.
     Switch,
@@ -39,6 +44,15 @@ pub(super) enum Kind {
     IceServers,
 }
 
+/// Why a value is hardly meant.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// Whether it is below the usual ones.
+    pub(super) low: bool,
+    /// The value with its unit, the usual ones, and what to write instead.
+    pub(super) text: String,
+}
+
 /// Why a value is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -51,26 +65,34 @@ pub(super) struct Refusal {
 }
 
 impl Kind {
-    /// A duration of at most a day.
+    /// A duration of at most a day. Below a second it is more likely to be meant as seconds, unless the key's
+    /// [`Self::usual`] says otherwise.
     pub(super) const fn milliseconds(min: i64) -> Self {
-        Self::Integer { min, max: DAY_MS, unit: "milliseconds" }
+        Self::Integer { min, max: DAY_MS, unit: MILLISECONDS, usual: (if min > 1000 { min } else { 1000 }, DAY_MS) }
     }
 
-    /// A size.
+    /// A size. Below 1 KiB it is more likely to be meant as KiB, unless the key's [`Self::usual`] says otherwise.
     pub(super) const fn octets(min: i64, max: i64) -> Self {
-        Self::Integer { min, max, unit: "octets" }
+        Self::Integer { min, max, unit: OCTETS, usual: (if min > 1024 { min } else { 1024 }, max) }
     }
 
     /// A number of something.
     pub(super) const fn count(min: i64, max: i64, unit: &'static str) -> Self {
-        Self::Integer { min, max, unit }
+        Self::Integer { min, max, unit, usual: (min, max) }
+    }
+
+    /// The same, with other values as the usual ones.
+    pub(super) const fn usual(self, low: i64, high: i64) -> Self {
+        match self {
+            Self::Integer { min, max, unit, .. } => Self::Integer { min, max, unit, usual: (low, high) },
+            other => other,
+        }
     }
 
     /// What a value may be, for errors and documents.
     pub(super) fn allowed(&self) -> String {
         match *self {
-            Self::Integer { min, max, unit: "" } => format!("an integer from {min} to {max}"),
-            Self::Integer { min, max, unit } => format!("an integer from {min} to {max} ({unit})"),
+            Self::Integer { min, max, unit, .. } => integers(min, max, unit),
             Self::Switch => "true or false".to_owned(),
             Self::Text { allowed, .. } | Self::List { allowed, .. } => allowed.to_owned(),
             Self::IceServers => ice::ALLOWED.to_owned(),
@@ -87,6 +109,54 @@ impl Kind {
             Self::List { .. } => text.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>().into(),
             Self::IceServers => serde_json::from_str::<Value>(text).map_or_else(|_| unread(), |value| value.kind),
         }
+    }
+
+    /// What is taken without a word, where that is less than what is allowed.
+    #[cfg(test)]
+    pub(super) fn usual_ones(&self) -> Option<String> {
+        match *self {
+            Self::Integer { min, max, unit, usual: (low, high) } if (low, high) != (min, max) => {
+                let zero = if min <= 0 { "0, or " } else { "" };
+                Some(format!("{zero}from {low} to {high} ({unit}); others are a warning"))
+            }
+            _ => None,
+        }
+    }
+
+    /// What a plain variable may be. Its name says no unit, so there what cannot be meant is refused.
+    pub(super) fn allowed_plainly(&self) -> String {
+        match *self {
+            Self::Integer { min, max, unit, usual: (low, _) } if low > min => integers(low, max, unit),
+            _ => self.allowed(),
+        }
+    }
+
+    /// Why a value that is allowed is hardly meant, if it is not one of the usual ones. Zero says what its key says.
+    pub(super) fn doubt(&self, value: i64) -> Option<Doubt> {
+        let Self::Integer { min, unit, usual: (low, high), .. } = *self else { return None };
+        let meant = (min <= 0 && value == 0) || (low..=high).contains(&value);
+        let text =
+            || format!("{value} {unit}; usual are {low} to {high}{}", self.suggestion(value).unwrap_or_default());
+        (!meant).then(|| Doubt { low: value < low, text: text() })
+    }
+
+    /// What to write, if the value was meant in the next larger unit.
+    fn suggestion(&self, value: i64) -> Option<String> {
+        let Self::Integer { unit, usual: (low, high), .. } = *self else { return None };
+        let (factor, larger) = larger(unit)?;
+        let meant = value.checked_mul(factor).filter(|meant| (low..=high).contains(meant))?;
+        Some(format!("; for {value} {larger} write {meant}"))
+    }
+
+    /// What to write for a text that is a number with a unit, or with separators.
+    fn reading(&self, text: &str) -> Option<String> {
+        let Self::Integer { min, max, unit, .. } = *self else { return None };
+        let text = text.trim();
+        let end = text.find(|c: char| !c.is_ascii_digit() && !"_, '".contains(c)).unwrap_or(text.len());
+        let (digits, suffix) = text.split_at(end);
+        let number: i64 = digits.replace(['_', ',', ' ', '\''], "").parse().ok()?;
+        let meant = number.checked_mul(factor_of(suffix.trim(), unit)?).filter(|meant| (min..=max).contains(meant))?;
+        Some(format!("; write {meant}"))
     }
 
     /// Checks one value and gives it as it is to be kept. No conversions: `"8080"` in a file is no port.
@@ -115,8 +185,44 @@ impl Kind {
     }
 
     fn refuse(&self, value: &ValueKind) -> Refusal {
-        Refusal { at: String::new(), found: show(value), allowed: self.allowed() }
+        let hint = match value {
+            ValueKind::String(text) => self.reading(text),
+            ValueKind::I64(number) => self.suggestion(*number),
+            _ => None,
+        };
+        Refusal { at: String::new(), found: show(value), allowed: self.allowed() + &hint.unwrap_or_default() }
     }
+}
+
+fn integers(min: i64, max: i64, unit: &str) -> String {
+    let unit = if unit.is_empty() { String::new() } else { format!(" ({unit})") };
+    format!("an integer from {min} to {max}{unit}")
+}
+
+/// The unit that people have in mind instead, and how many of `unit` it is.
+fn larger(unit: &str) -> Option<(i64, &'static str)> {
+    match unit {
+        MILLISECONDS => Some((1000, "seconds")),
+        OCTETS => Some((1024, "KiB")),
+        _ => None,
+    }
+}
+
+/// How many of `unit` one of what the suffix says is.
+fn factor_of(suffix: &str, unit: &str) -> Option<i64> {
+    Some(match (unit, suffix.to_ascii_lowercase().as_str()) {
+        (_, "") | (MILLISECONDS, "ms") | (OCTETS, "b") => 1,
+        (MILLISECONDS, "s" | "sec" | "secs" | "seconds") => 1000,
+        (MILLISECONDS, "m" | "min" | "minutes") => 60_000,
+        (MILLISECONDS, "h" | "hours") => 3_600_000,
+        (OCTETS, "k" | "kb" | "kib") => 1024,
+        (OCTETS, "m" | "mb" | "mib") => 1024 * 1024,
+        (OCTETS, "g" | "gb" | "gib") => 1024 * 1024 * 1024,
+        (MILLISECONDS | OCTETS, _) => return None,
+        (_, "k") => 1000,
+        (_, "m") => 1_000_000,
+        _ => return None,
+    })
 }
 
 /// A value as an error quotes it: short, and a text in quotes, so that `"8080"` and `8080` can be told apart.
@@ -159,6 +265,60 @@ mod tests {
         }
         for value in [ValueKind::String("3".into()), ValueKind::Float(3.0), ValueKind::Boolean(true), ValueKind::Nil] {
             assert_eq!(kind.check(value).unwrap_err().allowed, "an integer from 2 to 5 (peers)");
+        }
+    }
+
+    #[test]
+    fn what_is_hardly_meant_is_told_with_its_unit_and_what_to_write() {
+        let doubt = |kind: Kind, value| kind.doubt(value).map(|doubt| doubt.text);
+        let interval = Kind::milliseconds(10);
+        assert_eq!(
+            doubt(interval, 30).unwrap(),
+            "30 milliseconds; usual are 1000 to 86400000; for 30 seconds write 30000"
+        );
+        assert_eq!(
+            doubt(Kind::octets(2, 99_999), 64).unwrap(),
+            "64 octets; usual are 1024 to 99999; for 64 KiB write 65536"
+        );
+        assert_eq!(doubt(Kind::octets(2, 99_999), 512).unwrap(), "512 octets; usual are 1024 to 99999");
+        assert_eq!(doubt(interval.usual(50, 100), 101).unwrap(), "101 milliseconds; usual are 50 to 100");
+        for (kind, value) in [
+            (interval, 1000),
+            (interval, DAY_MS),
+            (interval.usual(30, 60), 30),
+            (Kind::milliseconds(0), 0),
+            (Kind::count(1, 9, "peers"), 1),
+            (Kind::Switch, 1),
+        ] {
+            assert_eq!(kind.doubt(value), None, "{kind:?} {value}");
+        }
+        assert_eq!(interval.allowed_plainly(), "an integer from 1000 to 86400000 (milliseconds)");
+    }
+
+    #[test]
+    fn a_number_with_a_unit_is_answered_with_what_to_write() {
+        let told = |kind: Kind, text: &str| {
+            let allowed = kind.check(kind.read(text)).unwrap_err().allowed;
+            allowed.rsplit_once("; write ").map(|(_, number)| number.to_owned())
+        };
+        let (ms, octets, peers) = (Kind::milliseconds(10), Kind::octets(1, 1 << 40), Kind::count(1, 99_999, "peers"));
+        for (kind, text, number) in [
+            (ms, "30s", "30000"),
+            (ms, "2 min", "120000"),
+            (ms, "1h", "3600000"),
+            (ms, "5_000", "5000"),
+            (ms, "250ms", "250"),
+            (octets, "64KiB", "65536"),
+            (octets, "1 MB", "1048576"),
+            (peers, "10k", "10000"),
+            (peers, "10,000", "10000"),
+        ] {
+            assert_eq!(told(kind, text).as_deref(), Some(number), "{text}");
+        }
+        for (kind, text) in
+            [(ms, "soon"), (ms, "3 KiB"), (peers, "10s"), (peers, "1m"), (ms, "99999999999999999999s"), (ms, "s")]
+        {
+            assert_eq!(told(kind, text), None, "{text}");
         }
     }
 

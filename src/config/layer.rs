@@ -9,6 +9,7 @@ use super::{
     ConfigError, SECTIONS,
     error::file_origin,
     section::{Key, Section},
+    variables::{CONFIG_FILE, is_of_service, is_read},
 };
 
 /// Begins the structured variables. (Two underscores, since one also begins the names that Kubernetes makes for a
@@ -44,7 +45,8 @@ impl Layer {
     /// Reads the structured variables; one that begins like them and names no key is an error.
     pub(super) fn from_structured(variables: &[(String, String)]) -> Result<Self, ConfigError> {
         let mut layer = Self::default();
-        for (name, text) in variables.iter().filter(|(name, _)| is_structured(name)) {
+        let other = |name: &str, text: &str| name == CONFIG_FILE || (!is_read(name) && is_of_service(name, text));
+        for (name, text) in variables.iter().filter(|(name, text)| is_structured(name) && !other(name, text)) {
             let key = keys().find(|key| key.variable() == *name).ok_or_else(|| unknown_variable(name))?;
             layer.add_text(key, name, text)?;
         }
@@ -57,6 +59,7 @@ impl Layer {
         for (name, text) in variables {
             if let Some(key) = keys().find(|key| key.plain == Some(name)) {
                 layer.add_text(key, name, text)?;
+                refuse_doubtful(key, name, text)?;
             }
         }
         Ok(layer)
@@ -77,6 +80,21 @@ impl Layer {
         self.0.push((key.path(), Value::new(Some(&origin.to_owned()), checked)));
         Ok(())
     }
+}
+
+/// `HEARTBEAT_INTERVAL=30` means seconds, and would end every connection after 60 ms. The name has no unit that could
+/// have warned its user; who means it takes the structured name, which has.
+fn refuse_doubtful(key: &Key, name: &str, text: &str) -> Result<(), ConfigError> {
+    let ValueKind::I64(value) = key.kind.read(text) else { return Ok(()) };
+    let doubt = key.kind.doubt(value).filter(|doubt| doubt.low);
+    doubt.map_or(Ok(()), |doubt| {
+        Err(ConfigError::Value {
+            key: key.path(),
+            origin: format!("variable {name}"),
+            found: doubt.text,
+            allowed: format!("{}; less is taken from {}", key.kind.allowed_plainly(), key.variable()),
+        })
+    })
 }
 
 /// Names only: a value may be a credential.

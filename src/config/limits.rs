@@ -27,11 +27,11 @@ section! {
 
         /// Longest `meta` of a peer, as JSON text.
         /// 4 KiB hold a name, a colour and a few flags; every newcomer gets everybody's.
-        meta_bytes: usize = 4096, Kind::octets(2, MIB);
+        meta_bytes: usize = 4096, Kind::octets(2, MIB).usual(128, MIB);
 
         /// Longest name of a room, in UTF-8.
         /// 128 octets hold a UUID, a path or a title, and keep log lines readable.
-        room_name_bytes: usize = 128, Kind::octets(1, 1024);
+        room_name_bytes: usize = 128, Kind::octets(1, 1024).usual(8, 1024);
 
         /// Peers in one room; the next gets `room_full`.
         /// 10 is where a full mesh of media ends to work: each sends its video nine times.
@@ -59,7 +59,7 @@ section! {
 
         /// Time the seat of a resumable peer is kept when its socket is gone.
         /// 30 s outlast a change of networks; the others wait for it no longer than a person would.
-        resume_window_ms: u64 = 30_000, Kind::milliseconds(10);
+        resume_window_ms: u64 = 30_000, Kind::milliseconds(10).usual(1000, 3_600_000);
 
         /// Sessions that may be parked at a time; beyond them, the address that holds most (IPv6: the /48) loses the one that
         /// is away for longest. 0: as many as `server.max_connections`, so that all may lose their line at once.
@@ -76,7 +76,7 @@ section! {
 
         /// Time a connection has to join a room; then it is closed with 4000.
         /// 10 s suffice for a slow phone, and connections that are no peers do not pile up.
-        join_timeout_ms: u64 = 10_000, Kind::milliseconds(10);
+        join_timeout_ms: u64 = 10_000, Kind::milliseconds(10).usual(1000, 600_000);
 
         /// Time a connection may be in no room in all, as long as it tries again after each `retryAfterMs`.
         /// 10 min are as long as somebody waits for a seat; who waits longer may connect anew.
@@ -84,7 +84,7 @@ section! {
 
         /// Time the server gives itself to answer a `join`; then the client gets `internal`.
         /// A join takes well below a millisecond: 5 s mean that an actor is gone.
-        join_reply_ms: u64 = 5000, Kind::milliseconds(10);
+        join_reply_ms: u64 = 5000, Kind::milliseconds(10).usual(500, 60_000);
 
         /// Frames a second that one connection may send for long, control frames and fragments included; beyond, it is
         /// read no faster. 50 are ten times what a mesh of ten peers needs once it stands.
@@ -96,7 +96,7 @@ section! {
 
         /// Time for which a connection may send faster than `frame_rate` without a pause; then it is closed with 4002.
         /// 30 s are no burst any more: whatever sends like this is broken, or hostile.
-        flood_timeout_ms: u64 = 30_000, Kind::milliseconds(100);
+        flood_timeout_ms: u64 = 30_000, Kind::milliseconds(100).usual(1000, 600_000);
 
         /// Handshakes a second from one address in the long run; beyond: 429. Of IPv6 one address is a /64, and the /56 and
         /// the /48 around it may do 4 and 16 times as much together; so it is with all limits of an address below.

@@ -14,11 +14,11 @@ section! {
         level: LogLevel = LogLevel::Info, Kind::Text {
             check: |text| LogLevel::parse(text).map(|level| level.as_str().to_owned()),
             allowed: "critical, error, warn (or warning), info, debug or trace",
-        }, plain "LOG_LEVEL";
+        }, plain "LOG_LEVEL", live true;
 
         /// A message handled in more than this is logged as slow.
         /// 500 ms are a thousand times the usual: whatever takes that long wants looking at.
-        slow_message_ms: u64 = 500, Kind::milliseconds(1);
+        slow_message_ms: u64 = 500, Kind::milliseconds(1).usual(10, 60_000);
 
         /// Lines that may wait for whoever reads the standard output, or for the disk; those beyond are dropped and counted.
         /// 8192 lines are some 3 MB: a reader that pauses must never stop the server.

@@ -7,6 +7,8 @@
 //! A key is written down once, in its section's file (how: `section.rs`); `config/default.toml` and
 //! `docs/configuration.md` are generated from it, and a test keeps them so.
 
+#[cfg(test)]
+mod doubtful;
 mod error;
 mod health;
 mod heartbeat;
@@ -27,10 +29,15 @@ mod server;
 mod state;
 #[cfg(test)]
 mod tests;
+mod variables;
 mod warnings;
 mod watchdog;
 
-use std::{ffi::OsString, fmt::Write, path::Path};
+use std::{
+    ffi::OsString,
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use config::{Value, ValueKind};
 use serde::{Deserialize, Serialize};
@@ -47,7 +54,7 @@ pub use self::{
     ops::Ops,
     server::Server,
     state::State,
-    warnings::{machine_warnings, variable_warnings},
+    warnings::machine_warnings,
     watchdog::Watchdog,
 };
 use self::{layer::Layer, rules::Origins, section::Section};
@@ -101,10 +108,67 @@ impl Settings {
     pub fn load(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         load(file, env).map(|(settings, _)| settings)
     }
+
+    /// The same, and what somebody should know although it stops nothing, a sentence each: values that are hardly meant
+    /// (with their unit), variables that resemble ours and are not read.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn load_with_doubts(
+        file: Option<&Path>,
+        env: Vec<(String, String)>,
+    ) -> Result<(Self, Vec<String>), ConfigError> {
+        let (settings, origins) = load(file, env.clone())?;
+        let doubts = warnings::doubts(&settings, &origins, &env);
+        Ok((settings, doubts))
+    }
+
+    /// The keys in which `other` differs: those that a running server can take over, and those that need a restart.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Differences {
+        let (ours, theirs) = (report::values(self), report::values(other));
+        // Credentials are not among the values.
+        let differs = |key: &&section::Key| {
+            report::value(&ours, key) != report::value(&theirs, key)
+                || (key.section == Ice::SECTION.name && self.ice != other.ice)
+        };
+        let (live, fixed): (Vec<_>, Vec<_>) = layer::keys().filter(differs).partition(|key| key.live);
+        let paths = |keys: Vec<&section::Key>| keys.into_iter().map(section::Key::path).collect();
+        Differences { live: paths(live), fixed: paths(fixed) }
+    }
+
+    /// Takes over the keys of `other` that can change while the server runs.
+    pub fn take_live(&mut self, other: &Self) {
+        self.log.level = other.log.level;
+        self.http.allowed_origins.clone_from(&other.http.allowed_origins);
+        self.ops.token_file.clone_from(&other.ops.token_file);
+    }
 }
 
-/// What `--check-config` prints: `OK`, and the effective settings as TOML, with the origin of whatever is not at its
-/// default and without credentials.
+/// Whether that variable sets this key, given as `section.key`.
+#[must_use]
+pub fn sets(variable: &str, key: &str) -> bool {
+    layer::keys().any(|known| known.path() == key && (known.plain == Some(variable) || known.variable() == variable))
+}
+
+/// The keys in which two settings differ, each as `section.key`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Those that can change while the server runs.
+    pub live: Vec<String>,
+    /// Those that need a restart.
+    pub fixed: Vec<String>,
+}
+
+/// The file that is read: that of `--config`, or else that of `SWITCHBOARD__CONFIG`.
+#[must_use]
+pub fn file(argument: Option<&Path>, env: &[(String, String)]) -> Option<PathBuf> {
+    let variable = env.iter().find(|(name, value)| name == variables::CONFIG_FILE && !value.is_empty());
+    argument.map(Path::to_owned).or_else(|| variable.map(|(_, path)| path.into()))
+}
+
+/// What `--check-config` prints: `OK`, what is doubtful, and the effective settings as TOML, with the origin of whatever is
+/// not at its default and without credentials.
 ///
 /// # Errors
 /// As [`Settings::load`].
@@ -112,23 +176,36 @@ pub fn check_config(
     file: Option<&Path>,
     env: impl IntoIterator<Item = (String, String)>,
 ) -> Result<String, ConfigError> {
-    let (settings, origins) = load(file, env)?;
-    Ok(format!("OK\n{}", report::effective(&settings, &origins)))
+    let env: Vec<_> = env.into_iter().collect();
+    let (settings, origins) = load(file, env.clone())?;
+    let mut out = "OK\n".to_owned();
+    for doubt in warnings::doubts(&settings, &origins, &env) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "# warning: {doubt}");
+    }
+    if let [first, others @ ..] = warnings::of_services(&env).as_slice() {
+        let others = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        let _ =
+            writeln!(out, "# not read: {first}{others}, which Kubernetes or Docker made for a service of that name");
+    }
+    out += &report::effective(&settings, &origins);
+    Ok(out)
 }
 
 /// The variables of the process that concern us or resemble those that do. (`std::env::vars` would panic on a
 /// stranger's variable that is not UTF-8.)
 ///
 /// # Errors
-/// One of ours is not UTF-8.
+/// One that is read is not UTF-8.
 pub fn environment(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Vec<(String, String)>, ConfigError> {
     let named = variables.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    let ours = named.filter(|(name, _)| name.to_ascii_uppercase().starts_with("SWITCHBOARD") || is_plain(name));
+    let ours = named.filter(|(name, _)| variables::concerns_us(name));
     ours.map(|(name, value)| match value.into_string() {
         Ok(value) => Ok((name, value)),
-        Err(_) => Err(ConfigError::NotText { variable: name }),
+        Err(_) if variables::is_read(&name) => Err(ConfigError::NotText { variable: name }),
+        Err(other) => Ok((name, other.to_string_lossy().into_owned())),
     })
     .collect()
 }
@@ -140,16 +217,13 @@ pub fn environment_help() -> String {
     for key in layer::keys() {
         if let Some(plain) = key.plain {
             // Writing to a String cannot fail.
-            let _ = writeln!(help, "  {plain:<20} {}: {}", key.path(), key.kind.allowed());
+            let _ = writeln!(help, "  {plain:<20} {}: {}", key.path(), key.kind.allowed_plainly());
         }
     }
-    help + "  SWITCHBOARD__SECTION__KEY   any key, as in SWITCHBOARD__OPS__PORT=9465; wins over the plain names\n\n\
+    help + "  SWITCHBOARD__SECTION__KEY   any key, as in SWITCHBOARD__OPS__PORT=9465; wins over the plain names\n  \
+            SWITCHBOARD__CONFIG         the file, where --config cannot be given\n\n\
             Later ones win: built-in defaults, --config FILE, plain variables, SWITCHBOARD__ variables.\n\
             Every key is explained in docs/configuration.md and config/default.toml."
-}
-
-fn is_plain(name: &str) -> bool {
-    layer::keys().any(|key| key.plain == Some(name))
 }
 
 fn load(

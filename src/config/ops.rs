@@ -17,8 +17,8 @@ section! {
 
         /// File with the token that `POST /admin/drain` asks for as `Authorization: Bearer`; empty: it asks for none.
         /// Empty by default, because on loopback whoever can ask can also send a signal. Elsewhere that route is
-        /// refused without it. One line of 16 to 512 visible ASCII characters; read at the start.
-        token_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" };
+        /// refused without it. One line of 16 to 512 visible ASCII characters; read at the start, and at each reload.
+        token_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" }, live true;
 
         /// Longest time since the last scrape, when a drain is over, for which the end waits for one more that tells of it.
         /// 15 s are a scrape interval of 10 s and half of another. Prometheus excuses only what it saw going, and without

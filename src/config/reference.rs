@@ -45,7 +45,7 @@ fn configuration_md() -> String {
     for key in layer::keys().filter(|key| key.plain.is_some()) {
         let plain = key.plain.unwrap();
         let anchor = key.path().replace('.', "");
-        writeln!(out, "| `{plain}` | [`{}`](#{anchor}) | {} |", key.path(), key.kind.allowed()).unwrap();
+        writeln!(out, "| `{plain}` | [`{}`](#{anchor}) | {} |", key.path(), key.kind.allowed_plainly()).unwrap();
     }
     for section in SECTIONS {
         writeln!(out, "\n## [{}]\n\n{}", section.name, paragraph(section.about)).unwrap();
@@ -53,6 +53,12 @@ fn configuration_md() -> String {
             let default = literal(value(&values, key));
             write!(out, "\n### `{}`\n\n{}\n\n", key.path(), paragraph(key.about)).unwrap();
             writeln!(out, "- Default: `{default}`\n- Allowed: {}", key.kind.allowed()).unwrap();
+            if let Some(usual) = key.kind.usual_ones() {
+                writeln!(out, "- Usual: {usual}").unwrap();
+            }
+            if key.live {
+                out += "- Changes while the server runs: by `SIGHUP`\n";
+            }
             writeln!(out, "- {}", variables(key, "`").trim_end_matches('.')).unwrap();
         }
     }
@@ -74,9 +80,21 @@ The server runs without any. What is set comes from four layers; the later one w
 4. the structured variables, `SWITCHBOARD__SECTION__KEY` in upper case with two underscores, as in
    `SWITCHBOARD__OPS__PORT=9465`.
 
+`SWITCHBOARD__CONFIG` names the file where `--config` cannot be given; `--config` wins.
+
 The structured variables win over the plain ones because a plain one may be set by accident: some shells export `HOST`,
 many platforms `PORT`. An empty variable counts as not set. Lists are separated by commas
 (`SWITCHBOARD__HTTP__ALLOWED_ORIGINS=https://a.example,https://b.example`), `SWITCHBOARD__ICE__SERVERS` is JSON.
+
+A variable that begins like ours, or nearly, and is none (`SWITCHBOARD_OPS_PORT`) is not read: a warning in the log and in
+`--check-config` names the nearest one that is. If it begins with `SWITCHBOARD__`, it stops the start. Those that Kubernetes
+makes for a service called `switchboard` (`SWITCHBOARD_SERVICE_HOST`, `SWITCHBOARD_PORT=tcp://…`,
+`SWITCHBOARD_PORT_8080_TCP_ADDR`), and Docker for a linked container, are known as theirs and left alone;
+`enableServiceLinks: false` keeps them out of a pod.
+
+Values that are allowed and hardly meant, such as a `_ms` key of less than a second, are a warning with the unit and with
+what to write instead. In a plain variable they are refused, since its name has no unit: `HEARTBEAT_INTERVAL=30` would be 30
+milliseconds. Whoever means such a value says so by the structured variable or the file.
 
 Unknown names and impossible values, in any layer, stop the start with one line, such as
 
@@ -87,6 +105,9 @@ cannot use server.port from variable PORT: found "eighty"; allowed: an integer f
 What only this machine cannot give (fewer file descriptors than `server.max_connections` needs, a smaller backlog or send
 buffer than asked for) is a warning in the log. `switchboard --check-config` prints the effective settings and where each came
 from, without credentials, and ends with 0, or with that line and 1.
+
+[`SIGHUP`](operations.md#signals) reads file and variables again: keys that say so below change while the server runs, and a
+line in the log names the others that differ.
 
 Durations are in milliseconds (`_ms`), sizes in octets (`_bytes`).
 

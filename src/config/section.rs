@@ -28,6 +28,8 @@ pub(super) struct Key {
     pub(super) kind: Kind,
     /// The plain variable that sets it too, such as `PORT`.
     pub(super) plain: Option<&'static str>,
+    /// Whether a change takes effect while the server runs, by `SIGHUP`.
+    pub(super) live: bool,
 }
 
 impl Section {
@@ -56,7 +58,7 @@ macro_rules! section {
         $struct:ident = $section:literal {
             $(
                 $(#[doc = $doc:literal])+
-                $field:ident: $type:ty = $default:expr, $kind:expr $(, plain $plain:literal)?;
+                $field:ident: $type:ty = $default:expr, $kind:expr $(, plain $plain:literal)? $(, live $live:literal)?;
             )+
         }
     ) => {
@@ -90,11 +92,14 @@ macro_rules! section {
                     about: &[$($doc),+],
                     kind: $kind,
                     plain: section!(@plain $($plain)?),
+                    live: section!(@live $($live)?),
                 }),+],
             };
         }
     };
     (@plain) => { None };
     (@plain $plain:literal) => { Some($plain) };
+    (@live) => { false };
+    (@live $live:literal) => { $live };
 }
 pub(super) use section;

@@ -38,7 +38,7 @@ section! {
 
         /// Time over which the connections are closed on SIGTERM, each at its own place in it.
         /// 20 s spread 10 000 clients to 500 a second, so that they do not all come back at once elsewhere.
-        drain_ms: u64 = 20_000, Kind::milliseconds(0);
+        drain_ms: u64 = 20_000, Kind::milliseconds(0).usual(1000, 3_600_000);
 
         /// Time from SIGTERM after which the process ends, whoever is still there; longer than `drain_ms`.
         /// 25 s stay below the 30 s after which Kubernetes kills.
@@ -46,7 +46,7 @@ section! {
 
         /// Time from the start during which `/readyz` still answers 503.
         /// 2 s let a service manager notice a process that dies at once, before clients are sent to it.
-        ready_delay_ms: u64 = 2000, Kind::milliseconds(0);
+        ready_delay_ms: u64 = 2000, Kind::milliseconds(0).usual(100, 300_000);
     }
 }
 

@@ -4,23 +4,23 @@ use std::path::PathBuf;
 
 use super::*;
 
-type Variables<'a> = &'a [(&'a str, &'a str)];
+pub(super) type Variables<'a> = &'a [(&'a str, &'a str)];
 
-fn owned(env: Variables) -> Vec<(String, String)> {
+pub(super) fn owned(env: Variables) -> Vec<(String, String)> {
     env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// Loads `toml` as the file `a.toml` and `env` over it.
-fn load_text(toml: &str, env: Variables) -> Result<(Settings, Origins), ConfigError> {
+pub(super) fn load_text(toml: &str, env: Variables) -> Result<(Settings, Origins), ConfigError> {
     merge(Layer::from_toml(toml, "file a.toml")?, owned(env))
 }
 
-fn settings(toml: &str, env: Variables) -> Settings {
+pub(super) fn settings(toml: &str, env: Variables) -> Settings {
     load_text(toml, env).unwrap().0
 }
 
 /// The refusal's text, which is one line whatever is wrong.
-fn refusal(toml: &str, env: Variables) -> String {
+pub(super) fn refusal(toml: &str, env: Variables) -> String {
     let text = load_text(toml, env).unwrap_err().to_string();
     assert!(!text.chars().any(char::is_control), "{text:?}");
     text
@@ -324,6 +324,7 @@ fn a_strangers_variable_may_be_anything_and_ours_is_text() {
     let broken = || OsString::from_vec(vec![0xff]);
     let ok = [("LS_COLORS".into(), broken()), (broken(), "x".into()), ("PORT".into(), "1".into())];
     assert_eq!(environment(ok).unwrap(), [("PORT".to_owned(), "1".to_owned())]);
+    assert_eq!(environment([("SWITCHBOARD_X".into(), broken())]).unwrap().len(), 1, "not read, and told of");
     for name in ["PORT", "SWITCHBOARD__OPS__PORT"] {
         let text = environment([(name.into(), broken())]).unwrap_err().to_string();
         assert!(text.starts_with(&format!("cannot use variable {name}: found octets that are not UTF-8")), "{text}");

@@ -2,7 +2,15 @@
 
 use std::fs;
 
-use super::{Settings, layer::keys};
+use super::{
+    Settings,
+    error::OneLine,
+    layer::keys,
+    report,
+    rules::Origins,
+    section::Key,
+    variables::{self, Resembling},
+};
 
 /// Descriptors the process needs besides one for each connection: listeners, the operator's connections, the poll and
 /// wake descriptors of each thread, files, and a spike of those that are being refused.
@@ -51,14 +59,27 @@ fn less(key: &str, asked: u64, setting: &str, given: Option<u64>) -> Option<Stri
     Some(format!("{key} = {asked} is more than the kernel's {setting} = {given}: it will use {given}"))
 }
 
-/// Variables with one underscore where ours have two: they are not read, and whoever set them believes they are.
-/// No error, because Kubernetes makes such names for a service called `switchboard`, with `tcp://` in their values.
-pub fn variable_warnings<'a>(environment: impl IntoIterator<Item = &'a (String, String)>) -> Vec<String> {
-    let meant = |name: &str| keys().map(super::section::Key::variable).find(|key| key.replace("__", "_") == name);
-    let misspelt = environment.into_iter().filter(|(_, value)| !value.starts_with("tcp://"));
-    misspelt
-        .filter_map(|(name, _)| meant(name).map(|key| format!("variable {name} is not read: did you mean {key}?")))
-        .collect()
+/// What was configured and is hardly meant: values far from the usual ones, and variables that are not read.
+pub(super) fn doubts(settings: &Settings, origins: &Origins, environment: &[(String, String)]) -> Vec<String> {
+    let values = report::values(settings);
+    let value = |key: &Key| report::value(&values, key).as_i64();
+    let doubtful = keys().filter_map(|key| {
+        let origin = origins.get(&key.path())?;
+        let doubt = key.kind.doubt(value(key)?)?;
+        Some(format!("{} ({origin}) is {}", key.path(), doubt.text))
+    });
+    let unread = environment.iter().filter_map(|(name, value)| match variables::resembling(name, value)? {
+        Resembling::Misspelt(Some(near)) => Some(format!("variable {name} is not read: did you mean {near}?")),
+        Resembling::Misspelt(None) => Some(format!("variable {name} is not read: ours are SWITCHBOARD__SECTION__KEY")),
+        Resembling::OfService => None,
+    });
+    doubtful.chain(unread).map(|text| OneLine(&text).to_string()).collect()
+}
+
+/// The variables that somebody else made for a service called as we are.
+pub(super) fn of_services(environment: &[(String, String)]) -> Vec<&str> {
+    let theirs = |(name, value): &&(String, String)| variables::resembling(name, value) == Some(Resembling::OfService);
+    environment.iter().filter(theirs).map(|(name, _)| name.as_str()).collect()
 }
 
 #[cfg(test)]
@@ -86,20 +107,5 @@ mod tests {
             assert_eq!(warnings.len(), 1, "{warnings:?}");
             assert!(told.iter().all(|part| warnings[0].contains(part)), "{warnings:?}");
         }
-    }
-
-    #[test]
-    fn one_underscore_too_few_is_noticed_unless_kubernetes_made_the_name() {
-        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let environment = [
-            variable("SWITCHBOARD_OPS_PORT", "9000"),
-            variable("SWITCHBOARD_SERVER_PORT", "tcp://10.0.0.1:8080"),
-            variable("SWITCHBOARD_SERVICE_HOST", "10.0.0.1"),
-            variable("SWITCHBOARD__OPS__HOST", "::1"),
-        ];
-        assert_eq!(
-            variable_warnings(&environment),
-            ["variable SWITCHBOARD_OPS_PORT is not read: did you mean SWITCHBOARD__OPS__PORT?"]
-        );
     }
 }

@@ -9,11 +9,11 @@ section! {
     Watchdog = "watchdog" {
         /// Silence of a thread or of the supervisor after which `/healthz` answers 503; shorter than `exit_ms`.
         /// 1.2 s are a thousand times what an answer takes, and are noticed within 2 s of the fault.
-        silent_ms: u64 = 1200, Kind::milliseconds(100);
+        silent_ms: u64 = 1200, Kind::milliseconds(100).usual(500, 60_000);
 
         /// Silence after which the process ends with code 70, so that whoever runs it starts it anew.
         /// 4 s end it within 5 s of the fault: a server that hangs keeps its clients from finding another one.
-        exit_ms: u64 = 4000, Kind::milliseconds(200);
+        exit_ms: u64 = 4000, Kind::milliseconds(200).usual(1000, 600_000);
     }
 }
 

@@ -25,6 +25,7 @@ use serde_json::{Map, Value};
 
 use super::{
     gate::{Call, Gate},
+    live::Live,
     ops::Ops,
 };
 use crate::{protocol::same_octets, telemetry::RequestId};
@@ -40,7 +41,7 @@ pub(super) struct OwnAddress(pub(super) Option<SocketAddr>);
 
 /// What an operator proves to be one with.
 #[derive(Clone)]
-pub struct Token(Arc<[u8]>);
+pub struct Token(Live<[u8]>);
 
 /// Whether, and for whom, the server may be told to go. Cloning shares it.
 #[derive(Clone)]
@@ -115,13 +116,21 @@ impl Token {
         if fits { Ok(Some(Self(token.into()))) } else { Err(wrong()) }
     }
 
+    /// From now on `other` is the one that must be shown. Says whether it is another.
+    pub fn become_like(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.0.get(), other.0.get());
+        let another = !same_octets(&mine, &theirs);
+        self.0.set(theirs);
+        another
+    }
+
     /// RFC 6750 section 2.1. The scheme's case does not matter (RFC 9110 section 11.1).
     fn is_shown(&self, headers: &HeaderMap) -> bool {
         let shown = the_one(headers, &AUTHORIZATION).and_then(|value| {
             let (scheme, token) = value.split_at_checked("Bearer ".len())?;
             scheme.eq_ignore_ascii_case("Bearer ").then_some(token)
         });
-        shown.is_some_and(|token| same_octets(token.as_bytes(), &self.0))
+        shown.is_some_and(|token| same_octets(token.as_bytes(), &self.0.get()))
     }
 }
 

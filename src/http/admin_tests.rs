@@ -128,7 +128,7 @@ fn a_token_file_is_one_line_that_cannot_be_guessed() {
         Token::read(&path)
     };
     let token = read(&format!("{TOKEN}\n")).unwrap().expect("a token");
-    assert_eq!(&*token.0, TOKEN.as_bytes());
+    assert_eq!(&*token.0.get(), TOKEN.as_bytes());
     for bad in ["", "\n", "too short", &"x".repeat(513), "sixteen letters and spaces", "sechzehn-öctets-lang"] {
         assert_eq!(read(bad).err().map(|error| error.kind()), Some(io::ErrorKind::InvalidData), "{bad:?}");
     }

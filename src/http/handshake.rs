@@ -2,6 +2,7 @@
 
 use actix_http::{Method, RequestHead, StatusCode, Version, header, ws};
 
+use super::live::Live;
 use crate::protocol::{ErrorCode, RoomName};
 
 /// Where sockets are opened.
@@ -29,7 +30,7 @@ pub(super) struct Refused {
 /// What the rules depend on.
 pub(super) struct Policy {
     /// `*`, or the origins whose pages may connect.
-    pub(super) allowed_origins: Vec<String>,
+    pub(super) allowed_origins: Live<[String]>,
     /// Longest room name in octets.
     pub(super) room_name_bytes: usize,
 }
@@ -40,7 +41,7 @@ pub(super) fn check(head: &RequestHead, policy: &Policy) -> Result<Accepted, Ref
         return refused(StatusCode::NOT_FOUND, ErrorCode::UnsupportedVersion, "sockets are opened at /ws");
     }
     protocol_rules(head)?;
-    if !origin_allowed(head, &policy.allowed_origins) {
+    if !origin_allowed(head, &policy.allowed_origins.get()) {
         return refused(StatusCode::FORBIDDEN, ErrorCode::OriginDenied, "this origin is not on http.allowed_origins");
     }
     Ok(Accepted { named_subprotocol: subprotocol(head)?, hint: hint(head, policy.room_name_bytes)? })
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     fn policy() -> Policy {
-        Policy { allowed_origins: vec!["https://meet.example".into()], room_name_bytes: 16 }
+        Policy { allowed_origins: vec!["https://meet.example".to_owned()].into(), room_name_bytes: 16 }
     }
 
     /// A complete handshake, with `more` in place of what it names, or in addition.

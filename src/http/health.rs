@@ -12,10 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::gate::{Gate, Phase};
 use crate::{
-    messages::{
-        metrics::Scrape,
-        supervisor::{Census, TakeCensus},
-    },
+    messages::{metrics::Scrape, supervisor::TakeCensus},
     telemetry::{self, Event},
 };
 
@@ -70,15 +67,13 @@ pub struct Check {
 pub struct Report {
     /// One per name.
     pub checks: Vec<Check>,
-    /// What the supervisor answered last.
-    pub census: Census,
 }
 
 impl Report {
     /// Before the first round.
     #[must_use]
     pub fn first() -> Self {
-        Self { checks: Vec::new(), census: Census::default() }
+        Self { checks: Vec::new() }
     }
 
     /// The worst of all checks.
@@ -90,7 +85,7 @@ impl Report {
 
 /// Whom the checks ask.
 pub struct Subjects {
-    /// How many are here?
+    /// Do you answer?
     pub census: Recipient<TakeCensus>,
     /// Can you be scraped?
     pub scrape: Recipient<Scrape>,
@@ -107,7 +102,7 @@ pub async fn run(subjects: Subjects, interval: Duration, publish: watch::Sender<
     loop {
         timer.tick().await;
         let before = Arc::clone(&publish.borrow());
-        let report = round(&subjects, &before).await;
+        let report = round(&subjects).await;
         if report.status() != before.status() {
             telemetry::emit(&Event::HealthChanged { from: before.status().as_str(), to: report.status().as_str() });
         }
@@ -117,18 +112,20 @@ pub async fn run(subjects: Subjects, interval: Duration, publish: watch::Sender<
     }
 }
 
-async fn round(subjects: &Subjects, before: &Report) -> Report {
-    let (supervisor, census) = supervisor(&subjects.census).await;
-    let checks =
-        vec![supervisor, arbiters(&subjects.arbiters).await, metrics(&subjects.scrape).await, room(&subjects.gate)];
-    Report { checks, census: census.unwrap_or_else(|| before.census.clone()) }
+async fn round(subjects: &Subjects) -> Report {
+    let checks = vec![
+        supervisor(&subjects.census).await,
+        arbiters(&subjects.arbiters).await,
+        metrics(&subjects.scrape).await,
+        room(&subjects.gate),
+    ];
+    Report { checks }
 }
 
-async fn supervisor(port: &Recipient<TakeCensus>) -> (Check, Option<Census>) {
+async fn supervisor(port: &Recipient<TakeCensus>) -> Check {
     let began = Instant::now();
-    let census = ask(port, TakeCensus).await;
-    let failed = census.is_none().then_some((Status::Unhealthy, "the supervisor does not answer"));
-    (check("supervisor", began, failed), census)
+    let failed = ask(port, TakeCensus).await.is_none();
+    check("supervisor", began, failed.then_some((Status::Unhealthy, "the supervisor does not answer")))
 }
 
 /// Without metrics the rooms go on: that is degraded, not unhealthy.

@@ -18,6 +18,7 @@ use super::{
     admin::OwnAddress,
     client::Clients,
     gate::{Gate, Permit},
+    live::Live,
     once::Once,
     routes::{self, Common, Ops},
     upgrade::Door,
@@ -43,6 +44,8 @@ pub struct Listeners<D> {
     pub ops: TcpListener,
     /// For whom the limits per address concern: those of the public port.
     pub clients: Clients,
+    /// Origins whose pages may connect.
+    pub origins: Live<[String]>,
     /// For both apps.
     pub common: Common,
     /// For the operators' app.
@@ -74,9 +77,8 @@ pub fn start<D>(listeners: Listeners<D>, settings: &Settings) -> io::Result<Serv
 where
     D: Fn() -> Public + Clone + Send + 'static,
 {
-    let Listeners { public, ops, clients, common, ports, door } = listeners;
+    let Listeners { public, ops, clients, origins, common, ports, door } = listeners;
     let request_timeout = settings.http.request_timeout();
-    let origins = settings.http.allowed_origins.clone();
     let room_name_bytes = settings.limits.room_name_bytes;
     let user_timeout = Some(settings.heartbeat.tcp_user_timeout()).filter(|timeout| !timeout.is_zero());
     let options = Options { user_timeout, send_buffer: settings.heartbeat.send_buffer_bytes };

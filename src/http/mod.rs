@@ -15,6 +15,7 @@ pub mod gate;
 mod handshake;
 pub mod health;
 pub mod listeners;
+pub mod live;
 mod observe;
 mod once;
 mod ops;

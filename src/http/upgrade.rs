@@ -22,6 +22,7 @@ use super::{
     client::{Client, Clients, retry_after_seconds},
     gate::{Gate, Permit, Refusal},
     handshake::{self, Accepted, Policy, Refused},
+    live::Live,
     once::Once,
     request_id,
 };
@@ -62,7 +63,7 @@ impl Door {
     pub fn new(
         gate: Gate,
         clients: Clients,
-        allowed_origins: Vec<String>,
+        allowed_origins: Live<[String]>,
         room_name_bytes: usize,
         open: impl Fn(Opened<Permit>) + 'static,
     ) -> Rc<Self> {

@@ -94,6 +94,20 @@ pub enum Fault {
     SessionPanic(SessionId),
 }
 
+/// How many are here: published by the supervisor with every change and every second, so that whoever is asked for it
+/// asks nobody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Headcount {
+    /// Rooms with at least one seat.
+    pub rooms: usize,
+    /// Seats taken.
+    pub peers: usize,
+    /// Joins in the last 60 s.
+    pub joins_per_minute: u64,
+    /// Leaves in the last 60 s.
+    pub leaves_per_minute: u64,
+}
+
 /// The supervisor's truth.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Census {

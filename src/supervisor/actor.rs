@@ -6,6 +6,7 @@ use std::{
 };
 
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult};
+use tokio::sync::watch;
 
 use super::{
     news,
@@ -18,7 +19,7 @@ use crate::{
         Asked, Note,
         room::{self, Admit, RoomPort, ToRoom},
         session::{Claim, ClaimAnswer, Evict, JoinRefused, Member, NoSeat, ToSession},
-        supervisor::{Join, Leave, Ping, Presence, Reclaim, StopJoins, TakeCensus},
+        supervisor::{Headcount, Join, Leave, Ping, Presence, Reclaim, StopJoins, TakeCensus},
     },
     protocol::{LeaveReason, RoomName},
     telemetry,
@@ -52,6 +53,7 @@ pub struct Supervisor {
     ended: usize,
     /// One had ended since the sweep before; its port may have been a moment behind.
     looks_again: bool,
+    headcount: watch::Sender<Headcount>,
 }
 
 impl Supervisor {
@@ -59,7 +61,17 @@ impl Supervisor {
     pub fn new(limits: Limits, wrong_secrets: Rate, spawn_room: SpawnRoom) -> Self {
         let wrong_secrets = WrongSecrets::new(wrong_secrets, limits.address.addresses, now());
         let state = State::new(limits, now());
-        Self { state, spawn_room, wrong_secrets, ended: room::ended(), looks_again: false }
+        let headcount = watch::Sender::new(Headcount::default());
+        Self { state, spawn_room, wrong_secrets, ended: room::ended(), looks_again: false, headcount }
+    }
+
+    /// How many are here, always as of now.
+    pub fn headcount(&self) -> watch::Receiver<Headcount> {
+        self.headcount.subscribe()
+    }
+
+    fn publish(&self) {
+        self.headcount.send_replace(self.state.headcount(now()));
     }
 
     /// The number of peers in the room then, the newcomer included.
@@ -68,6 +80,8 @@ impl Supervisor {
         self.bury(&room);
         match self.take_seat(Seated { member: Arc::clone(&member), stay }, &room, origin) {
             Ok(Granted { port, peers, given_up }) => {
+                // Before the newcomer knows: who has joined is counted.
+                self.publish();
                 news::joined(&member, &room, peers, attempt);
                 self.give_up(given_up);
                 let admit = Admit { member, meta, re, stay, port: port.clone() };
@@ -140,6 +154,7 @@ impl Supervisor {
 
     fn leave(&mut self, leave: Leave) {
         let Some(left) = self.state.leave(leave.session, now()) else { return };
+        self.publish();
         let Left { seat, room, port, ended } = left;
         news::left(&seat, &room, leave.reason);
         let there = port.must_arrive(ToRoom::Remove { peer: seat.member.member.peer, reason: leave.reason });
@@ -160,6 +175,7 @@ impl Supervisor {
 
     fn lose(&mut self, room: &RoomName) {
         if let Some(lost) = self.state.lose(room, now()) {
+            self.publish();
             evict(&lost);
         }
     }
@@ -172,12 +188,16 @@ impl Supervisor {
         let ended = room::ended();
         let news = ended != self.ended;
         if news || self.looks_again {
-            self.state.sweep(now(), RoomPort::connected).iter().for_each(evict);
+            let lost = self.state.sweep(now(), RoomPort::connected);
+            self.publish();
+            lost.iter().for_each(evict);
         }
         (self.ended, self.looks_again) = (ended, news);
     }
 
     fn report(&mut self) {
+        // What came and went leaves the last minute without a change.
+        self.publish();
         news::census(self.state.census(now()));
         telemetry::flush();
     }

@@ -2,7 +2,8 @@
 //!
 //! - **Owns** the map of rooms, every seat (by the session's name), the caps, and churn.
 //! - **Hears** `Join`, `Leave`, `Presence`, `Reclaim` from sessions, `StopJoins` from the shutdown, `TakeCensus` from the health check.
-//! - **Says** `Admit` and `Remove` to rooms, `Evict` to the peers of a room that died, its census to the metrics.
+//! - **Says** `Admit` and `Remove` to rooms, `Evict` to the peers of a room that died, its census to the metrics,
+//!   and to the probes how many are here.
 //! - **Never** tells a peer who else is in its room (that is the room's), sees a signal, or waits for anybody.
 mod actor;
 mod churn;

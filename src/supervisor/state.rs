@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     limits::{Counted, Subnet},
-    messages::{session::JoinRefused, supervisor::Census},
+    messages::{
+        session::JoinRefused,
+        supervisor::{Census, Headcount},
+    },
     protocol::{ErrorCode, RoomName, SessionId},
     telemetry::LimitHit,
 };
@@ -274,6 +277,12 @@ impl<M, R: Clone> State<M, R> {
     #[cfg(feature = "fault-injection")]
     pub fn member(&self, session: SessionId) -> Option<&M> {
         self.seats.get(&session).map(|seat| &seat.member)
+    }
+
+    /// The figures of this moment that cost nothing.
+    pub fn headcount(&self, now: Instant) -> Headcount {
+        let (joins_per_minute, leaves_per_minute) = self.churn.per_minute(now);
+        Headcount { rooms: self.rooms.len(), peers: self.seats.len(), joins_per_minute, leaves_per_minute }
     }
 
     /// Seats that are kept for clients that are away; of those that are seated, those whose session was not asked to end.

@@ -47,6 +47,10 @@ pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Ta
         Event::ServerStarted { .. }
         | Event::ServerStopped { .. }
         | Event::ConfigWarning { .. }
+        | Event::SignalIgnored { .. }
+        | Event::Aborted { .. }
+        | Event::ConfigReloaded { .. }
+        | Event::ConfigNotReloaded { .. }
         | Event::DrainFinished { .. }
         | Event::ScrapeAwaited { .. }
         | Event::ShutdownRecordFailed { .. }

@@ -6,7 +6,9 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
+    mem,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
@@ -20,6 +22,14 @@ const PLAIN: &str = ".jsonl";
 const COMPRESSED: &str = ".jsonl.gz";
 /// What is being compressed; left behind only by a process that was killed meanwhile.
 const UNFINISHED: &str = ".part";
+
+/// How often the files were to be opened anew.
+static OPENINGS: AtomicUsize = AtomicUsize::new(0);
+
+/// Each file is opened anew before its next line.
+pub(super) fn open_anew() {
+    OPENINGS.fetch_add(1, Ordering::Release);
+}
 
 /// Which files there are in the folder, and for how many days, today included.
 #[derive(Debug, Clone)]
@@ -38,6 +48,8 @@ pub(super) struct DailyFile {
     shelf: Option<Shelf>,
     today: Box<dyn Fn() -> Date + Send>,
     open: Option<(Date, File)>,
+    /// How often all were to be opened anew when this one was.
+    opening: usize,
     /// So that a full disk is told once and not for every line.
     failing: bool,
 }
@@ -52,15 +64,17 @@ impl DailyFile {
     ) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let today = Box::new(today);
-        let mut file = Self { dir: dir.to_owned(), name, shelf, today, open: None, failing: false };
+        let mut file = Self { dir: dir.to_owned(), name, shelf, today, open: None, opening: 0, failing: false };
         file.current()?;
         Ok(file)
     }
 
     fn current(&mut self) -> io::Result<&mut File> {
         let today = (self.today)();
+        let opening = OPENINGS.load(Ordering::Acquire);
+        let same = mem::replace(&mut self.opening, opening) == opening;
         let open = match self.open.take() {
-            Some((day, file)) if day == today => (day, file),
+            Some((day, file)) if day == today && same => (day, file),
             _ => (today, self.begin(today)?),
         };
         Ok(&mut self.open.insert(open).1)
@@ -86,7 +100,7 @@ impl Write for DailyFile {
             Err(error) => {
                 // Whatever was wrong with it, the next line gets a file that was opened anew.
                 self.open = None;
-                if !std::mem::replace(&mut self.failing, true) {
+                if !mem::replace(&mut self.failing, true) {
                     tell(error);
                 }
             }

@@ -105,6 +105,30 @@ events! {
         /// The key, what was asked, what there is.
         what: &'a str,
     }
+    /// A signal came that changes nothing. Told once a second at most.
+    SignalIgnored = "signal_ignored", Warning, "signal ignored" {
+        /// Which.
+        signal: &'a str,
+        /// Why.
+        why: &'static str,
+    }
+    /// The last line of a process that was told to end at once (`SIGABRT`).
+    Aborted = "aborted", Critical, "process aborted" {
+        /// By which signal.
+        signal: &'static str,
+    }
+    /// `SIGHUP`: the configuration was read again, and what can change while the server runs was changed.
+    ConfigReloaded = "config_reloaded", Info, "configuration reloaded" {
+        /// The keys that have another value now.
+        changed: &'a str,
+        /// The keys that have another value there, and will have it here after a restart.
+        restart: &'a str,
+    }
+    /// `SIGHUP`: what was read is not sound, and nothing was changed.
+    ConfigNotReloaded = "config_not_reloaded", Warning, "configuration not reloaded" {
+        /// Why.
+        error["cause"]: &'a (dyn Error + 'static),
+    }
     /// A signal or the operator asked the server to end.
     DrainStarted = "drain_started", Info, "drain started" {
         /// Only `request` is known, and only where one asked.
@@ -128,8 +152,8 @@ events! {
         /// No longer than this.
         most["most_ms"]: Duration,
     }
-    /// How long the shutdown took could not be kept for the next start.
-    ShutdownRecordFailed = "shutdown_record_failed", Warning, "shutdown record not written" {
+    /// How long the last shutdown took could not be read, or that of this one not be kept for the next start.
+    ShutdownRecordFailed = "shutdown_record_failed", Warning, "shutdown record not read or written" {
         /// Why.
         error["cause"]: &'a (dyn Error + 'static),
     }

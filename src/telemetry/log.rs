@@ -3,7 +3,10 @@
 use std::{
     io,
     path::PathBuf,
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -32,7 +35,8 @@ pub struct LogFiles {
 }
 
 struct Log {
-    level: Level,
+    /// The least important that is written, as slog counts them. It may change while the log is in use.
+    level: AtomicUsize,
     out: Queue,
     files: Option<Files>,
 }
@@ -69,9 +73,21 @@ pub fn start_log(level: Level, queue_lines: usize, files: Option<&LogFiles>) -> 
         let out = Queue::start(io::stdout(), queue_lines)?;
         let files = files.map(|files| Files::start(files, queue_lines)).transpose()?;
         // Two callers at once: the loser's threads end with its queues.
-        let _ = LOG.set(Log { level, out, files });
+        let _ = LOG.set(Log { level: AtomicUsize::new(level.as_usize()), out, files });
     }
     Ok(LogGuard(()))
+}
+
+/// From now on lines down to this level are written.
+pub fn set_log_level(level: Level) {
+    if let Some(log) = LOG.get() {
+        log.level.store(level.as_usize(), Ordering::Relaxed);
+    }
+}
+
+/// Has the log's files opened anew before the next line of each: somebody may have moved them.
+pub fn reopen_log_files() {
+    daily::open_anew();
 }
 
 /// Waits until what is queued now has been written, at most that long. Says whether it was.
@@ -88,7 +104,7 @@ pub(super) fn is_started() -> bool {
 pub(super) fn write(event: &Event<'_>, fault: Option<&Fault<'_>>) {
     let Some(log) = LOG.get() else { return };
     let level = event.level();
-    if level.is_at_least(log.level) {
+    if level.as_usize() <= log.level.load(Ordering::Relaxed) {
         line::format(event, fault, |line| {
             if let Some(files) = &log.files {
                 files.push(level, line);

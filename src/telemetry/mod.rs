@@ -42,7 +42,7 @@ pub use kinds::{LimitHit, OpsDenial, Reconnection, RelayOutcome, Severity, metho
 pub use labels::{Counts, Label};
 pub use line::parse_level;
 pub use local::{flush, take, tally};
-pub use log::{LogFiles, LogGuard, flush_logs, start_log};
+pub use log::{LogFiles, LogGuard, flush_logs, reopen_log_files, set_log_level, start_log};
 pub use notes::{ErrorNote, MAX_NOTES, Notes, Whom};
 pub use panics::install_panic_hook;
 pub use reports::{ArbiterReport, CensusReport};

@@ -22,13 +22,17 @@ pub(super) fn each(mut with: impl FnMut(Event<'_>)) {
     all.into_iter().flatten().for_each(|event| with(*event));
 }
 
-fn server(error: &io::Error) -> [Event<'_>; 19] {
+fn server(error: &io::Error) -> [Event<'_>; 23] {
     let address = SocketAddr::from(([127, 0, 0, 1], 8080));
     [
         Event::ServerStarted { version: "0.1.0", public: address, ops: address, workers: 2 },
         Event::ServerReady { took: TOOK },
         Event::ServerStopped { took: TOOK },
         Event::ConfigWarning { what: "server.max_connections is 10000, file descriptors 1024" },
+        Event::SignalIgnored { signal: "SIGUSR1", why: "it means nothing to this server" },
+        Event::Aborted { signal: "SIGABRT" },
+        Event::ConfigReloaded { changed: "log.level", restart: "" },
+        Event::ConfigNotReloaded { error },
         Event::DrainStarted { ids: Ids::default(), by: "SIGTERM", connections: 3, drain: TOOK },
         Event::ScrapeAwaited { most: TOOK },
         Event::DrainFinished { took: TOOK, stragglers: 0 },

@@ -11,9 +11,9 @@ const FLOORS: [&[&str]; 9] = [
     &["telemetry", "auth", "limits"],
     &["messages"],
     &["session", "room", "supervisor", "metrics", "cluster"],
-    &["arbiters", "watchdog"],
+    &["arbiters", "watchdog", "cli"],
     &["http"],
-    &["shutdown", "cli", "probe"],
+    &["shutdown", "probe"],
     &["app"],
     &["main", "lib"],
 ];

@@ -17,7 +17,7 @@ use refusal::Flaw;
 pub use refusal::Refusal;
 pub use resume::ResumeRequest;
 
-use super::{FrameKind, Meta, RoomName, SignalKind};
+use super::{FrameKind, Meta, RoomName, SignalKind, scan};
 
 /// The configured limits that a frame's text is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,13 +115,19 @@ impl fmt::Debug for ClientFrame<'_> {
 ///
 /// # Errors
 /// A [`Refusal`] with `unknown_type` for a `type` that this version does not have, else with `invalid_message`: no JSON
-/// object, a field missing, repeated, unknown, of another frame's or of the wrong kind, or beyond one of the `bounds`.
+/// object, a field missing, repeated, unknown, of another frame's or of the wrong kind, or beyond one of the `bounds`; or a
+/// number anywhere whose double is infinite or that has more than 400 digits.
 pub fn parse<'a>(text: &'a str, bounds: &Bounds) -> Result<Request<'a>, Refusal> {
-    let fields = match quick::fields(text) {
-        Some(fields) => fields,
-        None => serde_json::from_str(text).map_err(|error| Refusal::of_text(&error))?,
+    let (fields, numbers_fit) = match quick::fields(text) {
+        // It reads no other numbers.
+        Some(fields) => (fields, true),
+        None => (serde_json::from_str(text).map_err(|error| Refusal::of_text(&error))?, scan::numbers_fit(text)),
     };
-    request(&fields, bounds).map_err(|flaw| Refusal {
+    let request = match request(&fields, bounds) {
+        Ok(_) if !numbers_fit => Err(Flaw::number()),
+        other => other,
+    };
+    request.map_err(|flaw| Refusal {
         code: flaw.code,
         message: flaw.message,
         id: check::id(&fields).ok().flatten().map(Cow::into_owned),

@@ -7,7 +7,10 @@
 use std::ops::Range;
 
 use super::fields::{Field, Fields};
-use crate::protocol::special::{self, WIDTH};
+use crate::protocol::{
+    scan,
+    special::{self, WIDTH},
+};
 
 /// Deepest nesting of a field's value that is read here; it bounds the recursion.
 const LEVELS: u32 = 64;
@@ -135,8 +138,10 @@ impl Reader<'_> {
         self.octets[self.at..].starts_with(rest).then(|| self.at += rest.len())
     }
 
-    /// What follows the sign and the `first` digit (RFC 8259 section 6).
+    /// What follows the sign and the `first` digit (RFC 8259 section 6). A number that not every parser can hold is not
+    /// good; only those with an exponent and very long ones can be such.
     fn number(&mut self, first: u8) -> Option<()> {
+        let begin = self.at - 1;
         match first {
             b'0' => {}
             b'1'..=b'9' => self.digits(),
@@ -145,14 +150,16 @@ impl Reader<'_> {
         if self.takes(b'.') {
             self.some_digits()?;
         }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
+        let plain = !matches!(self.peek(), Some(b'e' | b'E'));
+        if !plain {
             self.at += 1;
             if matches!(self.peek(), Some(b'+' | b'-')) {
                 self.at += 1;
             }
             self.some_digits()?;
         }
-        Some(())
+        let good = plain && self.at - begin <= scan::PLAIN_NUMBER;
+        (good || scan::number_fits(&self.octets[begin..self.at])).then_some(())
     }
 
     fn digits(&mut self) {
@@ -233,7 +240,13 @@ mod tests {
                 .prop_map(str::to_owned),
         ];
         let string = prop::collection::vec(piece, 0..6).prop_map(|pieces| format!("\"{}\"", pieces.concat()));
-        let number = "-?[01]?[0-9]{0,3}(\\.[0-9]{0,2})?([eE][+-]?[0-9]{0,2})?";
+        let number = prop_oneof![
+            8 => "-?[01]?[0-9]{0,3}(\\.[0-9]{0,2})?([eE][+-]?[0-9]{0,2})?",
+            1 => "-?[1-9](\\.[0-9]{0,2})?[eE][+-]?[0-3][0-9]{2}",
+            1 => (0..3_usize, 300..405_usize).prop_map(|(at, digits)| {
+                ["1", "-0.", "1e-"][at].to_owned() + &"7".repeat(digits)
+            }),
+        ];
         let word = prop::sample::select(vec!["true", "false", "null", "tru", "nul", "NaN", "1e999"]);
         let leaf = prop_oneof![4 => string, 2 => number, 1 => word.prop_map(str::to_owned)];
         leaf.prop_recursive(6, 32, 4, |inner| {
@@ -261,6 +274,7 @@ mod tests {
         let slow: Fields<'_> = serde_json::from_str(text).expect("serde_json reads it, too");
         assert_eq!(raw(&quick), raw(&slow), "{text}");
         assert_eq!(slow.unknown(), None);
+        assert!(scan::numbers_fit(text), "{text}");
         true
     }
 
@@ -270,7 +284,7 @@ mod tests {
         #[test]
         fn nothing_is_read_that_serde_json_refuses_or_reads_otherwise(value in near_values(), other in near_values()) {
             let text = format!(r#"{{"type":"signal", "data" :{value},"id":{other} }}"#);
-            let good = serde_json::from_str::<Fields<'_>>(&text).is_ok();
+            let good = serde_json::from_str::<Fields<'_>>(&text).is_ok() && scan::numbers_fit(&text);
             // The other way round holds as well here: names and depth are those of frames.
             prop_assert_eq!(agrees(&text), good);
         }
@@ -290,7 +304,8 @@ mod tests {
     fn what_is_unusual_is_left_to_serde_json() {
         let deep = |levels: usize| format!(r#"{{"data":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
         assert!(agrees(&deep(64)) && agrees("{}"));
-        for text in [deep(65), r#"{"\u0074ype":1}"#.into(), r#"{"later":1}"#.into()] {
+        let long = format!(r#"{{"data":1{}}}"#, "0".repeat(309));
+        for text in [deep(65), r#"{"\u0074ype":1}"#.into(), r#"{"later":1}"#.into(), r#"{"t":1e309}"#.into(), long] {
             assert!(serde_json::from_str::<Fields<'_>>(&text).is_ok() && !agrees(&text), "{text}");
         }
     }

@@ -46,6 +46,10 @@ impl Flaw {
         Self { code: ErrorCode::UnknownType, message: Cow::Borrowed("type names no frame of this version") }
     }
 
+    pub(super) fn number() -> Self {
+        Self::invalid("a number is beyond what a double can hold, or has more than 400 digits")
+    }
+
     /// `complaint` continues a sentence that starts with the field's name.
     pub(super) fn field(field: Field, complaint: impl AsRef<str>) -> Self {
         Self::invalid(format!("{} {}", field.as_str(), complaint.as_ref()))

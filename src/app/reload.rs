@@ -1,0 +1,95 @@
+//! `SIGHUP`: the configuration is read again, and what can change while the server runs is changed.
+
+use std::path::Path;
+
+use crate::{
+    config::{ConfigError, Settings},
+    http::{admin::Token, live::Live},
+    telemetry::{self, Event},
+};
+
+/// Reads the settings again, and what is doubtful about them.
+pub type ReadAgain = Box<dyn Fn() -> Reread>;
+/// What comes of it.
+pub type Reread = Result<(Settings, Vec<String>), ConfigError>;
+
+/// What a reload works on.
+pub(super) struct Reload {
+    /// What is in effect.
+    running: Settings,
+    read_again: ReadAgain,
+    origins: Live<[String]>,
+    token: Option<Token>,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("cannot read the token in {path} (ops.token_file): {source}")]
+    Token { path: String, source: std::io::Error },
+}
+
+impl Reload {
+    /// `origins` and `token` are what the listeners ask.
+    pub(super) fn new(
+        running: &Settings,
+        read_again: ReadAgain,
+        origins: Live<[String]>,
+        token: Option<Token>,
+    ) -> Self {
+        Self { running: running.clone(), read_again, origins, token }
+    }
+
+    /// What is to be done for each signal.
+    pub(super) fn on_hangup(mut self) -> impl FnMut() + 'static {
+        move || {
+            // Whoever moves the log's files away asks for this with the same signal, sound configuration or not.
+            telemetry::reopen_log_files();
+            if let Err(error) = self.reload() {
+                telemetry::emit(&Event::ConfigNotReloaded { error: &error });
+            }
+        }
+    }
+
+    /// All of it, or nothing.
+    fn reload(&mut self) -> Result<(), Failed> {
+        let (new, doubts) = (self.read_again)()?;
+        let token = read_token(&new.ops.token_file)?;
+        let mut differences = self.running.differences(&new);
+        // Whether there is a token decides who may reach what from the start: only another one can be taken over.
+        match (&self.token, &token) {
+            (Some(ours), Some(theirs)) => {
+                if ours.become_like(theirs) && !differences.live.iter().any(|key| key == TOKEN_KEY) {
+                    differences.live.push(TOKEN_KEY.to_owned());
+                }
+            }
+            (None, None) => {}
+            _ => {
+                differences.live.retain(|key| key != TOKEN_KEY);
+                differences.fixed.push(TOKEN_KEY.to_owned());
+            }
+        }
+        self.origins.set(new.http.allowed_origins.clone().into());
+        // Told at whichever of the two levels tells more.
+        let levels = [self.running.log.level, new.log.level].map(|level| telemetry::parse_level(level.as_str()));
+        levels.into_iter().flatten().max_by_key(|level| level.as_usize()).map(telemetry::set_log_level);
+        self.running.take_live(&new);
+        for doubt in &doubts {
+            telemetry::emit(&Event::ConfigWarning { what: doubt });
+        }
+        let (changed, restart) = (differences.live.join(", "), differences.fixed.join(", "));
+        telemetry::emit(&Event::ConfigReloaded { changed: &changed, restart: &restart });
+        if let [_, Some(level)] = levels {
+            telemetry::set_log_level(level);
+        }
+        Ok(())
+    }
+}
+
+const TOKEN_KEY: &str = "ops.token_file";
+
+fn read_token(path: &Path) -> Result<Option<Token>, Failed> {
+    Token::read(path).map_err(|source| Failed::Token { path: path.display().to_string(), source })
+}
