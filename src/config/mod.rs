@@ -39,7 +39,7 @@ pub use self::{
     error::ConfigError,
     health::Health,
     heartbeat::Heartbeat,
-    http::Http,
+    http::{Http, SAME_ORIGIN},
     ice::{Ice, IceServer, Secret, Urls},
     limits::Limits,
     log::{Log, LogLevel},
@@ -47,7 +47,7 @@ pub use self::{
     ops::Ops,
     server::Server,
     state::State,
-    warnings::{machine_warnings, variable_warnings},
+    warnings::{exposure_warnings, machine_warnings, variable_warnings},
     watchdog::Watchdog,
 };
 use self::{layer::Layer, rules::Origins, section::Section};

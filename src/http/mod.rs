@@ -8,16 +8,19 @@
 //! | public (`server.host:port`) | `/ws`, `/` and its files, `/healthz`, `/readyz`, `/health` |
 //! | ops (`ops.host:port`) | `/metrics`, `/errors`, `POST /admin/drain`, `/` (the live view) and its files, the three probes |
 pub mod admin;
+mod authority;
 pub mod client;
 #[cfg(feature = "fault-injection")]
 mod faults;
 pub mod gate;
+pub mod guard;
 mod handshake;
 pub mod health;
 pub mod listeners;
 mod observe;
 mod once;
 mod ops;
+mod origin;
 mod page;
 mod probes;
 mod request_id;

@@ -6,7 +6,7 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 use slog::{Level, Serializer};
 
 use super::{
-    Reconnection, Severity,
+    OpsDenial, Reconnection, Severity,
     field::{Field, Ids},
 };
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, RoomName};
@@ -340,6 +340,18 @@ events! {
     ProxyNamesNobody = "proxy_names_nobody", Warning, "trusted proxy names nobody" {
         /// The proxy.
         remote: SocketAddr,
+    }
+    /// The operator's listener refused a request: its `Host` or `Origin` is none of ours, or the token is missing or
+    /// wrong. A page that somebody in the operator's network was shown, somebody who guesses, or a key that is not set.
+    OpsDenied = "ops_denied", Warning, "request to the ops listener denied" {
+        /// Only `request` is known.
+        ids: Ids<'a>,
+        /// Who asked.
+        remote: SocketAddr,
+        /// What was wrong.
+        reason: OpsDenial,
+        /// The `Host` that was asked for, as far as it is visible ASCII.
+        host: &'a str,
     }
     /// A thread panicked. A defect, always.
     Panicked = "panicked", Critical, "panic" {
