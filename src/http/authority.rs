@@ -18,9 +18,8 @@ impl<'a> Authority<'a> {
         };
         let port = match port.strip_prefix(':') {
             Some(digits) if digits.bytes().all(|digit| digit.is_ascii_digit()) => Some(digits.parse().ok()?),
-            Some(_) => return None,
             None if port.is_empty() => None,
-            None => return None,
+            _ => return None,
         };
         let host = host.strip_suffix('.').unwrap_or(host);
         (!host.is_empty()).then_some(Self { host, port })

@@ -20,6 +20,7 @@ use actix_web::{
     http::{
         StatusCode, Version,
         header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE},
+        uri,
     },
     middleware::Next,
     web,
@@ -174,7 +175,7 @@ impl Inner {
     fn admit(&self, request: &ServiceRequest) -> Result<(), Refusal> {
         let headers = request.headers();
         // Of a request that names its target in full, `Host` is to be ignored (RFC 9112 section 3.2.2); both must be ours.
-        let target = request.uri().authority().map(|authority| authority.as_str());
+        let target = request.uri().authority().map(uri::Authority::as_str);
         if let Some(target) = target.filter(|target| !self.is_ours(target)) {
             return Err(Refusal::Host(printable(target.as_bytes())));
         }
