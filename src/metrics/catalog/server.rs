@@ -78,7 +78,7 @@ pub(super) const SERIES: &[Series] = &[
     Series::counter(
         "switchboard_ops_denied_total",
         "Requests that the operator's listener refused, by what was wrong: host and origin may be a page that somebody \
-         was shown, token somebody who guesses. Addresses with too many wrong tokens count as token.",
+         was shown, token somebody who tries tokens. Addresses with too many wrong ones count as token.",
         &[closed::<OpsDenial>("reason")],
         |s, out| out.counts(&s.totals.ops_denied),
     ),
