@@ -21,11 +21,12 @@ use tokio::sync::watch;
 
 use crate::{
     arbiters::Arbiters,
-    config::{Settings, machine_warnings},
+    config::{Settings, exposure_warnings, machine_warnings},
     http::{
-        admin::{Admin, Token},
+        admin::Drain,
         client::Clients,
         gate::{Gate, Phase},
+        guard::{Guard, Token},
         health::{self, Report, Subjects},
         listeners::{self, Public},
         live::Live,
@@ -127,11 +128,12 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
         errors: metrics.clone().recipient(),
         gate: gate.clone(),
         scrapes: scrapes.clone(),
-        admin: admin(&settings, addresses.1, token),
+        drain: Drain { deadline: settings.server.drain_deadline(), spread: settings.server.drain() },
         #[cfg(feature = "fault-injection")]
         faults: supervisor.clone().recipient(),
     };
-    let listeners = listeners::Listeners { public, ops, clients: clients.clone(), origins, common, ports, door };
+    let guard = guard(&settings, addresses.1, token, &clients);
+    let listeners = listeners::Listeners { public, ops, clients: clients.clone(), origins, common, ports, guard, door };
     let server =
         listeners::start(listeners, &settings).map_err(|source| StartError::Machine { what: "workers", source })?;
     let handle = server.handle();
@@ -144,7 +146,7 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
         ops: addresses.1,
         workers,
     });
-    say_what_is_odd(&settings, taken.problem.as_ref());
+    say_what_is_odd(&settings, addresses, taken.problem.as_ref());
     all_enrolled(&arbiters, workers).await;
     let watched = watched(&arbiters.all(), metrics_arbiter, &supervisor);
     let patience = Patience { silent: settings.watchdog.silent(), exit: settings.watchdog.exit() };
@@ -184,9 +186,10 @@ fn plan(settings: &Settings) -> Plan {
     Plan { drain: server.drain(), deadline: server.drain_deadline(), scrape: settings.ops.scrape_wait() }
 }
 
-fn admin(settings: &Settings, address: SocketAddr, token: Option<Token>) -> Admin {
-    let names = vec![settings.ops.host.clone(), settings.server.node_name()];
-    Admin::new(address, token, names, settings.server.drain(), settings.server.drain_deadline())
+fn guard(settings: &Settings, address: SocketAddr, token: Option<Token>, clients: &Clients) -> Guard {
+    let ops = &settings.ops;
+    let names = [ops.host.clone(), settings.server.node_name()].into_iter().chain(ops.allowed_hosts.clone()).collect();
+    Guard::new(address, token, names, ops.token_failures_per_minute, clients.clone())
 }
 
 fn listen(host: &str, port: u16, key: &'static str, settings: &Settings) -> Result<TcpListener, StartError> {
@@ -280,6 +283,7 @@ fn limits(settings: &Settings) -> Vec<(&'static str, f64)> {
         ("new_rooms_per_minute", f64::from(limits.new_rooms_per_minute)),
         ("new_rooms_burst", f64::from(limits.new_rooms_burst)),
         ("addresses", gauge(limits.addresses)),
+        ("token_failures_per_minute", f64::from(settings.ops.token_failures_per_minute)),
         ("join_timeout_seconds", limits.join_timeout().as_secs_f64()),
         ("join_wait_seconds", limits.join_wait().as_secs_f64()),
         ("join_reply_seconds", limits.join_reply().as_secs_f64()),
@@ -365,8 +369,9 @@ async fn become_ready(gate: Gate, delay: Duration, began: Instant) {
     }
 }
 
-fn say_what_is_odd(settings: &Settings, state_problem: Option<&io::Error>) {
-    for warning in machine_warnings(settings, raise_descriptor_limit()) {
+fn say_what_is_odd(settings: &Settings, (public, ops): (SocketAddr, SocketAddr), state_problem: Option<&io::Error>) {
+    let exposed = exposure_warnings(settings, public.ip(), ops.ip());
+    for warning in machine_warnings(settings, raise_descriptor_limit()).into_iter().chain(exposed) {
         telemetry::emit(&Event::ConfigWarning { what: &warning });
     }
     if let Some(error) = state_problem {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     config::{ConfigError, Settings},
-    http::{admin::Token, live::Live},
+    http::{guard::Token, live::Live},
     telemetry::{self, Event},
 };
 

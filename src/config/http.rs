@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use super::{Network, kind::Kind, network::is_network, section::section, server::is_url_host};
 
+/// What stands for the server's own page in [`Http::allowed_origins`].
+pub const SAME_ORIGIN: &str = "same";
+
 section! {
     /// Requests: who may make them from a browser, and how long they may take.
     Http = "http" {
         /// Origins whose pages may open a WebSocket, as browsers send them; `*` stands for every one, an empty list for none.
-        /// Every page by default, because a server is first tried from any; list your own in production.
+        /// `same` is the page of the host that the request names (of a trusted proxy in `X-Forwarded-Host`, too): this
+        /// server's own, whatever it is called. Every page by default, because a server is first tried from any.
         allowed_origins: Vec<String> = vec!["*".to_owned()], Kind::List {
             check: is_origin,
-            allowed: "a list of \"*\", scheme://host or scheme://host:port, lower case, no path, no default port",
+            allowed: "a list of \"*\", \"same\", scheme://host or scheme://host:port, lower case, no path, no default port",
         }, live true;
 
         /// Whether a proxy before this server speaks TLS to the clients: answers then carry HSTS.
@@ -19,7 +23,8 @@ section! {
         behind_tls: bool = false, Kind::Switch;
 
         /// Proxies before this server: only what these add to `X-Forwarded-For` is believed, for the log and for limits.
-        /// None by default, because anybody can write that header; with a proxy that is not listed, its clients count as one.
+        /// None by default, because anybody can write that header; with a proxy that is not listed, its clients count as one,
+        /// and so do those whom a listed one does not name. Not the network that clients are in: whoever is listed is no client.
         trusted_proxies: Vec<String> = Vec::new(), Kind::List {
             check: is_network,
             allowed: "a list of IP addresses and networks in CIDR notation, none of them everybody",
@@ -62,7 +67,7 @@ impl Http {
 
 /// Whether a browser could send this text in `Origin` (RFC 6454 section 6.2): what it never sends would never match.
 fn is_origin(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once("://") else { return text == "*" };
+    let Some((scheme, rest)) = text.split_once("://") else { return text == "*" || text == SAME_ORIGIN };
     let (host, port) = match rest.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (rest, None),
@@ -89,6 +94,7 @@ mod tests {
     fn an_origin_is_what_a_browser_sends() {
         for good in [
             "*",
+            "same",
             "https://rooms.example.org",
             "http://localhost:8080",
             "https://10.0.0.1:8443",

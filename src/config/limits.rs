@@ -137,8 +137,8 @@ section! {
         new_rooms_burst: u32 = 1000, Kind::count(1, 1_000_000, "joins");
 
         /// Addresses (IPv6: /64) that are remembered for the limits above, and half as many /56 and /48 each.
-        /// 100 000 cost some 10 MB. With more in play, a /64 or /56 is counted by what is around it, and the others share
-        /// 1024 entries: whoever brings that many addresses gets no more by that, and those that were there before no less.
+        /// 100 000 cost some 20 MB, and twice that if all are IPv6. With more in play, a /64 or /56 is counted by what is
+        /// around it, and the others share 1024 entries: whoever brings that many gets no more by that.
         addresses: usize = 100_000, Kind::count(1, 10_000_000, "addresses");
 
         /// Whether the limits per address leave out clients that connect from this machine (`127.0.0.0/8` and `::1`).

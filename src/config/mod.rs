@@ -46,7 +46,7 @@ pub use self::{
     error::ConfigError,
     health::Health,
     heartbeat::Heartbeat,
-    http::Http,
+    http::{Http, SAME_ORIGIN},
     ice::{Ice, IceServer, Secret, Urls},
     limits::Limits,
     log::{Log, LogLevel},
@@ -54,7 +54,7 @@ pub use self::{
     ops::Ops,
     server::Server,
     state::State,
-    warnings::machine_warnings,
+    warnings::{exposure_warnings, machine_warnings},
     watchdog::Watchdog,
 };
 use self::{layer::Layer, rules::Origins, section::Section};

@@ -2,7 +2,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{kind::Kind, section::section, server::HOST};
+use super::{
+    kind::Kind,
+    section::section,
+    server::{HOST, is_host_name},
+};
 
 section! {
     /// The operator's side: `/metrics` and whatever clients have no business with.
@@ -19,6 +23,17 @@ section! {
         /// Empty by default, because on loopback whoever can ask can also send a signal. Elsewhere that route is
         /// refused without it. One line of 16 to 512 visible ASCII characters; read at the start, and at each reload.
         token_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" }, live true;
+
+        /// Names by which the operator's side may be asked for (`Host`), beside any IP address, `localhost`, `ops.host` and
+        /// `server.node`. None by default: a page can turn a name of its own to this address, and would read what it finds.
+        allowed_hosts: Vec<String> = Vec::new(), Kind::List {
+            check: is_host_name,
+            allowed: "a list of host names, without a port",
+        };
+
+        /// Wrong tokens a minute that one address may show; then none of it is looked at until the next may come (429).
+        /// 10 are more than somebody mistypes, and too few to guess by. Whoever else asks waits for nobody.
+        token_failures_per_minute: u32 = 10, Kind::count(1, 1_000_000, "tokens a minute");
 
         /// Longest time since the last scrape, when a drain is over, for which the end waits for one more that tells of it.
         /// 15 s are a scrape interval of 10 s and half of another. Prometheus excuses only what it saw going, and without

@@ -88,6 +88,7 @@ fn every_structured_variable_sets_its_key_and_only_that() {
             kind::Kind::Text { .. } if key.name == "level" => "trace".to_owned(),
             kind::Kind::Text { .. } => "007a".to_owned(),
             kind::Kind::List { .. } if key.name == "trusted_proxies" => "10.0.0.0/8, ::1".to_owned(),
+            kind::Kind::List { .. } if key.name == "allowed_hosts" => "a.example, switchboard".to_owned(),
             kind::Kind::List { .. } => "https://a.example, https://b.example".to_owned(),
             kind::Kind::IceServers => r#"[{"urls":["stun:a.example"]}]"#.to_owned(),
         };

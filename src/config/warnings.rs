@@ -1,6 +1,6 @@
 //! What does not stop the start, and yet somebody should know.
 
-use std::fs;
+use std::{fs, net::IpAddr};
 
 use super::{
     Settings,
@@ -36,6 +36,52 @@ pub fn machine_warnings(settings: &Settings, open_files_limit: u64) -> Vec<Strin
         send_buffer: read("/proc/sys/net/core/wmem_max"),
     };
     compare(settings, &machine)
+}
+
+/// What is open to everybody by default, and should not be where everybody can come; a sentence each, with the key.
+/// `public` and `ops` are the addresses that the two sides listen on.
+#[must_use]
+pub fn exposure_warnings(settings: &Settings, public: IpAddr, ops: IpAddr) -> Vec<String> {
+    let (http, limits) = (&settings.http, &settings.limits);
+    let warn = |is_so: bool, text: String| is_so.then_some(text);
+    let origins = format!(
+        "http.allowed_origins has \"*\", and {public} is no address of this machine or network alone: any page may open \
+         connections here with its visitors' browsers (list your own origins, or \"same\" for the server's own page)"
+    );
+    let exempt = format!(
+        "limits.exempt_loopback is on, and {public} is no address of this machine or network alone: a proxy on this \
+         machine has no limits per address, unless it is on http.trusted_proxies"
+    );
+    let reads = format!(
+        "ops.host listens on {ops}, which is no address of this machine or network alone: whoever reaches it reads \
+         /metrics and /errors (put a firewall before it)"
+    );
+    let token = format!(
+        "ops.host listens on {ops}, and ops.token_file names no token: /admin is closed (name one, or end the server by \
+         SIGTERM alone)"
+    );
+    let proxies =
+        "http.behind_tls says that a proxy stands before this server, and http.trusted_proxies names none: all \
+                   its clients share the limits of one address"
+            .to_owned();
+    [
+        warn(is_open(public) && http.allowed_origins.iter().any(|origin| origin == "*"), origins),
+        warn(is_open(public) && limits.exempt_loopback, exempt),
+        warn(is_open(ops), reads),
+        warn(!ops.is_loopback() && settings.ops.token_file.as_os_str().is_empty(), token),
+        warn(http.behind_tls && http.trusted_proxies.is_empty(), proxies),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Whether others than this machine and its network may come to it. All addresses of a machine are (`0.0.0.0`).
+fn is_open(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => !(v4.is_loopback() || v4.is_private() || v4.is_link_local()),
+        IpAddr::V6(v6) => !(v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()),
+    }
 }
 
 fn compare(settings: &Settings, machine: &Machine) -> Vec<String> {
@@ -107,5 +153,43 @@ mod tests {
             assert_eq!(warnings.len(), 1, "{warnings:?}");
             assert!(told.iter().all(|part| warnings[0].contains(part)), "{warnings:?}");
         }
+    }
+
+    fn exposed(change: impl FnOnce(&mut Settings), public: &str, ops: &str) -> Vec<String> {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let address = |text: &str| text.parse().expect("an address");
+        exposure_warnings(&settings, address(public), address(ops))
+    }
+
+    #[test]
+    fn open_defaults_are_told_where_everybody_can_come() {
+        for public in ["0.0.0.0", "::", "203.0.113.7", "2001:db8::7", "::ffff:203.0.113.7", "100.64.0.1"] {
+            let told = exposed(|_| (), public, "127.0.0.1");
+            assert!(
+                told.len() == 1 && told[0].contains("http.allowed_origins") && told[0].contains(public),
+                "{told:?}"
+            );
+        }
+        for near in ["127.0.0.1", "::1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.0.1", "fd00::1", "fe80::1"] {
+            assert!(exposed(|_| (), near, "127.0.0.1").is_empty(), "{near}");
+        }
+        let own = |s: &mut Settings| s.http.allowed_origins = vec!["same".into()];
+        assert!(exposed(own, "0.0.0.0", "::1").is_empty());
+    }
+
+    #[test]
+    fn each_key_that_is_open_is_named() {
+        let told = |change: fn(&mut Settings), ops: &str| exposed(change, "0.0.0.0", ops).join("; ");
+        assert!(told(|s| s.limits.exempt_loopback = true, "127.0.0.1").contains("limits.exempt_loopback"));
+        assert!(told(|s| s.http.behind_tls = true, "127.0.0.1").contains("http.trusted_proxies"));
+        let listed = |s: &mut Settings| (s.http.behind_tls, s.http.trusted_proxies) = (true, vec!["::1".into()]);
+        assert!(!told(listed, "127.0.0.1").contains("http.trusted_proxies"));
+        let open = told(|_| (), "0.0.0.0");
+        assert!(open.contains("ops.host listens on 0.0.0.0") && open.contains("ops.token_file"), "{open}");
+        let near = told(|_| (), "10.0.0.7");
+        assert!(!near.contains("/metrics") && near.contains("ops.token_file"), "{near}");
+        let armed = told(|s| s.ops.token_file = "/etc/token".into(), "10.0.0.7");
+        assert!(!armed.contains("ops."), "{armed}");
     }
 }

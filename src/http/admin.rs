@@ -1,22 +1,15 @@
 //! `POST /admin/drain`: the drain without a signal, for those who can reach the ops listener and not the process.
 //!
-//! A browser on the operator's machine reaches that listener, too, and runs whatever page it is shown. No page can ask for
-//! the drain: a JSON content type makes the browser ask first and be told nothing (no route answers CORS), a foreign
-//! `Origin` is refused, and so is a `Host` that is not ours (a name that its owner has turned to this address).
+//! Who may ask is the guard's business (`guard.rs`). Beyond it, no page can ask for the drain without being told no by the
+//! browser: a JSON content type makes the browser ask first and be told nothing (no route answers CORS).
 
-use std::{
-    fs, io,
-    net::{IpAddr, SocketAddr},
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
-        Method, StatusCode,
-        header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, ORIGIN, WWW_AUTHENTICATE},
+        StatusCode,
+        header::{ALLOW, CONTENT_TYPE, HeaderMap},
     },
     web,
 };
@@ -24,47 +17,29 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
+    authority::the_one,
     gate::{Call, Gate},
-    live::Live,
+    guard::{Refused, RefusedError},
     ops::Ops,
 };
-use crate::{protocol::same_octets, telemetry::RequestId};
+use crate::telemetry::RequestId;
 
 /// How `drain_started` names this way.
 const BY: &str = "POST /admin/drain";
-/// A token's length. Shorter ones can be guessed; no header should be longer.
-const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=512;
 
-/// The address of ours that a connection was made to.
+/// How the server goes when it is told to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OwnAddress(pub(super) Option<SocketAddr>);
-
-/// What an operator proves to be one with.
-#[derive(Clone)]
-pub struct Token(Live<[u8]>);
-
-/// Whether, and for whom, the server may be told to go. Cloning shares it.
-#[derive(Clone)]
-pub struct Admin {
-    /// Whoever can reach the listener is on this machine, or must have the token.
-    open: bool,
-    token: Option<Token>,
-    /// Names of ours beside `localhost`.
-    names: Arc<[String]>,
+pub struct Drain {
     /// From the call to the end, at most.
-    deadline: Duration,
+    pub deadline: Duration,
     /// The clients' departures are spread over this.
-    drain: Duration,
+    pub spread: Duration,
 }
 
 /// Why it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
     Method,
-    Host,
-    Origin,
-    Closed,
-    Unauthorized,
     NotJson,
     Body,
 }
@@ -85,147 +60,25 @@ struct Draining {
     deadline: String,
 }
 
-#[derive(Serialize)]
-struct Refused<'a> {
-    error: RefusedError<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RefusedError<'a> {
-    code: &'static str,
-    category: &'static str,
-    retryable: bool,
-    message: &'static str,
-    request_id: &'a str,
-}
-
-impl Token {
-    /// Reads it from a file of one line; an empty path is none.
-    ///
-    /// # Errors
-    /// The file cannot be read, or is no line of 16 to 512 visible ASCII characters. What was found is not told.
-    pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        if path.as_os_str().is_empty() {
-            return Ok(None);
-        }
-        let text = fs::read(path)?;
-        let token = text.trim_ascii();
-        let fits = TOKEN_BYTES.contains(&token.len()) && token.iter().all(u8::is_ascii_graphic);
-        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "no line of 16 to 512 visible ASCII characters");
-        if fits { Ok(Some(Self(token.into()))) } else { Err(wrong()) }
-    }
-
-    /// From now on `other` is the one that must be shown. Says whether it is another.
-    pub fn become_like(&self, other: &Self) -> bool {
-        let (mine, theirs) = (self.0.get(), other.0.get());
-        let another = !same_octets(&mine, &theirs);
-        self.0.set(theirs);
-        another
-    }
-
-    /// RFC 6750 section 2.1. The scheme's case does not matter (RFC 9110 section 11.1).
-    fn is_shown(&self, headers: &HeaderMap) -> bool {
-        let shown = the_one(headers, &AUTHORIZATION).and_then(|value| {
-            let (scheme, token) = value.split_at_checked("Bearer ".len())?;
-            scheme.eq_ignore_ascii_case("Bearer ").then_some(token)
-        });
-        shown.is_some_and(|token| same_octets(token.as_bytes(), &self.0.get()))
-    }
-}
-
-impl Admin {
-    /// For a listener at `address`, which is also called by these names.
-    #[must_use]
-    pub fn new(
-        address: SocketAddr,
-        token: Option<Token>,
-        names: Vec<String>,
-        drain: Duration,
-        deadline: Duration,
-    ) -> Self {
-        let open = token.is_some() || address.ip().to_canonical().is_loopback();
-        Self { open, token, names: names.into(), deadline, drain }
-    }
-
-    fn check(&self, method: &Method, headers: &HeaderMap, own: Option<SocketAddr>) -> Result<(), Refusal> {
-        if method != Method::POST {
-            return Err(Refusal::Method);
-        }
-        let host = the_one(headers, &HOST).filter(|host| self.is_ours(host, own)).ok_or(Refusal::Host)?;
-        if headers.contains_key(ORIGIN) && !the_one(headers, &ORIGIN).is_some_and(|origin| is_of(origin, host)) {
-            return Err(Refusal::Origin);
-        }
-        if !self.open {
-            return Err(Refusal::Closed);
-        }
-        if self.token.as_ref().is_some_and(|token| !token.is_shown(headers)) {
-            return Err(Refusal::Unauthorized);
-        }
-        let json = the_one(headers, &CONTENT_TYPE).is_some_and(|value| {
-            value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-        });
-        if json { Ok(()) } else { Err(Refusal::NotJson) }
-    }
-
-    /// Whether a `Host` means this listener: the very address that the connection was made to, or a name that is not
-    /// somebody else's to give.
-    fn is_ours(&self, host: &str, own: Option<SocketAddr>) -> bool {
-        let (Some(own), Some((name, port))) = (own, split_port(host)) else { return false };
-        let here = own.ip().to_canonical();
-        let name = name.strip_suffix('.').unwrap_or(name);
-        let known = match name.parse::<IpAddr>() {
-            Ok(address) => address.to_canonical() == here,
-            Err(_) if name.eq_ignore_ascii_case("localhost") => here.is_loopback(),
-            Err(_) => self.names.iter().any(|ours| ours.eq_ignore_ascii_case(name)),
-        };
-        known && port.is_none_or(|port| port == own.port())
-    }
-}
-
 impl Refusal {
-    fn facts(self) -> (StatusCode, &'static str, &'static str, &'static str) {
+    fn facts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "INVALID_MESSAGE", "ask by POST"),
-            Self::Host => (
-                StatusCode::FORBIDDEN,
-                "foreign_host",
-                "AUTH",
-                "Host must be this listener's address, or a name of ours: localhost, ops.host, server.node",
-            ),
-            Self::Origin => (StatusCode::FORBIDDEN, "foreign_origin", "AUTH", "no other page may ask for this"),
-            Self::Closed => (
-                StatusCode::FORBIDDEN,
-                "admin_closed",
-                "AUTH",
-                "the ops listener is not on loopback, and ops.token_file names no token: send SIGTERM",
-            ),
-            Self::Unauthorized => (
-                StatusCode::UNAUTHORIZED,
-                "unauthorized",
-                "AUTH",
-                "Authorization must be Bearer and the token that ops.token_file keeps",
-            ),
-            Self::NotJson => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "not_json",
-                "INVALID_MESSAGE",
-                "Content-Type must be application/json",
-            ),
-            Self::Body => (StatusCode::BAD_REQUEST, "invalid_body", "INVALID_MESSAGE", "the body must be empty, or {}"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "ask by POST"),
+            Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "Content-Type must be application/json"),
+            Self::Body => (StatusCode::BAD_REQUEST, "invalid_body", "the body must be empty, or {}"),
         }
     }
 
     fn answer(self, id: &RequestId) -> HttpResponse {
-        let (status, code, category, message) = self.facts();
-        let request_id = &id.to_string();
+        let (status, code, message) = self.facts();
         let mut answer = HttpResponse::build(status);
-        match self {
-            Self::Method => answer.insert_header((ALLOW, "POST")),
-            Self::Unauthorized => answer.insert_header((WWW_AUTHENTICATE, "Bearer")),
-            _ => &mut answer,
-        };
-        answer.json(Refused { error: RefusedError { code, category, retryable: false, message, request_id } })
+        if self == Self::Method {
+            answer.insert_header((ALLOW, "POST"));
+        }
+        let category = "INVALID_MESSAGE";
+        let request_id = &id.to_string();
+        let error = RefusedError { code, category, retryable: false, retry_after_ms: None, message, request_id };
+        answer.json(Refused { error })
     }
 }
 
@@ -236,16 +89,26 @@ pub(super) async fn drain(
     id: web::ReqData<RequestId>,
     ops: web::Data<Ops>,
 ) -> HttpResponse {
-    let own = request.conn_data::<OwnAddress>().and_then(|own| own.0);
-    if let Err(refusal) = ops.admin.check(request.method(), request.headers(), own) {
-        return refusal.answer(&id);
+    if !is_json(request.headers()) {
+        return Refusal::NotJson.answer(&id);
     }
     if !body.is_ok_and(|body| says_nothing(&body)) {
         return Refusal::Body.answer(&id);
     }
     let (first, call) = ops.gate.call_drain(BY, Some(id.into_inner()));
     let status = if first { StatusCode::ACCEPTED } else { StatusCode::OK };
-    HttpResponse::build(status).json(report(&ops.admin, &ops.gate, first, call))
+    HttpResponse::build(status).json(report(ops.drain, &ops.gate, first, call))
+}
+
+/// By any other method.
+pub(super) async fn only_post(id: web::ReqData<RequestId>) -> HttpResponse {
+    Refusal::Method.answer(&id)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    the_one(headers, &CONTENT_TYPE).is_some_and(|value| {
+        value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    })
 }
 
 /// There is nothing to say yet: what is said all the same is refused, not ignored.
@@ -253,46 +116,40 @@ fn says_nothing(body: &[u8]) -> bool {
     body.is_empty() || serde_json::from_slice::<Map<String, Value>>(body).is_ok_and(|map| map.is_empty())
 }
 
-fn report(admin: &Admin, gate: &Gate, first: bool, call: &Call) -> Draining {
+fn report(drain: Drain, gate: &Gate, first: bool, call: &Call) -> Draining {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let left = (call.at + admin.deadline).saturating_duration_since(Instant::now());
+    let left = (call.at + drain.deadline).saturating_duration_since(Instant::now());
     Draining {
         status: if first { "draining" } else { "already_draining" },
         connections: gate.connections(),
-        drain_ms: millis(admin.drain),
+        drain_ms: millis(drain.spread),
         deadline_ms: millis(left),
         deadline: humantime::format_rfc3339_millis(SystemTime::now() + left).to_string(),
     }
 }
 
-/// The header, if there is exactly one of it: of two, somebody else may have read the other.
-fn the_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
-    let mut all = headers.get_all(name);
-    let first = all.next()?.to_str().ok()?;
-    all.next().is_none().then_some(first)
-}
-
-/// Host and port of an authority (RFC 3986 section 3.2), the brackets of an IPv6 address taken off.
-fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    let port = |text: &str| match text.strip_prefix(':') {
-        Some(digits) => digits.parse().ok().map(Some),
-        None => text.is_empty().then_some(None),
-    };
-    if let Some(rest) = authority.strip_prefix('[') {
-        let (inner, after) = rest.split_once(']')?;
-        return Some((inner, port(after)?));
-    }
-    let at = authority.find(':').unwrap_or(authority.len());
-    let (name, after) = authority.split_at(at);
-    Some((name, port(after)?))
-}
-
-/// Whether a page of this very listener asks, seen through the same `Host`.
-fn is_of(origin: &str, host: &str) -> bool {
-    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
-}
-
 #[cfg(test)]
-#[path = "admin_tests.rs"]
-mod tests;
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_json() {
+        let kind = |kind: &str| is_json(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(kind).unwrap())]));
+        for json in ["application/json", "Application/JSON; charset=utf-8", "application/json ;x=y"] {
+            assert!(kind(json), "{json}");
+        }
+        // These are what a form or a script may send without asking first.
+        for simple in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "",
+            "text/plain; application/json",
+        ] {
+            assert!(!kind(simple), "{simple}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

@@ -13,7 +13,7 @@ use actix_http::header::HeaderMap;
 
 use crate::{
     config::{Network, Settings},
-    limits::{Addresses, By, Place, Quotas, Rate, Subnet, believed},
+    limits::{Addresses, By, Place, Quotas, Rate, Seen, Subnet, believed},
     telemetry::{self, Event, LimitHit},
 };
 
@@ -44,6 +44,8 @@ pub(super) struct Client {
     pub(super) remote: SocketAddr,
     /// As the limits count it; `None`: they do not concern it.
     pub(super) origin: Option<Subnet>,
+    /// Whether one of our proxies asks for it.
+    pub(super) proxied: bool,
 }
 
 impl Clients {
@@ -74,8 +76,7 @@ impl Clients {
 
     /// Who is behind a request from `peer`.
     pub(super) fn identify(&self, peer: SocketAddr, headers: &HeaderMap) -> Client {
-        let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).map(|line| line.to_str().unwrap_or(UNREADABLE)).collect();
-        let seen = believed(peer, lines.iter().flat_map(|line| line.split(',')), &self.trusted);
+        let seen = self.look(peer, headers);
         match seen.by {
             By::Presuming if !self.told.swap(true, Ordering::Relaxed) => {
                 telemetry::emit(&Event::ForwardedNotBelieved { remote: seen.remote });
@@ -88,7 +89,18 @@ impl Clients {
         // Whoever comes through a proxy is not on this machine, even if the proxy is.
         let local = matches!(seen.by, By::Itself | By::Presuming) && seen.remote.ip().is_loopback();
         let exempt = self.exempt_loopback && local;
-        Client { remote: seen.remote, origin: (!exempt).then(|| Subnet::of(seen.remote.ip())) }
+        let proxied = matches!(seen.by, By::Proxy | By::NamelessProxy);
+        Client { remote: seen.remote, origin: (!exempt).then(|| Subnet::of(seen.remote.ip())), proxied }
+    }
+
+    /// The address of who is behind a request; nothing is told of how it is known.
+    pub(super) fn remote(&self, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
+        self.look(peer, headers).remote
+    }
+
+    fn look(&self, peer: SocketAddr, headers: &HeaderMap) -> Seen {
+        let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).map(|line| line.to_str().unwrap_or(UNREADABLE)).collect();
+        believed(peer, lines.iter().flat_map(|line| line.split(',')), &self.trusted)
     }
 
     /// Again and again, since a check of the proxy's own may have been the first.

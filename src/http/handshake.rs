@@ -2,7 +2,7 @@
 
 use actix_http::{Method, RequestHead, StatusCode, Version, header, ws};
 
-use super::live::Live;
+use super::{live::Live, origin};
 use crate::protocol::{ErrorCode, RoomName};
 
 /// Where sockets are opened.
@@ -29,19 +29,20 @@ pub(super) struct Refused {
 
 /// What the rules depend on.
 pub(super) struct Policy {
-    /// `*`, or the origins whose pages may connect.
+    /// `http.allowed_origins`, which a reload may replace.
     pub(super) allowed_origins: Live<[String]>,
     /// Longest room name in octets.
     pub(super) room_name_bytes: usize,
 }
 
 /// Looks at the whole head. Strict: an HTTP library of ours accepts `Upgrade: xwebsocketx`, browsers never send it.
-pub(super) fn check(head: &RequestHead, policy: &Policy) -> Result<Accepted, Refused> {
+/// `proxied`: one of our proxies asks.
+pub(super) fn check(head: &RequestHead, policy: &Policy, proxied: bool) -> Result<Accepted, Refused> {
     if !is_door(head.uri.path()) {
         return refused(StatusCode::NOT_FOUND, ErrorCode::UnsupportedVersion, "sockets are opened at /ws");
     }
     protocol_rules(head)?;
-    if !origin_allowed(head, &policy.allowed_origins.get()) {
+    if !origin::is_allowed(head, &policy.allowed_origins.get(), proxied) {
         return refused(StatusCode::FORBIDDEN, ErrorCode::OriginDenied, "this origin is not on http.allowed_origins");
     }
     Ok(Accepted { named_subprotocol: subprotocol(head)?, hint: hint(head, policy.room_name_bytes)? })
@@ -104,13 +105,6 @@ fn has_body(head: &RequestHead) -> bool {
 fn tokens<'a>(head: &'a RequestHead, name: &'a header::HeaderName) -> impl Iterator<Item = &'a str> {
     let lines = head.headers().get_all(name).filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|token| !token.is_empty())
-}
-
-/// A page from elsewhere could open a socket with its visitor's cookies; browsers always say where a page is from. A
-/// client without `Origin` is no browser.
-fn origin_allowed(head: &RequestHead, allowed: &[String]) -> bool {
-    let Some(origin) = head.headers().get(header::ORIGIN) else { return true };
-    allowed.iter().any(|one| one == "*" || origin.as_bytes().eq_ignore_ascii_case(one.as_bytes()))
 }
 
 fn subprotocol(head: &RequestHead) -> Result<bool, Refused> {
@@ -188,7 +182,7 @@ mod tests {
     }
 
     fn judge(request: &Request) -> Result<Accepted, (u16, ErrorCode)> {
-        check(request.head(), &policy()).map_err(|refused| (refused.status.as_u16(), refused.code))
+        check(request.head(), &policy(), false).map_err(|refused| (refused.status.as_u16(), refused.code))
     }
 
     #[test]

@@ -15,9 +15,9 @@ use actix_web::dev::AppConfig;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{
-    admin::OwnAddress,
     client::Clients,
     gate::{Gate, Permit},
+    guard::Guard,
     live::Live,
     once::Once,
     routes::{self, Common, Ops},
@@ -50,6 +50,8 @@ pub struct Listeners<D> {
     pub common: Common,
     /// For the operators' app.
     pub ports: Ops,
+    /// For the same.
+    pub guard: Guard,
     /// Called once per worker, on it.
     pub door: D,
 }
@@ -77,7 +79,7 @@ pub fn start<D>(listeners: Listeners<D>, settings: &Settings) -> io::Result<Serv
 where
     D: Fn() -> Public + Clone + Send + 'static,
 {
-    let Listeners { public, ops, clients, origins, common, ports, door } = listeners;
+    let Listeners { public, ops, clients, origins, common, ports, guard, door } = listeners;
     let request_timeout = settings.http.request_timeout();
     let room_name_bytes = settings.limits.room_name_bytes;
     let user_timeout = Some(settings.heartbeat.tcp_user_timeout()).filter(|timeout| !timeout.is_zero());
@@ -100,12 +102,8 @@ where
             fn_service(move |socket| accept(socket, options)).and_then(http)
         })?
         .listen("ops", ops, move || {
-            let app = routes::operator(common.clone(), ports.clone());
-            // For the routes that change something: whether a request's `Host` is ours.
-            let http = service(request_timeout).on_connect_ext(|connection: &Once, kept| {
-                kept.insert(OwnAddress(connection.local_addr().ok()));
-            });
-            let http = http.finish(map_config(app, |()| AppConfig::default()));
+            let app = routes::operator(common.clone(), ports.clone(), guard.clone());
+            let http = service(request_timeout).finish(map_config(app, |()| AppConfig::default()));
             fn_service(move |socket| accept(socket, options)).and_then(http)
         })
         .map(ServerBuilder::run)

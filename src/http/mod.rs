@@ -8,10 +8,12 @@
 //! | public (`server.host:port`) | `/ws`, `/` and its files, `/healthz`, `/readyz`, `/health` |
 //! | ops (`ops.host:port`) | `/metrics`, `/errors`, `POST /admin/drain`, `/` (the live view) and its files, the three probes |
 pub mod admin;
+mod authority;
 pub mod client;
 #[cfg(feature = "fault-injection")]
 mod faults;
 pub mod gate;
+pub mod guard;
 mod handshake;
 pub mod health;
 pub mod listeners;
@@ -19,6 +21,7 @@ pub mod live;
 mod observe;
 mod once;
 mod ops;
+mod origin;
 mod page;
 mod probes;
 mod request_id;

@@ -13,6 +13,7 @@ use actix_web::{
 
 use super::{
     client::{Clients, retry_after_seconds},
+    guard::Guard,
     page, request_id,
 };
 use crate::{
@@ -22,18 +23,26 @@ use crate::{
 
 /// What the middleware depends on.
 pub(super) struct Observe {
-    /// For the limits per address, where there are any.
-    pub(super) clients: Option<Clients>,
+    /// Whom the listener is for.
+    pub(super) side: Side,
     /// A request slower than this is logged.
     pub(super) slow_request: Duration,
     /// Whether TLS ends in front of us: only then HSTS makes sense (RFC 6797 section 7.2).
     pub(super) behind_tls: bool,
 }
 
+/// Whom a listener is for.
+pub(super) enum Side {
+    /// Clients, who have limits per address.
+    Public(Clients),
+    /// Operators, who are looked at.
+    Operator(Guard),
+}
+
 /// The routes that are told apart in metrics and logs. Every other is a file of the page.
 const ROUTES: [&str; 7] = ["/ws", "/healthz", "/readyz", "/health", "/metrics", "/errors", "/admin/drain"];
 /// Those that no limit concerns: a balancer's probes must not depend on what else comes from its address.
-const PROBES: [&str; 3] = ["/healthz", "/readyz", "/health"];
+pub(super) const PROBES: [&str; 3] = ["/healthz", "/readyz", "/health"];
 /// Half a year.
 const HSTS: &str = "max-age=15768000";
 
@@ -47,8 +56,12 @@ pub(super) async fn observe(
     let id = request_id::of(request.headers());
     let method = method_label(request.method().as_str());
     request.extensions_mut().insert(id.clone());
-    let mut response = match too_many(&policy, &request) {
-        Some(wait) => request.into_response(refusal(wait, &id)).map_into_right_body(),
+    let refusal = match &policy.side {
+        Side::Public(clients) => too_many(clients, &request).map(|wait| refusal(wait, &id)),
+        Side::Operator(guard) => guard.refuse(&request, &id),
+    };
+    let mut response = match refusal {
+        Some(refusal) => request.into_response(refusal).map_into_right_body(),
         None => next.call(request).await?.map_into_left_body(),
     };
     let took = began.elapsed();
@@ -64,8 +77,10 @@ pub(super) async fn observe(
 }
 
 /// The time until this client's address may ask again, if it has asked too often.
-fn too_many(policy: &Observe, request: &ServiceRequest) -> Option<Duration> {
-    let clients = policy.clients.as_ref().filter(|_| !PROBES.contains(&request.path()))?;
+fn too_many(clients: &Clients, request: &ServiceRequest) -> Option<Duration> {
+    if PROBES.contains(&request.path()) {
+        return None;
+    }
     let client = clients.identify(request.peer_addr()?, request.headers());
     clients.request(client).err()
 }

@@ -43,10 +43,6 @@ impl Once {
         self.socket
     }
 
-    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
-    }
-
     pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.peer_addr()
     }

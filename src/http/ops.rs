@@ -6,7 +6,7 @@ use actix::Recipient;
 use actix_web::{HttpResponse, web};
 
 use super::{
-    admin::Admin,
+    admin::Drain,
     gate::{Gate, Phase},
     scrapes::Scrapes,
 };
@@ -32,8 +32,8 @@ pub struct Ops {
     pub gate: Gate,
     /// Who scrapes.
     pub scrapes: Scrapes,
-    /// `/admin/…`.
-    pub admin: Admin,
+    /// `/admin/drain`.
+    pub drain: Drain,
     /// `/fault/…`, in test builds only.
     #[cfg(feature = "fault-injection")]
     pub faults: Recipient<crate::messages::supervisor::Fault>,

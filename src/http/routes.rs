@@ -6,7 +6,7 @@ use actix_web::{
     App, HttpResponse, Route,
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
-    guard,
+    guard as route_guard,
     http::header::{CACHE_CONTROL, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE},
     middleware::from_fn,
     web,
@@ -15,7 +15,8 @@ use actix_web::{
 use super::{
     admin,
     client::Clients,
-    observe::{Observe, observe},
+    guard::{self, Guard},
+    observe::{Observe, Side, observe},
     ops, page, probes,
 };
 pub use super::{ops::Ops, probes::Probes};
@@ -51,7 +52,7 @@ pub fn public(
         InitError = (),
     >,
 > {
-    base(common, Some(clients), |config| {
+    base(common, Side::Public(clients), |config| {
         config.route("/ws", web::to(no_handshake));
         serve_files(config, &page::FILES);
     })
@@ -61,6 +62,7 @@ pub fn public(
 pub fn operator(
     common: Common,
     ports: Ops,
+    guard: Guard,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -71,21 +73,29 @@ pub fn operator(
     >,
 > {
     // Operators are few, and a scrape must not be refused: their listener has no limits per address.
-    base(common, None, move |config| {
+    base(common, Side::Operator(guard.clone()), move |config| {
         #[cfg(feature = "fault-injection")]
         config.route("/fault/{what}", web::post().to(super::faults::inject));
         config
             .app_data(web::Data::new(ports))
+            .app_data(web::Data::new(guard))
             .route("/metrics", read().to(ops::metrics))
             .route("/errors", read().to(ops::errors))
-            .route("/admin/drain", web::to(admin::drain));
+            .service(
+                // By its place among the routes, not by the text of the path, which can be written in many ways.
+                web::scope("/admin").wrap(from_fn(guard::authorise)).service(
+                    web::resource("/drain")
+                        .route(web::post().to(admin::drain))
+                        .default_service(web::to(admin::only_post)),
+                ),
+            );
         serve_files(config, &page::OPERATOR_FILES);
     })
 }
 
 fn base(
     common: Common,
-    clients: Option<Clients>,
+    side: Side,
     more: impl FnOnce(&mut web::ServiceConfig),
 ) -> App<
     impl ServiceFactory<
@@ -96,7 +106,7 @@ fn base(
         InitError = (),
     >,
 > {
-    let policy = Observe { clients, slow_request: common.slow_request, behind_tls: common.behind_tls };
+    let policy = Observe { side, slow_request: common.slow_request, behind_tls: common.behind_tls };
     App::new()
         .app_data(web::Data::new(policy))
         .app_data(web::Data::new(common.probes))
@@ -111,7 +121,7 @@ fn base(
 
 /// GET, and HEAD for those who only want to know whether it is there.
 fn read() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+    web::route().guard(route_guard::Any(route_guard::Get()).or(route_guard::Head()))
 }
 
 fn serve_files(config: &mut web::ServiceConfig, files: &'static [page::PageFile]) {

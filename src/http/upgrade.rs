@@ -116,7 +116,7 @@ impl Door {
     fn admit(&self, request: &Request, client: Client) -> Result<(Accepted, Permit), Denied> {
         let too_fast = |wait| too_many("more handshakes from this address than it may make", wait);
         self.clients.handshake(client).map_err(too_fast)?;
-        let accepted = handshake::check(request.head(), &self.policy)?;
+        let accepted = handshake::check(request.head(), &self.policy, client.proxied)?;
         let place = self.clients.connect(client);
         let place = place.ok_or_else(|| too_many("this address holds as many connections as it may", RETRY_AFTER))?;
         let permit = self.gate.admit(place).map_err(refused_at_the_gate)?;

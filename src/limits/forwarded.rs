@@ -60,14 +60,11 @@ fn read(hop: &str) -> Option<SocketAddr> {
             let (inner, after) = rest.split_once(']')?;
             (IpAddr::V6(without_zone(inner).parse::<Ipv6Addr>().ok()?), after)
         }
-        // Of an IPv6 address without brackets the last colon may be anything: a port cannot be told apart.
-        None => match without_zone(hop).parse() {
-            Ok(address) => (address, ""),
-            Err(_) => {
-                let at = hop.find(':')?;
-                (hop[..at].parse().ok()?, &hop[at..])
-            }
-        },
+        None if without_zone(hop).parse::<IpAddr>().is_ok() => (without_zone(hop).parse().ok()?, ""),
+        None => {
+            let (address, port) = hop.split_at(hop.find(':')?);
+            (address.parse().ok()?, port)
+        }
     };
     let port = if port.is_empty() { 0 } else { port.strip_prefix(':')?.parse().ok()? };
     let address = address.to_canonical();

@@ -99,7 +99,7 @@ proptest! {
 }
 
 /// How often an address's quota each of its networks has, with the bits that they leave out.
-const NETWORKS: [(u32, usize); 3] = [(0, 1), (8, 4), (16, 16)];
+const NETWORKS: [(u32, u32); 3] = [(0, 1), (8, 4), (16, 16)];
 const CONNECTIONS: usize = 1;
 
 /// An address: a /64 out of two /48 with two /56 each, or an IPv4 address.
@@ -118,7 +118,7 @@ impl Who {
     }
 
     /// Everything that it is counted in: a key, and how many addresses' share that has.
-    fn blocks(self) -> Vec<((u32, Self), usize)> {
+    fn blocks(self) -> Vec<((u32, Self), u32)> {
         match self {
             Self::V4(_) => vec![((0, self), 1)],
             Self::V6(bits) => NETWORKS.map(|(left, shares)| ((left, Self::V6(bits >> left)), shares)).to_vec(),
@@ -169,7 +169,7 @@ proptest! {
         for ask in asks {
             match ask {
                 Ask::Handshake(who) => {
-                    let rate = |shares: usize| Rate::per_second(2 * shares as u32, 2 * shares as u32);
+                    let rate = |shares: u32| Rate::per_second(2 * shares, 2 * shares);
                     let wait = who.blocks().into_iter().map(|(block, shares)| {
                         buckets.entry(block).or_insert(Bucket::full(now)).wait(rate(shares), now)
                     }).max().expect("a block");
@@ -185,7 +185,7 @@ proptest! {
                 Ask::Connect(who) => {
                     let fits = who.blocks().into_iter().all(|(block, shares)| {
                         let inside = |other: &Who| other.blocks().iter().any(|(key, _)| *key == block);
-                        held.iter().filter(|(other, _)| inside(other)).count() < CONNECTIONS * shares
+                        held.iter().filter(|(other, _)| inside(other)).count() < CONNECTIONS * shares as usize
                     });
                     let place = table.connect(who.subnet(), now);
                     prop_assert_eq!(place.is_some(), fits);

@@ -42,6 +42,7 @@ pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Ta
         Event::SlowMessage { .. } => tally.slow_messages += 1,
         Event::HttpServed { method, route, status, took, .. } => tally.http.add(method, route, status, took),
         Event::TickLate { .. } => tally.ticks_late += 1,
+        Event::OpsDenied { reason, .. } => tally.ops_denied.add(reason),
         // Counted elsewhere: a slow request by its `HttpServed`, a panic and lost lines without the thread's tally
         // (which may be what panicked), the rest by its error or not at all, being rare and told by a gauge.
         Event::ServerStarted { .. }
@@ -138,6 +139,7 @@ mod tests {
         assert_eq!((tally.rooms_opened, tally.rooms_ended, tally.rooms_lost), (1, 1, 1));
         assert_eq!((tally.slow_messages, tally.ticks_late), (1, 1));
         assert_eq!(tally.http.iter().count(), 1);
+        assert_eq!(tally.ops_denied.get(crate::telemetry::OpsDenial::Token), 1);
         assert_eq!((tally.ready, tally.draining), (Some(false), Some(true)));
         for result in [Reconnection::Joined, Reconnection::Refused] {
             assert_eq!(tally.reconnections.get(result), 1);

@@ -121,4 +121,4 @@ macro_rules! labels_are_fields {
         })+
     };
 }
-labels_are_fields!(EndReason, LeaveReason, ErrorCode, super::Reconnection, super::Severity);
+labels_are_fields!(EndReason, LeaveReason, ErrorCode, super::OpsDenial, super::Reconnection, super::Severity);

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use super::{Event, Ids, Reconnection, RequestId, Severity};
+use super::{Event, Ids, OpsDenial, Reconnection, RequestId, Severity};
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId};
 
 const TOOK: Duration = Duration::from_micros(1500);
@@ -22,7 +22,7 @@ pub(super) fn each(mut with: impl FnMut(Event<'_>)) {
     all.into_iter().flatten().for_each(|event| with(*event));
 }
 
-fn server(error: &io::Error) -> [Event<'_>; 23] {
+fn server(error: &io::Error) -> [Event<'_>; 24] {
     let address = SocketAddr::from(([127, 0, 0, 1], 8080));
     [
         Event::ServerStarted { version: "0.1.0", public: address, ops: address, workers: 2 },
@@ -45,6 +45,7 @@ fn server(error: &io::Error) -> [Event<'_>; 23] {
         Event::Wedged { subject: "supervisor", silent: TOOK, exit_code: 70 },
         Event::ForwardedNotBelieved { remote: address },
         Event::ProxyNamesNobody { remote: address },
+        Event::OpsDenied { ids: Ids::default(), remote: address, reason: OpsDenial::Token, host: "a.example" },
         Event::LogFileFailed { error },
         Event::LogLinesDropped { lines: 7 },
         Event::SlowRequest { ids: Ids::default(), method: "GET", route: "/health", took: TOOK },

@@ -276,7 +276,7 @@ fn a_session_that_panics() {
     play(TestServer::builder, told, |stage, doomed| {
         stage.server.forgive_panics();
         let path = format!("/fault/session-panic?session={}", doomed.session());
-        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         assert_eq!(crate::support::http::exchange(stage.server.ops, &head).status, 202);
         doomed
     });

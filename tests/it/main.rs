@@ -2,6 +2,7 @@
 //! they are told with.
 #![expect(clippy::float_cmp, reason = "metrics are floats, and counts are whole")]
 mod abuse;
+mod addresses;
 mod admin;
 mod architecture;
 mod capacity;
@@ -22,6 +23,7 @@ mod limits;
 mod log_reader;
 mod logs;
 mod mesh;
+mod ops_guard;
 mod relay;
 mod resume;
 mod room_life;

@@ -169,7 +169,7 @@ fn elsewhere(server: &TestServer, mut peers: Vec<TestPeer>) -> Vec<TestPeer> {
 #[cfg(feature = "fault-injection")]
 fn stall(server: &TestServer, room: &str) {
     let head = format!(
-        "POST /fault/room-stall?room={room} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        "POST /fault/room-stall?room={room} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
     assert_eq!(http::exchange(server.ops, &head).status, 202);
 }

@@ -4,7 +4,8 @@ use crate::support::{TestServer, http};
 
 /// Asks for a fault.
 fn inject(server: &TestServer, fault: &str) -> u16 {
-    let head = format!("POST /fault/{fault} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let head =
+        format!("POST /fault/{fault} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     http::exchange(server.ops, &head).status
 }
 
@@ -44,7 +45,7 @@ mod faults {
     fn healthz(server: &TestServer) -> Option<Response> {
         let mut stream = TcpStream::connect_timeout(&server.public, PATIENCE).ok()?;
         stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
         http::read_response(&mut BufReader::new(stream)).ok()
     }
 

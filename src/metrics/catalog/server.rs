@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{
     super::{State, journal::MAX_KINDS},
-    series::{Samples, Series, float, open},
+    series::{Samples, Series, closed, float, open},
 };
+use crate::telemetry::OpsDenial;
 
 pub(super) const SERIES: &[Series] = &[
     Series::gauge(
@@ -74,6 +75,13 @@ pub(super) const SERIES: &[Series] = &[
     Series::counter("switchboard_late_ticks_total", "Ticks that came so late that it was logged.", &[], |s, out| {
         out.count(&[], s.totals.ticks_late);
     }),
+    Series::counter(
+        "switchboard_ops_denied_total",
+        "Requests that the operator's listener refused, by what was wrong: host and origin may be a page that somebody \
+         was shown, token somebody who tries tokens. Addresses with too many wrong ones count as token.",
+        &[closed::<OpsDenial>("reason")],
+        |s, out| out.counts(&s.totals.ops_denied),
+    ),
     Series::counter(
         "switchboard_log_lines_dropped_total",
         "Log lines dropped because standard output was read too slowly or not at all, or a file could not be written.",

@@ -1,0 +1,347 @@
+//! Who may ask the operator's listener, and for what.
+//!
+//! A browser on the operator's machine, or in their network, reaches that listener, too, and runs whatever page it is
+//! shown. No page from elsewhere gets anything: on every route a foreign `Origin` is refused, and so is a `Host` that is
+//! not ours: a name that its owner has turned to this address (DNS rebinding). An address in `Host` is always ours:
+//! nobody can turn one elsewhere. What changes something asks for the token, too.
+
+use std::{
+    fs, io,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    Error, HttpMessage, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        StatusCode, Version,
+        header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE},
+        uri,
+    },
+    middleware::Next,
+    web,
+};
+use serde::Serialize;
+
+use super::{
+    authority::{Authority, is_page_of, the_one},
+    client::{Clients, retry_after_seconds},
+    live::Live,
+    observe::PROBES,
+};
+use crate::{
+    limits::{Bucket, Rate, Subnet, Table, table},
+    protocol::same_octets,
+    telemetry::{self, Event, Ids, OpsDenial, RequestId},
+};
+
+/// A token's length. Shorter ones can be guessed; no header should be longer.
+const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=512;
+/// Addresses that are remembered for their wrong tokens.
+const ADDRESSES: usize = 4096;
+/// How much of a `Host` is repeated to whoever sent it, and to the log.
+const SHOWN: usize = 80;
+
+/// What an operator proves to be one with.
+#[derive(Clone)]
+pub struct Token(Live<[u8]>);
+
+/// The guard of the operator's listener. Cloning shares it.
+#[derive(Clone)]
+pub struct Guard(Arc<Inner>);
+
+struct Inner {
+    /// Names of ours beside `localhost`.
+    names: Vec<String>,
+    /// Whoever can reach the listener is on this machine, or must have the token.
+    open: bool,
+    token: Option<Token>,
+    clients: Clients,
+    /// Wrong tokens that one address may show: `ops.token_failures_per_minute`.
+    rate: Rate,
+    failures: Mutex<Table<Failures>>,
+}
+
+/// The wrong tokens of one address.
+struct Failures(Bucket);
+
+impl table::Entry for Failures {
+    fn new(now: Instant) -> Self {
+        Self(Bucket::full(now))
+    }
+
+    fn is_unused(&self, now: Instant) -> bool {
+        self.0.is_full(now)
+    }
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Refusal {
+    /// With the `Host` that came.
+    Host(String),
+    /// With the `Origin` and the `Host` that came.
+    Origin(String, String),
+    Closed,
+    /// There is no token, or a wrong one.
+    Token,
+    /// The address has shown too many wrong tokens; the time until the next is looked at.
+    TooMany(Duration),
+}
+
+/// The body of a refusal, as all of the operator's routes write it.
+#[derive(Serialize)]
+pub(super) struct Refused<'a> {
+    pub(super) error: RefusedError<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RefusedError<'a> {
+    pub(super) code: &'static str,
+    pub(super) category: &'static str,
+    pub(super) retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retry_after_ms: Option<u64>,
+    pub(super) message: &'a str,
+    pub(super) request_id: &'a str,
+}
+
+impl Token {
+    /// Reads it from a file of one line; an empty path is none.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no line of 16 to 512 visible ASCII characters. What was found is not told.
+    pub fn read(path: &Path) -> io::Result<Option<Self>> {
+        if path.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let text = fs::read(path)?;
+        let token = text.trim_ascii();
+        let fits = TOKEN_BYTES.contains(&token.len()) && token.iter().all(u8::is_ascii_graphic);
+        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "no line of 16 to 512 visible ASCII characters");
+        if fits { Ok(Some(Self(token.into()))) } else { Err(wrong()) }
+    }
+
+    /// From now on `other` is the one that must be shown. Says whether it is another.
+    pub fn become_like(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.0.get(), other.0.get());
+        let another = !same_octets(&mine, &theirs);
+        self.0.set(theirs);
+        another
+    }
+
+    /// RFC 6750 section 2.1. The scheme's case does not matter (RFC 9110 section 11.1).
+    fn is_shown(&self, headers: &HeaderMap) -> bool {
+        let shown = the_one(headers, &AUTHORIZATION).and_then(|value| {
+            let (scheme, token) = value.split_at_checked("Bearer ".len())?;
+            scheme.eq_ignore_ascii_case("Bearer ").then_some(token)
+        });
+        shown.is_some_and(|token| same_octets(token.as_bytes(), &self.0.get()))
+    }
+}
+
+impl Guard {
+    /// For a listener at `address`, which is also called by these names. An address may show `failures` wrong tokens a
+    /// minute.
+    #[must_use]
+    pub fn new(address: SocketAddr, token: Option<Token>, names: Vec<String>, failures: u32, clients: Clients) -> Self {
+        let open = token.is_some() || address.ip().to_canonical().is_loopback();
+        let rate = Rate::per_minute(failures);
+        let failures = Mutex::new(Table::new(ADDRESSES, Instant::now()));
+        Self(Arc::new(Inner { names, open, token, clients, rate, failures }))
+    }
+
+    /// The answer to a request that no route should see.
+    pub(super) fn refuse(&self, request: &ServiceRequest, id: &RequestId) -> Option<HttpResponse> {
+        let refusal = self.0.admit(request).err()?;
+        Some(self.0.answer(&refusal, request, id))
+    }
+}
+
+/// Middleware of the routes that change something, or look into rooms.
+pub(super) async fn authorise(
+    guard: web::Data<Guard>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::accept(None));
+    match guard.0.authorise(request.headers(), guard.0.remote(&request), Instant::now()) {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(refusal) => {
+            let answer = guard.0.answer(&refusal, &request, &id);
+            Ok(request.into_response(answer).map_into_right_body())
+        }
+    }
+}
+
+impl Inner {
+    /// `Host` and `Origin`.
+    fn admit(&self, request: &ServiceRequest) -> Result<(), Refusal> {
+        let headers = request.headers();
+        // Of a request that names its target in full, `Host` is to be ignored (RFC 9112 section 3.2.2); both must be ours.
+        let target = request.uri().authority().map(uri::Authority::as_str);
+        if let Some(target) = target.filter(|target| !self.is_ours(target)) {
+            return Err(Refusal::Host(printable(target.as_bytes())));
+        }
+        // Balancers ask by HTTP/1.0, which has no Host. Browsers do not.
+        let is_bare = request.version() == Version::HTTP_10 && !headers.contains_key(HOST);
+        if is_bare && PROBES.contains(&request.path()) && !headers.contains_key(ORIGIN) {
+            return Ok(());
+        }
+        let shown = |name| {
+            let values: Vec<_> = headers.get_all(name).map(|value| printable(value.as_bytes())).collect();
+            values.join(", ")
+        };
+        let host = the_one(headers, &HOST).filter(|host| self.is_ours(host));
+        let host = host.ok_or_else(|| Refusal::Host(shown(HOST)))?;
+        let is_foreign = || the_one(headers, &ORIGIN).is_none_or(|origin| !is_page_of(origin, host));
+        if headers.contains_key(ORIGIN) && is_foreign() {
+            return Err(Refusal::Origin(shown(ORIGIN), shown(HOST)));
+        }
+        Ok(())
+    }
+
+    /// Whether a `Host` means this listener. Its port does not matter: it may be another's that leads here.
+    fn is_ours(&self, host: &str) -> bool {
+        let Some(Authority { host, .. }) = Authority::parse(host) else { return false };
+        host.parse::<IpAddr>().is_ok()
+            || host.eq_ignore_ascii_case("localhost")
+            || self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    /// The token.
+    ///
+    /// Wrong ones are few: beyond so many a minute from one address none of it is looked at, not even a right one, or
+    /// guessing would go on as before. What is not looked at does not count, so that the wait is a few seconds and no
+    /// more; and nobody else's address waits.
+    fn authorise(&self, headers: &HeaderMap, remote: SocketAddr, now: Instant) -> Result<(), Refusal> {
+        if !self.open {
+            return Err(Refusal::Closed);
+        }
+        let Some(token) = &self.token else { return Ok(()) };
+        if !headers.contains_key(AUTHORIZATION) {
+            // Nobody guesses by showing nothing.
+            return Err(Refusal::Token);
+        }
+        let from = Subnet::of(remote.ip());
+        // Held while it is compared: of several at once none comes in between.
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = |entry: &mut Failures, shares| match entry.0.wait(self.rate.times(shares), now) {
+            Duration::ZERO => Ok(()),
+            wait => Err(wait),
+        };
+        failures.may(from, now, wait).map_err(Refusal::TooMany)?;
+        if token.is_shown(headers) {
+            return Ok(());
+        }
+        // There is a token for it, as was seen just now.
+        let _ = table::take(&mut failures, from, now, self.rate, |entry| &mut entry.0);
+        Err(Refusal::Token)
+    }
+
+    /// Whose address it is that asks: behind a proxy of ours the client's.
+    fn remote(&self, request: &ServiceRequest) -> SocketAddr {
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        request.peer_addr().map_or(unknown, |peer| self.clients.remote(peer, request.headers()))
+    }
+
+    /// Tells of a refusal, and makes the answer.
+    fn answer(&self, refusal: &Refusal, request: &ServiceRequest, id: &RequestId) -> HttpResponse {
+        let reason = refusal.reason();
+        let host = request.headers().get(HOST).map(|host| printable(host.as_bytes()));
+        telemetry::emit(&Event::OpsDenied {
+            ids: Ids { request: Some(id), ..Ids::default() },
+            remote: self.remote(request),
+            reason,
+            host: host.as_deref().unwrap_or_default(),
+        });
+        refusal.answer(id)
+    }
+}
+
+impl Refusal {
+    fn reason(&self) -> OpsDenial {
+        match self {
+            Self::Host(_) => OpsDenial::Host,
+            Self::Origin(..) => OpsDenial::Origin,
+            Self::Closed => OpsDenial::Closed,
+            Self::Token | Self::TooMany(_) => OpsDenial::Token,
+        }
+    }
+
+    fn facts(&self) -> (StatusCode, &'static str, String) {
+        match self {
+            Self::Host(host) => (
+                StatusCode::FORBIDDEN,
+                "foreign_host",
+                format!(
+                    "Host is {}, which is no name of this listener: ask by an IP address, localhost, ops.host or \
+                     server.node, or put that name on ops.allowed_hosts",
+                    if host.is_empty() { "missing" } else { host }
+                ),
+            ),
+            Self::Origin(origin, host) => (
+                StatusCode::FORBIDDEN,
+                "foreign_origin",
+                format!("no other page may ask here: Origin is {origin}, and Host is {host}"),
+            ),
+            Self::Closed => (
+                StatusCode::FORBIDDEN,
+                "admin_closed",
+                "the ops listener is not on loopback, and ops.token_file names no token: send SIGTERM".to_owned(),
+            ),
+            Self::Token => (
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "Authorization must be Bearer and the token that ops.token_file keeps".to_owned(),
+            ),
+            Self::TooMany(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "this address has shown more wrong tokens than it may (ops.token_failures_per_minute): none is looked \
+                 at until then"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn answer(&self, id: &RequestId) -> HttpResponse {
+        let (status, code, message) = self.facts();
+        let mut answer = HttpResponse::build(status);
+        let seconds = match self {
+            Self::TooMany(wait) => Some(retry_after_seconds(*wait)),
+            _ => None,
+        };
+        if let Some(seconds) = seconds {
+            answer.insert_header((RETRY_AFTER, seconds));
+        } else if *self == Self::Token {
+            answer.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        answer.json(Refused {
+            error: RefusedError {
+                code,
+                category: if seconds.is_some() { "RATE_LIMITED" } else { "AUTH" },
+                retryable: seconds.is_some(),
+                retry_after_ms: seconds.map(|seconds| seconds * 1000),
+                message: &message,
+                request_id: &id.to_string(),
+            },
+        })
+    }
+}
+
+/// A header's value as it can be shown anywhere: visible ASCII, and not too much of it.
+fn printable(value: &[u8]) -> String {
+    let shown = value.iter().take(SHOWN).map(|octet| if octet.is_ascii_graphic() { char::from(*octet) } else { '?' });
+    let more = if value.len() > SHOWN { "..." } else { "" };
+    shown.collect::<String>() + more
+}
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;
