@@ -179,7 +179,7 @@ fn a_line_that_drops_costs_an_address_that_is_full_not_one_seat() {
     let class: Vec<_> = (0..SCHOOL).map(|_| resumable(&server, ADA, "class")).collect();
     let (peers, tokens): (Vec<_>, Vec<_>) = class.into_iter().unzip();
     peers.into_iter().for_each(TestPeer::abort);
-    server.wait_for_metric("switchboard_parked_sessions", SCHOOL as f64);
+    server.wait_for_metric("switchboard_parked_sessions", 6.0);
     // All connections are there before the first of them says what it is for.
     let mut back: Vec<_> = (0..SCHOOL / 2).map(|_| connect(&server, ADA)).collect();
     for (peer, token) in back.iter_mut().zip(&tokens) {
@@ -260,7 +260,7 @@ fn a_sessions_name_alone_does_not_end_it() {
     eventually("the strangers are counted", || {
         let hit = server.scrape().find(&hits("resume_secrets")).unwrap_or_default();
         // 60 at once, and one a second since.
-        if hit >= (STRANGERS - 80) as f64 { Ok(()) } else { Err(format!("{hit} of {STRANGERS}")) }
+        if hit >= 360.0 { Ok(()) } else { Err(format!("{hit} of {STRANGERS}")) }
     });
     let id = victim.id.clone();
     victim.abort();
