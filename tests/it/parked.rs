@@ -229,21 +229,24 @@ fn a_good_token_is_taken_however_many_bad_ones_were_tried() {
     is_gone(&server, BOB, "blue", &guess(&"0".repeat(32), 0));
 }
 
-/// More strangers than a mailbox holds letters, all of whom ask while the session's thread does nothing.
+/// More strangers than a mailbox holds messages, all of whom ask while the session's thread does nothing; and room mates
+/// whose messages would not find a place there.
 #[cfg(feature = "fault-injection")]
 #[test]
 fn a_sessions_name_alone_does_not_end_it() {
     const STRANGERS: usize = 440;
     let server = server().set("server.workers", 4).start();
-    let mut bob = connect(&server, BOB);
-    bob.join("blue");
+    let mut mates: Vec<_> = (0..5).map(|_| connect(&server, BOB)).collect();
+    for mate in &mut mates {
+        mate.join("blue");
+    }
     // On the thread of its room, which is to stall.
     let here = Handshake::new().request_line("GET /ws?room=blue HTTP/1.1").with("X-Forwarded-For", ADA);
     let mut victim = TestPeer::open(http::dial(server.public), &here);
     victim.welcome = Some(victim.hear("welcome"));
     let (mut victim, token) = confirmed(victim, "blue");
-    bob.hear_joined(&victim.id);
     let session = victim.session();
+    mates.iter_mut().for_each(|mate| drop(mate.hear_all()));
     let mut strangers: Vec<_> = (0..STRANGERS).map(|_| connect(&server, "192.0.2.66")).collect();
     let stall =
         "POST /fault/room-stall?room=blue HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -251,11 +254,18 @@ fn a_sessions_name_alone_does_not_end_it() {
     for (number, stranger) in strangers.iter_mut().enumerate() {
         stranger.say(&resume("blue", &guess(&session, number)));
     }
+    for mate in &mut mates {
+        mate.tell(&victim.id, &json!("are you there?"));
+    }
     for stranger in &mut strangers {
         let heard = stranger.hear("error");
         assert!(["session_not_found", "rate_limited"].contains(&heard.text("code").as_str()), "{}", heard.text);
     }
+    for _ in &mates {
+        victim.hear("signal");
+    }
     victim.hear_nothing();
+    let mut bob = mates.remove(0);
     bob.hear_nothing();
     eventually("the strangers are counted", || {
         let hit = server.scrape().find(&hits("resume_secrets")).unwrap_or_default();
