@@ -161,7 +161,8 @@ mod tests {
         fn it_is_a_list_in_order_of_arrival(steps in prop::collection::vec((0..4_u8, any::<bool>(), any::<prop::sample::Index>()), 0..60)) {
             let waiting = Waiting::new(10, 6);
             // The model: who waits, oldest first; and every place that is held, given up or not.
-            let (mut list, mut places): (Vec<(u8, usize)>, Vec<(usize, WaitingPlace<usize>)>) = (Vec::new(), Vec::new());
+            let mut list: Vec<(u8, usize)> = Vec::new();
+            let mut places: Vec<(usize, WaitingPlace<usize>)> = Vec::new();
             for (name, (who, comes, pick)) in steps.into_iter().enumerate() {
                 if comes || places.is_empty() {
                     let (place, goes) = waiting.enter(from(who), name);

@@ -160,12 +160,11 @@ impl Session {
     /// The room is gone before it could answer a `join`, or a resume that needs all of it.
     fn answer_closed(&self, pending: Pending) {
         let (code, message) = (ErrorCode::RoomClosed, "the room ended before it could answer; join again");
-        match pending.resync {
-            Some((answer, _)) => self.refuse_resume(&answer, code, message, None),
-            None => {
-                self.say_error(message, &ErrorFrame { re: pending.re.as_deref(), ..ErrorFrame::new(code, message) })
-            }
+        if let Some((answer, _)) = pending.resync {
+            return self.refuse_resume(&answer, code, message, None);
         }
+        let frame = ErrorFrame { re: pending.re.as_deref(), ..ErrorFrame::new(code, message) };
+        self.say_error(message, &frame);
     }
 
     /// When a join that is refused may be tried again; `None` where waiting does not help.

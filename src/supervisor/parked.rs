@@ -65,8 +65,7 @@ struct Away {
 #[derive(Debug, Default)]
 struct Address {
     seats: usize,
-    // Boxed, because most addresses have nobody away, and every address has an entry.
-    away: Option<Box<BTreeSet<Turn>>>,
+    away: BTreeSet<Turn>,
 }
 
 #[derive(Debug)]
@@ -106,7 +105,7 @@ impl Parked {
         self.next += 1;
         self.turns.insert(turn, Away { session, from, room: room.clone() });
         if let Some(address) = from.and_then(|from| self.addresses.get_mut(&from)) {
-            address.away.get_or_insert_default().insert(turn);
+            address.away.insert(turn);
         }
         let site = from.map(Subnet::site);
         let fresh = || Holdings { number: turn, turns: BTreeSet::new(), rooms: HashMap::new() };
@@ -121,13 +120,8 @@ impl Parked {
     /// It is back, or the seat is to go.
     pub(super) fn unpark(&mut self, turn: Turn) {
         let Some(Away { from, room, .. }) = self.turns.remove(&turn) else { return };
-        if let Some(address) = from.and_then(|from| self.addresses.get_mut(&from))
-            && let Some(away) = address.away.as_mut()
-        {
-            away.remove(&turn);
-            if away.is_empty() {
-                address.away = None;
-            }
+        if let Some(address) = from.and_then(|from| self.addresses.get_mut(&from)) {
+            address.away.remove(&turn);
         }
         self.change(from.map(Subnet::site), |holdings| {
             holdings.turns.remove(&turn);
@@ -174,8 +168,7 @@ impl Parked {
     /// After [`Parked::seated`]: who of that address has to go for the newcomer, if it has too many seats now.
     pub(super) fn yields(&self, from: Option<Subnet>) -> Option<(SessionId, Excess)> {
         let address = self.addresses.get(&from?).filter(|address| address.seats > self.caps.per_address)?;
-        let turn = address.away.as_ref()?.first()?;
-        Some((self.turns.get(turn)?.session, Excess::Address))
+        Some((self.turns.get(address.away.first()?)?.session, Excess::Address))
     }
 
     /// Seats that are kept.

@@ -51,7 +51,7 @@ fn first_welcome() -> TextFrame {
     let welcome = Welcome {
         version: "0.1.0",
         node: "eu-1",
-        features: &["resume"],
+        features: &["resume", "wait"],
         limits: &LIMITS,
         heartbeat: Heartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
     };
@@ -108,15 +108,21 @@ fn resumable_frames() -> [(&'static str, TextFrame); 3] {
     ]
 }
 
-fn errors() -> [(&'static str, TextFrame); 6] {
+fn errors() -> [(&'static str, TextFrame); 8] {
     let frame = |code, message, re| ErrorFrame { re: Some(re), ..ErrorFrame::new(code, message) };
     let full = "the room holds 10 peers, which is all it takes";
     let busy = frame(ErrorCode::RateLimited, "the room has too much waiting", "5");
     let fast = ErrorFrame::new(ErrorCode::RateLimited, "more frames than limits.frameRate: they are read no faster");
+    let draining = "the server is going away; connect again after the bye's retryAfterMs";
+    let draining = frame(ErrorCode::ServerDraining, draining, "1");
+    let closed = frame(ErrorCode::RoomClosed, "the room ended before it could answer; join again", "1");
+    let full = frame(ErrorCode::RoomFull, full, "1");
     let missing = frame(ErrorCode::PeerNotFound, "not in this room", "4");
     [
         ("error_invalid_message", error(&frame(ErrorCode::InvalidMessage, "room must not be empty", "1"))),
-        ("error_room_full", error(&frame(ErrorCode::RoomFull, full, "1"))),
+        ("error_room_full", error(&ErrorFrame { retry_after_ms: Some(5000), ..full })),
+        ("error_room_closed", error(&closed)),
+        ("error_draining", error(&ErrorFrame { retry_after_ms: Some(7350), ..draining })),
         ("error_session_not_found", error(&frame(ErrorCode::SessionNotFound, "there is no such session", "1"))),
         ("error_rate_limited", error(&ErrorFrame { retry_after_ms: Some(1000), ..busy })),
         ("error_too_fast", error(&ErrorFrame { retry_after_ms: Some(4000), ..fast })),

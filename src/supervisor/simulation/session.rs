@@ -30,6 +30,15 @@ pub(super) enum Phase {
     In(Ports, BTreeSet<PeerId>),
 }
 
+/// Whether a session is to end without its client's doing.
+#[derive(Debug, Default, PartialEq)]
+enum Ending {
+    #[default]
+    No,
+    /// It was asked to, and has not looked yet whether it is away.
+    Asked,
+}
+
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) id: SessionId,
@@ -43,10 +52,8 @@ pub(super) struct Session {
     pub(super) from: Option<Subnet>,
     /// Whether its socket is gone.
     pub(super) away: bool,
-    /// Whether it was asked to end, and has not looked yet.
-    pub(super) given_up: bool,
-    /// Whether its room ended while it was away: there is nothing to come back to.
-    over: bool,
+    /// Whether it is to end if it is away, and has not looked yet.
+    ending: Ending,
 }
 
 impl Session {
@@ -61,8 +68,7 @@ impl Session {
             gone: false,
             from,
             away: false,
-            given_up: false,
-            over: false,
+            ending: Ending::No,
         }
     }
 
@@ -77,13 +83,18 @@ impl Session {
 
     /// Whether it is to end now, without its client's doing. Whoever is back is not.
     pub(super) fn is_to_end(&mut self) -> bool {
-        let given_up = std::mem::take(&mut self.given_up);
-        !self.gone && self.away && (given_up || self.over)
+        let ending = std::mem::take(&mut self.ending);
+        !self.gone && self.away && ending != Ending::No
+    }
+
+    /// More are away than may be, and this one is to go.
+    pub(super) fn give_up(&mut self) {
+        self.ending = Ending::Asked;
     }
 
     /// Whether it has not looked yet whether it is to end.
     pub(super) fn is_asked_to_end(&self) -> bool {
-        !self.gone && (self.given_up || self.over)
+        !self.gone && self.ending != Ending::No
     }
 
     /// Asks for a room, if it is in none. Says whether it did.
@@ -109,7 +120,10 @@ impl Session {
             }
             (ToSession::Evict(stay), _) if stay == self.stay => {
                 self.end();
-                self.over = self.away;
+                if self.away {
+                    // There is nothing to come back to.
+                    self.ending = Ending::Asked;
+                }
             }
             _ => {}
         }
