@@ -22,6 +22,8 @@ mod limits;
 mod log_reader;
 mod logs;
 mod mesh;
+mod probe;
+mod process;
 mod relay;
 mod resume;
 mod room_life;
