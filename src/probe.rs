@@ -44,9 +44,9 @@ pub enum ProbeError {
 ///
 /// # Errors
 /// The settings are not sound; nobody there, no answer in time, or another answer than 200.
-pub fn probe(file: Option<&Path>, environment: Vec<(String, String)>) -> Result<String, ProbeError> {
+pub fn probe(file: Option<&Path>, environment: &[(String, String)]) -> Result<String, ProbeError> {
     let own = Settings::load(file, environment.iter().cloned())?;
-    let place = running::place(&own, file, &environment);
+    let place = running::place(&own, file, environment);
     let asked = |address: &str| format!("GET http://{address}/healthz");
     let name = authority(&place.host, place.port);
     if place.port == 0 {
