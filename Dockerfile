@@ -23,5 +23,6 @@ ENV SWITCHBOARD__STATE__DIR=/var/lib/switchboard
 # 8080: the page, /ws and the probes. 9464: metrics, on loopback unless SWITCHBOARD__OPS__HOST says otherwise.
 EXPOSE 8080 9464
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["switchboard", "--probe"]
+# It asks where the server of this container listens, also one that was given a file by --config.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s --retries=3 CMD ["switchboard", "--probe"]
 ENTRYPOINT ["switchboard"]

@@ -99,19 +99,18 @@ pub fn run(settings: Settings, read_again: impl Fn() -> Reread + 'static) -> Res
 }
 
 async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -> Result<(), StartError> {
-    let (mut signals, other_signals) =
+    let (mut signals, others) =
         shutdown::listen().map_err(|source| StartError::Machine { what: "signal handling", source })?;
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
     let token = Token::read(&settings.ops.token_file)
         .map_err(|source| StartError::Token { path: settings.ops.token_file.clone(), source })?;
-    let (record, taken) = Record::open(settings.state.dir.as_ref());
+    let (record, before) = Record::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
-    let reload = Reload::new(&settings, read_again, origins.clone(), token.clone());
-    other_signals.attend(reload.on_hangup());
+    others.attend(Reload::new(&settings, read_again, origins.clone(), token.clone()).on_hangup());
 
-    let (metrics, metrics_arbiter) = start_metrics(&settings, taken.took)?;
+    let (metrics, metrics_arbiter) = start_metrics(&settings, before.took)?;
     let gate = Gate::new(settings.server.max_connections);
     let (clients, vitals, scrapes) = (Clients::new(&settings), Vitals::default(), Scrapes::default());
     let arbiters = Arbiters::default();
@@ -146,7 +145,7 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
         ops: addresses.1,
         workers,
     });
-    say_what_is_odd(&settings, addresses, taken.problem.as_ref());
+    say_what_is_odd(&settings, addresses, before.problem.as_ref());
     all_enrolled(&arbiters, workers).await;
     let watched = watched(&arbiters.all(), metrics_arbiter, &supervisor);
     let patience = Patience { silent: settings.watchdog.silent(), exit: settings.watchdog.exit() };
@@ -168,17 +167,21 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
     let plan = plan(&settings);
     shutdown::drain(&gate, &call, &arbiters.all(), plan, &mut signals).await;
     shutdown::be_scraped(&scrapes, &call, plan, &mut signals).await;
-    if let Err(error) = record.keep(call.at.elapsed())
-        && taken.problem.is_none()
-    {
-        // Otherwise it was told at the start, when somebody read the log.
-        telemetry::emit(&Event::ShutdownRecordFailed { error: &error });
-    }
+    keep(record, call.at.elapsed(), before.problem.is_some());
     vitals.dismiss();
     // A scrape, or the answer to whoever asked for all this, may be on its way. It has as long as it takes, and no longer.
     let _ = tokio::time::timeout(listeners::ANSWERS_WITHIN, handle.stop(true)).await;
     telemetry::emit(&Event::ServerStopped { took: call.at.elapsed() });
     Ok(())
+}
+
+/// That it cannot be kept may have been told at the start, when somebody read the log.
+fn keep(record: Record, took: Duration, is_told: bool) {
+    if let Err(error) = record.keep(took)
+        && !is_told
+    {
+        telemetry::emit(&Event::ShutdownRecordFailed { error: &error });
+    }
 }
 
 fn plan(settings: &Settings) -> Plan {

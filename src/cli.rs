@@ -12,11 +12,11 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Check the configuration, print what is in effect and what is doubtful, and exit with 0, or 1 if it is not sound.
+    /// Check the configuration, print what is in effect or doubtful; exit with 0, or 1 if it is not sound.
     #[arg(long)]
     pub check_config: bool,
 
-    /// Ask the server on this machine whether it lives, say what was asked and answered, and exit with 0 if it does, else 1.
+    /// Ask the server on this machine whether it lives, and say what it said; exit with 0 if so, or 1.
     #[arg(long, conflicts_with = "check_config")]
     pub probe: bool,
 }

@@ -36,16 +36,16 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         return Ok(say(&config::check_config(file.as_deref(), environment)?)?);
     }
     if arguments.probe {
-        return Ok(say(&switchboard::probe::probe(file.as_deref(), environment)?)?);
+        return Ok(say(&switchboard::probe::probe(file.as_deref(), &environment)?)?);
     }
-    let (settings, doubts) = Settings::load_with_doubts(file.as_deref(), environment)?;
+    let (settings, doubts) = Settings::load_with_doubts(file.as_deref(), &environment)?;
     let level = telemetry::parse_level(settings.log.level.as_str()).unwrap_or(telemetry::Level::Info);
     let _log = telemetry::start_log(level, settings.log.queue_lines, log_files(&settings.log).as_ref())?;
     telemetry::install_panic_hook();
     for doubt in &doubts {
         telemetry::emit(&telemetry::Event::ConfigWarning { what: doubt });
     }
-    let again = move || Settings::load_with_doubts(file.as_deref(), config::environment(std::env::vars_os())?);
+    let again = move || Settings::load_with_doubts(file.as_deref(), &config::environment(std::env::vars_os())?);
     Ok(app::run(settings, again)?)
 }
 

@@ -20,7 +20,7 @@ use crate::config::{ConfigError, Settings};
 /// check is ended before it has said anything.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// What is read of an answer: enough for its status and its one line.
-const LONGEST: u64 = 4096;
+const LONGEST: usize = 4096;
 
 /// Why a server is not known to live.
 #[derive(Debug, thiserror::Error)]
@@ -44,9 +44,9 @@ pub enum ProbeError {
 ///
 /// # Errors
 /// The settings are not sound; nobody there, no answer in time, or another answer than 200.
-pub fn probe(file: Option<&Path>, environment: Vec<(String, String)>) -> Result<String, ProbeError> {
+pub fn probe(file: Option<&Path>, environment: &[(String, String)]) -> Result<String, ProbeError> {
     let own = Settings::load(file, environment.iter().cloned())?;
-    let place = running::place(&own, file, &environment);
+    let place = running::place(&own, file, environment);
     let asked = |address: &str| format!("GET http://{address}/healthz");
     let name = authority(&place.host, place.port);
     if place.port == 0 {
@@ -100,20 +100,32 @@ fn ask(address: SocketAddr, deadline: Instant) -> io::Result<Answer> {
     write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     let mut piece = [0; 512];
-    while answer.len() < LONGEST as usize {
-        stream.set_read_timeout(Some(left()?))?;
-        match stream.read(&mut piece) {
-            Ok(0) => break,
-            Ok(length) => answer.extend_from_slice(&piece[..length]),
-            // How Linux says that the time is over.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // The answer is there, and its end is not awaited.
-            Err(_) if read_answer(&answer).is_some() => break,
-            Err(error) => return Err(error),
+    let ended = loop {
+        if answer.len() >= LONGEST || is_whole(&answer) {
+            break Ok(());
         }
+        match left().and_then(|left| stream.set_read_timeout(Some(left))).and_then(|()| stream.read(&mut piece)) {
+            Ok(0) => break Ok(()),
+            Ok(length) => answer.extend_from_slice(&piece[..length]),
+            // How Linux says that the time is over: `left` says it in words.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => break Err(error),
+        }
+    };
+    match read_answer(&answer) {
+        Some(answer) => Ok(answer),
+        None => ended.and(Err(io::Error::other("what answers there speaks no HTTP"))),
     }
-    let other = || io::Error::other("what answers there speaks no HTTP");
-    read_answer(&answer).ok_or_else(other)
+}
+
+/// Whether all of it is there, though the connection stays open.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok()).flatten()
+    });
+    length.is_some_and(|length: usize| body.len() >= length)
 }
 
 /// The status, and the first line of the body if it came.

@@ -74,7 +74,9 @@ impl Reload {
         self.origins.set(new.http.allowed_origins.clone().into());
         // Told at whichever of the two levels tells more.
         let levels = [self.running.log.level, new.log.level].map(|level| telemetry::parse_level(level.as_str()));
-        levels.into_iter().flatten().max_by_key(|level| level.as_usize()).map(telemetry::set_log_level);
+        if let Some(level) = levels.into_iter().flatten().max_by_key(telemetry::Level::as_usize) {
+            telemetry::set_log_level(level);
+        }
         self.running.take_live(&new);
         for doubt in &doubts {
             telemetry::emit(&Event::ConfigWarning { what: doubt });

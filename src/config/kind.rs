@@ -154,6 +154,10 @@ impl Kind {
         let text = text.trim();
         let end = text.find(|c: char| !c.is_ascii_digit() && !"_, '".contains(c)).unwrap_or(text.len());
         let (digits, suffix) = text.split_at(end);
+        if suffix.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+            // A bare number, in quotes or out of bounds.
+            return None;
+        }
         let number: i64 = digits.replace(['_', ',', ' ', '\''], "").parse().ok()?;
         let meant = number.checked_mul(factor_of(suffix.trim(), unit)?).filter(|meant| (min..=max).contains(meant))?;
         Some(format!("; write {meant}"))

@@ -114,12 +114,9 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::load`].
-    pub fn load_with_doubts(
-        file: Option<&Path>,
-        env: Vec<(String, String)>,
-    ) -> Result<(Self, Vec<String>), ConfigError> {
-        let (settings, origins) = load(file, env.clone())?;
-        let doubts = warnings::doubts(&settings, &origins, &env);
+    pub fn load_with_doubts(file: Option<&Path>, env: &[(String, String)]) -> Result<(Self, Vec<String>), ConfigError> {
+        let (settings, origins) = load(file, env.to_vec())?;
+        let doubts = warnings::doubts(&settings, &origins, env);
         Ok((settings, doubts))
     }
 

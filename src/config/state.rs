@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::{kind::Kind, section::section};
 
 section! {
-    /// What outlives the process: the measure of the last shutdown.
+    /// What outlives the process: the measure of the last shutdown, which the next start takes and tells. After a crash there
+    /// is none. Servers that share a folder do not mind, but a crash of one hides what another left at that time.
     State = "state" {
         /// Folder for it, relative to the working directory; made if missing. If it cannot be written, a warning says so.
         /// Beside the program by default, so that a first start needs no preparation.

@@ -167,7 +167,7 @@ mod tests {
             let json = value.to_string();
             prop_assert!(numbers_fit(&json), "none in strings: {}", json);
             let finite = number.parse::<f64>().expect("a number").is_finite();
-            prop_assert_eq!(numbers_fit(&json.replacen("{", &format!("{{\"n\":[{number} ],"), 1)), finite);
+            prop_assert_eq!(numbers_fit(&json.replacen('{', &format!("{{\"n\":[{number} ],"), 1)), finite);
             prop_assert_eq!(numbers_fit(&number), finite);
         }
 

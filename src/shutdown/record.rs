@@ -53,10 +53,7 @@ impl Record {
     pub fn open(dir: &Path) -> (Self, Taken) {
         let mut record = Self { dir: dir.to_owned(), running: None };
         let found = record.take();
-        let problem = match record.mark() {
-            Ok(()) => None,
-            Err(problem) => Some(problem),
-        };
+        let problem = record.mark().err();
         let taken = match found {
             Ok(took) => Taken { took, problem },
             Err(unread) => Taken { took: None, problem: problem.or(Some(unread)) },
@@ -218,7 +215,7 @@ mod tests {
             fs::create_dir_all(&folder.0).unwrap();
             fs::write(folder.0.join(RECORD), text).unwrap();
             let (_record, taken) = Record::open(&folder.0);
-            assert!(taken.took.is_none() && taken.problem.is_some(), "{:.20}: {taken:?}", text);
+            assert!(taken.took.is_none() && taken.problem.is_some(), "{text:.20}: {taken:?}");
             assert!(!folder.0.join(RECORD).exists(), "{text:.20}");
         }
         fs::create_dir(folder.0.join(RECORD)).unwrap();

@@ -7,7 +7,7 @@ use slog::{Level, Serializer};
 
 use super::{
     OpsDenial, Reconnection, Severity,
-    event_macro::{EventDoc, events},
+    event_table::{EventDoc, events},
     field::{Field, Ids},
 };
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, RoomName};

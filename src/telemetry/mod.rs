@@ -11,7 +11,7 @@ mod daily;
 #[cfg(test)]
 pub(crate) mod drift;
 mod event;
-mod event_macro;
+mod event_table;
 mod fault;
 mod field;
 mod http_counts;
@@ -36,7 +36,7 @@ use std::sync::OnceLock;
 
 pub use buckets::Buckets;
 pub use event::{EVENTS, Event};
-pub use event_macro::EventDoc;
+pub use event_table::EventDoc;
 pub use fault::{Fault, chain};
 pub use field::Ids;
 pub use http_counts::{HttpCount, HttpCounts};

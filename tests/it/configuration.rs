@@ -219,3 +219,64 @@ fn an_empty_variable_counts_as_not_set() {
     assert_eq!(server.connect().welcome.unwrap()["heartbeat"]["intervalMs"], 30_000);
     assert_eq!(Handshake::new().send(server.public).0.status, 101);
 }
+
+#[test]
+fn a_variable_that_is_nearly_one_of_ours_is_told_at_the_start_and_by_the_check() {
+    let server = TestServer::builder().env("SWITCHBOARD_OPS_PORT", "9999").env("switchboard_log_dir", "/tmp").start();
+    for (name, meant) in [("SWITCHBOARD_OPS_PORT", "__OPS__PORT"), ("switchboard_log_dir", "__LOG__DIR")] {
+        let told = server.wait_for_log(name, |line| line.event() == "config_warning" && line.text.contains(name));
+        assert!(told.text.contains(meant), "{}", told.text);
+    }
+    let output = run(&["--check-config"], &[("SWITCHBOARD_OPS_PORT", "9999"), ("MAX_CONNECTION", "5")]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.starts_with("OK\n"), "{text}");
+    for told in
+        ["SWITCHBOARD_OPS_PORT is not read: did you mean SWITCHBOARD__OPS__PORT?", "did you mean MAX_CONNECTIONS?"]
+    {
+        assert!(text.contains(told), "{text}");
+    }
+    let line = only_line(&run(&[], &[("SWITCHBOARD__OPS__PROT", "1")]));
+    assert!(line.contains("did you mean SWITCHBOARD__OPS__PORT?"), "{line}");
+}
+
+#[test]
+fn the_variables_of_a_kubernetes_service_are_no_concern() {
+    let of_service = [
+        ("SWITCHBOARD_SERVICE_HOST", "10.0.0.1"),
+        ("SWITCHBOARD_SERVICE_PORT", "8080"),
+        ("SWITCHBOARD_SERVICE_PORT_HTTP", "8080"),
+        ("SWITCHBOARD_PORT", "tcp://10.0.0.1:8080"),
+        ("SWITCHBOARD_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+        ("SWITCHBOARD_PORT_8080_TCP_PORT", "8080"),
+        ("SWITCHBOARD_OPS_PORT", "tcp://10.0.0.2:9464"),
+        ("SWITCHBOARD__OPS_PORT", "tcp://10.0.0.2:9464"),
+    ];
+    let server =
+        of_service.iter().fold(TestServer::builder(), |builder, (name, value)| builder.env(name, value)).start();
+    server.join("blue").close();
+    let warnings = server.log().lines_where("config_warning");
+    assert!(warnings.iter().all(|line| !line.text.contains("SWITCHBOARD")), "{warnings:#?}");
+    let text = String::from_utf8(run(&["--check-config"], &of_service).stdout).unwrap();
+    assert!(text.contains("\n# not read: ") && text.contains("Kubernetes") && !text.contains("warning"), "{text}");
+}
+
+#[test]
+fn seconds_where_milliseconds_are_meant_are_refused_in_plain_variables_and_told_elsewhere() {
+    for (name, value, told) in
+        [("HEARTBEAT_INTERVAL", "30", "30 milliseconds"), ("CONNECTION_TIMEOUT", "300", "300 milliseconds")]
+    {
+        let line = only_line(&run(&[], &[(name, value)]));
+        assert!(line.contains(name) && line.contains(told), "{line}");
+        only_line(&run(&["--check-config"], &[(name, value)]));
+    }
+    let drain = [("SWITCHBOARD__SERVER__DRAIN_MS", "20"), ("SWITCHBOARD__LIMITS__META_BYTES", "4")];
+    let text = String::from_utf8(run(&["--check-config"], &drain).stdout).unwrap();
+    for told in ["is 20 milliseconds", "for 20 seconds write 20000", "is 4 octets", "for 4 KiB write 4096"] {
+        assert!(text.contains(told), "{text}");
+    }
+    let server = TestServer::set("limits.resume_window_ms", 30).start();
+    let told = server.wait_for_log("the warning", |line| {
+        line.event() == "config_warning" && line.text.contains("limits.resume_window_ms")
+    });
+    assert!(told.text.contains("30 milliseconds") && told.text.contains("write 30000"), "{}", told.text);
+}

@@ -25,6 +25,8 @@ mod logs;
 mod mesh;
 mod ops_guard;
 mod parked;
+mod probe;
+mod process;
 mod relay;
 mod resume;
 mod room_life;

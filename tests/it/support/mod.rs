@@ -12,7 +12,7 @@ pub(crate) mod wire;
 pub(crate) use drain::{Line, is_utc_time};
 pub(crate) use metrics::Scrape;
 pub(crate) use peer::{Heard, TestPeer};
-pub(crate) use server::{Builder, TempDir, TestServer, run};
+pub(crate) use server::{Builder, TempDir, TestServer, program, run};
 #[cfg(feature = "fault-injection")]
 pub(crate) use wait::eventually_within;
 pub(crate) use wait::{PATIENCE, eventually, expect_eq};

@@ -330,6 +330,11 @@ impl TestServer {
         &self.state
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// One figure of `/proc/PID/status`, in KiB: `VmRSS` is what it holds now, `VmHWM` the most it ever did.
     pub(crate) fn memory_kib(&self, figure: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -1,4 +1,4 @@
-//! How an event is declared: once, in `event.rs`, for its type, its log line and the reference.
+//! How the table of events in `event.rs` becomes code.
 
 use slog::Level;
 
