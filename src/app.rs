@@ -166,7 +166,7 @@ fn plan(settings: &Settings) -> Plan {
 }
 
 fn admin(settings: &Settings, address: SocketAddr, token: Option<Token>) -> Admin {
-    let names = vec![settings.ops.host.clone(), settings.server.node_name()];
+    let names = [settings.ops.host.clone()].into_iter().chain(settings.server.node_name()).collect();
     Admin::new(address, token, names, settings.server.drain(), settings.server.drain_deadline())
 }
 

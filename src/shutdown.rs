@@ -10,6 +10,7 @@ use actix_rt::{ArbiterHandle, signal::unix};
 use tokio::sync::oneshot;
 
 use crate::{
+    files,
     http::{
         gate::{Call, Gate},
         scrapes::Scrapes,
@@ -25,6 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const LAST_CALL: Duration = Duration::from_millis(500);
 /// Where the time that a shutdown took is kept for the next start to expose.
 const RECORD: &str = "last-shutdown-seconds";
+/// What is kept is for the server and its group.
+const STATE_MODES: (u32, u32) = (0o750, 0o640);
 /// How `drain_started` names the signal of a person at the keyboard.
 const INTERRUPT: &str = "SIGINT";
 
@@ -145,8 +148,8 @@ pub async fn be_scraped(scrapes: &Scrapes, call: &Call, plan: Plan, signals: &mu
 
 /// Keeps the time for the next start.
 pub fn keep_record(state_dir: &Path, took: Duration) -> io::Result<()> {
-    fs::create_dir_all(state_dir)?;
-    fs::write(record(state_dir), format!("{:.3}\n", took.as_secs_f64()))
+    files::make_folder(state_dir, STATE_MODES.0)?;
+    files::write(&record(state_dir), format!("{:.3}\n", took.as_secs_f64()).as_bytes(), STATE_MODES.1)
 }
 
 /// The time that the last shutdown took, if there was one and its record can be read.
@@ -158,9 +161,9 @@ pub fn last_record(state_dir: &Path) -> Option<Duration> {
 
 /// Whether a record can be kept here: asked at the start, when somebody reads the log.
 pub fn check_writable(state_dir: &Path) -> io::Result<()> {
-    fs::create_dir_all(state_dir)?;
+    files::make_folder(state_dir, STATE_MODES.0)?;
     let probe = state_dir.join(".writable");
-    fs::write(&probe, b"")?;
+    files::write(&probe, b"", STATE_MODES.1)?;
     fs::remove_file(probe)
 }
 

@@ -75,8 +75,8 @@ The server runs without any. What is set comes from four layers; the later one w
    `SWITCHBOARD__OPS__PORT=9465`.
 
 The structured variables win over the plain ones because a plain one may be set by accident: some shells export `HOST`,
-many platforms `PORT`. An empty variable counts as not set. Lists are separated by commas
-(`SWITCHBOARD__HTTP__ALLOWED_ORIGINS=https://a.example,https://b.example`), `SWITCHBOARD__ICE__SERVERS` is JSON.
+many platforms `PORT`. An empty variable counts as not set; only that of `server.node` means what it says: no name. Lists
+are separated by commas (`SWITCHBOARD__HTTP__ALLOWED_ORIGINS=https://a.example,https://b.example`), `SWITCHBOARD__ICE__SERVERS` is JSON.
 
 Unknown names and impossible values, in any layer, stop the start with one line, such as
 

@@ -22,7 +22,7 @@ use crate::{
         supervisor::{Join, Leave, Reclaim},
     },
     protocol::{EndReason, FrameKind, LeaveReason, PeerId, SessionId, server},
-    telemetry::{self, RequestId},
+    telemetry::{self, RequestId, Source},
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -131,6 +131,7 @@ impl Stage {
             peer: PeerId::random(),
             session: SessionId::random(),
             request: RequestId::accept(None),
+            source: Source::of([127, 0, 0, 1].into()),
             port: self.recorder.clone().recipient(),
             cut: Cut::default(),
         };

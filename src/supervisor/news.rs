@@ -16,7 +16,7 @@ use crate::{
 pub(super) fn joined(member: &Member, room: &RoomName, peers: usize, attempt: u32) {
     // Rooms are never empty: the first peer is the one that opened it.
     if peers == 1 {
-        telemetry::emit(&Event::RoomOpened { room });
+        telemetry::emit(&Event::RoomOpened { room, source: Some(member.source) });
     }
     telemetry::emit(&Event::PeerJoined { ids: ids(member, room), peers, attempt });
 }
@@ -36,8 +36,8 @@ pub(super) fn left(seat: &Freed<Seated>, room: &RoomName, reason: LeaveReason) {
     telemetry::emit(&Event::PeerLeft { ids: ids(&seat.member.member, room), reason, stayed: seat.stayed });
 }
 
-pub(super) fn room_ended(room: &RoomName, lived: Duration) {
-    telemetry::emit(&Event::RoomEnded { room, lived });
+pub(super) fn room_ended(last: &Freed<Seated>, room: &RoomName, lived: Duration) {
+    telemetry::emit(&Event::RoomEnded { room, source: Some(last.member.member.source), lived });
 }
 
 /// `peers` had seats in it.
@@ -51,5 +51,11 @@ pub(super) fn census(census: Census) {
 }
 
 fn ids<'a>(member: &'a Member, room: &'a RoomName) -> Ids<'a> {
-    Ids { request: Some(&member.request), session: Some(member.session), peer: Some(member.peer), room: Some(room) }
+    Ids {
+        request: Some(&member.request),
+        session: Some(member.session),
+        peer: Some(member.peer),
+        room: Some(room),
+        source: Some(member.source),
+    }
 }

@@ -60,6 +60,9 @@ pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Ta
         | Event::ForwardedNotBelieved { .. }
         | Event::Panicked { .. }
         | Event::LogFileFailed { .. }
+        | Event::LogFileRestored { .. }
+        | Event::LogFileReopened { .. }
+        | Event::LogFileRemoved { .. }
         | Event::LogLinesDropped { .. } => {}
     }
 }

@@ -190,6 +190,8 @@ impl TestServer {
             // Tests scrape as they like, and end their servers when they like.
             .set("ops.scrape_wait_ms", 0)
             .set("log.level", "debug")
+            // Tests count lines.
+            .set("log.gather_ms", 0)
             .state(&state)
     }
 
