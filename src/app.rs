@@ -259,6 +259,9 @@ fn limits(settings: &Settings) -> Vec<(&'static str, f64)> {
         ("heartbeat_interval_seconds", settings.heartbeat.interval().as_secs_f64()),
         ("ping_timeout_seconds", settings.heartbeat.ping_timeout().as_secs_f64()),
         ("drain_seconds", settings.server.drain().as_secs_f64()),
+        ("log_burst_lines", gauge(settings.log.burst_lines)),
+        ("log_burst_refusals", gauge(settings.log.burst_refusals)),
+        ("log_event_lines", gauge(settings.log.event_lines)),
     ]
 }
 

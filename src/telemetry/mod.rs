@@ -15,6 +15,7 @@ mod daily_tests;
 #[cfg(test)]
 pub(crate) mod drift;
 mod event;
+mod event_table;
 mod fault;
 mod field;
 mod gather;
@@ -43,7 +44,8 @@ mod writer;
 use std::sync::OnceLock;
 
 pub use buckets::Buckets;
-pub use event::{EVENTS, Event, EventDoc};
+pub use event::{EVENTS, Event};
+pub use event_table::EventDoc;
 pub use fault::{Fault, chain};
 pub use field::Ids;
 pub use gather::GatherRules;
