@@ -95,9 +95,9 @@ impl DailyFile {
     }
 
     fn append(&mut self, octets: &[u8]) -> io::Result<usize> {
-        let (shelf, name, failing) = (Arc::clone(&self.shelf), self.name, self.failing.is_some());
+        let (folder, name, failing) = (Arc::clone(&self.shelf), self.name, self.failing.is_some());
         let open = self.current()?;
-        shelf.reserve(name, octets.len() as u64, failing)?;
+        folder.reserve(name, octets.len() as u64, failing)?;
         let written = open.file.write(octets)?;
         open.bytes += written as u64;
         Ok(written)
@@ -105,12 +105,12 @@ impl DailyFile {
 
     /// Tells at once, and each minute, that lines are missing.
     fn fail(&mut self, error: &io::Error, octets: &[u8]) {
-        let full = error.get_ref().is_some_and(|inner| inner.is::<Full>());
+        let full = error.get_ref().and_then(|inner| inner.downcast_ref::<Full>()).is_some();
         if !full {
             // Whatever was wrong with it, the next line gets a file that was opened anew.
             self.open = None;
         }
-        let lost = octets.iter().filter(|octet| **octet == b'\n').count() as u64;
+        let lost = octets.split(|octet| *octet == b'\n').count() as u64 - 1;
         let first = self.failing.is_none();
         let failing = self.failing.get_or_insert_with(|| Failing { told: Instant::now(), lines: 0 });
         failing.lines += lost;

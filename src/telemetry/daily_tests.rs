@@ -5,7 +5,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -60,8 +60,8 @@ impl Folder {
             dir_mode: 0o750,
             file_mode: 0o640,
             max_bytes,
-            state: Default::default(),
-            busy: Default::default(),
+            state: Mutex::default(),
+            busy: AtomicBool::default(),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -183,8 +183,8 @@ impl Files {
             dir_mode: files.dir_mode,
             file_mode: files.file_mode,
             max_bytes: files.max_bytes,
-            state: Default::default(),
-            busy: Default::default(),
+            state: Mutex::default(),
+            busy: AtomicBool::default(),
         });
         let dir = files.dir.display();
         let open = |name, keeper| {

@@ -144,12 +144,12 @@ impl Shelf {
         if self.busy.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let shelf = Arc::clone(self);
+        let folder = Arc::clone(self);
         let tidy = move || {
-            if let Err(error) = shelf.tidy(now) {
-                super::emit(&Event::LogFileFailed { file: &shelf.dir.to_string_lossy(), error: &error, lines: 0 });
+            if let Err(error) = folder.tidy(now) {
+                super::emit(&Event::LogFileFailed { file: &folder.dir.to_string_lossy(), error: &error, lines: 0 });
             }
-            shelf.busy.store(false, Ordering::Release);
+            folder.busy.store(false, Ordering::Release);
         };
         let started = thread::Builder::new().name("log-upkeep".into()).spawn(tidy);
         started.map(drop).inspect_err(|_| self.busy.store(false, Ordering::Release))

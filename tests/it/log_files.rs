@@ -184,7 +184,7 @@ fn the_folder_is_bounded_the_oldest_goes_first_and_then_the_days_file_stops() {
     for file in &old {
         fs::write(file, [b'x'; 10_000]).unwrap();
     }
-    fs::write(logs.join("somebody-elses"), [b'x'; 100_000]).unwrap();
+    fs::write(logs.join("somebody-elses"), "x".repeat(100_000)).unwrap();
     let most = 40_000;
     let server = server(&home).set("log.max_bytes", most).start();
     let held = || {
@@ -198,10 +198,8 @@ fn the_folder_is_bounded_the_oldest_goes_first_and_then_the_days_file_stops() {
         peer.close();
         assert!(held() <= most + 1_000, "{} of {most} bytes", held());
         seen.push(old.iter().filter(|file| file.exists()).count());
-        match server.log().lines_where("log_file_failed").is_empty() {
-            false => Ok(()),
-            true => Err(format!("{} bytes", held())),
-        }
+        let told = !server.log().lines_where("log_file_failed").is_empty();
+        if told { Ok(()) } else { Err(format!("{} bytes", held())) }
     });
     seen.dedup();
     assert!(seen.is_sorted_by(|a, b| a >= b) && seen.ends_with(&[0]), "{seen:?}");
@@ -211,9 +209,9 @@ fn the_folder_is_bounded_the_oldest_goes_first_and_then_the_days_file_stops() {
     assert_eq!(removed, expected, "the oldest first");
     assert!(today(&logs).exists() && logs.join("somebody-elses").exists());
     let text = fs::read_to_string(today(&logs)).unwrap();
-    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-    assert_eq!(last["event"], "log_file_failed", "the last line says why there is no other");
-    assert!(last["cause"].as_str().unwrap().contains("log.max_bytes"), "{last}");
+    let end: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(end["event"], "log_file_failed", "the last line says why there is no other");
+    assert!(end["cause"].as_str().unwrap().contains("log.max_bytes"), "{end}");
     eventually("what is missing is counted", || {
         server.join("blue").close();
         let lost = server.scrape().value("switchboard_log_lines_dropped_total");
