@@ -13,8 +13,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && cp target/release/switchboard /usr/local/bin/switchboard
 
 FROM debian:bookworm-slim
-# A number, so that an orchestrator can see that it is not root; no home, no shell.
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin switchboard \
+# A number, so that an orchestrator can see that it is not root; no home, no shell. So has its group, which reads the log.
+RUN groupadd --system --gid 10001 switchboard \
+    && useradd --system --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin switchboard \
     && install --directory --owner=switchboard --group=switchboard /var/lib/switchboard
 COPY --from=build /usr/local/bin/switchboard /usr/local/bin/switchboard
 USER 10001

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, Python, Node, Valgrind,
-# iproute2, and the tests' npm packages.
+# iproute2, libfaketime, and the tests' npm packages.
 # What is already there is left alone. Needs root or sudo only when a Debian package is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,6 +26,8 @@ missing_packages() {
     # Networks of the tests' own, to take a peer's away.
     has ip || echo iproute2
     { has unshare && has nsenter; } || echo util-linux
+    # A server whose clock jumps.
+    has faketime || echo faketime
     has shellcheck || echo shellcheck
     has valgrind || echo valgrind
     has docker-compose || echo docker-compose

@@ -191,8 +191,8 @@ fn plan(settings: &Settings) -> Plan {
 
 fn guard(settings: &Settings, address: SocketAddr, token: Option<Token>, clients: &Clients) -> Guard {
     let ops = &settings.ops;
-    let names = [ops.host.clone(), settings.server.node_name()].into_iter().chain(ops.allowed_hosts.clone()).collect();
-    Guard::new(address, token, names, ops.token_failures_per_minute, clients.clone())
+    let names = [ops.host.clone()].into_iter().chain(settings.server.node_name()).chain(ops.allowed_hosts.clone());
+    Guard::new(address, token, names.collect(), ops.token_failures_per_minute, clients.clone())
 }
 
 fn listen(host: &str, port: u16, key: &'static str, settings: &Settings) -> Result<TcpListener, StartError> {
@@ -293,6 +293,9 @@ fn limits(settings: &Settings) -> Vec<(&'static str, f64)> {
         ("heartbeat_interval_seconds", settings.heartbeat.interval().as_secs_f64()),
         ("ping_timeout_seconds", settings.heartbeat.ping_timeout().as_secs_f64()),
         ("drain_seconds", settings.server.drain().as_secs_f64()),
+        ("log_burst_lines", gauge(settings.log.burst_lines)),
+        ("log_burst_refusals", gauge(settings.log.burst_refusals)),
+        ("log_event_lines", gauge(settings.log.event_lines)),
     ]
 }
 

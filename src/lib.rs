@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | 0 | [`protocol`] | what travels on the wire: ids, client frames, server frames, errors, close codes. No actix |
 //! | 0 | [`config`] | the settings, one file per section |
+//! | 0 | [`files`] | files and folders that are not for everybody |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
 //! | 2 | [`messages`] | what travels between actors, one file per receiver |
@@ -62,6 +63,7 @@ pub mod app;
 pub mod arbiters;
 pub mod cli;
 pub mod config;
+pub mod files;
 pub mod http;
 pub mod limits;
 pub mod messages;

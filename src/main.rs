@@ -10,7 +10,7 @@ use switchboard::{
     app,
     cli::Arguments,
     config::{self, Settings},
-    telemetry::{self, LogFiles},
+    telemetry::{self, GatherRules, LogFiles, LogOptions},
 };
 
 /// Chosen by measurement: of jemalloc, mimalloc and glibc's it keeps the least memory per connection, and none of them
@@ -39,8 +39,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         return Ok(say(&switchboard::probe::probe(file.as_deref(), &environment)?)?);
     }
     let (settings, doubts) = Settings::load_with_doubts(file.as_deref(), &environment)?;
-    let level = telemetry::parse_level(settings.log.level.as_str()).unwrap_or(telemetry::Level::Info);
-    let _log = telemetry::start_log(level, settings.log.queue_lines, log_files(&settings.log).as_ref())?;
+    let _log = telemetry::start_log(&log_options(&settings))?;
     telemetry::install_panic_hook();
     for doubt in &doubts {
         telemetry::emit(&telemetry::Event::ConfigWarning { what: doubt });
@@ -58,7 +57,26 @@ fn say(text: &str) -> io::Result<()> {
 }
 
 /// An empty `log.dir` means: no files.
-fn log_files(log: &config::Log) -> Option<LogFiles> {
+fn log_options(settings: &Settings) -> LogOptions {
+    let log = &settings.log;
     let wanted = !log.dir.as_os_str().is_empty();
-    wanted.then(|| LogFiles { dir: log.dir.clone(), keep_days: log.keep_days, keep_error_days: log.keep_error_days })
+    LogOptions {
+        level: telemetry::parse_level(log.level.as_str()).unwrap_or(telemetry::Level::Info),
+        node: settings.server.node_name(),
+        queue_lines: log.queue_lines,
+        gather: log.gather().map(|window| GatherRules {
+            window,
+            lines: log.burst_lines,
+            refusals: log.burst_refusals,
+            event_lines: log.event_lines,
+        }),
+        files: wanted.then(|| LogFiles {
+            dir: log.dir.clone(),
+            keep_days: log.keep_days,
+            keep_error_days: log.keep_error_days,
+            max_bytes: log.bound(),
+            dir_mode: log.folder_bits(),
+            file_mode: log.file_bits(),
+        }),
+    }
 }

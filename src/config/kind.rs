@@ -33,6 +33,13 @@ pub(super) enum Kind {
         /// What the check lets through.
         allowed: &'static str,
     },
+    /// A text for which empty is a value of its own, unlike not set: an empty variable sets it.
+    TextOrNone {
+        /// Gives the text to keep, or refuses it.
+        check: fn(&str) -> Option<String>,
+        /// What the check lets through.
+        allowed: &'static str,
+    },
     /// A list of texts.
     List {
         /// Whether it takes this element.
@@ -94,7 +101,9 @@ impl Kind {
         match *self {
             Self::Integer { min, max, unit, .. } => integers(min, max, unit),
             Self::Switch => "true or false".to_owned(),
-            Self::Text { allowed, .. } | Self::List { allowed, .. } => allowed.to_owned(),
+            Self::Text { allowed, .. } | Self::TextOrNone { allowed, .. } | Self::List { allowed, .. } => {
+                allowed.to_owned()
+            }
             Self::IceServers => ice::ALLOWED.to_owned(),
         }
     }
@@ -105,7 +114,7 @@ impl Kind {
         match self {
             Self::Integer { .. } => text.trim().parse().map_or_else(|_| unread(), ValueKind::I64),
             Self::Switch => text.trim().parse().map_or_else(|_| unread(), ValueKind::Boolean),
-            Self::Text { .. } => unread(),
+            Self::Text { .. } | Self::TextOrNone { .. } => unread(),
             Self::List { .. } => text.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>().into(),
             Self::IceServers => serde_json::from_str::<Value>(text).map_or_else(|_| unread(), |value| value.kind),
         }
@@ -168,7 +177,7 @@ impl Kind {
         match (self, &value) {
             (Self::Integer { min, max, .. }, ValueKind::I64(number)) if (*min..=*max).contains(number) => Ok(value),
             (Self::Switch, ValueKind::Boolean(_)) => Ok(value),
-            (Self::Text { check, .. }, ValueKind::String(text)) => {
+            (Self::Text { check, .. } | Self::TextOrNone { check, .. }, ValueKind::String(text)) => {
                 check(text).map(ValueKind::String).ok_or_else(|| self.refuse(&value))
             }
             (Self::List { check, .. }, ValueKind::Array(elements)) => {

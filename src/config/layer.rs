@@ -8,6 +8,7 @@ use config::{FileFormat, FileSourceString, Map, Source, Value, ValueKind};
 use super::{
     ConfigError, SECTIONS,
     error::file_origin,
+    kind::Kind,
     section::{Key, Section},
     variables::{CONFIG_FILE, is_of_service, is_read},
 };
@@ -65,9 +66,11 @@ impl Layer {
         Ok(layer)
     }
 
-    /// An empty variable counts as not set: that is what `PORT=${PORT}` of a compose file gives.
+    /// An empty variable counts as not set: that is what `PORT=${PORT}` of a compose file gives. But for a key that can be
+    /// emptied by no other means, being set by default.
     fn add_text(&mut self, key: &Key, variable: &str, text: &str) -> Result<(), ConfigError> {
-        if text.is_empty() { Ok(()) } else { self.add(key, key.kind.read(text), &format!("variable {variable}")) }
+        let unset = text.is_empty() && !matches!(key.kind, Kind::TextOrNone { .. });
+        if unset { Ok(()) } else { self.add(key, key.kind.read(text), &format!("variable {variable}")) }
     }
 
     fn add(&mut self, key: &Key, value: ValueKind, origin: &str) -> Result<(), ConfigError> {

@@ -6,6 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{kind::Kind, section::section};
 
+const FOLDER_MODES: Kind = Kind::Text {
+    check: folder_mode,
+    allowed: "a mode in octal from 0700 to 3777 with all of the owner's rights, such as \"0750\"",
+};
+const FILE_MODES: Kind = Kind::Text {
+    check: file_mode,
+    allowed: "a mode in octal from 0600 to 0666 with the owner's rights to read and write, such as \"0640\"",
+};
+
 section! {
     /// Logging: JSON lines on standard output, and in files where a folder is named for them.
     Log = "log" {
@@ -36,6 +45,35 @@ section! {
         /// Days of which the files with errors are kept, today included.
         /// 30, as they are small, and a fault that comes monthly shows twice.
         keep_error_days: u32 = 30, Kind::count(1, 3650, "days");
+
+        /// Bytes that all log files together may take, compressed ones included; 0 means no bound.
+        /// The oldest finished file goes first; when only those of today are left, they get no more lines, which are counted.
+        /// 4 GiB are ten million lines: more than most servers write in the days above, and less than small disks have.
+        max_bytes: u64 = 4_294_967_296, Kind::octets(0, 1_000_000_000_000_000);
+
+        /// Mode of the folder, in octal, if the server makes it; one that is there keeps its own.
+        /// Lines name addresses and rooms, which are personal data: 0750 lets in the server's user and its group.
+        dir_mode: String = "0750".to_owned(), FOLDER_MODES;
+
+        /// Mode of the files, in octal, whatever the process's umask; of those that are there, rights beyond it are taken away.
+        /// 0640 lets the server's group read them, for whoever collects logs, and nobody else.
+        file_mode: String = "0640".to_owned(), FILE_MODES;
+
+        /// Time over which lines are gathered that clients may cause any number of; 0 writes each of them.
+        /// 10 s: a flood is a few lines and one with the count of the rest, and that comes soon enough to act upon.
+        gather_ms: u64 = 10_000, Kind::milliseconds(0);
+
+        /// Lines of one event (connection opened or closed, peer joined or left, and so on) that one address causes in that
+        /// time before the rest is gathered. 100, so that 500 pupils of a school who join within a minute have a line each.
+        burst_lines: usize = 100, Kind::count(1, 1_000_000, "lines");
+
+        /// The same for refusals, of one event and code.
+        /// 20 show whether they are alike; what comes beyond says nothing new.
+        burst_refusals: usize = 20, Kind::count(1, 1_000_000, "lines");
+
+        /// Lines of one event that all addresses together cause in that time before the rest is gathered.
+        /// 2000, so that 10 000 clients who come back within a minute have a line each. As many addresses are remembered.
+        event_lines: usize = 2000, Kind::count(1, 1_000_000, "lines");
     }
 }
 
@@ -45,10 +83,55 @@ impl Log {
     pub fn slow_message(&self) -> Duration {
         Duration::from_millis(self.slow_message_ms)
     }
+
+    /// [`Self::gather_ms`]; `None` if nothing is gathered.
+    #[must_use]
+    pub fn gather(&self) -> Option<Duration> {
+        (self.gather_ms > 0).then(|| Duration::from_millis(self.gather_ms))
+    }
+
+    /// [`Self::max_bytes`]; `None` if there is no bound.
+    #[must_use]
+    pub fn bound(&self) -> Option<u64> {
+        (self.max_bytes > 0).then_some(self.max_bytes)
+    }
+
+    /// [`Self::dir_mode`] as the system takes it.
+    #[must_use]
+    pub fn folder_bits(&self) -> u32 {
+        octal(&self.dir_mode).unwrap_or(0o750)
+    }
+
+    /// [`Self::file_mode`] as the system takes it.
+    #[must_use]
+    pub fn file_bits(&self) -> u32 {
+        octal(&self.file_mode).unwrap_or(0o640)
+    }
 }
 
 fn folder(text: &str) -> Option<String> {
     (!text.chars().any(char::is_control)).then(|| text.to_owned())
+}
+
+/// Digits only: `from_str_radix` would take a sign, too.
+fn octal(text: &str) -> Option<u32> {
+    let digits = (3..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    if digits { u32::from_str_radix(text, 8).ok() } else { None }
+}
+
+/// Without its owner's rights the server itself would be shut out.
+fn mode(text: &str, needed: u32, most: u32) -> Option<String> {
+    let bits = octal(text)?;
+    (bits & needed == needed && bits & !most == 0).then(|| format!("{bits:04o}"))
+}
+
+/// The set-group-id and sticky bits are of use on folders.
+fn folder_mode(text: &str) -> Option<String> {
+    mode(text, 0o700, 0o3777)
+}
+
+fn file_mode(text: &str) -> Option<String> {
+    mode(text, 0o600, 0o666)
 }
 
 /// A log level, from most to least important.
@@ -104,6 +187,24 @@ impl fmt::Display for LogLevel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mode_is_octal_and_never_shuts_the_server_out() {
+        for (text, kept) in [("0750", "0750"), ("755", "0755"), ("2770", "2770"), ("1777", "1777")] {
+            assert_eq!(folder_mode(text).as_deref(), Some(kept));
+        }
+        for (text, kept) in [("0640", "0640"), ("600", "0600"), ("0666", "0666")] {
+            assert_eq!(file_mode(text).as_deref(), Some(kept));
+        }
+        for bad in ["", "0", "075", "0050", "0850", "+750", "4755", "07500", "rwxr-x---", "0o750", " 750"] {
+            assert_eq!(folder_mode(bad), None, "{bad}");
+        }
+        for bad in ["0440", "0040", "0750", "2640", "644 ", "-640"] {
+            assert_eq!(file_mode(bad), None, "{bad}");
+        }
+        let log = Log::default();
+        assert_eq!((log.folder_bits(), log.file_bits()), (0o750, 0o640));
+    }
 
     #[test]
     fn a_level_is_read_in_any_case_and_slog_knows_the_word() {

@@ -83,8 +83,8 @@ The server runs without any. What is set comes from four layers; the later one w
 `SWITCHBOARD__CONFIG` names the file where `--config` cannot be given; `--config` wins.
 
 The structured variables win over the plain ones because a plain one may be set by accident: some shells export `HOST`,
-many platforms `PORT`. An empty variable counts as not set. Lists are separated by commas
-(`SWITCHBOARD__HTTP__ALLOWED_ORIGINS=https://a.example,https://b.example`), `SWITCHBOARD__ICE__SERVERS` is JSON.
+many platforms `PORT`. An empty variable counts as not set; only that of `server.node` means what it says: no name. Lists
+are separated by commas (`SWITCHBOARD__HTTP__ALLOWED_ORIGINS=https://a.example,https://b.example`), `SWITCHBOARD__ICE__SERVERS` is JSON.
 
 A variable that begins like ours, or nearly, and is none (`SWITCHBOARD_OPS_PORT`) is not read: a warning in the log and in
 `--check-config` names the nearest one that is. If it begins with `SWITCHBOARD__`, it stops the start. Those that Kubernetes

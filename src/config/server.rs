@@ -13,6 +13,9 @@ use super::{kind::Kind, section::section};
 pub(super) const HOST: Kind =
     Kind::Text { check: host, allowed: "an IP address or a host name, without brackets and without a port" };
 
+/// What stands for the machine's host name in `node`, as in systemd's units.
+const HOST_NAME: &str = "%H";
+
 section! {
     /// The public side: where clients connect, how many of them, and how the process ends.
     Server = "server" {
@@ -32,9 +35,12 @@ section! {
         /// 10 000 is what one server is tested with. Each takes a file descriptor: compare `ulimit -n`.
         max_connections: usize = 10_000, Kind::count(1, 1_000_000, "connections"), plain "MAX_CONNECTIONS";
 
-        /// This server's name in `welcome`, in logs and in metrics; empty means the machine's host name.
-        /// It tells servers apart where several stand behind one address.
-        node: String = String::new(), Kind::Text { check: node, allowed: "at most 255 octets without control characters" };
+        /// This server's name in `welcome` and in every line of the log; `%H` in it stands for the machine's host name.
+        /// It tells servers apart where several stand behind one address. Empty, also as a variable: it has none.
+        node: String = HOST_NAME.to_owned(), Kind::TextOrNone {
+            check: node,
+            allowed: "at most 255 bytes without control characters, %H for the host name; empty for none",
+        };
 
         /// Time over which the connections are closed on SIGTERM, each at its own place in it.
         /// 20 s spread 10 000 clients to 500 a second, so that they do not all come back at once elsewhere.
@@ -60,14 +66,16 @@ impl Server {
         }
     }
 
-    /// This server's name: `node`, or the machine's host name, or `localhost` where even that cannot be read.
+    /// This server's name: `node`, with the machine's host name (or `localhost` where even that cannot be read) in its
+    /// place. `None` if it is to have none.
     #[must_use]
-    pub fn node_name(&self) -> String {
-        if !self.node.is_empty() {
-            return self.node.clone();
+    pub fn node_name(&self) -> Option<String> {
+        if !self.node.contains(HOST_NAME) {
+            return Some(self.node.clone()).filter(|node| !node.is_empty());
         }
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
+        let name = if name.trim().is_empty() { "localhost" } else { name.trim() };
+        Some(self.node.replace(HOST_NAME, name))
     }
 
     /// [`Self::drain_ms`].
@@ -134,13 +142,21 @@ mod tests {
     }
 
     #[test]
-    fn zero_workers_means_the_cores_and_no_node_means_the_host_name() {
+    fn zero_workers_means_the_cores() {
         let mut server = Server::default();
         assert_eq!(server.worker_count(), thread::available_parallelism().unwrap().get());
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-        assert_eq!(server.node_name(), host.trim());
         server.workers = 3;
-        server.node = "blue".to_owned();
-        assert_eq!((server.worker_count(), server.node_name()), (3, "blue".to_owned()));
+        assert_eq!(server.worker_count(), 3);
+    }
+
+    #[test]
+    fn a_server_is_called_as_its_machine_unless_it_is_given_another_name_or_none() {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        let host = host.trim();
+        let name = |node: &str| Server { node: node.to_owned(), ..Server::default() }.node_name();
+        assert_eq!(Server::default().node_name().as_deref(), Some(host));
+        assert_eq!(name("blue").as_deref(), Some("blue"));
+        assert_eq!(name("eu-%H"), Some(format!("eu-{host}")));
+        assert_eq!(name(""), None);
     }
 }

@@ -86,7 +86,9 @@ fn every_structured_variable_sets_its_key_and_only_that() {
             kind::Kind::Integer { min, .. } => min.to_string(),
             kind::Kind::Switch => "true".to_owned(),
             kind::Kind::Text { .. } if key.name == "level" => "trace".to_owned(),
-            kind::Kind::Text { .. } => "007a".to_owned(),
+            kind::Kind::Text { .. } if key.name == "dir_mode" => "0700".to_owned(),
+            kind::Kind::Text { .. } if key.name == "file_mode" => "0600".to_owned(),
+            kind::Kind::Text { .. } | kind::Kind::TextOrNone { .. } => "007a".to_owned(),
             kind::Kind::List { .. } if key.name == "trusted_proxies" => "10.0.0.0/8, ::1".to_owned(),
             kind::Kind::List { .. } if key.name == "allowed_hosts" => "a.example, switchboard".to_owned(),
             kind::Kind::List { .. } => "https://a.example, https://b.example".to_owned(),
@@ -118,6 +120,20 @@ fn the_later_layer_wins_and_the_rest_stays() {
     assert_eq!(origins.http.allowed_origins, ["https://c.example"], "a list is replaced, not mixed");
 }
 
+#[test]
+fn a_server_without_a_name_is_something_else_than_one_whose_name_was_not_set() {
+    const NODE: &str = "SWITCHBOARD__SERVER__NODE";
+    let name = |toml, env| settings(toml, env).server.node_name();
+    let (host, named) = (Settings::default().server.node_name(), "[server]\nnode = 'a'\n");
+    assert!(host.is_some());
+    assert_eq!(name("", &[]), host);
+    assert_eq!(name("", &[(NODE, "")]), None);
+    assert_eq!(name("[server]\nnode = ''\n", &[]), None);
+    assert_eq!(name(named, &[(NODE, "")]), None, "the later layer wins");
+    assert_eq!(name("[server]\nnode = ''\n", &[(NODE, "b")]).as_deref(), Some("b"));
+    assert_eq!(name(named, &[(NODE, "%H")]), host, "the default can be asked for");
+}
+
 fn each_refusal_tells(table: &[(&str, Variables, &str)]) {
     for (toml, env, told) in table {
         let text = refusal(toml, env);
@@ -142,6 +158,8 @@ fn a_refusal_of_a_file_names_the_key_the_file_what_was_found_and_what_is_allowed
         ("[http]\nbehind_tls = 1", &[], "http.behind_tls from file a.toml: found 1; allowed: true or false"),
         ("[http]\nallowed_origins = '*'", &[], "http.allowed_origins from file a.toml: found \"*\"; allowed: a list"),
         ("[http]\nallowed_origins = ['*', 'a']", &[], "http.allowed_origins[1] from file a.toml: found \"a\"; allowed"),
+        ("[log]\nfile_mode = '0440'", &[], "log.file_mode from file a.toml: found \"0440\"; allowed: a mode in octal"),
+        ("[log]\ndir_mode = 750", &[], "log.dir_mode from file a.toml: found 750; allowed: a mode in octal"),
         ("[state]\ndir = ''", &[], "state.dir from file a.toml: found \"\"; allowed: the path of a folder"),
         ("server = 8080", &[], "[server] from file a.toml: found an integer; allowed: a table"),
         ("[[server]]\nport = 1", &[], "[server] from file a.toml: found a list; allowed: a table"),

@@ -14,7 +14,7 @@ use super::{Cut, ResumeRequests, room::RoomPort};
 use crate::protocol::{
     EndReason, ErrorCode, FrameKind, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame,
 };
-use crate::telemetry::{self, Event, Ids, LimitHit, RequestId};
+use crate::telemetry::{self, Event, Ids, LimitHit, RequestId, Source};
 
 /// All letters to a session in one type: a `Recipient` costs some 120 octets, and a session would need one per letter.
 /// One mailbox keeps them in order, too.
@@ -235,7 +235,8 @@ impl Passage {
 impl Drop for Passage {
     fn drop(&mut self) {
         if !self.arrived {
-            let ids = Ids { request: Some(&self.from.request), session: Some(self.from.session), ..Ids::default() };
+            let Member { request, session, source, .. } = &*self.from;
+            let ids = Ids { request: Some(request), session: Some(*session), source: Some(*source), ..Ids::default() };
             let (reason, duration) = (EndReason::Internal, self.opened.elapsed());
             telemetry::emit(&Event::ConnectionClosed { ids, reason, duration });
         }
@@ -251,6 +252,8 @@ pub struct Member {
     pub session: SessionId,
     /// The request that its connection began with, for logs.
     pub request: RequestId,
+    /// Where its client was then, for logs.
+    pub source: Source,
     /// The mailbox.
     pub port: Recipient<ToSession>,
     /// For when the mailbox refuses.

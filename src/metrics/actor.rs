@@ -55,7 +55,7 @@ impl Handler<Record> for MetricsActor {
     type Result = ();
 
     fn handle(&mut self, Record(tally): Record, _: &mut Self::Context) {
-        self.state().merge(*tally, Instant::now(), SystemTime::now());
+        self.state().merge(*tally, Instant::now());
     }
 }
 
@@ -66,7 +66,7 @@ impl Handler<Scrape> for MetricsActor {
         let began = Instant::now();
         // This thread has no tick; and a panic, or a line that was lost, on one without a tick is waiting here.
         if let Some(tally) = telemetry::take() {
-            self.state().merge(*tally, began, SystemTime::now());
+            self.state().merge(*tally, began);
         }
         self.state().now = began;
         let text = TextEncoder::new().encode_to_string(&self.registry.gather());
@@ -79,7 +79,7 @@ impl Handler<TakeErrors> for MetricsActor {
     type Result = MessageResult<TakeErrors>;
 
     fn handle(&mut self, _: TakeErrors, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.state().errors(SystemTime::now()))
+        MessageResult(self.state().errors(Instant::now(), SystemTime::now()))
     }
 }
 

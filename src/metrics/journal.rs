@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
 
 use crate::{
@@ -19,9 +19,11 @@ const SLOT: Duration = Duration::from_secs(15 * 60);
 /// Slots in a day.
 const SLOTS: u64 = 96;
 
-/// The journal. Bounded in all directions.
-#[derive(Debug, Default)]
+/// The journal. Bounded in all directions. What it counts by time it counts by the clock that nobody sets: a wall clock
+/// that jumps would otherwise make it forget a day's errors.
+#[derive(Debug)]
 pub struct ErrorJournal {
+    began: Instant,
     kinds: BTreeMap<u64, Kind>,
     recent: VecDeque<ErrorNote>,
     total: BySeverity,
@@ -36,6 +38,18 @@ struct Kind {
 }
 
 impl ErrorJournal {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self {
+            began: now,
+            kinds: BTreeMap::new(),
+            recent: VecDeque::new(),
+            total: BySeverity::default(),
+            day: VecDeque::new(),
+        }
+    }
+
     /// Keeps one note. When it is full, the oldest note of the commonest kind goes: a flood of one kind does not wash
     /// away the single error that matters.
     pub fn note(&mut self, note: ErrorNote) {
@@ -51,11 +65,10 @@ impl ErrorJournal {
     }
 
     /// Counts errors that happened at about `now`.
-    pub fn count(&mut self, errors: BySeverity, now: SystemTime) {
+    pub fn count(&mut self, errors: BySeverity, now: Instant) {
         add(&mut self.total, errors);
-        let slot = slot(now);
+        let slot = self.slot(now);
         match self.day.back_mut() {
-            // A clock that was set back counts into the latest slot.
             Some((latest, counts)) if *latest >= slot => add(counts, errors),
             _ => self.day.push_back((slot, errors)),
         }
@@ -70,15 +83,15 @@ impl ErrorJournal {
         self.kinds.len()
     }
 
-    /// What there is to tell at `now`.
+    /// What there is to tell at `now`, which is called `time`.
     #[must_use]
-    pub fn report(&self, now: SystemTime) -> ErrorReport {
+    pub fn report(&self, now: Instant, time: SystemTime) -> ErrorReport {
         let mut last_24h = BySeverity::default();
-        for (_, counts) in self.day.iter().filter(|(at, _)| at + SLOTS > slot(now)) {
+        for (_, counts) in self.day.iter().filter(|(at, _)| at + SLOTS > self.slot(now)) {
             add(&mut last_24h, *counts);
         }
         ErrorReport {
-            at: rfc3339(now),
+            at: rfc3339(time),
             total: self.total,
             last_24h,
             fingerprints: self.fingerprints(),
@@ -86,11 +99,14 @@ impl ErrorJournal {
         }
     }
 
+    fn slot(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.began).as_secs() / SLOT.as_secs()
+    }
+
     fn groups(&self) -> Vec<ErrorGroup> {
-        let mut notes: Vec<&ErrorNote> = self.recent.iter().collect();
-        notes.sort_by_key(|note| std::cmp::Reverse(note.at));
         let mut groups: Vec<(u64, ErrorGroup)> = Vec::new();
-        for note in notes {
+        // The latest first, by the order in which they came: their times are a clock's that may jump.
+        for note in self.recent.iter().rev() {
             match groups.iter_mut().find(|(fingerprint, _)| *fingerprint == note.fingerprint) {
                 Some((_, group)) => group.examples.push(example(note)),
                 None => groups.push((note.fingerprint, self.group(note))),
@@ -156,16 +172,14 @@ fn example(note: &ErrorNote) -> ErrorExample {
     }
 }
 
-fn slot(at: SystemTime) -> u64 {
-    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / SLOT.as_secs()
-}
-
 fn rfc3339(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
     use crate::{protocol::ErrorCode, telemetry::Whom};
 
@@ -173,6 +187,14 @@ mod tests {
 
     fn at(seconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_000_000 * SLOT.as_secs() + seconds)
+    }
+
+    fn journal() -> ErrorJournal {
+        ErrorJournal::new(Instant::now())
+    }
+
+    fn report(journal: &ErrorJournal, seconds: u64) -> ErrorReport {
+        journal.report(journal.began + Duration::from_secs(seconds), at(seconds))
     }
 
     fn note(fingerprint: u64, seconds: u64) -> ErrorNote {
@@ -190,11 +212,11 @@ mod tests {
 
     #[test]
     fn errors_of_one_kind_are_one_group_the_latest_first() {
-        let mut journal = ErrorJournal::default();
+        let mut journal = journal();
         for (fingerprint, seconds) in [(1, 10), (2, 20), (1, 30)] {
             journal.note(note(fingerprint, seconds));
         }
-        let report = journal.report(at(40));
+        let report = report(&journal, 40);
         let groups: Vec<_> =
             report.groups.iter().map(|g| (g.fingerprint.as_str(), g.count, g.examples.len())).collect();
         assert_eq!(groups, [("0000000000000001", 4, 2), ("0000000000000002", 2, 1)]);
@@ -205,12 +227,12 @@ mod tests {
 
     #[test]
     fn a_flood_of_one_kind_does_not_wash_away_the_others() {
-        let mut journal = ErrorJournal::default();
+        let mut journal = journal();
         journal.note(note(7, 0));
         for second in 1..1000 {
             journal.note(note(8, second));
         }
-        let report = journal.report(at(1000));
+        let report = report(&journal, 1000);
         assert_eq!(report.groups.len(), 2);
         assert_eq!(report.groups.iter().map(|g| g.examples.len()).sum::<usize>(), MAX_RECENT);
         assert_eq!(report.groups[0].count, 2 * 999, "counted beyond what is kept");
@@ -218,23 +240,24 @@ mod tests {
 
     #[test]
     fn kinds_without_end_do_not_grow_it_without_end() {
-        let mut journal = ErrorJournal::default();
+        let mut journal = journal();
         for fingerprint in 0..10_000 {
             journal.note(note(fingerprint, fingerprint));
         }
         assert_eq!(journal.fingerprints(), MAX_KINDS);
-        assert_eq!(journal.report(at(0)).groups.len(), MAX_RECENT);
+        assert_eq!(report(&journal, 0).groups.len(), MAX_RECENT);
     }
 
     #[test]
     fn a_day_later_an_error_is_in_the_total_only() {
-        let mut journal = ErrorJournal::default();
-        journal.count(BySeverity { low: 3, ..BySeverity::default() }, at(0));
-        journal.count(BySeverity { high: 1, ..BySeverity::default() }, at(12 * HOUR));
-        let day = |seconds| journal.report(at(seconds)).last_24h;
+        let mut journal = journal();
+        let began = journal.began;
+        journal.count(BySeverity { low: 3, ..BySeverity::default() }, began);
+        journal.count(BySeverity { high: 1, ..BySeverity::default() }, began + Duration::from_secs(12 * HOUR));
+        let day = |seconds| report(&journal, seconds).last_24h;
         assert_eq!(day(23 * HOUR), BySeverity { low: 3, high: 1, ..BySeverity::default() });
         assert_eq!(day(24 * HOUR), BySeverity { high: 1, ..BySeverity::default() });
         assert_eq!(day(36 * HOUR), BySeverity::default());
-        assert_eq!(journal.report(at(36 * HOUR)).total, BySeverity { low: 3, high: 1, ..BySeverity::default() });
+        assert_eq!(report(&journal, 36 * HOUR).total, BySeverity { low: 3, high: 1, ..BySeverity::default() });
     }
 }

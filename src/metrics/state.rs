@@ -89,19 +89,19 @@ impl State {
             totals: Tally::new(),
             arbiters: BTreeMap::new(),
             records_merged: 0,
-            journal: ErrorJournal::default(),
+            journal: ErrorJournal::new(now),
             scrape_took: Duration::ZERO,
             now,
         }
     }
 
     /// Takes a thread's counts in.
-    pub fn merge(&mut self, mut tally: Tally, now: Instant, time: SystemTime) {
+    pub fn merge(&mut self, mut tally: Tally, now: Instant) {
         self.records_merged += 1;
         if let Some(report) = tally.arbiter {
             self.hear(report, now);
         }
-        self.journal.count(journal::by_severity(|severity| tally.errors[severity as usize].total()), time);
+        self.journal.count(journal::by_severity(|severity| tally.errors[severity as usize].total()), now);
         for note in tally.notes.take() {
             self.journal.note(note);
         }
@@ -110,8 +110,8 @@ impl State {
 
     /// What the journal has to tell.
     #[must_use]
-    pub fn errors(&self, time: SystemTime) -> ErrorReport {
-        self.journal.report(time)
+    pub fn errors(&self, now: Instant, time: SystemTime) -> ErrorReport {
+        self.journal.report(now, time)
     }
 
     fn hear(&mut self, report: ArbiterReport, now: Instant) {

@@ -11,7 +11,7 @@ use crate::{
         session::{Evict, Member, News, Roster, ToSession},
     },
     protocol::{PeerId, SessionId, TextFrame},
-    telemetry::RequestId,
+    telemetry::{RequestId, Source},
 };
 
 /// Long enough on a busy machine; with a stopped clock it passes as soon as nothing is left to do.
@@ -62,6 +62,7 @@ impl FakeSession {
             peer: PeerId::random(),
             session: SessionId::random(),
             request: RequestId::accept(None),
+            source: Source::of([127, 0, 0, 1].into()),
             port,
             cut: Cut::default(),
             resume: ResumeRequests::default(),

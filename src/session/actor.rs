@@ -25,7 +25,7 @@ use crate::{
         session::{Deliver, Member, ToSession},
     },
     protocol::{EndReason, FrameKind, PeerId, RoomName, Secret, SessionId},
-    telemetry::{self, Event, Ids, RequestId},
+    telemetry::{self, Event, Ids, RequestId, Source},
 };
 
 /// One peer. Who it is stands in the [`Member`] that the room's other sessions know it by.
@@ -46,6 +46,7 @@ pub(super) struct Newborn {
     session: SessionId,
     peer: PeerId,
     request: RequestId,
+    source: Source,
 }
 
 /// A `join` that is not answered yet, or a resume that waits for the whole room.
@@ -73,8 +74,9 @@ impl Pending {
 }
 
 impl Newborn {
-    pub(super) fn new(inbound: Inbound, request: RequestId) -> Self {
-        Self { inbound, session: SessionId::random(), peer: PeerId::random(), request }
+    pub(super) fn new(inbound: Inbound, request: RequestId, remote: SocketAddr) -> Self {
+        let source = Source::of(remote.ip());
+        Self { inbound, session: SessionId::random(), peer: PeerId::random(), request, source }
     }
 
     /// The one line that ties request, address and session together.
@@ -100,7 +102,13 @@ impl Session {
 
     pub(super) fn ids(&self) -> Ids<'_> {
         let me = self.me();
-        Ids { request: Some(&me.request), session: Some(me.session), peer: Some(me.peer), room: self.rules.room_name() }
+        Ids {
+            request: Some(&me.request),
+            session: Some(me.session),
+            peer: Some(me.peer),
+            room: self.rules.room_name(),
+            source: Some(me.source),
+        }
     }
 
     /// Whether the connection is over and only not settled yet.
@@ -127,10 +135,10 @@ impl Actor for Session {
         ctx.set_mailbox_capacity(self.setup().mailbox);
         // An actor starts once.
         let Some(newborn) = self.newborn.take() else { return };
-        let Newborn { inbound, session, peer, request } = *newborn;
+        let Newborn { inbound, session, peer, request, source } = *newborn;
         let port = ctx.address().recipient();
         let (cut, resume) = (self.link.cut.clone(), ResumeRequests::default());
-        let member = Member { peer, session, request, port, cut, resume };
+        let member = Member { peer, session, request, source, port, cut, resume };
         // Empty until now, for the same reason.
         let _ = self.link.member.set(Arc::new(member));
         ctx.add_stream(inbound);

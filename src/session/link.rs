@@ -208,6 +208,7 @@ impl Link {
             session: member.map(|m| m.session),
             peer: member.map(|m| m.peer),
             room: inside.as_ref().map(|place| &place.room),
+            source: member.map(|m| m.source),
         });
     }
 

@@ -159,6 +159,7 @@ impl Pace {
             session: Some(m.session),
             peer: Some(m.peer),
             room: None,
+            source: Some(m.source),
         });
         telemetry::emit(&Event::FrameRefused { ids, code: ErrorCode::RateLimited, detail: MESSAGE });
         let pause = u64::try_from(link.setup.pace.rate.span().as_millis()).unwrap_or(u64::MAX);

@@ -44,7 +44,7 @@ pub(super) fn open<P: Send + 'static>(setup: &Rc<Setup>, opened: Opened<P>) {
     #[cfg(feature = "echo")]
     super::echo::mark(&link, opened.hint.as_ref());
     let inbound = Inbound::new(reader, Rc::clone(&link), &opened.unread, now);
-    let newborn = Newborn::new(inbound, opened.request);
+    let newborn = Newborn::new(inbound, opened.request, opened.remote);
     newborn.announce(&opened.remote);
     let session = Session::new(Rc::clone(&link), newborn, opened.hint);
     let context = actix_web_actors::ws::WebsocketContext::with_codec(session, inbound::unused(), Codec::new());

@@ -12,7 +12,7 @@ use crate::{
         session::{Evict, Member, News, Roster, Snapshot, ToSession, Welcomed},
     },
     protocol::{ErrorCode, FrameKind, PeerId, RoomName, SessionId, server},
-    telemetry::RequestId,
+    telemetry::{RequestId, Source},
 };
 
 /// Somebody for addresses to point at.
@@ -49,6 +49,7 @@ fn room(text: &str, peers: &[PeerId]) -> Arc<Snapshot> {
                 peer,
                 session: SessionId::random(),
                 request: RequestId::accept(None),
+                source: Source::of([127, 0, 0, 1].into()),
                 port,
                 cut: Cut::default(),
                 resume: ResumeRequests::default(),

@@ -139,7 +139,7 @@ fn welcome(settings: &Settings) -> PreparedWelcome {
     let heartbeat = Heartbeat { interval_ms: settings.heartbeat.interval_ms, timeout_ms };
     Welcome {
         version: env!("CARGO_PKG_VERSION"),
-        node: &settings.server.node_name(),
+        node: settings.server.node_name().as_deref(),
         features: &["resume", "wait"],
         limits: &limits,
         heartbeat,

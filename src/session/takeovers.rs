@@ -23,7 +23,7 @@ use crate::{
         supervisor::{Join, Leave, Presence, Reclaim},
     },
     protocol::{EndReason, FrameKind, LeaveReason, PeerId, SessionId, server},
-    telemetry::{self, RequestId},
+    telemetry::{self, RequestId, Source},
 };
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -151,6 +151,7 @@ impl Stage {
             peer: PeerId::random(),
             session: SessionId::random(),
             request: RequestId::accept(None),
+            source: Source::of([127, 0, 0, 1].into()),
             port: self.recorder.clone().recipient(),
             cut: Cut::default(),
             resume: ResumeRequests::default(),

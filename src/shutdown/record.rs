@@ -5,7 +5,7 @@
 //! is of a run that ended without a word, and a record found beside it may be older than that end.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read},
     path::{Path, PathBuf},
     time::Duration,
@@ -13,8 +13,12 @@ use std::{
 
 use uuid::Uuid;
 
+use crate::files;
+
 /// The record's file: seconds, as text.
 const RECORD: &str = "last-shutdown-seconds";
+/// What is kept is for the server and its group: modes of the folder, if it is made here, and of the files.
+const MODES: (u32, u32) = (0o750, 0o640);
 /// How the files begin of runs that have not ended in order.
 const RUNNING: &str = "running-";
 /// What is longer is no record of ours.
@@ -66,10 +70,10 @@ impl Record {
     /// # Errors
     /// The folder cannot be written.
     pub fn keep(self, took: Duration) -> io::Result<()> {
-        fs::create_dir_all(&self.dir)?;
+        files::make_folder(&self.dir, MODES.0)?;
         // Whole, or not at all.
         let part = self.dir.join(format!(".{RECORD}-{}", Uuid::new_v4()));
-        fs::write(&part, format!("{:.3}\n", took.as_secs_f64()))?;
+        files::write(&part, format!("{:.3}\n", took.as_secs_f64()).as_bytes(), MODES.1)?;
         fs::rename(part, self.dir.join(RECORD))
     }
 
@@ -104,11 +108,11 @@ impl Record {
 
     /// Makes the file of this run, locked before others can see it.
     fn mark(&mut self) -> io::Result<()> {
-        fs::create_dir_all(&self.dir)?;
+        files::make_folder(&self.dir, MODES.0)?;
         let id = Uuid::new_v4();
         let hidden = self.dir.join(format!(".{RUNNING}{id}"));
         let shown = self.dir.join(format!("{RUNNING}{id}"));
-        let file = File::create(&hidden)?;
+        let file = files::open(&hidden, OpenOptions::new().write(true), MODES.1)?;
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(io::ErrorKind::ResourceBusy.into());
         }

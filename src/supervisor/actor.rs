@@ -159,7 +159,7 @@ impl Supervisor {
         news::left(&seat, &room, leave.reason);
         let there = port.must_arrive(ToRoom::Remove { peer: seat.member.member.peer, reason: leave.reason });
         match ended {
-            Some(lived) if there => news::room_ended(&room, lived),
+            Some(lived) if there => news::room_ended(&seat, &room, lived),
             Some(_) => news::room_lost(&room, 1),
             None if there => {}
             None => self.lose(&room),

@@ -16,7 +16,7 @@ use crate::{
 pub(super) fn joined(member: &Member, room: &RoomName, peers: usize, attempt: u32) {
     // Rooms are never empty: the first peer is the one that opened it.
     if peers == 1 {
-        telemetry::emit(&Event::RoomOpened { room });
+        telemetry::emit(&Event::RoomOpened { room, source: Some(member.source) });
     }
     telemetry::emit(&Event::PeerJoined { ids: ids(member, room), peers, attempt });
 }
@@ -40,7 +40,8 @@ pub(super) fn given_up(member: &Member, excess: Excess) {
         Excess::Address => LimitHit::ConnectionsPerAddress,
     };
     telemetry::tally(|tally| tally.limit_hits.add(limit));
-    let ids = Ids { request: Some(&member.request), session: Some(member.session), ..Ids::default() };
+    let (request, session, source) = (Some(&member.request), Some(member.session), Some(member.source));
+    let ids = Ids { request, session, source, ..Ids::default() };
     telemetry::emit(&Event::SessionGivenUp { ids, limit: limit.label() });
 }
 
@@ -49,8 +50,8 @@ pub(super) fn too_many_wrong_secrets() {
     telemetry::tally(|tally| tally.limit_hits.add(LimitHit::ResumeSecrets));
 }
 
-pub(super) fn room_ended(room: &RoomName, lived: Duration) {
-    telemetry::emit(&Event::RoomEnded { room, lived });
+pub(super) fn room_ended(last: &Freed<Seated>, room: &RoomName, lived: Duration) {
+    telemetry::emit(&Event::RoomEnded { room, source: Some(last.member.member.source), lived });
 }
 
 /// `peers` had seats in it.
@@ -64,5 +65,11 @@ pub(super) fn census(census: Census) {
 }
 
 fn ids<'a>(member: &'a Member, room: &'a RoomName) -> Ids<'a> {
-    Ids { request: Some(&member.request), session: Some(member.session), peer: Some(member.peer), room: Some(room) }
+    Ids {
+        request: Some(&member.request),
+        session: Some(member.session),
+        peer: Some(member.peer),
+        room: Some(room),
+        source: Some(member.source),
+    }
 }

@@ -67,6 +67,9 @@ pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Ta
         | Event::ProxyNamesNobody { .. }
         | Event::Panicked { .. }
         | Event::LogFileFailed { .. }
+        | Event::LogFileRestored { .. }
+        | Event::LogFileReopened { .. }
+        | Event::LogFileRemoved { .. }
         | Event::LogLinesDropped { .. } => {}
     }
 }

@@ -1,27 +1,35 @@
-//! A log file per day, and what becomes of those of earlier days. Days are those of UTC, as the lines' times are.
+//! A log file per day. Days are those of UTC, as the lines' times are.
 //!
 //! A file carries its day in its name from the start, so nothing is ever renamed under a reader, and after a restart
-//! the names alone say what is to be compressed and what is to go.
+//! the names alone say what is to be compressed and what is to go. What others do to the file meanwhile (logrotate, `rm`,
+//! a full disk) is noticed at the next write.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     mem,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
-use flate2::{Compression, write::GzEncoder};
-use time::{Date, Duration, Month, OffsetDateTime};
+use time::Date;
 
-use super::Event;
+use super::{
+    Event,
+    clock::{Clock, Moment},
+    line,
+    shelf::{Full, Shelf, name_of},
+    writer::Output,
+};
+use crate::files;
 
-/// Ends of the names, plain and compressed.
-const PLAIN: &str = ".jsonl";
-const COMPRESSED: &str = ".jsonl.gz";
-/// What is being compressed; left behind only by a process that was killed meanwhile.
-const UNFINISHED: &str = ".part";
+/// How often it is told again that a file cannot be written.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// How often the files were to be opened anew.
 static OPENINGS: AtomicUsize = AtomicUsize::new(0);
@@ -31,79 +39,137 @@ pub(super) fn open_anew() {
     OPENINGS.fetch_add(1, Ordering::Release);
 }
 
-/// Which files there are in the folder, and for how many days, today included.
-#[derive(Debug, Clone)]
-pub(super) struct Shelf {
-    /// The folder.
-    pub(super) dir: PathBuf,
-    /// What names begin with, and the days they are kept.
-    pub(super) kept: Vec<(&'static str, u32)>,
-}
-
 /// Writes to the day's file, and begins another when the day is over.
 pub(super) struct DailyFile {
-    dir: PathBuf,
     name: &'static str,
-    /// Who looks after the files of earlier days. One writer of a folder does it for all.
-    shelf: Option<Shelf>,
-    today: Box<dyn Fn() -> Date + Send>,
-    open: Option<(Date, File)>,
+    shelf: Arc<Shelf>,
+    /// Whether it looks after the files of earlier days. One writer of a folder does it for all: when it is due.
+    keeper: Option<Instant>,
+    clock: Clock,
+    day: Date,
+    open: Option<Open>,
     /// How often all were to be opened anew when this one was.
     opening: usize,
-    /// So that a full disk is told once and not for every line.
-    failing: bool,
+    failing: Option<Failing>,
+}
+
+/// The file that is being written.
+struct Open {
+    file: File,
+    path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
+    /// What is in it, as far as it was written here.
+    bytes: u64,
+}
+
+/// A file that cannot be written.
+struct Failing {
+    told: Instant,
+    /// Lines that are missing.
+    lines: u64,
 }
 
 impl DailyFile {
     /// Opens today's file, so that a folder that cannot be written is found at the start.
-    pub(super) fn start(
-        dir: &Path,
-        name: &'static str,
-        shelf: Option<Shelf>,
-        today: impl Fn() -> Date + Send + 'static,
-    ) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
-        let today = Box::new(today);
-        let mut file = Self { dir: dir.to_owned(), name, shelf, today, open: None, opening: 0, failing: false };
+    pub(super) fn start(name: &'static str, shelf: Arc<Shelf>, keeper: bool, mut clock: Clock) -> io::Result<Self> {
+        let day = clock.look().day;
+        let keeper = keeper.then(Instant::now);
+        let mut file = Self { name, shelf, keeper, clock, day, open: None, opening: 0, failing: None };
         file.current()?;
         Ok(file)
     }
 
-    fn current(&mut self) -> io::Result<&mut File> {
-        let today = (self.today)();
+    /// The file of the day, in its place.
+    fn current(&mut self) -> io::Result<&mut Open> {
+        let now = self.clock.look();
+        // A clock that has just jumped may jump back: until that is known, lines stay together.
+        if now.day != self.day && now.is_settled() {
+            (self.day, self.open) = (now.day, None);
+            self.keeper = self.keeper.map(|_| Instant::now());
+        }
         let opening = OPENINGS.load(Ordering::Acquire);
-        let same = mem::replace(&mut self.opening, opening) == opening;
+        if mem::replace(&mut self.opening, opening) != opening {
+            self.open = None;
+        }
+        let found = self.open.as_mut().and_then(Open::changed);
         let open = match self.open.take() {
-            Some((day, file)) if day == today && same => (day, file),
-            _ => (today, self.begin(today)?),
+            Some(open) if found.is_none() => open,
+            _ => self.begin()?,
         };
-        Ok(&mut self.open.insert(open).1)
+        if let Some(found) = found {
+            super::emit(&Event::LogFileReopened { file: &name_of(&open.path), found });
+        }
+        Ok(self.open.insert(open))
     }
 
-    fn begin(&self, day: Date) -> io::Result<File> {
-        let path = self.dir.join(file_name(self.name, day, PLAIN));
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    fn begin(&self) -> io::Result<Open> {
+        let path = self.shelf.open(self.name, self.day);
+        files::make_folder(&self.shelf.dir, self.shelf.dir_mode)?;
+        let mut file = files::open(&path, OpenOptions::new().read(true).append(true), self.shelf.file_mode)?;
         end_torn_line(&mut file)?;
-        if let Some(shelf) = self.shelf.clone() {
-            let upkeep = move || shelf.tidy(day).unwrap_or_else(|error| tell(&error));
-            thread::Builder::new().name("log-upkeep".into()).spawn(upkeep)?;
+        let found = file.metadata()?;
+        Ok(Open { file, path, identity: (found.dev(), found.ino()), bytes: found.len() })
+    }
+
+    fn append(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let (folder, name, failing) = (Arc::clone(&self.shelf), self.name, self.failing.is_some());
+        let open = self.current()?;
+        folder.reserve(name, octets.len() as u64, failing)?;
+        let written = open.file.write(octets)?;
+        open.bytes += written as u64;
+        Ok(written)
+    }
+
+    /// Tells at once, and each minute, that lines are missing.
+    fn fail(&mut self, error: &io::Error, octets: &[u8]) {
+        let full = error.get_ref().and_then(|inner| inner.downcast_ref::<Full>()).is_some();
+        if !full {
+            // Whatever was wrong with it, the next line gets a file that was opened anew.
+            self.open = None;
         }
-        Ok(file)
+        let lost = octets.split(|octet| *octet == b'\n').count() as u64 - 1;
+        let first = self.failing.is_none();
+        let failing = self.failing.get_or_insert_with(|| Failing { told: Instant::now(), lines: 0 });
+        failing.lines += lost;
+        if !first && failing.told.elapsed() < TELL_AGAIN {
+            return;
+        }
+        failing.told = Instant::now();
+        let file = name_of(&self.shelf.path(self.name, self.day));
+        let event = Event::LogFileFailed { file: &file, error, lines: failing.lines };
+        if let (true, true, Some(open)) = (full, first, &mut self.open) {
+            // Its last line says why there is none behind it. Should that fail, it is told elsewhere.
+            line::format(&event, None, |line| {
+                let _ = open.file.write_all(line);
+                open.bytes += line.len() as u64;
+            });
+        }
+        super::emit(&event);
+    }
+
+    fn succeed(&mut self) {
+        if let (Some(Failing { lines, .. }), Some(open)) = (self.failing.take(), &self.open) {
+            super::emit(&Event::LogFileRestored { file: &name_of(&open.path), lines });
+        }
+    }
+
+    /// Looks after the files of earlier days when that is due.
+    fn keep(&mut self, now: Moment) -> io::Result<()> {
+        if self.keeper.is_some_and(|due| due <= Instant::now()) {
+            self.keeper = Some(Instant::now() + now.look_again());
+            self.shelf.tend(now)?;
+        }
+        Ok(())
     }
 }
 
 impl Write for DailyFile {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        let written = self.current().and_then(|file| file.write(octets));
+        let written = self.append(octets);
         match &written {
-            Ok(_) => self.failing = false,
-            Err(error) => {
-                // Whatever was wrong with it, the next line gets a file that was opened anew.
-                self.open = None;
-                if !mem::replace(&mut self.failing, true) {
-                    tell(error);
-                }
-            }
+            Ok(_) => self.succeed(),
+            Err(error) => self.fail(error, octets),
         }
         written
     }
@@ -113,50 +179,31 @@ impl Write for DailyFile {
     }
 }
 
-impl Shelf {
-    /// Compresses what is older than yesterday (today's and yesterday's are what people look into, and a line that was
-    /// on its way at midnight still finds its file), and removes what has been kept long enough.
-    pub(super) fn tidy(&self, today: Date) -> io::Result<()> {
-        for entry in fs::read_dir(&self.dir)? {
-            let path = entry?.path();
-            let Some((day, keep, compressed)) = self.recognize(&path) else { continue };
-            if day <= today - Duration::days(i64::from(keep)) {
-                fs::remove_file(&path)?;
-            } else if !compressed && day < today - Duration::DAY {
-                compress(&path)?;
-            }
+impl Output for DailyFile {
+    /// Nobody needs to wait for the next line to find the file in its place.
+    fn tend(&mut self) {
+        let now = self.clock.look();
+        if let Err(error) = self.current().map(drop).and_then(|()| self.keep(now)) {
+            self.fail(&error, b"");
         }
-        Ok(())
-    }
-
-    /// The day of one of our files, how many days it is kept, and whether it is compressed.
-    fn recognize(&self, path: &Path) -> Option<(Date, u32, bool)> {
-        let name = path.file_name()?.to_str()?;
-        let (stem, compressed) = match name.strip_suffix(COMPRESSED) {
-            Some(stem) => (stem, true),
-            None => (name.strip_suffix(PLAIN)?, false),
-        };
-        self.kept.iter().find_map(|(name, keep)| {
-            let day = stem.strip_prefix(name)?.strip_prefix('-').and_then(parse_day)?;
-            Some((day, *keep, compressed))
-        })
     }
 }
 
-/// Today, in UTC.
-pub(super) fn today() -> Date {
-    OffsetDateTime::now_utc().date()
-}
-
-fn file_name(name: &str, day: Date, end: &str) -> String {
-    format!("{name}-{:04}-{:02}-{:02}{end}", day.year(), u8::from(day.month()), day.day())
-}
-
-fn parse_day(text: &str) -> Option<Date> {
-    let mut parts = text.splitn(3, '-');
-    let year = parts.next()?.parse().ok()?;
-    let month = Month::try_from(parts.next()?.parse::<u8>().ok()?).ok()?;
-    Date::from_calendar_date(year, month, parts.next()?.parse().ok()?).ok()
+impl Open {
+    /// What became of the file, if others did something to it.
+    fn changed(&mut self) -> Option<&'static str> {
+        match fs::metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) != self.identity => Some("another file in its place"),
+            Ok(found) if found.len() < self.bytes => Some("emptied"),
+            Ok(found) => {
+                self.bytes = found.len();
+                None
+            }
+            // What cannot be looked at, because the folder may not be entered any more, can still be written.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
+            Err(_) => Some("removed or renamed"),
+        }
+    }
 }
 
 /// A process that was killed, or a full disk, may have left half a line; what follows it begins a new one.
@@ -168,155 +215,4 @@ fn end_torn_line(file: &mut File) -> io::Result<()> {
     file.seek(SeekFrom::End(-1))?;
     file.read_exact(&mut last)?;
     if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
-}
-
-/// In a file beside it that takes its place when it is whole. What is compressed already stays as it is.
-fn compress(path: &Path) -> io::Result<()> {
-    let whole = path.with_extension(&COMPRESSED[1..]);
-    if whole.exists() {
-        return Ok(());
-    }
-    let part = whole.with_extension(format!("gz{UNFINISHED}"));
-    let mut out = GzEncoder::new(File::create(&part)?, Compression::default());
-    io::copy(&mut File::open(path)?, &mut out)?;
-    out.finish()?.sync_all()?;
-    fs::rename(&part, &whole)?;
-    fs::remove_file(path)
-}
-
-fn tell(error: &io::Error) {
-    super::emit(&Event::LogFileFailed { error });
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use flate2::read::GzDecoder;
-
-    use super::*;
-
-    /// A folder that goes with the test.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new() -> Self {
-            let dir = std::env::temp_dir().join(format!("switchboard-log-{}", uuid::Uuid::new_v4()));
-            fs::create_dir(&dir).expect("a folder");
-            Self(dir)
-        }
-
-        fn with(files: &[&str]) -> Self {
-            let folder = Self::new();
-            for file in files {
-                fs::write(folder.0.join(file), format!("{file}\n")).expect("a file");
-            }
-            folder
-        }
-
-        fn names(&self) -> Vec<String> {
-            let name =
-                |entry: io::Result<fs::DirEntry>| entry.expect("an entry").file_name().into_string().expect("UTF-8");
-            let mut names: Vec<_> = fs::read_dir(&self.0).expect("the folder").map(name).collect();
-            names.sort();
-            names
-        }
-
-        fn text(&self, name: &str) -> String {
-            fs::read_to_string(self.0.join(name)).expect(name)
-        }
-
-        fn shelf(&self) -> Shelf {
-            Shelf { dir: self.0.clone(), kept: vec![("all", 14), ("all-errors", 30)] }
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            // A test that failed has more to say than this.
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn day(text: &str) -> Date {
-        parse_day(text).expect("a day")
-    }
-
-    #[test]
-    fn a_day_has_its_file_and_a_line_goes_into_the_one_of_the_day_it_is_written() {
-        let folder = Folder::new();
-        let clock = Arc::new(Mutex::new(day("2026-02-28")));
-        let theirs = Arc::clone(&clock);
-        let mut file =
-            DailyFile::start(&folder.0, "all", None, move || *theirs.lock().expect("a clock")).expect("a file");
-        file.write_all(b"one\n").expect("written");
-        *clock.lock().expect("a clock") = day("2026-03-01");
-        file.write_all(b"two\n").expect("written");
-        file.write_all(b"three\n").expect("written");
-        assert_eq!(folder.text("all-2026-02-28.jsonl"), "one\n");
-        assert_eq!(folder.text("all-2026-03-01.jsonl"), "two\nthree\n");
-    }
-
-    #[test]
-    fn a_restart_goes_on_in_the_days_file_and_after_half_a_line_in_a_new_one() {
-        let folder = Folder::with(&[]);
-        fs::write(folder.0.join("all-2026-02-28.jsonl"), "whole\nha").expect("a file");
-        for line in ["next\n", "last\n"] {
-            let mut file = DailyFile::start(&folder.0, "all", None, || day("2026-02-28")).expect("a file");
-            file.write_all(line.as_bytes()).expect("written");
-        }
-        assert_eq!(folder.text("all-2026-02-28.jsonl"), "whole\nha\nnext\nlast\n");
-    }
-
-    #[test]
-    fn old_files_are_compressed_whole_and_each_kind_is_kept_for_its_own_time() {
-        let folder = Folder::with(&[
-            "all-2026-03-31.jsonl",
-            "all-2026-03-30.jsonl",
-            "all-2026-03-29.jsonl",
-            "all-2026-03-18.jsonl.gz",
-            "all-2026-03-17.jsonl.gz",
-            "all-2026-03-16.jsonl",
-            "all-errors-2026-03-17.jsonl",
-            "all-errors-2026-03-02.jsonl.gz",
-            "all-errors-2026-03-01.jsonl.gz",
-        ]);
-        folder.shelf().tidy(day("2026-03-31")).expect("tidied");
-        let expected = [
-            "all-2026-03-18.jsonl.gz",
-            "all-2026-03-29.jsonl.gz",
-            "all-2026-03-30.jsonl",
-            "all-2026-03-31.jsonl",
-            "all-errors-2026-03-02.jsonl.gz",
-            "all-errors-2026-03-17.jsonl.gz",
-        ];
-        assert_eq!(folder.names(), expected);
-        let mut text = String::new();
-        let packed = File::open(folder.0.join("all-2026-03-29.jsonl.gz")).expect("a file");
-        GzDecoder::new(packed).read_to_string(&mut text).expect("gzip");
-        assert_eq!(text, "all-2026-03-29.jsonl\n");
-    }
-
-    #[test]
-    fn other_peoples_files_and_what_is_compressed_already_stay_as_they_are() {
-        let others = [
-            "all-2020-01-01.jsonl.bak",
-            "all-2020-13-01.jsonl",
-            "all-notes.jsonl",
-            "ball-2020-01-01.jsonl",
-            "nginx-2020-01-01.jsonl.gz",
-        ];
-        let folder = Folder::with(&others);
-        fs::write(folder.0.join("all-2026-03-20.jsonl"), "plain").expect("a file");
-        fs::write(folder.0.join("all-2026-03-20.jsonl.gz"), "packed").expect("a file");
-        folder.shelf().tidy(day("2026-03-31")).expect("tidied");
-        assert_eq!(folder.names().len(), others.len() + 2);
-        assert_eq!(folder.text("all-2026-03-20.jsonl.gz"), "packed");
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_made_is_an_error_at_the_start() {
-        let folder = Folder::with(&["file"]);
-        assert!(DailyFile::start(&folder.0.join("file"), "all", None, today).is_err());
-    }
 }

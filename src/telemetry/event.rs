@@ -6,8 +6,8 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 use slog::{Level, Serializer};
 
 use super::{
-    OpsDenial, Reconnection, Severity,
-    event_table::{EventDoc, events},
+    EventDoc, OpsDenial, Reconnection, Severity, Source,
+    event_table::events,
     field::{Field, Ids},
 };
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, RoomName};
@@ -135,8 +135,8 @@ events! {
         /// The client's count of attempts to come back; 0 for a first join.
         attempt: u32,
     }
-    /// A join was refused. At debug level, since a client can cause any number of them; all are counted.
-    JoinRefused = "join_refused", Debug, "join refused" {
+    /// A join was refused.
+    JoinRefused = "join_refused", Info, "join refused" {
         /// Request and session, and the room that was asked for.
         ids: Ids<'a>,
         /// What the client was told.
@@ -167,8 +167,8 @@ events! {
         /// The client's count of attempts to come back.
         attempt: u32,
     }
-    /// A client came back to a session that is not there. At debug level, as [`Event::JoinRefused`].
-    ResumeRefused = "resume_refused", Debug, "resume refused" {
+    /// A client came back to a session that is not there.
+    ResumeRefused = "resume_refused", Info, "resume refused" {
         /// Request and session.
         ids: Ids<'a>,
         /// What the client was told.
@@ -189,11 +189,15 @@ events! {
     RoomOpened = "room_opened", Info, "room opened" {
         /// Which.
         room: &'a RoomName,
+        /// Where its first peer is.
+        source[""]: Option<Source>,
     }
     /// The last peer of a room went.
     RoomEnded = "room_ended", Info, "room ended" {
         /// Which.
         room: &'a RoomName,
+        /// Where its last peer was.
+        source[""]: Option<Source>,
         /// How long it was open.
         lived["lived_ms"]: Duration,
     }
@@ -328,11 +332,37 @@ events! {
         /// Where it came from, one frame per line.
         backtrace: &'a str,
     }
-    /// The log's files under `log.dir` could not be written, compressed or removed. Told once until it works again;
-    /// lines that are missing there are counted.
+    /// A log file could not be written, or the files of earlier days not be compressed or removed. Told at once, and each
+    /// minute while it goes on.
     LogFileFailed = "log_file_failed", Warning, "log file failed" {
+        /// Which, or the folder.
+        file: &'a str,
         /// Why.
         error["cause"]: &'a (dyn Error + 'static),
+        /// Lines that are missing in it since it failed. All are counted.
+        lines: u64,
+    }
+    /// A log file can be written again.
+    LogFileRestored = "log_file_restored", Info, "log file restored" {
+        /// Which.
+        file: &'a str,
+        /// Lines that are missing in it.
+        lines: u64,
+    }
+    /// Somebody else removed, renamed, replaced or emptied the log file that is being written; it goes on in one of the
+    /// usual name.
+    LogFileReopened = "log_file_reopened", Warning, "log file opened anew" {
+        /// Which.
+        file: &'a str,
+        /// What became of the one before.
+        found: &'static str,
+    }
+    /// A log file was removed before its days were over, because all of them together reached `log.max_bytes`.
+    LogFileRemoved = "log_file_removed", Warning, "log file removed" {
+        /// Which.
+        file: &'a str,
+        /// Its size.
+        bytes: u64,
     }
     /// The log was read more slowly than it was written, and lines are missing here.
     LogLinesDropped = "log_lines_dropped", Warning, "log lines dropped" {

@@ -1,4 +1,4 @@
-//! How the table of events in `event.rs` becomes code.
+//! How the table of events (`event.rs`) becomes a type, its log lines and its reference.
 
 use slog::Level;
 

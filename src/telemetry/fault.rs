@@ -59,6 +59,12 @@ impl<'a> Fault<'a> {
         format!("{fingerprint:016x}")
     }
 
+    /// What errors of this kind have in common.
+    pub(super) fn without_cause(&self) -> Fault<'static> {
+        let Self { code, severity, doing, fingerprint, .. } = *self;
+        Fault { code, severity, doing, cause: None, fingerprint }
+    }
+
     fn refusal(code: ErrorCode, doing: &'static str, detail: Option<&'a str>) -> Self {
         let cause = detail.map(|text| clip(Cow::Borrowed(text)));
         Self::new(code, Severity::of(code), doing, "", cause)

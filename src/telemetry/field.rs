@@ -4,7 +4,7 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 
 use slog::Serializer;
 
-use super::{Label, RequestId, fault};
+use super::{Label, RequestId, Source, fault};
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId};
 
 /// Whom an event concerns. What is not known is not written.
@@ -18,6 +18,8 @@ pub struct Ids<'a> {
     pub peer: Option<PeerId>,
     /// `room`
     pub room: Option<&'a RoomName>,
+    /// Where its client is. Not in the event's own line (`connection_opened` has it); what a client repeats is gathered by it.
+    pub source: Option<Source>,
 }
 
 /// A fact that can be written under a key. The empty key means: not here.
@@ -66,6 +68,12 @@ impl Field for SocketAddr {
             0 => out.emit_arguments(key, &format_args!("{}", self.ip())),
             _ => out.emit_arguments(key, &format_args!("{self}")),
         }
+    }
+}
+
+impl Field for Source {
+    fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
+        out.emit_arguments(key, &format_args!("{self}"))
     }
 }
 

@@ -1,10 +1,12 @@
 //! One event as one line of JSON, by slog-json.
 
-use std::{cell::RefCell, io, rc::Rc, time::SystemTime};
+use std::{cell::RefCell, fmt, io, rc::Rc, sync::OnceLock, time::SystemTime};
 
-use slog::{BorrowedKV, Drain, FnValue, KV, Level, OwnedKV, OwnedKVList, PushFnValue, Record, RecordStatic, o};
+use slog::{
+    BorrowedKV, Drain, FnValue, KV, Level, OwnedKV, OwnedKVList, PushFnValue, Record, RecordStatic, Serializer, o,
+};
 
-use super::{Event, Fault, Label};
+use super::{Event, Fault, Label, field::Field, gather::Gathered, visible};
 
 /// The words of `log.level`, and of `level` in each line.
 const LEVELS: [(&str, Level); 6] = [
@@ -69,7 +71,13 @@ impl Formatter {
         Self { json, line, no_values: OwnedKV(()).into() }
     }
 
-    fn format(&self, event: &Event<'_>, fault: Option<&Fault<'_>>, take: impl FnOnce(&[u8])) -> io::Result<()> {
+    fn format(
+        &self,
+        level: Level,
+        message: fmt::Arguments<'_>,
+        values: &dyn KV,
+        take: impl FnOnce(&[u8]),
+    ) -> io::Result<()> {
         static HERE: slog::RecordLocation = slog::RecordLocation {
             file: file!(),
             line: line!(),
@@ -78,13 +86,26 @@ impl Formatter {
             module: module_path!(),
         };
         self.line.0.borrow_mut().clear();
-        let facts = RecordStatic { location: &HERE, tag: "", level: event.level() };
-        let values = Facts { event, fault };
-        self.json
-            .log(&Record::new(&facts, &format_args!("{}", event.message()), BorrowedKV(&values)), &self.no_values)?;
-        take(&self.line.0.borrow());
+        let facts = RecordStatic { location: &HERE, tag: "", level };
+        self.json.log(&Record::new(&facts, &message, BorrowedKV(values)), &self.no_values)?;
+        take(&visible::escape(&self.line.0.borrow()));
         Ok(())
     }
+}
+
+/// The server's name, which is in every line. `None` or never called: there is none.
+pub(super) fn name_node(node: Option<&str>) {
+    if let Some(node) = node {
+        // One per process, as the log is.
+        let _ = NODE.set(node.to_owned());
+    }
+}
+
+static NODE: OnceLock<String> = OnceLock::new();
+
+fn begin(event: &str, out: &mut dyn Serializer) -> slog::Result {
+    out.emit_str("event", event)?;
+    NODE.get().map_or(Ok(()), |node| out.emit_str("node", node))
 }
 
 /// The event's own keys.
@@ -94,36 +115,67 @@ struct Facts<'a, 'e> {
 }
 
 impl KV for Facts<'_, '_> {
-    fn serialize(&self, _: &Record<'_>, out: &mut dyn slog::Serializer) -> slog::Result {
-        out.emit_str("event", self.event.key())?;
+    fn serialize(&self, _: &Record<'_>, out: &mut dyn Serializer) -> slog::Result {
+        begin(self.event.key(), out)?;
         self.event.fields(out)?;
-        let Some(fault) = self.fault else { return Ok(()) };
-        out.emit_str("class", fault.code.category().as_str())?;
-        out.emit_str("code", fault.code.as_str())?;
-        out.emit_str("severity", fault.severity.label())?;
-        out.emit_str("doing", fault.doing)?;
-        if let Some(cause) = &fault.cause {
-            out.emit_str("cause", cause)?;
+        self.fault.map_or(Ok(()), |fault| error(fault, out))
+    }
+}
+
+fn error(fault: &Fault<'_>, out: &mut dyn Serializer) -> slog::Result {
+    out.emit_str("class", fault.code.category().as_str())?;
+    out.emit_str("code", fault.code.as_str())?;
+    out.emit_str("severity", fault.severity.label())?;
+    out.emit_str("doing", fault.doing)?;
+    if let Some(cause) = &fault.cause {
+        out.emit_str("cause", cause)?;
+    }
+    out.emit_arguments("fingerprint", &format_args!("{:016x}", fault.fingerprint))
+}
+
+impl KV for Gathered {
+    fn serialize(&self, _: &Record<'_>, out: &mut dyn Serializer) -> slog::Result {
+        begin(self.event, out)?;
+        out.emit_u64("more", self.more)?;
+        Field::emit(&self.over, "window_ms", out)?;
+        Field::emit(&self.source, "remote", out)?;
+        if let Some((field, kind)) = self.kind {
+            Field::emit(&kind, field, out)?;
         }
-        out.emit_arguments("fingerprint", &format_args!("{:016x}", fault.fingerprint))
+        self.fault.as_ref().map_or(Ok(()), |fault| error(fault, out))
     }
 }
 
 /// Gives `take` the line, with its line end. Not on a thread that is being torn down.
 pub(super) fn format(event: &Event<'_>, fault: Option<&Fault<'_>>, take: impl FnOnce(&[u8])) {
     // Writing to memory does not fail.
-    let _ = FORMATTER.try_with(|formatter| formatter.format(event, fault, take));
+    let _ = FORMATTER.try_with(|formatter| {
+        formatter.format(event.level(), format_args!("{}", event.message()), &Facts { event, fault }, take)
+    });
+}
+
+/// The same for lines that were gathered.
+pub(super) fn format_gathered(gathered: &Gathered, take: impl FnOnce(&[u8])) {
+    let Gathered { message, more, over, level, .. } = gathered;
+    let seconds = over.as_secs_f64().ceil();
+    // As above.
+    let _ = FORMATTER.try_with(|formatter| {
+        formatter.format(*level, format_args!("{message}, and {more} more in {seconds} s"), gathered, take)
+    });
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, fmt};
+    use std::{collections::BTreeSet, time::Duration};
 
     use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
     use serde_json::Value;
 
     use super::*;
-    use crate::telemetry::{EVENTS, redaction::leaks, samples};
+    use crate::{
+        protocol::RoomName,
+        telemetry::{EVENTS, Ids, Source, redaction::leaks, samples},
+    };
 
     /// A JSON object that keeps what is written twice.
     struct Members(Vec<(String, Value)>);
@@ -208,6 +260,52 @@ mod tests {
             assert_eq!(line.get("session_id").map(str::to_owned), ids.session.map(|id| id.to_string()));
             assert_eq!(line.get("peer_id").map(str::to_owned), ids.peer.map(|id| id.to_string()));
         });
+    }
+
+    #[test]
+    fn gathered_lines_are_found_by_the_event_and_say_how_many_of_whom() {
+        let event = Event::HandshakeRefused {
+            ids: Ids::default(),
+            remote: None,
+            code: crate::protocol::ErrorCode::BadHandshake,
+            status: 400,
+            detail: "a detail",
+        };
+        let gathered = Gathered {
+            event: event.key(),
+            message: event.message(),
+            level: event.level(),
+            kind: Some(("", "bad_handshake")),
+            source: Some(Source::of([192, 0, 2, 7].into())),
+            fault: Fault::of(&event).as_ref().map(Fault::without_cause),
+            more: 4812,
+            over: Duration::from_secs(10),
+        };
+        let mut line = Vec::new();
+        format_gathered(&gathered, |octets| line.extend_from_slice(octets));
+        let mut line: Value = serde_json::from_slice(&line).expect("JSON");
+        line["ts"].take();
+        assert_eq!(
+            line,
+            serde_json::json!({
+                "ts": null, "level": "info", "msg": "handshake refused, and 4812 more in 10 s",
+                "event": "handshake_refused", "more": 4812, "window_ms": 10_000.0, "remote": "192.0.2.7",
+                "class": "WS_ERROR", "code": "bad_handshake", "severity": "low", "doing": "upgrading a connection",
+                "fingerprint": Members::of(&event).get("fingerprint").expect("an error"),
+            })
+        );
+    }
+
+    #[test]
+    fn a_rooms_name_cannot_turn_a_line_around_on_the_screen() {
+        let name = "den\u{202e}\u{2066}\u{200b}\u{e0041}é";
+        let room = RoomName::parse(name, 128).expect("a room");
+        let event = Event::RoomOpened { room: &room, source: None };
+        let mut line = Vec::new();
+        format(&event, None, |octets| line.extend_from_slice(octets));
+        let line = String::from_utf8(line).expect("UTF-8");
+        assert!(line.contains(r"den\u202e\u2066\u200b\udb40\udc41é"), "{line}");
+        assert_eq!(Members::of(&event).get("room"), Some(name));
     }
 
     #[test]

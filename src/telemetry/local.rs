@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{SINK, Tally};
+use super::{SINK, Tally, log};
 
 thread_local! {
     static TALLY: RefCell<Option<Box<Tally>>> = const { RefCell::new(None) };
@@ -50,9 +50,11 @@ pub fn take() -> Option<Box<Tally>> {
     TALLY.try_with(|cell| cell.try_borrow_mut().ok()?.take()).ok()?
 }
 
-/// Hands this thread's counts to the sink. If it has no room they stay, and go with the next flush. To be called by
-/// every arbiter's tick; threads without one flush with the events of the server's own life.
+/// Hands this thread's counts to the sink, and tells of log lines whose time to be gathered is over. What the sink has no
+/// room for stays, and goes with the next flush. To be called by every arbiter's tick; threads without one flush with the
+/// events of the server's own life.
 pub fn flush() {
+    log::sweep();
     let Some(sink) = SINK.get() else { return };
     let Some(counts) = take() else { return };
     if let Err(refused) = sink(counts) {

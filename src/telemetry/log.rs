@@ -4,8 +4,8 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -13,9 +13,13 @@ use std::{
 use slog::Level;
 
 use super::{
-    Event, Fault,
-    daily::{self, DailyFile, Shelf},
-    line,
+    Event, Fault, GatherRules,
+    clock::{self, Clock},
+    daily::{self, DailyFile},
+    gather::{Gathered, Gatherer},
+    line, repeat,
+    shelf::Shelf,
+    tally,
     writer::Queue,
 };
 
@@ -32,11 +36,33 @@ pub struct LogFiles {
     pub keep_days: u32,
     /// Days of which the lines from `error` up, in files of their own, are kept.
     pub keep_error_days: u32,
+    /// What all files together may take; `None`: as much as there is.
+    pub max_bytes: Option<u64>,
+    /// The folder's mode, if it is made.
+    pub dir_mode: u32,
+    /// The files' mode.
+    pub file_mode: u32,
+}
+
+/// What is logged, and where to.
+#[derive(Debug, Clone)]
+pub struct LogOptions {
+    /// The least important level that is.
+    pub level: Level,
+    /// The server's name, for every line.
+    pub node: Option<String>,
+    /// Lines that may wait for a slow reader, or for the disk, before lines are dropped.
+    pub queue_lines: usize,
+    /// How lines are gathered that clients cause any number of; `None`: not at all.
+    pub gather: Option<GatherRules>,
+    /// Files beside standard output.
+    pub files: Option<LogFiles>,
 }
 
 struct Log {
     /// The least important that is written, as slog counts them. It may change while the log is in use.
     level: AtomicUsize,
+    gatherer: Option<Gatherer>,
     out: Queue,
     files: Option<Files>,
 }
@@ -63,17 +89,19 @@ impl Drop for LogGuard {
     }
 }
 
-/// Starts the log to standard output, and to `files`, once per process; later calls change nothing. `queue_lines` is how
-/// many lines may wait for a slow reader, or for the disk, before lines are dropped. Before it, events are only counted.
+/// Starts the log to standard output, and to files where there are to be any, once per process; later calls change
+/// nothing. Before it, events are only counted.
 ///
 /// # Errors
 /// A writer's thread could not be started, or a file not be opened.
-pub fn start_log(level: Level, queue_lines: usize, files: Option<&LogFiles>) -> io::Result<LogGuard> {
+pub fn start_log(options: &LogOptions) -> io::Result<LogGuard> {
     if LOG.get().is_none() {
-        let out = Queue::start(io::stdout(), queue_lines)?;
-        let files = files.map(|files| Files::start(files, queue_lines)).transpose()?;
+        line::name_node(options.node.as_deref());
+        let out = Queue::start(io::stdout(), options.queue_lines)?;
+        let files = options.files.as_ref().map(|files| Files::start(files, options.queue_lines)).transpose()?;
         // Two callers at once: the loser's threads end with its queues.
-        let _ = LOG.set(Log { level: AtomicUsize::new(level.as_usize()), out, files });
+        let level = AtomicUsize::new(options.level.as_usize());
+        let _ = LOG.set(Log { level, gatherer: options.gather.map(Gatherer::new), out, files });
     }
     Ok(LogGuard(()))
 }
@@ -90,9 +118,21 @@ pub fn reopen_log_files() {
     daily::open_anew();
 }
 
-/// Waits until what is queued now has been written, at most that long. Says whether it was.
+/// Waits until what is queued now, or gathered so far, has been written, at most that long. Says whether it was.
 pub fn flush_logs(at_most: Duration) -> bool {
-    LOG.get().is_none_or(|log| log.flush(at_most))
+    LOG.get().is_none_or(|log| {
+        log.finish();
+        log.flush(at_most)
+    })
+}
+
+/// Tells of lines whose time to be gathered is over.
+pub(super) fn sweep() {
+    if let Some(log) = LOG.get()
+        && let Some(gatherer) = &log.gatherer
+    {
+        gatherer.sweep(Instant::now(), |gathered| log.tell(gathered));
+    }
 }
 
 /// Whether there is a log to write to.
@@ -100,21 +140,48 @@ pub(super) fn is_started() -> bool {
     LOG.get().is_some()
 }
 
-/// Formats and queues one line, if its level is on.
+/// Formats and queues one line, if its level is on and it is not gathered.
 pub(super) fn write(event: &Event<'_>, fault: Option<&Fault<'_>>) {
     let Some(log) = LOG.get() else { return };
     let level = event.level();
-    if level.as_usize() <= log.level.load(Ordering::Relaxed) {
-        line::format(event, fault, |line| {
-            if let Some(files) = &log.files {
-                files.push(level, line);
-            }
-            log.out.push(line);
-        });
+    if level.as_usize() > log.level.load(Ordering::Relaxed) {
+        return;
+    }
+    if matches!(event, Event::ServerStopped { .. }) {
+        // It is the last line.
+        log.finish();
+    }
+    if log.admits(event, fault) {
+        line::format(event, fault, |line| log.put(level, line));
+    } else {
+        tally(|t| t.log_lines_gathered += 1);
     }
 }
 
 impl Log {
+    fn admits(&self, event: &Event<'_>, fault: Option<&Fault<'_>>) -> bool {
+        let Some(gatherer) = &self.gatherer else { return true };
+        let Some(repeat) = repeat::of(event) else { return true };
+        gatherer.admits(event, fault, &repeat, Instant::now(), |gathered| self.tell(gathered))
+    }
+
+    fn tell(&self, gathered: &Gathered) {
+        line::format_gathered(gathered, |line| self.put(gathered.level, line));
+    }
+
+    fn finish(&self) {
+        if let Some(gatherer) = &self.gatherer {
+            gatherer.finish(Instant::now(), |gathered| self.tell(gathered));
+        }
+    }
+
+    fn put(&self, level: Level, line: &[u8]) {
+        if let Some(files) = &self.files {
+            files.push(level, line);
+        }
+        self.out.push(line);
+    }
+
     fn flush(&self, at_most: Duration) -> bool {
         let deadline = Instant::now() + at_most;
         let files = self.files.iter().flat_map(|files| [&files.all, &files.errors]);
@@ -127,14 +194,22 @@ impl Log {
 
 impl Files {
     fn start(files: &LogFiles, queue_lines: usize) -> io::Result<Self> {
-        let LogFiles { dir, keep_days, keep_error_days } = files;
-        let open = |name, shelf| {
-            let said = |error: io::Error| io::Error::new(error.kind(), format!("log.dir {}: {error}", dir.display()));
-            let file = DailyFile::start(dir, name, shelf, daily::today).map_err(said)?;
+        let shelf = Arc::new(Shelf {
+            dir: files.dir.clone(),
+            kept: vec![(ALL, files.keep_days), (ERRORS, files.keep_error_days)],
+            dir_mode: files.dir_mode,
+            file_mode: files.file_mode,
+            max_bytes: files.max_bytes,
+            state: Mutex::default(),
+            busy: AtomicBool::default(),
+        });
+        let dir = files.dir.display();
+        let open = |name, keeper| {
+            let said = |error: io::Error| io::Error::new(error.kind(), format!("log.dir {dir}: {error}"));
+            let file = DailyFile::start(name, Arc::clone(&shelf), keeper, Clock::new(clock::now)).map_err(said)?;
             Queue::start(file, queue_lines)
         };
-        let shelf = Shelf { dir: dir.clone(), kept: vec![(ALL, *keep_days), (ERRORS, *keep_error_days)] };
-        Ok(Self { all: open(ALL, Some(shelf))?, errors: open(ERRORS, None)? })
+        Ok(Self { all: open(ALL, true)?, errors: open(ERRORS, false)? })
     }
 
     fn push(&self, level: Level, line: &[u8]) {

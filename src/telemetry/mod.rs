@@ -4,16 +4,21 @@
 //! Neither waits for anything: lines go into a bounded queue with a thread of its own behind it, counts stay on their
 //! thread until [`flush`] hands them to the sink that the wiring installed. Nothing else in the server logs or counts.
 //!
-//! To add an event, add it to the table in `event.rs`, and to `count.rs` what it counts; the compiler asks for both.
+//! To add an event, add it to the table in `event.rs`, to `count.rs` what it counts, and to `repeat.rs` whether a client
+//! may cause any number of it; the compiler asks for all three.
 mod buckets;
+mod clock;
 mod count;
 mod daily;
+#[cfg(test)]
+mod daily_tests;
 #[cfg(test)]
 pub(crate) mod drift;
 mod event;
 mod event_table;
 mod fault;
 mod field;
+mod gather;
 mod http_counts;
 mod kinds;
 mod labels;
@@ -25,11 +30,15 @@ mod panics;
 pub mod redaction;
 #[cfg(test)]
 mod reference;
+mod repeat;
 mod reports;
 mod request_id;
 #[cfg(test)]
 mod samples;
+mod shelf;
+mod source;
 mod tally;
+mod visible;
 mod writer;
 
 use std::sync::OnceLock;
@@ -39,17 +48,19 @@ pub use event::{EVENTS, Event};
 pub use event_table::EventDoc;
 pub use fault::{Fault, chain};
 pub use field::Ids;
+pub use gather::GatherRules;
 pub use http_counts::{HttpCount, HttpCounts};
 pub use kinds::{LimitHit, OpsDenial, Reconnection, RelayOutcome, Severity, method_label};
 pub use labels::{Counts, Label};
 pub use line::parse_level;
 pub use local::{flush, take, tally};
-pub use log::{LogFiles, LogGuard, flush_logs, reopen_log_files, set_log_level, start_log};
+pub use log::{LogFiles, LogGuard, LogOptions, flush_logs, reopen_log_files, set_log_level, start_log};
 pub use notes::{ErrorNote, MAX_NOTES, Notes, Whom};
 pub use panics::install_panic_hook;
 pub use reports::{ArbiterReport, CensusReport};
 pub use request_id::RequestId;
 pub use slog::Level;
+pub use source::Source;
 pub use tally::Tally;
 
 /// Where tallies go: takes one, or gives it back when there is no room. Called from every thread that flushes.

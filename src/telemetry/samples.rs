@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use super::{Event, Ids, OpsDenial, Reconnection, RequestId, Severity};
+use super::{Event, Ids, OpsDenial, Reconnection, RequestId, Severity, Source};
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId};
 
 const TOOK: Duration = Duration::from_micros(1500);
@@ -16,13 +16,14 @@ pub(super) fn each(mut with: impl FnMut(Event<'_>)) {
         session: Some(SessionId::random()),
         peer: Some(PeerId::random()),
         room: Some(&room),
+        source: Some(Source::of([192, 0, 2, 7].into())),
     };
     let error = io::Error::new(io::ErrorKind::TimedOut, "after 5 s");
     let all: [&[Event<'_>]; 3] = [&server(&error), &connection(ids, &error), &rooms(ids, &room)];
     all.into_iter().flatten().for_each(|event| with(*event));
 }
 
-fn server(error: &io::Error) -> [Event<'_>; 24] {
+fn server(error: &io::Error) -> [Event<'_>; 27] {
     let address = SocketAddr::from(([127, 0, 0, 1], 8080));
     [
         Event::ServerStarted { version: "0.1.0", public: address, ops: address, workers: 2 },
@@ -46,7 +47,10 @@ fn server(error: &io::Error) -> [Event<'_>; 24] {
         Event::ForwardedNotBelieved { remote: address },
         Event::ProxyNamesNobody { remote: address },
         Event::OpsDenied { ids: Ids::default(), remote: address, reason: OpsDenial::Token, host: "a.example" },
-        Event::LogFileFailed { error },
+        Event::LogFileFailed { file: "switchboard-2026-01-31.jsonl", error, lines: 3 },
+        Event::LogFileRestored { file: "switchboard-2026-01-31.jsonl", lines: 3 },
+        Event::LogFileReopened { file: "switchboard-2026-01-31.jsonl", found: "removed or renamed" },
+        Event::LogFileRemoved { file: "switchboard-2026-01-01.jsonl.gz", bytes: 100 },
         Event::LogLinesDropped { lines: 7 },
         Event::SlowRequest { ids: Ids::default(), method: "GET", route: "/health", took: TOOK },
     ]
@@ -75,8 +79,8 @@ fn rooms<'a>(ids: Ids<'a>, room: &'a RoomName) -> [Event<'a>; 9] {
         Event::SessionResumed { ids, result: Reconnection::Resumed, attempt: 1 },
         Event::ResumeRefused { ids, code: ErrorCode::SessionNotFound, attempt: 1 },
         Event::PeerLeft { ids, reason: LeaveReason::Left, stayed: TOOK },
-        Event::RoomOpened { room },
-        Event::RoomEnded { room, lived: TOOK },
+        Event::RoomOpened { room, source: ids.source },
+        Event::RoomEnded { room, source: ids.source, lived: TOOK },
         Event::RoomLost { room, peers: 2 },
     ]
 }

@@ -80,6 +80,8 @@ pub struct Tally {
     pub tick_delay: Buckets<10>,
     /// Log lines that were dropped.
     pub log_lines_dropped: u64,
+    /// Log lines that were gathered: counted in a line, instead of written.
+    pub log_lines_gathered: u64,
     /// Reports the metrics actor had no room for; their counts came with a later one.
     pub records_refused: u64,
 
@@ -133,6 +135,7 @@ impl Tally {
             ticks_late: 0,
             tick_delay: Buckets::new(&buckets::DELAY),
             log_lines_dropped: 0,
+            log_lines_gathered: 0,
             records_refused: 0,
             arbiter: None,
             census: None,
@@ -219,6 +222,7 @@ impl Tally {
         self.ticks_late += later.ticks_late;
         self.tick_delay.merge(&later.tick_delay);
         self.log_lines_dropped += later.log_lines_dropped;
+        self.log_lines_gathered += later.log_lines_gathered;
         self.records_refused += later.records_refused;
     }
 }

@@ -16,6 +16,22 @@ use super::{Event, line, local::LINES_DROPPED};
 const GATHER: Duration = Duration::from_millis(10);
 /// With this many octets at hand it writes at once.
 const BATCH: usize = 64 * 1024;
+/// How often what is written to is looked after, whether there are lines or not.
+const TEND_EVERY: Duration = Duration::from_secs(5);
+
+/// Where lines go.
+pub(super) trait Output: Write + Send + 'static {
+    /// Whether there is something to look after.
+    const TENDED: bool = true;
+
+    /// Looks after it: called every few seconds.
+    fn tend(&mut self) {}
+}
+
+/// Somebody else looks after that.
+impl Output for io::Stdout {
+    const TENDED: bool = false;
+}
 
 /// The sending end.
 pub(super) struct Queue(Arc<Shared>);
@@ -54,7 +70,7 @@ struct Batch {
 
 impl Queue {
     /// Starts a thread that writes to `out`. It ends when the queue is dropped.
-    pub(super) fn start(out: impl Write + Send + 'static, capacity: usize) -> io::Result<Self> {
+    pub(super) fn start(out: impl Output, capacity: usize) -> io::Result<Self> {
         let (wake, wrote) = (Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { capacity, state: Mutex::default(), wake, wrote });
         let theirs = Arc::clone(&shared);
@@ -114,14 +130,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for lines and swaps them for `batch`, which is empty. `None`: the queue is closed, and nothing is left.
-    fn take(&self, batch: &mut Vec<u8>) -> Option<Batch> {
+    /// Waits for lines, at most that long, and swaps them for `batch`, which is empty. `None`: the queue is closed, and
+    /// nothing is left.
+    fn take(&self, batch: &mut Vec<u8>, at_most: Duration) -> Option<Batch> {
         let idle = |state: &mut State| state.lines == 0 && !state.closed;
-        let state = self.wake.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
-        let few = |state: &mut State| state.waiting.len() < BATCH && state.wanted <= state.written && !state.closed;
-        let gathered = self.wake.wait_timeout_while(state, GATHER, few);
-        let mut state = gathered.unwrap_or_else(PoisonError::into_inner).0;
-        if state.lines == 0 {
+        let state = self.wake.wait_timeout_while(self.lock(), at_most, idle);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner).0;
+        if state.lines > 0 {
+            let few = |state: &mut State| state.waiting.len() < BATCH && state.wanted <= state.written && !state.closed;
+            let gathered = self.wake.wait_timeout_while(state, GATHER, few);
+            state = gathered.unwrap_or_else(PoisonError::into_inner).0;
+        } else if state.closed {
             return None;
         }
         mem::swap(&mut state.waiting, batch);
@@ -129,21 +148,27 @@ impl Shared {
     }
 }
 
-fn write_all(shared: &Shared, mut out: impl Write) {
+fn write_all<O: Output>(shared: &Shared, mut out: O) {
     let mut octets = Vec::new();
-    while let Some(Batch { lines, dropped }) = shared.take(&mut octets) {
+    let mut tended: Option<Instant> = None;
+    let at_most = if O::TENDED { TEND_EVERY } else { Duration::MAX };
+    while let Some(Batch { lines, dropped }) = shared.take(&mut octets, at_most) {
         if dropped > 0 {
             // Whoever reads the log is to know that lines are missing, and how many.
             line::format(&Event::LogLinesDropped { lines: dropped }, None, |gap| octets.extend_from_slice(gap));
         }
         // A reader that is gone for good (EPIPE) is no reason to end a server: the lines are lost, and counted.
-        if out.write_all(&octets).and_then(|()| out.flush()).is_err() {
+        if !octets.is_empty() && out.write_all(&octets).and_then(|()| out.flush()).is_err() {
             LINES_DROPPED.add(lines);
         }
         shared.lock().written += lines;
         shared.wrote.notify_all();
         octets.clear();
         octets.shrink_to(BATCH);
+        if O::TENDED && tended.is_none_or(|at| at.elapsed() >= TEND_EVERY) {
+            out.tend();
+            tended = Some(Instant::now());
+        }
     }
 }
 
@@ -172,6 +197,38 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    impl Output for Jammed {}
+
+    /// Counts how often it was looked after.
+    struct Tended(mpsc::Sender<()>);
+
+    impl Write for Tended {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Output for Tended {
+        fn tend(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+
+    #[test]
+    fn what_is_written_to_is_looked_after_while_nothing_is_written() {
+        let (tended, times) = mpsc::channel();
+        let queue = Queue::start(Tended(tended), 4).expect("a thread");
+        for _ in 0..2 {
+            times.recv_timeout(SOON).expect("it is looked after");
+        }
+        drop(queue);
+        while times.recv_timeout(SOON).is_ok() {}
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 
 /// The floors, lowest first. A file may use what stands on lower floors and its own folder, nothing else.
 const FLOORS: [&[&str]; 9] = [
-    &["protocol", "config"],
+    &["protocol", "config", "files"],
     &["telemetry", "auth", "limits"],
     &["messages"],
     &["session", "room", "supervisor", "metrics", "cluster"],

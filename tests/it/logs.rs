@@ -117,6 +117,33 @@ fn a_room_name_cannot_forge_a_log_line() {
 }
 
 #[test]
+fn what_hides_in_a_room_name_or_turns_it_around_is_escaped_in_the_log() {
+    let server = TestServer::start();
+    let name = "a\u{202e}b\u{2066}c\u{200b}d\u{feff}e\u{e0041}f\u{2029}é";
+    let alice = server.join(name);
+    let line = only_line(&server, "peer_joined", &alice.session());
+    assert!(line.says("room", name), "whoever reads the JSON has it as it was: {}", line.text);
+    assert!(line.text.contains(r"a\u202eb\u2066c\u200bd\ufeffe\udb40\udc41f\u2029é"), "{}", line.text);
+}
+
+#[test]
+fn every_line_names_the_server_unless_it_has_no_name() {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    for (node, named) in [(None, Some(host.trim())), (Some("blue"), Some("blue")), (Some(""), None)] {
+        let server = match node {
+            Some(node) => TestServer::set("server.node", node).start(),
+            None => TestServer::start(),
+        };
+        let mut alice = server.connect();
+        assert_eq!(alice.welcome.as_ref().unwrap().json().get("node").and_then(|node| node.as_str()), named);
+        alice.join("blue");
+        for line in server.log().lines() {
+            assert_eq!(line.json.get("node").and_then(|node| node.as_str()), named, "{}", line.text);
+        }
+    }
+}
+
+#[test]
 fn log_level_decides_what_is_written() {
     for (level, written) in [("debug", true), ("info", false)] {
         let server = TestServer::builder().unset("SWITCHBOARD__LOG__LEVEL").env("LOG_LEVEL", level).start();

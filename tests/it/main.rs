@@ -20,6 +20,8 @@ mod heartbeat;
 mod invalid;
 mod join;
 mod limits;
+mod log_files;
+mod log_floods;
 mod log_reader;
 mod logs;
 mod mesh;

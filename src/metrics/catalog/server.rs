@@ -88,6 +88,12 @@ pub(super) const SERIES: &[Series] = &[
         &[],
         |s, out| out.count(&[], s.totals.log_lines_dropped),
     ),
+    Series::counter(
+        "switchboard_log_lines_gathered_total",
+        "Log lines not written because one like it was, within `log.gather_ms`; a line with their count is.",
+        &[],
+        |s, out| out.count(&[], s.totals.log_lines_gathered),
+    ),
     Series::counter("switchboard_records_merged_total", "Reports of counts that were merged.", &[], |s, out| {
         out.count(&[], s.records_merged);
     }),

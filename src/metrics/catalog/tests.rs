@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use super::{Kind, Series, Values, all};
@@ -36,7 +36,7 @@ fn samples(state: &State) -> HashMap<String, f64> {
 
 fn merged(tally: Tally) -> HashMap<String, f64> {
     let mut state = state(None);
-    state.merge(tally, Instant::now(), SystemTime::now());
+    state.merge(tally, Instant::now());
     samples(&state)
 }
 
@@ -89,7 +89,7 @@ fn no_value_is_outside_of_its_declared_set() {
         tally.count_error(code, Severity::Low);
     }
     let mut state = state(None);
-    state.merge(tally, Instant::now(), SystemTime::now());
+    state.merge(tally, Instant::now());
     for series in all() {
         for metric in series.collect(&state).get_metric() {
             assert_eq!(metric.get_label().len(), series.labels.len(), "{}", series.name);
@@ -144,7 +144,7 @@ fn gauges_are_what_their_owners_last_said() {
         let mut tally = Tally::new();
         let tick_delay = Duration::from_millis(delay_ms);
         tally.report(ArbiterReport { arbiter, connections, joined: connections / 2, parked: 1, tick_delay });
-        state.merge(tally, start + Duration::from_secs(after), SystemTime::now());
+        state.merge(tally, start + Duration::from_secs(after));
     };
     report(0, 10, 700, 0);
     report(1, 20, 0, 0);

@@ -8,8 +8,8 @@ use crate::protocol::{ByeAction, EndReason, ErrorCode, FrameKind, PeerId, Sessio
 pub struct Welcome<'a> {
     /// The server's version.
     pub version: &'a str,
-    /// The server's own name, for who runs several.
-    pub node: &'a str,
+    /// The server's own name, for who runs several; absent if it has none.
+    pub node: Option<&'a str>,
     /// Optional parts of the protocol that this server speaks.
     pub features: &'a [&'a str],
     /// What the client is held to.
@@ -64,7 +64,7 @@ impl Welcome<'_> {
         before.pop();
         Object::open(&mut after)
             .text("version", self.version)
-            .text("node", self.node)
+            .text_if("node", self.node)
             .texts("features", self.features.iter().copied())
             .object("limits", |object| write_limits(object, self.limits))
             .object("heartbeat", |object| {

@@ -50,7 +50,7 @@ fn payload(file: &str) -> String {
 fn first_welcome() -> TextFrame {
     let welcome = Welcome {
         version: "0.1.0",
-        node: "eu-1",
+        node: Some("eu-1"),
         features: &["resume", "wait"],
         limits: &LIMITS,
         heartbeat: Heartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
@@ -196,7 +196,7 @@ fn features_are_listed() {
     let features = ["one", "two"];
     let welcome = Welcome {
         version: "0",
-        node: "",
+        node: None,
         features: &features,
         limits: &LIMITS,
         heartbeat: Heartbeat { interval_ms: 1, timeout_ms: 2 },
@@ -204,4 +204,5 @@ fn features_are_listed() {
     let frame = welcome.prepare().to(SessionId::random());
     let value: Value = serde_json::from_slice(frame.json()).expect("JSON");
     assert_eq!(value["features"], serde_json::json!(features));
+    assert_eq!(value.get("node"), None, "a server without a name");
 }

@@ -192,6 +192,8 @@ impl TestServer {
             // All tests come from one address. (A trusted proxy on it has limits all the same.)
             .set("limits.exempt_loopback", true)
             .set("log.level", "debug")
+            // Tests count lines.
+            .set("log.gather_ms", 0)
             .state(&state)
     }
 

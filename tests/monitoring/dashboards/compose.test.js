@@ -86,6 +86,8 @@ test('the log is read where the server writes it, and kept as long', () => {
   const directory = switchboard.environment.SWITCHBOARD__LOG__DIR;
   const [, target] = switchboard.volumes[0].split(':');
   assert.ok(directory.startsWith(`${target}/`), 'the log is on the volume');
+  const [, group] = /useradd .*--gid (\d+)/.exec(read('Dockerfile'));
+  assert.deepEqual(alloy.group_add, [group], 'whoever reads it is in the server’s group');
   assert.ok(alloy.volumes.includes(`${switchboard.volumes[0].split(':')[0]}:${target}:ro`));
   assert.ok(read('monitoring/alloy/config.alloy').includes(`"${directory}/switchboard-[0-9]*.jsonl"`));
   const days = (key) => Number(new RegExp(`^${key} = (\\d+)$`, 'm').exec(read('config/default.toml'))[1]);

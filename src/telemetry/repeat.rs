@@ -1,0 +1,128 @@
+//! Which events a client may cause any number of, and what makes two of them alike.
+
+use slog::Level;
+
+use super::{Event, Label, Source};
+
+/// What an event is one more of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Repeat {
+    /// How the gathered line names `kind`; empty where the error in the event says it, or nothing does.
+    pub(super) field: &'static str,
+    /// Code, reason or the like: those of different kinds are not alike.
+    pub(super) kind: &'static str,
+    /// Who causes them. What cannot be told by address is gathered only when there are too many of all.
+    pub(super) source: Option<Source>,
+    /// How many are written before the rest is gathered.
+    pub(super) burst: Burst,
+}
+
+/// Which of the two bounds per address holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Burst {
+    /// `log.burst_lines`: the usual life of connections and rooms.
+    Life,
+    /// `log.burst_refusals`: something went wrong.
+    Refusal,
+}
+
+/// `None` for what is never gathered: the server's own errors and its life, which clients do not cause.
+pub(super) fn of(event: &Event<'_>) -> Option<Repeat> {
+    if event.level().is_at_least(Level::Error) {
+        return None;
+    }
+    match *event {
+        Event::HandshakeRefused { code, remote, .. } => refusal(code.label(), remote.map(|at| Source::of(at.ip()))),
+        Event::JoinRefused { ids, code, .. }
+        | Event::ResumeRefused { ids, code, .. }
+        | Event::FrameRefused { ids, code, .. } => refusal(code.label(), ids.source),
+        Event::ConnectionOpened { remote, .. } => life("", "", remote.map(|at| Source::of(at.ip()))),
+        Event::ConnectionClosed { ids, reason, .. } => life("reason", reason.label(), ids.source),
+        Event::PeerJoined { ids, .. } | Event::SessionParked { ids, .. } => life("", "", ids.source),
+        Event::SessionGivenUp { ids, limit } => life("limit", limit, ids.source),
+        Event::OpsDenied { remote, reason, .. } => Some(Repeat {
+            field: "reason",
+            kind: reason.label(),
+            source: Some(Source::of(remote.ip())),
+            burst: Burst::Refusal,
+        }),
+        Event::PeerLeft { ids, reason, .. } => life("reason", reason.label(), ids.source),
+        Event::SessionResumed { ids, result, .. } => life("result", result.label(), ids.source),
+        Event::RoomOpened { source, .. } | Event::RoomEnded { source, .. } => life("", "", source),
+        Event::SlowMessage { ids, kind, .. } => life("kind", kind, ids.source),
+        Event::SlowRequest { ids, route, .. } | Event::HttpServed { ids, route, .. } => {
+            life("route", route, ids.source)
+        }
+        Event::ServerStarted { .. }
+        | Event::ServerReady { .. }
+        | Event::ServerStopped { .. }
+        | Event::ConfigWarning { .. }
+        | Event::DrainStarted { .. }
+        | Event::DrainFinished { .. }
+        | Event::ScrapeAwaited { .. }
+        | Event::ShutdownRecordFailed { .. }
+        | Event::PreviousShutdown { .. }
+        | Event::RoomLost { .. }
+        | Event::ServerFault { .. }
+        | Event::TickLate { .. }
+        | Event::HealthChanged { .. }
+        | Event::LivenessChanged { .. }
+        | Event::Wedged { .. }
+        | Event::SignalIgnored { .. }
+        | Event::Aborted { .. }
+        | Event::ConfigReloaded { .. }
+        | Event::ConfigNotReloaded { .. }
+        | Event::ForwardedNotBelieved { .. }
+        | Event::ProxyNamesNobody { .. }
+        | Event::Panicked { .. }
+        | Event::LogFileFailed { .. }
+        | Event::LogFileRestored { .. }
+        | Event::LogFileReopened { .. }
+        | Event::LogFileRemoved { .. }
+        | Event::LogLinesDropped { .. } => None,
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is what `of` answers")]
+fn life(field: &'static str, kind: &'static str, source: Option<Source>) -> Option<Repeat> {
+    Some(Repeat { field, kind, source, burst: Burst::Life })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as above")]
+fn refusal(kind: &'static str, source: Option<Source>) -> Option<Repeat> {
+    Some(Repeat { field: "", kind, source, burst: Burst::Refusal })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        protocol::EndReason,
+        telemetry::{Fault, Ids, samples},
+    };
+
+    #[test]
+    fn what_the_server_does_itself_is_never_gathered() {
+        samples::each(|event| {
+            let own = event.is_milestone() || event.level().is_at_least(Level::Error);
+            assert!(!own || of(&event).is_none(), "{}", event.key());
+        });
+        let ids = Ids::default();
+        let event = Event::ConnectionClosed { ids, reason: EndReason::Internal, duration: std::time::Duration::ZERO };
+        assert_eq!(of(&event), None, "an ending that is the server's own error");
+    }
+
+    #[test]
+    fn what_a_client_causes_is_told_by_address() {
+        let mut gathered = 0;
+        samples::each(|event| {
+            let Some(repeat) = of(&event) else { return };
+            gathered += 1;
+            let by_request = matches!(event, Event::SlowRequest { .. });
+            assert!(repeat.source.is_some() || by_request, "{}", event.key());
+            let says = repeat.kind.is_empty() || !repeat.field.is_empty() || Fault::of(&event).is_some();
+            assert!(says, "{}: what the gathered lines have in common is not in them", event.key());
+        });
+        assert!(gathered >= 14, "{gathered}");
+    }
+}
