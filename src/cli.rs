@@ -12,7 +12,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Check the configuration, print what is in effect or doubtful; exit with 0, or 1 if it is not sound.
+    /// Check the configuration, print what is in effect or doubtful; exit with 0, or 1 if it is unsound.
     #[arg(long)]
     pub check_config: bool,
 

@@ -73,8 +73,8 @@ pub(super) fn is_of_service(name: &str, value: &str) -> bool {
         || (url && name.ends_with("_PORT"))
         || name.rsplit_once("_PORT_").is_some_and(|(_, rest)| port_name(rest))
         || name.match_indices("_PORT_").any(|(at, part)| port_name(&name[at + part.len()..]))
-        || (name.ends_with("_NAME") && value.starts_with('/'))
-        || name.contains("_ENV_")
+        // Docker's have no mark of their own: what is written as ours are is not taken for one.
+        || (!name.contains("__") && ((name.ends_with("_NAME") && value.starts_with('/')) || name.contains("_ENV_")))
 }
 
 /// The nearest variable that is read, whatever case and however many underscores.
@@ -223,9 +223,12 @@ mod tests {
         ] {
             assert_eq!(resembling(name, value), Some(Resembling::OfService), "{name}");
         }
-        for (name, value) in
-            [("SWITCHBOARD_PORT", "8080"), ("SWITCHBOARD_PORT_8080", "x"), ("SWITCHBOARD_PORT__TCP", "x")]
-        {
+        for (name, value) in [
+            ("SWITCHBOARD_PORT", "8080"),
+            ("SWITCHBOARD_PORT_8080", "x"),
+            ("SWITCHBOARD_PORT__TCP", "x"),
+            ("SWITCHBOARD__STATE__NAME", "/x"),
+        ] {
             assert_ne!(resembling(name, value), Some(Resembling::OfService), "{name}");
         }
     }
