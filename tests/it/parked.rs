@@ -246,7 +246,9 @@ fn a_sessions_name_alone_does_not_end_it() {
     victim.welcome = Some(victim.hear("welcome"));
     let (mut victim, token) = confirmed(victim, "blue");
     let session = victim.session();
-    mates.iter_mut().for_each(|mate| drop(mate.hear_all()));
+    for mate in &mut mates {
+        mate.hear_all();
+    }
     let mut strangers: Vec<_> = (0..STRANGERS).map(|_| connect(&server, "192.0.2.66")).collect();
     let stall =
         "POST /fault/room-stall?room=blue HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
