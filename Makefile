@@ -63,9 +63,11 @@ fuzz: ## Fuzz the frame decoder, the envelope and the rules, each for FUZZ_SECON
 soak: ## Peers that join, talk, stall, die and resume through a bad network; SOAK_SECONDS (600), SOAK_PEERS, SOAK_SEED
 	SOAK_SECONDS="$(SOAK_SECONDS)" cargo test --release --locked --test soak -- --nocapture
 
-up: ## The whole stack in containers: server, Prometheus, Alertmanager, Grafana
+# Who watches comes first, so that a server that cannot be built or does not start is told of.
+up: ## The whole stack in containers: server, Prometheus, Alertmanager, Grafana; settings in .env
 	monitoring/secrets/prepare.sh
-	docker compose up --build --detach
+	docker compose up --detach --no-build prometheus alertmanager grafana
+	SWITCHBOARD_REVISION="$(REVISION)" docker compose up --build --detach
 
 down: ## Stop the stack; its volumes stay
 	docker compose down

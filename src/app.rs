@@ -150,9 +150,11 @@ async fn serve(settings: Arc<Settings>, began: Instant) -> Result<(), StartError
     let _ = must_arrive(&supervisor.clone().recipient(), StopJoins);
     let plan = plan(&settings);
     shutdown::drain(&gate, &call, &arbiters.all(), plan, &mut signals).await;
+    // The drain's own time: how long Prometheus takes to come by says nothing of the server.
+    let took = call.at.elapsed();
     shutdown::be_scraped(&scrapes, &call, plan, &mut signals).await;
     // A failure was told at the start, when somebody read the log.
-    let _ = shutdown::keep_record(settings.state.dir.as_ref(), call.at.elapsed());
+    let _ = shutdown::keep_record(settings.state.dir.as_ref(), took);
     vitals.dismiss();
     // A scrape, or the answer to whoever asked for all this, may be on its way. It has as long as it takes, and no longer.
     let _ = tokio::time::timeout(listeners::ANSWERS_WITHIN, handle.stop(true)).await;
@@ -210,6 +212,7 @@ fn start_metrics(settings: &Settings) -> Result<(Addr<MetricsActor>, ArbiterHand
     }
     let facts = Facts {
         build: BuildInfo::current(),
+        node: settings.server.node_name(),
         started: SystemTime::now(),
         limits: limits(settings),
         last_shutdown,

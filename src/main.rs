@@ -38,6 +38,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     let level = telemetry::parse_level(settings.log.level.as_str()).unwrap_or(telemetry::Level::Info);
     let _log = telemetry::start_log(level, settings.log.queue_lines, log_files(&settings.log).as_ref())?;
+    telemetry::name_node(settings.server.node_name());
     telemetry::install_panic_hook();
     Ok(app::run(settings)?)
 }

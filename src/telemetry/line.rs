@@ -1,6 +1,6 @@
 //! One event as one line of JSON, by slog-json.
 
-use std::{cell::RefCell, io, rc::Rc, time::SystemTime};
+use std::{cell::RefCell, io, rc::Rc, sync::OnceLock, time::SystemTime};
 
 use slog::{BorrowedKV, Drain, FnValue, KV, Level, OwnedKV, OwnedKVList, PushFnValue, Record, RecordStatic, o};
 
@@ -15,6 +15,18 @@ const LEVELS: [(&str, Level); 6] = [
     ("error", Level::Error),
     ("critical", Level::Critical),
 ];
+
+/// This server's name, in every line once it is known.
+static NODE: OnceLock<String> = OnceLock::new();
+
+/// Names this server (`server.node`) in every line from now on, so that the lines of several can be told apart where they
+/// are gathered. Once per process, later calls change nothing; an empty name is none.
+pub fn name_node(node: String) {
+    if !node.is_empty() {
+        // The first one stays.
+        let _ = NODE.set(node);
+    }
+}
 
 /// The level of that name; `warn` is taken for `warning`.
 #[must_use]
@@ -96,6 +108,9 @@ struct Facts<'a, 'e> {
 impl KV for Facts<'_, '_> {
     fn serialize(&self, _: &Record<'_>, out: &mut dyn slog::Serializer) -> slog::Result {
         out.emit_str("event", self.event.key())?;
+        if let Some(node) = NODE.get() {
+            out.emit_str("node", node)?;
+        }
         self.event.fields(out)?;
         let Some(fault) = self.fault else { return Ok(()) };
         out.emit_str("class", fault.code.category().as_str())?;

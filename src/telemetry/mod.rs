@@ -40,7 +40,7 @@ pub use field::Ids;
 pub use http_counts::{HttpCount, HttpCounts};
 pub use kinds::{LimitHit, Reconnection, RelayOutcome, Severity, method_label};
 pub use labels::{Counts, Label};
-pub use line::parse_level;
+pub use line::{name_node, parse_level};
 pub use local::{flush, take, tally};
 pub use log::{LogFiles, LogGuard, flush_logs, start_log};
 pub use notes::{ErrorNote, MAX_NOTES, Notes, Whom};

@@ -25,6 +25,7 @@ mod mesh;
 mod relay;
 mod resume;
 mod room_life;
+mod scrapes;
 mod shutdown;
 mod slow_reader;
 mod support;

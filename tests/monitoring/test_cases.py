@@ -29,7 +29,9 @@ class Cases(unittest.TestCase):
             if any("exp_samples" not in check for check in checks) or case["name"] == "Watchdog":
                 fired += firing
         for rule in shipped.alerts():
-            wanted = {"alertname": rule["alert"], **{name: str(value) for name, value in rule["labels"].items()}}
+            # What a label is made of only then cannot be known here.
+            fixed = {name: str(value) for name, value in rule["labels"].items() if "{{" not in str(value)}
+            wanted = {"alertname": rule["alert"], **fixed}
             with self.subTest(**wanted):
                 self.assertTrue(any(wanted.items() <= labels.items() for labels in fired))
 

@@ -15,6 +15,7 @@ use crate::{
 fn state(last_shutdown: Option<Duration>) -> State {
     let facts = Facts {
         build: BuildInfo { version: "1.2.3", revision: "abc", rustc: "1.90.0" },
+        node: "blue".to_owned(),
         started: UNIX_EPOCH + Duration::from_secs(1000),
         limits: vec![("limits.rooms", 10_000.0)],
         last_shutdown,
