@@ -164,7 +164,7 @@ fn gauges_are_what_their_owners_last_said() {
             ("switchboard_start_time_seconds", 1000.0),
             ("switchboard_last_shutdown_duration_seconds", 1.5),
             ("switchboard_limit{name=\"limits.rooms\"}", 10_000.0),
-            ("switchboard_build_info{revision=\"abc\",rustc=\"1.90.0\",version=\"1.2.3\"}", 1.0),
+            ("switchboard_build_info{node=\"blue\",revision=\"abc\",rustc=\"1.90.0\",version=\"1.2.3\"}", 1.0),
             ("switchboard_process_cpu_limit_cores", 1.5),
         ],
     );
