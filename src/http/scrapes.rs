@@ -21,8 +21,17 @@ const SCRAPE_TIMEOUT: &str = "x-prometheus-scrape-timeout-seconds";
 /// Media types of an exposition, as only scrapers ask for them.
 const FORMATS: [&str; 2] = ["openmetrics", "version=0.0.4"];
 /// How the names of scrapers begin, in lower case.
-const SCRAPERS: [&str; 9] =
-    ["prometheus/", "vm_promscrape", "vmagent", "grafanaagent", "alloy/", "datadog", "opentelemetry", "otelcol", "telegraf"];
+const SCRAPERS: [&str; 9] = [
+    "prometheus/",
+    "vm_promscrape",
+    "vmagent",
+    "grafanaagent",
+    "alloy/",
+    "datadog",
+    "opentelemetry",
+    "otelcol",
+    "telegraf",
+];
 /// How the names of people's programs begin, in lower case: never scrapers, however regularly they come.
 const PEOPLE: [&str; 4] = ["curl/", "wget/", "mozilla/", "httpie/"];
 /// No scraper comes more often.
@@ -164,7 +173,8 @@ mod tests {
     use super::*;
 
     fn asker(headers: &[(&'static str, &'static str)]) -> Asker {
-        let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         Asker::of(&headers.collect(), Some(IpAddr::from([127, 0, 0, 1])))
     }
 

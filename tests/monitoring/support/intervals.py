@@ -1,8 +1,8 @@
 """The shipped cases as they look at another scrape interval: the same history, sampled more seldom.
 
-A case's samples are 10 s apart. Its variation has the last of them at every scrape; `switchboard_draining`, for which a server waits
-to be scraped, and a failed or missing scrape between two scrapes, count as in the original. What fires must fire within two
-scrapes, and what is silent before must be silent: seldom samples may delay an alert and must not invent one.
+A case's samples are 10 s apart. Its variation has the last of them at every scrape, of counters what they have between two.
+`switchboard_draining`, for which a server waits to be scraped, and the end of a series are not missed. What fires must fire
+within two scrapes, and what is silent before must be silent: seldom samples may delay an alert and must not invent one.
 """
 
 import re
@@ -11,6 +11,8 @@ from fractions import Fraction
 BASE = 10
 STEP = re.compile(r"(?P<first>[-+]?[\d.]+)(?P<step>[-+][\d.]+)?x(?P<times>\d+)")
 BLANK = re.compile(r"_x(\d+)")
+NUMBER = re.compile(r"-?[\d.]+")
+COUNTER = re.compile(r"(_total|_count|_sum|_bucket)\{")
 TIME = re.compile(r"(\d+)([hms])")
 SECONDS = {"h": 3600, "m": 60, "s": 1}
 
@@ -49,8 +51,18 @@ def _sampled(series, interval):
             # What was there and cannot be scraped any more.
             picked.append("stale")
         else:
-            picked.append(samples[upto])
+            picked.append(_between(series["series"], samples, at))
     return {"series": series["series"], "values": " ".join(picked)}
+
+
+def _between(name, samples, at):
+    """The sample at a time, or what a counter that grows evenly has between two of them."""
+    upto = at // BASE
+    pair = samples[upto:upto + 2]
+    if at % BASE == 0 or len(pair) < 2 or not COUNTER.search(name) or not all(NUMBER.fullmatch(one) for one in pair):
+        return samples[upto]
+    before, after = map(Fraction, pair)
+    return _plain(before + (after - before) * Fraction(at % BASE, BASE)) if after >= before else samples[upto]
 
 
 def _later(checks, at, interval):
