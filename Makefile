@@ -68,9 +68,11 @@ abuse: ## Floods in full, from one address and a few, against the release build;
 
 long: soak abuse autobahn fuzz ## Whatever has a short form in `make test`, in full, and what has none; over half an hour
 
-up: ## The whole stack in containers: server, Prometheus, Alertmanager, Grafana
+# Who watches comes first, so that a server that cannot be built or does not start is told of.
+up: ## The whole stack in containers: server, Prometheus, Alertmanager, Grafana; settings in .env
 	monitoring/secrets/prepare.sh
-	docker compose up --build --detach
+	docker compose up --detach --no-build prometheus alertmanager grafana
+	SWITCHBOARD_REVISION="$(REVISION)" docker compose up --build --detach
 
 down: ## Stop the stack; its volumes stay
 	docker compose down

@@ -166,8 +166,10 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
     let _ = must_arrive(&supervisor.clone().recipient(), StopJoins);
     let plan = plan(&settings);
     shutdown::drain(&gate, &call, &arbiters.all(), plan, &mut signals).await;
+    // The drain's own time: how long Prometheus takes to come by says nothing of the server.
+    let took = call.at.elapsed();
     shutdown::be_scraped(&scrapes, &call, plan, &mut signals).await;
-    keep(record, call.at.elapsed(), before.problem.is_some());
+    keep(record, took, before.problem.is_some());
     vitals.dismiss();
     // A scrape, or the answer to whoever asked for all this, may be on its way. It has as long as it takes, and no longer.
     let _ = tokio::time::timeout(listeners::ANSWERS_WITHIN, handle.stop(true)).await;
@@ -237,6 +239,7 @@ fn start_metrics(
     }
     let facts = Facts {
         build: BuildInfo::current(),
+        node: settings.server.node_name().unwrap_or_default(),
         started: SystemTime::now(),
         limits: limits(settings),
         last_shutdown,

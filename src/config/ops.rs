@@ -38,7 +38,7 @@ section! {
         /// Longest time since the last scrape, when a drain is over, for which the end waits for one more that tells of it.
         /// 15 s are a scrape interval of 10 s and half of another. Prometheus excuses only what it saw going, and without
         /// connections a drain takes no time. A server that nobody scrapes ends at once, and so does one after Ctrl-C;
-        /// `server.drain_deadline_ms` holds all the same. 0: never waits.
+        /// curl, browsers and the live page are no scrapers. `server.drain_deadline_ms` holds all the same. 0: never waits.
         scrape_wait_ms: u64 = 15_000, Kind::milliseconds(0);
     }
 }

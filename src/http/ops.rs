@@ -1,14 +1,14 @@
 //! What only an operator should see.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Recipient;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{
     admin::Drain,
     gate::{Gate, Phase},
-    scrapes::Scrapes,
+    scrapes::{Asker, Scrapes},
 };
 use crate::{
     messages::metrics::{Scrape, TakeErrors},
@@ -40,10 +40,12 @@ pub struct Ops {
 }
 
 /// Prometheus text format 0.0.4.
-pub(super) async fn metrics(id: web::ReqData<RequestId>, ops: web::Data<Ops>) -> HttpResponse {
+pub(super) async fn metrics(request: HttpRequest, id: web::ReqData<RequestId>, ops: web::Data<Ops>) -> HttpResponse {
     match tokio::time::timeout(SCRAPE_WITHIN, ops.scrape.send(Scrape)).await {
         Ok(Ok(Ok(text))) => {
-            ops.scrapes.served(ops.gate.phase() == Phase::Draining && text.lines().any(|line| line == DRAINING));
+            let asker = Asker::of(request.headers(), request.peer_addr().map(|address| address.ip()));
+            let told = ops.gate.phase() == Phase::Draining && text.lines().any(|line| line == DRAINING);
+            ops.scrapes.served(asker, told, Instant::now());
             HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
         }
         _ => unavailable(&id),

@@ -107,6 +107,7 @@ mod tests {
     fn actor() -> MetricsActor {
         let facts = Facts {
             build: BuildInfo::current(),
+            node: String::new(),
             started: SystemTime::now(),
             limits: Vec::new(),
             last_shutdown: None,

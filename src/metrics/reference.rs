@@ -14,7 +14,7 @@ const COMMON_NAMES: [(&str, &str); 19] = [
     ("room_full_rejections", "switchboard_join_rejections_total{code=\"room_full\"}"),
     ("websocket_errors_total", "sum(switchboard_errors_total)"),
     ("errors_total", "switchboard_errors_total"),
-    ("error_rate", "sum(rate(switchboard_errors_total[5m]))"),
+    ("error_rate", "sum(rate(switchboard_errors_total[5m])) * 60"),
     ("websocket_messages_total", "switchboard_messages_total"),
     ("message_rate", "sum(rate(switchboard_messages_total[1m]))"),
     ("websocket_message_latency_seconds", "switchboard_message_handling_seconds_bucket"),

@@ -48,6 +48,8 @@ const RUSTC: &str = match option_env!("SWITCHBOARD_RUSTC") {
 pub struct Facts {
     /// Which program.
     pub build: BuildInfo,
+    /// This server's name among others; empty: it has none.
+    pub node: String,
     /// When it started.
     pub started: SystemTime,
     /// Every configured limit by name, for `switchboard_limit{name}`.

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Builder, PATIENCE, TempDir, TestServer, http, http::Response, run};
+use crate::support::{Builder, PATIENCE, Scrape, TempDir, TestServer, http, http::Response, run};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 /// A scrape interval and a half of somebody who scrapes rarely: longer than any test's patience.
@@ -152,11 +152,20 @@ fn a_token_that_cannot_be_read_stops_the_start() {
     }
 }
 
+/// What Prometheus sees now; the server knows it by what it asks for.
+#[track_caller]
+pub(crate) fn scrape_as_prometheus(server: &TestServer) -> Scrape {
+    let headers = [("User-Agent", "Prometheus/3.15.0"), ("X-Prometheus-Scrape-Timeout-Seconds", "5")];
+    let response = http::get(server.ops, "/metrics", &headers);
+    assert_eq!(response.status, 200, "{response:?}");
+    Scrape::read(&response.body)
+}
+
 /// A server that was scraped just now, by somebody who comes rarely.
 fn scraped() -> TestServer {
     let server =
         draining().set("server.drain_deadline_ms", 60_000).set("ops.scrape_wait_ms", RARELY.as_millis()).start();
-    assert_eq!(server.scrape().value("switchboard_draining"), 0.0);
+    assert_eq!(scrape_as_prometheus(&server).value("switchboard_draining"), 0.0);
     server
 }
 
@@ -166,7 +175,7 @@ fn a_server_that_is_scraped_stays_until_one_scrape_has_told_that_it_goes() {
     server.terminate();
     server.wait_for_log("that it waits", |line| line.event() == "scrape_awaited");
     assert_eq!(server.get("/readyz").status, 503);
-    let scrape = server.scrape();
+    let scrape = scrape_as_prometheus(&server);
     let told = ["switchboard_draining", "switchboard_ready", "switchboard_connections"].map(|name| scrape.value(name));
     assert_eq!(told, [1.0, 0.0, 0.0], "{}", scrape.text());
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
@@ -178,6 +187,7 @@ fn a_scrape_during_the_drain_is_enough() {
     let peers = server.join_all("blue", 2);
     server.terminate();
     server.wait_for_metric("switchboard_draining", 1.0);
+    assert_eq!(scrape_as_prometheus(&server).value("switchboard_draining"), 1.0);
     for mut peer in peers {
         peer.hear_all_until_close(1012);
     }
@@ -189,7 +199,7 @@ fn a_scrape_during_the_drain_is_enough() {
 fn nobody_waits_for_a_scrape_that_is_not_likely_to_come() {
     let never = TestServer::set("ops.scrape_wait_ms", RARELY.as_millis()).start();
     let long_ago = TestServer::set("ops.scrape_wait_ms", 1).start();
-    long_ago.scrape();
+    scrape_as_prometheus(&long_ago);
     // By then the scrape is more than a millisecond ago.
     long_ago.join("blue").close();
     for mut server in [never, long_ago] {
@@ -233,7 +243,7 @@ fn the_deadline_holds_while_it_waits_for_a_scrape() {
         .set("server.drain_deadline_ms", 1500)
         .set("ops.scrape_wait_ms", RARELY.as_millis())
         .start();
-    server.scrape();
+    scrape_as_prometheus(&server);
     let since = Instant::now();
     server.terminate();
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));

@@ -32,6 +32,7 @@ mod process;
 mod relay;
 mod resume;
 mod room_life;
+mod scrapes;
 mod shutdown;
 mod slow_reader;
 mod support;

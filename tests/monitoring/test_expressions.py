@@ -25,6 +25,7 @@ QUIET = {
     "ZeroConnections": "there are connections",
     "ZeroThroughputWithConnections": "messages flow",
     "DiskSpaceLow": "no node_exporter is scraped",
+    "LogLinesDropped": "every line is written",
     "ConfigReloadFailed": "nothing was reloaded",
     "NotificationsFailing": "no Alertmanager is scraped",
     "RuleEvaluationFailing": "every rule can be evaluated",

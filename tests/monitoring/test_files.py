@@ -1,8 +1,12 @@
 """What can be said of the shipped files without running anything: valid, complete, and true to the catalogue."""
 
 import json
+import os
 import re
+import subprocess
 import unittest
+from pathlib import Path
+from unittest import mock
 
 import yaml
 
@@ -49,14 +53,16 @@ class Prometheus(unittest.TestCase):
 
 class Alerts(unittest.TestCase):
     def test_each_says_what_where_how_bad_and_what_to_do(self):
+        boards = {json.loads(path.read_text())["uid"] for path in (shipped.MONITORING / "grafana" / "dashboards").glob("*.json")}
         for rule in shipped.alerts():
             with self.subTest(rule["alert"]):
                 labels, notes = rule["labels"], rule["annotations"]
                 self.assertIn(labels["severity"], {"critical", "warning", "info", "none"})
                 self.assertTrue(labels["symptom"])
-                self.assertEqual(set(notes) - {"threshold"}, {"summary", "description", "action", "runbook_url"})
+                self.assertEqual(set(notes) - {"threshold"}, {"summary", "description", "action", "runbook_url", "dashboard"})
                 self.assertRegex(notes["summary"], r"^[A-Z][^{]*\.$")
                 self.assertEqual(notes["runbook_url"], f"docs/runbooks/{rule['alert']}.md")
+                self.assertIn(notes["dashboard"], boards)
 
     def test_each_has_a_runbook_and_each_runbook_an_alert(self):
         names = {rule["alert"] for rule in shipped.alerts()}
@@ -147,28 +153,118 @@ class Alertmanager(unittest.TestCase):
         self.assertEqual(used - defined, set())
 
     def test_templates_escape_in_html_and_tell_everything_in_both(self):
+        for kind, text in self.told(RUNBOOK_BASE_URL="https://git.example.org/s/", INSTALLATION="Acme", LIVE_PAGE_URL="https://INSTANCE/",
+                                    GRAFANA_URL="https://ops.example.org/grafana"):
+            for words in ("It burns.", "i:1 (job j) (Acme)", "2026-01-02 03:04:05 UTC", "critical (threshold: 2 s)", "Put it out.",
+                          "https://git.example.org/s/docs/runbooks/X.md", "https://i:1/",
+                          "https://ops.example.org/grafana/d/switchboard-overview?var-instance=i%3A1"):
+                self.assertIn(words, text)
+            self.assertIn("<b> & more" if kind == "text" else "&lt;b&gt; &amp; more", text)
+            self.assertIn("http://p/graph?a=1&b=2" if kind == "text" else "http://p/graph?a=1&amp;b=2", text)
+
+    def test_what_has_no_address_has_no_link(self):
+        for _, text in self.told():
+            self.assertIn("docs/runbooks/X.md", text)
+            self.assertIn("http://p/graph", text)
+            for word in ("Dashboard", "Live page", "(Acme)", "href=\"docs"):
+                self.assertNotIn(word, text)
+
+    def told(self, **settings):
+        """A mail about one alert, as text and as HTML."""
         notes = {"summary": "It burns.", "description": "<b> & more", "threshold": "2 s", "action": "Put it out.",
-                 "runbook_url": "docs/runbooks/X.md"}
+                 "runbook_url": "docs/runbooks/X.md", "dashboard": "switchboard-overview"}
         labels = {"alertname": "X", "severity": "critical", "job": "j", "instance": "i:1"}
         alert = {"status": "firing", "labels": labels, "annotations": notes, "startsAt": "2026-01-02T03:04:05Z",
                  "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://p/graph?a=1&b=2"}
         data = {"receiver": "critical", "status": "firing", "alerts": [alert], "groupLabels": {}, "commonLabels": labels,
                 "commonAnnotations": {}, "externalURL": "http://am"}
-        config = shipped.render_alertmanager(home_of(self, "rendered"), RUNBOOK_BASE_URL="https://git.example.org/s/")
+        config = shipped.render_alertmanager(home_of(self, "rendered"), **settings)
         (config.parent / "data.json").write_text(json.dumps(data))
         for kind in ("text", "html"):
-            text = shipped.tool("amtool", "template", "render", f"--template.glob={config.parent}/templates/*.tmpl",
-                                f"--template.data={config.parent}/data.json", f"--template.type={kind}",
-                                f'--template.text={{{{ template "switchboard.{kind}" . }}}}')
-            for words in ("It burns.", "i:1 (job j)", "2026-01-02 03:04:05 UTC", "critical (threshold: 2 s)", "Put it out.",
-                          "https://git.example.org/s/docs/runbooks/X.md"):
-                self.assertIn(words, text)
-            self.assertIn("<b> & more" if kind == "text" else "&lt;b&gt; &amp; more", text)
+            yield kind, shipped.tool("amtool", "template", "render", f"--template.glob={config.parent}/templates/*.tmpl",
+                                     f"--template.data={config.parent}/data.json", f"--template.type={kind}",
+                                     f'--template.text={{{{ template "switchboard.{kind}" . }}}}')
 
-    def test_an_unusable_address_of_the_runbooks_is_refused(self):
-        for url in ("ftp://x/", "https://x", 'https://x"/', "https://{{x}}/"):
-            with self.subTest(url), self.assertRaises(Exception):
-                shipped.render_alertmanager(home_of(self, "rendered"), RUNBOOK_BASE_URL=url)
+    def refused(self, **settings):
+        with self.assertRaises(subprocess.CalledProcessError) as refusal:
+            shipped.render_alertmanager(home_of(self, "rendered"), **settings)
+        return refusal.exception.stderr
+
+    def test_an_unusable_address_or_name_is_refused(self):
+        for url in ("ftp://x/", "https://x", 'https://x"/', "https://{{x}}/", "https://x y/"):
+            with self.subTest(url):
+                self.assertIn("RUNBOOK_BASE_URL", self.refused(RUNBOOK_BASE_URL=url))
+        for name, value in (("GRAFANA_URL", "x.example.org"), ("LIVE_PAGE_URL", "http://{{.}}/"), ("INSTALLATION", "a{{b")):
+            with self.subTest(name):
+                self.assertIn(name, self.refused(**{name: value}))
+
+    def test_settings_of_an_older_file_are_enough(self):
+        home = home_of(self, "rendered")
+        text = (shipped.ALERTMANAGER / "alertmanager.env").read_text()
+        (home / "old.env").write_text(re.sub(r"(?m)^(INSTALLATION|GRAFANA_URL|LIVE_PAGE_URL)=.*\n", "", text).rstrip("\n"))
+        subprocess.run([shipped.ALERTMANAGER / "render.sh", home / "config", home / "old.env"], check=True, stderr=subprocess.PIPE)
+        shipped.tool("amtool", "check-config", home / "config" / "alertmanager.yml")
+
+    def test_what_the_environment_says_of_links_wins(self):
+        with mock.patch.dict(os.environ, INSTALLATION="Acme", GRAFANA_URL="https://g.example.org/"):
+            config = shipped.render_alertmanager(home_of(self, "rendered"), INSTALLATION="Other")
+        links = (config.parent / "templates" / "links.tmpl").read_text()
+        self.assertIn("(Acme)", links)
+        self.assertNotIn("Other", links)
+        self.assertIn("https://g.example.org/d/", links)
+
+    # echo writes a line end, Notepad a byte order mark, PowerShell UTF-16.
+    def test_what_surrounds_a_secret_is_no_part_of_it(self):
+        secret = home_of(self, "secret") / "file"
+        for text in (b"pw", b"pw\n", b"pw\r\n", b"\xef\xbb\xbfpw\r\n", b" pw \n", b"\n\npw\n\n", b"\tpw"):
+            with self.subTest(text):
+                secret.write_bytes(text)
+                config = shipped.render_alertmanager(home_of(self, "rendered"), SMTP_PASSWORD_FILE=secret)
+                used = Path(yaml.safe_load(config.read_text())["global"]["smtp_auth_password_file"])
+                self.assertEqual(used.read_bytes(), b"pw")
+                self.assertEqual(used.stat().st_mode & 0o077, 0)
+        for hook in EVERY_HOOK:
+            for text in (b"http://127.0.0.1:9/x\r\n", b"\xef\xbb\xbfhttp://127.0.0.1:9/x \n"):
+                with self.subTest(hook, text=text):
+                    secret.write_bytes(text)
+                    config = shipped.render_alertmanager(home_of(self, "rendered"), **{hook: secret})
+                    shipped.tool("amtool", "check-config", config)
+                    if hook.startswith(("SLACK", "DISCORD")):
+                        chat = yaml.safe_load(config.read_text())["receivers"][0]["slack_configs"][0]
+                        self.assertEqual(Path(chat["api_url_file"]).read_bytes(), b"http://127.0.0.1:9/x")
+                    else:
+                        self.assertIn("'http://127.0.0.1:9/x'", config.read_text())
+
+    def test_what_cannot_be_a_secret_is_refused_in_words(self):
+        secret = home_of(self, "secret") / "file"
+        for name in ("SMTP_PASSWORD_FILE", *EVERY_HOOK):
+            for text, words in ((b"one\ntwo\n", "more than one line"), ("pw\n".encode("utf-16"), "UTF-16"), (b"a\rb", "carriage return")):
+                with self.subTest(name, text=text):
+                    secret.write_bytes(text)
+                    said = self.refused(**{name: secret})
+                    self.assertIn(words, said)
+                    self.assertIn(name, said)
+                    self.assertNotIn("two", said)
+        for hook in EVERY_HOOK:
+            for text, words in ((b"", "is empty"), (b"hooks.example.org", "no address")):
+                with self.subTest(hook, text=text):
+                    secret.write_bytes(text)
+                    self.assertIn(words, self.refused(**{hook: secret}))
+            with self.subTest(hook, missing=True):
+                self.assertIn("cannot read", self.refused(**{hook: secret.with_name("nothing")}))
+
+    def test_a_password_that_is_not_there_yet_is_told_and_stops_nothing(self):
+        empty = home_of(self, "secret") / "file"
+        empty.write_text("")
+        for path, words in ((empty, "is empty"), (empty.with_name("nothing"), "there is no")):
+            with self.subTest(words):
+                home = home_of(self, "rendered")
+                text = re.sub(r"(?m)^SMTP_PASSWORD_FILE=.*$", f"SMTP_PASSWORD_FILE={path}", (shipped.ALERTMANAGER / "alertmanager.env").read_text())
+                (home / "env").write_text(text)
+                done = subprocess.run([shipped.ALERTMANAGER / "render.sh", home / "config", home / "env"], check=True, stderr=subprocess.PIPE, text=True)
+                self.assertIn(words, done.stderr)
+                self.assertIn("no mail can be sent", done.stderr)
+                shipped.tool("amtool", "check-config", home / "config" / "alertmanager.yml")
 
     def test_every_alert_goes_to_the_receiver_of_its_severity(self):
         config = self.rendered([])

@@ -11,6 +11,8 @@ from support.switchboard import Server
 
 ADDRESS = "dataplex@dataplextechnology.net"
 RUNBOOKS = "https://git.example.org/switchboard/blob/main/"
+GRAFANA, LIVE_PAGE = "https://ops.example.org/grafana/", "https://INSTANCE/"
+PROMETHEUS = "https://ops.example.org/prometheus"
 RED, AMBER, GREEN = "#c62828", "#ef6c00", "#2e7d32"
 
 
@@ -23,9 +25,10 @@ class FromSymptomToMailbox(unittest.TestCase):
         self.mailbox = Mailbox(self, username=ADDRESS)
         self.alertmanager = Alertmanager(
             self, SMTP_SMARTHOST=self.mailbox.address, SMTP_PASSWORD_FILE=self.mailbox.password_file,
-            SMTP_CA_FILE=self.mailbox.certificate, RUNBOOK_BASE_URL=RUNBOOKS, **settings,
+            SMTP_CA_FILE=self.mailbox.certificate, RUNBOOK_BASE_URL=RUNBOOKS, GRAFANA_URL=GRAFANA, LIVE_PAGE_URL=LIVE_PAGE,
+            **settings,
         )
-        self.prometheus = Prometheus(self, servers, self.alertmanager.address)
+        self.prometheus = Prometheus(self, servers, self.alertmanager.address, external_url=PROMETHEUS)
         self.prometheus.reaches(f"count(up{{job='switchboard'}} == 1) == {len(servers)}")
         # What looks back must have something to look at, and thresholds must have been computed.
         self.prometheus.reaches("count_over_time(switchboard_connections[6s]) >= 5 and on () switchboard:threshold")
@@ -40,13 +43,13 @@ class FromSymptomToMailbox(unittest.TestCase):
 
     def test_a_killed_server_is_told_of_and_so_is_its_return(self):
         server, hooks = Server(self), Hooks(self)
-        self.watch(server, SLACK_URL_FILE=hooks.file("/slack"), DISCORD_URL_FILE=hooks.file("/discord/slack"),
+        self.watch(server, INSTALLATION="Acme", SLACK_URL_FILE=hooks.file("/slack"), DISCORD_URL_FILE=hooks.file("/discord/slack"),
                    WEBHOOK_URL_FILE=hooks.file("/program"), WATCHDOG_URL_FILE=hooks.file("/watchdog"))
         hooks.receives("/watchdog", "the watchdog", lambda body: body["alerts"][0]["labels"]["alertname"] == "Watchdog")
 
         server.program.kill()
         mail = self.mailbox.receives("[CRITICAL] SignalingServerDown")
-        self.assertEqual(mail["Subject"], f"[CRITICAL] SignalingServerDown: {server.ops}")
+        self.assertEqual(mail["Subject"], f"[CRITICAL] SignalingServerDown: {server.ops} (Acme)")
         self.assertEqual(mail.recipients, [ADDRESS])
         self.assertEqual((mail["To"], mail["From"]), (ADDRESS, ADDRESS))
         self.assertTrue(mail.encrypted)
@@ -59,7 +62,7 @@ class FromSymptomToMailbox(unittest.TestCase):
 
         server.restart()
         mail = self.mailbox.receives("[RESOLVED] SignalingServerDown")
-        self.assertEqual(mail["Subject"], f"[RESOLVED] SignalingServerDown: {server.ops}")
+        self.assertEqual(mail["Subject"], f"[RESOLVED] SignalingServerDown: {server.ops} (Acme)")
         self.assertIn("OVER: 1", mail.get_body(("plain",)).get_content())
         for path in down:
             hooks.receives(path, "the end", lambda body: colour(body) == GREEN)
@@ -79,7 +82,8 @@ class FromSymptomToMailbox(unittest.TestCase):
         plain, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
         for text in (plain, html):
             for words in ("A signaling server is down.", f"{server.ops} (job switchboard)", " UTC", "critical",
-                          "start it again", RUNBOOKS + "docs/runbooks/SignalingServerDown.md"):
+                          "start it again", RUNBOOKS + "docs/runbooks/SignalingServerDown.md", f"https://{server.ops}/",
+                          f"{GRAFANA}d/switchboard-overview?var-instance=127.0.0.1%3A", f"{PROMETHEUS}/graph?g0.expr="):
                 self.assertIn(words, text)
         self.assertIn(f'href="{RUNBOOKS}docs/runbooks/SignalingServerDown.md"', html)
         self.assertIn("FIRING: 1", plain)
@@ -100,6 +104,46 @@ class FromSymptomToMailbox(unittest.TestCase):
         for _ in range(3):
             self.assertEqual(client.join("full")["code"], "room_full")
         return True
+
+    def test_every_new_kind_of_error_is_told_once_also_beside_a_warning(self):
+        server = Server(self)
+        self.watch(server)
+        client = server.client()
+        client.join("here")
+        self.assertEqual(client.join("here")["code"], "already_joined")
+        first = self.mailbox.receives("[INFO] NewErrorType")
+        self.alertmanager.raise_alert("Beside", severity="warning", symptom="beside", job="switchboard", instance=server.ops)
+        client.send(type="no_such_type")
+        self.assertEqual(client.next("error")["code"], "unknown_type")
+        until("the mail about the second kind", lambda: len(self.mailbox.of("[INFO] NewErrorType")) == 2)
+        second = self.mailbox.of("[INFO] NewErrorType")[1]
+        for mail, kinds in ((first, "1"), (second, "2")):
+            text = mail.get_body(("plain",)).get_content()
+            self.assertIn("FIRING: 1", text)
+            self.assertIn(f"new since its start: {kinds} kinds by now", text)
+        # Kinds that are known are no news, and nothing is told again.
+        client.send(type="no_such_type")
+        client.next("error")
+        self.prometheus.reaches('absent(ALERTS{alertname="NewErrorType",alertstate="firing"})')
+        self.assertEqual([subject for subject in self.all_mails() if "NewErrorType" in subject],
+                         [f"[INFO] NewErrorType: {server.ops}"] * 2)
+
+    def test_what_clients_cause_is_a_warning_and_pages_nobody(self):
+        server = Server(self)
+        self.watch(server)
+        client = server.client()
+
+        def err():
+            for _ in range(3):
+                client.send(type="no_such_type")
+                self.assertEqual(client.next("error")["code"], "unknown_type")
+            return True
+
+        until("the mail about clients' errors", lambda: err() and self.mailbox.of("[WARNING] ClientErrorsHigh"))
+        mail = self.mailbox.receives("[WARNING] ClientErrorsHigh")
+        self.assertIn("most of them unknown_type", " ".join(mail.get_body(("plain",)).get_content().split()))
+        mails = {subject.split(":")[0] for subject in self.all_mails()} - {"[INFO] NewErrorType"}
+        self.assertEqual(mails, {"[WARNING] ClientErrorsHigh"})
 
     def test_a_planned_drain_is_told_to_nobody(self):
         # Longer than a scrape takes to come by, shorter than what the copy, ten times as fast, takes for stuck.

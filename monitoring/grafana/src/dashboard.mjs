@@ -48,10 +48,20 @@ const ANNOTATIONS = [
   }),
 ];
 
-const LINKS = [{
-  asDropdown: false, icon: 'external link', includeVars: true, keepTime: true, tags: [TAG], targetBlank: false,
-  title: 'Switchboard', tooltip: 'The other dashboards, for the same servers and time', type: 'dashboards', url: '',
-}];
+/** A way out of Grafana. ../render.sh puts the installation's addresses in for those of this machine. */
+const way = (title, tooltip, url) => ({
+  asDropdown: false, icon: 'external link', includeVars: false, keepTime: false, tags: [], targetBlank: true, title, tooltip, type: 'link', url,
+});
+
+const LINKS = [
+  {
+    asDropdown: false, icon: 'external link', includeVars: true, keepTime: true, tags: [TAG], targetBlank: false,
+    title: 'Switchboard', tooltip: 'The other dashboards, for the same servers and time', type: 'dashboards', url: '',
+  },
+  way('Alerts', 'What Prometheus thinks of each alert', 'http://localhost:9090/alerts'),
+  way('Silences', 'What Alertmanager sends, and silences', 'http://localhost:9093/'),
+  way('Live page', 'The server’s own page, when Grafana is what is broken', 'http://localhost:9464/'),
+];
 
 /** Gives each panel its place and number: left to right, a row's panels below its heading. */
 function place(panels) {

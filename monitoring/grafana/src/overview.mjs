@@ -38,8 +38,8 @@ export default dashboard({
       description: 'Messages from clients, a second. Beyond the red value the alert WebSocketFlood speaks of a flood.',
     }),
     stat({
-      title: 'Errors', expr: `sum(rate(switchboard_errors_total{${S}}[$interval])) * 60`, unit: 'cpm', decimals: 1, thresholds: rising(LIMITS.errorsPerMinute), w: 3,
-      description: 'Errors a minute, clients’ mistakes included.',
+      title: 'Own errors', expr: `sum(rate(switchboard_errors_total{${S},class="SERVER",code!="server_draining"}[$interval])) * 60`, unit: 'cpm', decimals: 1, thresholds: rising(LIMITS.errorsPerMinute), w: 3,
+      description: 'Errors a minute of the server’s own making. Those of clients are below, by class.',
     }),
     stat({
       title: 'Handling, p95', expr: quantile(0.95), unit: 's', thresholds: rising(LIMITS.handlingP95), w: 3, noValue: 'no relays',
@@ -72,7 +72,7 @@ export default dashboard({
       description: 'From a message’s read to its place in the receiver’s queue, of the 1 in 16 that is measured.',
     }),
     graph({
-      title: 'Errors by class', unit: 'cpm', thresholds: rising(LIMITS.errorsPerMinute), stack: true,
+      title: 'Errors by class', unit: 'cpm', thresholds: rising(LIMITS.clientErrorsPerMinute), stack: true,
       queries: [[`sum by (class) (rate(switchboard_errors_total{${S}}[$interval])) * 60`, '{{class}}']],
       description: 'Errors a minute. SERVER is the server’s own fault, everything else a client’s or a cap that did its work.',
     }),
@@ -102,8 +102,8 @@ export default dashboard({
     }),
     table({
       title: 'Versions', unit: 's', thresholds: NEUTRAL, w: 12, noValue: 'no server',
-      expr: `time() - switchboard_start_time_seconds{${S}} + on (instance, job) group_left (version, revision, rustc) (switchboard_build_info{${S}} * 0)`,
-      columns: { instance: 'Server', version: 'Version', revision: 'Commit', rustc: 'Compiler', Value: 'Up for' },
+      expr: `time() - switchboard_start_time_seconds{${S}} + on (instance, job) group_left (node, version, revision, rustc) (switchboard_build_info{${S}} * 0)`,
+      columns: { instance: 'Server', node: 'Name', version: 'Version', revision: 'Commit', rustc: 'Compiler', Value: 'Up for' },
       description: 'What runs where, and since when. More than one version outside of a rollout is a forgotten server.',
     }),
     table({

@@ -66,6 +66,11 @@ export default dashboard({
       description: 'A minute: standard output was read too slowly, or a log file could not be written.',
     }),
     graph({
+      title: 'Log lines gathered', unit: 'cpm', thresholds: NEUTRAL,
+      queries: [perServer(`rate(switchboard_log_lines_gathered_total{${S}}[$interval]) * 60`)],
+      description: 'A minute: not written one by one, because one like it was just before. The line that tells of them says how many. Many: somebody repeats himself.',
+    }),
+    graph({
       title: 'Reports to the metrics actor', unit: 'cps', thresholds: NEUTRAL,
       queries: [[`rate(switchboard_records_merged_total{${S}}[$interval])`, '{{instance}} merged'], [`rate(switchboard_records_refused_total{${S}}[$interval])`, '{{instance}} refused']],
       description: 'About one a second and thread. Refused ones come with a later report; many mean that the metrics actor is starved.',

@@ -15,9 +15,14 @@ export default dashboard({
   panels: [
     row('Errors'),
     stat({
-      title: 'Errors per message', unit: 'percentunit', decimals: 2, thresholds: rising(LIMITS.errorRatio), noValue: 'no messages',
-      expr: `sum(rate(switchboard_errors_total{${S}}[$interval])) / sum(rate(switchboard_messages_total{${S},direction="in"}[$interval]))`,
-      description: 'Errors relative to messages from clients. The alert leaves out full rooms and draining servers; this does not.',
+      title: 'Own errors per message', unit: 'percentunit', decimals: 2, thresholds: rising(LIMITS.errorRatio), noValue: 'no messages',
+      expr: `sum(rate(switchboard_errors_total{${S},class="SERVER",code!="server_draining"}[$interval])) / sum(rate(switchboard_messages_total{${S},direction="in"}[$interval]))`,
+      description: 'The server’s own errors relative to messages from clients.',
+    }),
+    stat({
+      title: 'Clients’ errors', unit: 'cpm', decimals: 1, thresholds: rising(LIMITS.clientErrorsPerMinute),
+      expr: `sum(rate(switchboard_errors_total{${S},class!~"SERVER|ROOM_FULL",code!="session_not_found"}[$interval])) * 60`,
+      description: 'A minute, those that clients and their networks caused. Full rooms and servers, and sessions that are gone, are told elsewhere.',
     }),
     stat({
       title: 'Severe errors', expr: `sum(increase(switchboard_errors_total{${S},severity=~"high|critical"}[$__range]))`, unit: 'none', decimals: 0, thresholds: NEVER,
@@ -108,14 +113,36 @@ export default dashboard({
       description: 'What waited for connections that were cut, a second.',
     }),
     graph({
-      title: 'Shares that were used up', unit: 'cpm', thresholds: rising([10, null]), drawThresholds: false, stack: true,
-      queries: [[perMinute('limit', 'switchboard_limit_hits_total'), '{{limit}}']],
-      description: 'Limits of one connection or one address that did their work, a minute. Many at once from ordinary users: a school or company is one address, or a proxy is not believed.',
-    }),
-    graph({
       title: 'Addresses remembered', unit: 'none', thresholds: NEUTRAL,
       queries: [[`switchboard_tracked_addresses{${S}}`, '{{instance}}']],
       description: 'For the limits per address. At limits.addresses the oldest are forgotten: many addresses, or somebody who pretends to be many.',
+    }),
+
+    row('Refused'),
+    graph({
+      title: 'Sockets', unit: 'none', thresholds: NEUTRAL,
+      queries: [[`switchboard_sockets{${S}}`, '{{instance}} {{listener}}']],
+      description: 'Open sockets by listener, whatever they are about to do; those of WebSockets are Connections. Many more than those: somebody holds sockets and says nothing.',
+    }),
+    graph({
+      title: 'Sockets refused', unit: 'cpm', thresholds: rising([2, null]), drawThresholds: false, stack: true,
+      queries: [[perMinute('listener, reason', 'switchboard_sockets_refused_total'), '{{listener}} {{reason}}']],
+      description: 'A minute. address: one address had too many; total, descriptors: there were none left for anybody.',
+    }),
+    graph({
+      title: 'Requests that were none', unit: 'cpm', thresholds: rising([2, null]), drawThresholds: false, stack: true,
+      queries: [[perMinute('kind', 'switchboard_http_rejections_total'), '{{kind}}']],
+      description: 'A minute. proxy_protocol, tls, http2, no_host: what stands before the server speaks something else. The others: strangers, or networks that are too slow.',
+    }),
+    graph({
+      title: 'Operators’ listener: refused', unit: 'cpm', thresholds: rising([1, null]), drawThresholds: false, stack: true,
+      queries: [[perMinute('reason', 'switchboard_ops_denied_total'), '{{reason}}']],
+      description: 'A minute. token: somebody guesses, or a script has an old one. host, origin: a page tries to reach the listener, or a name is missing in ops.allowed_hosts.',
+    }),
+    graph({
+      title: 'Shares that were used up', unit: 'cpm', thresholds: rising([10, null]), drawThresholds: false, stack: true,
+      queries: [[perMinute('limit', 'switchboard_limit_hits_total'), '{{limit}}']],
+      description: 'Limits of one connection or one address that did their work, a minute; new_rooms: somebody guesses rooms’ names. Many at once from ordinary users: a school or company is one address, or a proxy is not believed.',
     }),
 
     row('HTTP'),

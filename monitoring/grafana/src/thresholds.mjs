@@ -8,6 +8,7 @@ export const LIMITS = {
   shareOfLimit: [0.8, 0.95],
   rooms: [20, null],
   errorsPerMinute: [10, 600],
+  clientErrorsPerMinute: [10, null],
   errorRatio: [0.01, 0.05],
   roomFullPerMinute: [5, null],
   reconnectsPerMinute: [20, 50],

@@ -11,11 +11,16 @@ use crate::telemetry::OpsDenial;
 pub(super) const SERIES: &[Series] = &[
     Series::gauge(
         "switchboard_build_info",
-        "Always 1; its labels say which program this is.",
-        &[open("version", "the version"), open("revision", "the commit"), open("rustc", "the compiler")],
+        "Always 1; its labels say which server and which program this is.",
+        &[
+            open("version", "the version"),
+            open("revision", "the commit"),
+            open("rustc", "the compiler"),
+            open("node", "`server.node`, else the machine's host name"),
+        ],
         |s, out| {
             let build = s.facts.build;
-            out.value(&[build.version, build.revision, build.rustc], 1.0);
+            out.value(&[build.version, build.revision, build.rustc, &s.facts.node], 1.0);
         },
     ),
     Series::gauge("switchboard_start_time_seconds", "When the server started, as Unix time.", &[], |s, out| {

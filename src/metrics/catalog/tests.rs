@@ -15,6 +15,7 @@ use crate::{
 fn state(last_shutdown: Option<Duration>) -> State {
     let facts = Facts {
         build: BuildInfo { version: "1.2.3", revision: "abc", rustc: "1.90.0" },
+        node: "blue".to_owned(),
         started: UNIX_EPOCH + Duration::from_secs(1000),
         limits: vec![("limits.rooms", 10_000.0)],
         last_shutdown,
@@ -163,7 +164,7 @@ fn gauges_are_what_their_owners_last_said() {
             ("switchboard_start_time_seconds", 1000.0),
             ("switchboard_last_shutdown_duration_seconds", 1.5),
             ("switchboard_limit{name=\"limits.rooms\"}", 10_000.0),
-            ("switchboard_build_info{revision=\"abc\",rustc=\"1.90.0\",version=\"1.2.3\"}", 1.0),
+            ("switchboard_build_info{node=\"blue\",revision=\"abc\",rustc=\"1.90.0\",version=\"1.2.3\"}", 1.0),
             ("switchboard_process_cpu_limit_cores", 1.5),
         ],
     );

@@ -78,6 +78,7 @@ const ALERTS = {
   shareOfLimit: ['ConnectionsNearLimit', 'ratio_of_limit'],
   rooms: ['RoomsHigh', 'rooms'],
   errorRatio: ['ErrorRatio', 'ratio_of_messages'],
+  clientErrorsPerMinute: ['ClientErrorsHigh', 'errors_per_minute'],
   roomFullPerMinute: ['RoomCapacityExceeded', 'rejections_per_minute'],
   reconnectsPerMinute: ['ReconnectionsElevated|ReconnectionStorm', 'attempts_per_minute'],
   messagesPerSecond: ['WebSocketFlood', 'messages_per_second'],

@@ -30,7 +30,8 @@ class Mailbox:
     def __init__(self, test, username, password="correct horse: battery 'staple'"):
         home = home_of(test, "mailbox")
         self.certificate, self.password_file = home / "certificate.pem", home / "password"
-        self.password_file.write_text(password)
+        # As `echo` leaves it: a line end is no part of a password.
+        self.password_file.write_text(password + "\n")
         tool("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=mailbox",
              "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", home / "key.pem", "-out", self.certificate)
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

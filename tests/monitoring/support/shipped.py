@@ -23,8 +23,9 @@ RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 FASTER = 10
 MILLISECONDS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 DURATION = r"(\d+)([smh])"
-# Where durations stand: `for: 30s`, `scrape_interval: 10s`, `group_wait: 10s`; `[5m]`, `[1h:10s]`.
+# Where durations stand: `for: 30s`, `scrape_interval: 10s`, `group_wait: 10s`; `offset 1m`; `[5m]`, `[1h:10s]`.
 SETTING = re.compile(rf"\b(for|keep_firing_for|\w+_interval|\w+_timeout|group_wait): {DURATION}\b")
+OFFSET = re.compile(rf"\boffset {DURATION}\b")
 RANGE = re.compile(rf"\[{DURATION}(?::{DURATION})?\]")
 
 
@@ -57,6 +58,7 @@ def faster(text):
         return f"[{_shorter(number, unit)}{tail}]"
 
     text = SETTING.sub(lambda match: f"{match[1]}: {_shorter(match[2], match[3])}", text)
+    text = OFFSET.sub(lambda match: f"offset {_shorter(match[1], match[2])}", text)
     return RANGE.sub(window, text)
 
 

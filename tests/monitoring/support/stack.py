@@ -37,13 +37,15 @@ class Alertmanager:
 class Prometheus:
     """Watches `servers`; alerts go to `alertmanager`, an address."""
 
-    def __init__(self, test, servers, alertmanager="127.0.0.1:1", edit_rules=lambda name, text: text):
+    def __init__(self, test, servers, alertmanager="127.0.0.1:1", edit_rules=lambda name, text: text, external_url=""):
         home = home_of(test, "prometheus")
         self.address = f"127.0.0.1:{free_port()}"
         config = shipped.copy_prometheus(home / "config", servers, alertmanager, self.address, edit_rules)
         self.program = Program(test, [
             "prometheus", f"--config.file={config}", f"--storage.tsdb.path={home / 'data'}",
             f"--web.listen-address={self.address}",
+            # As in compose: it is known by another address than it serves at.
+            *([f"--web.external-url={external_url}", "--web.route-prefix=/"] if external_url else []),
             # Its default is 1m, and it counts when the first alert finds Alertmanager not discovered yet.
             f"--rules.alert.resend-delay={60 // shipped.FASTER}s",
         ])
