@@ -17,7 +17,6 @@ const LOST = {
   room_full: 'The room is full at the moment.',
   room_limit: 'The server has no space for another room at the moment.',
   rate_limited: 'Too many requests at once.',
-  silent: 'The server does not answer.',
   ping_timeout: 'The connection was silent for too long.',
   slow_consumer: 'The connection was too slow to keep up.',
   internal: 'The server had a problem.',
