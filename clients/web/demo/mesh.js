@@ -152,6 +152,7 @@ class Pair {
 /** Events: "state" {id, state}, "message" {id, text}, "problem" {id, error}. */
 export class Mesh extends EventTarget {
   #pairs = new Map(); // by the peer's id, which an absent one had last
+  #expected = new Map(); // peers whose offer, or question, is on its way: by id
   #asked = new Map(); // peers that were asked whose connection they are: id -> { peer, timer }
   #iceServers = [];
   #signal;
@@ -176,6 +177,7 @@ export class Mesh extends EventTarget {
     this.#iceServers = iceServers;
     for (const { timer } of this.#asked.values()) clearTimeout(timer);
     this.#asked.clear();
+    this.#expected.clear();
     for (const pair of [...this.#pairs.values()]) this.#release(pair);
     const links = [...this.#pairs.values()].map(({ link }) => link).filter(Boolean);
     for (const peer of peers) {
@@ -187,6 +189,7 @@ export class Mesh extends EventTarget {
   /** We are still who we were, but missed something: `peers` are all that are there. What is up stays up. */
   reenter(peers, iceServers) {
     this.#iceServers = iceServers;
+    this.#expected.clear();
     const there = new Set(peers.map(({ id }) => id));
     for (const pair of [...this.#pairs.values()]) if (!there.has(pair.id)) this.#release(pair);
     for (const peer of peers) {
@@ -198,12 +201,14 @@ export class Mesh extends EventTarget {
 
   /** Somebody came into the room; the offer is on its way. */
   expect(peer) {
-    this.#add(peer);
+    this.remove(peer.id);
+    this.#expected.set(peer.id, peer);
   }
 
   receive({ from, kind, data }) {
     if (kind === 'app') return this.#arrange(from, data);
     let pair = this.#pairs.get(from);
+    if (!pair && kind === 'offer' && this.#expected.has(from)) pair = this.#add(this.#expected.get(from));
     if (!pair?.present) return undefined;
     const other = data?.link !== undefined && pair.link !== null && data.link !== pair.link;
     if (other) {
@@ -215,7 +220,7 @@ export class Mesh extends EventTarget {
   }
 
   state(id) {
-    return this.#pairs.get(id)?.state ?? (this.#asked.has(id) ? 'connecting' : 'closed');
+    return this.#pairs.get(id)?.state ?? (this.#asked.has(id) || this.#expected.has(id) ? 'connecting' : 'closed');
   }
 
   /** Says `text` to everybody connected; how many that were. */
@@ -227,18 +232,20 @@ export class Mesh extends EventTarget {
   leave(id) {
     const pair = this.#pairs.get(id);
     if (pair) this.#release(pair);
+    else this.remove(id);
     return this.#pairs.has(id);
   }
 
   remove(id) {
     clearTimeout(this.#asked.get(id)?.timer);
     this.#asked.delete(id);
+    this.#expected.delete(id);
     this.#pairs.get(id)?.close();
     this.#pairs.delete(id);
   }
 
   close() {
-    for (const id of [...this.#pairs.keys(), ...this.#asked.keys()]) this.remove(id);
+    for (const id of [...this.#pairs.keys(), ...this.#asked.keys(), ...this.#expected.keys()]) this.remove(id);
   }
 
   #add({ id, polite }) {
@@ -263,11 +270,9 @@ export class Mesh extends EventTarget {
 
   /** `pair` is the connection to `peer`, whatever that was called before. */
   #retain(pair, { id, polite }, how) {
-    if (pair.id !== id) {
-      this.#pairs.delete(pair.id);
-      this.remove(id);
-      this.#pairs.set(id, pair);
-    }
+    this.#pairs.delete(pair.id);
+    this.remove(id);
+    this.#pairs.set(id, pair);
     Object.assign(pair, { id, polite, present: true });
     pair.refresh(this.#iceServers, how);
     this.#tell(pair, 'state', { state: pair.state });
@@ -292,8 +297,8 @@ export class Mesh extends EventTarget {
   }
 
   #answer(from, links) {
-    const expected = this.#pairs.get(from);
-    if (!expected?.present || expected.link !== null) return; // not a newcomer whose offer we wait for
+    const expected = this.#expected.get(from);
+    if (!expected) return;
     const ours = [...this.#pairs.values()].find((pair) => !pair.present && links.includes(pair.link));
     if (ours?.alive) this.#retain(ours, expected);
     else if (ours) this.#gone(ours);

@@ -119,7 +119,7 @@ export class Visitor {
 
   /** What the status line says now. */
   async nowStatus() {
-    return (await this.#page.getByRole('status').textContent()).trim();
+    return this.#page.locator('#status-text').textContent();
   }
 
   /** Exactly these names, in any order, are in the roster. */
