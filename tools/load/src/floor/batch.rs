@@ -157,19 +157,19 @@ mod tests {
     #[test]
     fn each_receiver_gets_its_pieces_in_order_and_neighbours_in_one() {
         let mut batch = Batch::new();
-        let (mut a, mut b) = (Turn::NONE, Turn::NONE);
-        let [x, y, z] = ["x", "y", "z"].map(|t| batch.append(t.as_bytes()));
-        batch.add(&mut a, 7, x.clone());
-        batch.add(&mut b, 8, x);
-        batch.add(&mut a, 7, y);
-        batch.add(&mut b, 8, z.clone());
-        let again = batch.append_again(z);
-        batch.add(&mut b, 8, again);
-        assert_eq!((sent(&batch, a), sent(&batch, b)), (vec!["xy".into()], vec!["x".into(), "zz".into()]));
+        let (mut seven, mut eight) = (Turn::NONE, Turn::NONE);
+        let texts = ["x", "y", "z"].map(|text| batch.append(text.as_bytes()));
+        for (n, who) in [(0, 7), (0, 8), (1, 7), (2, 8)] {
+            let turn = if who == 7 { &mut seven } else { &mut eight };
+            batch.add(turn, who, texts[n].clone());
+        }
+        let again = batch.append_again(texts[2].clone());
+        batch.add(&mut eight, 8, again);
+        assert_eq!((sent(&batch, seven), sent(&batch, eight)), (vec!["xy".into()], vec!["x".into(), "zz".into()]));
         assert_eq!((batch.receiver(0), batch.receiver(1), batch.receiver(2)), (Some(7), Some(8), None));
         assert!(!batch.is_empty());
         batch.clear();
-        assert!(batch.is_empty() && sent(&batch, a).is_empty());
+        assert!(batch.is_empty() && sent(&batch, seven).is_empty());
     }
 
     #[test]

@@ -156,3 +156,46 @@ fn written(result: io::Result<usize>) -> io::Result<usize> {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, net::TcpListener};
+
+    use mio::Poll;
+    use socket2::SockRef;
+
+    use super::*;
+
+    #[test]
+    fn a_full_socket_loses_nothing_and_is_written_to_in_order_later() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        SockRef::from(&socket).set_send_buffer_size(4096).unwrap();
+        let poll = Poll::new().unwrap();
+        let mut socket = TcpStream::from_std(socket);
+        poll.registry().register(&mut socket, Token(1), Interest::READABLE).unwrap();
+        let mut connection = Connection::new(socket);
+        // More pieces than one call takes, then one behind what waits.
+        let pieces: Vec<Vec<u8>> = (0..100_u8).map(|n| vec![n; 8000]).collect();
+        let (last, first) = pieces.split_last().unwrap();
+        connection.write(1, poll.registry(), first.iter().map(Vec::as_slice)).unwrap();
+        connection.write(1, poll.registry(), std::iter::once(last.as_slice())).unwrap();
+        assert!(connection.waits.is_some(), "the kernel takes less");
+        connection.keep(b"half a frame");
+        let wanted = pieces.concat();
+        let mut heard = Vec::new();
+        let mut part = vec![0; 64 << 10];
+        while heard.len() < wanted.len() {
+            connection.flush().unwrap();
+            let read = client.read(&mut part).unwrap();
+            heard.extend_from_slice(&part[..read]);
+        }
+        assert!(heard == wanted);
+        connection.flush().unwrap();
+        let mut buffer = vec![0; 100];
+        assert!(matches!(connection.read(&mut buffer), Filled::Some { filled: 12, more: false }));
+        assert!(buffer.starts_with(b"half a frame") && connection.waits.is_none());
+    }
+}

@@ -130,9 +130,9 @@ mod tests {
             let frame = [&start[head..], &text.as_bytes()[rest..]].concat();
             let head = Head::parse(&frame).unwrap().unwrap();
             assert_eq!((head.opcode, head.total()), (Opcode::Text, frame.len()));
-            let heard: serde_json::Value = serde_json::from_slice(&frame[head.head..]).unwrap();
-            assert_eq!(heard["from"].as_str().map(str::as_bytes), Some(&peer_id(1)[..]));
-            assert_eq!(heard["data"].as_str().map(str::len), Some(length));
+            let signal: serde_json::Value = serde_json::from_slice(&frame[head.head..]).unwrap();
+            assert_eq!(signal["from"].as_str().map(str::as_bytes), Some(&peer_id(1)[..]));
+            assert_eq!(signal["data"].as_str().map(str::len), Some(length));
         }
     }
 }

@@ -101,11 +101,8 @@ impl Texts {
 
     /// The answer to a request, once all of it is there: with how many octets that is.
     pub(super) fn opening(&mut self, who: u32, request: &[u8]) -> Option<(usize, &[u8])> {
-        let end = match request.ends_with(END) {
-            // Nearly always: a client sends nothing before it has the answer.
-            true => request.len(),
-            false => memmem::find(request, END)? + END.len(),
-        };
+        // Nearly always the first: a client sends nothing before it has the answer.
+        let end = if request.ends_with(END) { request.len() } else { memmem::find(request, END)? + END.len() };
         let nonce = self.nonce.find(&request[..end])? + self.nonce.needle().len();
         let nonce = request.get(nonce..nonce + NONCE)?;
         let accept = handshake::accept(nonce);
