@@ -159,9 +159,13 @@ fn written(result: io::Result<usize>) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Read, net::TcpListener};
+    use std::{
+        io::Read,
+        net::TcpListener,
+        time::{Duration, Instant},
+    };
 
-    use mio::Poll;
+    use mio::{Events, Poll};
     use socket2::SockRef;
 
     use super::*;
@@ -170,10 +174,12 @@ mod tests {
     fn a_full_socket_loses_nothing_and_is_written_to_in_order_later() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.set_nonblocking(true).unwrap();
         let (socket, _) = listener.accept().unwrap();
         socket.set_nonblocking(true).unwrap();
-        SockRef::from(&socket).set_send_buffer_size(4096).unwrap();
-        let poll = Poll::new().unwrap();
+        socket.set_nodelay(true).unwrap();
+        SockRef::from(&socket).set_send_buffer_size(32 << 10).unwrap();
+        let mut poll = Poll::new().unwrap();
         let mut socket = TcpStream::from_std(socket);
         poll.registry().register(&mut socket, Token(1), Interest::READABLE).unwrap();
         let mut connection = Connection::new(socket);
@@ -187,10 +193,17 @@ mod tests {
         let wanted = pieces.concat();
         let mut heard = Vec::new();
         let mut part = vec![0; 64 << 10];
+        let (mut events, began) = (Events::with_capacity(8), Instant::now());
         while heard.len() < wanted.len() {
-            connection.flush().unwrap();
-            let read = client.read(&mut part).unwrap();
-            heard.extend_from_slice(&part[..read]);
+            assert!(began.elapsed() < Duration::from_secs(60), "{} of {} octets came", heard.len(), wanted.len());
+            match client.read(&mut part) {
+                Ok(read) => heard.extend_from_slice(&part[..read]),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+            poll.poll(&mut events, Some(Duration::from_millis(10))).unwrap();
+            if events.iter().any(mio::event::Event::is_writable) {
+                connection.flush().unwrap();
+            }
         }
         assert!(heard == wanted);
         connection.flush().unwrap();
