@@ -9,7 +9,7 @@ IMAGE ?= switchboard
 REVISION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test bench bench-baseline compare autobahn fuzz soak abuse long up down docker-build clean
+.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test bench bench-baseline compare compare-baseline autobahn fuzz soak abuse long up down docker-build clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench-baseline: ## Take the instructions as they are now for the baseline
 
 compare: ## Measure beside other signaling servers, about an hour; writes docs/performance.md
 	tools/compare/run.sh
+
+compare-baseline: ## The same with the baseline alone, in a quarter of an hour: only the ratios in docs/performance.md
+	tools/compare/run.sh --baseline --repeats 1
 
 autobahn: ## Autobahn|Testsuite against an echo over the session's own code; installs itself, needs Python 2.7
 	scripts/autobahn.sh

@@ -145,7 +145,6 @@ impl<T: Positioned> Wheel<T> {
 }
 
 /// A slot's place in the ring.
-#[expect(clippy::cast_possible_truncation, reason = "a remainder of 256")]
 fn ring(slot: u64) -> u32 {
     (slot % SLOTS) as u32
 }

@@ -1,4 +1,4 @@
-//! The load generator for signaling servers, the floor they are held against, and the comparison of several.
+//! The load generator for signaling servers, the baseline that they are held against, and the comparison of several.
 //!
 //! Where to start reading: [`wire`] (RFC 6455 by hand), [`payload`] (what peers say and how it is verified), [`dialect`]
 //! (one file per server's wire), [`swarm`] (tens of thousands of peers on one epoll loop), [`scenario`] (what they do),

@@ -69,7 +69,7 @@ impl Contestant {
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
-            Self::Floor => "floor",
+            Self::Floor => "baseline",
             Self::Switchboard => "Switchboard",
             Self::SwitchboardQuiet => "Switchboard, quiet",
             Self::Matchbox => "matchbox",

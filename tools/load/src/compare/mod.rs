@@ -37,6 +37,9 @@ pub struct Args {
     /// Short trials with few peers: shows that everything works, measures nothing
     #[arg(long)]
     pub quick: bool,
+    /// Only Switchboard, with its log, and the baseline; only the document's part about these two is written
+    #[arg(long, conflicts_with = "servers")]
+    pub baseline: bool,
     /// Only these servers
     #[arg(long, value_enum, value_delimiter = ',')]
     pub servers: Vec<Contestant>,
@@ -61,10 +64,15 @@ pub struct Args {
 /// results say so.
 pub fn run(args: &Args) -> io::Result<()> {
     let trials = chosen(args)?;
-    let file = args.places.cache.join("results.json");
+    let file = args.places.cache.join(if args.baseline { "baseline.json" } else { "results.json" });
     let results = if args.render { Results::read(&file)? } else { runner::Runner::new(args)?.run(&trials, &file)? };
-    std::fs::write(&args.plot, plot::svg(&results))?;
-    document::write(&args.document, &args.plot, &results)?;
+    if !args.baseline {
+        std::fs::write(&args.plot, plot::svg(&results))?;
+        document::write_comparison(&args.document, &args.plot, &results)?;
+    }
+    if results.contestants().contains(&Contestant::Floor) {
+        document::write_baseline(&args.document, &results)?;
+    }
     print!("{}", document::text(&results));
     Ok(())
 }

@@ -76,6 +76,9 @@ impl<'a> Runner<'a> {
     pub(super) fn run(mut self, trials: &[Trial], file: &Path) -> io::Result<Results> {
         let mut contestants = Contestant::ALL.to_vec();
         contestants.retain(|c| self.args.servers.is_empty() || self.args.servers.contains(c));
+        if self.args.baseline {
+            contestants = vec![Contestant::Floor, Contestant::Switchboard];
+        }
         for round in 1..=self.args.repeats {
             for trial in trials {
                 for contestant in contestants.iter().filter(|c| trial.runners.include(**c)) {

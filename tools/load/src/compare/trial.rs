@@ -22,6 +22,18 @@ pub(super) const GROWTH: [&str; 15] = [
     "join_room_40",
 ];
 
+/// How many times the baseline's figure Switchboard's may be.
+pub(super) const AIMS: [(&str, f64); 8] = [
+    ("relay_w1", 1.5),
+    ("relay_w8", 3.0),
+    ("paced_p50", 1.25),
+    ("paced_p99", 1.5),
+    ("mesh", 2.2),
+    ("broadcast", 1.2),
+    ("join", 3.0),
+    ("idle", 1.5),
+];
+
 /// One figure of a trial: a row of the table.
 #[derive(Debug, Clone)]
 pub struct Measure {
@@ -77,7 +89,7 @@ pub enum Runners {
     All,
     /// Switchboard: it asks for what no other has.
     Ours,
-    /// Switchboard with its log, and the floor: a step of growth.
+    /// Switchboard with its log, and the baseline: a step of growth.
     OursAndFloor,
 }
 
@@ -297,7 +309,7 @@ mod tests {
         let measures: Vec<Measure> = all(false).into_iter().flat_map(|t| t.measures).collect();
         let names: BTreeSet<_> = measures.iter().map(|m| m.name).collect();
         assert_eq!(names.len(), measures.len());
-        assert!(GROWTH.iter().all(|name| names.contains(name)));
+        assert!(GROWTH.iter().chain(AIMS.iter().map(|(name, _)| name)).all(|name| names.contains(name)));
         let mut report = Report::new("paced", "ws");
         let mut latency = Latency::default();
         latency.record(7000);

@@ -1,18 +1,24 @@
-//! The floor: the least that a relay with Switchboard's wire can do, as a yardstick.
+//! The baseline: the least that a relay with Switchboard's wire can do, as a yardstick.
 //!
-//! One thread, one epoll, no runtime. A directed signal costs one read, one unmasking, one comparison of fixed offsets,
-//! one rewriting of its head in place, one write; frames for one receiver that came in one read leave in one write. It
-//! puts the same octets on the wire as Switchboard, both ways, and does nothing else: it checks neither JSON nor names,
+//! One thread, one epoll, no runtime. All that epoll reports at once is one round: what is read in it stays where it was
+//! read, in one buffer; a directed signal is unmasked there and its head rewritten in place, a text of the floor's own is
+//! appended; and at the end of the round each receiver gets all that is for it in one call, straight out of that buffer.
+//! Nothing is queued unless the kernel is full, and an idle connection holds nothing but its entry in two tables.
+//!
+//! It puts the same octets on the wire as Switchboard, both ways, and does nothing else: it checks neither JSON nor names,
 //! limits nothing, logs nothing, counts nothing, and must never be given a client that is not the generator.
 
+mod batch;
 mod connection;
 mod relay;
+mod rooms;
 mod texts;
 
 use std::{
-    collections::HashMap,
     io,
     net::SocketAddr,
+    ops::Range,
+    os::fd::AsRawFd as _,
     time::{Duration, Instant},
 };
 
@@ -24,15 +30,16 @@ use socket2::{Domain, Socket, Type};
 
 use crate::wire::{
     frame::{Head, Opcode, append_plain},
-    handshake, mask,
+    mask,
 };
+use batch::{Batch, Turn};
 use connection::{Connection, Filled};
-use relay::{Addressed, Forward};
+use relay::Addressed;
+use rooms::Rooms;
+use texts::Texts;
 
-/// The listener's token; connections have their index.
+/// The listener's token; connections have their descriptor, which is their index, too.
 const LISTENER: Token = Token(usize::MAX);
-/// One buffer for all connections, as large as a read can be.
-const BUFFER: usize = 256 << 10;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
 /// How often the ping sweep looks round.
@@ -54,8 +61,11 @@ pub struct Floor {
     listener: TcpListener,
     options: Options,
     connections: Vec<Option<Connection>>,
-    free: Vec<u32>,
-    rooms: HashMap<Box<[u8]>, Vec<u32>>,
+    rooms: Rooms,
+    batch: Batch,
+    texts: Texts,
+    /// Connections whose socket took nothing more, for good.
+    dead: Vec<u32>,
 }
 
 impl Floor {
@@ -68,11 +78,22 @@ impl Floor {
         let socket = Socket::new(Domain::for_address(options.address), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        // Accepted sockets inherit it.
+        socket.set_tcp_nodelay(true)?;
         socket.bind(&options.address.into())?;
         socket.listen(BACKLOG)?;
         let mut listener = TcpListener::from_std(socket.into());
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Self { poll, listener, options, connections: Vec::new(), free: Vec::new(), rooms: HashMap::new() })
+        Ok(Self {
+            poll,
+            listener,
+            options,
+            connections: Vec::new(),
+            rooms: Rooms::default(),
+            batch: Batch::new(),
+            texts: Texts::new(),
+            dead: Vec::new(),
+        })
     }
 
     /// Where it listens.
@@ -89,7 +110,6 @@ impl Floor {
     /// The listener or epoll failed.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
-        let mut buffer = vec![0; BUFFER];
         let (mut swept, mut second) = (Instant::now(), 0);
         loop {
             match self.poll.poll(&mut events, Some(SWEEP)) {
@@ -102,11 +122,12 @@ impl Floor {
                     continue;
                 }
                 let who = event.token().0 as u32;
-                if event.is_writable() {
-                    self.flush(who);
+                // Asked for only while something waits.
+                if event.is_writable() && self.get(who).is_some_and(|c| c.flush().is_err()) {
+                    self.end(who, false);
                 }
                 if event.is_readable() {
-                    self.readable(who, &mut buffer);
+                    self.readable(who);
                 }
             }
             if swept.elapsed() >= SWEEP {
@@ -114,6 +135,7 @@ impl Floor {
                 second += 1;
                 self.ping(second);
             }
+            self.finish_round();
         }
     }
 
@@ -125,47 +147,79 @@ impl Floor {
                 // A client that is gone already, or descriptors at their limit: the next may do better.
                 Err(_) => continue,
             };
-            let who = self.free.pop().unwrap_or(self.connections.len() as u32);
-            // An error means that the client is gone; its first read will say so.
-            let _ = socket.set_nodelay(true);
-            self.poll.registry().register(&mut socket, Token(who as usize), Interest::READABLE | Interest::WRITABLE)?;
+            let who = socket.as_raw_fd().cast_unsigned();
+            self.poll.registry().register(&mut socket, Token(who as usize), Interest::READABLE)?;
             self.place(who, socket);
         }
     }
 
     fn place(&mut self, who: u32, socket: TcpStream) {
-        let connection = Some(Connection::new(socket));
-        match self.connections.get_mut(who as usize) {
-            Some(seat) => *seat = connection,
-            None => self.connections.push(connection),
+        if self.connections.len() <= who as usize {
+            self.connections.resize_with(who as usize + 1, || None);
         }
+        self.connections[who as usize] = Some(Connection::new(socket));
     }
 
     fn get(&mut self, who: u32) -> Option<&mut Connection> {
         self.connections.get_mut(who as usize)?.as_mut()
     }
 
-    fn flush(&mut self, who: u32) {
-        if self.get(who).is_some_and(|c| c.flush().is_err()) {
-            self.end(who, "disconnected");
+    /// Sends `octets` of the batch at the end of the round.
+    fn send(&mut self, to: u32, octets: Range<usize>) {
+        if let Some(Some(connection)) = self.connections.get_mut(to as usize) {
+            self.batch.add(&mut connection.turn, to, octets);
         }
     }
 
-    fn write(&mut self, who: u32, parts: &[&[u8]]) {
-        if self.get(who).is_some_and(|c| c.write(parts).is_err()) {
-            self.end(who, "disconnected");
+    /// Sends `octets` of the batch to all others in the room.
+    fn send_to_others(&mut self, who: u32, octets: &Range<usize>) {
+        let mut next = self.rooms.first_other(who);
+        while let Some(member) = next {
+            next = self.rooms.after(who, member);
+            self.send(member, octets.clone());
         }
     }
 
-    fn readable(&mut self, who: u32, buffer: &mut [u8]) {
-        while let Some(connection) = self.get(who) {
-            let (filled, more) = match connection.read(buffer) {
+    /// Everybody gets what the round had for them.
+    fn finish_round(&mut self) {
+        while !self.batch.is_empty() {
+            let mut n = 0;
+            while let Some(who) = self.batch.receiver(n) {
+                n += 1;
+                if self.write(who).is_err() {
+                    self.dead.push(who);
+                }
+            }
+            self.batch.clear();
+            // Who ends here is news to others: one more turn.
+            while let Some(who) = self.dead.pop() {
+                self.end(who, false);
+            }
+        }
+        self.batch.clear();
+    }
+
+    /// One receiver gets what the round has had for it so far.
+    fn write(&mut self, who: u32) -> io::Result<()> {
+        let Some(Some(connection)) = self.connections.get_mut(who as usize) else { return Ok(()) };
+        let turn = std::mem::replace(&mut connection.turn, Turn::NONE);
+        connection.write(who, self.poll.registry(), self.batch.pieces(turn))
+    }
+
+    fn readable(&mut self, who: u32) {
+        loop {
+            if self.batch.is_full() {
+                self.finish_round();
+            }
+            let Some(Some(connection)) = self.connections.get_mut(who as usize) else { return };
+            let (filled, more) = match connection.read(self.batch.space()) {
                 Filled::Some { filled, more } => (filled, more),
-                Filled::Gone => return self.end(who, "disconnected"),
+                Filled::Gone => return self.end(who, false),
             };
-            let used = self.consume(who, &mut buffer[..filled]);
-            if let Some(connection) = self.get(who) {
-                connection.keep(&buffer[used..filled]);
+            let octets = self.batch.took(filled);
+            let used = self.consume(who, octets.clone());
+            if let Some(Some(connection)) = self.connections.get_mut(who as usize) {
+                connection.keep(&self.batch.octets()[used..octets.end]);
             }
             if !more {
                 return;
@@ -173,134 +227,103 @@ impl Floor {
         }
     }
 
-    /// Handles all whole frames; how many octets they had.
-    fn consume(&mut self, who: u32, octets: &mut [u8]) -> usize {
+    /// Handles all whole frames; where they end.
+    fn consume(&mut self, who: u32, octets: Range<usize>) -> usize {
         if self.get(who).is_some_and(|c| !c.upgraded) {
-            return self.upgrade(who, octets);
+            return octets.start + self.upgrade(who, octets);
         }
-        let mut used = 0;
-        // Frames for one receiver, from here to the next for another, leave in one write.
-        let mut forward = Forward::default();
-        while let Ok(Some(head)) = Head::parse(&octets[used..]) {
+        let mut used = octets.start;
+        // Up to here, what was read is still needed.
+        let mut kept = octets.start;
+        while let Ok(Some(head)) = Head::parse(&self.batch.octets()[used..octets.end]) {
             let end = used + head.total();
-            if end > octets.len() {
+            if end > octets.end {
                 break;
             }
-            let start = used + head.head;
-            mask::apply(&mut octets[start..end], head.key.unwrap_or_default());
+            let text = used + head.head..end;
+            mask::apply(&mut self.batch.octets()[text.clone()], head.key.unwrap_or_default());
             match head.opcode {
-                Opcode::Text => self.text(who, octets, start..end, &mut forward),
+                Opcode::Text => kept = self.text(who, kept, text),
                 Opcode::Close => {
-                    self.send(&mut forward, octets);
-                    self.close(who, &octets[start..end]);
-                    return octets.len();
+                    self.close(who, text);
+                    return octets.end;
                 }
                 _ => {}
             }
             used = end;
         }
-        self.send(&mut forward, octets);
         used
     }
 
-    fn upgrade(&mut self, who: u32, octets: &[u8]) -> usize {
-        let Ok(Some(end)) = handshake::head_length(octets) else { return 0 };
-        let Some(nonce) = handshake::nonce(&octets[..end]) else { return 0 };
-        let mut out = texts::switching(nonce);
-        append_plain(&mut out, Opcode::Text, texts::welcome(who).as_bytes());
+    fn upgrade(&mut self, who: u32, octets: Range<usize>) -> usize {
+        let Some((used, answer)) = self.texts.opening(who, &self.batch.octets()[octets]) else { return 0 };
+        let answer = self.batch.append(answer);
+        self.send(who, answer);
         if let Some(connection) = self.get(who) {
             connection.upgraded = true;
         }
-        self.write(who, &[&out]);
-        end
+        used
     }
 
-    fn text(&mut self, who: u32, octets: &mut [u8], text: std::ops::Range<usize>, forward: &mut Forward) {
-        match relay::address(&octets[text.clone()]) {
+    /// One text. What lies in front of its frame is needed up to `kept`; afterwards, up to where.
+    fn text(&mut self, who: u32, kept: usize, text: Range<usize>) -> usize {
+        match relay::address(&self.batch.octets()[text.clone()]) {
             Addressed::Peer(to) => {
-                if !forward.is_for(to) {
-                    self.send(forward, octets);
+                let signal = relay::rewrite(self.batch.octets(), text, &texts::peer_id(who));
+                if let Some(Some(connection)) = self.connections.get_mut(to as usize) {
+                    return self.batch.add_behind(&mut connection.turn, to, kept, signal);
                 }
-                let frame = relay::rewrite(octets, text, &texts::peer_id(who));
-                forward.add(to, frame);
             }
             Addressed::Room => {
-                self.send(forward, octets);
-                self.broadcast(who, &octets[text]);
+                let (start, head, rest) = relay::broadcast_start(text.len(), &texts::peer_id(who));
+                let start = self.batch.append(&start[head..]).start;
+                let end = self.batch.append_again(text.start + rest..text.end).end;
+                self.send_to_others(who, &(start..end));
             }
-            Addressed::Join => {
-                self.send(forward, octets);
-                self.join(who, texts::room_of(&octets[text]));
-            }
-            Addressed::Leave => self.leave(who, "left"),
+            Addressed::Join => self.join(who, text),
+            Addressed::Leave => self.leave(who, true),
+        }
+        kept
+    }
+
+    fn join(&mut self, who: u32, text: Range<usize>) {
+        let room = texts::room_of(&self.batch.octets()[text]);
+        self.rooms.join(who, room);
+        let others = std::iter::successors(self.rooms.first_other(who), |member| self.rooms.after(who, *member));
+        let joined = self.texts.joined(who, room, others);
+        let joined = self.batch.append(joined);
+        self.send(who, joined);
+        if self.rooms.first_other(who).is_some() {
+            let news = self.batch.append(self.texts.peer_joined.of(who));
+            self.send_to_others(who, &news);
         }
     }
 
-    fn send(&mut self, forward: &mut Forward, octets: &[u8]) {
-        if let Some(to) = forward.to() {
-            let parts: Vec<&[u8]> = forward.frames().map(|f| &octets[f]).collect();
-            self.write(to, &parts);
+    fn leave(&mut self, who: u32, goodbye: bool) {
+        if self.rooms.first_other(who).is_some() {
+            let news = if goodbye { &mut self.texts.peer_left } else { &mut self.texts.peer_lost };
+            let news = self.batch.append(news.of(who));
+            self.send_to_others(who, &news);
         }
-        forward.clear();
+        self.rooms.leave(who);
     }
 
-    fn broadcast(&mut self, who: u32, text: &[u8]) {
-        let mut out = Vec::with_capacity(text.len() + 64);
-        append_plain(&mut out, Opcode::Text, &relay::broadcast_text(text, &texts::peer_id(who)));
-        for member in self.others(who) {
-            self.write(member, &[&out]);
-        }
+    /// Answers a close frame with the same, and what came before it.
+    fn close(&mut self, who: u32, payload: Range<usize>) {
+        let mut frame = Vec::new();
+        append_plain(&mut frame, Opcode::Close, &self.batch.octets()[payload]);
+        let frame = self.batch.append(&frame);
+        self.send(who, frame);
+        self.end(who, true);
     }
 
-    fn others(&mut self, who: u32) -> Vec<u32> {
-        let room = self.get(who).and_then(|c| c.room.clone());
-        let members = room.and_then(|r| self.rooms.get(&r)).map_or(&[][..], Vec::as_slice);
-        members.iter().copied().filter(|m| *m != who).collect()
-    }
-
-    fn join(&mut self, who: u32, room: &[u8]) {
-        let Some(connection) = self.get(who) else { return };
-        connection.room = Some(room.into());
-        let members = self.rooms.entry(room.into()).or_default();
-        let others = members.clone();
-        members.push(who);
-        let (mut joined, mut came) = (Vec::new(), Vec::new());
-        append_plain(&mut joined, Opcode::Text, texts::joined(who, room, &others).as_bytes());
-        append_plain(&mut came, Opcode::Text, texts::peer_joined(who).as_bytes());
-        for member in others {
-            self.write(member, &[&came]);
-        }
-        self.write(who, &[&joined]);
-    }
-
-    fn leave(&mut self, who: u32, reason: &str) {
-        let others = self.others(who);
-        let Some(room) = self.get(who).and_then(|c| c.room.take()) else { return };
-        if others.is_empty() {
-            self.rooms.remove(&room);
-        } else if let Some(members) = self.rooms.get_mut(&room) {
-            members.retain(|m| *m != who);
-        }
-        let mut left = Vec::new();
-        append_plain(&mut left, Opcode::Text, texts::peer_left(who, reason).as_bytes());
-        for member in others {
-            self.write(member, &[&left]);
-        }
-    }
-
-    /// Answers a close frame with the same.
-    fn close(&mut self, who: u32, payload: &[u8]) {
-        let mut out = Vec::new();
-        append_plain(&mut out, Opcode::Close, payload);
-        self.write(who, &[&out]);
-        self.end(who, "left");
-    }
-
-    fn end(&mut self, who: u32, reason: &str) {
-        self.leave(who, reason);
+    fn end(&mut self, who: u32, goodbye: bool) {
+        self.leave(who, goodbye);
+        // Now, since the descriptor may be another connection's before the round is over. It ends either way.
+        let _ = self.write(who);
         // Dropping the socket closes it and takes it out of epoll.
-        if self.connections.get_mut(who as usize).and_then(Option::take).is_some() {
-            self.free.push(who);
+        if let Some(connection) = self.connections.get_mut(who as usize) {
+            *connection = None;
         }
     }
 
@@ -308,12 +331,11 @@ impl Floor {
     fn ping(&mut self, second: u64) {
         let interval = self.options.ping;
         let Some(phase) = second.checked_rem(interval) else { return };
-        let mut ping = Vec::new();
-        append_plain(&mut ping, Opcode::Ping, b"");
-        for who in (0..self.connections.len() as u32).filter(|w| u64::from(*w) % interval == phase) {
+        let ping = self.batch.append(&[0x89, 0]);
+        for who in (phase as usize..self.connections.len()).step_by(interval as usize) {
             // Before the answer to its upgrade, a ping would be no frame but noise.
-            if self.get(who).is_some_and(|c| c.upgraded) {
-                self.write(who, &[&ping]);
+            if self.get(who as u32).is_some_and(|c| c.upgraded) {
+                self.send(who as u32, ping.clone());
             }
         }
     }

@@ -8,8 +8,12 @@ use super::texts::{ID, token_of};
 const TO: &[u8] = br#"{"type":"signal","to":""#;
 /// How the receiver's begins; the sender's id follows.
 const FROM: &[u8] = br#"{"type":"signal","from":""#;
+/// Octets of the beginning of a broadcast: a head, and what is in front of the sender's id, and the id.
+const BROADCAST: usize = HEAD + FROM.len() + ID;
 /// The character that tells the types apart: the first of their names.
 const TYPE: usize = 9;
+/// Octets of the longest head of a server frame.
+pub(super) const HEAD: usize = 10;
 /// FIN and the text opcode.
 const FIN_TEXT: u8 = 0x81;
 
@@ -48,13 +52,19 @@ pub(super) fn rewrite(octets: &mut [u8], text: Range<usize>, from: &[u8; ID]) ->
     head..text.end
 }
 
-/// The text that the whole room gets.
-pub(super) fn broadcast_text(text: &[u8], from: &[u8; ID]) -> Vec<u8> {
-    [FROM, from, &text[TO.len() + 1..]].concat()
+/// The beginning of the frame that the whole room gets: its head, and the text up to what is passed on as it came; and
+/// where in the client's text that begins.
+pub(super) fn broadcast_start(text: usize, from: &[u8; ID]) -> ([u8; BROADCAST], usize, usize) {
+    let rest = TO.len() + 1;
+    let mut start = [0; BROADCAST];
+    start[HEAD..HEAD + FROM.len()].copy_from_slice(FROM);
+    start[HEAD + FROM.len()..].copy_from_slice(from);
+    let head = write_head(&mut start, HEAD, text - rest + FROM.len() + ID);
+    (start, head, rest)
 }
 
 /// Writes a server frame's head so that it ends at `end`; where it begins.
-fn write_head(octets: &mut [u8], end: usize, length: usize) -> usize {
+pub(super) fn write_head(octets: &mut [u8], end: usize, length: usize) -> usize {
     let (first, long): (u8, &[u8]) = match length {
         0..=125 => (length as u8, &[]),
         126..=65_535 => (126, &(length as u16).to_be_bytes()),
@@ -65,47 +75,6 @@ fn write_head(octets: &mut [u8], end: usize, length: usize) -> usize {
     octets[start + 1] = first;
     octets[start + 2..end].copy_from_slice(long);
     start
-}
-
-/// Frames of one read for one receiver, not written yet.
-#[derive(Debug, Default)]
-pub(super) struct Forward {
-    to: Option<u32>,
-    first: Range<usize>,
-    more: Vec<Range<usize>>,
-}
-
-impl Forward {
-    /// Whether another frame for `to` may be added.
-    pub(super) fn is_for(&self, to: u32) -> bool {
-        self.to.is_none_or(|t| t == to)
-    }
-
-    /// Adds a frame.
-    pub(super) fn add(&mut self, to: u32, frame: Range<usize>) {
-        // The usual case, one frame, allocates nothing.
-        if self.to.replace(to).is_none() {
-            self.first = frame;
-        } else {
-            self.more.push(frame);
-        }
-    }
-
-    /// The receiver, if there is a frame.
-    pub(super) fn to(&self) -> Option<u32> {
-        self.to
-    }
-
-    /// The frames, in order.
-    pub(super) fn frames(&self) -> impl Iterator<Item = Range<usize>> {
-        std::iter::once(self.first.clone()).chain(self.more.iter().cloned())
-    }
-
-    /// Forgets them.
-    pub(super) fn clear(&mut self) {
-        self.to = None;
-        self.more.clear();
-    }
 }
 
 #[cfg(test)]
@@ -151,20 +120,19 @@ mod tests {
         assert_eq!(address(br#"{"type":"signal","to":"*","kind":"app","data":1}"#), Addressed::Room);
         assert_eq!(address(br#"{"type":"join","room":"a"}"#), Addressed::Join);
         assert_eq!(address(br#"{"type":"leave"}"#), Addressed::Leave);
-        let text = broadcast_text(br#"{"type":"signal","to":"*","kind":"app","data":1}"#, &peer_id(1));
-        let end = br#"","kind":"app","data":1}"#;
-        assert_eq!(text, [FROM, &peer_id(1), end].concat());
     }
 
     #[test]
-    fn frames_are_collected_until_the_receiver_changes() {
-        let mut forward = Forward::default();
-        assert!(forward.is_for(1) && forward.to().is_none());
-        forward.add(1, 0..3);
-        forward.add(1, 5..8);
-        assert!(forward.is_for(1) && !forward.is_for(2));
-        assert_eq!(forward.frames().collect::<Vec<_>>(), [0..3, 5..8]);
-        forward.clear();
-        assert!(forward.is_for(2));
+    fn a_broadcast_goes_on_behind_the_senders_id_as_it_came() {
+        for length in [1, 30, 60, 200, 70_000] {
+            let text = format!(r#"{{"type":"signal","to":"*","kind":"app","data":"{}"}}"#, "d".repeat(length));
+            let (start, head, rest) = broadcast_start(text.len(), &peer_id(1));
+            let frame = [&start[head..], &text.as_bytes()[rest..]].concat();
+            let head = Head::parse(&frame).unwrap().unwrap();
+            assert_eq!((head.opcode, head.total()), (Opcode::Text, frame.len()));
+            let signal: serde_json::Value = serde_json::from_slice(&frame[head.head..]).unwrap();
+            assert_eq!(signal["from"].as_str().map(str::as_bytes), Some(&peer_id(1)[..]));
+            assert_eq!(signal["data"].as_str().map(str::len), Some(length));
+        }
     }
 }
