@@ -37,6 +37,9 @@ use crate::{
     telemetry::{self, Event, Reconnection},
 };
 
+/// When a client may try again whose newer connection was about to take its session.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
 /// What a client is told when there is no such session.
 const NO_SUCH_SESSION: &str = "no such session: join without resume";
 
@@ -87,8 +90,9 @@ impl Session {
                 return self.link.cut.wake();
             }
             Some(ClaimAnswer::BadAck) => (ErrorCode::InvalidMessage, "ack falls, or exceeds what was sent", None),
+            // The client's own doing, and no failure of the server's.
             Some(ClaimAnswer::Busy) => {
-                (ErrorCode::Internal, "another connection resumes this session; try again", None)
+                (ErrorCode::RateLimited, "a newer connection resumes this session", Some(TRY_AGAIN))
             }
             Some(ClaimAnswer::TooManyWrong(wait)) => {
                 (ErrorCode::RateLimited, "more resume tokens that are not good than may be tried", Some(wait))
