@@ -6,77 +6,11 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 use slog::{Level, Serializer};
 
 use super::{
-    Reconnection, Severity,
+    Listener, Reconnection, Rejection, Severity, SocketRefusal,
+    event_table::{EventDoc, events},
     field::{Field, Ids},
 };
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, RoomName};
-
-/// What the reference (`docs/logging.md`) says about an event.
-#[derive(Debug, Clone, Copy)]
-pub struct EventDoc {
-    /// The value of `event`.
-    pub key: &'static str,
-    /// The level, where it does not depend on the case.
-    pub level: Level,
-    /// The value of `msg`.
-    pub message: &'static str,
-    /// When it happens.
-    pub help: &'static str,
-    /// The fields of its own.
-    pub fields: &'static [&'static str],
-}
-
-/// Field `took` is written under its own name, `took["took_ms"]` under that one, `code[""]` not at all: what makes an
-/// error (class, code, severity, cause, fingerprint) is written from its [`super::fault::Fault`].
-macro_rules! events {
-    (@key $field:ident) => { stringify!($field) };
-    (@key $field:ident $key:literal) => { $key };
-    ($($(#[doc = $doc:literal])+ $name:ident = $key:literal, $level:ident, $message:literal {
-        $($(#[doc = $fdoc:literal])+ $field:ident $([$fkey:literal])?: $type:ty,)*
-    })+) => {
-        /// Something worth a log line and a count.
-        #[derive(Debug, Clone, Copy)]
-        pub enum Event<'a> {
-            $($(#[doc = $doc])+ $name { $($(#[doc = $fdoc])+ $field: $type,)* },)+
-        }
-
-        impl Event<'_> {
-            /// The word that names the event in logs.
-            #[must_use]
-            pub fn key(&self) -> &'static str {
-                match self { $(Self::$name { .. } => $key,)+ }
-            }
-
-            /// The constant message.
-            #[must_use]
-            pub fn message(&self) -> &'static str {
-                match self { $(Self::$name { .. } => $message,)+ }
-            }
-
-            pub(super) fn usual_level(&self) -> Level {
-                match self { $(Self::$name { .. } => Level::$level,)+ }
-            }
-
-            pub(super) fn fields(&self, out: &mut dyn Serializer) -> slog::Result {
-                match self {
-                    $(Self::$name { $($field,)* } => {
-                        $(Field::emit($field, events!(@key $field $($fkey)?), out)?;)*
-                    })+
-                }
-                Ok(())
-            }
-        }
-
-        /// Every event, for the reference.
-        pub const EVENTS: &[EventDoc] = &[$(EventDoc {
-            key: $key,
-            level: Level::$level,
-            message: $message,
-            help: concat!($($doc),+),
-            fields: &[$(events!(@key $field $($fkey)?),)*],
-        },)+];
-    };
-}
 
 events! {
     /// The listeners are open.
@@ -138,7 +72,28 @@ events! {
         /// How long it took.
         took["took_ms"]: Duration,
     }
-    /// An upgrade to a WebSocket was refused.
+    /// A socket was accepted and refused before anything of it was read: answered with 503, or closed. One of the ops
+    /// listener that had said nothing may have been closed for the next one.
+    SocketRefused = "socket_refused", Warning, "socket refused" {
+        /// Its address: the peer's, since nothing was read that could name another.
+        remote: Option<SocketAddr>,
+        /// Where it came.
+        listener: Listener,
+        /// Which limit it met.
+        reason: SocketRefusal,
+    }
+    /// What came over a socket became no request that was served, or not the whole of one.
+    RequestRejected = "request_rejected", Info, "request rejected" {
+        /// The socket's address: the peer's, which may be a proxy.
+        remote: Option<SocketAddr>,
+        /// Where it came.
+        listener: Listener,
+        /// What it was instead.
+        kind: Rejection,
+        /// What is mostly behind it.
+        cause: &'static str,
+    }
+    /// A WebSocket handshake was refused, or a request for `/ws` that is none, mostly because a proxy changed it.
     HandshakeRefused = "handshake_refused", Info, "handshake refused" {
         /// Only `request` is known.
         ids: Ids<'a>,

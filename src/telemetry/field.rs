@@ -121,4 +121,13 @@ macro_rules! labels_are_fields {
         })+
     };
 }
-labels_are_fields!(EndReason, LeaveReason, ErrorCode, super::Reconnection, super::Severity);
+labels_are_fields!(
+    EndReason,
+    LeaveReason,
+    ErrorCode,
+    super::Listener,
+    super::Reconnection,
+    super::Rejection,
+    super::Severity,
+    super::SocketRefusal
+);

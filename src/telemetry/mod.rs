@@ -11,6 +11,7 @@ mod daily;
 #[cfg(test)]
 pub(crate) mod drift;
 mod event;
+mod event_table;
 mod fault;
 mod field;
 mod http_counts;
@@ -34,11 +35,12 @@ mod writer;
 use std::sync::OnceLock;
 
 pub use buckets::Buckets;
-pub use event::{EVENTS, Event, EventDoc};
+pub use event::{EVENTS, Event};
+pub use event_table::EventDoc;
 pub use fault::{Fault, chain};
 pub use field::Ids;
 pub use http_counts::{HttpCount, HttpCounts};
-pub use kinds::{LimitHit, Reconnection, RelayOutcome, Severity, method_label};
+pub use kinds::{LimitHit, Listener, Reconnection, Rejection, RelayOutcome, Severity, SocketRefusal, method_label};
 pub use labels::{Counts, Label};
 pub use line::parse_level;
 pub use local::{flush, take, tally};
