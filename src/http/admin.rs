@@ -22,15 +22,19 @@ use actix_web::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::{
     gate::{Call, Gate},
+    once::BODY_MAX,
     ops::Ops,
 };
 use crate::{protocol::same_octets, telemetry::RequestId};
 
 /// How `drain_started` names this way.
 const BY: &str = "POST /admin/drain";
+/// Time for the body, once everything else is right.
+const BODY_WITHIN: Duration = Duration::from_secs(5);
 /// A token's length. Shorter ones can be guessed; no header should be longer.
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=512;
 
@@ -66,6 +70,7 @@ enum Refusal {
     Unauthorized,
     NotJson,
     Body,
+    SlowBody,
 }
 
 /// The answer.
@@ -203,6 +208,12 @@ impl Refusal {
                 "INVALID_MESSAGE",
                 "Content-Type must be application/json",
             ),
+            Self::SlowBody => (
+                StatusCode::REQUEST_TIMEOUT,
+                "body_timeout",
+                "INVALID_MESSAGE",
+                "the announced body did not come in time",
+            ),
             Self::Body => (StatusCode::BAD_REQUEST, "invalid_body", "INVALID_MESSAGE", "the body must be empty, or {}"),
         }
     }
@@ -223,7 +234,7 @@ impl Refusal {
 /// 202 and the deadline; 200 and the same deadline, when the server is on its way out already.
 pub(super) async fn drain(
     request: HttpRequest,
-    body: Result<web::Bytes, actix_web::Error>,
+    body: web::Payload,
     id: web::ReqData<RequestId>,
     ops: web::Data<Ops>,
 ) -> HttpResponse {
@@ -231,8 +242,11 @@ pub(super) async fn drain(
     if let Err(refusal) = ops.admin.check(request.method(), request.headers(), own) {
         return refusal.answer(&id);
     }
-    if !body.is_ok_and(|body| says_nothing(&body)) {
-        return Refusal::Body.answer(&id);
+    // Only now: nobody else makes the server wait for a body.
+    match timeout(BODY_WITHIN, body.to_bytes_limited(BODY_MAX)).await {
+        Ok(Ok(Ok(body))) if says_nothing(&body) => {}
+        Ok(_) => return Refusal::Body.answer(&id),
+        Err(_) => return Refusal::SlowBody.answer(&id),
     }
     let (first, call) = ops.gate.call_drain(BY, Some(id.into_inner()));
     let status = if first { StatusCode::ACCEPTED } else { StatusCode::OK };
