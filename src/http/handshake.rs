@@ -114,10 +114,10 @@ pub(super) fn lost(head: &RequestHead) -> Refused {
     Refused { status, code: ErrorCode::BadHandshake, message }
 }
 
-/// 16 octets in base64 (RFC 6455 section 4.1), in the one way there is to write them (RFC 4648 section 3.5).
+/// 16 bytes in base64 (RFC 6455 section 4.1), in the one way there is to write them (RFC 4648 section 3.5).
 fn is_key(key: &[u8]) -> bool {
     let [digits @ .., b'=', b'='] = key else { return false };
-    let is_digit = |octet: &u8| octet.is_ascii_alphanumeric() || b"+/".contains(octet);
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
     // The last of 22 digits has two bits of the key and four that are 0.
     digits.len() == 22 && digits.iter().all(is_digit) && digits.last().is_some_and(|last| b"AQgw".contains(last))
 }

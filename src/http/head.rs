@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::telemetry::Rejection;
 
-/// Most octets in one read.
+/// Most bytes in one read.
 const READ: usize = 16 * 1024;
 /// How version 2 of the PROXY protocol begins.
 const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -16,7 +16,7 @@ const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const PROXY_V1: &[u8] = b"PROXY ";
 /// How HTTP/2 begins (RFC 9113 section 3.4).
 const HTTP_2: &[u8] = b"PRI * HTTP/2";
-/// How a TLS handshake begins: its record's type, and the first octet of every version there is.
+/// How a TLS handshake begins: its record's type, and the first byte of every version there is.
 const TLS: &[u8] = &[0x16, 0x03];
 
 thread_local! {
@@ -52,7 +52,7 @@ pub(super) enum Body {
     /// There is none.
     #[default]
     None,
-    /// So many octets.
+    /// So many bytes.
     Sized(u64),
     /// As many as come.
     Chunked,
@@ -63,13 +63,13 @@ pub(super) enum Body {
 struct Scan {
     /// Where it begins: empty lines may come before it.
     start: usize,
-    /// So many octets need not be looked at again.
+    /// So many bytes need not be looked at again.
     seen: usize,
     /// The request line is one.
     begun: bool,
 }
 
-/// Reads into `got` until there is a whole head of at most `most` octets, and says how long it is. More may have come
+/// Reads into `got` until there is a whole head of at most `most` bytes, and says how long it is. More may have come
 /// behind it.
 pub(super) async fn read(socket: &TcpStream, most: usize, got: &mut BytesMut) -> Result<usize, NoHead> {
     let mut scan = Scan::default();
@@ -107,7 +107,7 @@ impl Scan {
                 Some(false) => {}
             }
             // A parser may skip empty lines before a request (RFC 9112 section 2.2).
-            let start = got.iter().position(|octet| !b"\r\n".contains(octet)).unwrap_or(got.len());
+            let start = got.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(got.len());
             if !request_line(&got[start..])? {
                 return Ok(None);
             }
@@ -133,19 +133,19 @@ fn request_line(got: &[u8]) -> Result<bool, Rejection> {
     for (start, kind) in [(PROXY_V1, Rejection::ProxyProtocol), (HTTP_2, Rejection::Http2), (TLS, Rejection::Tls)] {
         match begins(got, start) {
             Some(true) => return Err(kind),
-            // A first octet alone could still be a request's.
+            // A first byte alone could still be a request's.
             None => return Ok(false),
             Some(false) => {}
         }
     }
     // A method is a token (RFC 9110 section 9.1), then comes a space.
-    let word = got.iter().position(|octet| !is_token(*octet)).unwrap_or(got.len());
-    if word == 0 || got.get(word).is_some_and(|octet| *octet != b' ') {
+    let word = got.iter().position(|byte| !is_token(*byte)).unwrap_or(got.len());
+    if word == 0 || got.get(word).is_some_and(|byte| *byte != b' ') {
         return Err(Rejection::Malformed);
     }
     let Some(line) = memchr::memchr(b'\n', got) else { return Ok(false) };
     let line = got[..line].trim_ascii_end();
-    let version = line.rsplit(|octet| *octet == b' ').next().unwrap_or_default();
+    let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
     match version {
         b"HTTP/1.1" | b"HTTP/1.0" => Ok(true),
         b"HTTP/2" | b"HTTP/2.0" => Err(Rejection::Http2),
@@ -154,13 +154,13 @@ fn request_line(got: &[u8]) -> Result<bool, Rejection> {
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Behind the empty line. A line ends with CR LF; a parser may be content with LF.
-fn end_of_head(octets: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b'\n', octets).find_map(|at| match &octets[at..] {
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\n', bytes).find_map(|at| match &bytes[at..] {
         [b'\n', b'\n', ..] => Some(at + 2),
         [b'\n', b'\r', b'\n', ..] => Some(at + 3),
         _ => None,
@@ -170,8 +170,8 @@ fn end_of_head(octets: &[u8]) -> Option<usize> {
 /// What a whole head says.
 pub(super) fn facts(head: &[u8]) -> Facts {
     let mut facts = Facts::default();
-    let start = head.iter().position(|octet| !b"\r\n".contains(octet)).unwrap_or(head.len());
-    let mut lines = head[start..].split(|octet| *octet == b'\n');
+    let start = head.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(head.len());
+    let mut lines = head[start..].split(|byte| *byte == b'\n');
     facts.http_10 = lines.next().is_some_and(|line| line.trim_ascii_end().ends_with(b"HTTP/1.0"));
     for line in lines {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
@@ -193,23 +193,23 @@ pub(super) fn facts(head: &[u8]) -> Facts {
 
 /// The members of a list (RFC 9110 section 5.6.1), empty ones left out.
 pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What becomes of these octets, whole and in pieces: the end of the head, or what it is instead.
-    fn looked(octets: &[u8]) -> Result<Option<usize>, Rejection> {
+    /// What becomes of these bytes, whole and in pieces: the end of the head, or what it is instead.
+    fn looked(bytes: &[u8]) -> Result<Option<usize>, Rejection> {
         let in_pieces = |size: usize| {
             let mut scan = Scan::default();
-            let ends = (size..octets.len()).step_by(size).chain([octets.len()]);
-            ends.map(|end| scan.look(&octets[..end])).find(|seen| *seen != Ok(None)).unwrap_or(Ok(None))
+            let ends = (size..bytes.len()).step_by(size).chain([bytes.len()]);
+            ends.map(|end| scan.look(&bytes[..end])).find(|seen| *seen != Ok(None)).unwrap_or(Ok(None))
         };
-        let whole = in_pieces(octets.len().max(1));
+        let whole = in_pieces(bytes.len().max(1));
         for size in [1, 2, 3, 7] {
-            assert_eq!(in_pieces(size), whole, "in pieces of {size}: {octets:?}");
+            assert_eq!(in_pieces(size), whole, "in pieces of {size}: {bytes:?}");
         }
         whole
     }
@@ -250,8 +250,8 @@ mod tests {
             (b" GET / HTTP/1.1\r\n", Rejection::Malformed),
             (b"\r\n\r\n\0", Rejection::Malformed),
         ];
-        for (octets, kind) in &cases[..15] {
-            assert_eq!(looked(octets), Err(*kind), "{octets:?}");
+        for (bytes, kind) in &cases[..15] {
+            assert_eq!(looked(bytes), Err(*kind), "{bytes:?}");
         }
         // It may still become the PROXY protocol's.
         assert_eq!(looked(cases[15].0), Ok(None));

@@ -25,14 +25,14 @@ use tokio::{
 
 use super::head::Body;
 
-/// Octets of a body, with the framing of its chunks, that any route takes.
+/// Bytes of a body, with the framing of its chunks, that any route takes.
 pub(super) const BODY_MAX: usize = 1024;
-/// How long what still comes is read and thrown away after an answer: a socket that is closed with unread octets is reset,
+/// How long what still comes is read and thrown away after an answer: a socket that is closed with unread bytes is reset,
 /// and the client may never see the answer.
 const LINGER: Duration = Duration::from_secs(1);
-/// As many octets of it.
-const LINGER_OCTETS: usize = 256 * 1024;
-/// Octets thrown away in one read.
+/// As many bytes of it.
+const LINGER_BYTES: usize = 256 * 1024;
+/// Bytes thrown away in one read.
 const THROWN_AWAY: usize = 4 * 1024;
 /// What an answer says that is the last one.
 const CLOSE: &[u8] = b"connection: close\r\n";
@@ -42,7 +42,7 @@ pub(super) struct Once {
     socket: TcpStream,
     /// What was read already.
     read: BytesMut,
-    /// So many octets of the body may come yet.
+    /// So many bytes of the body may come yet.
     left: usize,
     /// Whether it is an HTTP/1.0 request, in whose answers the library leaves out that the connection ends.
     silent_close: bool,
@@ -67,7 +67,7 @@ pub(super) struct Input {
     waiting: RefCell<Option<Waker>>,
 }
 
-/// The time after the last octet of the answer.
+/// The time after the last byte of the answer.
 struct Closing {
     until: Pin<Box<Sleep>>,
     left: usize,
@@ -89,7 +89,7 @@ impl Input {
 }
 
 impl Once {
-    /// For a request whose head is the first `head` octets of `read`, and a listener whose routes take bodies of `most`.
+    /// For a request whose head is the first `head` bytes of `read`, and a listener whose routes take bodies of `most`.
     pub(super) fn new(
         socket: TcpStream,
         mut read: BytesMut,
@@ -149,9 +149,9 @@ impl AsyncRead for Once {
         if this.left == 0 || this.input.answered.get() {
             return Poll::Ready(Ok(()));
         }
-        let mut octets = [0; BODY_MAX];
-        let room = this.left.min(buf.remaining()).min(octets.len());
-        let mut body = ReadBuf::new(&mut octets[..room]);
+        let mut bytes = [0; BODY_MAX];
+        let room = this.left.min(buf.remaining()).min(bytes.len());
+        let mut body = ReadBuf::new(&mut bytes[..room]);
         if Pin::new(&mut this.socket).poll_read(cx, &mut body)?.is_pending() {
             this.input.waiting.replace(Some(cx.waker().clone()));
             return Poll::Pending;
@@ -166,15 +166,15 @@ impl AsyncRead for Once {
 }
 
 impl AsyncWrite for Once {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_first(cx))?;
         if !std::mem::take(&mut this.silent_close) {
-            return Pin::new(&mut this.socket).poll_write(cx, octets);
+            return Pin::new(&mut this.socket).poll_write(cx, bytes);
         }
-        this.first = say_close(octets);
+        this.first = say_close(bytes);
         let _ = this.poll_first(cx)?;
-        Poll::Ready(Ok(octets.len()))
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -191,21 +191,21 @@ impl AsyncWrite for Once {
         }
         let owed = this.left > 0 || this.input.cut.get();
         let closing =
-            this.closing.get_or_insert_with(|| Closing { until: Box::pin(sleep(LINGER)), left: LINGER_OCTETS });
+            this.closing.get_or_insert_with(|| Closing { until: Box::pin(sleep(LINGER)), left: LINGER_BYTES });
         if let Some(make_room) = &mut this.make_room
             && Pin::new(make_room).poll(cx).is_ready()
         {
             this.make_room = None;
             return Poll::Ready(Ok(()));
         }
-        let mut lingers = owed || closing.left < LINGER_OCTETS;
+        let mut lingers = owed || closing.left < LINGER_BYTES;
         // One read a turn, so that a client that goes on sending has a turn like all others.
-        let mut octets = [0; THROWN_AWAY];
-        let mut octets = ReadBuf::new(&mut octets);
-        match Pin::new(&mut this.socket).poll_read(cx, &mut octets) {
-            Poll::Ready(Ok(())) if octets.filled().is_empty() => return Poll::Ready(Ok(())),
+        let mut bytes = [0; THROWN_AWAY];
+        let mut bytes = ReadBuf::new(&mut bytes);
+        match Pin::new(&mut this.socket).poll_read(cx, &mut bytes) {
+            Poll::Ready(Ok(())) if bytes.filled().is_empty() => return Poll::Ready(Ok(())),
             Poll::Ready(Ok(())) => {
-                closing.left = closing.left.saturating_sub(octets.filled().len());
+                closing.left = closing.left.saturating_sub(bytes.filled().len());
                 lingers = closing.left > 0;
                 cx.waker().wake_by_ref();
             }
@@ -241,13 +241,13 @@ pub(super) async fn told(make_room: &mut MakeRoom) {
 }
 
 /// Writes a last answer and hangs up, having read what the client may still be sending.
-pub(super) async fn answer(mut socket: TcpStream, octets: &[u8], make_room: &mut MakeRoom) -> io::Result<()> {
-    socket.write_all(octets).await?;
+pub(super) async fn answer(mut socket: TcpStream, bytes: &[u8], make_room: &mut MakeRoom) -> io::Result<()> {
+    socket.write_all(bytes).await?;
     socket.shutdown().await?;
     let throw_away = async {
-        let (mut octets, mut left) = ([0; THROWN_AWAY], LINGER_OCTETS);
+        let (mut bytes, mut left) = ([0; THROWN_AWAY], LINGER_BYTES);
         loop {
-            let read = socket.read(&mut octets).await?;
+            let read = socket.read(&mut bytes).await?;
             left = left.saturating_sub(read);
             if read == 0 || left == 0 {
                 return Ok(());

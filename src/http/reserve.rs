@@ -103,15 +103,15 @@ impl Reserve {
             let (bodyless, path) = probe_of(&got[..end])?;
             Some((bodyless, probes::answer(path, &self.probes)?))
         });
-        let octets = match &probe {
+        let bytes = match &probe {
             Some((bodyless, answer)) => plain::answer(answer.status, answer.content_type, &answer.body, *bodyless),
             None => refusal(),
         };
         if end.is_some() {
             // A failure is the socket's: there is nobody left to tell.
-            let _ = once::answer(socket, &octets, &mut None).await;
+            let _ = once::answer(socket, &bytes, &mut None).await;
         } else if let Ok(socket) = socket.into_std() {
-            dismiss(&socket, &octets);
+            dismiss(&socket, &bytes);
         }
     }
 }
@@ -121,9 +121,9 @@ pub(super) fn turn_away(socket: &StdStream) {
     dismiss(socket, &refusal());
 }
 
-fn dismiss(mut socket: &StdStream, octets: &[u8]) {
+fn dismiss(mut socket: &StdStream, bytes: &[u8]) {
     // What came is read, so that it is a close and no reset, which could overtake the answer. All of it is an attempt.
-    let _ = socket.write(octets);
+    let _ = socket.write(bytes);
     let _ = socket.shutdown(Shutdown::Write);
     let _ = socket.read(&mut [0; 4096]);
 }
@@ -135,7 +135,7 @@ fn refusal() -> Vec<u8> {
 
 /// The path that a GET or HEAD asks for, and whether it is the latter.
 fn probe_of(head: &[u8]) -> Option<(bool, &str)> {
-    let start = head.iter().position(|octet| !b"\r\n".contains(octet))?;
+    let start = head.iter().position(|byte| !b"\r\n".contains(byte))?;
     let line = std::str::from_utf8(&head[start..start + memchr::memchr(b'\n', &head[start..])?]).ok()?;
     let mut words = line.split(' ');
     let (method, target) = (words.next()?, words.next()?);

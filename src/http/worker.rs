@@ -31,7 +31,7 @@ pub(super) struct Bounds {
     pub(super) request: Duration,
     /// From the accept to the close.
     pub(super) whole: Duration,
-    /// Octets of the head.
+    /// Bytes of the head.
     pub(super) head: usize,
 }
 

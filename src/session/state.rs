@@ -236,7 +236,7 @@ impl Rules {
 
 /// Whether a `?room=` that was read as `hint` may have meant that room: `+` is a plus there, and forms write a space so.
 fn is_meant(hint: &RoomName, room: &RoomName) -> bool {
-    let folded = |octet: u8| if octet == b'+' { b' ' } else { octet };
+    let folded = |byte: u8| if byte == b'+' { b' ' } else { byte };
     hint.as_str().bytes().map(folded).eq(room.as_str().bytes().map(folded))
 }
 

@@ -75,7 +75,7 @@ fn a_body_that_goes_on_for_ever_is_not_taken() {
         let mut sent = 0;
         while stream.write_all(&chunk).is_ok() {
             sent += chunk.len();
-            assert!(sent < 64 << 20, "{sent} octets, and the server reads on");
+            assert!(sent < 64 << 20, "{sent} bytes, and the server reads on");
         }
     }
 }
@@ -168,8 +168,8 @@ fn what_is_no_request_is_counted_by_kind_and_told_with_its_likely_cause() {
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "malformed", "another protocol"),
     ];
     for (listener, to) in [("public", server.public), ("ops", server.ops)] {
-        for (octets, status, kind, cause) in cases {
-            let answer = ask_to_the_end(to, octets);
+        for (bytes, status, kind, cause) in cases {
+            let answer = ask_to_the_end(to, bytes);
             answer.error(status, "invalid_message");
             assert_eq!(answer.needs("Connection"), "close", "{kind}");
             server.wait_for_log(kind, |line| {

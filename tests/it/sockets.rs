@@ -31,9 +31,9 @@ fn open(listener: &str) -> String {
 /// Whether the server has hung up, read to the end.
 fn has_ended(mut stream: &TcpStream) -> bool {
     stream.set_nonblocking(true).unwrap();
-    let mut octets = [0; 4096];
+    let mut bytes = [0; 4096];
     loop {
-        match stream.read(&mut octets) {
+        match stream.read(&mut bytes) {
             Ok(0) => return true,
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
@@ -71,7 +71,7 @@ fn silent_sockets_of_one_address_leave_room_for_probes_operators_and_the_others(
     let silent: Vec<TcpStream> = (0..120)
         .map(|number: u32| {
             let mut stream = dial(server.public);
-            // A few octets each, or none.
+            // A few bytes each, or none.
             stream.write_all(&b"GET / H"[..(number % 3) as usize * 3]).unwrap();
             stream
         })
