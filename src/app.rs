@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::{
     arbiters::Arbiters,
-    config::{Settings, exposure_warnings, machine_warnings},
+    config::{Capacity, Settings, exposure_warnings, machine_warnings},
     http::{
         admin::Drain,
         client::Clients,
@@ -32,6 +32,7 @@ use crate::{
         live::Live,
         routes::{Common, Ops, Probes},
         scrapes::Scrapes,
+        sockets::Sockets,
     },
     limits::{Rate, Waiting},
     messages::{
@@ -45,7 +46,7 @@ use crate::{
     session::{self, Ports, Setup, tick},
     shutdown::{self, Plan, Record},
     supervisor::{Caps, Shares, SpawnRoom, Supervisor, state::Limits},
-    telemetry::{self, Event},
+    telemetry::{self, Event, SocketRefusal},
     watchdog::{self, Patience, Subject, Vitals},
 };
 
@@ -101,6 +102,8 @@ pub fn run(settings: Settings, read_again: impl Fn() -> Reread + 'static) -> Res
 async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -> Result<(), StartError> {
     let (mut signals, others) =
         shutdown::listen().map_err(|source| StartError::Machine { what: "signal handling", source })?;
+    let open_files = raise_descriptor_limit();
+    let capacity = Capacity::of(&settings, open_files);
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
@@ -110,17 +113,23 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
     let origins = Live::from(settings.http.allowed_origins.clone());
     others.attend(Reload::new(&settings, read_again, origins.clone(), token.clone()).on_hangup());
 
-    let (metrics, metrics_arbiter) = start_metrics(&settings, before.took)?;
-    let gate = Gate::new(settings.server.max_connections);
-    let (clients, vitals, scrapes) = (Clients::new(&settings), Vitals::default(), Scrapes::default());
+    let (metrics, metrics_arbiter) = start_metrics(&settings, &capacity, before.took)?;
+    let gate = Gate::new(capacity.connections);
+    let (vitals, scrapes) = (Vitals::default(), Scrapes::default());
+    let (clients, sockets) = (Clients::new(&settings, capacity.sockets_per_address), sockets(&capacity));
     let arbiters = Arbiters::default();
     let (supervisor, headcount) = start_supervisor(&settings, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
-    let common = Common {
-        probes: Probes { gate: gate.clone(), reports, headcount, started: began, vitals: vitals.clone() },
-        slow_request: settings.http.slow_request(),
-        behind_tls: settings.http.behind_tls,
+    let (gate_too, vitals_too, public_sockets) = (gate.clone(), vitals.clone(), sockets[0].clone());
+    let probes = Probes {
+        gate: gate_too,
+        sockets: public_sockets.clone(),
+        reports,
+        headcount,
+        started: began,
+        vitals: vitals_too,
     };
+    let common = common(&settings, probes);
     let door = public_door(&settings, &gate, &arbiters, &supervisor);
     let ports = Ops {
         scrape: metrics.clone().recipient(),
@@ -132,11 +141,11 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
         faults: supervisor.clone().recipient(),
     };
     let guard = guard(&settings, addresses.1, token, &clients);
-    let listeners = listeners::Listeners { public, ops, clients: clients.clone(), origins, common, ports, guard, door };
-    let server =
-        listeners::start(listeners, &settings).map_err(|source| StartError::Machine { what: "workers", source })?;
-    let handle = server.handle();
-    actix_rt::spawn(server);
+    let clients_too = clients.clone();
+    let listeners =
+        listeners::Listeners { public, ops, clients: clients_too, origins, sockets, common, ports, guard, door };
+    let running = listeners::start(listeners, &settings, &capacity)
+        .map_err(|source| StartError::Machine { what: "workers", source })?;
 
     let workers = settings.server.worker_count();
     telemetry::emit(&Event::ServerStarted {
@@ -145,17 +154,16 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
         ops: addresses.1,
         workers,
     });
-    say_what_is_odd(&settings, addresses, before.problem.as_ref());
+    say_what_is_odd(&settings, open_files, addresses, before.problem.as_ref());
     all_enrolled(&arbiters, workers).await;
-    let watched = watched(&arbiters.all(), metrics_arbiter, &supervisor);
-    let patience = Patience { silent: settings.watchdog.silent(), exit: settings.watchdog.exit() };
-    watchdog::start(patience, watched, vitals.clone())
-        .map_err(|source| StartError::Machine { what: "the watchdog", source })?;
+    let watched = watched(&arbiters.all(), metrics_arbiter, running.accept_thread(), &supervisor);
+    start_watchdog(&settings, watched, vitals.clone())?;
     let subjects = Subjects {
         census: supervisor.clone().recipient(),
         scrape: metrics.recipient(),
         arbiters: arbiters.all(),
         gate: gate.clone(),
+        sockets: public_sockets,
     };
     actix_rt::spawn(health::run(subjects, settings.health.interval(), publish));
     actix_rt::spawn(forget_addresses(clients));
@@ -172,7 +180,7 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
     keep(record, took, before.problem.is_some());
     vitals.dismiss();
     // A scrape, or the answer to whoever asked for all this, may be on its way. It has as long as it takes, and no longer.
-    let _ = tokio::time::timeout(listeners::ANSWERS_WITHIN, handle.stop(true)).await;
+    let _ = tokio::time::timeout(listeners::ANSWERS_WITHIN, running.stop()).await;
     telemetry::emit(&Event::ServerStopped { took: call.at.elapsed() });
     Ok(())
 }
@@ -198,7 +206,7 @@ fn guard(settings: &Settings, address: SocketAddr, token: Option<Token>, clients
 }
 
 fn listen(host: &str, port: u16, key: &'static str, settings: &Settings) -> Result<TcpListener, StartError> {
-    listeners::bind(host, port, settings.http.backlog).map_err(|source| StartError::Listen {
+    listeners::bind(host, port, settings).map_err(|source| StartError::Listen {
         address: format!("{host}:{port}"),
         key,
         source,
@@ -209,13 +217,28 @@ fn address_of(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|source| StartError::Machine { what: "a listener", source })
 }
 
+fn common(settings: &Settings, probes: Probes) -> Common {
+    Common { probes, slow_request: settings.http.slow_request(), behind_tls: settings.http.behind_tls }
+}
+
+fn start_watchdog(settings: &Settings, watched: Vec<Subject>, vitals: Vitals) -> Result<(), StartError> {
+    let patience = Patience { silent: settings.watchdog.silent(), exit: settings.watchdog.exit() };
+    watchdog::start(patience, watched, vitals).map_err(|source| StartError::Machine { what: "the watchdog", source })
+}
+
 /// All whom the server cannot do without.
-fn watched(workers: &[ArbiterHandle], metrics: ArbiterHandle, supervisor: &Addr<Supervisor>) -> Vec<Subject> {
+fn watched(
+    workers: &[ArbiterHandle],
+    metrics: ArbiterHandle,
+    accept: ArbiterHandle,
+    supervisor: &Addr<Supervisor>,
+) -> Vec<Subject> {
     let workers =
         workers.iter().enumerate().map(|(at, worker)| Subject::arbiter(format!("worker {at}"), worker.clone()));
     let others = [
         Subject::arbiter("main", Arbiter::current()),
         Subject::arbiter("metrics", metrics),
+        Subject::arbiter("accept", accept),
         Subject::supervisor(supervisor.clone().recipient()),
     ];
     workers.chain(others).collect()
@@ -230,8 +253,15 @@ async fn forget_addresses(clients: Clients) {
     }
 }
 
+/// Those of the public listener, and those of the operators'.
+fn sockets(capacity: &Capacity) -> [Sockets; 2] {
+    let full = if capacity.short { SocketRefusal::Descriptors } else { SocketRefusal::Total };
+    [Sockets::new(capacity.sockets, full), Sockets::new(capacity.ops_sockets, SocketRefusal::Total)]
+}
+
 fn start_metrics(
     settings: &Settings,
+    capacity: &Capacity,
     last_shutdown: Option<Duration>,
 ) -> Result<(Addr<MetricsActor>, ArbiterHandle), StartError> {
     if let Some(took) = last_shutdown {
@@ -241,7 +271,7 @@ fn start_metrics(
         build: BuildInfo::current(),
         node: settings.server.node_name().unwrap_or_default(),
         started: SystemTime::now(),
-        limits: limits(settings),
+        limits: limits(settings, capacity),
         last_shutdown,
         machine: Machine::read(),
     };
@@ -253,13 +283,18 @@ fn start_metrics(
     Ok((metrics, arbiter))
 }
 
-/// The configured limits, as they are exported.
-fn limits(settings: &Settings) -> Vec<(&'static str, f64)> {
+/// The limits as they are in force: what is configured, or the less that this process can hold.
+fn limits(settings: &Settings, capacity: &Capacity) -> Vec<(&'static str, f64)> {
     let limits = &settings.limits;
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats, and no limit comes near 2^53")]
     let gauge = |value: usize| value as f64;
     vec![
-        ("max_connections", gauge(settings.server.max_connections)),
+        ("max_connections", gauge(capacity.connections)),
+        ("sockets", gauge(capacity.sockets)),
+        ("sockets_per_address", gauge(capacity.sockets_per_address)),
+        ("head_bytes", gauge(limits.head_bytes)),
+        ("request_timeout_seconds", settings.http.request_timeout().as_secs_f64()),
+        ("socket_timeout_seconds", settings.http.socket_timeout().as_secs_f64()),
         ("peers_per_room", gauge(limits.peers_per_room)),
         ("rooms", gauge(limits.rooms)),
         ("frame_bytes", gauge(limits.frame_bytes)),
@@ -378,9 +413,14 @@ async fn become_ready(gate: Gate, delay: Duration, began: Instant) {
     }
 }
 
-fn say_what_is_odd(settings: &Settings, (public, ops): (SocketAddr, SocketAddr), state_problem: Option<&io::Error>) {
+fn say_what_is_odd(
+    settings: &Settings,
+    open_files: u64,
+    (public, ops): (SocketAddr, SocketAddr),
+    state_problem: Option<&io::Error>,
+) {
     let exposed = exposure_warnings(settings, public.ip(), ops.ip());
-    for warning in machine_warnings(settings, raise_descriptor_limit()).into_iter().chain(exposed) {
+    for warning in machine_warnings(settings, open_files).into_iter().chain(exposed) {
         telemetry::emit(&Event::ConfigWarning { what: &warning });
     }
     if let Some(error) = state_problem {
@@ -388,7 +428,8 @@ fn say_what_is_odd(settings: &Settings, (public, ops): (SocketAddr, SocketAddr),
     }
 }
 
-/// Raises the soft limit of open files to the hard one, and says what it is then.
+/// Raises the soft limit of open files to the hard one, and says what it is then. Where nobody can say, it is none.
 fn raise_descriptor_limit() -> u64 {
-    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0)
+    let raised = rlimit::increase_nofile_limit(u64::MAX).or_else(|_| rlimit::Resource::NOFILE.get_soft());
+    raised.unwrap_or(u64::MAX)
 }

@@ -35,6 +35,11 @@ section! {
         /// Not below 1 s: the clock that it is measured by ticks coarsely.
         request_timeout_ms: u64 = 5000, Kind::milliseconds(1000).usual(1000, 120_000);
 
+        /// Time a socket has for the whole of its one request, if it does not become a WebSocket: head, body, answer, and
+        /// what is read until the client hangs up; then it is closed. 30 s let a phone on a bad network load the page,
+        /// and end those who send a body, or read an answer, for ever.
+        socket_timeout_ms: u64 = 30_000, Kind::milliseconds(1000);
+
         /// A request handled in more than this is logged as slow.
         /// 1 s is when people notice.
         slow_request_ms: u64 = 1000, Kind::milliseconds(1).usual(10, 60_000);
@@ -56,6 +61,12 @@ impl Http {
     #[must_use]
     pub fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout_ms)
+    }
+
+    /// [`Self::socket_timeout_ms`].
+    #[must_use]
+    pub fn socket_timeout(&self) -> Duration {
+        Duration::from_millis(self.socket_timeout_ms)
     }
 
     /// [`Self::slow_request_ms`].

@@ -119,6 +119,19 @@ section! {
         /// 2000 hold a large school, and leave four fifths of the server to others.
         connections_per_address: usize = 2000, Kind::count(1, 1_000_000, "connections");
 
+        /// Longest head of a request (the request line and all header lines); a longer one is refused with 431.
+        /// 16 KiB are twice what proxies let through by default, and what one socket without a request may cost.
+        head_bytes: usize = 16_384, Kind::octets(1024, MIB);
+
+        /// Sockets of the public listener at a time, in whatever state, WebSocket connections included; the next gets 503,
+        /// or is closed. 0 means `server.max_connections` and 1024 more, for those that come, ask for a page or are
+        /// refused. Fewer, if the process may not open as many files: the server says so at its start.
+        sockets: usize = 0, Kind::count(0, 2_000_000, "sockets");
+
+        /// Sockets of one address at a time, as above; a proxy on `http.trusted_proxies` may have any number.
+        /// 0 means `limits.connections_per_address` and 256 more: its clients load the page while others are connected.
+        sockets_per_address: usize = 0, Kind::count(0, 2_000_000, "sockets");
+
         /// Rooms at a time that one address has opened; the next gets `room_limit`.
         /// 1000 are its 2000 connections in pairs, and a tenth of the server's rooms.
         rooms_per_address: usize = 1000, Kind::count(1, 1_000_000, "rooms");

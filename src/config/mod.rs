@@ -7,6 +7,7 @@
 //! A key is written down once, in its section's file (how: `section.rs`); `config/default.toml` and
 //! `docs/configuration.md` are generated from it, and a test keeps them so.
 
+mod capacity;
 #[cfg(test)]
 mod doubtful;
 mod error;
@@ -43,6 +44,7 @@ use config::{Value, ValueKind};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    capacity::Capacity,
     error::ConfigError,
     health::Health,
     heartbeat::Heartbeat,

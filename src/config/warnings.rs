@@ -3,7 +3,7 @@
 use std::{fs, net::IpAddr};
 
 use super::{
-    Settings,
+    Capacity, Settings,
     error::OneLine,
     layer::keys,
     report,
@@ -11,10 +11,6 @@ use super::{
     section::Key,
     variables::{self, Resembling},
 };
-
-/// Descriptors the process needs besides one for each connection: listeners, the operator's connections, the poll and
-/// wake descriptors of each thread, files, and a spike of those that are being refused.
-const OWN_DESCRIPTORS: u64 = 256;
 
 /// What this machine gives.
 struct Machine {
@@ -85,13 +81,14 @@ fn is_open(address: IpAddr) -> bool {
 }
 
 fn compare(settings: &Settings, machine: &Machine) -> Vec<String> {
-    let connections = settings.server.max_connections as u64;
-    let (needed, limit) = (connections + OWN_DESCRIPTORS, machine.open_files);
-    let files = (needed > limit).then(|| {
-        let room = limit.saturating_sub(OWN_DESCRIPTORS);
+    let (connections, limit) = (settings.server.max_connections, machine.open_files);
+    let capacity = Capacity::of(settings, limit);
+    let files = (capacity.short && capacity.connections < connections).then(|| {
         format!(
-            "server.max_connections = {connections} needs {needed} file descriptors and the process may open {limit}: \
-             about {room} connections will fit (raise `ulimit -n`, or LimitNOFILE= of the service)"
+            "server.max_connections = {connections} needs {} file descriptors and the process may open {limit}: \
+             {} connections are let in (raise `ulimit -n`, or LimitNOFILE= of the service)",
+            Capacity::needed(settings),
+            capacity.connections
         )
     });
     let backlog = less("http.backlog", settings.http.backlog.into(), "net.core.somaxconn", machine.backlog);
@@ -132,7 +129,7 @@ pub(super) fn of_services(environment: &[(String, String)]) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    const ENOUGH: Machine = Machine { open_files: 10_256, backlog: Some(4096), send_buffer: Some(212_992) };
+    const ENOUGH: Machine = Machine { open_files: 20_000, backlog: Some(4096), send_buffer: Some(212_992) };
 
     #[test]
     fn a_machine_that_gives_enough_or_does_not_say_is_no_reason_to_warn() {
@@ -143,9 +140,12 @@ mod tests {
 
     #[test]
     fn too_little_is_told_with_both_figures() {
+        let needed = Capacity::needed(&Settings::default());
+        assert!(compare(&Settings::default(), &Machine { open_files: needed as u64, ..ENOUGH }).is_empty());
+        let (needed, less) = (needed.to_string(), (needed - 1).to_string());
         for (machine, told) in [
-            (Machine { open_files: 10_255, ..ENOUGH }, ["10256", "10255"]),
-            (Machine { open_files: 100, ..ENOUGH }, ["10256", "about 0 connections"]),
+            (Machine { open_files: less.parse().unwrap(), ..ENOUGH }, [&*needed, &*less]),
+            (Machine { open_files: 40, ..ENOUGH }, [&*needed, " 1 connections are let in"]),
             (Machine { backlog: Some(128), ..ENOUGH }, ["http.backlog = 4096", "net.core.somaxconn = 128"]),
             (Machine { send_buffer: Some(4096), ..ENOUGH }, ["send_buffer_bytes = 98304", "wmem_max = 4096"]),
         ] {

@@ -15,17 +15,21 @@ use actix_web::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::{
     authority::the_one,
     gate::{Call, Gate},
     guard::{Refused, RefusedError},
+    once::BODY_MAX,
     ops::Ops,
 };
 use crate::telemetry::RequestId;
 
 /// How `drain_started` names this way.
 const BY: &str = "POST /admin/drain";
+/// Time for the body, once everything else is right.
+const BODY_WITHIN: Duration = Duration::from_secs(5);
 
 /// How the server goes when it is told to.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +46,7 @@ enum Refusal {
     Method,
     NotJson,
     Body,
+    SlowBody,
 }
 
 /// The answer.
@@ -65,6 +70,9 @@ impl Refusal {
         match self {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "ask by POST"),
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "Content-Type must be application/json"),
+            Self::SlowBody => {
+                (StatusCode::REQUEST_TIMEOUT, "body_timeout", "the announced body did not come in time")
+            }
             Self::Body => (StatusCode::BAD_REQUEST, "invalid_body", "the body must be empty, or {}"),
         }
     }
@@ -85,15 +93,18 @@ impl Refusal {
 /// 202 and the deadline; 200 and the same deadline, when the server is on its way out already.
 pub(super) async fn drain(
     request: HttpRequest,
-    body: Result<web::Bytes, actix_web::Error>,
+    body: web::Payload,
     id: web::ReqData<RequestId>,
     ops: web::Data<Ops>,
 ) -> HttpResponse {
     if !is_json(request.headers()) {
         return Refusal::NotJson.answer(&id);
     }
-    if !body.is_ok_and(|body| says_nothing(&body)) {
-        return Refusal::Body.answer(&id);
+    // Only now: nobody else makes the server wait for a body.
+    match timeout(BODY_WITHIN, body.to_bytes_limited(BODY_MAX)).await {
+        Ok(Ok(Ok(body))) if says_nothing(&body) => {}
+        Ok(_) => return Refusal::Body.answer(&id),
+        Err(_) => return Refusal::SlowBody.answer(&id),
     }
     let (first, call) = ops.gate.call_drain(BY, Some(id.into_inner()));
     let status = if first { StatusCode::ACCEPTED } else { StatusCode::OK };

@@ -1,7 +1,7 @@
 //! Who asks, and whether that address may ask for more.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -28,6 +28,8 @@ const NAMELESS_AGAIN: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone)]
 pub struct Clients {
     addresses: Addresses,
+    /// The same, with sockets in place of connections.
+    sockets: Addresses,
     trusted: Arc<[Network]>,
     exempt_loopback: bool,
     /// Whether it was told that somebody who is not trusted sends [`FORWARDED_FOR`].
@@ -49,9 +51,9 @@ pub(super) struct Client {
 }
 
 impl Clients {
-    /// From the settings.
+    /// From the settings; each address may have so many `sockets`.
     #[must_use]
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &Settings, sockets: usize) -> Self {
         let limits = &settings.limits;
         let quotas = Quotas {
             handshakes: Rate::per_second(limits.handshake_rate, limits.handshake_burst),
@@ -61,6 +63,7 @@ impl Clients {
         };
         Self {
             addresses: Addresses::new(quotas, Instant::now()),
+            sockets: Addresses::new(Quotas { connections: sockets, ..quotas }, Instant::now()),
             trusted: settings.http.trusted_networks().into(),
             exempt_loopback: limits.exempt_loopback,
             told: Arc::default(),
@@ -71,7 +74,16 @@ impl Clients {
 
     /// Forgets addresses that are not used any more. Says how many are left.
     pub fn sweep(&self) -> usize {
+        self.sockets.sweep(Instant::now());
         self.addresses.sweep(Instant::now())
+    }
+
+    /// A place for one more socket from that address, of which nothing was read yet. `None`: it holds all it may. A proxy
+    /// of ours brings everybody's, and may have any number.
+    pub(super) fn socket(&self, peer: IpAddr) -> Option<Place> {
+        let peer = peer.to_canonical();
+        let exempt = (self.exempt_loopback && peer.is_loopback()) || self.trusted.iter().any(|one| one.contains(peer));
+        if exempt { Some(Place::uncounted()) } else { self.sockets.connect(Subnet::of(peer), Instant::now()) }
     }
 
     /// Who is behind a request from `peer`.
@@ -149,7 +161,7 @@ mod tests {
     fn clients(change: impl FnOnce(&mut Settings)) -> Clients {
         let mut settings = Settings::default();
         change(&mut settings);
-        Clients::new(&settings)
+        Clients::new(&settings, 2)
     }
 
     fn origin(clients: &Clients, peer: &str, forwarded: &[&str]) -> Option<String> {
@@ -193,6 +205,22 @@ mod tests {
             assert_eq!(origin(&proxied, "127.0.0.1:9", &["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
             assert_eq!(origin(&proxied, "127.0.0.1:9", &["127.0.0.9"]).as_deref(), Some("127.0.0.9"));
         }
+    }
+
+    #[test]
+    fn sockets_of_an_address_are_limited_unless_it_is_a_proxy_of_ours() {
+        let clients = clients(|s| {
+            s.limits.exempt_loopback = false;
+            s.http.trusted_proxies = vec!["10.0.0.0/8".into()];
+        });
+        let take = |count, peer: &str| {
+            let peer = peer.parse().expect("an address");
+            (0..count).filter_map(|_| clients.socket(peer)).collect::<Vec<_>>()
+        };
+        let held = take(3, "192.0.2.1");
+        assert_eq!((held.len(), take(1, "127.0.0.1").len(), take(9, "::ffff:10.1.2.3").len()), (2, 1, 9));
+        drop(held);
+        assert_eq!(take(3, "192.0.2.1").len(), 2);
     }
 
     #[test]

@@ -31,7 +31,7 @@ use super::{
     authority::{Authority, is_page_of, the_one},
     client::{Clients, retry_after_seconds},
     live::Live,
-    observe::PROBES,
+    probes,
 };
 use crate::{
     limits::{Bucket, Rate, Subnet, Table, table},
@@ -190,7 +190,7 @@ impl Inner {
         }
         // Balancers ask by HTTP/1.0, which has no Host. Browsers do not.
         let is_bare = request.version() == Version::HTTP_10 && !headers.contains_key(HOST);
-        if is_bare && PROBES.contains(&request.path()) && !headers.contains_key(ORIGIN) {
+        if is_bare && probes::PATHS.contains(&request.path()) && !headers.contains_key(ORIGIN) {
             return Ok(());
         }
         let shown = |name| {

@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn guard(address: &str, token: Option<&str>) -> Guard {
     let token = token.map(|text| Token(text.as_bytes().into()));
     let names = ["ops-1.internal", "switchboard"].map(str::to_owned).to_vec();
-    Guard::new(address.parse().unwrap(), token, names, 3, Clients::new(&Settings::default()))
+    Guard::new(address.parse().unwrap(), token, names, 3, Clients::new(&Settings::default(), 100))
 }
 
 fn request(path: &str, list: &[(HeaderName, &str)]) -> TestRequest {

@@ -1,14 +1,18 @@
 //! What a WebSocket handshake must be (RFC 6455 section 4.2.1), and what of it concerns the session.
 
-use actix_http::{Method, RequestHead, StatusCode, Version, header, ws};
+use actix_http::{Method, RequestHead, StatusCode, Version, header};
 
-use super::{live::Live, origin};
+use super::{head, hint, live::Live, origin};
 use crate::protocol::{ErrorCode, RoomName};
 
 /// Where sockets are opened.
 pub(super) const PATH: &str = "/ws";
 /// The one subprotocol that is spoken.
 pub(super) const SUBPROTOCOL: &str = "switchboard.v1";
+
+/// Said to HTTP/1.0, which nginx speaks to its upstreams unless it is told otherwise.
+const HTTP_10: &str =
+    "a WebSocket handshake is an HTTP/1.1 request: a proxy before the server may speak HTTP/1.0 (proxy_http_version)";
 
 /// A handshake that may be answered with 101.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +49,7 @@ pub(super) fn check(head: &RequestHead, policy: &Policy, proxied: bool) -> Resul
     if !origin::is_allowed(head, &policy.allowed_origins.get(), proxied) {
         return refused(StatusCode::FORBIDDEN, ErrorCode::OriginDenied, "this origin is not on http.allowed_origins");
     }
-    Ok(Accepted { named_subprotocol: subprotocol(head)?, hint: hint(head, policy.room_name_bytes)? })
+    Ok(Accepted { named_subprotocol: subprotocol(head)?, hint: hint(head, policy.room_name_bytes) })
 }
 
 fn is_door(path: &str) -> bool {
@@ -58,13 +62,16 @@ fn is_door(path: &str) -> bool {
 
 fn protocol_rules(head: &RequestHead) -> Result<(), Refused> {
     if head.version != Version::HTTP_11 {
-        return bad("a WebSocket handshake is an HTTP/1.1 request");
+        return bad(HTTP_10);
     }
     if head.method != Method::GET {
         return refused(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadHandshake, "a WebSocket handshake is a GET");
     }
-    if !tokens(head, &header::UPGRADE).any(|token| token.eq_ignore_ascii_case("websocket")) {
+    if !names(head, &header::UPGRADE, "websocket") {
         return bad("the Upgrade header must name websocket");
+    }
+    if !names(head, &header::CONNECTION, "upgrade") {
+        return bad("the Connection header must name upgrade: a proxy before the server may not pass it on");
     }
     if let Some(message) = repeated(head) {
         return bad(message);
@@ -73,15 +80,47 @@ fn protocol_rules(head: &RequestHead) -> Result<(), Refused> {
     if has_body(head) {
         return bad("a WebSocket handshake has no body");
     }
-    ws::verify_handshake(head).map_err(|error| match error {
-        ws::HandshakeError::UnsupportedVersion | ws::HandshakeError::NoVersionHeader => Refused {
-            status: StatusCode::UPGRADE_REQUIRED,
-            code: ErrorCode::BadHandshake,
-            message: "Sec-WebSocket-Version must be 13",
-        },
-        ws::HandshakeError::BadWebsocketKey => bad_handshake("Sec-WebSocket-Key must be 16 octets in base64"),
-        _ => bad_handshake("this is no WebSocket handshake"),
-    })
+    let value = |name| head.headers().get(name).map(header::HeaderValue::as_bytes);
+    if value(header::SEC_WEBSOCKET_VERSION) != Some(b"13") {
+        let message = "Sec-WebSocket-Version must be 13";
+        return refused(StatusCode::UPGRADE_REQUIRED, ErrorCode::BadHandshake, message);
+    }
+    match value(header::SEC_WEBSOCKET_KEY) {
+        Some(key) if is_key(key) => Ok(()),
+        Some(_) => bad("Sec-WebSocket-Key must be 16 octets in base64"),
+        None => bad("there is no Sec-WebSocket-Key: a proxy before the server may not pass it on"),
+    }
+}
+
+/// What becomes of a request for [`PATH`] whose `Upgrade` does not name a WebSocket: mostly a proxy took it away.
+pub(super) fn lost(head: &RequestHead) -> Refused {
+    let tried = head.headers().contains_key(header::SEC_WEBSOCKET_KEY)
+        || head.headers().contains_key(header::SEC_WEBSOCKET_VERSION);
+    let (status, message) = match (&head.method, head.version) {
+        (&Method::CONNECT, _) => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "a WebSocket is opened by a GET over HTTP/1.1: a proxy that takes HTTP/2 (RFC 8441) must open it so",
+        ),
+        (&Method::GET | &Method::HEAD, Version::HTTP_11) if tried => (
+            StatusCode::UPGRADE_REQUIRED,
+            "the Upgrade header is missing: a proxy before the server may not pass on Upgrade and Connection",
+        ),
+        (&Method::GET | &Method::HEAD, Version::HTTP_11) => (
+            StatusCode::UPGRADE_REQUIRED,
+            "this is where WebSockets are opened: the Upgrade header must name websocket, and proxies must pass it on",
+        ),
+        (&Method::GET | &Method::HEAD, _) => (StatusCode::BAD_REQUEST, HTTP_10),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, "a WebSocket handshake is a GET"),
+    };
+    Refused { status, code: ErrorCode::BadHandshake, message }
+}
+
+/// 16 bytes in base64 (RFC 6455 section 4.1), in the one way there is to write them (RFC 4648 section 3.5).
+fn is_key(key: &[u8]) -> bool {
+    let [digits @ .., b'=', b'='] = key else { return false };
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+    // The last of 22 digits has two bits of the key and four that are 0.
+    digits.len() == 22 && digits.iter().all(is_digit) && digits.last().is_some_and(|last| b"AQgw".contains(last))
 }
 
 /// Headers that may not come twice (section 11.3): which of two should count?
@@ -101,10 +140,14 @@ fn has_body(head: &RequestHead) -> bool {
     !empty || headers.contains_key(header::TRANSFER_ENCODING)
 }
 
-/// The comma-separated tokens of all lines of a header.
-fn tokens<'a>(head: &'a RequestHead, name: &'a header::HeaderName) -> impl Iterator<Item = &'a str> {
-    let lines = head.headers().get_all(name).filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|token| !token.is_empty())
+/// Whether the list in all lines of a header has that member, whatever its case.
+fn names(head: &RequestHead, name: &header::HeaderName, member: &str) -> bool {
+    tokens(head, name).any(|token| token.eq_ignore_ascii_case(member.as_bytes()))
+}
+
+/// The members of the list in all lines of a header (RFC 9110 section 5.6.1).
+fn tokens<'a>(head: &'a RequestHead, name: &'a header::HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    head.headers().get_all(name).flat_map(|line| head::tokens(line.as_bytes()))
 }
 
 fn subprotocol(head: &RequestHead) -> Result<bool, Refused> {
@@ -112,38 +155,22 @@ fn subprotocol(head: &RequestHead) -> Result<bool, Refused> {
     if offered.peek().is_none() {
         return Ok(false);
     }
-    if offered.any(|token| token == SUBPROTOCOL) {
+    if offered.any(|token| token == SUBPROTOCOL.as_bytes()) {
         return Ok(true);
     }
     refused(StatusCode::BAD_REQUEST, ErrorCode::UnsupportedVersion, "the subprotocol is switchboard.v1")
 }
 
-fn hint(head: &RequestHead, limit: usize) -> Result<Option<RoomName>, Refused> {
+fn hint(head: &RequestHead, limit: usize) -> Option<RoomName> {
     #[cfg(feature = "echo")]
     if head.uri.path() == crate::session::echo::PATH {
-        return Ok(crate::session::echo::hint());
+        return crate::session::echo::hint();
     }
-    let query = head.uri.query().unwrap_or_default();
-    let Some(room) = actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
-        .ok()
-        .and_then(|pairs| pairs.into_inner().into_iter().find_map(|(key, value)| (key == "room").then_some(value)))
-    else {
-        return Ok(None);
-    };
-    match RoomName::parse(&room, limit) {
-        Ok(room) => Ok(Some(room)),
-        Err(_) => {
-            refused(StatusCode::BAD_REQUEST, ErrorCode::InvalidMessage, "?room= is not a room name that can be joined")
-        }
-    }
+    hint::of(head.uri.query().unwrap_or_default(), limit)
 }
 
 fn bad<T>(message: &'static str) -> Result<T, Refused> {
-    Err(bad_handshake(message))
-}
-
-fn bad_handshake(message: &'static str) -> Refused {
-    Refused { status: StatusCode::BAD_REQUEST, code: ErrorCode::BadHandshake, message }
+    refused(StatusCode::BAD_REQUEST, ErrorCode::BadHandshake, message)
 }
 
 fn refused<T>(status: StatusCode, code: ErrorCode, message: &'static str) -> Result<T, Refused> {
@@ -196,7 +223,7 @@ mod tests {
     #[test]
     fn everything_else_is_told_why() {
         type Headers = &'static [(&'static str, &'static str)];
-        let cases: [(&str, Headers, u16); 12] = [
+        let cases: [(&str, Headers, u16); 11] = [
             ("/", &[], 404),
             ("/ws", &[("sec-websocket-version", "8")], 426),
             ("/ws", &[("sec-websocket-key", "short")], 400),
@@ -208,7 +235,6 @@ mod tests {
             ("/ws", &[("transfer-encoding", "chunked")], 400),
             ("/ws", &[("sec-websocket-protocol", "rooms.v1")], 400),
             ("/ws", &[("origin", "https://evil.example")], 403),
-            ("/ws?room=%00", &[], 400),
         ];
         for (uri, more, status) in cases {
             assert_eq!(verdict(uri, more).unwrap_err().0, status, "{uri} {more:?}");
@@ -227,6 +253,58 @@ mod tests {
             request.append_header((name, value));
             assert_eq!(judge(&request.finish()).unwrap_err(), (400, ErrorCode::BadHandshake), "{name}");
         }
+    }
+
+    #[test]
+    fn lists_are_lists() {
+        for (name, value) in [
+            ("connection", "Upgrade, close"),
+            ("connection", "close,upgrade"),
+            ("connection", "keep-alive, ,UPGRADE"),
+            ("upgrade", "h2c, websocket"),
+            ("upgrade", "WebSocket\t, h2c"),
+        ] {
+            assert!(verdict("/ws", &[(name, value)]).is_ok(), "{name}: {value}");
+        }
+        for (name, value) in [("connection", "upgraded"), ("connection", "x upgrade"), ("upgrade", "websocket/13")] {
+            assert_eq!(
+                verdict("/ws", &[(name, value)]).unwrap_err(),
+                (400, ErrorCode::BadHandshake),
+                "{name}: {value}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hint_that_cannot_be_used_is_ignored() {
+        for uri in ["/ws?room=", "/ws?room=%00", "/ws?room=0123456789abcdefg", "/ws?room=%ff", "/ws?room=a&room=b"] {
+            assert_eq!(verdict(uri, &[]).unwrap().hint, None, "{uri}");
+        }
+    }
+
+    #[test]
+    fn who_asks_for_the_path_without_an_upgrade_is_told_what_a_proxy_may_have_done() {
+        let told = |method: Method, version: Version, headers: &[(&str, &str)]| {
+            let mut request = TestRequest::with_uri("/ws");
+            request.method(method).version(version);
+            for header in headers {
+                request.insert_header(*header);
+            }
+            let refused = lost(request.finish().head());
+            (refused.status.as_u16(), refused.message)
+        };
+        let key = [("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")];
+        for (method, version, status, word) in [
+            (Method::GET, Version::HTTP_11, 426, "Upgrade header is missing: a proxy"),
+            (Method::HEAD, Version::HTTP_11, 426, "proxy"),
+            (Method::GET, Version::HTTP_10, 400, "HTTP/1.0"),
+            (Method::CONNECT, Version::HTTP_11, 405, "HTTP/2"),
+            (Method::POST, Version::HTTP_11, 405, "GET"),
+        ] {
+            let found = told(method.clone(), version, &key);
+            assert!(found.0 == status && found.1.contains(word), "{method} {version:?}: {found:?}");
+        }
+        assert!(told(Method::GET, Version::HTTP_11, &[]).1.contains("must name websocket"));
     }
 
     #[test]

@@ -10,7 +10,10 @@ use actix_rt::ArbiterHandle;
 use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 
-use super::gate::{Gate, Phase};
+use super::{
+    gate::{Gate, Phase},
+    sockets::Sockets,
+};
 use crate::{
     messages::{metrics::Scrape, supervisor::TakeCensus},
     telemetry::{self, Event},
@@ -93,6 +96,8 @@ pub struct Subjects {
     pub arbiters: Vec<ArbiterHandle>,
     /// Is there room?
     pub gate: Gate,
+    /// For sockets, too?
+    pub sockets: Sockets,
 }
 
 /// Runs the checks for ever, `interval` apart.
@@ -107,7 +112,8 @@ pub async fn run(subjects: Subjects, interval: Duration, publish: watch::Sender<
             telemetry::emit(&Event::HealthChanged { from: before.status().as_str(), to: report.status().as_str() });
         }
         publish.send_replace(Arc::new(report));
-        let ready = subjects.gate.phase() == Phase::Ready && !subjects.gate.saturated();
+        let full = subjects.gate.saturated() || subjects.sockets.is_full();
+        let ready = subjects.gate.phase() == Phase::Ready && !full;
         telemetry::tally(|t| t.ready = Some(ready));
     }
 }
@@ -117,7 +123,7 @@ async fn round(subjects: &Subjects) -> Report {
         supervisor(&subjects.census).await,
         arbiters(&subjects.arbiters).await,
         metrics(&subjects.scrape).await,
-        room(&subjects.gate),
+        room(subjects),
     ];
     Report { checks }
 }
@@ -151,10 +157,16 @@ async fn arbiters(arbiters: &[ArbiterHandle]) -> Check {
     check("arbiters", began, (!well).then_some((Status::Unhealthy, "an arbiter does not answer")))
 }
 
-fn room(gate: &Gate) -> Check {
-    let problem = match gate.phase() {
+fn room(subjects: &Subjects) -> Check {
+    let problem = match subjects.gate.phase() {
         Phase::Draining => Some((Status::Degraded, "the server is draining")),
-        _ if gate.saturated() => Some((Status::Degraded, "server.max_connections is reached")),
+        _ if subjects.gate.saturated() => Some((
+            Status::Degraded,
+            "there are as many connections as server.max_connections or file descriptors allow",
+        )),
+        _ if subjects.sockets.is_full() => {
+            Some((Status::Degraded, "there are as many sockets as limits.sockets or file descriptors allow"))
+        }
         _ => None,
     };
     check("capacity", Instant::now(), problem)

@@ -1,31 +1,38 @@
-//! The two listeners and the workers behind them.
+//! The two listeners, the thread that accepts, and the workers behind it.
 
 use std::{
-    future::{Ready, ready},
     io,
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    net::{TcpListener, ToSocketAddrs},
+    rc::Rc,
     time::Duration,
 };
 
-use actix_http::{HttpServiceBuilder, KeepAlive, Protocol, Request, Response, body::BoxBody, error::DispatchError};
-use actix_rt::net::TcpStream;
-use actix_server::{Server, ServerBuilder};
-use actix_service::{Service, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_http::{HttpServiceBuilder, KeepAlive, Request, Response, ServiceConfig, body::BoxBody};
+use actix_rt::{Arbiter, ArbiterHandle};
+use actix_service::{Service, ServiceFactory, map_config};
 use actix_web::dev::AppConfig;
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, Socket, Type};
+use tokio::sync::{mpsc, watch};
 
 use super::{
+    accept::{self, Accepted, Workers},
     client::Clients,
-    gate::{Gate, Permit},
+    gate::Gate,
     guard::Guard,
     live::Live,
     once::Once,
     routes::{self, Common, Ops},
-    upgrade::Door,
+    sockets::{InFlight, Sockets},
+    upgrade::{Door, Kept},
+    worker::{self, Bounds, Worker},
 };
-use crate::{config::Settings, session::Opened};
+use crate::{
+    config::{Capacity, Settings},
+    session::Opened,
+    telemetry::Listener,
+};
 
-/// How long the listeners' end waits for answers that are being written. (The library counts whole seconds.)
+/// How long the listeners' end waits for answers that are being written.
 pub const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// What one worker's upgrade service needs.
@@ -33,7 +40,7 @@ pub struct Public {
     /// The count and the phase.
     pub gate: Gate,
     /// Takes an accepted socket.
-    pub open: Box<dyn Fn(Opened<Permit>)>,
+    pub open: Box<dyn Fn(Opened<Kept>)>,
 }
 
 /// Everything behind the two ports.
@@ -46,6 +53,8 @@ pub struct Listeners<D> {
     pub clients: Clients,
     /// Origins whose pages may connect.
     pub origins: Live<[String]>,
+    /// How many sockets each may have.
+    pub sockets: [Sockets; 2],
     /// For both apps.
     pub common: Common,
     /// For the operators' app.
@@ -56,89 +65,171 @@ pub struct Listeners<D> {
     pub door: D,
 }
 
-/// Socket options of a connection.
-#[derive(Clone, Copy)]
-struct Options {
-    user_timeout: Option<Duration>,
-    send_buffer: usize,
+/// The listeners and workers of a server that runs.
+pub struct Running {
+    stop: watch::Sender<bool>,
+    in_flight: InFlight,
+    accept: ArbiterHandle,
 }
 
-/// Opens a listening socket; port 0 lets the system choose one.
-pub fn bind(host: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
+impl Running {
+    /// The thread that accepts.
+    #[must_use]
+    pub fn accept_thread(&self) -> ArbiterHandle {
+        self.accept.clone()
+    }
+
+    /// Accepts no more, and waits until every request that was accepted is answered.
+    pub async fn stop(&self) {
+        self.stop.send_replace(true);
+        self.in_flight.landed().await;
+    }
+}
+
+/// Opens a listening socket; port 0 lets the system choose one. It has the options that its connections shall have: on
+/// Linux they take them over when they are accepted, which saves each of them the system calls.
+pub fn bind(host: &str, port: u16, settings: &Settings) -> io::Result<TcpListener> {
+    let backlog = settings.http.backlog;
     let address = (host, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
     // A restarted server must not wait for its predecessor's connections to be forgotten.
     socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
+    let user_timeout = settings.heartbeat.tcp_user_timeout();
+    if !user_timeout.is_zero() {
+        socket.set_tcp_user_timeout(Some(user_timeout))?;
+    }
+    // Before it listens, so that the first connections have it, too.
+    socket.set_send_buffer_size(settings.heartbeat.send_buffer_bytes)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
 }
 
-/// Starts the workers. Signals are the caller's.
-pub fn start<D>(listeners: Listeners<D>, settings: &Settings) -> io::Result<Server>
+/// Starts the workers, and the thread that accepts for them. Signals are the caller's.
+pub fn start<D>(listeners: Listeners<D>, settings: &Settings, capacity: &Capacity) -> io::Result<Running>
 where
     D: Fn() -> Public + Clone + Send + 'static,
 {
-    let Listeners { public, ops, clients, origins, common, ports, guard, door } = listeners;
-    let request_timeout = settings.http.request_timeout();
-    let room_name_bytes = settings.limits.room_name_bytes;
-    let user_timeout = Some(settings.heartbeat.tcp_user_timeout()).filter(|timeout| !timeout.is_zero());
-    let options = Options { user_timeout, send_buffer: settings.heartbeat.send_buffer_bytes };
-    let public_common = common.clone();
-    ServerBuilder::new()
-        .workers(settings.server.worker_count())
-        .backlog(settings.http.backlog)
-        // Admission is the gate's: it answers 503 where a full worker would just not accept.
-        .max_concurrent_connections(usize::MAX >> 1)
-        .disable_signals()
-        .shutdown_timeout(ANSWERS_WITHIN.as_secs())
-        .listen("public", public, move || {
-            let Public { gate, open } = door();
-            let door = Door::new(gate, clients.clone(), origins.clone(), room_name_bytes, open);
-            let (common, clients) = (public_common.clone(), clients.clone());
-            let http = service(request_timeout)
-                .upgrade(fn_service(move |(request, framed)| std::rc::Rc::clone(&door).serve(request, framed)));
-            let http = http.finish(map_config(routes::public(common, clients), |()| AppConfig::default()));
-            fn_service(move |socket| accept(socket, options)).and_then(http)
-        })?
-        .listen("ops", ops, move || {
-            let app = routes::operator(common.clone(), ports.clone(), guard.clone());
-            let http = service(request_timeout).finish(map_config(app, |()| AppConfig::default()));
-            fn_service(move |socket| accept(socket, options)).and_then(http)
-        })
-        .map(ServerBuilder::run)
+    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, door } = listeners;
+    let [of_public, of_ops] = sockets;
+    let parts = Parts {
+        door,
+        clients: clients.clone(),
+        origins,
+        room_name_bytes: settings.limits.room_name_bytes,
+        common: common.clone(),
+        ports,
+        guard,
+        bounds: Bounds {
+            request: settings.http.request_timeout(),
+            whole: settings.http.socket_timeout(),
+            head: settings.limits.head_bytes,
+        },
+    };
+    let queues = (0..settings.server.worker_count()).map(|_| parts.clone().start()).collect();
+    let in_flight = InFlight::default();
+    let workers = Workers { queues, in_flight: in_flight.clone() };
+    let (for_ops, probes) = (capacity.reserve / 4, common.probes);
+    let doors = [
+        accept::Door {
+            socket: public,
+            listener: Listener::Public,
+            sockets: of_public,
+            clients: Some(clients),
+            reserve: capacity.reserve - for_ops,
+            probes: probes.clone(),
+        },
+        accept::Door { socket: ops, listener: Listener::Ops, sockets: of_ops, clients: None, reserve: for_ops, probes },
+    ];
+    let (stop, stopped) = watch::channel(false);
+    let accept = Arbiter::new().handle();
+    let (tell, told) = std::sync::mpsc::channel();
+    accept.spawn_fn(move || {
+        // Whoever asked is waiting for it.
+        let _ = tell.send(accept::start(doors, &workers, &stopped));
+    });
+    told.recv().map_err(io::Error::other)??;
+    Ok(Running { stop, in_flight, accept })
 }
 
-/// What both ports have in common. No keep-alive timer is set, since without one every answer closes its connection:
-/// the time limit of a request's head holds for the first one only.
-fn service<S>(request_timeout: Duration) -> HttpServiceBuilder<Once, S>
+/// What a worker is made of.
+#[derive(Clone)]
+struct Parts<D> {
+    door: D,
+    clients: Clients,
+    origins: Live<[String]>,
+    room_name_bytes: usize,
+    common: Common,
+    ports: Ops,
+    guard: Guard,
+    bounds: Bounds,
+}
+
+impl<D> Parts<D>
+where
+    D: Fn() -> Public + Clone + Send + 'static,
+{
+    /// Starts a worker on an arbiter of its own.
+    fn start(self) -> mpsc::UnboundedSender<Accepted> {
+        let (queue, accepted) = mpsc::unbounded_channel();
+        Arbiter::new().spawn_fn(move || {
+            actix_rt::spawn(self.run(accepted));
+        });
+        queue
+    }
+
+    async fn run(self, accepted: mpsc::UnboundedReceiver<Accepted>) {
+        let Public { gate, open } = (self.door)();
+        let door = Door::new(gate, self.clients.clone(), self.origins, self.room_name_bytes, open);
+        let public = routes::public(self.common.clone(), self.clients);
+        let ops = routes::operator(self.common, self.ports, self.guard);
+        let public = service().h1(map_config(public, |()| AppConfig::default())).new_service(());
+        let ops = service().h1(map_config(ops, |()| AppConfig::default())).new_service(());
+        // Making the apps cannot fail.
+        let (Ok(public), Ok(ops)) = (public.await, ops.await) else { return };
+        let worker = Worker { public, ops, door, config: ServiceConfig::default(), bounds: self.bounds };
+        worker::run(worker, accepted).await;
+    }
+}
+
+/// What both ports have in common. The library's own timers are off: there is one deadline for the whole.
+fn service<S>() -> HttpServiceBuilder<Once, S>
 where
     S: ServiceFactory<Request, Config = ()>,
     S::Error: Into<Response<BoxBody>> + 'static,
     S::InitError: std::fmt::Debug,
     <S::Service as Service<Request>>::Future: 'static,
 {
-    HttpServiceBuilder::default().keep_alive(KeepAlive::Disabled).client_request_timeout(request_timeout)
+    HttpServiceBuilder::default()
+        .keep_alive(KeepAlive::Disabled)
+        .client_request_timeout(Duration::ZERO)
+        // For the routes that take a body: whether it is read.
+        .on_connect_ext(|connection: &Once, kept| {
+            kept.insert(Rc::clone(connection.input()));
+        })
 }
 
-/// What the HTTP service takes.
-type Accepted = (Once, Protocol, Option<SocketAddr>);
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
 
-/// A connection of which one request is read.
-fn accept(socket: TcpStream, options: Options) -> Ready<Result<Accepted, DispatchError>> {
-    options.set(&socket);
-    let peer = socket.peer_addr().ok();
-    ready(Ok((Once::new(socket), Protocol::Http1, peer)))
-}
+    use socket2::SockRef;
 
-impl Options {
-    /// Options that cannot be set are those of a socket that is gone already.
-    fn set(self, socket: &TcpStream) {
-        let socket = SockRef::from(socket);
-        let _ = socket.set_tcp_nodelay(true);
-        if self.user_timeout.is_some() {
-            let _ = socket.set_tcp_user_timeout(self.user_timeout);
-        }
-        let _ = socket.set_send_buffer_size(self.send_buffer);
+    use super::*;
+
+    #[test]
+    fn connections_have_the_options_of_the_socket_that_they_came_to() {
+        let mut settings = Settings::default();
+        settings.heartbeat.tcp_user_timeout_ms = 12_345;
+        settings.heartbeat.send_buffer_bytes = 65_536;
+        let listening = bind("127.0.0.1", 0, &settings).unwrap();
+        let _client = TcpStream::connect(listening.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listening.accept().unwrap();
+        let accepted = SockRef::from(&accepted);
+        assert!(accepted.tcp_nodelay().unwrap());
+        assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(Duration::from_millis(12_345)));
+        // The kernel doubles what it is asked for.
+        assert_eq!(accepted.send_buffer_size().unwrap(), 2 * 65_536);
     }
 }

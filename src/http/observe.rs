@@ -1,12 +1,18 @@
 //! What every request of the app gets: an id, the security headers, one count, and a log line.
 
-use std::time::{Duration, Instant};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     Error, HttpMessage, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    http::{
+        ConnectionType,
+        header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    },
     middleware::Next,
     web,
 };
@@ -14,7 +20,8 @@ use actix_web::{
 use super::{
     client::{Clients, retry_after_seconds},
     guard::Guard,
-    page, request_id,
+    once::Input,
+    page, probes, request_id,
 };
 use crate::{
     protocol::{ErrorCode, http_error},
@@ -41,8 +48,6 @@ pub(super) enum Side {
 
 /// The routes that are told apart in metrics and logs. Every other is a file of the page.
 const ROUTES: [&str; 7] = ["/ws", "/healthz", "/readyz", "/health", "/metrics", "/errors", "/admin/drain"];
-/// Those that no limit concerns: a balancer's probes must not depend on what else comes from its address.
-pub(super) const PROBES: [&str; 3] = ["/healthz", "/readyz", "/health"];
 /// Half a year.
 const HSTS: &str = "max-age=15768000";
 
@@ -73,12 +78,18 @@ pub(super) async fn observe(
         telemetry::emit(&Event::SlowRequest { ids, method, route, took });
     }
     dress(response.headers_mut(), &id, policy.behind_tls);
+    // It is the last answer on its connection, whatever the request asked for: who reuses it must not be misled.
+    response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    if let Some(input) = response.request().conn_data::<Rc<Input>>() {
+        input.answered();
+    }
     Ok(response)
 }
 
 /// The time until this client's address may ask again, if it has asked too often.
 fn too_many(clients: &Clients, request: &ServiceRequest) -> Option<Duration> {
-    if PROBES.contains(&request.path()) {
+    // A balancer's probes must not depend on what else comes from its address.
+    if probes::PATHS.contains(&request.path()) {
         return None;
     }
     let client = clients.identify(request.peer_addr()?, request.headers());
@@ -97,10 +108,9 @@ fn dress(headers: &mut HeaderMap, id: &RequestId, behind_tls: bool) {
     let mut set = |name: &'static str, value: &'static str| {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     };
-    set("content-security-policy", page::CONTENT_SECURITY_POLICY);
-    set("x-content-type-options", "nosniff");
-    set("x-frame-options", "DENY");
-    set("referrer-policy", "no-referrer");
+    for (name, value) in page::STRICT_HEADERS {
+        set(name, value);
+    }
     if behind_tls {
         set("strict-transport-security", HSTS);
     }

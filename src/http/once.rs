@@ -1,207 +1,260 @@
-//! One request per connection. Every answer says that it is the last one, but actix decodes whatever a client sends ahead and
-//! answers all of it in one turn, read or not: 128 KiB of small requests became tens of megabytes of heads and answers, and
-//! an arbiter that hung over them. Here the socket ends, as far as reading goes, with the first request.
+//! The socket of one request, as the HTTP library sees it: the head that was read already, as much of a body as its
+//! listener's routes take, and then the end. The library would read on: a chunked body that nobody reads it throws away
+//! for as long as it comes, with the answer long written; and it decodes whatever a client sends ahead and answers all of
+//! it in one turn.
 
 use std::{
+    cell::{Cell, RefCell},
+    future::Future,
     io,
-    net::SocketAddr,
     pin::Pin,
-    task::{Context, Poll, ready},
+    rc::Rc,
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use actix_rt::net::TcpStream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::{Buf, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    select,
+    sync::oneshot,
+    time::{Sleep, sleep, timeout},
+};
 
-/// Octets of a body that does not say how long it is. No route takes as many.
-const UNTOLD_BODY: usize = 4 * 1024;
-/// Octets thrown away in one turn.
+use super::head::Body;
+
+/// Bytes of a body, with the framing of its chunks, that any route takes.
+pub(super) const BODY_MAX: usize = 1024;
+/// How long what still comes is read and thrown away after an answer: a socket that is closed with unread bytes is reset,
+/// and the client may never see the answer.
+const LINGER: Duration = Duration::from_secs(1);
+/// As many bytes of it.
+const LINGER_BYTES: usize = 256 * 1024;
+/// Bytes thrown away in one read.
 const THROWN_AWAY: usize = 4 * 1024;
+/// What an answer says that is the last one.
+const CLOSE: &[u8] = b"connection: close\r\n";
 
-/// A connection that is read to the end of its first request.
-#[derive(Debug)]
+/// A connection of which one request is read.
 pub(super) struct Once {
     socket: TcpStream,
-    stage: Stage,
+    /// What was read already.
+    read: BytesMut,
+    /// So many bytes of the body may come yet.
+    left: usize,
+    /// Whether it is an HTTP/1.0 request, in whose answers the library leaves out that the connection ends.
+    silent_close: bool,
+    /// What goes before everything else that is written.
+    first: BytesMut,
+    /// Whether nobody has said how long the body is.
+    chunked: bool,
+    input: Rc<Input>,
+    make_room: MakeRoom,
+    closing: Option<Closing>,
 }
 
-#[derive(Debug)]
-enum Stage {
-    /// What has come of the head. Its bound is actix's: beyond, the request is refused.
-    Head(Vec<u8>),
-    /// So many octets belong to the request still; the others are thrown away.
-    Body(usize),
-    /// Something else than HTTP follows.
-    Upgraded,
+/// Told when somebody else needs the place of a socket that only waits: for its head, or for its client to hang up.
+pub(super) type MakeRoom = Option<oneshot::Receiver<()>>;
+
+/// What the application and the socket know of each other.
+#[derive(Default)]
+pub(super) struct Input {
+    answered: Cell<bool>,
+    /// There was, or is, more of a body than the routes take.
+    cut: Cell<bool>,
+    waiting: RefCell<Option<Waker>>,
+}
+
+/// The time after the last byte of the answer.
+struct Closing {
+    until: Pin<Box<Sleep>>,
+    left: usize,
+}
+
+impl Input {
+    /// There is an answer: no more is read for it.
+    pub(super) fn answered(&self) {
+        self.answered.set(true);
+        if let Some(waker) = self.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether a body was not read because it is longer than any route takes.
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut.get()
+    }
 }
 
 impl Once {
-    pub(super) fn new(socket: TcpStream) -> Self {
-        Self { socket, stage: Stage::Head(Vec::new()) }
-    }
-
-    pub(super) fn into_inner(self) -> TcpStream {
-        self.socket
-    }
-
-    pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.peer_addr()
-    }
-}
-
-impl Stage {
-    /// Looks at octets that were read, and says how many of them belong to the request.
-    fn take(&mut self, octets: &[u8]) -> usize {
-        match self {
-            Self::Upgraded => octets.len(),
-            Self::Body(left) => {
-                let taken = octets.len().min(*left);
-                *left -= taken;
-                taken
+    /// For a request whose head is the first `head` bytes of `read`, and a listener whose routes take bodies of `most`.
+    pub(super) fn new(
+        socket: TcpStream,
+        mut read: BytesMut,
+        head: usize,
+        body: Body,
+        most: usize,
+        silent_close: bool,
+        make_room: MakeRoom,
+    ) -> Self {
+        let (may, cut) = match body {
+            Body::None => (0, false),
+            // Not even begun: there is nothing to be done with the first half of it.
+            Body::Sized(length) => {
+                usize::try_from(length).ok().filter(|l| *l <= most).map_or((0, true), |l| (l, false))
             }
-            Self::Head(head) => {
-                // A parser may skip empty lines before a request.
-                let start = if head.is_empty() {
-                    octets.iter().position(|octet| !b"\r\n".contains(octet)).unwrap_or(octets.len())
-                } else {
-                    0
-                };
-                let looked_at = head.len().saturating_sub(2);
-                head.extend_from_slice(&octets[start..]);
-                let Some(end) = end_of_head(&head[looked_at..]).map(|end| looked_at + end) else { return octets.len() };
-                let behind = head.len() - end;
-                *self = after(&head[..end]);
-                let before = octets.len() - behind;
-                before + self.take(&octets[before..])
+            Body::Chunked => (most, most == 0),
+        };
+        read.truncate(head + may);
+        let left = head + may - read.len();
+        let input = Rc::new(Input { cut: Cell::new(cut), ..Input::default() });
+        let chunked = body == Body::Chunked;
+        Self { socket, read, left, silent_close, first: BytesMut::new(), chunked, input, make_room, closing: None }
+    }
+
+    pub(super) fn input(&self) -> &Rc<Input> {
+        &self.input
+    }
+
+    /// Writes what goes first.
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.first.is_empty() {
+            match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.first))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.first.advance(written),
             }
         }
-    }
-}
-
-/// Behind the empty line. A line ends with CR LF; a parser may be content with LF.
-fn end_of_head(octets: &[u8]) -> Option<usize> {
-    (0..octets.len()).find_map(|at| match &octets[at..] {
-        [b'\n', b'\n', ..] => Some(at + 2),
-        [b'\n', b'\r', b'\n', ..] => Some(at + 3),
-        _ => None,
-    })
-}
-
-/// What follows a head.
-fn after(head: &[u8]) -> Stage {
-    if head.starts_with(b"CONNECT ") {
-        return Stage::Upgraded;
-    }
-    let (mut told, mut untold, mut upgrade) = (0, false, false);
-    for line in head.split(|octet| *octet == b'\n') {
-        let Some(colon) = line.iter().position(|octet| *octet == b':') else { continue };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"websocket") {
-            upgrade = true;
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            untold = true;
-        } else if name.eq_ignore_ascii_case(b"content-length") {
-            told = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok()).unwrap_or(0);
-        }
-    }
-    // In the order in which actix decides.
-    match (untold, upgrade) {
-        (true, _) => Stage::Body(UNTOLD_BODY),
-        (false, true) => Stage::Upgraded,
-        (false, false) => Stage::Body(told),
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncRead for Once {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if matches!(this.stage, Stage::Body(0)) {
-            return throw_away(&mut this.socket, cx);
+        if !this.read.is_empty() {
+            let taken = this.read.len().min(buf.remaining());
+            buf.put_slice(&this.read.split_to(taken));
+            if this.read.is_empty() {
+                this.read = BytesMut::new();
+            }
+            return Poll::Ready(Ok(()));
         }
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
-        let read = buf.filled().len() - before;
-        let taken = this.stage.take(&buf.filled()[before..]);
-        buf.set_filled(before + taken);
-        if read > 0 && taken == 0 {
-            // Nothing was for the reader, and nothing is no end either.
-            cx.waker().wake_by_ref();
+        // The end is what the library hears when there is no more for it to read: it answers all the same, and hangs up.
+        if this.left == 0 || this.input.answered.get() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut bytes = [0; BODY_MAX];
+        let room = this.left.min(buf.remaining()).min(bytes.len());
+        let mut body = ReadBuf::new(&mut bytes[..room]);
+        if Pin::new(&mut this.socket).poll_read(cx, &mut body)?.is_pending() {
+            this.input.waiting.replace(Some(cx.waker().clone()));
             return Poll::Pending;
         }
+        this.left -= body.filled().len();
+        if this.left == 0 && this.chunked {
+            this.input.cut.set(true);
+        }
+        buf.put_slice(body.filled());
         Poll::Ready(Ok(()))
     }
 }
 
-/// Ready when the client has hung up. One read a turn: a client that goes on sending has a turn like all others.
-fn throw_away(socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-    let mut octets = [0; THROWN_AWAY];
-    let mut octets = ReadBuf::new(&mut octets);
-    ready!(Pin::new(socket).poll_read(cx, &mut octets))?;
-    if octets.filled().is_empty() {
-        return Poll::Ready(Ok(()));
-    }
-    cx.waker().wake_by_ref();
-    Poll::Pending
-}
-
 impl AsyncWrite for Once {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().socket).poll_write(cx, octets)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.poll_first(cx))?;
+        if !std::mem::take(&mut this.silent_close) {
+            return Pin::new(&mut this.socket).poll_write(cx, bytes);
+        }
+        this.first = say_close(bytes);
+        let _ = this.poll_first(cx)?;
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+        let this = self.get_mut();
+        ready!(this.poll_first(cx))?;
+        Pin::new(&mut this.socket).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+        let this = self.get_mut();
+        ready!(this.poll_first(cx))?;
+        if this.closing.is_none() {
+            ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
+        }
+        let owed = this.left > 0 || this.input.cut.get();
+        let closing =
+            this.closing.get_or_insert_with(|| Closing { until: Box::pin(sleep(LINGER)), left: LINGER_BYTES });
+        if let Some(make_room) = &mut this.make_room
+            && Pin::new(make_room).poll(cx).is_ready()
+        {
+            this.make_room = None;
+            return Poll::Ready(Ok(()));
+        }
+        let mut lingers = owed || closing.left < LINGER_BYTES;
+        // One read a turn, so that a client that goes on sending has a turn like all others.
+        let mut bytes = [0; THROWN_AWAY];
+        let mut bytes = ReadBuf::new(&mut bytes);
+        match Pin::new(&mut this.socket).poll_read(cx, &mut bytes) {
+            Poll::Ready(Ok(())) if bytes.filled().is_empty() => return Poll::Ready(Ok(())),
+            Poll::Ready(Ok(())) => {
+                closing.left = closing.left.saturating_sub(bytes.filled().len());
+                lingers = closing.left > 0;
+                cx.waker().wake_by_ref();
+            }
+            Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
+            Poll::Pending => {}
+        }
+        if lingers && closing.until.as_mut().poll(cx).is_pending() { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+}
+
+/// An answer to an HTTP/1.0 request, with what the library leaves out of it.
+pub(super) fn say_close(answer: &[u8]) -> BytesMut {
+    let mut out = BytesMut::with_capacity(answer.len() + CLOSE.len());
+    let line = memchr::memchr(b'\n', answer).map_or(0, |end| end + 1);
+    out.extend_from_slice(&answer[..line]);
+    out.extend_from_slice(CLOSE);
+    out.extend_from_slice(&answer[line..]);
+    out
+}
+
+/// Ends when somebody else needs the place.
+pub(super) async fn told(make_room: &mut MakeRoom) {
+    if let Some(waiting) = make_room {
+        let is_told = waiting.await.is_ok();
+        // It tells once.
+        *make_room = None;
+        if is_told {
+            return;
+        }
+    }
+    // Nobody can tell, or nobody any more: the server goes.
+    std::future::pending::<()>().await;
+}
+
+/// Writes a last answer and hangs up, having read what the client may still be sending.
+pub(super) async fn answer(mut socket: TcpStream, bytes: &[u8], make_room: &mut MakeRoom) -> io::Result<()> {
+    socket.write_all(bytes).await?;
+    socket.shutdown().await?;
+    let throw_away = async {
+        let (mut bytes, mut left) = ([0; THROWN_AWAY], LINGER_BYTES);
+        loop {
+            let read = socket.read(&mut bytes).await?;
+            left = left.saturating_sub(read);
+            if read == 0 || left == 0 {
+                return Ok(());
+            }
+        }
+    };
+    select! {
+        end = timeout(LINGER, throw_away) => end.unwrap_or(Ok(())),
+        () = told(make_room) => Ok(()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What of these octets the reader gets, whole and in pieces.
-    fn taken(octets: &[u8]) -> Vec<u8> {
-        let read = |size: usize| {
-            let mut stage = Stage::Head(Vec::new());
-            octets.chunks(size).flat_map(|piece| piece[..stage.take(piece)].to_vec()).collect::<Vec<u8>>()
-        };
-        let whole = read(octets.len());
-        for size in [1, 2, 3, 7] {
-            assert_eq!(read(size), whole, "in pieces of {size}");
-        }
-        whole
-    }
-
-    #[test]
-    fn the_first_request_is_read_and_no_other() {
-        let bare = "\r\n\nGET / HTTP/1.1\nHost: a\n\n";
-        let told = "POST / HTTP/1.1\r\ncontent-LENGTH:  3\r\n\r\nabc";
-        for request in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", bare, told] {
-            assert_eq!(taken(request.repeat(3).as_bytes()), request.as_bytes(), "{request:?}");
-        }
-    }
-
-    #[test]
-    fn a_body_that_does_not_say_how_long_it_is_may_have_some() {
-        for upgrade in ["", "Upgrade: websocket\r\n"] {
-            let head = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n{upgrade}\r\n");
-            assert_eq!(taken([&*head, &"x".repeat(9999)].concat().as_bytes()).len(), head.len() + UNTOLD_BODY);
-        }
-    }
-
-    #[test]
-    fn behind_a_handshake_everything_is_read() {
-        let handshake = b"GET /ws HTTP/1.1\r\nUPGRADE: WebSocket\r\n\r\n\x81\x80\n\n\r\n".repeat(2);
-        assert_eq!(taken(&handshake), handshake);
-        let other = "GET /ws HTTP/1.1\r\nUpgrade: h2c\r\n\r\n";
-        assert_eq!(taken([other, "more"].concat().as_bytes()), other.as_bytes());
-    }
-
-    #[test]
-    fn a_head_that_has_not_ended_is_read_on() {
-        let endless = b"GET / HTTP/1.1\r\nX: y\r\n".repeat(100);
-        assert_eq!(taken(&endless), endless);
-    }
-}
+#[path = "once_tests.rs"]
+mod tests;

@@ -15,8 +15,16 @@ pub(super) struct PageFile {
 
 /// What the pages' answers should carry as `Content-Security-Policy`: the page's own files and its own server,
 /// nothing else, and nothing inline. `ws:` and `wss:` are named since not every browser counts them as `'self'`.
-pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self' ws: wss:; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
+
+/// What every answer tells browsers, whatever it is.
+pub(super) const STRICT_HEADERS: [(&str, &str); 4] = [
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+];
 
 macro_rules! page_file {
     ($page:literal, $path:literal, $file:literal, $content_type:ident) => {

@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Instant};
 
-use actix_web::{HttpResponse, http::StatusCode, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{
     gate::{Gate, Phase},
     health::{self, Check, Report, Status},
+    sockets::Sockets,
 };
 use crate::{messages::supervisor::Headcount, watchdog::Vitals};
 
@@ -17,6 +18,8 @@ use crate::{messages::supervisor::Headcount, watchdog::Vitals};
 pub struct Probes {
     /// The door.
     pub gate: Gate,
+    /// The public listener's.
+    pub sockets: Sockets,
     /// The latest round of checks.
     pub reports: watch::Receiver<Arc<Report>>,
     /// How many are here now.
@@ -43,8 +46,36 @@ struct Health<'a> {
     checks: &'a [Check],
 }
 
+/// What a probe answers.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) content_type: &'static str,
+    pub(super) body: String,
+}
+
+/// Where the probes are.
+pub(super) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/health"];
+
+/// The answer to the probe at `path`, if it is one.
+pub(super) fn answer(path: &str, probes: &Probes) -> Option<Answer> {
+    match path {
+        "/healthz" => Some(healthz(probes)),
+        "/readyz" => Some(readyz(probes)),
+        "/health" => Some(health(probes)),
+        _ => None,
+    }
+}
+
+/// The same as a route.
+pub(super) async fn route(request: HttpRequest, probes: web::Data<Probes>) -> HttpResponse {
+    match answer(request.path(), &probes) {
+        Some(answer) => HttpResponse::build(answer.status).content_type(answer.content_type).body(answer.body),
+        None => HttpResponse::NotFound().finish(),
+    }
+}
+
 /// Liveness: every thread and the supervisor answer the watchdog. Asks nothing outside the process, and waits for nobody.
-pub(super) async fn healthz(probes: web::Data<Probes>) -> HttpResponse {
+fn healthz(probes: &Probes) -> Answer {
     if probes.vitals.alive() {
         plain(StatusCode::OK, "ok")
     } else {
@@ -53,11 +84,11 @@ pub(super) async fn healthz(probes: web::Data<Probes>) -> HttpResponse {
 }
 
 /// Readiness: whether a balancer should send new clients here.
-pub(super) async fn readyz(probes: web::Data<Probes>) -> HttpResponse {
+fn readyz(probes: &Probes) -> Answer {
     let not_ready = match probes.gate.phase() {
         Phase::Starting => Some("starting"),
         Phase::Draining => Some("draining"),
-        Phase::Ready if probes.gate.saturated() => Some("saturated"),
+        Phase::Ready if probes.gate.saturated() || probes.sockets.is_full() => Some("saturated"),
         Phase::Ready => None,
     };
     match not_ready {
@@ -68,7 +99,7 @@ pub(super) async fn readyz(probes: web::Data<Probes>) -> HttpResponse {
 
 /// The whole picture: the latest round of checks, each with its time, and how many are here now. It waits for nobody, and
 /// costs the supervisor nothing, however often it is asked.
-pub(super) async fn health(probes: web::Data<Probes>) -> HttpResponse {
+fn health(probes: &Probes) -> Answer {
     let report = Arc::clone(&probes.reports.borrow());
     let status = report.status();
     let here = *probes.headcount.borrow();
@@ -85,9 +116,11 @@ pub(super) async fn health(probes: web::Data<Probes>) -> HttpResponse {
         checks: &report.checks,
     };
     let code = if status == Status::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    HttpResponse::build(code).json(document)
+    // Numbers and texts: it cannot fail.
+    let body = serde_json::to_string(&document).unwrap_or_default();
+    Answer { status: code, content_type: "application/json", body }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> HttpResponse {
-    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(text)
+fn plain(status: StatusCode, text: &str) -> Answer {
+    Answer { status, content_type: "text/plain; charset=utf-8", body: text.to_owned() }
 }

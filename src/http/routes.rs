@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use actix_web::{
-    App, HttpResponse, Route,
+    App, FromRequest, Handler, HttpRequest, HttpResponse, Responder,
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     guard as route_guard,
-    http::header::{CACHE_CONTROL, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE},
+    http::{
+        Method, StatusCode,
+        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE},
+    },
     middleware::from_fn,
     web,
 };
@@ -16,8 +19,9 @@ use super::{
     admin,
     client::Clients,
     guard::{self, Guard},
+    handshake,
     observe::{Observe, Side, observe},
-    ops, page, probes,
+    ops, page, probes, upgrade,
 };
 pub use super::{ops::Ops, probes::Probes};
 use crate::{
@@ -25,8 +29,8 @@ use crate::{
     telemetry::RequestId,
 };
 
-/// Longest request body in octets that is read. The one route that takes any needs two.
-const BODY_MAX: usize = 1024;
+/// What there is to read may be asked for by.
+const READ: &str = "GET, HEAD, OPTIONS";
 
 /// What both listeners' apps need.
 #[derive(Clone)]
@@ -53,7 +57,7 @@ pub fn public(
     >,
 > {
     base(common, Side::Public(clients), |config| {
-        config.route("/ws", web::to(no_handshake));
+        config.route(handshake::PATH, web::to(no_handshake));
         serve_files(config, &page::FILES);
     })
 }
@@ -76,19 +80,14 @@ pub fn operator(
     base(common, Side::Operator(guard.clone()), move |config| {
         #[cfg(feature = "fault-injection")]
         config.route("/fault/{what}", web::post().to(super::faults::inject));
-        config
-            .app_data(web::Data::new(ports))
-            .app_data(web::Data::new(guard))
-            .route("/metrics", read().to(ops::metrics))
-            .route("/errors", read().to(ops::errors))
-            .service(
-                // By its place among the routes, not by the text of the path, which can be written in many ways.
-                web::scope("/admin").wrap(from_fn(guard::authorise)).service(
-                    web::resource("/drain")
-                        .route(web::post().to(admin::drain))
-                        .default_service(web::to(admin::only_post)),
-                ),
-            );
+        config.app_data(web::Data::new(ports)).app_data(web::Data::new(guard)).service(
+            // By its place among the routes, not by the text of the path, which can be written in many ways.
+            web::scope("/admin").wrap(from_fn(guard::authorise)).service(
+                web::resource("/drain").route(web::post().to(admin::drain)).default_service(web::to(admin::only_post)),
+            ),
+        );
+        serve(config, "/metrics", ops::metrics);
+        serve(config, "/errors", ops::errors);
         serve_files(config, &page::OPERATOR_FILES);
     })
 }
@@ -110,23 +109,26 @@ fn base(
     App::new()
         .app_data(web::Data::new(policy))
         .app_data(web::Data::new(common.probes))
-        .app_data(web::PayloadConfig::new(BODY_MAX))
         .wrap(from_fn(observe))
-        .route("/healthz", read().to(probes::healthz))
-        .route("/readyz", read().to(probes::readyz))
-        .route("/health", read().to(probes::health))
+        .configure(|config| probes::PATHS.into_iter().for_each(|path| serve(config, path, probes::route)))
         .configure(more)
         .default_service(web::to(not_found))
 }
 
-/// GET, and HEAD for those who only want to know whether it is there.
-fn read() -> Route {
-    web::route().guard(route_guard::Any(route_guard::Get()).or(route_guard::Head()))
+/// GET, and HEAD for those who only want to know whether it is there. Any other method is told so.
+fn serve<F, A>(config: &mut web::ServiceConfig, path: &str, handler: F)
+where
+    F: Handler<A>,
+    A: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let read = web::route().guard(route_guard::Any(route_guard::Get()).or(route_guard::Head()));
+    config.service(web::resource(path).route(read.to(handler)).default_service(web::to(other_method)));
 }
 
 fn serve_files(config: &mut web::ServiceConfig, files: &'static [page::PageFile]) {
     for file in files {
-        config.route(file.path, read().to(move || std::future::ready(serve_file(file))));
+        serve(config, file.path, move || std::future::ready(serve_file(file)));
     }
 }
 
@@ -138,18 +140,47 @@ fn serve_file(file: &'static page::PageFile) -> HttpResponse {
         .body(file.body)
 }
 
-/// Whoever comes to `/ws` without asking for a WebSocket; the others are not served here (RFC 9110 section 15.5.22).
-async fn no_handshake(id: web::ReqData<RequestId>) -> HttpResponse {
-    let message = "this is where WebSockets are opened: the Upgrade header must name websocket";
-    let body = http_error(ErrorCode::BadHandshake, message, None, &id.to_string());
-    HttpResponse::UpgradeRequired()
-        .insert_header((UPGRADE, "websocket"))
-        .insert_header((SEC_WEBSOCKET_VERSION, "13"))
-        .content_type("application/json")
-        .body(body)
+/// OPTIONS, by which balancers look whether anybody is there (RFC 9110 section 9.3.7), and methods that are not for reading.
+async fn other_method(request: HttpRequest, id: web::ReqData<RequestId>) -> HttpResponse {
+    if request.method() == Method::OPTIONS { options(READ) } else { not_allowed(&id, READ) }
 }
 
-async fn not_found(id: web::ReqData<RequestId>) -> HttpResponse {
+fn options(allowed: &'static str) -> HttpResponse {
+    HttpResponse::NoContent().insert_header((ALLOW, allowed)).finish()
+}
+
+fn not_allowed(id: &RequestId, allowed: &'static str) -> HttpResponse {
+    let body = http_error(ErrorCode::InvalidMessage, "this path takes no such method", None, &id.to_string());
+    HttpResponse::MethodNotAllowed().insert_header((ALLOW, allowed)).content_type("application/json").body(body)
+}
+
+/// Whoever comes to `/ws` without asking for a WebSocket; the others are not served here. It is a handshake that is
+/// refused: mostly somebody's proxy lost a header of it.
+async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, policy: web::Data<Observe>) -> HttpResponse {
+    if request.method() == Method::OPTIONS {
+        return options("GET, OPTIONS");
+    }
+    let refused = handshake::lost(request.head());
+    if let (Some(peer), Side::Public(clients)) = (request.peer_addr(), &policy.side) {
+        upgrade::report(&refused, &id, clients.identify(peer, request.headers()).remote);
+    }
+    let body = http_error(refused.code, refused.message, None, &id.to_string());
+    let mut answer = HttpResponse::build(refused.status);
+    match refused.status {
+        // RFC 9110 section 15.5.22.
+        StatusCode::UPGRADE_REQUIRED => {
+            answer.insert_header((UPGRADE, "websocket")).insert_header((SEC_WEBSOCKET_VERSION, "13"))
+        }
+        StatusCode::METHOD_NOT_ALLOWED => answer.insert_header((ALLOW, "GET, OPTIONS")),
+        _ => &mut answer,
+    };
+    answer.content_type("application/json").body(body)
+}
+
+async fn not_found(request: HttpRequest, id: web::ReqData<RequestId>) -> HttpResponse {
+    if request.method() == Method::OPTIONS && request.path() == "*" {
+        return options(READ);
+    }
     let body = http_error(ErrorCode::UnsupportedVersion, "there is nothing at this path", None, &id.to_string());
     HttpResponse::NotFound().content_type("application/json").body(body)
 }

@@ -6,30 +6,30 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_codec::Framed;
-use actix_http::HttpMessage;
+use actix_codec::Encoder;
 use actix_http::{
-    Request, Response, StatusCode,
-    body::{BodySize, BoxBody},
+    HttpMessage, Request, Response, StatusCode, Version,
+    body::BodySize,
     h1,
     header::{self, HeaderValue},
     ws,
 };
-use bytes::Bytes;
-use futures_util::SinkExt;
+use actix_rt::net::TcpStream;
+use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncWriteExt;
 
 use super::{
     client::{Client, Clients, retry_after_seconds},
     gate::{Gate, Permit, Refusal},
     handshake::{self, Accepted, Policy, Refused},
     live::Live,
-    once::Once,
-    request_id,
+    once, request_id,
+    sockets::SocketPlace,
 };
 use crate::{
     protocol::{ErrorCode, http_error},
     session::Opened,
-    telemetry::{self, Event, Ids, RequestId},
+    telemetry::{self, Event, Ids, RequestId, method_label},
 };
 
 /// After this a refused client may try again: a full server's connections come and go, a draining one is
@@ -43,10 +43,25 @@ const ROUTE: &str = "/ws";
 #[error("the socket ended during its handshake")]
 pub struct Gone(#[from] std::io::Error);
 
-impl From<Gone> for Response<BoxBody> {
-    fn from(_: Gone) -> Self {
-        Self::internal_server_error()
-    }
+/// An upgrade request, and the socket that it came over.
+pub(super) struct Arrived {
+    pub(super) request: Request,
+    /// What read the request, and writes the answer.
+    pub(super) codec: h1::Codec,
+    pub(super) socket: TcpStream,
+    /// What came behind the request.
+    pub(super) unread: BytesMut,
+    pub(super) peer: SocketAddr,
+    pub(super) place: SocketPlace,
+}
+
+/// What a connection keeps for as long as its socket lives; dropping it gives all of it back.
+#[derive(Debug)]
+pub struct Kept {
+    #[expect(dead_code, reason = "held for its Drop: the place among the connections")]
+    permit: Permit,
+    #[expect(dead_code, reason = "held for its Drop: the place among the sockets")]
+    socket: SocketPlace,
 }
 
 /// What the upgrade service of one arbiter needs.
@@ -55,7 +70,7 @@ pub struct Door {
     clients: Clients,
     policy: Policy,
     /// Takes the connection, on this arbiter or another.
-    open: Box<dyn Fn(Opened<Permit>)>,
+    open: Box<dyn Fn(Opened<Kept>)>,
 }
 
 impl Door {
@@ -65,46 +80,42 @@ impl Door {
         clients: Clients,
         allowed_origins: Live<[String]>,
         room_name_bytes: usize,
-        open: impl Fn(Opened<Permit>) + 'static,
+        open: impl Fn(Opened<Kept>) + 'static,
     ) -> Rc<Self> {
         let policy = Policy { allowed_origins, room_name_bytes };
         Rc::new(Self { gate, clients, policy, open: Box::new(open) })
     }
 
     /// Serves one upgrade request. An error is the socket's: there is nobody left to tell.
-    pub(super) async fn serve(
-        self: Rc<Self>,
-        request: Request,
-        mut framed: Framed<Once, h1::Codec>,
-    ) -> Result<(), Gone> {
+    pub(super) async fn serve(self: Rc<Self>, arrived: Arrived) -> Result<(), Gone> {
         let began = Instant::now();
+        let Arrived { request, mut codec, mut socket, unread, peer, place } = arrived;
         let id = request_id::of(request.headers());
-        let client = self.clients.identify(peer(&request, &framed), request.headers());
+        let client = self.clients.identify(peer, request.headers());
         let status = match self.admit(&request, client) {
             Ok((accepted, permit)) => {
-                switch(&request, &accepted, &id, &mut framed).await?;
-                let parts = framed.into_parts();
-                // The parts hold empty buffers of several kilobytes: only the unread octets go on.
+                socket.write_all(&switch(&request, &accepted, &id, &mut codec)?).await?;
                 (self.open)(Opened {
-                    socket: parts.io.into_inner(),
-                    unread: parts.read_buf.to_vec(),
+                    socket,
+                    unread: unread.to_vec(),
                     remote: client.remote,
                     origin: client.origin,
                     request: id.clone(),
                     hint: accepted.hint,
-                    permit,
+                    permit: Kept { permit, socket: place },
                 });
                 StatusCode::SWITCHING_PROTOCOLS
             }
             Err(denied) => {
                 report(&denied.refused, &id, client.remote);
-                refuse(&denied, &id, &mut framed).await?;
+                let silent = request.head().version == Version::HTTP_10;
+                once::answer(socket, &refuse(&denied, &id, &mut codec, silent)?, &mut None).await?;
                 denied.refused.status
             }
         };
         telemetry::emit(&Event::HttpServed {
             ids: Ids { request: Some(&id), ..Ids::default() },
-            method: "GET",
+            method: method_label(request.method().as_str()),
             route: ROUTE,
             status: status.as_u16(),
             took: began.elapsed(),
@@ -137,11 +148,6 @@ impl From<Refused> for Denied {
     }
 }
 
-fn peer(request: &Request, framed: &Framed<Once, h1::Codec>) -> SocketAddr {
-    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-    request.peer_addr().or_else(|| framed.io_ref().peer_addr().ok()).unwrap_or(unknown)
-}
-
 fn too_many(message: &'static str, wait: Duration) -> Denied {
     let refused = Refused { status: StatusCode::TOO_MANY_REQUESTS, code: ErrorCode::RateLimited, message };
     Denied { refused, retry_after: Some(wait) }
@@ -156,7 +162,8 @@ fn refused_at_the_gate(refusal: Refusal) -> Denied {
     Denied { refused, retry_after: Some(RETRY_AFTER) }
 }
 
-fn report(refused: &Refused, id: &RequestId, remote: SocketAddr) {
+/// Tells of a handshake that is refused, wherever that is found.
+pub(super) fn report(refused: &Refused, id: &RequestId, remote: SocketAddr) {
     telemetry::emit(&Event::HandshakeRefused {
         ids: Ids { request: Some(id), ..Ids::default() },
         remote: Some(remote),
@@ -166,25 +173,21 @@ fn report(refused: &Refused, id: &RequestId, remote: SocketAddr) {
     });
 }
 
-/// Answers 101 (RFC 6455 section 4.2.2).
-async fn switch(
-    request: &Request,
-    accepted: &Accepted,
-    id: &RequestId,
-    framed: &mut Framed<Once, h1::Codec>,
-) -> Result<(), Gone> {
+/// The answer 101 (RFC 6455 section 4.2.2).
+fn switch(request: &Request, accepted: &Accepted, id: &RequestId, codec: &mut h1::Codec) -> Result<BytesMut, Gone> {
     let mut response = ws::handshake_response(request.head());
     response.insert_header((request_id::HEADER, request_id::value(id)));
     if accepted.named_subprotocol {
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, handshake::SUBPROTOCOL));
     }
     let head = response.finish().drop_body();
-    framed.send(h1::Message::Item((head, BodySize::None))).await?;
-    Ok(())
+    let mut out = BytesMut::new();
+    codec.encode(h1::Message::Item((head, BodySize::None)), &mut out)?;
+    Ok(out)
 }
 
-/// Answers with the error as JSON and hangs up.
-async fn refuse(denied: &Denied, id: &RequestId, framed: &mut Framed<Once, h1::Codec>) -> Result<(), Gone> {
+/// The error as JSON, in an answer that is the last one on its connection. `silent`: the library leaves out that it is.
+fn refuse(denied: &Denied, id: &RequestId, codec: &mut h1::Codec, silent: bool) -> Result<BytesMut, Gone> {
     let Denied { refused, retry_after } = denied;
     let retry_after = retry_after.map(retry_after_seconds);
     let body = Bytes::from(http_error(refused.code, refused.message, retry_after.map(|s| s * 1_000), &id.to_string()));
@@ -207,9 +210,9 @@ async fn refuse(denied: &Denied, id: &RequestId, framed: &mut Framed<Once, h1::C
     }
     response.force_close();
     let head = response.finish().drop_body();
-    framed.send(h1::Message::Item((head, BodySize::Sized(body.len() as u64)))).await?;
-    framed.send(h1::Message::Chunk(Some(body))).await?;
-    framed.send(h1::Message::Chunk(None)).await?;
-    SinkExt::<h1::Message<(Response<()>, BodySize)>>::close(framed).await?;
-    Ok(())
+    let mut out = BytesMut::new();
+    codec.encode(h1::Message::Item((head, BodySize::Sized(body.len() as u64))), &mut out)?;
+    codec.encode(h1::Message::Chunk(Some(body)), &mut out)?;
+    codec.encode(h1::Message::Chunk(None), &mut out)?;
+    Ok(if silent { once::say_close(&out) } else { out })
 }

@@ -108,7 +108,7 @@ impl Rules {
                 "the server is going away; connect again after the bye's retryAfterMs",
             );
         }
-        if self.hint.as_ref().is_some_and(|hint| hint != room) {
+        if self.hint.as_ref().is_some_and(|hint| !is_meant(hint, room)) {
             return refuse(ErrorCode::InvalidMessage, "room is not the one that the connection's ?room= named");
         }
         Ok(())
@@ -232,6 +232,12 @@ impl Rules {
     pub fn may_be_seated(&self) -> bool {
         !matches!(self.phase, Phase::Outside)
     }
+}
+
+/// Whether a `?room=` that was read as `hint` may have meant that room: `+` is a plus there, and forms write a space so.
+fn is_meant(hint: &RoomName, room: &RoomName) -> bool {
+    let folded = |byte: u8| if byte == b'+' { b' ' } else { byte };
+    hint.as_str().bytes().map(folded).eq(room.as_str().bytes().map(folded))
 }
 
 fn refuse<T>(code: ErrorCode, message: &'static str) -> Result<T, Refused> {

@@ -12,6 +12,8 @@ pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Ta
     match *event {
         Event::ServerReady { .. } => tally.ready = Some(true),
         Event::DrainStarted { .. } => (tally.ready, tally.draining) = (Some(false), Some(true)),
+        Event::SocketRefused { listener, reason, .. } => tally.socket_refused(listener, reason),
+        Event::RequestRejected { kind, .. } => tally.http_rejections.add(kind),
         Event::HandshakeRefused { code, .. } => tally.handshakes_refused.add(code),
         Event::ConnectionOpened { .. } => tally.connections_opened += 1,
         Event::ConnectionClosed { reason, duration, .. } => {
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
     use crate::{
         protocol::{EndReason, ErrorCode, LeaveReason},
-        telemetry::{Severity, samples},
+        telemetry::{Rejection, Severity, SocketRefusal, samples},
     };
 
     fn counted(event: &Event<'_>) -> Tally {
@@ -139,6 +141,8 @@ mod tests {
         assert_eq!((tally.joins, tally.leaves.get(LeaveReason::Left)), (1, 1));
         assert_eq!(tally.join_rejections.get(ErrorCode::RoomFull), 1);
         assert_eq!(tally.handshakes_refused.get(ErrorCode::OverCapacity), 1);
+        assert_eq!(tally.sockets_refused.map(|counts| counts.get(SocketRefusal::Address)), [1, 0]);
+        assert_eq!((tally.http_rejections.get(Rejection::Tls), tally.http_rejections.total()), (1, 1));
         assert_eq!((tally.rooms_opened, tally.rooms_ended, tally.rooms_lost), (1, 1, 1));
         assert_eq!((tally.slow_messages, tally.ticks_late), (1, 1));
         assert_eq!(tally.http.iter().count(), 1);

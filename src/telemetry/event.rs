@@ -6,7 +6,7 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 use slog::{Level, Serializer};
 
 use super::{
-    EventDoc, OpsDenial, Reconnection, Severity, Source,
+    EventDoc, Listener, OpsDenial, Reconnection, Rejection, Severity, SocketRefusal, Source,
     event_table::events,
     field::{Field, Ids},
 };
@@ -96,7 +96,28 @@ events! {
         /// How long it took.
         took["took_ms"]: Duration,
     }
-    /// An upgrade to a WebSocket was refused.
+    /// A socket was accepted and refused before anything of it was read: answered with 503, or closed. One of the ops
+    /// listener that had said nothing may have been closed for the next one.
+    SocketRefused = "socket_refused", Warning, "socket refused" {
+        /// Its address: the peer's, since nothing was read that could name another.
+        remote: Option<SocketAddr>,
+        /// Where it came.
+        listener: Listener,
+        /// Which limit it met.
+        reason: SocketRefusal,
+    }
+    /// What came over a socket became no request that was served, or not the whole of one.
+    RequestRejected = "request_rejected", Info, "request rejected" {
+        /// The socket's address: the peer's, which may be a proxy.
+        remote: Option<SocketAddr>,
+        /// Where it came.
+        listener: Listener,
+        /// What it was instead.
+        kind: Rejection,
+        /// What is mostly behind it.
+        cause: &'static str,
+    }
+    /// A WebSocket handshake was refused, or a request for `/ws` that is none, mostly because a proxy changed it.
     HandshakeRefused = "handshake_refused", Info, "handshake refused" {
         /// Only `request` is known.
         ids: Ids<'a>,

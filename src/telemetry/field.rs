@@ -129,4 +129,14 @@ macro_rules! labels_are_fields {
         })+
     };
 }
-labels_are_fields!(EndReason, LeaveReason, ErrorCode, super::OpsDenial, super::Reconnection, super::Severity);
+labels_are_fields!(
+    EndReason,
+    LeaveReason,
+    ErrorCode,
+    super::Listener,
+    super::OpsDenial,
+    super::Reconnection,
+    super::Rejection,
+    super::Severity,
+    super::SocketRefusal
+);

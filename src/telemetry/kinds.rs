@@ -78,6 +78,74 @@ label_set! {
 }
 
 label_set! {
+    /// Which of the two listeners a socket came to.
+    Listener {
+        /// That of the clients.
+        Public = "public",
+        /// That of the operators.
+        Ops = "ops",
+    }
+}
+
+label_set! {
+    /// Why a socket was refused before anything of it was read.
+    SocketRefusal {
+        /// The process may not open more files.
+        Descriptors = "descriptors",
+        /// The listener has all the sockets that it may.
+        Total = "total",
+        /// Its address has all the sockets that it may.
+        Address = "address",
+    }
+}
+
+label_set! {
+    /// Why what came over a socket became no request that was served, or not the whole of one.
+    Rejection {
+        /// The preamble of the PROXY protocol, version 1 or 2.
+        ProxyProtocol = "proxy_protocol",
+        /// A TLS handshake.
+        Tls = "tls",
+        /// HTTP/2 without asking first.
+        Http2 = "http2",
+        /// HTTP/1.1 without `Host`.
+        NoHost = "no_host",
+        /// A head beyond `limits.head_bytes`.
+        HeadTooLarge = "head_too_large",
+        /// A body that the route does not take. The request was answered, and its body was not read.
+        BodyTooLarge = "body_too_large",
+        /// A head, a body or the reading of an answer took too long. Silence from the start is not counted.
+        Timeout = "timeout",
+        /// Anything else that is no HTTP/1.
+        Malformed = "malformed",
+    }
+}
+
+impl Rejection {
+    /// What is mostly behind it, for the log.
+    #[must_use]
+    pub fn cause(self) -> &'static str {
+        match self {
+            Self::ProxyProtocol => {
+                "a proxy speaks the PROXY protocol to this port, which takes HTTP only: turn it off there \
+                 (send-proxy, proxy_protocol) and let the proxy write X-Forwarded-For"
+            }
+            Self::Tls => {
+                "somebody speaks TLS to this port, which takes plain HTTP: a proxy that should not, or an https link"
+            }
+            Self::Http2 => "somebody speaks HTTP/2 to this port, which takes HTTP/1.1: a proxy's upstream protocol",
+            Self::NoHost => "an HTTP/1.1 request without Host: a health check that needs one",
+            Self::HeadTooLarge => "the head of a request is longer than limits.head_bytes: cookies, or an attack",
+            Self::BodyTooLarge => "the request has a body, which this route does not take: it was not read",
+            Self::Timeout => "too slow: http.request_timeout_ms for the head, http.socket_timeout_ms for the whole",
+            Self::Malformed => {
+                "this is no HTTP/1 request: another protocol, a scanner, or a client that hung up within it"
+            }
+        }
+    }
+}
+
+label_set! {
     /// How bad an error is.
     Severity {
         /// A client's mistake, or a cap that did its work. Nobody needs to act.

@@ -50,7 +50,9 @@ pub use fault::{Fault, chain};
 pub use field::Ids;
 pub use gather::GatherRules;
 pub use http_counts::{HttpCount, HttpCounts};
-pub use kinds::{LimitHit, OpsDenial, Reconnection, RelayOutcome, Severity, method_label};
+pub use kinds::{
+    LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, Severity, SocketRefusal, method_label,
+};
 pub use labels::{Counts, Label};
 pub use line::parse_level;
 pub use local::{flush, take, tally};

@@ -1,5 +1,7 @@
 //! Which events a client may cause any number of, and what makes two of them alike.
 
+use std::net::SocketAddr;
+
 use slog::Level;
 
 use super::{Event, Label, Source};
@@ -33,6 +35,9 @@ pub(super) fn of(event: &Event<'_>) -> Option<Repeat> {
     }
     match *event {
         Event::HandshakeRefused { code, remote, .. } => refusal(code.label(), remote.map(|at| Source::of(at.ip()))),
+        Event::SocketRefused { remote, reason, .. } => told("reason", reason.label(), remote),
+        Event::RequestRejected { remote, kind, .. } => told("kind", kind.label(), remote),
+        Event::OpsDenied { remote, reason, .. } => told("reason", reason.label(), Some(remote)),
         Event::JoinRefused { ids, code, .. }
         | Event::ResumeRefused { ids, code, .. }
         | Event::FrameRefused { ids, code, .. } => refusal(code.label(), ids.source),
@@ -40,12 +45,6 @@ pub(super) fn of(event: &Event<'_>) -> Option<Repeat> {
         Event::ConnectionClosed { ids, reason, .. } => life("reason", reason.label(), ids.source),
         Event::PeerJoined { ids, .. } | Event::SessionParked { ids, .. } => life("", "", ids.source),
         Event::SessionGivenUp { ids, limit } => life("limit", limit, ids.source),
-        Event::OpsDenied { remote, reason, .. } => Some(Repeat {
-            field: "reason",
-            kind: reason.label(),
-            source: Some(Source::of(remote.ip())),
-            burst: Burst::Refusal,
-        }),
         Event::PeerLeft { ids, reason, .. } => life("reason", reason.label(), ids.source),
         Event::SessionResumed { ids, result, .. } => life("result", result.label(), ids.source),
         Event::RoomOpened { source, .. } | Event::RoomEnded { source, .. } => life("", "", source),
@@ -91,6 +90,11 @@ fn life(field: &'static str, kind: &'static str, source: Option<Source>) -> Opti
 #[expect(clippy::unnecessary_wraps, reason = "as above")]
 fn refusal(kind: &'static str, source: Option<Source>) -> Option<Repeat> {
     Some(Repeat { field: "", kind, source, burst: Burst::Refusal })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as above")]
+fn told(field: &'static str, kind: &'static str, remote: Option<SocketAddr>) -> Option<Repeat> {
+    Some(Repeat { field, kind, source: remote.map(|at| Source::of(at.ip())), burst: Burst::Refusal })
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use super::{Event, Ids, OpsDenial, Reconnection, RequestId, Severity, Source};
+use super::{
+    Event, Ids, Listener, OpsDenial, Reconnection, Rejection, RequestId, Severity, SocketRefusal, Source,
+};
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId};
 
 const TOOK: Duration = Duration::from_micros(1500);
@@ -56,10 +58,13 @@ fn server(error: &io::Error) -> [Event<'_>; 27] {
     ]
 }
 
-fn connection<'a>(ids: Ids<'a>, error: &'a io::Error) -> [Event<'a>; 8] {
+fn connection<'a>(ids: Ids<'a>, error: &'a io::Error) -> [Event<'a>; 10] {
     let remote = Some(SocketAddr::from(([192, 0, 2, 7], 50_000)));
     let code = ErrorCode::OverCapacity;
+    let (listener, kind) = (Listener::Public, Rejection::Tls);
     [
+        Event::SocketRefused { remote, listener, reason: SocketRefusal::Address },
+        Event::RequestRejected { remote, listener, kind, cause: kind.cause() },
         Event::HandshakeRefused { ids, remote, code, status: 503, detail: "10000 connections are open" },
         Event::ConnectionOpened { ids, remote },
         Event::ConnectionClosed { ids, reason: EndReason::SlowConsumer, duration: TOOK },

@@ -1,8 +1,8 @@
 //! Everything that one thread counted since it last reported.
 
 use super::{
-    ArbiterReport, Buckets, CensusReport, Counts, LimitHit, OpsDenial, Reconnection, RelayOutcome, Severity, buckets,
-    http_counts::HttpCounts, notes::Notes,
+    ArbiterReport, Buckets, CensusReport, Counts, Label, LimitHit, Listener, OpsDenial, Reconnection, Rejection,
+    RelayOutcome, Severity, SocketRefusal, buckets, http_counts::HttpCounts, notes::Notes,
 };
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason};
 
@@ -39,6 +39,10 @@ pub struct Tally {
     pub connection_duration: Buckets<13>,
     /// Handshakes refused.
     pub handshakes_refused: Counts<ErrorCode, 21>,
+    /// Sockets refused at their accept, one row per [`Listener`].
+    pub sockets_refused: [Counts<SocketRefusal, 3>; 2],
+    /// What became no request.
+    pub http_rejections: Counts<Rejection, 8>,
     /// Limits of a connection's or an address's share that did their work.
     pub limit_hits: Counts<LimitHit, 11>,
 
@@ -89,6 +93,8 @@ pub struct Tally {
     pub arbiter: Option<ArbiterReport>,
     /// The latest census, on the supervisor's thread.
     pub census: Option<CensusReport>,
+    /// Open sockets of each [`Listener`]. To be set on one thread only.
+    pub sockets: Option<[usize; 2]>,
     /// Addresses that are remembered for the limits per address. To be set on one thread only.
     pub addresses: Option<usize>,
     /// Whether `/readyz` says 200. To be set on one thread only: reports of several come in no particular order.
@@ -116,6 +122,8 @@ impl Tally {
             connections_closed: Counts::new(),
             connection_duration: Buckets::new(&buckets::LIFETIME),
             handshakes_refused: Counts::new(),
+            sockets_refused: [Counts::new(); 2],
+            http_rejections: Counts::new(),
             limit_hits: Counts::new(),
             joins: 0,
             parked: 0,
@@ -139,6 +147,7 @@ impl Tally {
             records_refused: 0,
             arbiter: None,
             census: None,
+            sockets: None,
             addresses: None,
             ready: None,
             draining: None,
@@ -155,6 +164,11 @@ impl Tally {
     pub fn message_out(&mut self, kind: FrameKind, octets: usize) {
         self.messages_out.add(kind);
         self.bytes_out += octets as u64;
+    }
+
+    /// Counts one socket refused.
+    pub fn socket_refused(&mut self, listener: Listener, reason: SocketRefusal) {
+        self.sockets_refused[listener.index()].add(reason);
     }
 
     /// Counts one error.
@@ -177,6 +191,7 @@ impl Tally {
         self.http.merge(later.http);
         self.arbiter = later.arbiter.or(self.arbiter);
         self.census = later.census.or(self.census.take());
+        self.sockets = later.sockets.or(self.sockets);
         self.addresses = later.addresses.or(self.addresses);
         self.ready = later.ready.or(self.ready);
         self.draining = later.draining.or(self.draining);
@@ -197,6 +212,10 @@ impl Tally {
         self.connections_closed.merge(&later.connections_closed);
         self.connection_duration.merge(&later.connection_duration);
         self.handshakes_refused.merge(&later.handshakes_refused);
+        for (mine, more) in self.sockets_refused.iter_mut().zip(&later.sockets_refused) {
+            mine.merge(more);
+        }
+        self.http_rejections.merge(&later.http_rejections);
         self.limit_hits.merge(&later.limit_hits);
     }
 

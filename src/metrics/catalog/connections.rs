@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::series::{Series, closed, open};
 use crate::{
     protocol::{EndReason, ErrorCode},
-    telemetry::{Buckets, LimitHit},
+    telemetry::{Buckets, Label, LimitHit, Listener, Rejection, SocketRefusal},
 };
 
 pub(super) const SERIES: &[Series] = &[
@@ -49,6 +49,34 @@ pub(super) const SERIES: &[Series] = &[
         "Upgrades to a WebSocket refused, by the code that the client was told.",
         &[closed::<ErrorCode>("code")],
         |s, out| out.counts(&s.totals.handshakes_refused),
+    ),
+    Series::gauge(
+        "switchboard_sockets",
+        "Open sockets of each listener, in whatever state: WebSocket connections, requests, and those that say nothing.",
+        &[closed::<Listener>("listener")],
+        |s, out| {
+            for (listener, open) in Listener::ALL.iter().zip(s.totals.sockets.unwrap_or_default()) {
+                out.count(&[listener.label()], open as u64);
+            }
+        },
+    ),
+    Series::counter(
+        "switchboard_sockets_refused_total",
+        "Sockets refused at their accept, before anything was read: answered with 503, or closed.",
+        &[closed::<Listener>("listener"), closed::<SocketRefusal>("reason")],
+        |s, out| {
+            for (listener, reasons) in Listener::ALL.iter().zip(&s.totals.sockets_refused) {
+                for (reason, count) in reasons.iter() {
+                    out.count(&[listener.label(), reason.label()], count);
+                }
+            }
+        },
+    ),
+    Series::counter(
+        "switchboard_http_rejections_total",
+        "What came over sockets and became no request, or whose body was not read, by what it was.",
+        &[closed::<Rejection>("kind")],
+        |s, out| out.counts(&s.totals.http_rejections),
     ),
     Series::counter(
         "switchboard_limit_hits_total",

@@ -1,0 +1,120 @@
+//! How many sockets this process may have: by its settings, and by how many files it may open.
+
+use super::Settings;
+
+/// Files and sockets that are nobody's connection, whatever the number of threads: listeners, standard streams, the log
+/// with a file that is being compressed, what is read below `/proc`, and a few to spare.
+const OWN: usize = 40;
+/// Descriptors of one thread's event loop.
+const PER_THREAD: usize = 4;
+/// Threads with an event loop beside the workers: main, metrics, accept.
+const OTHER_THREADS: usize = 3;
+/// Most sockets of the operator's listener: scrapes, probes and people are few.
+const OPS: usize = 128;
+/// Most sockets that are only taken to answer a probe or to refuse.
+const RESERVE: usize = 64;
+/// Sockets beside the WebSocket connections, for those that come, ask for a page, or are refused.
+const HTTP: usize = 1024;
+/// As many of them are kept, though this leaves fewer connections than are configured.
+const FEWEST_HTTP: usize = 256;
+/// What one address may have beside its WebSocket connections.
+const HTTP_PER_ADDRESS: usize = 256;
+
+/// How many sockets there may be at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// WebSocket connections: `server.max_connections`, or what the descriptors allow.
+    pub connections: usize,
+    /// Sockets of the public listener, whatever they are: `limits.sockets`, or what the descriptors allow.
+    pub sockets: usize,
+    /// Those of one address: `limits.sockets_per_address`.
+    pub sockets_per_address: usize,
+    /// Sockets of the operator's listener.
+    pub ops_sockets: usize,
+    /// Sockets beyond all those, each for as long as a probe's answer or a refusal takes.
+    pub reserve: usize,
+    /// Whether the descriptors allow less than the settings ask for.
+    pub short: bool,
+}
+
+impl Capacity {
+    /// What these settings come to for a process that may open so many files (the soft `RLIMIT_NOFILE`).
+    #[must_use]
+    pub fn of(settings: &Settings, open_files: u64) -> Self {
+        let (limits, most) = (&settings.limits, settings.server.max_connections);
+        let files = usize::try_from(open_files).unwrap_or(usize::MAX).saturating_sub(own(settings));
+        let (ops_sockets, reserve) = ((files / 16).clamp(8, OPS), (files / 16).clamp(8, RESERVE));
+        let room = files.saturating_sub(ops_sockets + reserve).max(1);
+        let wanted = if limits.sockets == 0 { most + HTTP } else { limits.sockets };
+        let sockets = wanted.min(room);
+        let http = if sockets < wanted || limits.sockets == 0 { fewest_http(sockets) } else { 0 };
+        let connections = most.min(sockets.saturating_sub(http)).max(1);
+        let sockets_per_address = match limits.sockets_per_address {
+            0 => limits.connections_per_address.saturating_add(HTTP_PER_ADDRESS),
+            told => told,
+        };
+        Self { connections, sockets, sockets_per_address, ops_sockets, reserve, short: sockets < wanted }
+    }
+
+    /// Descriptors that `server.max_connections` takes, with all else that a server needs.
+    pub(super) fn needed(settings: &Settings) -> usize {
+        own(settings) + OPS + RESERVE + settings.server.max_connections + FEWEST_HTTP
+    }
+}
+
+fn own(settings: &Settings) -> usize {
+    OWN + PER_THREAD * (settings.server.worker_count() + OTHER_THREADS)
+}
+
+fn fewest_http(sockets: usize) -> usize {
+    (sockets / 8).clamp(1, FEWEST_HTTP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(connections: usize) -> Settings {
+        let mut settings = Settings::default();
+        settings.server.max_connections = connections;
+        settings.server.workers = 2;
+        settings
+    }
+
+    #[test]
+    fn with_descriptors_enough_the_settings_hold() {
+        let capacity = Capacity::of(&settings(10_000), 20_000);
+        assert_eq!((capacity.connections, capacity.sockets, capacity.short), (10_000, 11_024, false));
+        assert_eq!((capacity.ops_sockets, capacity.reserve, capacity.sockets_per_address), (128, 64, 2256));
+        let enough = Capacity::needed(&settings(10_000)) as u64;
+        let capacity = Capacity::of(&settings(10_000), enough);
+        assert_eq!((capacity.connections, capacity.sockets), (10_000, 10_256), "fewer for HTTP, and all connections");
+        assert_eq!(Capacity::of(&settings(10_000), enough - 1).connections, 9999);
+        assert_eq!(Capacity::of(&settings(10_000), u64::MAX).sockets, 11_024);
+    }
+
+    #[test]
+    fn all_that_there_may_be_fits_into_the_descriptors() {
+        for files in [0, 1, 64, 100, 256, 300, 1024, 4096, 10_255, 20_000] {
+            let (settings, files) = (settings(10_000), usize::try_from(files).unwrap());
+            let capacity = Capacity::of(&settings, files as u64);
+            assert!(capacity.connections >= 1 && capacity.ops_sockets >= 8 && capacity.reserve >= 8, "{capacity:?}");
+            let all = own(&settings) + capacity.sockets + capacity.ops_sockets + capacity.reserve;
+            assert!(all <= files || files < 100, "{files}: {capacity:?}");
+            assert!(capacity.connections < capacity.sockets || capacity.sockets == 1, "{files}: {capacity:?}");
+            assert_eq!(capacity.short, files < 11_276, "{files}: {capacity:?}");
+        }
+        let few = Capacity::of(&settings(320), 300);
+        assert!((150..250).contains(&few.connections), "{few:?}");
+    }
+
+    #[test]
+    fn what_the_settings_say_of_sockets_is_taken_as_it_stands() {
+        let mut settings = settings(100);
+        settings.limits.sockets = 50;
+        settings.limits.sockets_per_address = 7;
+        let capacity = Capacity::of(&settings, 20_000);
+        assert_eq!((capacity.connections, capacity.sockets, capacity.sockets_per_address), (50, 50, 7));
+        assert!(!capacity.short);
+    }
+}

@@ -1,0 +1,246 @@
+//! Accepts, on a thread of its own: counts each socket and gives it to a worker, or refuses it, before a byte of it is
+//! read. Sockets wait in no queue that is not counted, and none is left in the kernel's: whoever finds no place hears so.
+
+use std::{
+    fs::File,
+    io,
+    net::{SocketAddr, TcpListener, TcpStream as StdStream},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use actix_rt::time::sleep;
+use socket2::SockRef;
+use tokio::{
+    io::unix::AsyncFd,
+    select,
+    sync::{mpsc::UnboundedSender, watch},
+};
+
+use super::{
+    client::Clients,
+    once::MakeRoom,
+    probes::Probes,
+    reserve::{Reserve, Waiting, turn_away},
+    sockets::{Flight, InFlight, SocketPlace, Sockets},
+};
+use crate::telemetry::{self, Event, Listener, SocketRefusal};
+
+/// Sockets accepted in one turn, between which the other listener has its own.
+const AT_ONCE: usize = 16;
+/// After an error that another attempt would meet at once.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often the sockets are reported.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// A socket on its way to a worker.
+pub(super) struct Accepted {
+    pub(super) socket: StdStream,
+    pub(super) peer: SocketAddr,
+    pub(super) at: Instant,
+    pub(super) listener: Listener,
+    pub(super) place: SocketPlace,
+    pub(super) flight: Flight,
+    pub(super) make_room: MakeRoom,
+}
+
+/// One listener, and who may come to it.
+pub(super) struct Door {
+    pub(super) socket: TcpListener,
+    pub(super) listener: Listener,
+    pub(super) sockets: Sockets,
+    /// For the limit per address, where there is one.
+    pub(super) clients: Option<Clients>,
+    /// Sockets at a time that are answered although they have no place.
+    pub(super) reserve: usize,
+    pub(super) probes: Probes,
+}
+
+/// Whom sockets are given to.
+#[derive(Clone)]
+pub(super) struct Workers {
+    pub(super) queues: Vec<UnboundedSender<Accepted>>,
+    pub(super) in_flight: InFlight,
+}
+
+/// What one listener's loop needs.
+struct Acceptor {
+    listener: Listener,
+    sockets: Sockets,
+    clients: Option<Clients>,
+    reserve: Rc<Reserve>,
+    workers: Workers,
+    next: usize,
+    /// Those of the operators', the oldest first: one that has said nothing yet, or was answered and does not hang up,
+    /// makes room for the next. Scrapes must get in whoever holds sockets open there.
+    waiting: Option<Waiting>,
+    /// Kept open to be closed: with no descriptor left, nobody could be told so.
+    spare: Option<File>,
+}
+
+/// Accepts on the calling arbiter until it is told to stop.
+///
+/// # Errors
+/// A listening socket that cannot be waited for.
+pub(super) fn start(doors: [Door; 2], workers: &Workers, stop: &watch::Receiver<bool>) -> io::Result<()> {
+    let counted = [doors[0].sockets.clone(), doors[1].sockets.clone()];
+    for door in doors {
+        let Door { socket, listener, sockets, clients, reserve, probes } = door;
+        socket.set_nonblocking(true)?;
+        let listening = waited_for(socket)?;
+        let acceptor = Acceptor {
+            listener,
+            reserve: Reserve::new(reserve, probes, sockets.clone()),
+            sockets,
+            clients,
+            workers: workers.clone(),
+            next: 0,
+            waiting: (listener == Listener::Ops).then(Waiting::default),
+            spare: spare(),
+        };
+        let mut stop = stop.clone();
+        actix_rt::spawn(async move {
+            select! {
+                () = acceptor.run(listening) => {}
+                // An error is a server that is gone.
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        });
+    }
+    actix_rt::spawn(report(counted));
+    Ok(())
+}
+
+/// Waiting for a listener without registering, and taking off again, every socket that comes of it.
+#[expect(deprecated, reason = "unsound for descriptors that are lent; a TcpListener owns its own, and keeps it")]
+fn waited_for(socket: TcpListener) -> io::Result<AsyncFd<TcpListener>> {
+    AsyncFd::new(socket)
+}
+
+async fn report(sockets: [Sockets; 2]) {
+    let mut timer = tokio::time::interval(REPORT_EVERY);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        telemetry::tally(|t| t.sockets = Some([sockets[0].open(), sockets[1].open()]));
+        telemetry::flush();
+    }
+}
+
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+impl Acceptor {
+    async fn run(mut self, listening: AsyncFd<TcpListener>) {
+        loop {
+            // An error is a runtime that ends.
+            let Ok(mut ready) = listening.readable().await else { return };
+            let mut failed = None;
+            for _ in 0..AT_ONCE {
+                match accept(listening.get_ref()) {
+                    Ok((socket, peer)) => self.take(socket, peer),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        ready.clear_ready();
+                        break;
+                    }
+                    Err(error) if is_of_one_connection(&error) => {}
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
+                }
+            }
+            drop(ready);
+            match failed {
+                Some(error) if is_out_of_descriptors(&error) => self.use_spare(listening.get_ref()).await,
+                Some(_) => sleep(PAUSE).await,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    /// With no descriptor left: takes one socket in place of the spare file. An operator's is served, others are told.
+    async fn use_spare(&mut self, listening: &TcpListener) {
+        let had = self.spare.take().is_some();
+        match accept(listening) {
+            Ok((socket, peer)) if self.listener == Listener::Ops => self.take(socket, peer),
+            Ok((socket, peer)) => {
+                self.tell(Some(peer), SocketRefusal::Descriptors);
+                turn_away(&socket);
+            }
+            Err(_) if had => {}
+            Err(_) => sleep(PAUSE).await,
+        }
+        self.spare = spare();
+    }
+
+    /// Counts the socket and gives it to the next worker, or refuses it.
+    fn take(&mut self, socket: StdStream, peer: SocketAddr) {
+        let address = match &self.clients {
+            Some(clients) => clients.socket(peer.ip()),
+            None => Some(crate::limits::Place::uncounted()),
+        };
+        if let Some(waiting) = self.waiting.as_ref().filter(|_| self.sockets.is_nearly_full()) {
+            waiting.evict();
+        }
+        match self.sockets.take(address) {
+            Ok(place) => self.give(socket, peer, place),
+            Err(reason) => {
+                self.tell(Some(peer), reason);
+                self.reserve.take(socket);
+            }
+        }
+    }
+
+    fn give(&mut self, socket: StdStream, peer: SocketAddr, place: SocketPlace) {
+        let flight = self.workers.in_flight.begin();
+        let make_room = self.waiting.as_ref().map(Waiting::enter);
+        let mut accepted =
+            Accepted { socket, peer, at: Instant::now(), listener: self.listener, place, flight, make_room };
+        for _ in 0..self.workers.queues.len() {
+            self.next = (self.next + 1) % self.workers.queues.len();
+            match self.workers.queues[self.next].send(accepted) {
+                Ok(()) => return,
+                // That worker is gone: the watchdog sees to it.
+                Err(back) => accepted = back.0,
+            }
+        }
+    }
+
+    fn tell(&self, remote: Option<SocketAddr>, reason: SocketRefusal) {
+        telemetry::emit(&Event::SocketRefused { remote, listener: self.listener, reason });
+    }
+}
+
+/// Not blocking, and closed in a child process.
+fn accept(listening: &TcpListener) -> io::Result<(StdStream, SocketAddr)> {
+    let (socket, peer) = SockRef::from(listening).accept4(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)?;
+    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+    Ok((socket.into(), peer.as_socket().unwrap_or(unknown)))
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// Whether the next connection may do better at once: accept(2) passes errors of the network on.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNABORTED
+                | libc::ECONNRESET
+                | libc::EINTR
+                | libc::ENETDOWN
+                | libc::EPROTO
+                | libc::ENOPROTOOPT
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::EHOSTUNREACH
+                | libc::EOPNOTSUPP
+                | libc::ENETUNREACH
+                | libc::EPERM
+        )
+    )
+}

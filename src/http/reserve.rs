@@ -1,0 +1,171 @@
+//! What becomes of sockets beyond the limits: a few at a time are read, for no longer than a probe needs, and answered with
+//! that probe's answer or a refusal. So a balancer, an orchestrator and a health check learn how the server is even when
+//! strangers hold every socket there may be. When there are too many of them, who has waited longest makes room: a probe
+//! says what it wants at once.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    io::{Read, Write as _},
+    net::{Shutdown, TcpStream as StdStream},
+    rc::Rc,
+    time::Duration,
+};
+
+use actix_rt::net::TcpStream;
+use bytes::BytesMut;
+use tokio::{select, sync::oneshot, time::timeout};
+
+use super::{
+    head, once,
+    plain::{self, RETRY_AFTER_SECONDS},
+    probes::{self, Probes},
+    sockets::Sockets,
+};
+use crate::protocol::ErrorCode;
+
+/// From the accept to the head of the request.
+const WITHIN: Duration = Duration::from_secs(2);
+/// A probe's head is no longer.
+const HEAD: usize = 2048;
+
+/// Those that wait for something, in the order in which they came. Whoever waits keeps the receiver; it hears that it
+/// shall make room.
+#[derive(Default)]
+pub(super) struct Waiting(RefCell<VecDeque<oneshot::Sender<()>>>);
+
+impl Waiting {
+    /// One more waits.
+    pub(super) fn enter(&self) -> oneshot::Receiver<()> {
+        let (make_room, told) = oneshot::channel();
+        let mut waiting = self.0.borrow_mut();
+        while waiting.front().is_some_and(oneshot::Sender::is_closed) {
+            waiting.pop_front();
+        }
+        waiting.push_back(make_room);
+        told
+    }
+
+    /// Those that still wait.
+    pub(super) fn len(&self) -> usize {
+        let mut waiting = self.0.borrow_mut();
+        waiting.retain(|one| !one.is_closed());
+        waiting.len()
+    }
+
+    /// Tells who has waited longest to make room. Says whether anybody was there.
+    pub(super) fn evict(&self) -> bool {
+        let mut waiting = self.0.borrow_mut();
+        while let Some(longest) = waiting.pop_front() {
+            if longest.send(()).is_ok() {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// The reserve of one listener.
+pub(super) struct Reserve {
+    most: usize,
+    waiting: Waiting,
+    probes: Probes,
+    sockets: Sockets,
+}
+
+impl Reserve {
+    /// For `most` sockets at a time beyond those of `sockets`.
+    pub(super) fn new(most: usize, probes: Probes, sockets: Sockets) -> Rc<Self> {
+        Rc::new(Self { most, waiting: Waiting::default(), probes, sockets })
+    }
+
+    /// Answers a socket that was refused.
+    pub(super) fn take(self: &Rc<Self>, socket: StdStream) {
+        if self.waiting.len() >= self.most {
+            self.waiting.evict();
+        }
+        let told = self.waiting.enter();
+        let (this, place) = (Rc::clone(self), self.sockets.reserve());
+        actix_rt::spawn(async move {
+            this.serve(socket, told).await;
+            drop(place);
+        });
+    }
+
+    async fn serve(&self, socket: StdStream, told: oneshot::Receiver<()>) {
+        let Ok(socket) = TcpStream::from_std(socket) else { return };
+        let mut got = BytesMut::new();
+        let end = select! {
+            end = timeout(WITHIN, head::read(&socket, HEAD, &mut got)) => end.ok().and_then(Result::ok),
+            _ = told => None,
+        };
+        let probe = end.and_then(|end| {
+            let (bodyless, path) = probe_of(&got[..end])?;
+            Some((bodyless, probes::answer(path, &self.probes)?))
+        });
+        let bytes = match &probe {
+            Some((bodyless, answer)) => plain::answer(answer.status, answer.content_type, &answer.body, *bodyless),
+            None => refusal(),
+        };
+        if end.is_some() {
+            // A failure is the socket's: there is nobody left to tell.
+            let _ = once::answer(socket, &bytes, &mut None).await;
+        } else if let Ok(socket) = socket.into_std() {
+            dismiss(&socket, &bytes);
+        }
+    }
+}
+
+/// Answers without waiting for anything, and hangs up.
+pub(super) fn turn_away(socket: &StdStream) {
+    dismiss(socket, &refusal());
+}
+
+fn dismiss(mut socket: &StdStream, bytes: &[u8]) {
+    // What came is read, so that it is a close and no reset, which could overtake the answer. All of it is an attempt.
+    let _ = socket.write(bytes);
+    let _ = socket.shutdown(Shutdown::Write);
+    let _ = socket.read(&mut [0; 4096]);
+}
+
+fn refusal() -> Vec<u8> {
+    let message = "the server has as many sockets open as it may, or as many as it may of one address";
+    plain::refusal(503, ErrorCode::OverCapacity, message, Some(RETRY_AFTER_SECONDS))
+}
+
+/// The path that a GET or HEAD asks for, and whether it is the latter.
+fn probe_of(head: &[u8]) -> Option<(bool, &str)> {
+    let start = head.iter().position(|byte| !b"\r\n".contains(byte))?;
+    let line = std::str::from_utf8(&head[start..start + memchr::memchr(b'\n', &head[start..])?]).ok()?;
+    let mut words = line.split(' ');
+    let (method, target) = (words.next()?, words.next()?);
+    let path = target.split('?').next()?;
+    matches!(method, "GET" | "HEAD").then_some((method == "HEAD", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_waited_longest_makes_room() {
+        let waiting = Waiting::default();
+        assert!(!waiting.evict());
+        let (mut first, second, mut third) = (waiting.enter(), waiting.enter(), waiting.enter());
+        assert_eq!(waiting.len(), 3);
+        assert!(waiting.evict() && first.try_recv().is_ok());
+        drop(second);
+        assert_eq!(waiting.len(), 1, "who does not wait any more is not counted");
+        assert!(waiting.evict() && third.try_recv().is_ok());
+        assert!(!waiting.evict());
+    }
+
+    #[test]
+    fn a_probe_is_known_by_its_path() {
+        assert_eq!(probe_of(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"), Some((false, "/healthz")));
+        assert_eq!(probe_of(b"\r\nHEAD /readyz?a=b HTTP/1.0\r\n\r\n"), Some((true, "/readyz")));
+        for other in ["POST /healthz HTTP/1.1\r\n\r\n", "\r\n", "GET\r\n"] {
+            assert_eq!(probe_of(other.as_bytes()), None, "{other:?}");
+        }
+    }
+}

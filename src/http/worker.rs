@@ -1,0 +1,163 @@
+//! What a worker does with a socket that it is given: reads the head, and lets the upgrade or the application answer the
+//! one request, all within one deadline.
+
+use std::{net::SocketAddr, rc::Rc, time::Duration};
+
+use actix_codec::Decoder;
+use actix_http::{Request, ServiceConfig, error::ParseError, h1};
+use actix_rt::net::TcpStream;
+use actix_service::Service;
+use bytes::{Buf, BytesMut};
+use tokio::{
+    select,
+    sync::mpsc::UnboundedReceiver,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    accept::Accepted,
+    head::{self, NoHead},
+    once::{self, BODY_MAX, MakeRoom, Once},
+    plain,
+    sockets::SocketPlace,
+    upgrade::{Arrived, Door},
+};
+use crate::telemetry::{self, Event, Listener, Rejection, SocketRefusal};
+
+/// How long, and how much, a socket may take for its request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// From the accept to the end of the head.
+    pub(super) request: Duration,
+    /// From the accept to the close.
+    pub(super) whole: Duration,
+    /// Bytes of the head.
+    pub(super) head: usize,
+}
+
+/// The services of one worker.
+pub(super) struct Worker<P, O> {
+    pub(super) public: P,
+    pub(super) ops: O,
+    pub(super) door: Rc<Door>,
+    pub(super) config: ServiceConfig,
+    pub(super) bounds: Bounds,
+}
+
+/// A connection of which one request is read, and who is at its other end.
+pub(super) type Served = (Once, Option<SocketAddr>);
+
+/// A socket whose request is not known yet.
+struct Fresh {
+    socket: TcpStream,
+    peer: SocketAddr,
+    listener: Listener,
+    at: Instant,
+    make_room: MakeRoom,
+}
+
+/// Serves what comes, for ever.
+pub(super) async fn run<P, O>(worker: Worker<P, O>, mut accepted: UnboundedReceiver<Accepted>)
+where
+    P: Service<Served> + 'static,
+    O: Service<Served> + 'static,
+{
+    let worker = Rc::new(worker);
+    while let Some(accepted) = accepted.recv().await {
+        let worker = Rc::clone(&worker);
+        actix_rt::spawn(async move { worker.serve(accepted).await });
+    }
+}
+
+impl<P: Service<Served>, O: Service<Served>> Worker<P, O> {
+    async fn serve(&self, accepted: Accepted) {
+        let Accepted { socket, peer, at, listener, place, flight, make_room } = accepted;
+        let Ok(socket) = TcpStream::from_std(socket) else {
+            telemetry::emit(&Event::SocketRefused { remote: Some(peer), listener, reason: SocketRefusal::Descriptors });
+            return;
+        };
+        let fresh = Fresh { socket, peer, listener, at: at.into(), make_room };
+        if timeout_at(fresh.at + self.bounds.whole, self.http(fresh, place)).await.is_err() {
+            reject(peer, listener, Rejection::Timeout);
+        }
+        drop(flight);
+    }
+
+    /// The whole life of a socket as HTTP. `place` goes on with it if it becomes a WebSocket.
+    async fn http(&self, mut fresh: Fresh, place: SocketPlace) {
+        let mut got = BytesMut::new();
+        let end = select! {
+            end = self.head(&fresh.socket, fresh.at, &mut got) => end,
+            () = once::told(&mut fresh.make_room) => return turned_away(fresh.peer, fresh.listener, SocketRefusal::Total),
+        };
+        let decoded = match end {
+            Ok(end) => self.decode(&got[..end]).map(|(request, codec)| (end, request, codec)),
+            Err(NoHead::Gone) => return,
+            Err(NoHead::Rejected(kind)) => Err(kind),
+        };
+        let (end, request, codec) = match decoded {
+            Ok(decoded) => decoded,
+            Err(kind) => return fresh.refuse(kind, got).await,
+        };
+        let facts = head::facts(&got[..end]);
+        if fresh.listener == Listener::Public && facts.websocket {
+            got.advance(end);
+            let arrived = Arrived { request, codec, socket: fresh.socket, unread: got, peer: fresh.peer, place };
+            // An error is a socket that ended during its handshake: there is nobody left to tell.
+            let _ = Rc::clone(&self.door).serve(arrived).await;
+            return;
+        }
+        let takes = if fresh.listener == Listener::Ops { BODY_MAX } else { 0 };
+        let once = Once::new(fresh.socket, got, end, facts.body, takes, facts.http_10, fresh.make_room);
+        let input = Rc::clone(once.input());
+        let served = (once, Some(fresh.peer));
+        // Both are large, and most sockets that wait are not there yet.
+        match fresh.listener {
+            Listener::Public => drop(Box::pin(self.public.call(served)).await),
+            Listener::Ops => drop(Box::pin(self.ops.call(served)).await),
+        }
+        if input.was_cut() {
+            reject(fresh.peer, fresh.listener, Rejection::BodyTooLarge);
+        }
+    }
+
+    async fn head(&self, socket: &TcpStream, at: Instant, got: &mut BytesMut) -> Result<usize, NoHead> {
+        let read = head::read(socket, self.bounds.head, got);
+        match timeout_at(at + self.bounds.request, read).await {
+            Ok(read) => read,
+            // Browsers open connections that they may want; who says nothing has asked for nothing.
+            Err(_) if got.is_empty() => Err(NoHead::Gone),
+            Err(_) => Err(NoHead::Rejected(Rejection::Timeout)),
+        }
+    }
+
+    /// Reads a whole head as the HTTP library does.
+    fn decode(&self, head: &[u8]) -> Result<(Request, h1::Codec), Rejection> {
+        let mut codec = h1::Codec::new(self.config.clone());
+        match codec.decode(&mut BytesMut::from(head)) {
+            Ok(Some(h1::Message::Item(request))) => Ok((request, codec)),
+            Err(ParseError::TooLarge) => Err(Rejection::HeadTooLarge),
+            Ok(_) | Err(_) => {
+                let facts = head::facts(head);
+                Err(if facts.host || facts.http_10 { Rejection::Malformed } else { Rejection::NoHost })
+            }
+        }
+    }
+}
+
+impl Fresh {
+    async fn refuse(mut self, kind: Rejection, got: BytesMut) {
+        reject(self.peer, self.listener, kind);
+        drop(got);
+        // As above.
+        let _ = once::answer(self.socket, &plain::rejection(kind), &mut self.make_room).await;
+    }
+}
+
+fn turned_away(peer: SocketAddr, listener: Listener, reason: SocketRefusal) {
+    telemetry::emit(&Event::SocketRefused { remote: Some(peer), listener, reason });
+}
+
+fn reject(peer: SocketAddr, listener: Listener, kind: Rejection) {
+    telemetry::emit(&Event::RequestRejected { remote: Some(peer), listener, kind, cause: kind.cause() });
+}

@@ -1,0 +1,212 @@
+//! Sockets, whatever they are used for: all are counted, all are bounded, and whoever asks how the server is gets an
+//! answer even when there is no socket left.
+
+use std::{
+    io::{BufReader, ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    thread,
+};
+
+use crate::support::{
+    Builder, TestServer, eventually,
+    http::{self, dial, read_response},
+    wire::Handshake,
+};
+
+const SLACK_KIB: u64 = 16 << 10;
+
+/// A server that counts this machine's addresses as any others.
+fn strict() -> Builder {
+    TestServer::set("limits.exempt_loopback", false)
+}
+
+fn refused(listener: &str, reason: &str) -> String {
+    format!("switchboard_sockets_refused_total{{listener=\"{listener}\",reason=\"{reason}\"}}")
+}
+
+fn open(listener: &str) -> String {
+    format!("switchboard_sockets{{listener=\"{listener}\"}}")
+}
+
+/// Whether the server has hung up, read to the end.
+fn has_ended(mut stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let mut bytes = [0; 4096];
+    loop {
+        match stream.read(&mut bytes) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(_) => return true,
+        }
+    }
+}
+
+/// Waits until so many of them are open still.
+#[track_caller]
+fn wait_for_open(streams: &[TcpStream], wanted: usize) {
+    eventually("as many are open as may be", || match streams.iter().filter(|stream| !has_ended(stream)).count() {
+        open if open == wanted => Ok(()),
+        open => Err(format!("{open} of {}, not {wanted}", streams.len())),
+    });
+}
+
+/// All that an operator, a balancer or an orchestrator asks for.
+#[track_caller]
+fn assert_answers(server: &TestServer) {
+    for path in ["/healthz", "/health"] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.needs("Connection")), (200, "close"), "{path}: {answer:?}");
+        assert!(!answer.needs("X-Request-Id").is_empty() && !answer.needs("Content-Security-Policy").is_empty());
+    }
+    assert!([200, 503].contains(&server.get("/readyz").status));
+    let head = http::exchange(server.public, "HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n".trim_start());
+    assert_eq!(head.status, 200, "{head:?}");
+    assert_eq!((server.ops_get("/healthz").status, server.ops_get("/metrics").status), (200, 200));
+}
+
+#[test]
+fn silent_sockets_of_one_address_leave_room_for_probes_operators_and_the_others() {
+    let server = strict().set("limits.sockets_per_address", 40).set("http.trusted_proxies", "127.0.0.2").start();
+    let silent: Vec<TcpStream> = (0..120)
+        .map(|number: u32| {
+            let mut stream = dial(server.public);
+            // A few bytes each, or none.
+            stream.write_all(&b"GET / H"[..(number % 3) as usize * 3]).unwrap();
+            stream
+        })
+        .collect();
+    eventually("all that are refused are counted", || {
+        let scrape = server.scrape();
+        let counted = [scrape.value(&refused("public", "address")), scrape.value(&open("public"))];
+        if counted[0] >= 80.0 && counted[1] >= 40.0 { Ok(()) } else { Err(format!("{counted:?}")) }
+    });
+    assert_answers(&server);
+    server.wait_for_log("who was refused", |line| {
+        line.event() == "socket_refused" && line.says("reason", "address") && line.says("listener", "public")
+    });
+    // Whoever comes by a proxy of ours is not counted with the proxy, and everybody else has places of their own.
+    let from = |address: [u8; 4]| dial_from(server.public, SocketAddr::from((address, 0)));
+    assert_eq!(Handshake::new().send_on(from([127, 0, 0, 2])).0.status, 101);
+    assert_eq!(Handshake::new().send_on(from([127, 0, 0, 3])).0.status, 101);
+    Handshake::new().send(server.public).0.error(503, "over_capacity");
+    drop(silent);
+    eventually("their places are free again", || match Handshake::new().send(server.public).0.status {
+        101 => Ok(()),
+        status => Err(status.to_string()),
+    });
+}
+
+/// Connects from another address of this machine.
+#[track_caller]
+fn dial_from(to: SocketAddr, from: SocketAddr) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&from.into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+    stream
+}
+
+#[test]
+fn a_websocket_keeps_its_socket_s_place_and_gives_it_back() {
+    let server = TestServer::set("limits.sockets", 3).start();
+    for _ in 0..3 {
+        let peers: Vec<_> = (0..3).map(|number| server.join(&format!("room {number}"))).collect();
+        server.wait_for_metric(&open("public"), 3.0);
+        assert_eq!(server.get("/readyz").body, "saturated");
+        let refusal = Handshake::new().send(server.public).0;
+        refusal.error(503, "over_capacity");
+        assert_eq!((refusal.needs("Connection"), refusal.needs("Retry-After")), ("close", "5"));
+        assert_answers(&server);
+        drop(peers);
+        server.wait_for_metric(&open("public"), 0.0);
+    }
+    assert_eq!(server.get("/readyz").status, 200);
+}
+
+#[test]
+fn with_few_descriptors_fewer_connections_are_let_in_and_all_others_are_told() {
+    let server = TestServer::set("server.max_connections", 4000).after("ulimit -n 300").start();
+    let warning = server.wait_for_log("the warning", |line| line.event() == "config_warning");
+    assert!(warning.text.contains("4000") && warning.text.contains("300"), "{}", warning.text);
+    let cap = server.scrape().value("switchboard_limit{name=\"max_connections\"}");
+    assert!((100.0..280.0).contains(&cap), "{cap}");
+    let mut open_ones = Vec::new();
+    for _ in 0..320 {
+        let (answer, stream) = Handshake::new().send(server.public);
+        if answer.status == 101 {
+            open_ones.push(stream);
+        } else {
+            answer.error(503, "over_capacity");
+        }
+    }
+    assert_eq!(open_ones.len().to_string(), cap.to_string(), "all others were told");
+    assert_eq!(server.get("/readyz").body, "saturated");
+    assert_answers(&server);
+    // Silent sockets on top of that take what is left, and the answers come all the same.
+    let silent: Vec<TcpStream> = (0..200).map(|_| dial(server.public)).collect();
+    eventually("sockets are refused for descriptors", || {
+        let refused = server.scrape().value(&refused("public", "descriptors"));
+        if refused > 50.0 { Ok(()) } else { Err(refused.to_string()) }
+    });
+    assert_answers(&server);
+    assert!(server.descriptors() < 300);
+    drop((silent, open_ones));
+    server.wait_for_connections(0);
+    server.connect();
+}
+
+#[test]
+fn the_operators_listener_has_a_share_of_its_own_and_who_says_nothing_there_makes_room() {
+    let server = TestServer::set("limits.sockets", 20).start();
+    let silent: Vec<TcpStream> = (0..400).map(|_| dial(server.ops)).collect();
+    for _ in 0..5 {
+        assert_answers(&server);
+        server.connect();
+    }
+    eventually("most of them are gone", || match silent.iter().filter(|stream| !has_ended(stream)).count() {
+        open if open <= 128 => Ok(()),
+        open => Err(open.to_string()),
+    });
+    eventually("they are counted", || match server.scrape().sum("switchboard_sockets_refused_total", "ops") {
+        counted if counted >= 250.0 => Ok(()),
+        counted => Err(counted.to_string()),
+    });
+}
+
+#[test]
+fn heads_that_do_not_end_cost_no_more_than_their_bound() {
+    const SOCKETS: u64 = 200;
+    let server = TestServer::set("log.level", "info").start();
+    let before = server.memory_kib("VmRSS");
+    let mut streams: Vec<TcpStream> = (0..SOCKETS).map(|_| dial(server.public)).collect();
+    let start = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ";
+    thread::scope(|scope| {
+        for some in streams.chunks_mut(50) {
+            scope.spawn(move || {
+                for stream in some {
+                    // Refused on the way: whether all of it is taken does not matter.
+                    let _ = stream.write_all(&[&start[..], &vec![b'x'; 120_000]].concat());
+                }
+            });
+        }
+    });
+    server.wait_for_metric(r#"switchboard_http_rejections_total{kind="head_too_large"}"#, 200.0);
+    let cost = server.memory_kib("VmHWM").saturating_sub(before);
+    println!("{cost} KiB for {SOCKETS} sockets");
+    assert!(cost < SOCKETS * 16 + SLACK_KIB, "{cost} KiB");
+    let answer = read_response(&mut BufReader::new(streams.pop().unwrap())).unwrap();
+    assert_eq!((answer.status, answer.needs("Connection")), (431, "close"), "{answer:?}");
+    wait_for_open(&streams, 0);
+    server.wait_for_metric(&open("public"), 0.0);
+}
+
+#[test]
+fn the_bound_of_a_head_can_be_set() {
+    let server = TestServer::set("limits.head_bytes", 2048).start();
+    let ask = |long: usize| http::get(server.public, "/healthz", &[("X-Long", &"x".repeat(long))]).status;
+    assert_eq!([ask(100), ask(1800), ask(3000)], [200, 200, 431]);
+    let long = "x".repeat(3000);
+    assert_eq!(Handshake::new().with("X-Long", &long).send(server.public).0.status, 431);
+}
