@@ -31,8 +31,9 @@ pub(super) fn park(link: &Link, reason: EndReason) {
     let Some(wire) = link.detach(reason) else { return };
     farewell::close(wire, reason, ByeAction::Resume);
     link.end_at(Some((Instant::now() + link.setup.resume_window, EndReason::ResumeExpired)));
-    tell_room(link, |peer| ToRoom::Away { peer, until_ms: epoch_ms(SystemTime::now() + link.setup.resume_window) });
+    // The supervisor first: who is away for longest is then the one whose room heard of it first.
     tell_supervisor(link, true);
+    tell_room(link, |peer| ToRoom::Away { peer, until_ms: epoch_ms(SystemTime::now() + link.setup.resume_window) });
     link.with_ids(|ids| telemetry::emit(&Event::SessionParked { ids, window: link.setup.resume_window }));
 }
 

@@ -98,8 +98,8 @@ impl Stage {
     }
 
     pub(super) async fn hear_away(&mut self, member: &Member) {
-        assert!(matches!(self.hear().await, Heard::Room(ToRoom::Away { .. })));
         self.hear_presence(member, true).await;
+        assert!(matches!(self.hear().await, Heard::Room(ToRoom::Away { .. })));
     }
 
     pub(super) async fn hear_back(&mut self, member: &Member) {

@@ -7,7 +7,10 @@
 //! connect then come to resume, which takes no further place. A whole school comes back so: 2000 seats are kept, 2000
 //! connections are new, and each that resumes is one seat as before.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 use crate::{
     limits::Subnet,
@@ -51,8 +54,8 @@ pub(super) struct Parked {
     next: Turn,
     addresses: HashMap<Subnet, Address>,
     sites: HashMap<Site, Holdings>,
-    /// Sites by how many they keep; the number tells those apart that keep the same.
-    ranks: BTreeMap<(usize, u64), Site>,
+    /// Sites by how many they keep; of those that keep the same, the last is the one that has kept some for longest.
+    ranks: BTreeMap<(usize, Reverse<Turn>), Site>,
 }
 
 #[derive(Debug)]
@@ -70,7 +73,8 @@ struct Address {
 
 #[derive(Debug)]
 struct Holdings {
-    number: u64,
+    /// The turn of the first, when there were none.
+    since: Turn,
     turns: BTreeSet<Turn>,
     rooms: HashMap<RoomName, BTreeSet<Turn>>,
 }
@@ -108,7 +112,7 @@ impl Parked {
             address.away.insert(turn);
         }
         let site = from.map(Subnet::site);
-        let fresh = || Holdings { number: turn, turns: BTreeSet::new(), rooms: HashMap::new() };
+        let fresh = || Holdings { since: turn, turns: BTreeSet::new(), rooms: HashMap::new() };
         self.sites.entry(site).or_insert_with(fresh);
         self.change(site, |holdings| {
             holdings.turns.insert(turn);
@@ -137,12 +141,12 @@ impl Parked {
     /// Changes what a site keeps, and its rank with it.
     fn change(&mut self, site: Site, change: impl FnOnce(&mut Holdings)) {
         let Some(holdings) = self.sites.get_mut(&site) else { return };
-        self.ranks.remove(&(holdings.turns.len(), holdings.number));
+        self.ranks.remove(&(holdings.turns.len(), Reverse(holdings.since)));
         change(holdings);
         if holdings.turns.is_empty() {
             self.sites.remove(&site);
         } else {
-            self.ranks.insert((holdings.turns.len(), holdings.number), site);
+            self.ranks.insert((holdings.turns.len(), Reverse(holdings.since)), site);
         }
     }
 
