@@ -3,7 +3,7 @@
 //!
 //! Not everybody who reads `/metrics` is a scraper: a person with curl, `monitor.sh` and the live page of the ops listener
 //! do so, too, and nobody's alerts depend on what they see. A scraper negotiates the exposition format or says who it is
-//! (Prometheus, the agents of Grafana, VictoriaMetrics, OpenTelemetry, Datadog), or it comes as regularly as a clock.
+//! (Prometheus, the agents of Grafana, of `VictoriaMetrics` and others), or it comes as regularly as a clock.
 //!
 //! Shared between threads on purpose: each scrape is answered by whichever worker it came to.
 
