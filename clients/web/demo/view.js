@@ -115,6 +115,7 @@ export const showRoom = ({ room, link }) => {
   document.title = `${words} · Switchboard`;
   $('room-title').replaceChildren(words, ...(secret ? [element('span', 'secret', secret)] : []));
   $('room-title').title = room;
+  $('room-title').setAttribute('aria-label', room); // without the space that the secret's box would put into it
   $('people').open = matchMedia(SPACIOUS).matches;
   $('link').value = link;
   $('log').replaceChildren();
