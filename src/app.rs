@@ -4,6 +4,7 @@
 //! lives on the main thread, so that no flood of frames can stand before a join. The metrics actor has an arbiter of its
 //! own: a scrape must not pause relaying.
 
+mod exported;
 mod reload;
 
 use std::{
@@ -118,7 +119,7 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
     let (vitals, scrapes) = (Vitals::default(), Scrapes::default());
     let (clients, sockets) = (Clients::new(&settings, capacity.sockets_per_address), sockets(&capacity));
     let arbiters = Arbiters::default();
-    let (supervisor, headcount) = start_supervisor(&settings, arbiters.clone());
+    let (supervisor, headcount) = start_supervisor(&settings, capacity.connections, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
     let (gate_too, vitals_too, public_sockets) = (gate.clone(), vitals.clone(), sockets[0].clone());
     let probes = Probes {
@@ -130,7 +131,7 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
         vitals: vitals_too,
     };
     let common = common(&settings, probes);
-    let door = public_door(&settings, &gate, &arbiters, &supervisor);
+    let door = public_door(&settings, capacity.connections, &gate, &arbiters, &supervisor);
     let ports = Ops {
         scrape: metrics.clone().recipient(),
         errors: metrics.clone().recipient(),
@@ -271,7 +272,7 @@ fn start_metrics(
         build: BuildInfo::current(),
         node: settings.server.node_name().unwrap_or_default(),
         started: SystemTime::now(),
-        limits: limits(settings, capacity),
+        limits: exported::limits(settings, capacity),
         last_shutdown,
         machine: Machine::read(),
     };
@@ -283,61 +284,11 @@ fn start_metrics(
     Ok((metrics, arbiter))
 }
 
-/// The limits as they are in force: what is configured, or the less that this process can hold.
-fn limits(settings: &Settings, capacity: &Capacity) -> Vec<(&'static str, f64)> {
-    let limits = &settings.limits;
-    #[expect(clippy::cast_precision_loss, reason = "gauges are floats, and no limit comes near 2^53")]
-    let gauge = |value: usize| value as f64;
-    vec![
-        ("max_connections", gauge(capacity.connections)),
-        ("sockets", gauge(capacity.sockets)),
-        ("sockets_per_address", gauge(capacity.sockets_per_address)),
-        ("head_bytes", gauge(limits.head_bytes)),
-        ("request_timeout_seconds", settings.http.request_timeout().as_secs_f64()),
-        ("socket_timeout_seconds", settings.http.socket_timeout().as_secs_f64()),
-        ("peers_per_room", gauge(limits.peers_per_room)),
-        ("rooms", gauge(limits.rooms)),
-        ("frame_bytes", gauge(limits.frame_bytes)),
-        ("fragments", gauge(limits.fragments)),
-        ("queue_bytes", gauge(limits.queue_bytes)),
-        ("queue_frames", gauge(limits.queue_frames)),
-        ("meta_bytes", gauge(limits.meta_bytes)),
-        ("room_name_bytes", gauge(limits.room_name_bytes)),
-        ("recipients", gauge(limits.recipients)),
-        ("json_depth", gauge(limits.json_depth)),
-        ("resume_frames", gauge(limits.resume_frames)),
-        ("resume_bytes", gauge(limits.resume_bytes)),
-        ("resume_window_seconds", limits.resume_window().as_secs_f64()),
-        ("parked_sessions", gauge(limits.most_parked(settings.server.max_connections))),
-        ("parked_per_room", gauge(limits.most_parked_per_room())),
-        ("resume_secrets", f64::from(limits.resume_secrets)),
-        ("frame_rate", f64::from(limits.frame_rate)),
-        ("frame_burst", f64::from(limits.frame_burst)),
-        ("flood_timeout_seconds", limits.flood_timeout().as_secs_f64()),
-        ("handshake_rate", f64::from(limits.handshake_rate)),
-        ("handshake_burst", f64::from(limits.handshake_burst)),
-        ("http_rate", f64::from(limits.http_rate)),
-        ("http_burst", f64::from(limits.http_burst)),
-        ("connections_per_address", gauge(limits.connections_per_address)),
-        ("rooms_per_address", gauge(limits.rooms_per_address)),
-        ("joins_per_minute", f64::from(limits.joins_per_minute)),
-        ("new_rooms_per_minute", f64::from(limits.new_rooms_per_minute)),
-        ("new_rooms_burst", f64::from(limits.new_rooms_burst)),
-        ("addresses", gauge(limits.addresses)),
-        ("token_failures_per_minute", f64::from(settings.ops.token_failures_per_minute)),
-        ("join_timeout_seconds", limits.join_timeout().as_secs_f64()),
-        ("join_wait_seconds", limits.join_wait().as_secs_f64()),
-        ("join_reply_seconds", limits.join_reply().as_secs_f64()),
-        ("heartbeat_interval_seconds", settings.heartbeat.interval().as_secs_f64()),
-        ("ping_timeout_seconds", settings.heartbeat.ping_timeout().as_secs_f64()),
-        ("drain_seconds", settings.server.drain().as_secs_f64()),
-        ("log_burst_lines", gauge(settings.log.burst_lines)),
-        ("log_burst_refusals", gauge(settings.log.burst_refusals)),
-        ("log_event_lines", gauge(settings.log.event_lines)),
-    ]
-}
-
-fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> (Addr<Supervisor>, watch::Receiver<Headcount>) {
+fn start_supervisor(
+    settings: &Settings,
+    connections: usize,
+    arbiters: Arbiters,
+) -> (Addr<Supervisor>, watch::Receiver<Headcount>) {
     let limits = &settings.limits;
     let address = Shares {
         joins: Rate::per_minute(limits.joins_per_minute),
@@ -346,7 +297,7 @@ fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> (Addr<Supervisor
         addresses: limits.addresses,
     };
     let parked = Caps {
-        total: limits.most_parked(settings.server.max_connections),
+        total: limits.most_parked(connections),
         per_room: limits.most_parked_per_room(),
         per_address: limits.connections_per_address,
     };
@@ -367,13 +318,14 @@ fn spawn_room(arbiters: &Arbiters, name: RoomName, capacity: usize) -> RoomPort 
 /// What each worker needs to open sessions. Runs on every worker, once.
 fn public_door(
     settings: &Arc<Settings>,
+    connections: usize,
     gate: &Gate,
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, gate, arbiters, supervisor) =
         (Arc::clone(settings), gate.clone(), arbiters.clone(), supervisor.clone());
-    let waiting = Waiting::new(settings.server.max_connections, settings.limits.connections_per_address);
+    let waiting = Waiting::new(connections, settings.limits.connections_per_address);
     move || {
         let index = arbiters.enroll();
         let ports = Ports {

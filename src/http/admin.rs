@@ -70,9 +70,7 @@ impl Refusal {
         match self {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "ask by POST"),
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "Content-Type must be application/json"),
-            Self::SlowBody => {
-                (StatusCode::REQUEST_TIMEOUT, "body_timeout", "the announced body did not come in time")
-            }
+            Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "body_timeout", "the announced body did not come in time"),
             Self::Body => (StatusCode::BAD_REQUEST, "invalid_body", "the body must be empty, or {}"),
         }
     }

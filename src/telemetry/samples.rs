@@ -2,9 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use super::{
-    Event, Ids, Listener, OpsDenial, Reconnection, Rejection, RequestId, Severity, SocketRefusal, Source,
-};
+use super::{Event, Ids, Listener, OpsDenial, Reconnection, Rejection, RequestId, Severity, SocketRefusal, Source};
 use crate::protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId};
 
 const TOOK: Duration = Duration::from_micros(1500);
