@@ -122,14 +122,9 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
     let (supervisor, headcount) = start_supervisor(&settings, capacity.connections, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
     let (gate_too, vitals_too, public_sockets) = (gate.clone(), vitals.clone(), sockets[0].clone());
-    let probes = Probes {
-        gate: gate_too,
-        sockets: public_sockets.clone(),
-        reports,
-        headcount,
-        started: began,
-        vitals: vitals_too,
-    };
+    let sockets_too = public_sockets.clone();
+    let probes =
+        Probes { gate: gate_too, sockets: sockets_too, reports, headcount, started: began, vitals: vitals_too };
     let common = common(&settings, probes);
     let door = public_door(&settings, capacity.connections, &gate, &arbiters, &supervisor);
     let ports = Ops {
@@ -148,15 +143,8 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
     let running = listeners::start(listeners, &settings, &capacity)
         .map_err(|source| StartError::Machine { what: "workers", source })?;
 
-    let workers = settings.server.worker_count();
-    telemetry::emit(&Event::ServerStarted {
-        version: env!("CARGO_PKG_VERSION"),
-        public: addresses.0,
-        ops: addresses.1,
-        workers,
-    });
-    say_what_is_odd(&settings, open_files, addresses, before.problem.as_ref());
-    all_enrolled(&arbiters, workers).await;
+    announce(&settings, open_files, addresses, before.problem.as_ref());
+    all_enrolled(&arbiters, settings.server.worker_count()).await;
     let watched = watched(&arbiters.all(), metrics_arbiter, running.accept_thread(), &supervisor);
     start_watchdog(&settings, watched, vitals.clone())?;
     let subjects = Subjects {
@@ -365,12 +353,15 @@ async fn become_ready(gate: Gate, delay: Duration, began: Instant) {
     }
 }
 
-fn say_what_is_odd(
+/// That the server listens, and what is odd about it.
+fn announce(
     settings: &Settings,
     open_files: u64,
     (public, ops): (SocketAddr, SocketAddr),
     state_problem: Option<&io::Error>,
 ) {
+    let workers = settings.server.worker_count();
+    telemetry::emit(&Event::ServerStarted { version: env!("CARGO_PKG_VERSION"), public, ops, workers });
     let exposed = exposure_warnings(settings, public.ip(), ops.ip());
     for warning in machine_warnings(settings, open_files).into_iter().chain(exposed) {
         telemetry::emit(&Event::ConfigWarning { what: &warning });

@@ -177,7 +177,9 @@ mod tests {
     fn sweep(wheel: &mut Wheel<Item>, now: Instant, again: Duration) -> Vec<u32> {
         let due = wheel.take_due(now);
         let taken = names(&due);
-        due.into_iter().for_each(|item| wheel.put_back(item, Some(now + again)));
+        for item in due {
+            wheel.put_back(item, Some(now + again));
+        }
         taken
     }
 
@@ -223,7 +225,9 @@ mod tests {
         let start = Instant::now();
         let mut wheel = Wheel::new(start);
         let items: Vec<_> = (0..4).map(item).collect();
-        items.iter().for_each(|item| wheel.insert(Rc::clone(item)));
+        for item in &items {
+            wheel.insert(Rc::clone(item));
+        }
         sweep(&mut wheel, start, SECOND * 10);
         wheel.hurry(&items[0]);
         wheel.hurry(&items[0]);
