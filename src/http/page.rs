@@ -33,10 +33,13 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// Every file of the example client.
-pub(super) const FILES: [PageFile; 8] = [
+pub(super) const FILES: [PageFile; 11] = [
     page_file!("demo", "/", "index.html", HTML),
     page_file!("demo", "/app.js", "app.js", SCRIPT),
+    page_file!("demo", "/books.js", "books.js", SCRIPT),
+    page_file!("demo", "/liveness.js", "liveness.js", SCRIPT),
     page_file!("demo", "/mesh.js", "mesh.js", SCRIPT),
+    page_file!("demo", "/pause.js", "pause.js", SCRIPT),
     page_file!("demo", "/rooms.js", "rooms.js", SCRIPT),
     page_file!("demo", "/signaling.js", "signaling.js", SCRIPT),
     page_file!("demo", "/style.css", "style.css", STYLE),
@@ -83,7 +86,7 @@ mod tests {
                 let body = text(file.body);
                 let references: Vec<&str> = match file.content_type {
                     HTML => quoted(body, "src=\"", '"').chain(quoted(body, "href=\"", '"')).collect(),
-                    SCRIPT => quoted(body, " from './", '\'').collect(),
+                    SCRIPT => quoted(body, " from './", '\'').chain(quoted(body, "new URL('", '\'')).collect(),
                     _ => Vec::new(),
                 };
                 for name in references.into_iter().filter(|name| !name.starts_with("data:")) {

@@ -1,6 +1,7 @@
 // The page: every element that is looked at or written to. Names and messages of others are set as text, never as HTML.
 
-import { pairState } from './texts.js';
+import { nameParts } from './rooms.js';
+import { countdown, pairState } from './texts.js';
 
 const $ = (id) => document.getElementById(id);
 const LOG_ENTRIES = 500; // older ones go, so that a page left open over night stays small
@@ -29,10 +30,12 @@ const on = (id, type, handle) => $(id).addEventListener(type, (event) => {
 });
 
 /** Wires the page's controls to what they mean. Called once. */
-export const listen = ({ join, anotherName, leave, retry, say }) => {
+export const listen = ({ join, anotherName, leave, retry, say, otherRoom }) => {
   on('lobby', 'submit', () => join({ room: $('room-name').value.trim(), name: $('your-name').value.trim() }));
   on('another-name', 'click', anotherName);
+  on('room-name', 'input', otherRoom);
   on('leave', 'click', leave);
+  on('stop-waiting', 'click', leave);
   on('retry', 'click', retry);
   on('composer', 'submit', () => {
     if ($('message').value && say($('message').value)) $('message').value = '';
@@ -44,7 +47,19 @@ export const listen = ({ join, anotherName, leave, retry, say }) => {
   });
   on('link', 'focus', () => $('link').select());
   $('share').hidden = !navigator.share;
+  followKeyboard();
 };
+
+/** Some browsers lay their keyboard over the page and tell nobody but the visual viewport. Zooming in is not that. */
+function followKeyboard() {
+  const seen = globalThis.visualViewport;
+  seen?.addEventListener('resize', () => {
+    const covered = seen.scale === 1 && document.documentElement.clientHeight - seen.height > 1;
+    if (covered) document.body.style.setProperty('--height', `${seen.height}px`);
+    else document.body.style.removeProperty('--height');
+    if (covered) scrollTo(0, 0);
+  });
+}
 
 async function copyLink() {
   $('link').select();
@@ -69,17 +84,39 @@ export const alertUser = (text) => {
 };
 
 export const showLobby = () => {
+  queue(null);
   $('stay').hidden = true;
   $('lobby').hidden = false;
   document.title = 'Switchboard';
   $('room-name').focus();
 };
 
+let counting = 0;
+
+/** We wait for a place in the room and ask for it in `delayMs`; null: we don't. */
+export const queue = (delayMs) => {
+  clearInterval(counting);
+  $('queue').hidden = delayMs === null;
+  if (delayMs === null) return;
+  const due = performance.now() + delayMs;
+  const show = () => { $('countdown').textContent = countdown(due - performance.now()); };
+  counting = setInterval(show, 1_000);
+  show();
+};
+
+/** Where the list of people leaves space for the messages, it begins open. */
+const SPACIOUS = '(min-height: 36rem), (min-width: 40rem)';
+
 export const showRoom = ({ room, link }) => {
+  queue(null);
   $('lobby').hidden = true;
   $('stay').hidden = false;
-  document.title = `${room} · Switchboard`;
-  $('room-title').textContent = room;
+  const { words, secret } = nameParts(room);
+  document.title = `${words} · Switchboard`;
+  $('room-title').replaceChildren(words, ...(secret ? [element('span', 'secret', secret)] : []));
+  $('room-title').title = room;
+  $('room-title').setAttribute('aria-label', room); // without the space that the secret's box would put into it
+  $('people').open = matchMedia(SPACIOUS).matches;
   $('link').value = link;
   $('log').replaceChildren();
   roster([], null);
@@ -93,14 +130,15 @@ export const status = (phase, text) => {
   $('retry').hidden = phase !== 'waiting';
 };
 
-/** `people`: [{id, name, self?, state?}]; `capacity` is null until the server told it. */
+/** `people`: [{id, name, self?, state?, where?}], see `pairState`; `capacity` is null until the server told it. */
 export const roster = (people, capacity) => {
-  $('count').textContent = capacity ? `${people.length} of ${capacity}` : '';
-  $('roster').replaceChildren(...people.map(({ id, name, self, state }) => {
+  const seated = people.filter(({ where }) => where !== 'gone').length;
+  $('count').textContent = capacity ? `${seated} of ${capacity}` : '';
+  $('roster').replaceChildren(...people.map(({ id, name, self, state, where }) => {
     const item = element('li', 'person', '');
     item.dataset.peer = id;
     item.dataset.state = self ? 'self' : state;
-    item.append(named(name), element('span', 'state', self ? 'you' : pairState(state)));
+    item.append(named(name), element('span', 'state', self ? 'you' : pairState(state, where)));
     return item;
   }));
 };
