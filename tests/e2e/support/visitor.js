@@ -12,13 +12,25 @@ const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-firs
 /** One Chromium for a test file. */
 export const openBrowser = () => chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
 
+/** For `Visitor.arrive`: the page's RTCPeerConnections are kept for `connections()`. */
+export const countConnections = (page) => page.addInitScript(() => {
+  globalThis.madeConnections = [];
+  globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...options) {
+      super(...options);
+      globalThis.madeConnections.push(this);
+    }
+  };
+});
+
 /** What the browser itself complains about when a socket breaks; whether that is fine is for the test to say elsewhere. */
 const isSocketNoise = (text) => /WebSocket connection to|net::ERR_/.test(text);
 
 export class Visitor {
   #context; #page; #troubles = [];
-  /** Every frame the page sent, over all its sockets. */
+  /** Every frame the page sent and received, over all its sockets. */
   sent = [];
+  received = [];
 
   /** Opens `url` in a fresh profile, after `prepare(page)`; at the end of the test the page must not have complained about anything. */
   static async arrive(t, browser, url, prepare = async () => {}) {
@@ -49,6 +61,7 @@ export class Visitor {
 
   /** Whatever else goes wrong in a test on purpose: the page never sends a frame that the server cannot read. */
   #check(frame) {
+    this.received.push(frame);
     if (frame.type === 'error' && frame.category === 'INVALID_MESSAGE') this.#troubles.push(frame.message);
   }
 
@@ -97,6 +110,16 @@ export class Visitor {
   /** The roster's line of `name` shows `state`. */
   sees(name, state) {
     return this.#people.filter({ hasText: name }).filter({ hasText: state }).waitFor();
+  }
+
+  /** Every RTCPeerConnection that the page ever made, as its state. Ask for it with `prepare: countConnections`. */
+  connections() {
+    return this.#page.evaluate(() => globalThis.madeConnections.map(({ connectionState }) => connectionState));
+  }
+
+  /** What the status line says now. */
+  async nowStatus() {
+    return this.#page.locator('#status-text').textContent();
   }
 
   /** Exactly these names, in any order, are in the roster. */

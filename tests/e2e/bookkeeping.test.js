@@ -1,0 +1,73 @@
+// The bookkeeping that docs/protocol.md shows to authors of clients, run as it stands there.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { scenario } from './support/scenario.js';
+import { REPOSITORY } from './support/server.js';
+
+const page = readFileSync(join(REPOSITORY, 'docs/protocol.md'), 'utf8');
+const [, code] = /### A client's bookkeeping\n[\s\S]*?```js\n([\s\S]*?)```/.exec(page);
+
+/** The client of the document, with a socket that keeps what it was given. */
+function client() {
+  const sent = [];
+  const socket = { send: (text) => sent.push(JSON.parse(text)) };
+  const made = new Function('socket', 'room', 'attempt', 'meta', 'showRoom', 'handle', 'connectAgainWithBackOff',
+    `${code}\nreturn { send, hear, lost };`)(socket, 'r', 0, { name: 'Ada' }, () => {}, () => {}, () => {});
+  return { ...made, sent, take: () => sent.splice(0) };
+}
+
+const welcome = { type: 'welcome' };
+const joined = (more) => ({ type: 'joined', self: { id: 'a' }, peers: [], resume: { token: 't1', windowMs: 1 }, ...more });
+const gone = { type: 'error', re: 'join', code: 'session_not_found' };
+const chat = (data) => ({ type: 'signal', to: '*', kind: 'app', data });
+const signals = (frames) => frames.filter(({ type }) => type === 'signal').map(({ data }) => data);
+
+scenario('a frame sent before the first joined is sent after it', () => {
+  const { send, hear, take } = client();
+  send(chat('before the connection'));
+  hear(welcome);
+  send(chat('before joined'));
+  assert.deepEqual(signals(take()), []);
+  hear(joined());
+  assert.deepEqual(signals(take()), ['before the connection', 'before joined']);
+});
+
+scenario('what is not acknowledged is sent again, and nothing twice', () => {
+  const { send, hear, lost, take } = client();
+  hear(welcome);
+  send(chat(1));
+  hear(joined());
+  send(chat(2));
+  hear({ type: 'signal', from: 'b', kind: 'app', data: 0 });
+  take();
+  lost();
+  send(chat(3));
+  hear(welcome);
+  assert.deepEqual(take().at(-1).resume, { token: 't1', ack: 1 });
+  hear(joined({ complete: true, ack: 1, peers: undefined, resume: { token: 't2', windowMs: 1 } }));
+  assert.deepEqual(signals(take()), [2, 3]);
+  hear({ type: 'pong', ack: 3 });
+  lost();
+  hear(welcome);
+  assert.deepEqual(take().at(-1).resume, { token: 't2', ack: 1 });
+  hear(joined({ complete: false, ack: 3 }));
+  assert.deepEqual(signals(take()), []);
+});
+
+scenario('metadata of an update is what the next join says, connected or not when it was made', () => {
+  for (const away of [false, true]) {
+    const { send, hear, lost, take } = client();
+    hear(welcome);
+    hear(joined());
+    if (away) lost();
+    send({ type: 'update', meta: { name: 'Countess' } });
+    if (!away) lost();
+    hear(welcome);
+    hear(gone);
+    const join = take().at(-1);
+    assert.equal(join.resume, undefined);
+    assert.deepEqual(join.meta, { name: 'Countess' });
+  }
+});
