@@ -94,7 +94,7 @@ mod tests {
                 let body = text(file.body);
                 let references: Vec<&str> = match file.content_type {
                     HTML => quoted(body, "src=\"", '"').chain(quoted(body, "href=\"", '"')).collect(),
-                    SCRIPT => quoted(body, " from './", '\'').collect(),
+                    SCRIPT => quoted(body, " from './", '\'').chain(quoted(body, "new URL('", '\'')).collect(),
                     _ => Vec::new(),
                 };
                 for name in references.into_iter().filter(|name| !name.starts_with("data:")) {

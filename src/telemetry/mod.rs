@@ -15,6 +15,7 @@ mod daily_tests;
 #[cfg(test)]
 pub(crate) mod drift;
 mod event;
+mod event_levels;
 mod event_table;
 mod fault;
 mod field;

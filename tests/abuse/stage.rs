@@ -16,6 +16,8 @@ use crate::support::{Builder, PATIENCE, TestPeer, TestServer, eventually_within,
 pub(crate) const FLOODER: Ipv4Addr = Ipv4Addr::new(127, 66, 0, 1);
 /// Where those come from whom nothing concerns.
 const BYSTANDER: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
+/// Where the bystanders meet.
+const ROOM: &str = "bystanders";
 /// What a flood may cost beyond what its own rules say, in KiB: allocators keep some of what was freed.
 const SLACK_KIB: u64 = 32 << 10;
 /// How long after a flood its sockets may still be held.
@@ -34,7 +36,7 @@ fn is_full() -> bool {
 
 /// A server as it is shipped: the limits per address concern this machine's addresses, too.
 pub(crate) fn server() -> Builder {
-    TestServer::set("limits.exempt_loopback", false).set("log.level", "info")
+    TestServer::set("limits.exempt_loopback", false).set("log.level", "info").set("log.gather_ms", 10_000)
 }
 
 /// A connection from that address, with deadlines.
@@ -76,8 +78,6 @@ pub(crate) struct Stage {
     pub(crate) server: TestServer,
     alice: TestPeer,
     bob: TestPeer,
-    /// Rooms that bystanders have opened.
-    opened: usize,
     said: u64,
     slowest: Duration,
     before_kib: u64,
@@ -96,7 +96,7 @@ impl Stage {
             peer.join(room);
             peer
         };
-        let (mut alice, bob) = (join("bystanders"), join("bystanders"));
+        let (mut alice, bob) = (join(ROOM), join(ROOM));
         alice.hear_joined(&bob.id);
         let mut stage = Self {
             before_kib: server.memory_kib("VmRSS"),
@@ -104,7 +104,6 @@ impl Stage {
             server,
             alice,
             bob,
-            opened: 0,
             said: 0,
             slowest: Duration::ZERO,
         };
@@ -123,13 +122,13 @@ impl Stage {
                 get_from(BYSTANDER, to, path).unwrap_or_else(|e| panic!("{path} at {to} is not answered: {e}"));
             assert_eq!(answer.status, 200, "{path}: {answer:?}");
         }
-        self.opened += 1;
         let mut newcomer = peer_from(BYSTANDER, self.server.public);
-        newcomer.join(&format!("newcomers-{}", self.opened));
+        newcomer.join(ROOM);
         newcomer.close();
+        self.alice.hear_all();
         self.said += 1;
         self.alice.tell(&self.bob.id, &json!(self.said));
-        assert_eq!(self.bob.hear("signal")["data"], self.said, "a signal is missing");
+        assert_eq!(self.bob.hear_at_last("signal")["data"], self.said, "a signal is missing");
         self.slowest = self.slowest.max(began.elapsed());
     }
 

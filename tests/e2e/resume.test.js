@@ -68,15 +68,17 @@ scenario('a cut while two find each other only delays it', async (t) => {
   await ada.joined(ROOM, 'Ada');
   const grace = await Visitor.arrive(t, browser, path.url, async (page) => {
     await countConnections(page);
-    // Her first offer is lost with the socket that carries it.
+    // Her first offer is lost with the socket that carries it, and whatever she says there after it.
     await page.exposeFunction('cutPath', () => path.cut());
     await page.addInitScript(() => {
       const send = WebSocket.prototype.send;
-      let first = true;
+      let lost = null;
       WebSocket.prototype.send = function lose(text) {
-        if (!first || JSON.parse(text).kind !== 'offer') return send.call(this, text);
-        first = false;
-        return globalThis.cutPath();
+        if (!lost && JSON.parse(text).kind === 'offer') {
+          lost = this;
+          globalThis.cutPath();
+        }
+        if (this !== lost) send.call(this, text);
       };
     });
   });

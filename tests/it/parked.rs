@@ -253,8 +253,7 @@ fn a_sessions_name_alone_does_not_end_it() {
         mate.hear_all();
     }
     let mut strangers: Vec<_> = (0..STRANGERS).map(|_| connect(&server, "192.0.2.66")).collect();
-    let stall =
-        "POST /fault/room-stall?room=blue HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let stall = "POST /fault/room-stall?room=blue HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     assert_eq!(http::exchange(server.ops, stall).status, 202);
     for (number, stranger) in strangers.iter_mut().enumerate() {
         stranger.say(&resume("blue", &guess(&session, number)));

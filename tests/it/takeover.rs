@@ -69,23 +69,29 @@ fn a_socket_that_is_lost_while_it_is_replaced_costs_the_new_one_nothing() {
     }
 }
 
+/// Pings whose answers are more than the kernel takes from a server whose client does not read.
+const PINGS: usize = 600;
+/// As many as a number may have, and a double can hold.
+const DIGITS: usize = 300;
+
 #[test]
 fn what_still_waits_on_a_connection_goes_along_with_it() {
-    let server = TestServer::set("heartbeat.send_buffer_bytes", 4096).any_pace().start();
+    let server =
+        TestServer::set("heartbeat.send_buffer_bytes", 4096).set("limits.queue_frames", 2 * PINGS).any_pace().start();
     let (ada, token) = resumable(&server, "blue");
     let id = ada.id.clone();
     ada.abort();
     let mut new = TestPeer::open(http::dial_with_small_buffer(server.public), &Handshake::new());
     // Answers that the kernel takes only in part, since nobody reads them yet.
-    let long = format!("{{\"type\":\"ping\",\"t\":{}}}", "7".repeat(30_000));
-    for _ in 0..7 {
+    let long = format!("{{\"type\":\"ping\",\"t\":{}}}", "7".repeat(DIGITS));
+    for _ in 0..PINGS {
         new.send(&frame(first::TEXT, long.as_bytes()));
     }
     new.say(&resume("blue", &token, 0));
     server.wait_for_metric("switchboard_reconnection_attempts_total{result=\"resumed\"}", 1.0);
     new.hear("welcome");
-    for _ in 0..7 {
-        assert_eq!(new.hear("pong").raw("t").len(), 30_000);
+    for _ in 0..PINGS {
+        assert_eq!(new.hear("pong").raw("t").len(), DIGITS);
     }
     assert_eq!(new.hear("joined")["self"]["id"], id);
     new.hear_nothing();

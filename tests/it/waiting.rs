@@ -147,7 +147,8 @@ fn a_room_that_dies_while_somebody_resumes_into_it_is_answered_for() {
     let mut server = TestServer::set("limits.resume_frames", 5).any_pace().start();
     server.forgive_panics();
     let fault = |what: &str| {
-        let head = format!("POST /fault/{what} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let head =
+            format!("POST /fault/{what} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         assert_eq!(http::exchange(server.ops, &head).status, 202, "{what}");
     };
     let mut grace = server.join("blue");
