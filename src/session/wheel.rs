@@ -177,7 +177,9 @@ mod tests {
     fn sweep(wheel: &mut Wheel<Item>, now: Instant, again: Duration) -> Vec<u32> {
         let due = wheel.take_due(now);
         let taken = names(&due);
-        due.into_iter().for_each(|item| wheel.put_back(item, Some(now + again)));
+        for item in due {
+            wheel.put_back(item, Some(now + again));
+        }
         taken
     }
 
@@ -201,7 +203,9 @@ mod tests {
         for due in [None, Some(start + SECOND * 3600)] {
             let mut wheel = Wheel::new(start);
             wheel.insert(item(1));
-            wheel.take_due(start).into_iter().for_each(|item| wheel.put_back(item, due));
+            for item in wheel.take_due(start) {
+                wheel.put_back(item, due);
+            }
             assert!(wheel.take_due(start + SECOND * 63).is_empty());
             assert_eq!(names(&wheel.take_due(start + SECOND * 64)), [1]);
         }
@@ -223,7 +227,9 @@ mod tests {
         let start = Instant::now();
         let mut wheel = Wheel::new(start);
         let items: Vec<_> = (0..4).map(item).collect();
-        items.iter().for_each(|item| wheel.insert(Rc::clone(item)));
+        for item in &items {
+            wheel.insert(Rc::clone(item));
+        }
         sweep(&mut wheel, start, SECOND * 10);
         wheel.hurry(&items[0]);
         wheel.hurry(&items[0]);
