@@ -3,7 +3,7 @@
 //! Once a second, and each time it looks only at the connections for which there may be something to do: a wheel holds
 //! them by the time of their next look. Whatever may bring that time forward (something was received or queued, a deadline
 //! was set, a socket came) has the next sweep look ([`hurry`]), and only a sweep moves it back. So a connection whose
-//! client is silent costs two looks per heartbeat interval: one for the ping, one for the answer.
+//! client only answers pings costs two or three looks per heartbeat interval.
 
 use std::{
     cell::{Cell, RefCell},

@@ -203,7 +203,9 @@ mod tests {
         for due in [None, Some(start + SECOND * 3600)] {
             let mut wheel = Wheel::new(start);
             wheel.insert(item(1));
-            wheel.take_due(start).into_iter().for_each(|item| wheel.put_back(item, due));
+            for item in wheel.take_due(start) {
+                wheel.put_back(item, due);
+            }
             assert!(wheel.take_due(start + SECOND * 63).is_empty());
             assert_eq!(names(&wheel.take_due(start + SECOND * 64)), [1]);
         }

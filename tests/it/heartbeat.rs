@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{PATIENCE, TestPeer, TestServer, wire::Ended};
+use crate::support::{PATIENCE, TestPeer, TestServer, eventually, wire::Ended};
 
 const INTERVAL: Duration = Duration::from_millis(500);
 
@@ -93,4 +93,26 @@ fn the_connection_timeout_bounds_the_silence_below_two_intervals() {
     assert_eq!(silent.welcome.as_ref().unwrap()["heartbeat"]["timeoutMs"], 1000);
     silent.answers_pings = false;
     silent.hear_bye("ping_timeout", 4001);
+}
+
+#[test]
+fn a_process_that_was_stopped_for_longer_than_any_silence_ends_nobody() {
+    let interval = Duration::from_secs(2);
+    let server = TestServer::set("heartbeat.interval_ms", interval.as_millis()).any_pace().start();
+    let mut peers = server.join_some::<3>("blue");
+    server.signal("STOP");
+    let stopped = Instant::now();
+    eventually("the silence has lasted longer than the timeout", || {
+        if stopped.elapsed() > interval * 3 { Ok(()) } else { Err(format!("{:?}", stopped.elapsed())) }
+    });
+    server.signal("CONT");
+    let until = Instant::now() + interval * 2;
+    while Instant::now() < until {
+        for peer in &mut peers {
+            // It answers pings, and says nothing else.
+            assert_eq!(peer.next(Duration::from_millis(20)), Err(Ended::Silence));
+        }
+    }
+    assert!(peers.iter().all(|peer| peer.pings > 0), "they were asked whether they are there");
+    assert!(!server.log().lines_where("tick_late").is_empty(), "the sweep noticed");
 }
