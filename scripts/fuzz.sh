@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 CARGO_FUZZ=0.13.1
-# An input of this many octets is long enough for everything but the longest frames, which the seeds bring.
+# An input of this many bytes is long enough for everything but the longest frames, which the seeds bring.
 LONGEST=4096
 # Per execution: no input of that length is worth more. A decoder that believed a frame's announced length would ask for it.
 MOST_MIB=16

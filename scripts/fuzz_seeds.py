@@ -32,7 +32,7 @@ def frame(first, payload, mask=MASK):
         head = struct.pack("!BBH", first, 0xFE, length)
     else:
         head = struct.pack("!BBQ", first, 0xFF, length)
-    return head + mask + bytes(octet ^ mask[at % 4] for at, octet in enumerate(payload))
+    return head + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
 
 
 def connections():
@@ -63,15 +63,15 @@ def main(corpus):
     seeds = {"envelope": [(name, text.encode("utf-8", "surrogatepass")) for name, text in documented()]}
     plans = [bytes([bound, 7, 200, token]) for bound in (0, 1) for token in (0, 3)]
     seeds["decoder"] = [
-        (f"{name}_{at}", plan + octets) for name, octets in connections() for at, plan in enumerate(plans)
+        (f"{name}_{at}", plan + bytes) for name, bytes in connections() for at, plan in enumerate(plans)
     ]
     for target in ("room", "ledger", "seats"):
         seeds[target] = [(str(at), chance.randbytes(8 * (at + 1))) for at in range(64)]
     for target, files in seeds.items():
         folder = corpus / target
         folder.mkdir(parents=True, exist_ok=True)
-        for name, octets in files:
-            (folder / f"seed_{name}").write_bytes(octets)
+        for name, bytes in files:
+            (folder / f"seed_{name}").write_bytes(bytes)
         print(f"{target}: {len(files)} seeds")
 
 

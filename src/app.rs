@@ -26,9 +26,9 @@ use crate::{
     http::{
         admin::Drain,
         client::Clients,
-        gate::{Gate, Phase},
         guard::{Guard, Token},
         health::{self, Report, Subjects},
+        lifecycle::{Lifecycle, Phase},
         listeners::{self, Public},
         live::Live,
         routes::{Common, Ops, Probes},
@@ -37,18 +37,18 @@ use crate::{
     },
     limits::{Rate, Waiting},
     messages::{
-        must_arrive,
         room::RoomPort,
+        send_unbounded,
         supervisor::{Headcount, StopJoins},
     },
     metrics::{self, BuildInfo, Facts, Machine, MetricsActor},
     protocol::RoomName,
     room::Room,
-    session::{self, Ports, Setup, tick},
+    session::{self, Ports, SessionConfig, tick},
     shutdown::{self, Plan, Record},
-    supervisor::{Caps, Shares, SpawnRoom, Supervisor, state::Limits},
+    supervisor::{ParkedCaps, Shares, SpawnRoom, Supervisor, state::Caps},
     telemetry::{self, Event, SocketRefusal},
-    watchdog::{self, Patience, Subject, Vitals},
+    watchdog::{self, Liveness, Subject, Timeouts},
 };
 
 use self::reload::Reload;
@@ -115,63 +115,84 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
     others.attend(Reload::new(&settings, read_again, origins.clone(), token.clone()).on_hangup());
 
     let (metrics, metrics_arbiter) = start_metrics(&settings, &capacity, before.took)?;
-    let gate = Gate::new(capacity.connections);
-    let (vitals, scrapes) = (Vitals::default(), Scrapes::default());
+    let lifecycle = Lifecycle::new(capacity.connections);
+    let (liveness, scrapes) = (Liveness::default(), Scrapes::default());
     let (clients, sockets) = (Clients::new(&settings, capacity.sockets_per_address), sockets(&capacity));
     let arbiters = Arbiters::default();
     let (supervisor, headcount) = start_supervisor(&settings, capacity.connections, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
-    let (gate_too, vitals_too, public_sockets) = (gate.clone(), vitals.clone(), sockets[0].clone());
+    let (gate_too, vitals_too, public_sockets) = (lifecycle.clone(), liveness.clone(), sockets[0].clone());
     let sockets_too = public_sockets.clone();
     let probes =
-        Probes { gate: gate_too, sockets: sockets_too, reports, headcount, started: began, vitals: vitals_too };
+        Probes { lifecycle: gate_too, sockets: sockets_too, reports, headcount, started: began, liveness: vitals_too };
     let common = common(&settings, probes);
-    let door = public_door(&settings, capacity.connections, &gate, &arbiters, &supervisor);
-    let ports = Ops {
-        scrape: metrics.clone().recipient(),
-        errors: metrics.clone().recipient(),
-        gate: gate.clone(),
-        scrapes: scrapes.clone(),
-        drain: Drain { deadline: settings.server.drain_deadline(), spread: settings.server.drain() },
-        #[cfg(feature = "fault-injection")]
-        faults: supervisor.clone().recipient(),
-    };
+    let upgrade_service = public_door(&settings, capacity.connections, &lifecycle, &arbiters, &supervisor);
+    let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes, &supervisor);
     let guard = guard(&settings, addresses.1, token, &clients);
     let clients_too = clients.clone();
-    let listeners =
-        listeners::Listeners { public, ops, clients: clients_too, origins, sockets, common, ports, guard, door };
+    let listeners = listeners::Listeners {
+        public,
+        ops,
+        clients: clients_too,
+        origins,
+        sockets,
+        common,
+        ports,
+        guard,
+        upgrade_service,
+    };
     let running = listeners::start(listeners, &settings, &capacity)
         .map_err(|source| StartError::Machine { what: "workers", source })?;
 
     announce(&settings, open_files, addresses, before.problem.as_ref());
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let watched = watched(&arbiters.all(), metrics_arbiter, running.accept_thread(), &supervisor);
-    start_watchdog(&settings, watched, vitals.clone())?;
+    start_watchdog(&settings, watched, liveness.clone())?;
     let subjects = Subjects {
         census: supervisor.clone().recipient(),
         scrape: metrics.recipient(),
         arbiters: arbiters.all(),
-        gate: gate.clone(),
+        lifecycle: lifecycle.clone(),
         sockets: public_sockets,
     };
     actix_rt::spawn(health::run(subjects, settings.health.interval(), publish));
     actix_rt::spawn(forget_addresses(clients));
-    actix_rt::spawn(become_ready(gate.clone(), settings.server.ready_delay(), began));
+    actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay(), began));
 
-    let call = signals.or_call(&gate).await;
+    let call = signals.or_call(&lifecycle).await;
     // A supervisor that is gone seats nobody either.
-    let _ = must_arrive(&supervisor.clone().recipient(), StopJoins);
+    let _ = send_unbounded(&supervisor.clone().recipient(), StopJoins);
     let plan = plan(&settings);
-    shutdown::drain(&gate, &call, &arbiters.all(), plan, &mut signals).await;
+    shutdown::drain(&lifecycle, &call, &arbiters.all(), plan, &mut signals).await;
     // The drain's own time: how long Prometheus takes to come by says nothing of the server.
     let took = call.at.elapsed();
     shutdown::be_scraped(&scrapes, &call, plan, &mut signals).await;
     keep(record, took, before.problem.is_some());
-    vitals.dismiss();
+    liveness.dismiss();
     // A scrape, or the answer to whoever asked for all this, may be on its way. It has as long as it takes, and no longer.
     let _ = tokio::time::timeout(listeners::ANSWERS_WITHIN, running.stop()).await;
     telemetry::emit(&Event::ServerStopped { took: call.at.elapsed() });
     Ok(())
+}
+
+/// What the operators' routes reach. Without fault injection none of them reaches the supervisor.
+fn operator_ports(
+    settings: &Settings,
+    metrics: &Addr<MetricsActor>,
+    lifecycle: &Lifecycle,
+    scrapes: &Scrapes,
+    #[cfg_attr(not(feature = "fault-injection"), expect(unused_variables, reason = "only faults go there"))]
+    supervisor: &Addr<Supervisor>,
+) -> Ops {
+    Ops {
+        scrape: metrics.clone().recipient(),
+        errors: metrics.clone().recipient(),
+        lifecycle: lifecycle.clone(),
+        scrapes: scrapes.clone(),
+        drain: Drain { deadline: settings.server.drain_deadline(), spread: settings.server.drain() },
+        #[cfg(feature = "fault-injection")]
+        faults: supervisor.clone().recipient(),
+    }
 }
 
 /// That it cannot be kept may have been told at the start, when somebody read the log.
@@ -210,9 +231,9 @@ fn common(settings: &Settings, probes: Probes) -> Common {
     Common { probes, slow_request: settings.http.slow_request(), behind_tls: settings.http.behind_tls }
 }
 
-fn start_watchdog(settings: &Settings, watched: Vec<Subject>, vitals: Vitals) -> Result<(), StartError> {
-    let patience = Patience { silent: settings.watchdog.silent(), exit: settings.watchdog.exit() };
-    watchdog::start(patience, watched, vitals).map_err(|source| StartError::Machine { what: "the watchdog", source })
+fn start_watchdog(settings: &Settings, watched: Vec<Subject>, liveness: Liveness) -> Result<(), StartError> {
+    let timeouts = Timeouts { silent: settings.watchdog.silent(), exit: settings.watchdog.exit() };
+    watchdog::start(timeouts, watched, liveness).map_err(|source| StartError::Machine { what: "the watchdog", source })
 }
 
 /// All whom the server cannot do without.
@@ -284,13 +305,13 @@ fn start_supervisor(
         rooms: limits.rooms_per_address,
         addresses: limits.addresses,
     };
-    let parked = Caps {
+    let parked = ParkedCaps {
         total: limits.most_parked(connections),
         per_room: limits.most_parked_per_room(),
         per_address: limits.connections_per_address,
     };
     let wrong_secrets = Rate::per_minute(limits.resume_secrets);
-    let limits = Limits { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address, parked };
+    let limits = Caps { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address, parked };
     let spawn_room: SpawnRoom = Box::new(move |name, capacity| spawn_room(&arbiters, name, capacity));
     let supervisor = Supervisor::new(limits, wrong_secrets, spawn_room);
     let headcount = supervisor.headcount();
@@ -307,12 +328,12 @@ fn spawn_room(arbiters: &Arbiters, name: RoomName, capacity: usize) -> RoomPort 
 fn public_door(
     settings: &Arc<Settings>,
     connections: usize,
-    gate: &Gate,
+    lifecycle: &Lifecycle,
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
 ) -> impl Fn() -> Public + Clone + Send + 'static {
-    let (settings, gate, arbiters, supervisor) =
-        (Arc::clone(settings), gate.clone(), arbiters.clone(), supervisor.clone());
+    let (settings, lifecycle, arbiters, supervisor) =
+        (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
     let waiting = Waiting::new(connections, settings.limits.connections_per_address);
     move || {
         let index = arbiters.enroll();
@@ -322,13 +343,13 @@ fn public_door(
             reclaim: supervisor.clone().recipient(),
             presence: supervisor.clone().recipient(),
         };
-        session::install(Rc::new(Setup::new(&settings, ports, waiting.clone())));
+        session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone())));
         let heartbeat =
             tick::Heartbeat { interval: settings.heartbeat.interval(), timeout: settings.heartbeat.ping_timeout() };
         actix_rt::spawn(tick::run(index, heartbeat));
         let arbiters = arbiters.clone();
         Public {
-            gate: gate.clone(),
+            lifecycle: lifecycle.clone(),
             open: Box::new(move |opened| {
                 let elsewhere =
                     opened.hint.as_ref().and_then(|room| arbiters.place(room)).filter(|(at, _)| *at != index);
@@ -345,10 +366,10 @@ async fn all_enrolled(arbiters: &Arbiters, workers: usize) {
     }
 }
 
-async fn become_ready(gate: Gate, delay: Duration, began: Instant) {
+async fn become_ready(lifecycle: Lifecycle, delay: Duration, began: Instant) {
     tokio::time::sleep(delay).await;
-    gate.enter(Phase::Ready);
-    if gate.phase() == Phase::Ready {
+    lifecycle.enter(Phase::Ready);
+    if lifecycle.phase() == Phase::Ready {
         telemetry::emit(&Event::ServerReady { took: began.elapsed() });
     }
 }

@@ -31,7 +31,7 @@
 //! ```text
 //!  browser A      session A                    session B      browser B
 //!     |   frame       |                            |              |
-//!     |-------------->| inbound: octets -> text    |              |
+//!     |-------------->| inbound: bytes -> text    |              |
 //!     |               | parse: envelope checked,   |              |
 //!     |               |   `data` left as it is     |              |
 //!     |               | state: am I in a room?     |              |

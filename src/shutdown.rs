@@ -16,7 +16,7 @@ pub use self::{
 
 use crate::{
     http::{
-        gate::{Call, Gate},
+        lifecycle::{Call, Lifecycle},
         scrapes::Scrapes,
     },
     session::tick::{self, Share},
@@ -41,10 +41,10 @@ pub struct Plan {
 }
 
 /// Drains the server; returns when nobody is left or the deadline has come.
-pub async fn drain(gate: &Gate, call: &Call, arbiters: &[ArbiterHandle], plan: Plan, signals: &mut Signals) {
+pub async fn drain(lifecycle: &Lifecycle, call: &Call, arbiters: &[ArbiterHandle], plan: Plan, signals: &mut Signals) {
     let ids = Ids { request: call.request.as_ref(), ..Ids::default() };
-    telemetry::emit(&Event::DrainStarted { ids, by: call.by, connections: gate.connections(), drain: plan.drain });
-    let share = Share::new(plan.drain, gate.connections());
+    telemetry::emit(&Event::DrainStarted { ids, by: call.by, connections: lifecycle.connections(), drain: plan.drain });
+    let share = Share::new(plan.drain, lifecycle.connections());
     for arbiter in arbiters {
         let share = share.clone();
         // `false` is an arbiter that has ended, and its connections with it.
@@ -52,23 +52,23 @@ pub async fn drain(gate: &Gate, call: &Call, arbiters: &[ArbiterHandle], plan: P
     }
     let last_call = call.at + plan.deadline.saturating_sub(LAST_CALL);
     tokio::select! {
-        () = empty_by(gate, last_call) => {}
+        () = empty_by(lifecycle, last_call) => {}
         () = signals.hurry() => {}
     }
-    let stragglers = gate.connections();
+    let stragglers = lifecycle.connections();
     // Those who are away have no connection to wait for, and leave as everybody does.
     for arbiter in arbiters {
         arbiter.spawn_fn(tick::end_all);
     }
     let last = Instant::now() + LAST_CALL;
-    empty_by(gate, last).await;
+    empty_by(lifecycle, last).await;
     // An arbiter that does not answer has a watch that ends it.
     let _ = tokio::time::timeout_at(last.into(), all_over(arbiters)).await;
     telemetry::emit(&Event::DrainFinished { took: call.at.elapsed(), stragglers });
 }
 
-async fn empty_by(gate: &Gate, deadline: Instant) {
-    while gate.connections() > 0 && Instant::now() < deadline {
+async fn empty_by(lifecycle: &Lifecycle, deadline: Instant) {
+    while lifecycle.connections() > 0 && Instant::now() < deadline {
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -20,7 +20,7 @@ use actix::Recipient;
 use actix_rt::ArbiterHandle;
 
 use crate::{
-    messages::{must_arrive, supervisor::Ping},
+    messages::{send_unbounded, supervisor::Ping},
     telemetry::{self, Event},
 };
 
@@ -36,14 +36,14 @@ const LAST_LINE: Duration = Duration::from_millis(300);
 
 /// How long silence is borne.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     /// Then `/healthz` says 503.
     pub silent: Duration,
     /// Then the process ends.
     pub exit: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     fn round(self) -> Duration {
         self.silent / ROUNDS
     }
@@ -53,7 +53,7 @@ impl Patience {
 ///
 /// Shared between threads on purpose: probes ask it on every arbiter, and the watch is no actor.
 #[derive(Debug, Clone, Default)]
-pub struct Vitals(Arc<Inner>);
+pub struct Liveness(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -63,7 +63,7 @@ struct Inner {
     over: AtomicBool,
 }
 
-impl Vitals {
+impl Liveness {
     /// Whether everybody answers.
     #[must_use]
     pub fn alive(&self) -> bool {
@@ -119,7 +119,7 @@ impl Subject {
     pub fn supervisor(port: Recipient<Ping>) -> Self {
         Self::new("supervisor", move |answer| {
             // `false`, as above.
-            let _ = must_arrive(&port, Ping(Box::new(move || answer.give())));
+            let _ = send_unbounded(&port, Ping(Box::new(move || answer.give())));
         })
     }
 
@@ -148,14 +148,14 @@ struct Found {
 
 /// The rules of the watch; time is passed in.
 struct Watch {
-    patience: Patience,
+    timeouts: Timeouts,
     subjects: Vec<Subject>,
     last: Instant,
 }
 
 impl Watch {
     fn round(&mut self, now: Instant) -> Found {
-        let planned = self.last + self.patience.round();
+        let planned = self.last + self.timeouts.round();
         if now.saturating_duration_since(planned) > LATE {
             self.begin_anew(now);
         }
@@ -163,7 +163,7 @@ impl Watch {
         let mut found = Found { silent: 0, worst: (String::new(), Duration::ZERO) };
         for subject in &mut self.subjects {
             let silent = subject.silent(now);
-            found.silent += usize::from(silent >= self.patience.silent);
+            found.silent += usize::from(silent >= self.timeouts.silent);
             if silent > found.worst.1 {
                 found.worst = (subject.name.clone(), silent);
             }
@@ -183,22 +183,22 @@ impl Watch {
 ///
 /// # Errors
 /// The thread could not be started.
-pub fn start(patience: Patience, subjects: Vec<Subject>, vitals: Vitals) -> io::Result<()> {
-    let watch = Watch { patience, subjects, last: Instant::now() };
-    thread::Builder::new().name("watchdog".into()).spawn(move || run(watch, &vitals)).map(drop)
+pub fn start(timeouts: Timeouts, subjects: Vec<Subject>, liveness: Liveness) -> io::Result<()> {
+    let watch = Watch { timeouts, subjects, last: Instant::now() };
+    thread::Builder::new().name("watchdog".into()).spawn(move || run(watch, &liveness)).map(drop)
 }
 
-fn run(mut watch: Watch, vitals: &Vitals) {
+fn run(mut watch: Watch, liveness: &Liveness) {
     let mut before = Found { silent: 0, worst: (String::new(), Duration::ZERO) };
-    while !vitals.0.over.load(Ordering::Acquire) {
+    while !liveness.0.over.load(Ordering::Acquire) {
         let found = watch.round(Instant::now());
-        vitals.0.silent.store(found.silent, Ordering::Release);
+        liveness.0.silent.store(found.silent, Ordering::Release);
         tell_change(&before, &found);
-        if found.worst.1 >= watch.patience.exit && !vitals.0.over.load(Ordering::Acquire) {
+        if found.worst.1 >= watch.timeouts.exit && !liveness.0.over.load(Ordering::Acquire) {
             end(&found);
         }
         before = found;
-        thread::sleep(watch.patience.round());
+        thread::sleep(watch.timeouts.round());
     }
 }
 
@@ -225,7 +225,7 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Patience = Patience { silent: Duration::from_secs(1), exit: Duration::from_secs(4) };
+    const PATIENCE: Timeouts = Timeouts { silent: Duration::from_secs(1), exit: Duration::from_secs(4) };
 
     /// Two subjects: the first answers at once, the second keeps its questions for the test to answer.
     fn watch(start: Instant) -> (Watch, Arc<Mutex<Vec<Answer>>>) {
@@ -235,7 +235,7 @@ mod tests {
             Subject::new("quick", |answer: Answer| answer.give()),
             Subject::new("slow", move |answer| questions.lock().expect("one thread").push(answer)),
         ];
-        (Watch { patience: PATIENCE, subjects, last: start }, kept)
+        (Watch { timeouts: PATIENCE, subjects, last: start }, kept)
     }
 
     /// The rounds up to a moment, as the thread makes them.
@@ -292,7 +292,7 @@ mod tests {
         });
         let start = Instant::now();
         let subjects = vec![Subject::arbiter("gone", arbiter)];
-        let mut watch = Watch { patience: PATIENCE, subjects, last: start };
+        let mut watch = Watch { timeouts: PATIENCE, subjects, last: start };
         assert_eq!(rounds(&mut watch, start, 0, 1000).last(), Some(&(1, 1000)));
     }
 }

@@ -1,4 +1,4 @@
-//! A client's octets, unmasked and made a message.
+//! A client's bytes, unmasked and made a message.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! What the server says, made octets.
+//! What the server says, made bytes.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! The whole way, from octets in one socket to octets in others, through everything between them. Of it all only the
+//! The whole way, from bytes in one socket to bytes in others, through everything between them. Of it all only the
 //! kernel's part is not counted; the clients' part is, and is the same each time.
 
 use switchboard::protocol::PeerId;

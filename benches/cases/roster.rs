@@ -4,7 +4,7 @@ use std::{hint::black_box, sync::Arc};
 
 use switchboard::{
     protocol::{LeaveReason, PeerId},
-    room::state::State,
+    room::state::RoomState,
 };
 
 use super::Step;
@@ -17,7 +17,7 @@ fn name(number: u32) -> PeerId {
 
 /// In a room with so many others.
 fn change(others: u32) -> Step {
-    let mut room = State::default();
+    let mut room = RoomState::default();
     for number in 0..others {
         room.admit(name(number), None, Arc::new(number));
     }

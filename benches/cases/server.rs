@@ -10,8 +10,8 @@ use switchboard::{
     config::Settings,
     limits::{Rate, Waiting},
     room::Room,
-    session::{self, Opened, Ports, Setup},
-    supervisor::{Caps, Shares, SpawnRoom, Supervisor, state::Limits},
+    session::{self, AcceptedSocket, Ports, SessionConfig},
+    supervisor::{ParkedCaps, Shares, SpawnRoom, Supervisor, state::Caps},
     telemetry::RequestId,
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -39,9 +39,9 @@ impl Server {
                 addresses: limits.addresses,
             };
             let (total, per_address) = (settings.server.max_connections, limits.connections_per_address);
-            let parked = Caps { total, per_room: limits.most_parked_per_room(), per_address };
+            let parked = ParkedCaps { total, per_room: limits.most_parked_per_room(), per_address };
             let wrong_secrets = Rate::per_minute(limits.resume_secrets);
-            let limits = Limits { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address: shares, parked };
+            let limits = Caps { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address: shares, parked };
             let open: SpawnRoom = Box::new(|name, capacity| Room::open(&Arbiter::current(), name, capacity));
             let supervisor = Supervisor::new(limits, wrong_secrets, open).start();
             let ports = Ports {
@@ -50,7 +50,7 @@ impl Server {
                 reclaim: supervisor.clone().recipient(),
                 presence: supervisor.recipient(),
             };
-            session::install(Rc::new(Setup::new(&settings, ports, Waiting::new(total, per_address))));
+            session::install(Rc::new(SessionConfig::new(&settings, ports, Waiting::new(total, per_address))));
         });
         Self(system)
     }
@@ -111,17 +111,25 @@ impl Client {
         let request = RequestId::accept(None);
         session::open_at(
             None,
-            Opened { socket: accepted, unread: Vec::new(), remote, origin: None, request, hint: None, permit: () },
+            AcceptedSocket {
+                socket: accepted,
+                unread: Vec::new(),
+                remote,
+                subnet: None,
+                request,
+                hint: None,
+                permit: (),
+            },
         );
         let mut client = Self { socket, read: BytesMut::with_capacity(CLIENT_READS) };
         client.hear("welcome").await;
         client
     }
 
-    /// Sends octets. They are few enough for the kernel to take them at once.
-    pub(crate) fn say(&self, octets: &[u8]) {
-        let written = self.socket.try_write(octets).expect("the kernel takes what is sent");
-        assert_eq!(written, octets.len(), "the kernel takes all of it");
+    /// Sends bytes. They are few enough for the kernel to take them at once.
+    pub(crate) fn say(&self, bytes: &[u8]) {
+        let written = self.socket.try_write(bytes).expect("the kernel takes what is sent");
+        assert_eq!(written, bytes.len(), "the kernel takes all of it");
     }
 
     /// Waits for the next frame, which is of that type, and gives it.

@@ -25,7 +25,7 @@ pub(crate) const META: &str = r#"{"name":"Ada Lovelace","avatar":"https://exampl
 /// A peer's name.
 pub(crate) const PEER: &str = "3f1c9a52d07e4b6f8a1b2c3d4e5f6071";
 
-/// That text as a client's frame (RFC 6455 section 5.2). At most 64 KiB less one octet.
+/// That text as a client's frame (RFC 6455 section 5.2). At most 64 KiB less one byte.
 pub(crate) fn frame(text: &str) -> Vec<u8> {
     const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
     let length = u16::try_from(text.len()).expect("a text of a bench is short");
@@ -34,6 +34,6 @@ pub(crate) fn frame(text: &str) -> Vec<u8> {
         _ => [&[0x81, 0xfe][..], &length.to_be_bytes()].concat(),
     };
     frame.extend(MASK);
-    frame.extend(text.bytes().zip(MASK.iter().cycle()).map(|(octet, mask)| octet ^ mask));
+    frame.extend(text.bytes().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     frame
 }

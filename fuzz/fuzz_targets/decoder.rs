@@ -1,4 +1,4 @@
-//! Octets in, messages out, in any pieces: what comes out is what RFC 6455 says of those octets as one piece, told by a
+//! Bytes in, messages out, in any pieces: what comes out is what RFC 6455 says of those bytes as one piece, told by a
 //! second decoder that is as simple as can be, and no more is kept than one partial frame.
 #![no_main]
 
@@ -13,25 +13,25 @@ use switchboard::{
 /// What comes out, and what it ends with.
 type Outcome = (Vec<Message>, Option<EndReason>);
 
-/// A small bound, so that inputs of some hundred octets exceed it, and the default.
+/// A small bound, so that inputs of some hundred bytes exceed it, and the default.
 const BOUNDS: [Bound; 2] = [Bound { bytes: 300, fragments: 4 }, Bound { bytes: 65_536, fragments: 1024 }];
 /// The longest head of a masked frame.
 const HEAD: usize = 14;
 
 fuzz_target!(|input: &[u8]| {
-    // How the octets are cut, and how often a token is refused; then the octets.
-    let Some((plan, octets)) = input.split_at_checked(4) else { return };
+    // How the bytes are cut, and how often a token is refused; then the bytes.
+    let Some((plan, bytes)) = input.split_at_checked(4) else { return };
     let bound = BOUNDS[usize::from(plan[0] & 1)];
-    let expected = reference(octets, bound);
-    assert_eq!(feed([octets], bound, 0), expected, "in one piece");
-    assert_eq!(feed(octets.chunks(1), bound, 0), expected, "octet by octet");
-    assert_eq!(feed(cut(octets, plan), bound, plan[3]), expected, "in pieces");
-    assert_eq!(as_from_a_socket(cut(octets, plan), bound), expected, "through a shared buffer");
+    let expected = reference(bytes, bound);
+    assert_eq!(feed([bytes], bound, 0), expected, "in one piece");
+    assert_eq!(feed(bytes.chunks(1), bound, 0), expected, "byte by byte");
+    assert_eq!(feed(cut(bytes, plan), bound, plan[3]), expected, "in pieces");
+    assert_eq!(as_from_a_socket(cut(bytes, plan), bound), expected, "through a shared buffer");
 });
 
 /// Pieces whose sizes go up and down with the plan; some are empty.
-fn cut<'a>(octets: &'a [u8], plan: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-    let mut rest = octets;
+fn cut<'a>(bytes: &'a [u8], plan: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let mut rest = bytes;
     let sizes = plan.iter().cycle().enumerate().map(|(at, size)| usize::from(*size) * (at % 40 + 1) / 8);
     sizes.map_while(move |size| {
         if rest.is_empty() {
@@ -83,7 +83,7 @@ fn as_from_a_socket<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bound: Bound
         let mut piece = piece;
         while !piece.is_empty() {
             if let Some((partial, missing)) = decoder.partial() {
-                assert!(missing <= bound.bytes, "{missing} octets are waited for");
+                assert!(missing <= bound.bytes, "{missing} bytes are waited for");
                 partial.reserve(missing.min(partial.len()));
                 let (now, later) = piece.split_at(piece.len().min(partial.capacity() - partial.len()));
                 partial.extend_from_slice(now);
@@ -98,19 +98,19 @@ fn as_from_a_socket<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bound: Bound
             if let Err(reason) = drain(&mut decoder, &mut messages, || true) {
                 return (messages, Some(reason));
             }
-            // Another connection's octets come by.
+            // Another connection's bytes come by.
             shared.extend_from_slice(&[0xaa; 64]);
         }
     }
     (messages, None)
 }
 
-/// The same by the letter of RFC 6455, from all the octets at once, with nothing shared and nothing kept.
-fn reference(mut octets: &[u8], bound: Bound) -> Outcome {
+/// The same by the letter of RFC 6455, from all the bytes at once, with nothing shared and nothing kept.
+fn reference(mut bytes: &[u8], bound: Bound) -> Outcome {
     let mut messages = Vec::new();
     let mut open: Option<Open> = None;
     loop {
-        match reference_frame(&mut octets, bound, &mut open) {
+        match reference_frame(&mut bytes, bound, &mut open) {
             Ok(Some(message)) => messages.extend(message),
             Ok(None) => return (messages, None),
             Err(reason) => return (messages, Some(reason)),
@@ -121,17 +121,17 @@ fn reference(mut octets: &[u8], bound: Bound) -> Outcome {
 /// A message that has begun.
 struct Open {
     text: bool,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     fragments: usize,
 }
 
 /// The next frame: a message, or a fragment of one (`Some(None)`); `None` where it is not all there.
 fn reference_frame(
-    octets: &mut &[u8],
+    bytes: &mut &[u8],
     bound: Bound,
     open: &mut Option<Open>,
 ) -> Result<Option<Option<Message>>, EndReason> {
-    let Some(first) = octets.first() else { return Ok(None) };
+    let Some(first) = bytes.first() else { return Ok(None) };
     let (last, opcode) = (first & 0x80 != 0, first & 0x0f);
     let control = opcode >= 8;
     let wrong = match opcode {
@@ -147,28 +147,28 @@ fn reference_frame(
     if open.as_ref().is_some_and(|open| opcode == 0 && open.fragments >= bound.fragments) {
         return Err(EndReason::MessageTooLarge);
     }
-    let Some(second) = octets.get(1) else { return Ok(None) };
+    let Some(second) = bytes.get(1) else { return Ok(None) };
     let short = usize::from(second & 0x7f);
     if second & 0x80 == 0 || (control && short > 125) {
         return Err(EndReason::ProtocolError);
     }
     let extended = [0, 2, 8][short.saturating_sub(125)];
-    let Some(length) = octets.get(2..2 + extended) else { return Ok(None) };
-    let long = length.iter().fold(0_u128, |length, octet| length * 256 + u128::from(*octet));
+    let Some(length) = bytes.get(2..2 + extended) else { return Ok(None) };
+    let long = length.iter().fold(0_u128, |length, byte| length * 256 + u128::from(*byte));
     let least = [0, 126, 65_536][short.saturating_sub(125)];
     if extended > 0 && (long < least || long >= 1 << 63) {
         return Err(EndReason::ProtocolError);
     }
     let length = if extended > 0 { long } else { short as u128 };
-    let before = open.as_ref().map_or(0, |open| open.octets.len());
+    let before = open.as_ref().map_or(0, |open| open.bytes.len());
     if !control && length + before as u128 > bound.bytes as u128 {
         return Err(EndReason::MessageTooLarge);
     }
     let (length, start) = (length as usize, 2 + extended);
-    let Some(masked) = octets.get(start + 4..start + 4 + length) else { return Ok(None) };
-    let mask = &octets[start..start + 4];
-    let payload: Vec<u8> = masked.iter().zip(mask.iter().cycle()).map(|(octet, mask)| octet ^ mask).collect();
-    *octets = &octets[start + 4 + length..];
+    let Some(masked) = bytes.get(start + 4..start + 4 + length) else { return Ok(None) };
+    let mask = &bytes[start..start + 4];
+    let payload: Vec<u8> = masked.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+    *bytes = &bytes[start + 4 + length..];
     reference_payload(opcode, last, payload, open).map(Some)
 }
 
@@ -184,18 +184,18 @@ fn reference_payload(
         10 => return Ok(Some(Message::Pong(payload.into()))),
         _ => {}
     }
-    let begun = open.get_or_insert(Open { text: opcode == 1, octets: Vec::new(), fragments: 0 });
-    begun.octets.extend(payload);
+    let begun = open.get_or_insert(Open { text: opcode == 1, bytes: Vec::new(), fragments: 0 });
+    begun.bytes.extend(payload);
     begun.fragments += 1;
     // A character that has begun may go on in the next fragment.
-    let text = std::str::from_utf8(&begun.octets);
+    let text = std::str::from_utf8(&begun.bytes);
     if begun.text && text.is_err_and(|error| last || error.error_len().is_some()) {
         return Err(EndReason::InvalidUtf8);
     }
-    Ok(open.take_if(|_| last).map(|whole| match String::from_utf8(whole.octets) {
+    Ok(open.take_if(|_| last).map(|whole| match String::from_utf8(whole.bytes) {
         Ok(text) if whole.text => Message::Text(text.into()),
         Ok(text) => Message::Binary(text.into_bytes().into()),
-        Err(octets) => Message::Binary(octets.into_bytes().into()),
+        Err(bytes) => Message::Binary(bytes.into_bytes().into()),
     }))
 }
 

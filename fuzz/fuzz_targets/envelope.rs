@@ -1,6 +1,6 @@
 //! A client's text, read by the server and by `serde_json`. What the server takes is JSON with the same values, held to
 //! the rules of docs/protocol.md as a second reader understands them; what it refuses breaks one of them. What it passes
-//! on is the same octets, in frames that are JSON again.
+//! on is the same bytes, in frames that are JSON again.
 #![no_main]
 
 use std::{
@@ -13,7 +13,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 use switchboard::protocol::{
     ErrorCode, PeerId, ResumeToken, SignalKind, TextFrame,
-    client::{Bounds, ClientFrame, Refusal, Request, To, parse},
+    client::{Bounds, ClientFrame, ParseError, Request, To, parse},
     server::{ErrorFrame, error, peer_joined, peer_updated, pong, signal},
 };
 
@@ -104,11 +104,11 @@ impl<'a> Object<'a> {
 /// How many digits the longest number has: a second way to find them, by the places where a string begins or ends.
 fn longest_number(text: &str) -> usize {
     let (mut inside, mut longest, mut digits) = (false, 0, 0);
-    let mut octets = text.bytes();
-    while let Some(octet) = octets.next() {
-        match octet {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
             b'"' => inside = !inside,
-            b'\\' => drop(octets.next()),
+            b'\\' => drop(bytes.next()),
             _ if inside => {}
             b'0'..=b'9' => digits += 1,
             b'.' | b'e' | b'E' | b'+' | b'-' => {}
@@ -232,7 +232,7 @@ fn addressed(to: &To, value: &Value) {
     }
 }
 
-/// What others will read is the client's own octets, in JSON.
+/// What others will read is the client's own bytes, in JSON.
 fn passes_on(request: &Request<'_>, text: &str) {
     let sender = PeerId::parse(SENDER).expect("an id");
     let id = request.id.as_deref();
@@ -279,7 +279,7 @@ fn value(text: &str) -> Value {
 }
 
 /// There is a rule that it breaks, and the answer is a frame that carries the request's `id`, if that is a good one.
-fn refused(refusal: &Refusal, object: Option<&Object<'_>>) {
+fn refused(refusal: &ParseError, object: Option<&Object<'_>>) {
     let frame = error(&ErrorFrame {
         re: refusal.id.as_deref(),
         ..ErrorFrame::new(refusal.code, &refusal.message)

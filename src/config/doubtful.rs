@@ -14,7 +14,7 @@ fn no_default_is_doubtful_and_whatever_is_doubtful_is_allowed() {
         let default = report::value(&defaults, key).as_i64().unwrap();
         assert_eq!(key.kind.doubt(default), None, "{}", key.path());
         let has_unit = ["_ms", "_bytes"].iter().any(|end| key.name.ends_with(end));
-        assert_eq!(has_unit, ["milliseconds", "octets"].contains(&unit), "{}", key.path());
+        assert_eq!(has_unit, ["milliseconds", "bytes"].contains(&unit), "{}", key.path());
     }
 }
 
@@ -29,7 +29,7 @@ fn seconds_where_milliseconds_are_asked_for_are_told_with_what_to_write() {
     let told = doubts(toml, &[("SWITCHBOARD__HEARTBEAT__INTERVAL_MS", "30")]);
     let starts = [
         "server.drain_ms (file a.toml) is 20 milliseconds; usual are 1000 to 3600000; for 20 seconds write 20000",
-        "limits.meta_bytes (file a.toml) is 4 octets; usual are 128 to 1048576; for 4 KiB write 4096",
+        "limits.meta_bytes (file a.toml) is 4 bytes; usual are 128 to 1048576; for 4 KiB write 4096",
         "limits.resume_window_ms (file a.toml) is 30 milliseconds; usual are",
         "limits.join_timeout_ms (file a.toml) is 10 milliseconds; usual are",
         "heartbeat.interval_ms (variable SWITCHBOARD__HEARTBEAT__INTERVAL_MS) is 30 milliseconds; usual are",

@@ -69,7 +69,7 @@ pub enum ConfigError {
     #[error("cannot build the settings: a checked value does not fit its field")]
     Unfit,
     /// A variable of ours is not UTF-8.
-    #[error("cannot use variable {}: found octets that are not UTF-8; allowed: text", OneLine(variable))]
+    #[error("cannot use variable {}: found bytes that are not UTF-8; allowed: text", OneLine(variable))]
     NotText {
         /// Its name.
         variable: String,

@@ -21,7 +21,7 @@ section! {
 
         /// The kernel's send buffer of a connection (`SO_SNDBUF`), which it doubles for its own bookkeeping.
         /// 96 KiB hold the longest message; the kernel's own choice can grow to 4 MiB for a peer that does not read.
-        send_buffer_bytes: usize = 98_304, Kind::octets(4096, 16 * 1024 * 1024);
+        send_buffer_bytes: usize = 98_304, Kind::bytes(4096, 16 * 1024 * 1024);
     }
 }
 

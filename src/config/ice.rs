@@ -6,7 +6,7 @@ use config::{Map, Value, ValueKind};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    kind::{Kind, Refusal, name_of_type},
+    kind::{Kind, ValueError, name_of_type},
     section::section,
     server::is_url_host,
 };
@@ -112,12 +112,12 @@ impl Serialize for Secret {
 }
 
 /// Checks the whole list. A refusal shows no value, only types: a credential may be anywhere in a mistyped entry.
-pub(super) fn check(value: &ValueKind) -> Result<(), Refusal> {
+pub(super) fn check(value: &ValueKind) -> Result<(), ValueError> {
     let ValueKind::Array(servers) = value else { return refuse(String::new(), name_of_type(value), ALLOWED) };
     servers.iter().enumerate().try_for_each(|(index, server)| check_server(&format!("[{index}]"), &server.kind))
 }
 
-fn check_server(at: &str, server: &ValueKind) -> Result<(), Refusal> {
+fn check_server(at: &str, server: &ValueKind) -> Result<(), ValueError> {
     let ValueKind::Table(fields) = server else { return refuse(at.to_owned(), name_of_type(server), ALLOWED) };
     check_names(at, fields)?;
     let urls = check_urls(at, fields.get("urls"))?;
@@ -127,7 +127,7 @@ fn check_server(at: &str, server: &ValueKind) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_names(at: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
+fn check_names(at: &str, fields: &Map<String, Value>) -> Result<(), ValueError> {
     let known = |name: &&String| ["urls", "username", "credential"].contains(&name.as_str());
     match fields.keys().filter(|name| !known(name)).min() {
         Some(name) => refuse(format!("{at}.{name}"), "no such field", "urls, username and credential"),
@@ -135,7 +135,7 @@ fn check_names(at: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
     }
 }
 
-fn check_urls<'a>(at: &str, urls: Option<&'a Value>) -> Result<Vec<&'a str>, Refusal> {
+fn check_urls<'a>(at: &str, urls: Option<&'a Value>) -> Result<Vec<&'a str>, ValueError> {
     let at = format!("{at}.urls");
     let elements = match urls.map(|urls| &urls.kind) {
         None => return refuse(at, "nothing", URLS),
@@ -151,7 +151,7 @@ fn check_urls<'a>(at: &str, urls: Option<&'a Value>) -> Result<Vec<&'a str>, Ref
     texts.collect::<Result<_, _>>().or_else(|found| refuse(at, &found, URLS))
 }
 
-fn check_text(at: &str, name: &str, value: Option<&Value>, needed: bool) -> Result<(), Refusal> {
+fn check_text(at: &str, name: &str, value: Option<&Value>, needed: bool) -> Result<(), ValueError> {
     let allowed = "a text that is not empty, which every turn: and turns: server needs";
     match value.map(|value| &value.kind) {
         None if !needed => Ok(()),
@@ -187,15 +187,15 @@ fn describe_url(url: &str) -> String {
     }
 }
 
-fn refuse<T>(at: String, found: &str, allowed: &str) -> Result<T, Refusal> {
-    Err(Refusal { at, found: found.to_owned(), allowed: allowed.to_owned() })
+fn refuse<T>(at: String, found: &str, allowed: &str) -> Result<T, ValueError> {
+    Err(ValueError { at, found: found.to_owned(), allowed: allowed.to_owned() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check_json(json: &str) -> Result<(), Refusal> {
+    fn check_json(json: &str) -> Result<(), ValueError> {
         check(&serde_json::from_str::<Value>(json).unwrap().kind)
     }
 

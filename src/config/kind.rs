@@ -8,7 +8,7 @@ use super::ice;
 pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 const MILLISECONDS: &str = "milliseconds";
-const OCTETS: &str = "octets";
+const BYTES: &str = "bytes";
 
 /// What a key takes.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@ pub(super) struct Doubt {
 
 /// Why a value is refused.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct ValueError {
     /// Where in the key's value, such as `[1].urls`; empty for the whole.
     pub(super) at: String,
     /// What was found. Never anything secret.
@@ -79,8 +79,8 @@ impl Kind {
     }
 
     /// A size. Below 1 KiB it is more likely to be meant as KiB, unless the key's [`Self::usual`] says otherwise.
-    pub(super) const fn octets(min: i64, max: i64) -> Self {
-        Self::Integer { min, max, unit: OCTETS, usual: (if min > 1024 { min } else { 1024 }, max) }
+    pub(super) const fn bytes(min: i64, max: i64) -> Self {
+        Self::Integer { min, max, unit: BYTES, usual: (if min > 1024 { min } else { 1024 }, max) }
     }
 
     /// A number of something.
@@ -173,7 +173,7 @@ impl Kind {
     }
 
     /// Checks one value and gives it as it is to be kept. No conversions: `"8080"` in a file is no port.
-    pub(super) fn check(&self, value: ValueKind) -> Result<ValueKind, Refusal> {
+    pub(super) fn check(&self, value: ValueKind) -> Result<ValueKind, ValueError> {
         match (self, &value) {
             (Self::Integer { min, max, .. }, ValueKind::I64(number)) if (*min..=*max).contains(number) => Ok(value),
             (Self::Switch, ValueKind::Boolean(_)) => Ok(value),
@@ -189,21 +189,21 @@ impl Kind {
         }
     }
 
-    fn check_elements(&self, check: fn(&str) -> bool, elements: &[Value]) -> Result<(), Refusal> {
+    fn check_elements(&self, check: fn(&str) -> bool, elements: &[Value]) -> Result<(), ValueError> {
         let fits = |element: &Value| matches!(&element.kind, ValueKind::String(text) if check(text));
         match elements.iter().position(|element| !fits(element)) {
             None => Ok(()),
-            Some(index) => Err(Refusal { at: format!("[{index}]"), ..self.refuse(&elements[index].kind) }),
+            Some(index) => Err(ValueError { at: format!("[{index}]"), ..self.refuse(&elements[index].kind) }),
         }
     }
 
-    fn refuse(&self, value: &ValueKind) -> Refusal {
+    fn refuse(&self, value: &ValueKind) -> ValueError {
         let hint = match value {
             ValueKind::String(text) => self.reading(text),
             ValueKind::I64(number) => self.suggestion(*number),
             _ => None,
         };
-        Refusal { at: String::new(), found: show(value), allowed: self.allowed() + &hint.unwrap_or_default() }
+        ValueError { at: String::new(), found: show(value), allowed: self.allowed() + &hint.unwrap_or_default() }
     }
 }
 
@@ -216,7 +216,7 @@ fn integers(min: i64, max: i64, unit: &str) -> String {
 fn larger(unit: &str) -> Option<(i64, &'static str)> {
     match unit {
         MILLISECONDS => Some((1000, "seconds")),
-        OCTETS => Some((1024, "KiB")),
+        BYTES => Some((1024, "KiB")),
         _ => None,
     }
 }
@@ -224,14 +224,14 @@ fn larger(unit: &str) -> Option<(i64, &'static str)> {
 /// How many of `unit` one of what the suffix says is.
 fn factor_of(suffix: &str, unit: &str) -> Option<i64> {
     Some(match (unit, suffix.to_ascii_lowercase().as_str()) {
-        (_, "") | (MILLISECONDS, "ms") | (OCTETS, "b") => 1,
+        (_, "") | (MILLISECONDS, "ms") | (BYTES, "b") => 1,
         (MILLISECONDS, "s" | "sec" | "secs" | "seconds") => 1000,
         (MILLISECONDS, "m" | "min" | "minutes") => 60_000,
         (MILLISECONDS, "h" | "hours") => 3_600_000,
-        (OCTETS, "k" | "kb" | "kib") => 1024,
-        (OCTETS, "m" | "mb" | "mib") => 1024 * 1024,
-        (OCTETS, "g" | "gb" | "gib") => 1024 * 1024 * 1024,
-        (MILLISECONDS | OCTETS, _) => return None,
+        (BYTES, "k" | "kb" | "kib") => 1024,
+        (BYTES, "m" | "mb" | "mib") => 1024 * 1024,
+        (BYTES, "g" | "gb" | "gib") => 1024 * 1024 * 1024,
+        (MILLISECONDS | BYTES, _) => return None,
         (_, "k") => 1000,
         (_, "m") => 1_000_000,
         _ => return None,
@@ -290,10 +290,10 @@ mod tests {
             "30 milliseconds; usual are 1000 to 86400000; for 30 seconds write 30000"
         );
         assert_eq!(
-            doubt(Kind::octets(2, 99_999), 64).unwrap(),
-            "64 octets; usual are 1024 to 99999; for 64 KiB write 65536"
+            doubt(Kind::bytes(2, 99_999), 64).unwrap(),
+            "64 bytes; usual are 1024 to 99999; for 64 KiB write 65536"
         );
-        assert_eq!(doubt(Kind::octets(2, 99_999), 512).unwrap(), "512 octets; usual are 1024 to 99999");
+        assert_eq!(doubt(Kind::bytes(2, 99_999), 512).unwrap(), "512 bytes; usual are 1024 to 99999");
         assert_eq!(doubt(interval.usual(50, 100), 101).unwrap(), "101 milliseconds; usual are 50 to 100");
         for (kind, value) in [
             (interval, 1000),
@@ -314,15 +314,15 @@ mod tests {
             let allowed = kind.check(kind.read(text)).unwrap_err().allowed;
             allowed.rsplit_once("; write ").map(|(_, number)| number.to_owned())
         };
-        let (ms, octets, peers) = (Kind::milliseconds(10), Kind::octets(1, 1 << 40), Kind::count(1, 99_999, "peers"));
+        let (ms, bytes, peers) = (Kind::milliseconds(10), Kind::bytes(1, 1 << 40), Kind::count(1, 99_999, "peers"));
         for (kind, text, number) in [
             (ms, "30s", "30000"),
             (ms, "2 min", "120000"),
             (ms, "1h", "3600000"),
             (ms, "5_000", "5000"),
             (ms, "250ms", "250"),
-            (octets, "64KiB", "65536"),
-            (octets, "1 MB", "1048576"),
+            (bytes, "64KiB", "65536"),
+            (bytes, "1 MB", "1048576"),
             (peers, "10k", "10000"),
             (peers, "10,000", "10000"),
         ] {

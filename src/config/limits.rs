@@ -11,27 +11,27 @@ section! {
     Limits = "limits" {
         /// Longest message a client may send; a longer one is refused at its header and the connection closed with 1009.
         /// An offer has 2 to 10 kB; 64 KiB leave room for many media sections.
-        frame_bytes: usize = 65_536, Kind::octets(1024, 16 * MIB);
+        frame_bytes: usize = 65_536, Kind::bytes(1024, 16 * MIB);
 
-        /// Octets that may wait for a peer that reads slowly; beyond them its connection is reset.
+        /// Bytes that may wait for a peer that reads slowly; beyond them its connection is reset.
         /// 256 KiB, four of the longest messages, make 10 000 slow readers cost at most 2.5 GiB.
-        queue_bytes: usize = 262_144, Kind::octets(4096, 256 * MIB);
+        queue_bytes: usize = 262_144, Kind::bytes(4096, 256 * MIB);
 
         /// Frames that may wait for a peer that reads slowly; beyond them its connection is reset.
         /// A mesh of ten peers sends its newcomer about 100 at once; 256 leave twice that.
         queue_frames: usize = 256, Kind::count(16, 1_000_000, "frames");
 
         /// Fragments (RFC 6455 section 5.4) one message may come in.
-        /// 1024 let a client send 64 octets at a time, and end those who send empty fragments for ever.
+        /// 1024 let a client send 64 bytes at a time, and end those who send empty fragments for ever.
         fragments: usize = 1024, Kind::count(1, 1_000_000, "fragments");
 
         /// Longest `meta` of a peer, as JSON text.
         /// 4 KiB hold a name, a colour and a few flags; every newcomer gets everybody's.
-        meta_bytes: usize = 4096, Kind::octets(2, MIB).usual(128, MIB);
+        meta_bytes: usize = 4096, Kind::bytes(2, MIB).usual(128, MIB);
 
         /// Longest name of a room, in UTF-8.
-        /// 128 octets hold a UUID, a path or a title, and keep log lines readable.
-        room_name_bytes: usize = 128, Kind::octets(1, 1024).usual(8, 1024);
+        /// 128 bytes hold a UUID, a path or a title, and keep log lines readable.
+        room_name_bytes: usize = 128, Kind::bytes(1, 1024).usual(8, 1024);
 
         /// Peers in one room; the next gets `room_full`.
         /// 10 is where a full mesh of media ends to work: each sends its video nine times.
@@ -53,9 +53,9 @@ section! {
         /// 512, twice `queue_frames`: a peer that was cut for slowness can still resume completely.
         resume_frames: usize = 512, Kind::count(1, 1_000_000, "frames");
 
-        /// Octets kept for a resumable peer that does not acknowledge; beyond them the oldest frames are dropped.
+        /// Bytes kept for a resumable peer that does not acknowledge; beyond them the oldest frames are dropped.
         /// 512 KiB, twice `queue_bytes`, for the same reason.
-        resume_bytes: usize = 524_288, Kind::octets(1024, 512 * MIB);
+        resume_bytes: usize = 524_288, Kind::bytes(1024, 512 * MIB);
 
         /// Time the seat of a resumable peer is kept when its socket is gone.
         /// 30 s outlast a change of networks; the others wait for it no longer than a person would.
@@ -121,7 +121,7 @@ section! {
 
         /// Longest head of a request (the request line and all header lines); a longer one is refused with 431.
         /// 16 KiB are twice what proxies let through by default, and what one socket without a request may cost.
-        head_bytes: usize = 16_384, Kind::octets(1024, MIB);
+        head_bytes: usize = 16_384, Kind::bytes(1024, MIB);
 
         /// Sockets of the public listener at a time, in whatever state, WebSocket connections included; the next gets 503,
         /// or is closed. 0 means `server.max_connections` and 1024 more, for those that come, ask for a page or are

@@ -49,7 +49,7 @@ section! {
         /// Bytes that all log files together may take, compressed ones included; 0 means no bound.
         /// The oldest finished file goes first; when only those of today are left, they get no more lines, which are counted.
         /// 4 GiB are ten million lines: more than most servers write in the days above, and less than small disks have.
-        max_bytes: u64 = 4_294_967_296, Kind::octets(0, 1_000_000_000_000_000);
+        max_bytes: u64 = 4_294_967_296, Kind::bytes(0, 1_000_000_000_000_000);
 
         /// Mode of the folder, in octal, if the server makes it; one that is there keeps its own.
         /// Lines name addresses and rooms, which are personal data: 0750 lets in the server's user and its group.

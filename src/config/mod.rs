@@ -75,7 +75,7 @@ const SECTIONS: [&Section; 10] = [
     &State::SECTION,
 ];
 
-/// Everything that can be configured. Durations are in milliseconds (`_ms`), sizes in octets (`_bytes`).
+/// Everything that can be configured. Durations are in milliseconds (`_ms`), sizes in bytes (`_bytes`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {

@@ -109,7 +109,7 @@ from, without credentials, and ends with 0, or with that line and 1.
 [`SIGHUP`](operations.md#signals) reads file and variables again: keys that say so below change while the server runs, and a
 line in the log names the others that differ.
 
-Durations are in milliseconds (`_ms`), sizes in octets (`_bytes`).
+Durations are in milliseconds (`_ms`), sizes in bytes (`_bytes`).
 
 | Plain variable | Key | Takes |
 |---|---|---|

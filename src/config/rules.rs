@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{ConfigError, Settings};
 
-/// What a peer costs in `joined` besides its `meta`: `{"id":"…","meta":,"polite":false},` with 32 digits is 65 octets,
+/// What a peer costs in `joined` besides its `meta`: `{"id":"…","meta":,"polite":false},` with 32 digits is 65 bytes,
 /// and there is room for a field or two of a later version.
 const PEER_OVERHEAD: usize = 96;
-/// What `join` costs besides `room` and `meta`: names of fields, `attempt`, and an `id` of 64 octets.
+/// What `join` costs besides `room` and `meta`: names of fields, `attempt`, and an `id` of 64 bytes.
 const JOIN_OVERHEAD: usize = 256;
 
 /// Where each key came from that is not at its default.
@@ -116,7 +116,7 @@ fn longest_joined(settings: &Settings) -> Option<Broken> {
             ("limits.queue_bytes", limits.queue_bytes as u64),
         ],
         allowed: format!(
-            "a joined frame, peers_per_room × (meta_bytes + {PEER_OVERHEAD}), of at most {most} octets, half of what \
+            "a joined frame, peers_per_room × (meta_bytes + {PEER_OVERHEAD}), of at most {most} bytes, half of what \
              may wait for a reader; this one may have {longest}"
         ),
     })
@@ -178,7 +178,7 @@ mod tests {
             ),
             (
                 |s| s.limits.peers_per_room = 32,
-                "at most 131072 octets, half of what may wait for a reader; this one may have 134144",
+                "at most 131072 bytes, half of what may wait for a reader; this one may have 134144",
             ),
         ] {
             let text = refusal(change).expect(told);

@@ -346,6 +346,6 @@ fn a_strangers_variable_may_be_anything_and_ours_is_text() {
     assert_eq!(environment([("SWITCHBOARD_X".into(), broken())]).unwrap().len(), 1, "not read, and told of");
     for name in ["PORT", "SWITCHBOARD__OPS__PORT"] {
         let text = environment([(name.into(), broken())]).unwrap_err().to_string();
-        assert!(text.starts_with(&format!("cannot use variable {name}: found octets that are not UTF-8")), "{text}");
+        assert!(text.starts_with(&format!("cannot use variable {name}: found bytes that are not UTF-8")), "{text}");
     }
 }

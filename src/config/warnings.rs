@@ -17,7 +17,7 @@ struct Machine {
     open_files: u64,
     /// `net.core.somaxconn`, where it can be read.
     backlog: Option<u64>,
-    /// `net.core.wmem_max` in octets, where it can be read.
+    /// `net.core.wmem_max` in bytes, where it can be read.
     send_buffer: Option<u64>,
 }
 

@@ -19,9 +19,9 @@ use tokio::{
 
 use super::{
     client::Clients,
-    once::MakeRoom,
     probes::Probes,
     reserve::{Reserve, Waiting, turn_away},
+    single_request::MakeRoom,
     sockets::{Flight, InFlight, SocketPlace, Sockets},
 };
 use crate::telemetry::{self, Event, Listener, SocketRefusal};
@@ -45,7 +45,7 @@ pub(super) struct Accepted {
 }
 
 /// One listener, and who may come to it.
-pub(super) struct Door {
+pub(super) struct UpgradeService {
     pub(super) socket: TcpListener,
     pub(super) listener: Listener,
     pub(super) sockets: Sockets,
@@ -82,10 +82,10 @@ struct Acceptor {
 ///
 /// # Errors
 /// A listening socket that cannot be waited for.
-pub(super) fn start(doors: [Door; 2], workers: &Workers, stop: &watch::Receiver<bool>) -> io::Result<()> {
+pub(super) fn start(doors: [UpgradeService; 2], workers: &Workers, stop: &watch::Receiver<bool>) -> io::Result<()> {
     let counted = [doors[0].sockets.clone(), doors[1].sockets.clone()];
-    for door in doors {
-        let Door { socket, listener, sockets, clients, reserve, probes } = door;
+    for upgrade_service in doors {
+        let UpgradeService { socket, listener, sockets, clients, reserve, probes } = upgrade_service;
         socket.set_nonblocking(true)?;
         let listening = waited_for(socket)?;
         let acceptor = Acceptor {
@@ -179,7 +179,7 @@ impl Acceptor {
     fn take(&mut self, socket: StdStream, peer: SocketAddr) {
         let address = match &self.clients {
             Some(clients) => clients.socket(peer.ip()),
-            None => Some(crate::limits::Place::uncounted()),
+            None => Some(crate::limits::AddressPermit::uncounted()),
         };
         if let Some(waiting) = self.waiting.as_ref().filter(|_| self.sockets.is_nearly_full()) {
             waiting.evict();

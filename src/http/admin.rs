@@ -19,10 +19,10 @@ use tokio::time::timeout;
 
 use super::{
     authority::the_one,
-    gate::{Call, Gate},
     guard::{Refused, RefusedError},
-    once::BODY_MAX,
+    lifecycle::{Call, Lifecycle},
     ops::Ops,
+    single_request::BODY_MAX,
 };
 use crate::telemetry::RequestId;
 
@@ -42,7 +42,7 @@ pub struct Drain {
 
 /// Why it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
+enum DrainError {
     Method,
     NotJson,
     Body,
@@ -65,7 +65,7 @@ struct Draining {
     deadline: String,
 }
 
-impl Refusal {
+impl DrainError {
     fn facts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "ask by POST"),
@@ -96,22 +96,22 @@ pub(super) async fn drain(
     ops: web::Data<Ops>,
 ) -> HttpResponse {
     if !is_json(request.headers()) {
-        return Refusal::NotJson.answer(&id);
+        return DrainError::NotJson.answer(&id);
     }
     // Only now: nobody else makes the server wait for a body.
     match timeout(BODY_WITHIN, body.to_bytes_limited(BODY_MAX)).await {
         Ok(Ok(Ok(body))) if says_nothing(&body) => {}
-        Ok(_) => return Refusal::Body.answer(&id),
-        Err(_) => return Refusal::SlowBody.answer(&id),
+        Ok(_) => return DrainError::Body.answer(&id),
+        Err(_) => return DrainError::SlowBody.answer(&id),
     }
-    let (first, call) = ops.gate.call_drain(BY, Some(id.into_inner()));
+    let (first, call) = ops.lifecycle.call_drain(BY, Some(id.into_inner()));
     let status = if first { StatusCode::ACCEPTED } else { StatusCode::OK };
-    HttpResponse::build(status).json(report(ops.drain, &ops.gate, first, call))
+    HttpResponse::build(status).json(report(ops.drain, &ops.lifecycle, first, call))
 }
 
 /// By any other method.
 pub(super) async fn only_post(id: web::ReqData<RequestId>) -> HttpResponse {
-    Refusal::Method.answer(&id)
+    DrainError::Method.answer(&id)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -125,12 +125,12 @@ fn says_nothing(body: &[u8]) -> bool {
     body.is_empty() || serde_json::from_slice::<Map<String, Value>>(body).is_ok_and(|map| map.is_empty())
 }
 
-fn report(drain: Drain, gate: &Gate, first: bool, call: &Call) -> Draining {
+fn report(drain: Drain, lifecycle: &Lifecycle, first: bool, call: &Call) -> Draining {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let left = (call.at + drain.deadline).saturating_duration_since(Instant::now());
     Draining {
         status: if first { "draining" } else { "already_draining" },
-        connections: gate.connections(),
+        connections: lifecycle.connections(),
         drain_ms: millis(drain.spread),
         deadline_ms: millis(left),
         deadline: humantime::format_rfc3339_millis(SystemTime::now() + left).to_string(),

@@ -13,7 +13,7 @@ use actix_http::header::HeaderMap;
 
 use crate::{
     config::{Network, Settings},
-    limits::{Addresses, By, Place, Quotas, Rate, Seen, Subnet, believed},
+    limits::{AddressPermit, Addresses, By, ClientAddr, Quotas, Rate, Subnet, resolve_client},
     telemetry::{self, Event, LimitHit},
 };
 
@@ -45,7 +45,7 @@ pub(super) struct Client {
     /// As it is believed, for the log.
     pub(super) remote: SocketAddr,
     /// As the limits count it; `None`: they do not concern it.
-    pub(super) origin: Option<Subnet>,
+    pub(super) subnet: Option<Subnet>,
     /// Whether one of our proxies asks for it.
     pub(super) proxied: bool,
 }
@@ -80,10 +80,10 @@ impl Clients {
 
     /// A place for one more socket from that address, of which nothing was read yet. `None`: it holds all it may. A proxy
     /// of ours brings everybody's, and may have any number.
-    pub(super) fn socket(&self, peer: IpAddr) -> Option<Place> {
+    pub(super) fn socket(&self, peer: IpAddr) -> Option<AddressPermit> {
         let peer = peer.to_canonical();
         let exempt = (self.exempt_loopback && peer.is_loopback()) || self.trusted.iter().any(|one| one.contains(peer));
-        if exempt { Some(Place::uncounted()) } else { self.sockets.connect(Subnet::of(peer), Instant::now()) }
+        if exempt { Some(AddressPermit::uncounted()) } else { self.sockets.connect(Subnet::of(peer), Instant::now()) }
     }
 
     /// Who is behind a request from `peer`.
@@ -102,7 +102,7 @@ impl Clients {
         let local = matches!(seen.by, By::Itself | By::Presuming) && seen.remote.ip().is_loopback();
         let exempt = self.exempt_loopback && local;
         let proxied = matches!(seen.by, By::Proxy | By::NamelessProxy);
-        Client { remote: seen.remote, origin: (!exempt).then(|| Subnet::of(seen.remote.ip())), proxied }
+        Client { remote: seen.remote, subnet: (!exempt).then(|| Subnet::of(seen.remote.ip())), proxied }
     }
 
     /// The address of who is behind a request; nothing is told of how it is known.
@@ -110,9 +110,9 @@ impl Clients {
         self.look(peer, headers).remote
     }
 
-    fn look(&self, peer: SocketAddr, headers: &HeaderMap) -> Seen {
+    fn look(&self, peer: SocketAddr, headers: &HeaderMap) -> ClientAddr {
         let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).map(|line| line.to_str().unwrap_or(UNREADABLE)).collect();
-        believed(peer, lines.iter().flat_map(|line| line.split(',')), &self.trusted)
+        resolve_client(peer, lines.iter().flat_map(|line| line.split(',')), &self.trusted)
     }
 
     /// Again and again, since a check of the proxy's own may have been the first.
@@ -124,22 +124,22 @@ impl Clients {
 
     /// Counts a handshake; the time until the next may come, if it is one too many.
     pub(super) fn handshake(&self, client: Client) -> Result<(), Duration> {
-        client.origin.map_or(Ok(()), |origin| self.addresses.handshake(origin, Instant::now())).inspect_err(|_| {
+        client.subnet.map_or(Ok(()), |subnet| self.addresses.handshake(subnet, Instant::now())).inspect_err(|_| {
             telemetry::tally(|t| t.limit_hits.add(LimitHit::HandshakeRate));
         })
     }
 
     /// Counts a request, as above.
     pub(super) fn request(&self, client: Client) -> Result<(), Duration> {
-        client.origin.map_or(Ok(()), |origin| self.addresses.request(origin, Instant::now())).inspect_err(|_| {
+        client.subnet.map_or(Ok(()), |subnet| self.addresses.request(subnet, Instant::now())).inspect_err(|_| {
             telemetry::tally(|t| t.limit_hits.add(LimitHit::HttpRate));
         })
     }
 
     /// A place for one more connection of that client. `None`: it holds all it may.
-    pub(super) fn connect(&self, client: Client) -> Option<Place> {
-        let Some(origin) = client.origin else { return Some(Place::uncounted()) };
-        let place = self.addresses.connect(origin, Instant::now());
+    pub(super) fn connect(&self, client: Client) -> Option<AddressPermit> {
+        let Some(subnet) = client.subnet else { return Some(AddressPermit::uncounted()) };
+        let place = self.addresses.connect(subnet, Instant::now());
         if place.is_none() {
             telemetry::tally(|t| t.limit_hits.add(LimitHit::ConnectionsPerAddress));
         }
@@ -164,7 +164,7 @@ mod tests {
         Clients::new(&settings, 2)
     }
 
-    fn origin(clients: &Clients, peer: &str, forwarded: &[&str]) -> Option<String> {
+    fn subnet(clients: &Clients, peer: &str, forwarded: &[&str]) -> Option<String> {
         let mut headers = HeaderMap::new();
         for line in forwarded {
             headers.append(
@@ -173,7 +173,7 @@ mod tests {
             );
         }
         let client = clients.identify(peer.parse().expect("an address"), &headers);
-        client.origin.map(|_| client.remote.ip().to_string())
+        client.subnet.map(|_| client.remote.ip().to_string())
     }
 
     #[test]
@@ -186,10 +186,10 @@ mod tests {
             ("[::1]:9", "::1"),
             ("[::ffff:127.0.0.1]:9", "127.0.0.1"),
         ] {
-            assert_eq!(origin(&usual, peer, &[]).as_deref(), Some(address));
-            assert_eq!(origin(&lenient, peer, &[]), None, "{peer}");
+            assert_eq!(subnet(&usual, peer, &[]).as_deref(), Some(address));
+            assert_eq!(subnet(&lenient, peer, &[]), None, "{peer}");
         }
-        assert_eq!(origin(&lenient, "192.0.2.1:9", &[]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(subnet(&lenient, "192.0.2.1:9", &[]).as_deref(), Some("192.0.2.1"));
     }
 
     #[test]
@@ -200,10 +200,10 @@ mod tests {
                 s.http.trusted_proxies = vec!["127.0.0.1".into()];
             });
             for nobody in [&[][..], &[""], &["unknown"], &["127.0.0.1"], &["192.0.2.1", "\u{e4}"]] {
-                assert_eq!(origin(&proxied, "127.0.0.1:9", nobody).as_deref(), Some("127.0.0.1"), "{nobody:?}");
+                assert_eq!(subnet(&proxied, "127.0.0.1:9", nobody).as_deref(), Some("127.0.0.1"), "{nobody:?}");
             }
-            assert_eq!(origin(&proxied, "127.0.0.1:9", &["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
-            assert_eq!(origin(&proxied, "127.0.0.1:9", &["127.0.0.9"]).as_deref(), Some("127.0.0.9"));
+            assert_eq!(subnet(&proxied, "127.0.0.1:9", &["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+            assert_eq!(subnet(&proxied, "127.0.0.1:9", &["127.0.0.9"]).as_deref(), Some("127.0.0.9"));
         }
     }
 
@@ -227,7 +227,7 @@ mod tests {
     fn all_lines_of_the_header_are_one_list() {
         let proxied = clients(|s| s.http.trusted_proxies = vec!["10.0.0.0/8".into()]);
         let lines = ["1.1.1.1", "192.0.2.1, 10.0.0.2", "10.0.0.3"];
-        assert_eq!(origin(&proxied, "10.0.0.1:9", &lines).as_deref(), Some("192.0.2.1"));
+        assert_eq!(subnet(&proxied, "10.0.0.1:9", &lines).as_deref(), Some("192.0.2.1"));
     }
 
     #[test]

@@ -23,13 +23,13 @@ const ROOM_NAME_BYTES: usize = 1024;
 
 /// Whom it concerns.
 #[derive(Deserialize)]
-pub(super) struct Whom {
+pub(super) struct SampleIds {
     room: Option<String>,
     session: Option<String>,
 }
 
 /// 202, or 404 where there is no such fault.
-pub(super) async fn inject(what: web::Path<String>, whom: web::Query<Whom>, ops: web::Data<Ops>) -> HttpResponse {
+pub(super) async fn inject(what: web::Path<String>, whom: web::Query<SampleIds>, ops: web::Data<Ops>) -> HttpResponse {
     if *what == "worker-stall" {
         actix_rt::spawn(async {
             tokio::time::sleep(ANSWER_FIRST).await;
@@ -40,12 +40,12 @@ pub(super) async fn inject(what: web::Path<String>, whom: web::Query<Whom>, ops:
     if taken(&what, &whom, &ops) { HttpResponse::Accepted().finish() } else { HttpResponse::NotFound().finish() }
 }
 
-fn room_fails(whom: &Whom, fault: RoomFault) -> bool {
+fn room_fails(whom: &SampleIds, fault: RoomFault) -> bool {
     let room = whom.room.as_deref().and_then(|name| RoomName::parse(name, ROOM_NAME_BYTES).ok());
     room.is_some_and(|room| make_fail(&room, fault))
 }
 
-fn taken(what: &str, whom: &Whom, ops: &Ops) -> bool {
+fn taken(what: &str, whom: &SampleIds, ops: &Ops) -> bool {
     let fault = match what {
         "supervisor-panic" => Some(Fault::SupervisorPanic),
         "supervisor-stall" => Some(Fault::SupervisorStall),

@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     limits::{Bucket, Rate, Subnet, Table, table},
-    protocol::same_octets,
+    protocol::same_bytes,
     telemetry::{self, Event, Ids, OpsDenial, RequestId},
 };
 
@@ -81,7 +81,7 @@ impl table::Entry for Failures {
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Refusal {
+enum GuardError {
     /// With the `Host` that came.
     Host(String),
     /// With the `Origin` and the `Host` that came.
@@ -130,7 +130,7 @@ impl Token {
     /// From now on `other` is the one that must be shown. Says whether it is another.
     pub fn become_like(&self, other: &Self) -> bool {
         let (mine, theirs) = (self.0.get(), other.0.get());
-        let another = !same_octets(&mine, &theirs);
+        let another = !same_bytes(&mine, &theirs);
         self.0.set(theirs);
         another
     }
@@ -141,7 +141,7 @@ impl Token {
             let (scheme, token) = value.split_at_checked("Bearer ".len())?;
             scheme.eq_ignore_ascii_case("Bearer ").then_some(token)
         });
-        shown.is_some_and(|token| same_octets(token.as_bytes(), &self.0.get()))
+        shown.is_some_and(|token| same_bytes(token.as_bytes(), &self.0.get()))
     }
 }
 
@@ -181,12 +181,12 @@ pub(super) async fn authorise(
 
 impl Inner {
     /// `Host` and `Origin`.
-    fn admit(&self, request: &ServiceRequest) -> Result<(), Refusal> {
+    fn admit(&self, request: &ServiceRequest) -> Result<(), GuardError> {
         let headers = request.headers();
         // Of a request that names its target in full, `Host` is to be ignored (RFC 9112 section 3.2.2); both must be ours.
         let target = request.uri().authority().map(uri::Authority::as_str);
         if let Some(target) = target.filter(|target| !self.is_ours(target)) {
-            return Err(Refusal::Host(printable(target.as_bytes())));
+            return Err(GuardError::Host(printable(target.as_bytes())));
         }
         // Balancers ask by HTTP/1.0, which has no Host. Browsers do not.
         let is_bare = request.version() == Version::HTTP_10 && !headers.contains_key(HOST);
@@ -198,10 +198,10 @@ impl Inner {
             values.join(", ")
         };
         let host = the_one(headers, &HOST).filter(|host| self.is_ours(host));
-        let host = host.ok_or_else(|| Refusal::Host(shown(HOST)))?;
+        let host = host.ok_or_else(|| GuardError::Host(shown(HOST)))?;
         let is_foreign = || the_one(headers, &ORIGIN).is_none_or(|origin| !is_page_of(origin, host));
         if headers.contains_key(ORIGIN) && is_foreign() {
-            return Err(Refusal::Origin(shown(ORIGIN), shown(HOST)));
+            return Err(GuardError::Origin(shown(ORIGIN), shown(HOST)));
         }
         Ok(())
     }
@@ -219,14 +219,14 @@ impl Inner {
     /// Wrong ones are few: beyond so many a minute from one address none of it is looked at, not even a right one, or
     /// guessing would go on as before. What is not looked at does not count, so that the wait is a few seconds and no
     /// more; and nobody else's address waits.
-    fn authorise(&self, headers: &HeaderMap, remote: SocketAddr, now: Instant) -> Result<(), Refusal> {
+    fn authorise(&self, headers: &HeaderMap, remote: SocketAddr, now: Instant) -> Result<(), GuardError> {
         if !self.open {
-            return Err(Refusal::Closed);
+            return Err(GuardError::Closed);
         }
         let Some(token) = &self.token else { return Ok(()) };
         if !headers.contains_key(AUTHORIZATION) {
             // Nobody guesses by showing nothing.
-            return Err(Refusal::Token);
+            return Err(GuardError::Token);
         }
         let from = Subnet::of(remote.ip());
         // Held while it is compared: of several at once none comes in between.
@@ -235,13 +235,13 @@ impl Inner {
             Duration::ZERO => Ok(()),
             wait => Err(wait),
         };
-        failures.may(from, now, wait).map_err(Refusal::TooMany)?;
+        failures.may(from, now, wait).map_err(GuardError::TooMany)?;
         if token.is_shown(headers) {
             return Ok(());
         }
         // There is a token for it, as was seen just now.
         let _ = table::take(&mut failures, from, now, self.rate, |entry| &mut entry.0);
-        Err(Refusal::Token)
+        Err(GuardError::Token)
     }
 
     /// Whose address it is that asks: behind a proxy of ours the client's.
@@ -251,7 +251,7 @@ impl Inner {
     }
 
     /// Tells of a refusal, and makes the answer.
-    fn answer(&self, refusal: &Refusal, request: &ServiceRequest, id: &RequestId) -> HttpResponse {
+    fn answer(&self, refusal: &GuardError, request: &ServiceRequest, id: &RequestId) -> HttpResponse {
         let reason = refusal.reason();
         let host = request.headers().get(HOST).map(|host| printable(host.as_bytes()));
         telemetry::emit(&Event::OpsDenied {
@@ -264,7 +264,7 @@ impl Inner {
     }
 }
 
-impl Refusal {
+impl GuardError {
     fn reason(&self) -> OpsDenial {
         match self {
             Self::Host(_) => OpsDenial::Host,
@@ -337,7 +337,7 @@ impl Refusal {
 
 /// A header's value as it can be shown anywhere: visible ASCII, and not too much of it.
 fn printable(value: &[u8]) -> String {
-    let shown = value.iter().take(SHOWN).map(|octet| if octet.is_ascii_graphic() { char::from(*octet) } else { '?' });
+    let shown = value.iter().take(SHOWN).map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' });
     let more = if value.len() > SHOWN { "..." } else { "" };
     shown.collect::<String>() + more
 }

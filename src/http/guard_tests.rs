@@ -19,12 +19,12 @@ fn request(path: &str, list: &[(HeaderName, &str)]) -> TestRequest {
 }
 
 /// What the guard says to a request for something, with these headers.
-fn ask(list: &[(HeaderName, &str)]) -> Result<(), Refusal> {
+fn ask(list: &[(HeaderName, &str)]) -> Result<(), GuardError> {
     guard("127.0.0.1:9464", None).0.admit(&request("/metrics", list).to_srv_request())
 }
 
-fn is_host(refused: &Result<(), Refusal>) -> bool {
-    matches!(refused, Err(Refusal::Host(_)))
+fn is_host(refused: &Result<(), GuardError>) -> bool {
+    matches!(refused, Err(GuardError::Host(_)))
 }
 
 #[test]
@@ -100,14 +100,14 @@ fn a_page_of_ours_may_ask_and_no_other() {
     for foreign in
         ["null", "", "http://evil.example", "http://localhost:8080", "http://127.0.0.1:9464", "localhost:9464"]
     {
-        assert!(matches!(origin("localhost:9464", foreign), Err(Refusal::Origin(..))), "{foreign}");
+        assert!(matches!(origin("localhost:9464", foreign), Err(GuardError::Origin(..))), "{foreign}");
     }
     let twice = [(HOST, "localhost"), (ORIGIN, "http://localhost"), (ORIGIN, "http://evil.example")];
-    assert!(matches!(ask(&twice), Err(Refusal::Origin(..))));
+    assert!(matches!(ask(&twice), Err(GuardError::Origin(..))));
 }
 
 /// Shows that in `Authorization` from that address at that time.
-fn show(guard: &Guard, shown: Option<&str>, from: &str, now: Instant) -> Result<(), Refusal> {
+fn show(guard: &Guard, shown: Option<&str>, from: &str, now: Instant) -> Result<(), GuardError> {
     let headers = HeaderMap::from_iter(shown.map(|value| (AUTHORIZATION, value.parse().unwrap())));
     guard.0.authorise(&headers, SocketAddr::new(from.parse().unwrap(), 9), now)
 }
@@ -118,8 +118,8 @@ fn off_loopback_only_with_a_token_and_with_a_token_nowhere_without() {
     let from = "10.0.0.9";
     assert_eq!(show(&guard("127.0.0.1:9464", None), None, from, now), Ok(()));
     let closed = guard("0.0.0.0:9464", None);
-    assert_eq!(show(&closed, None, from, now), Err(Refusal::Closed));
-    assert_eq!(show(&closed, Some("Bearer "), from, now), Err(Refusal::Closed));
+    assert_eq!(show(&closed, None, from, now), Err(GuardError::Closed));
+    assert_eq!(show(&closed, Some("Bearer "), from, now), Err(GuardError::Closed));
     let (short, long) = (&TOKEN[1..], format!("{TOKEN}x"));
     for address in ["0.0.0.0:9464", "127.0.0.1:9464"] {
         for right in ["Bearer", "bearer"] {
@@ -127,11 +127,11 @@ fn off_loopback_only_with_a_token_and_with_a_token_nowhere_without() {
             assert_eq!(show(&guard(address, Some(TOKEN)), Some(&right), from, now), Ok(()));
         }
         for wrong in [None, Some(""), Some("Bearer "), Some(TOKEN), Some(&*format!("Basic {TOKEN}"))] {
-            assert_eq!(show(&guard(address, Some(TOKEN)), wrong, from, now), Err(Refusal::Token), "{wrong:?}");
+            assert_eq!(show(&guard(address, Some(TOKEN)), wrong, from, now), Err(GuardError::Token), "{wrong:?}");
         }
         for wrong in [short, &long, "correct-horse-battery-stapl3"] {
             let wrong = format!("Bearer {wrong}");
-            assert_eq!(show(&guard(address, Some(TOKEN)), Some(&wrong), from, now), Err(Refusal::Token));
+            assert_eq!(show(&guard(address, Some(TOKEN)), Some(&wrong), from, now), Err(GuardError::Token));
         }
     }
 }
@@ -143,24 +143,24 @@ fn who_shows_wrong_tokens_waits_and_nobody_else_does() {
     let right = format!("Bearer {TOKEN}");
     let (right, wrong) = (Some(right.as_str()), Some("Bearer wrong"));
     for _ in 0..9 {
-        assert_eq!(show(&guard, None, "10.0.0.1", now), Err(Refusal::Token), "who shows none does not guess");
+        assert_eq!(show(&guard, None, "10.0.0.1", now), Err(GuardError::Token), "who shows none does not guess");
     }
     for _ in 0..3 {
-        assert_eq!(show(&guard, wrong, "10.0.0.1", now), Err(Refusal::Token));
+        assert_eq!(show(&guard, wrong, "10.0.0.1", now), Err(GuardError::Token));
     }
     for shown in [wrong, right, wrong, right] {
-        assert_eq!(show(&guard, shown, "10.0.0.1", now), Err(Refusal::TooMany(20 * SECOND)), "none is looked at");
+        assert_eq!(show(&guard, shown, "10.0.0.1", now), Err(GuardError::TooMany(20 * SECOND)), "none is looked at");
     }
     assert_eq!(show(&guard, right, "10.0.0.2", now), Ok(()));
     assert_eq!(show(&guard, right, "10.0.0.1", now + 20 * SECOND), Ok(()), "what was not looked at did not count");
-    assert_eq!(show(&guard, wrong, "10.0.0.1", now + 20 * SECOND), Err(Refusal::Token));
+    assert_eq!(show(&guard, wrong, "10.0.0.1", now + 20 * SECOND), Err(GuardError::Token));
     let neighbours = (0..40).map(|net| show(&guard, wrong, &format!("2001:db8:0:{net:x}::1"), now));
-    assert_eq!(neighbours.filter(|shown| *shown == Err(Refusal::Token)).count(), 12, "a /56 is four of them");
+    assert_eq!(neighbours.filter(|shown| *shown == Err(GuardError::Token)).count(), 12, "a /56 is four of them");
 }
 
 #[test]
 fn a_refusal_names_what_came_and_shows_only_what_can_be_shown() {
-    let refusal = |host: &[u8]| Refusal::Host(printable(host)).facts().2;
+    let refusal = |host: &[u8]| GuardError::Host(printable(host)).facts().2;
     assert!(refusal(b"evil.example:9464").contains("Host is evil.example:9464,"));
     assert!(refusal(b"evil.example").contains("ops.allowed_hosts"));
     assert!(refusal(b"").contains("Host is missing"));

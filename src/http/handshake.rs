@@ -25,7 +25,7 @@ pub(super) struct Accepted {
 
 /// A handshake that may not.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct HandshakeError {
     pub(super) status: StatusCode,
     pub(super) code: ErrorCode,
     pub(super) message: &'static str,
@@ -35,13 +35,13 @@ pub(super) struct Refused {
 pub(super) struct Policy {
     /// `http.allowed_origins`, which a reload may replace.
     pub(super) allowed_origins: Live<[String]>,
-    /// Longest room name in octets.
+    /// Longest room name in bytes.
     pub(super) room_name_bytes: usize,
 }
 
 /// Looks at the whole head. Strict: an HTTP library of ours accepts `Upgrade: xwebsocketx`, browsers never send it.
 /// `proxied`: one of our proxies asks.
-pub(super) fn check(head: &RequestHead, policy: &Policy, proxied: bool) -> Result<Accepted, Refused> {
+pub(super) fn check(head: &RequestHead, policy: &Policy, proxied: bool) -> Result<Accepted, HandshakeError> {
     if !is_door(head.uri.path()) {
         return refused(StatusCode::NOT_FOUND, ErrorCode::UnsupportedVersion, "sockets are opened at /ws");
     }
@@ -60,7 +60,7 @@ fn is_door(path: &str) -> bool {
     path == PATH
 }
 
-fn protocol_rules(head: &RequestHead) -> Result<(), Refused> {
+fn protocol_rules(head: &RequestHead) -> Result<(), HandshakeError> {
     if head.version != Version::HTTP_11 {
         return bad(HTTP_10);
     }
@@ -87,13 +87,13 @@ fn protocol_rules(head: &RequestHead) -> Result<(), Refused> {
     }
     match value(header::SEC_WEBSOCKET_KEY) {
         Some(key) if is_key(key) => Ok(()),
-        Some(_) => bad("Sec-WebSocket-Key must be 16 octets in base64"),
+        Some(_) => bad("Sec-WebSocket-Key must be 16 bytes in base64"),
         None => bad("there is no Sec-WebSocket-Key: a proxy before the server may not pass it on"),
     }
 }
 
 /// What becomes of a request for [`PATH`] whose `Upgrade` does not name a WebSocket: mostly a proxy took it away.
-pub(super) fn lost(head: &RequestHead) -> Refused {
+pub(super) fn lost(head: &RequestHead) -> HandshakeError {
     let tried = head.headers().contains_key(header::SEC_WEBSOCKET_KEY)
         || head.headers().contains_key(header::SEC_WEBSOCKET_VERSION);
     let (status, message) = match (&head.method, head.version) {
@@ -112,7 +112,7 @@ pub(super) fn lost(head: &RequestHead) -> Refused {
         (&Method::GET | &Method::HEAD, _) => (StatusCode::BAD_REQUEST, HTTP_10),
         _ => (StatusCode::METHOD_NOT_ALLOWED, "a WebSocket handshake is a GET"),
     };
-    Refused { status, code: ErrorCode::BadHandshake, message }
+    HandshakeError { status, code: ErrorCode::BadHandshake, message }
 }
 
 /// 16 bytes in base64 (RFC 6455 section 4.1), in the one way there is to write them (RFC 4648 section 3.5).
@@ -150,7 +150,7 @@ fn tokens<'a>(head: &'a RequestHead, name: &'a header::HeaderName) -> impl Itera
     head.headers().get_all(name).flat_map(|line| head::tokens(line.as_bytes()))
 }
 
-fn subprotocol(head: &RequestHead) -> Result<bool, Refused> {
+fn subprotocol(head: &RequestHead) -> Result<bool, HandshakeError> {
     let mut offered = tokens(head, &header::SEC_WEBSOCKET_PROTOCOL).peekable();
     if offered.peek().is_none() {
         return Ok(false);
@@ -169,12 +169,12 @@ fn hint(head: &RequestHead, limit: usize) -> Option<RoomName> {
     hint::of(head.uri.query().unwrap_or_default(), limit)
 }
 
-fn bad<T>(message: &'static str) -> Result<T, Refused> {
+fn bad<T>(message: &'static str) -> Result<T, HandshakeError> {
     refused(StatusCode::BAD_REQUEST, ErrorCode::BadHandshake, message)
 }
 
-fn refused<T>(status: StatusCode, code: ErrorCode, message: &'static str) -> Result<T, Refused> {
-    Err(Refused { status, code, message })
+fn refused<T>(status: StatusCode, code: ErrorCode, message: &'static str) -> Result<T, HandshakeError> {
+    Err(HandshakeError { status, code, message })
 }
 
 #[cfg(test)]

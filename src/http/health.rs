@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    gate::{Gate, Phase},
+    lifecycle::{Lifecycle, Phase},
     sockets::Sockets,
 };
 use crate::{
@@ -95,7 +95,7 @@ pub struct Subjects {
     /// Do you run what you are given?
     pub arbiters: Vec<ArbiterHandle>,
     /// Is there room?
-    pub gate: Gate,
+    pub lifecycle: Lifecycle,
     /// For sockets, too?
     pub sockets: Sockets,
 }
@@ -112,8 +112,8 @@ pub async fn run(subjects: Subjects, interval: Duration, publish: watch::Sender<
             telemetry::emit(&Event::HealthChanged { from: before.status().as_str(), to: report.status().as_str() });
         }
         publish.send_replace(Arc::new(report));
-        let full = subjects.gate.saturated() || subjects.sockets.is_full();
-        let ready = subjects.gate.phase() == Phase::Ready && !full;
+        let full = subjects.lifecycle.saturated() || subjects.sockets.is_full();
+        let ready = subjects.lifecycle.phase() == Phase::Ready && !full;
         telemetry::tally(|t| t.ready = Some(ready));
     }
 }
@@ -158,9 +158,9 @@ async fn arbiters(arbiters: &[ArbiterHandle]) -> Check {
 }
 
 fn room(subjects: &Subjects) -> Check {
-    let problem = match subjects.gate.phase() {
+    let problem = match subjects.lifecycle.phase() {
         Phase::Draining => Some((Status::Degraded, "the server is draining")),
-        _ if subjects.gate.saturated() => Some((
+        _ if subjects.lifecycle.saturated() => Some((
             Status::Degraded,
             "there are as many connections as server.max_connections or file descriptors allow",
         )),

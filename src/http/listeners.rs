@@ -17,18 +17,18 @@ use tokio::sync::{mpsc, watch};
 use super::{
     accept::{self, Accepted, Workers},
     client::Clients,
-    gate::Gate,
     guard::Guard,
+    lifecycle::Lifecycle,
     live::Live,
-    once::Once,
     routes::{self, Common, Ops},
+    single_request::SingleRequestStream,
     sockets::{InFlight, Sockets},
-    upgrade::{Door, Kept},
+    upgrade::{Kept, UpgradeService},
     worker::{self, Bounds, Worker},
 };
 use crate::{
     config::{Capacity, Settings},
-    session::Opened,
+    session::AcceptedSocket,
     telemetry::Listener,
 };
 
@@ -38,9 +38,9 @@ pub const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// What one worker's upgrade service needs.
 pub struct Public {
     /// The count and the phase.
-    pub gate: Gate,
+    pub lifecycle: Lifecycle,
     /// Takes an accepted socket.
-    pub open: Box<dyn Fn(Opened<Kept>)>,
+    pub open: Box<dyn Fn(AcceptedSocket<Kept>)>,
 }
 
 /// Everything behind the two ports.
@@ -62,7 +62,7 @@ pub struct Listeners<D> {
     /// For the same.
     pub guard: Guard,
     /// Called once per worker, on it.
-    pub door: D,
+    pub upgrade_service: D,
 }
 
 /// The listeners and workers of a server that runs.
@@ -111,10 +111,10 @@ pub fn start<D>(listeners: Listeners<D>, settings: &Settings, capacity: &Capacit
 where
     D: Fn() -> Public + Clone + Send + 'static,
 {
-    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, door } = listeners;
+    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, upgrade_service } = listeners;
     let [of_public, of_ops] = sockets;
     let parts = Parts {
-        door,
+        upgrade_service,
         clients: clients.clone(),
         origins,
         room_name_bytes: settings.limits.room_name_bytes,
@@ -132,7 +132,7 @@ where
     let workers = Workers { queues, in_flight: in_flight.clone() };
     let (for_ops, probes) = (capacity.reserve / 4, common.probes);
     let doors = [
-        accept::Door {
+        accept::UpgradeService {
             socket: public,
             listener: Listener::Public,
             sockets: of_public,
@@ -140,7 +140,14 @@ where
             reserve: capacity.reserve - for_ops,
             probes: probes.clone(),
         },
-        accept::Door { socket: ops, listener: Listener::Ops, sockets: of_ops, clients: None, reserve: for_ops, probes },
+        accept::UpgradeService {
+            socket: ops,
+            listener: Listener::Ops,
+            sockets: of_ops,
+            clients: None,
+            reserve: for_ops,
+            probes,
+        },
     ];
     let (stop, stopped) = watch::channel(false);
     let accept = Arbiter::new().handle();
@@ -156,7 +163,7 @@ where
 /// What a worker is made of.
 #[derive(Clone)]
 struct Parts<D> {
-    door: D,
+    upgrade_service: D,
     clients: Clients,
     origins: Live<[String]>,
     room_name_bytes: usize,
@@ -180,21 +187,22 @@ where
     }
 
     async fn run(self, accepted: mpsc::UnboundedReceiver<Accepted>) {
-        let Public { gate, open } = (self.door)();
-        let door = Door::new(gate, self.clients.clone(), self.origins, self.room_name_bytes, open);
+        let Public { lifecycle, open } = (self.upgrade_service)();
+        let upgrade_service =
+            UpgradeService::new(lifecycle, self.clients.clone(), self.origins, self.room_name_bytes, open);
         let public = routes::public(self.common.clone(), self.clients);
         let ops = routes::operator(self.common, self.ports, self.guard);
         let public = service().h1(map_config(public, |()| AppConfig::default())).new_service(());
         let ops = service().h1(map_config(ops, |()| AppConfig::default())).new_service(());
         // Making the apps cannot fail.
         let (Ok(public), Ok(ops)) = (public.await, ops.await) else { return };
-        let worker = Worker { public, ops, door, config: ServiceConfig::default(), bounds: self.bounds };
+        let worker = Worker { public, ops, upgrade_service, config: ServiceConfig::default(), bounds: self.bounds };
         worker::run(worker, accepted).await;
     }
 }
 
 /// What both ports have in common. The library's own timers are off: there is one deadline for the whole.
-fn service<S>() -> HttpServiceBuilder<Once, S>
+fn service<S>() -> HttpServiceBuilder<SingleRequestStream, S>
 where
     S: ServiceFactory<Request, Config = ()>,
     S::Error: Into<Response<BoxBody>> + 'static,
@@ -205,7 +213,7 @@ where
         .keep_alive(KeepAlive::Disabled)
         .client_request_timeout(Duration::ZERO)
         // For the routes that take a body: whether it is read.
-        .on_connect_ext(|connection: &Once, kept| {
+        .on_connect_ext(|connection: &SingleRequestStream, kept| {
             kept.insert(Rc::clone(connection.input()));
         })
 }

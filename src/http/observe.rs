@@ -20,8 +20,8 @@ use actix_web::{
 use super::{
     client::{Clients, retry_after_seconds},
     guard::Guard,
-    once::Input,
     page, probes, request_id,
+    single_request::Input,
 };
 use crate::{
     protocol::{ErrorCode, http_error},

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{
     admin::Drain,
-    gate::{Gate, Phase},
+    lifecycle::{Lifecycle, Phase},
     scrapes::{Asker, Scrapes},
 };
 use crate::{
@@ -29,7 +29,7 @@ pub struct Ops {
     /// `/errors`.
     pub errors: Recipient<TakeErrors>,
     /// The phase.
-    pub gate: Gate,
+    pub lifecycle: Lifecycle,
     /// Who scrapes.
     pub scrapes: Scrapes,
     /// `/admin/drain`.
@@ -44,7 +44,7 @@ pub(super) async fn metrics(request: HttpRequest, id: web::ReqData<RequestId>, o
     match tokio::time::timeout(SCRAPE_WITHIN, ops.scrape.send(Scrape)).await {
         Ok(Ok(Ok(text))) => {
             let asker = Asker::of(request.headers(), request.peer_addr().map(|address| address.ip()));
-            let told = ops.gate.phase() == Phase::Draining && text.lines().any(|line| line == DRAINING);
+            let told = ops.lifecycle.phase() == Phase::Draining && text.lines().any(|line| line == DRAINING);
             ops.scrapes.served(asker, told, Instant::now());
             HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
         }

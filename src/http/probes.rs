@@ -7,17 +7,17 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{
-    gate::{Gate, Phase},
     health::{self, Check, Report, Status},
+    lifecycle::{Lifecycle, Phase},
     sockets::Sockets,
 };
-use crate::{messages::supervisor::Headcount, watchdog::Vitals};
+use crate::{messages::supervisor::Headcount, watchdog::Liveness};
 
 /// What the probes look at. Cloning shares it.
 #[derive(Clone)]
 pub struct Probes {
     /// The door.
-    pub gate: Gate,
+    pub lifecycle: Lifecycle,
     /// The public listener's.
     pub sockets: Sockets,
     /// The latest round of checks.
@@ -27,7 +27,7 @@ pub struct Probes {
     /// When the server started.
     pub started: Instant,
     /// What the watchdog saw.
-    pub vitals: Vitals,
+    pub liveness: Liveness,
 }
 
 /// The user's health document.
@@ -76,7 +76,7 @@ pub(super) async fn route(request: HttpRequest, probes: web::Data<Probes>) -> Ht
 
 /// Liveness: every thread and the supervisor answer the watchdog. Asks nothing outside the process, and waits for nobody.
 fn healthz(probes: &Probes) -> Answer {
-    if probes.vitals.alive() {
+    if probes.liveness.alive() {
         plain(StatusCode::OK, "ok")
     } else {
         plain(StatusCode::SERVICE_UNAVAILABLE, "a part of the server does not answer")
@@ -85,10 +85,10 @@ fn healthz(probes: &Probes) -> Answer {
 
 /// Readiness: whether a balancer should send new clients here.
 fn readyz(probes: &Probes) -> Answer {
-    let not_ready = match probes.gate.phase() {
+    let not_ready = match probes.lifecycle.phase() {
         Phase::Starting => Some("starting"),
         Phase::Draining => Some("draining"),
-        Phase::Ready if probes.gate.saturated() || probes.sockets.is_full() => Some("saturated"),
+        Phase::Ready if probes.lifecycle.saturated() || probes.sockets.is_full() => Some("saturated"),
         Phase::Ready => None,
     };
     match not_ready {
@@ -107,7 +107,7 @@ fn health(probes: &Probes) -> Answer {
         status,
         uptime: (probes.started.elapsed().as_secs_f64() * 1e3).round() / 1e3,
         version: env!("CARGO_PKG_VERSION"),
-        active_connections: probes.gate.connections(),
+        active_connections: probes.lifecycle.connections(),
         active_rooms: here.rooms,
         active_peers: here.peers,
         joins_per_minute: here.joins_per_minute,

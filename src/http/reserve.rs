@@ -17,9 +17,10 @@ use bytes::BytesMut;
 use tokio::{select, sync::oneshot, time::timeout};
 
 use super::{
-    head, once,
+    head,
     plain::{self, RETRY_AFTER_SECONDS},
     probes::{self, Probes},
+    single_request,
     sockets::Sockets,
 };
 use crate::protocol::ErrorCode;
@@ -109,7 +110,7 @@ impl Reserve {
         };
         if end.is_some() {
             // A failure is the socket's: there is nobody left to tell.
-            let _ = once::answer(socket, &bytes, &mut None).await;
+            let _ = single_request::answer(socket, &bytes, &mut None).await;
         } else if let Ok(socket) = socket.into_std() {
             dismiss(&socket, &bytes);
         }

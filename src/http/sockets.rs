@@ -10,7 +10,7 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-use crate::{limits::Place, telemetry::SocketRefusal};
+use crate::{limits::AddressPermit, telemetry::SocketRefusal};
 
 /// The sockets of one listener. Cloning shares them.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ struct Inner {
 pub struct SocketPlace {
     sockets: Arc<Inner>,
     #[expect(dead_code, reason = "held for its Drop: the place in its address's count")]
-    address: Place,
+    address: AddressPermit,
 }
 
 /// A place beyond the count; dropping it gives it back.
@@ -66,7 +66,7 @@ impl Sockets {
     ///
     /// # Errors
     /// Which limit it meets.
-    pub fn take(&self, address: Option<Place>) -> Result<SocketPlace, SocketRefusal> {
+    pub fn take(&self, address: Option<AddressPermit>) -> Result<SocketPlace, SocketRefusal> {
         let address = address.ok_or(SocketRefusal::Address)?;
         let more = |open: usize| (open < self.0.most).then_some(open + 1);
         match self.0.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more) {
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn the_count_holds_and_a_socket_that_ends_makes_room() {
         let sockets = Sockets::new(2, SocketRefusal::Descriptors);
-        let take = || sockets.take(Some(Place::uncounted()));
+        let take = || sockets.take(Some(AddressPermit::uncounted()));
         let first = take().unwrap();
         let _second = take().unwrap();
         assert_eq!(take().unwrap_err(), SocketRefusal::Descriptors);

@@ -20,15 +20,15 @@ use tokio::io::AsyncWriteExt;
 
 use super::{
     client::{Client, Clients, retry_after_seconds},
-    gate::{Gate, Permit, Refusal},
-    handshake::{self, Accepted, Policy, Refused},
+    handshake::{self, Accepted, HandshakeError, Policy},
+    lifecycle::{AdmissionError, Lifecycle, Permit},
     live::Live,
-    once, request_id,
+    request_id, single_request,
     sockets::SocketPlace,
 };
 use crate::{
     protocol::{ErrorCode, http_error},
-    session::Opened,
+    session::AcceptedSocket,
     telemetry::{self, Event, Ids, RequestId, method_label},
 };
 
@@ -65,25 +65,25 @@ pub struct Kept {
 }
 
 /// What the upgrade service of one arbiter needs.
-pub struct Door {
-    gate: Gate,
+pub struct UpgradeService {
+    lifecycle: Lifecycle,
     clients: Clients,
     policy: Policy,
     /// Takes the connection, on this arbiter or another.
-    open: Box<dyn Fn(Opened<Kept>)>,
+    open: Box<dyn Fn(AcceptedSocket<Kept>)>,
 }
 
-impl Door {
+impl UpgradeService {
     /// `open` gives the accepted socket to a session.
     pub fn new(
-        gate: Gate,
+        lifecycle: Lifecycle,
         clients: Clients,
         allowed_origins: Live<[String]>,
         room_name_bytes: usize,
-        open: impl Fn(Opened<Kept>) + 'static,
+        open: impl Fn(AcceptedSocket<Kept>) + 'static,
     ) -> Rc<Self> {
         let policy = Policy { allowed_origins, room_name_bytes };
-        Rc::new(Self { gate, clients, policy, open: Box::new(open) })
+        Rc::new(Self { lifecycle, clients, policy, open: Box::new(open) })
     }
 
     /// Serves one upgrade request. An error is the socket's: there is nobody left to tell.
@@ -95,11 +95,11 @@ impl Door {
         let status = match self.admit(&request, client) {
             Ok((accepted, permit)) => {
                 socket.write_all(&switch(&request, &accepted, &id, &mut codec)?).await?;
-                (self.open)(Opened {
+                (self.open)(AcceptedSocket {
                     socket,
                     unread: unread.to_vec(),
                     remote: client.remote,
-                    origin: client.origin,
+                    subnet: client.subnet,
                     request: id.clone(),
                     hint: accepted.hint,
                     permit: Kept { permit, socket: place },
@@ -109,7 +109,7 @@ impl Door {
             Err(denied) => {
                 report(&denied.refused, &id, client.remote);
                 let silent = request.head().version == Version::HTTP_10;
-                once::answer(socket, &refuse(&denied, &id, &mut codec, silent)?, &mut None).await?;
+                single_request::answer(socket, &refuse(&denied, &id, &mut codec, silent)?, &mut None).await?;
                 denied.refused.status
             }
         };
@@ -124,46 +124,46 @@ impl Door {
     }
 
     /// The cheapest check first, and nothing is held that a later check could refuse.
-    fn admit(&self, request: &Request, client: Client) -> Result<(Accepted, Permit), Denied> {
+    fn admit(&self, request: &Request, client: Client) -> Result<(Accepted, Permit), UpgradeError> {
         let too_fast = |wait| too_many("more handshakes from this address than it may make", wait);
         self.clients.handshake(client).map_err(too_fast)?;
         let accepted = handshake::check(request.head(), &self.policy, client.proxied)?;
         let place = self.clients.connect(client);
         let place = place.ok_or_else(|| too_many("this address holds as many connections as it may", RETRY_AFTER))?;
-        let permit = self.gate.admit(place).map_err(refused_at_the_gate)?;
+        let permit = self.lifecycle.admit(place).map_err(refused_at_the_gate)?;
         Ok((accepted, permit))
     }
 }
 
 /// A handshake that is answered with an error.
-struct Denied {
-    refused: Refused,
+struct UpgradeError {
+    refused: HandshakeError,
     /// When the same may be tried again.
     retry_after: Option<Duration>,
 }
 
-impl From<Refused> for Denied {
-    fn from(refused: Refused) -> Self {
+impl From<HandshakeError> for UpgradeError {
+    fn from(refused: HandshakeError) -> Self {
         Self { refused, retry_after: None }
     }
 }
 
-fn too_many(message: &'static str, wait: Duration) -> Denied {
-    let refused = Refused { status: StatusCode::TOO_MANY_REQUESTS, code: ErrorCode::RateLimited, message };
-    Denied { refused, retry_after: Some(wait) }
+fn too_many(message: &'static str, wait: Duration) -> UpgradeError {
+    let refused = HandshakeError { status: StatusCode::TOO_MANY_REQUESTS, code: ErrorCode::RateLimited, message };
+    UpgradeError { refused, retry_after: Some(wait) }
 }
 
-fn refused_at_the_gate(refusal: Refusal) -> Denied {
+fn refused_at_the_gate(refusal: AdmissionError) -> UpgradeError {
     let (code, message) = match refusal {
-        Refusal::Full => (ErrorCode::OverCapacity, "the server holds as many connections as it may"),
-        Refusal::Draining => (ErrorCode::ServerDraining, "the server is going away"),
+        AdmissionError::Full => (ErrorCode::OverCapacity, "the server holds as many connections as it may"),
+        AdmissionError::Draining => (ErrorCode::ServerDraining, "the server is going away"),
     };
-    let refused = Refused { status: StatusCode::SERVICE_UNAVAILABLE, code, message };
-    Denied { refused, retry_after: Some(RETRY_AFTER) }
+    let refused = HandshakeError { status: StatusCode::SERVICE_UNAVAILABLE, code, message };
+    UpgradeError { refused, retry_after: Some(RETRY_AFTER) }
 }
 
 /// Tells of a handshake that is refused, wherever that is found.
-pub(super) fn report(refused: &Refused, id: &RequestId, remote: SocketAddr) {
+pub(super) fn report(refused: &HandshakeError, id: &RequestId, remote: SocketAddr) {
     telemetry::emit(&Event::HandshakeRefused {
         ids: Ids { request: Some(id), ..Ids::default() },
         remote: Some(remote),
@@ -187,8 +187,8 @@ fn switch(request: &Request, accepted: &Accepted, id: &RequestId, codec: &mut h1
 }
 
 /// The error as JSON, in an answer that is the last one on its connection. `silent`: the library leaves out that it is.
-fn refuse(denied: &Denied, id: &RequestId, codec: &mut h1::Codec, silent: bool) -> Result<BytesMut, Gone> {
-    let Denied { refused, retry_after } = denied;
+fn refuse(denied: &UpgradeError, id: &RequestId, codec: &mut h1::Codec, silent: bool) -> Result<BytesMut, Gone> {
+    let UpgradeError { refused, retry_after } = denied;
     let retry_after = retry_after.map(retry_after_seconds);
     let body = Bytes::from(http_error(refused.code, refused.message, retry_after.map(|s| s * 1_000), &id.to_string()));
     let mut response = Response::build(refused.status);
@@ -214,5 +214,5 @@ fn refuse(denied: &Denied, id: &RequestId, codec: &mut h1::Codec, silent: bool) 
     codec.encode(h1::Message::Item((head, BodySize::Sized(body.len() as u64))), &mut out)?;
     codec.encode(h1::Message::Chunk(Some(body)), &mut out)?;
     codec.encode(h1::Message::Chunk(None), &mut out)?;
-    Ok(if silent { once::say_close(&out) } else { out })
+    Ok(if silent { single_request::say_close(&out) } else { out })
 }

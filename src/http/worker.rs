@@ -17,10 +17,10 @@ use tokio::{
 use super::{
     accept::Accepted,
     head::{self, NoHead},
-    once::{self, BODY_MAX, MakeRoom, Once},
     plain,
+    single_request::{self, BODY_MAX, MakeRoom, SingleRequestStream},
     sockets::SocketPlace,
-    upgrade::{Arrived, Door},
+    upgrade::{Arrived, UpgradeService},
 };
 use crate::telemetry::{self, Event, Listener, Rejection, SocketRefusal};
 
@@ -39,13 +39,13 @@ pub(super) struct Bounds {
 pub(super) struct Worker<P, O> {
     pub(super) public: P,
     pub(super) ops: O,
-    pub(super) door: Rc<Door>,
+    pub(super) upgrade_service: Rc<UpgradeService>,
     pub(super) config: ServiceConfig,
     pub(super) bounds: Bounds,
 }
 
 /// A connection of which one request is read, and who is at its other end.
-pub(super) type Served = (Once, Option<SocketAddr>);
+pub(super) type Served = (SingleRequestStream, Option<SocketAddr>);
 
 /// A socket whose request is not known yet.
 struct Fresh {
@@ -88,7 +88,7 @@ impl<P: Service<Served>, O: Service<Served>> Worker<P, O> {
         let mut got = BytesMut::new();
         let end = select! {
             end = self.head(&fresh.socket, fresh.at, &mut got) => end,
-            () = once::told(&mut fresh.make_room) => return turned_away(fresh.peer, fresh.listener, SocketRefusal::Total),
+            () = single_request::told(&mut fresh.make_room) => return turned_away(fresh.peer, fresh.listener, SocketRefusal::Total),
         };
         let decoded = match end {
             Ok(end) => self.decode(&got[..end]).map(|(request, codec)| (end, request, codec)),
@@ -104,11 +104,11 @@ impl<P: Service<Served>, O: Service<Served>> Worker<P, O> {
             got.advance(end);
             let arrived = Arrived { request, codec, socket: fresh.socket, unread: got, peer: fresh.peer, place };
             // An error is a socket that ended during its handshake: there is nobody left to tell.
-            let _ = Rc::clone(&self.door).serve(arrived).await;
+            let _ = Rc::clone(&self.upgrade_service).serve(arrived).await;
             return;
         }
         let takes = if fresh.listener == Listener::Ops { BODY_MAX } else { 0 };
-        let once = Once::new(fresh.socket, got, end, facts.body, takes, facts.http_10, fresh.make_room);
+        let once = SingleRequestStream::new(fresh.socket, got, end, facts.body, takes, facts.http_10, fresh.make_room);
         let input = Rc::clone(once.input());
         let served = (once, Some(fresh.peer));
         // Both are large, and most sockets that wait are not there yet.
@@ -150,7 +150,7 @@ impl Fresh {
         reject(self.peer, self.listener, kind);
         drop(got);
         // As above.
-        let _ = once::answer(self.socket, &plain::rejection(kind), &mut self.make_room).await;
+        let _ = single_request::answer(self.socket, &plain::rejection(kind), &mut self.make_room).await;
     }
 }
 

@@ -47,9 +47,9 @@ struct Entry {
 
 /// One connection in its address's count; dropping it gives the place back.
 #[derive(Debug)]
-pub struct Place(Option<(Arc<Inner>, Counted)>);
+pub struct AddressPermit(Option<(Arc<Inner>, Counted)>);
 
-impl Place {
+impl AddressPermit {
     /// That of a connection whose address is not counted.
     #[must_use]
     pub fn uncounted() -> Self {
@@ -85,13 +85,13 @@ impl Addresses {
 
     /// A place for one more connection, or `None` where the address, or a network that it is in, has all it may.
     #[must_use]
-    pub fn connect(&self, from: Subnet, now: Instant) -> Option<Place> {
+    pub fn connect(&self, from: Subnet, now: Instant) -> Option<AddressPermit> {
         let most = self.0.quotas.connections;
         let may = |entry: &mut Entry, shares: u32| {
             if entry.connections < most.saturating_mul(shares as usize) { Ok(()) } else { Err(()) }
         };
         let counted = self.0.lock().count(from, now, may, |entry, _| entry.connections += 1);
-        counted.ok().map(|counted| Place(Some((Arc::clone(&self.0), counted))))
+        counted.ok().map(|counted| AddressPermit(Some((Arc::clone(&self.0), counted))))
     }
 
     /// Forgets whom forgetting does not favour. Says how many addresses are left. To be called every few seconds.
@@ -118,7 +118,7 @@ impl table::Entry for Entry {
     }
 }
 
-impl Drop for Place {
+impl Drop for AddressPermit {
     fn drop(&mut self) {
         if let Some((inner, counted)) = &self.0 {
             inner.lock().change(counted, |entry| entry.connections -= 1);

@@ -51,7 +51,7 @@ impl Rate {
     }
 }
 
-/// One bucket: 16 octets. Its [`Rate`] is passed in, since a million buckets may share one.
+/// One bucket: 16 bytes. Its [`Rate`] is passed in, since a million buckets may share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bucket {
     full_at: Instant,

@@ -12,7 +12,7 @@ const MAX_HOPS: usize = 32;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct ClientAddr {
     /// The address that is believed to ask. Port 0: not known.
     pub remote: SocketAddr,
     /// How it is known.
@@ -36,18 +36,22 @@ pub enum By {
 /// The rightmost hop that is not one of our proxies. `hops` are the values of all `X-Forwarded-For` lines, in order. A
 /// hop that is no address ends the search, and so does the end of the list: whom our proxies do not name is counted as
 /// the proxy that the connection comes from, since anything else in that list may be invented.
-pub fn believed<'a>(peer: SocketAddr, hops: impl DoubleEndedIterator<Item = &'a str>, trusted: &[Network]) -> Seen {
+pub fn resolve_client<'a>(
+    peer: SocketAddr,
+    hops: impl DoubleEndedIterator<Item = &'a str>,
+    trusted: &[Network],
+) -> ClientAddr {
     let is_ours = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let mut hops = hops.rev().map(str::trim).filter(|hop| !hop.is_empty()).peekable();
     if !is_ours(peer.ip()) {
         let by = if hops.peek().is_some() { By::Presuming } else { By::Itself };
-        return Seen { remote: peer, by };
+        return ClientAddr { remote: peer, by };
     }
     let readable = hops.take(MAX_HOPS).map_while(read);
     match readable.into_iter().find(|hop| !is_ours(hop.ip())) {
-        Some(remote) => Seen { remote, by: By::Proxy },
-        None => Seen { remote: peer, by: By::NamelessProxy },
+        Some(remote) => ClientAddr { remote, by: By::Proxy },
+        None => ClientAddr { remote: peer, by: By::NamelessProxy },
     }
 }
 
@@ -83,7 +87,7 @@ mod tests {
     fn seen(peer: &str, header: &str) -> (String, By) {
         let trusted = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"].map(|text| Network::parse(text).expect("a network"));
         let hops = header.split(',');
-        let Seen { remote, by } = believed(peer.parse().expect("an address"), hops, &trusted);
+        let ClientAddr { remote, by } = resolve_client(peer.parse().expect("an address"), hops, &trusted);
         (remote.to_string(), by)
     }
 

@@ -9,7 +9,7 @@
 //! | [`addresses`] | what each address has used up: handshakes, requests, connections |
 //! | [`waiting`] | the connections that are in no room |
 //!
-//! A bucket of our own and not `governor`: it is forty lines, a connection's costs 16 octets and a few nanoseconds
+//! A bucket of our own and not `governor`: it is forty lines, a connection's costs 16 bytes and a few nanoseconds
 //! without atomics, and an address's stands in one entry with its count of connections, in a map that has a bound.
 pub mod addresses;
 pub mod bucket;
@@ -20,9 +20,9 @@ pub mod subnet;
 pub mod table;
 pub mod waiting;
 
-pub use addresses::{Addresses, Place, Quotas};
+pub use addresses::{AddressPermit, Addresses, Quotas};
 pub use bucket::{Bucket, Rate};
-pub use forwarded::{By, Seen, believed};
+pub use forwarded::{By, ClientAddr, resolve_client};
 pub use subnet::Subnet;
 pub use table::{Counted, Table};
 pub use waiting::{Waiting, WaitingPlace};

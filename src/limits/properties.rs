@@ -9,7 +9,7 @@ use std::{
 
 use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 
-use super::{Addresses, Bucket, Place, Quotas, Rate, Subnet};
+use super::{AddressPermit, Addresses, Bucket, Quotas, Rate, Subnet};
 
 /// A bucket as one would explain it: a level that rises with time and sinks by a token's price.
 struct Naive {
@@ -165,7 +165,7 @@ proptest! {
         let mut now = Instant::now();
         let table = table(1000, now);
         let mut buckets: HashMap<(u32, Who), Bucket> = HashMap::new();
-        let mut held: Vec<(Who, Place)> = Vec::new();
+        let mut held: Vec<(Who, AddressPermit)> = Vec::new();
         for ask in asks {
             match ask {
                 Ask::Handshake(who) => {
@@ -216,7 +216,7 @@ proptest! {
     ) {
         let mut now = Instant::now();
         let table = table(addresses, now);
-        let mut held: Vec<(Who, Place)> = Vec::new();
+        let mut held: Vec<(Who, AddressPermit)> = Vec::new();
         for ask in asks {
             match ask {
                 Ask::Connect(who) => held.extend(table.connect(who.subnet(), now).map(|place| (who, place))),

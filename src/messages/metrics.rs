@@ -1,4 +1,4 @@
-//! Letters to the metrics actor. Handled in `metrics/actor.rs`.
+//! Messages to the metrics actor. Handled in `metrics/actor.rs`.
 
 use actix::Message;
 use serde::Serialize;

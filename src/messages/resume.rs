@@ -2,14 +2,14 @@
 //! session. A session's name alone is worth nothing.
 //!
 //! Shared between threads on purpose: the supervisor compares, and only what is right waits for the session, in a place of
-//! its own. A mailbox has a bound, and a letter that it refuses ends the session; so strangers must not reach it.
+//! its own. A mailbox has a bound, and a message that it refuses ends the session; so strangers must not reach it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::session::Claim;
 use crate::protocol::Secret;
 
-/// The secrets that one stay can be resumed with. Its ledger changes them, by the rules of tokens.
+/// The secrets that one stay can be resumed with. Its resume buffer changes them, by the rules of tokens.
 #[derive(Debug)]
 pub struct ResumeSecrets(Mutex<Good>);
 
@@ -74,7 +74,7 @@ pub struct ResumeRequests(Mutex<Desk>);
 
 #[derive(Debug, Default)]
 struct Desk {
-    /// Those of the present stay; they go with its ledger.
+    /// Those of the present stay; they go with its resume buffer.
     secrets: Weak<ResumeSecrets>,
     waiting: Option<Box<Claim>>,
 }

@@ -1,4 +1,4 @@
-//! Letters to a room. Handled in `room/actor.rs`.
+//! Messages to a room. Handled in `room/actor.rs`.
 
 use std::sync::{
     Arc,
@@ -7,17 +7,17 @@ use std::sync::{
 
 use actix::{Message, Recipient, prelude::SendError};
 
-use super::{must_arrive, session::Member};
+use super::{send_unbounded, session::Member};
 use crate::protocol::{LeaveReason, Meta, PeerId};
 
-/// All letters to a room in one type, for the same reason as those to a session: a port for each would cost some 200
-/// octets, and one keeps them in order.
+/// All messages to a room in one type, for the same reason as those to a session: a port for each would cost some 200
+/// bytes, and one keeps them in order.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub enum ToRoom {
-    /// From the supervisor, must arrive: this session has a seat, let it in.
+    /// From the supervisor, is sent unbounded: this session has a seat, let it in.
     Admit(Admit),
-    /// From the supervisor, must arrive: this peer's seat is free. When it was the last, the room stops itself; the
+    /// From the supervisor, is sent unbounded: this peer's seat is free. When it was the last, the room stops itself; the
     /// supervisor has forgotten it already.
     Remove {
         /// Who.
@@ -27,24 +27,24 @@ pub enum ToRoom {
     },
     /// From a session, may be refused: the client is told `rate_limited`.
     Update(Update),
-    /// From a session, must arrive: the peer's socket is gone, its seat is kept.
+    /// From a session, is sent unbounded: the peer's socket is gone, its seat is kept.
     Away {
         /// Whose.
         peer: PeerId,
         /// Until when it is waited for, in milliseconds since the Unix epoch.
         until_ms: u64,
     },
-    /// From a session, must arrive: the peer is back.
+    /// From a session, is sent unbounded: the peer is back.
     Back {
         /// Who.
         peer: PeerId,
     },
-    /// From a session, must arrive: the peer is back, has missed too much, and needs the whole room.
+    /// From a session, is sent unbounded: the peer is back, has missed too much, and needs the whole room.
     Resync {
         /// Who.
         peer: PeerId,
         /// Comes back in [`Welcomed`](super::session::Welcomed).
-        stay: u32,
+        join_seq: u32,
     },
     /// From the ops listener of a test build: fail.
     #[cfg(feature = "fault-injection")]
@@ -71,7 +71,7 @@ pub struct Admit {
     /// The `id` of its `join`, for the `joined` frame.
     pub re: Option<Box<str>>,
     /// The session's number of this stay, for its first roster.
-    pub stay: u32,
+    pub join_seq: u32,
     /// The room's own port, for its snapshots.
     pub port: RoomPort,
 }
@@ -129,18 +129,18 @@ impl RoomPort {
         Self(Arc::new(room))
     }
 
-    /// Sends a letter that must arrive. Says whether the room was there to take it.
+    /// Sends a message that is sent unbounded. Says whether the room was there to take it.
     #[must_use]
-    pub fn must_arrive(&self, letter: ToRoom) -> bool {
-        must_arrive(&self.0, letter)
+    pub fn send_unbounded(&self, message: ToRoom) -> bool {
+        send_unbounded(&self.0, message)
     }
 
-    /// Sends a letter that may be refused.
+    /// Sends a message that may be refused.
     ///
     /// # Errors
     /// The mailbox is full, or the room is gone.
-    pub fn try_send(&self, letter: ToRoom) -> Result<(), SendError<ToRoom>> {
-        self.0.try_send(letter)
+    pub fn try_send(&self, message: ToRoom) -> Result<(), SendError<ToRoom>> {
+        self.0.try_send(message)
     }
 
     /// Whether the room's actor is alive. `false` is final.
@@ -155,9 +155,9 @@ impl RoomPort {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Waits until the room has handled the letter, or is gone.
+    /// Waits until the room has handled the message, or is gone.
     #[cfg(test)]
-    pub(crate) async fn handled(&self, letter: ToRoom) {
-        let _ = self.0.send(letter).await;
+    pub(crate) async fn handled(&self, message: ToRoom) {
+        let _ = self.0.send(message).await;
     }
 }

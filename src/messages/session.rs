@@ -1,4 +1,4 @@
-//! Letters to a session. Handled in `session/actor.rs`; sent with `try_send` only, and a refusal pulls the [`Cut`].
+//! Messages to a session. Handled in `session/actor.rs`; sent with `try_send` only, and a refusal pulls the [`KillSwitch`].
 
 use std::{
     any::Any,
@@ -10,13 +10,13 @@ use actix::{Message, Recipient};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Cut, ResumeRequests, room::RoomPort};
+use super::{KillSwitch, ResumeRequests, room::RoomPort};
 use crate::protocol::{
     EndReason, ErrorCode, FrameKind, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame,
 };
 use crate::telemetry::{self, Event, Ids, LimitHit, RequestId, Source};
 
-/// All letters to a session in one type: a `Recipient` costs some 120 octets, and a session would need one per letter.
+/// All messages to a session in one type: a `Recipient` costs some 120 bytes, and a session would need one per message.
 /// One mailbox keeps them in order, too.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -26,13 +26,13 @@ pub enum ToSession {
     /// From the room.
     Roster(Roster),
     /// From the supervisor: the answer to a `Join` that it does not grant.
-    NoSeat(Box<NoSeat>),
+    JoinFailed(Box<JoinFailed>),
     /// From the supervisor.
     Evict(Evict),
     /// From the arbiter's shared tick.
     Drain(Drain),
     /// From the pump of a session whose client comes back to this one, and was told that it may.
-    Adopt(Box<Handoff>),
+    TakeSocket(Box<SocketTransfer>),
     /// From the supervisor of a test build: panic.
     #[cfg(feature = "fault-injection")]
     Panic,
@@ -52,7 +52,7 @@ pub struct Deliver {
     pub read_at: Option<Instant>,
 }
 
-/// Who is in the room now, in one letter with the frame that tells the change. Sent by the room, to the members first
+/// Who is in the room now, in one message with the frame that tells the change. Sent by the room, to the members first
 /// and to a newcomer last, so that nobody hears an offer from a peer it was not told of.
 #[derive(Debug, Clone)]
 pub struct Roster {
@@ -79,7 +79,7 @@ pub enum News {
 #[derive(Debug, Clone)]
 pub struct Welcomed {
     /// The number of the stay, as the session gave it in its `Join`.
-    pub stay: u32,
+    pub join_seq: u32,
     /// The JSON array for `joined.peers`.
     pub peers: String,
     /// The newcomer's own metadata.
@@ -90,18 +90,18 @@ pub struct Welcomed {
 
 /// The session gets no seat: it may ask again, for this room or another.
 #[derive(Debug)]
-pub struct NoSeat {
+pub struct JoinFailed {
     /// The number of the stay, as the session gave it in its `Join`.
-    pub stay: u32,
+    pub join_seq: u32,
     /// The `id` of its `join`.
     pub re: Option<Box<str>>,
     /// Why not.
-    pub refused: JoinRefused,
+    pub refused: JoinError,
 }
 
 /// Why a [`Join`](super::supervisor::Join) was not granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JoinRefused {
+pub struct JoinError {
     /// `room_full`, `room_limit`, `rate_limited`, `already_joined`, `server_draining` or `internal`.
     pub code: ErrorCode,
     /// The cap that was met, for the message; 0 where none was.
@@ -112,7 +112,7 @@ pub struct JoinRefused {
     pub share: Option<LimitHit>,
 }
 
-impl JoinRefused {
+impl JoinError {
     /// With that code, because of that cap of the room's or the server's.
     #[must_use]
     pub fn new(code: ErrorCode, limit: usize) -> Self {
@@ -132,7 +132,7 @@ pub struct Evict {
     /// The room that ended.
     pub room: RoomName,
     /// The number of the stay, as the session gave it in its `Join`: news of a former one changes nothing.
-    pub stay: u32,
+    pub join_seq: u32,
 }
 
 /// The server is going away: say `bye`, and close after `close_after_ms` with [`EndReason::ServerDraining`].
@@ -142,7 +142,7 @@ pub struct Drain {
     pub close_after_ms: u64,
 }
 
-/// May this client come back to you? Answered with the session's own handle, or dropped. It is no letter: see
+/// May this client come back to you? Answered with the session's own handle, or dropped. It is no message: see
 /// [`ResumeRequests`].
 #[derive(Debug)]
 pub struct Claim {
@@ -183,13 +183,13 @@ pub struct Resumption {
 }
 
 /// A socket on its way from the session that read its `join` to the one that it resumes.
-pub struct Handoff {
+pub struct SocketTransfer {
     /// Connected, non-blocking.
     pub socket: std::net::TcpStream,
     /// The connection's place in the count.
     pub permit: Box<dyn Any + Send>,
     /// The connection's own story.
-    pub passage: Passage,
+    pub transfer_guard: TransferGuard,
     /// What was said on it and not written: the oldest may be the rest of a frame.
     pub unsent: Vec<Bytes>,
     /// What was read and not handled.
@@ -198,22 +198,22 @@ pub struct Handoff {
     pub claim: Resumption,
 }
 
-impl std::fmt::Debug for Handoff {
+impl std::fmt::Debug for SocketTransfer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Handoff({:?})", self.socket)
     }
 }
 
 /// A connection between two sessions. One that never arrives has its end told by nobody else, whatever became of the
-/// letter.
+/// message.
 #[derive(Debug)]
-pub struct Passage {
+pub struct TransferGuard {
     opened: Instant,
     from: Arc<Member>,
     arrived: bool,
 }
 
-impl Passage {
+impl TransferGuard {
     /// The connection, which was opened then, is no more that session's.
     #[must_use]
     pub fn begin(opened: Instant, from: Arc<Member>) -> Self {
@@ -232,7 +232,7 @@ impl Passage {
     }
 }
 
-impl Drop for Passage {
+impl Drop for TransferGuard {
     fn drop(&mut self) {
         if !self.arrived {
             let Member { request, session, source, .. } = &*self.from;
@@ -257,12 +257,12 @@ pub struct Member {
     /// The mailbox.
     pub port: Recipient<ToSession>,
     /// For when the mailbox refuses.
-    pub cut: Cut,
+    pub kill_switch: KillSwitch,
     /// For who wants to resume it.
     pub resume: ResumeRequests,
 }
 
-/// What became of a letter to a session.
+/// What became of a message to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Posted {
     /// In the mailbox.
@@ -274,13 +274,13 @@ pub enum Posted {
 }
 
 impl Member {
-    /// Sends a letter; a full mailbox is a cut (the letter is lost, so the session cannot go on as if nothing happened).
-    pub fn post(&self, letter: ToSession) -> Posted {
-        match self.port.try_send(letter) {
-            Ok(()) if self.cut.is_shut() => Posted::Gone,
+    /// Sends a message; a full mailbox is a cut (the message is lost, so the session cannot go on as if nothing happened).
+    pub fn post(&self, message: ToSession) -> Posted {
+        match self.port.try_send(message) {
+            Ok(()) if self.kill_switch.is_shut() => Posted::Gone,
             Ok(()) => Posted::Taken,
             Err(actix::prelude::SendError::Full(_)) => {
-                self.cut.pull_for_lost_letter();
+                self.kill_switch.kill_for_lost_message();
                 Posted::Full
             }
             Err(actix::prelude::SendError::Closed(_)) => Posted::Gone,

@@ -1,4 +1,4 @@
-//! Letters to the supervisor. Handled in `supervisor/actor.rs`.
+//! Messages to the supervisor. Handled in `supervisor/actor.rs`.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::{
     protocol::{LeaveReason, Meta, RoomName, SessionId},
 };
 
-/// From a session, must arrive: a seat in that room, please. The room answers, with the first roster; or the supervisor,
-/// with [`NoSeat`](super::session::NoSeat).
+/// From a session, is sent unbounded: a seat in that room, please. The room answers, with the first roster; or the supervisor,
+/// with [`JoinFailed`](super::session::NoSeat).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Join {
@@ -27,12 +27,12 @@ pub struct Join {
     pub attempt: u32,
     /// The session's own number of this stay. It comes back in `joined` and in an eviction, so that the session can tell
     /// news of this stay from news of a former one.
-    pub stay: u32,
+    pub join_seq: u32,
     /// Where it comes from, for the limits per address; `None`: they do not concern it.
-    pub origin: Option<Subnet>,
+    pub subnet: Option<Subnet>,
 }
 
-/// From a session, must arrive, idempotent: free its seat, if it has one. Sent for the `leave` frame and from `stopped()`.
+/// From a session, is sent unbounded, idempotent: free its seat, if it has one. Sent for the `leave` frame and from `stopped()`.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Leave {
@@ -42,7 +42,7 @@ pub struct Leave {
     pub reason: LeaveReason,
 }
 
-/// From a session, must arrive: its client says that it comes back to another session. Passed on to that one if the secret
+/// From a session, is sent unbounded: its client says that it comes back to another session. Passed on to that one if the secret
 /// is right; else the claim is dropped, and with it the answer.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -52,10 +52,10 @@ pub struct Reclaim {
     /// What that session is asked, if the secret is right.
     pub claim: Box<Claim>,
     /// Where it comes from, for the limit on wrong secrets; `None`: it does not concern it.
-    pub origin: Option<Subnet>,
+    pub subnet: Option<Subnet>,
 }
 
-/// From a session, must arrive, idempotent: whether its client is away, with its seat kept. Bounded by what causes it: a
+/// From a session, is sent unbounded, idempotent: whether its client is away, with its seat kept. Bounded by what causes it: a
 /// socket that is lost, and one that comes in its place.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -66,7 +66,7 @@ pub struct Presence {
     pub away: bool,
 }
 
-/// From the shutdown, must arrive: nobody gets a seat from now on; whoever has one keeps it.
+/// From the shutdown, is sent unbounded: nobody gets a seat from now on; whoever has one keeps it.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct StopJoins;
@@ -76,7 +76,7 @@ pub struct StopJoins;
 #[rtype(result = "Census")]
 pub struct TakeCensus;
 
-/// From the watchdog, must arrive (one at a time): run this. That it runs is the answer.
+/// From the watchdog, is sent unbounded (one at a time): run this. That it runs is the answer.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Ping(pub Box<dyn FnOnce() + Send>);

@@ -8,7 +8,7 @@ use std::{
 use actix::{Actor, Context, Handler, MessageResult, Recipient};
 use prometheus::{Registry, TextEncoder, process_collector::ProcessCollector};
 
-use super::{Facts, State, collector::CatalogCollector};
+use super::{Facts, MetricsState, collector::CatalogCollector};
 use crate::{
     messages::metrics::{Record, Scrape, TakeErrors},
     telemetry::{self, Sink},
@@ -22,7 +22,7 @@ const MAILBOX: usize = 64;
 #[derive(Debug)]
 pub struct MetricsActor {
     registry: Registry,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<MetricsState>>,
 }
 
 impl MetricsActor {
@@ -31,14 +31,14 @@ impl MetricsActor {
     /// # Errors
     /// The catalogue declares a series that Prometheus does not accept; no configuration causes that.
     pub fn new(facts: Facts) -> prometheus::Result<Self> {
-        let state = Arc::new(Mutex::new(State::new(facts, Instant::now())));
+        let state = Arc::new(Mutex::new(MetricsState::new(facts, Instant::now())));
         let registry = Registry::new();
         registry.register(Box::new(CatalogCollector::new(Arc::clone(&state))?))?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(Self { registry, state })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, MetricsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

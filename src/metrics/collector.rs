@@ -8,7 +8,7 @@ use prometheus::{
 };
 
 use super::{
-    State,
+    MetricsState,
     catalog::{self, Series},
 };
 
@@ -16,7 +16,7 @@ use super::{
 /// actor, which owns the registry and the state, ever takes it.
 pub(super) struct CatalogCollector {
     descriptions: Vec<Desc>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<MetricsState>>,
 }
 
 impl CatalogCollector {
@@ -24,7 +24,7 @@ impl CatalogCollector {
     ///
     /// # Errors
     /// A series whose declaration Prometheus does not accept.
-    pub(super) fn new(state: Arc<Mutex<State>>) -> prometheus::Result<Self> {
+    pub(super) fn new(state: Arc<Mutex<MetricsState>>) -> prometheus::Result<Self> {
         let descriptions = catalog::all().map(Series::describe).collect::<prometheus::Result<_>>()?;
         Ok(Self { descriptions, state })
     }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     messages::metrics::{BySeverity, ErrorExample, ErrorGroup, ErrorReport},
-    telemetry::{ErrorNote, Fault, Label, Severity},
+    telemetry::{ErrorSample, Fault, Label, Severity},
 };
 
 /// Errors that are kept.
@@ -25,7 +25,7 @@ const SLOTS: u64 = 96;
 pub struct ErrorJournal {
     began: Instant,
     kinds: BTreeMap<u64, Kind>,
-    recent: VecDeque<ErrorNote>,
+    recent: VecDeque<ErrorSample>,
     total: BySeverity,
     day: VecDeque<(u64, BySeverity)>,
 }
@@ -52,16 +52,16 @@ impl ErrorJournal {
 
     /// Keeps one note. When it is full, the oldest note of the commonest kind goes: a flood of one kind does not wash
     /// away the single error that matters.
-    pub fn note(&mut self, note: ErrorNote) {
-        if let Some(kind) = self.kinds.get_mut(&note.fingerprint) {
-            kind.count += note.count;
+    pub fn sample(&mut self, sample: ErrorSample) {
+        if let Some(kind) = self.kinds.get_mut(&sample.fingerprint) {
+            kind.count += sample.count;
         } else if self.kinds.len() < MAX_KINDS {
-            self.kinds.insert(note.fingerprint, Kind { count: note.count, first_seen: note.at });
+            self.kinds.insert(sample.fingerprint, Kind { count: sample.count, first_seen: sample.at });
         }
         if self.recent.len() == MAX_RECENT {
             self.make_room();
         }
-        self.recent.push_back(note);
+        self.recent.push_back(sample);
     }
 
     /// Counts errors that happened at about `now`.
@@ -106,38 +106,38 @@ impl ErrorJournal {
     fn groups(&self) -> Vec<ErrorGroup> {
         let mut groups: Vec<(u64, ErrorGroup)> = Vec::new();
         // The latest first, by the order in which they came: their times are a clock's that may jump.
-        for note in self.recent.iter().rev() {
-            match groups.iter_mut().find(|(fingerprint, _)| *fingerprint == note.fingerprint) {
-                Some((_, group)) => group.examples.push(example(note)),
-                None => groups.push((note.fingerprint, self.group(note))),
+        for sample in self.recent.iter().rev() {
+            match groups.iter_mut().find(|(fingerprint, _)| *fingerprint == sample.fingerprint) {
+                Some((_, group)) => group.examples.push(example(sample)),
+                None => groups.push((sample.fingerprint, self.group(sample))),
             }
         }
         groups.into_iter().map(|(_, group)| group).collect()
     }
 
     /// A group that begins with its latest note.
-    fn group(&self, note: &ErrorNote) -> ErrorGroup {
-        let kind = self.kinds.get(&note.fingerprint);
+    fn group(&self, sample: &ErrorSample) -> ErrorGroup {
+        let kind = self.kinds.get(&sample.fingerprint);
         ErrorGroup {
-            fingerprint: Fault::fingerprint_hex(note.fingerprint),
-            class: note.code.category().as_str(),
-            code: note.code.as_str(),
-            severity: note.severity.label(),
-            doing: note.doing,
-            count: kind.map_or(note.count, |k| k.count),
-            first_seen: rfc3339(kind.map_or(note.at, |k| k.first_seen)),
-            last_seen: rfc3339(note.at),
-            examples: vec![example(note)],
+            fingerprint: Fault::fingerprint_hex(sample.fingerprint),
+            class: sample.code.category().as_str(),
+            code: sample.code.as_str(),
+            severity: sample.severity.label(),
+            doing: sample.doing,
+            count: kind.map_or(sample.count, |k| k.count),
+            first_seen: rfc3339(kind.map_or(sample.at, |k| k.first_seen)),
+            last_seen: rfc3339(sample.at),
+            examples: vec![example(sample)],
         }
     }
 
     fn make_room(&mut self) {
-        let mut notes: BTreeMap<u64, usize> = BTreeMap::new();
-        for note in &self.recent {
-            *notes.entry(note.fingerprint).or_default() += 1;
+        let mut error_samples: BTreeMap<u64, usize> = BTreeMap::new();
+        for sample in &self.recent {
+            *error_samples.entry(sample.fingerprint).or_default() += 1;
         }
-        let commonest = notes.into_iter().max_by_key(|(_, count)| *count).map(|(fingerprint, _)| fingerprint);
-        let oldest = self.recent.iter().position(|note| Some(note.fingerprint) == commonest);
+        let commonest = error_samples.into_iter().max_by_key(|(_, count)| *count).map(|(fingerprint, _)| fingerprint);
+        let oldest = self.recent.iter().position(|sample| Some(sample.fingerprint) == commonest);
         self.recent.remove(oldest.unwrap_or(0));
     }
 }
@@ -159,16 +159,16 @@ fn add(to: &mut BySeverity, more: BySeverity) {
     to.critical += more.critical;
 }
 
-fn example(note: &ErrorNote) -> ErrorExample {
-    let whom = note.whom.clone();
+fn example(sample: &ErrorSample) -> ErrorExample {
+    let sample_ids = sample.sample_ids.clone();
     ErrorExample {
-        at: rfc3339(note.at),
-        count: note.count,
-        cause: note.cause.clone(),
-        request_id: whom.request,
-        session_id: whom.session,
-        peer_id: whom.peer,
-        room: whom.room,
+        at: rfc3339(sample.at),
+        count: sample.count,
+        cause: sample.cause.clone(),
+        request_id: sample_ids.request,
+        session_id: sample_ids.session,
+        peer_id: sample_ids.peer,
+        room: sample_ids.room,
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
-    use crate::{protocol::ErrorCode, telemetry::Whom};
+    use crate::{protocol::ErrorCode, telemetry::SampleIds};
 
     const HOUR: u64 = 3600;
 
@@ -197,8 +197,8 @@ mod tests {
         journal.report(journal.began + Duration::from_secs(seconds), at(seconds))
     }
 
-    fn note(fingerprint: u64, seconds: u64) -> ErrorNote {
-        ErrorNote {
+    fn sample(fingerprint: u64, seconds: u64) -> ErrorSample {
+        ErrorSample {
             fingerprint,
             code: ErrorCode::Internal,
             severity: Severity::High,
@@ -206,7 +206,7 @@ mod tests {
             cause: None,
             at: at(seconds),
             count: 2,
-            whom: Whom::default(),
+            sample_ids: SampleIds::default(),
         }
     }
 
@@ -214,7 +214,7 @@ mod tests {
     fn errors_of_one_kind_are_one_group_the_latest_first() {
         let mut journal = journal();
         for (fingerprint, seconds) in [(1, 10), (2, 20), (1, 30)] {
-            journal.note(note(fingerprint, seconds));
+            journal.sample(sample(fingerprint, seconds));
         }
         let report = report(&journal, 40);
         let groups: Vec<_> =
@@ -228,9 +228,9 @@ mod tests {
     #[test]
     fn a_flood_of_one_kind_does_not_wash_away_the_others() {
         let mut journal = journal();
-        journal.note(note(7, 0));
+        journal.sample(sample(7, 0));
         for second in 1..1000 {
-            journal.note(note(8, second));
+            journal.sample(sample(8, second));
         }
         let report = report(&journal, 1000);
         assert_eq!(report.groups.len(), 2);
@@ -242,7 +242,7 @@ mod tests {
     fn kinds_without_end_do_not_grow_it_without_end() {
         let mut journal = journal();
         for fingerprint in 0..10_000 {
-            journal.note(note(fingerprint, fingerprint));
+            journal.sample(sample(fingerprint, fingerprint));
         }
         assert_eq!(journal.fingerprints(), MAX_KINDS);
         assert_eq!(report(&journal, 0).groups.len(), MAX_RECENT);

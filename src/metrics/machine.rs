@@ -9,7 +9,7 @@ use std::{
 /// Limits of memory and CPU.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Machine {
-    /// Octets of memory. `None` when even the machine's is not known.
+    /// Bytes of memory. `None` when even the machine's is not known.
     pub memory_bytes: Option<u64>,
     /// CPU cores; half a core is 0.5.
     pub cpu_cores: f64,

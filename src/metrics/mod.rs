@@ -22,4 +22,4 @@ mod state;
 pub use actor::{MetricsActor, sink};
 pub use journal::ErrorJournal;
 pub use machine::Machine;
-pub use state::{BuildInfo, Facts, State};
+pub use state::{BuildInfo, Facts, MetricsState};

@@ -70,7 +70,7 @@ pub(super) struct Arbiter {
 
 /// Everything there is to expose.
 #[derive(Debug)]
-pub struct State {
+pub struct MetricsState {
     pub(super) facts: Facts,
     pub(super) totals: Tally,
     pub(super) arbiters: BTreeMap<usize, Arbiter>,
@@ -82,7 +82,7 @@ pub struct State {
     pub(super) now: Instant,
 }
 
-impl State {
+impl MetricsState {
     /// Nothing counted yet.
     #[must_use]
     pub fn new(facts: Facts, now: Instant) -> Self {
@@ -104,8 +104,8 @@ impl State {
             self.hear(report, now);
         }
         self.journal.count(journal::by_severity(|severity| tally.errors[severity as usize].total()), now);
-        for note in tally.notes.take() {
-            self.journal.note(note);
+        for sample in tally.error_samples.take() {
+            self.journal.sample(sample);
         }
         self.totals.merge(tally);
     }

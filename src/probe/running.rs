@@ -124,8 +124,8 @@ impl Server {
 
 /// The texts of a file in which each ends with a zero.
 fn texts(path: &Path) -> Option<Vec<OsString>> {
-    let octets = fs::read(path).ok()?;
-    let texts = octets.split(|octet| *octet == 0).filter(|text| !text.is_empty());
+    let bytes = fs::read(path).ok()?;
+    let texts = bytes.split(|byte| *byte == 0).filter(|text| !text.is_empty());
     Some(texts.map(|text| OsString::from_vec(text.to_vec())).collect())
 }
 
@@ -150,8 +150,8 @@ fn listener(line: &str, sockets: &HashSet<String>) -> Option<(IpAddr, u16)> {
     }
     let (address, port) = local.split_once(':')?;
     let words = (0..address.len()).step_by(8).map(|at| u32::from_str_radix(address.get(at..at + 8)?, 16).ok());
-    let octets: Vec<u8> = words.collect::<Option<Vec<_>>>()?.into_iter().flat_map(u32::to_ne_bytes).collect();
-    let ip = match octets.as_slice() {
+    let bytes: Vec<u8> = words.collect::<Option<Vec<_>>>()?.into_iter().flat_map(u32::to_ne_bytes).collect();
+    let ip = match bytes.as_slice() {
         &[a, b, c, d] => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
         sixteen => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(sixteen).ok()?)),
     };

@@ -2,18 +2,18 @@
 
 use bytes::{Buf, Bytes};
 
-/// Room for the longest unmasked head (RFC 6455 section 5.2): opcode, 127, eight octets of length.
+/// Room for the longest unmasked head (RFC 6455 section 5.2): opcode, 127, eight bytes of length.
 const HEAD_MAX: usize = 10;
 /// FIN and the text opcode.
 const FIN_TEXT: u8 = 0x81;
 
 /// A complete, unmasked WebSocket text frame. Built once by whoever causes it, shared by all who receive it:
-/// cloning copies no octet.
+/// cloning copies no byte.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TextFrame(Bytes);
 
 impl TextFrame {
-    /// Encodes JSON that `write` appends. `capacity` is a guess of its length in octets, so that it is allocated once.
+    /// Encodes JSON that `write` appends. `capacity` is a guess of its length in bytes, so that it is allocated once.
     #[must_use]
     pub fn build(capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut buffer = Vec::with_capacity(HEAD_MAX + capacity);
@@ -27,13 +27,13 @@ impl TextFrame {
         Self(frame)
     }
 
-    /// The octets for the socket.
+    /// The bytes for the socket.
     #[must_use]
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }
 
-    /// The octets for the socket, given away.
+    /// The bytes for the socket, given away.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0
@@ -54,7 +54,7 @@ impl TextFrame {
 impl std::fmt::Debug for TextFrame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Never the content: it may be SDP.
-        write!(f, "TextFrame({} octets)", self.0.len())
+        write!(f, "TextFrame({} bytes)", self.0.len())
     }
 }
 

@@ -57,7 +57,7 @@ random_id! {
     SessionId
 }
 
-/// A room's name as the client gave it: 1 to `limits.room_name_bytes` octets of UTF-8, no control characters.
+/// A room's name as the client gave it: 1 to `limits.room_name_bytes` bytes of UTF-8, no control characters.
 ///
 /// Cloning shares the text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,9 +70,9 @@ pub enum RoomNameError {
     #[error("room must not be empty")]
     Empty,
     /// Longer than `limits.room_name_bytes`.
-    #[error("room is longer than {limit} octets")]
+    #[error("room is longer than {limit} bytes")]
     TooLong {
-        /// The limit in octets.
+        /// The limit in bytes.
         limit: usize,
     },
     /// Control characters would make logs and pages unreadable.
@@ -81,7 +81,7 @@ pub enum RoomNameError {
 }
 
 impl RoomName {
-    /// Checks and keeps a name. `limit` is in octets.
+    /// Checks and keeps a name. `limit` is in bytes.
     ///
     /// # Errors
     /// [`RoomNameError`] says which of the three rules the text breaks.

@@ -25,6 +25,6 @@ impl Meta {
 impl std::fmt::Debug for Meta {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Never the content: users put names and tokens there.
-        write!(f, "Meta({} octets)", self.0.len())
+        write!(f, "Meta({} bytes)", self.0.len())
     }
 }

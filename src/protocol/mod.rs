@@ -11,7 +11,7 @@ mod meta;
 mod resume;
 mod scan;
 pub mod server;
-mod special;
+mod simd;
 #[cfg(test)]
 mod tests;
 
@@ -21,5 +21,5 @@ pub use frame::TextFrame;
 pub use ids::{PeerId, RoomName, RoomNameError, SessionId};
 pub use kinds::{FrameKind, SignalKind};
 pub use meta::Meta;
-pub use resume::{ResumeToken, Secret, same_octets};
+pub use resume::{ResumeToken, Secret, same_bytes};
 pub use server::http_error;

@@ -7,12 +7,12 @@ use uuid::Uuid;
 use super::SessionId;
 
 /// Whether both are the same, found out in a time that does not depend on where they differ, only on their length:
-/// answers must not tell a guesser how many octets were right.
+/// answers must not tell a guesser how many bytes were right.
 ///
-/// The `subtle` crate is in nobody's dependencies here, and would be one more for these lines. Every octet is looked
+/// The `subtle` crate is in nobody's dependencies here, and would be one more for these lines. Every byte is looked
 /// at, and `black_box` hides the intermediate results, so that the optimiser has no reason to leave early.
 #[must_use]
-pub fn same_octets(one: &[u8], other: &[u8]) -> bool {
+pub fn same_bytes(one: &[u8], other: &[u8]) -> bool {
     let pairs = one.iter().zip(other);
     one.len() == other.len() && pairs.fold(0, |difference, (a, b)| black_box(difference | (a ^ b))) == 0
 }
@@ -32,15 +32,15 @@ impl Secret {
     /// If the operating system has no random numbers to give; no secret at all is better than one that can be guessed.
     #[must_use]
     pub fn random() -> Self {
-        let mut octets = [0; 16];
-        getrandom::fill(&mut octets).expect("the operating system gives random numbers");
-        Self(octets)
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
+        Self(bytes)
     }
 
-    /// Whether both are the same, by [`same_octets`].
+    /// Whether both are the same, by [`same_bytes`].
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
-        same_octets(&self.0, &other.0)
+        same_bytes(&self.0, &other.0)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -176,8 +176,8 @@ mod tests {
     #[test]
     fn no_two_secrets_are_alike_and_no_bit_is_fixed() {
         let drawn: Vec<[u8; 16]> = (0..128).map(|_| Secret::random().0).collect();
-        let any = drawn.iter().fold(0, |bits, octets| bits | u128::from_be_bytes(*octets));
-        let all = drawn.iter().fold(u128::MAX, |bits, octets| bits & u128::from_be_bytes(*octets));
+        let any = drawn.iter().fold(0, |bits, bytes| bits | u128::from_be_bytes(*bytes));
+        let all = drawn.iter().fold(u128::MAX, |bits, bytes| bits & u128::from_be_bytes(*bytes));
         // A bit that is fair is the same 128 times with a chance of 2^-127.
         assert_eq!((any, all), (u128::MAX, 0));
         let distinct: std::collections::HashSet<_> = drawn.iter().collect();

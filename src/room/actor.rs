@@ -1,10 +1,10 @@
-//! The shell of a room: unpacks letters, asks the rules, posts what they say.
+//! The shell of a room: unpacks messages, asks the rules, posts what they say.
 
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ArbiterHandle, Context, Handler};
 
-use super::state::{Effect, Occupant, State};
+use super::state::{Effect, Occupant, RoomState};
 use crate::{
     messages::{
         room::{Admit, Life, RoomPort, ToRoom, Update},
@@ -14,8 +14,8 @@ use crate::{
     telemetry::{self, Event, Ids},
 };
 
-/// Updates that may wait per peer of a full room, before its clients are told `rate_limited`. Each becomes a letter to
-/// every peer, so what waits is work of this many rounds. `Admit` and `Remove` must arrive and are not held up by it.
+/// Updates that may wait per peer of a full room, before its clients are told `rate_limited`. Each becomes a message to
+/// every peer, so what waits is work of this many rounds. `Admit` and `Remove` is sent unbounded and are not held up by it.
 const UPDATES_PER_PEER: usize = 4;
 /// Never fewer than these in all, or a room for two would refuse a burst that costs nothing.
 const UPDATES_MIN: usize = 32;
@@ -23,7 +23,7 @@ const UPDATES_MIN: usize = 32;
 /// The actor of one room.
 #[derive(Debug)]
 pub struct Room {
-    state: State<Arc<Member>>,
+    state: RoomState<Arc<Member>>,
     name: RoomName,
     capacity: usize,
     /// None before the first peer.
@@ -31,13 +31,13 @@ pub struct Room {
     _life: Life,
 }
 
-/// What of the causing letter comes back to whoever sent it.
+/// What of the causing message comes back to whoever sent it.
 #[derive(Debug, Default)]
 struct Cause {
     /// The request's `id`.
     re: Option<Box<str>>,
     /// The newcomer's number of its stay.
-    stay: u32,
+    join_seq: u32,
 }
 
 impl Room {
@@ -56,7 +56,7 @@ impl Room {
     }
 
     fn new(name: RoomName, capacity: usize, life: Life) -> Self {
-        Self { state: State::default(), name, capacity, snapshot: None, _life: life }
+        Self { state: RoomState::default(), name, capacity, snapshot: None, _life: life }
     }
 
     /// A new picture, after somebody came or went.
@@ -65,10 +65,10 @@ impl Room {
         self.snapshot = Some(Arc::new(Snapshot { room, capacity, members, port }));
     }
 
-    fn admit(&mut self, Admit { member, meta, re, stay, port }: Admit, ctx: &mut Context<Self>) {
+    fn admit(&mut self, Admit { member, meta, re, join_seq, port }: Admit, ctx: &mut Context<Self>) {
         let effects = self.state.admit(member.peer, meta, member);
         self.redraw(port);
-        self.carry_out(&effects, Cause { re, stay }, ctx);
+        self.carry_out(&effects, Cause { re, join_seq }, ctx);
     }
 
     fn remove(&mut self, peer: PeerId, reason: LeaveReason, ctx: &mut Context<Self>) {
@@ -82,17 +82,17 @@ impl Room {
     fn carry_out(&self, effects: &[Effect], mut cause: Cause, ctx: &mut Context<Self>) {
         for effect in effects {
             match *effect {
-                Effect::TellJoined(peer) => self.tell_joined(peer),
+                Effect::NotifyJoined(peer) => self.notify_joined(peer),
                 Effect::Welcome(peer) => self.welcome(peer, &mut cause),
-                Effect::TellLeft(peer, reason) => {
-                    self.tell_others(peer, FrameKind::PeerLeft, &server::peer_left(peer, reason));
+                Effect::NotifyLeft(peer, reason) => {
+                    self.notify_others(peer, FrameKind::PeerLeft, &server::peer_left(peer, reason));
                 }
-                Effect::TellAway(peer, until) => {
-                    self.tell_others(peer, FrameKind::PeerAway, &server::peer_away(peer, until));
+                Effect::NotifyAway(peer, until) => {
+                    self.notify_others(peer, FrameKind::PeerAway, &server::peer_away(peer, until));
                 }
-                Effect::TellBack(peer) => self.tell_others(peer, FrameKind::PeerBack, &server::peer_back(peer)),
+                Effect::NotifyBack(peer) => self.notify_others(peer, FrameKind::PeerBack, &server::peer_back(peer)),
                 Effect::Resync(peer) => self.resync(peer, &mut cause),
-                Effect::TellUpdated(peer) => self.tell_updated(peer),
+                Effect::NotifyUpdated(peer) => self.notify_updated(peer),
                 Effect::Confirm(peer) => self.confirm(peer, cause.re.as_deref()),
                 Effect::CountStray(peer) => self.count_stray(peer),
                 Effect::Stop => ctx.stop(),
@@ -100,10 +100,10 @@ impl Room {
         }
     }
 
-    fn tell_joined(&self, peer: PeerId) {
+    fn notify_joined(&self, peer: PeerId) {
         // Whoever is here already is not polite towards one that comes later.
         let meta = self.state.occupant(peer).and_then(|o| o.meta.as_ref());
-        self.tell_others(peer, FrameKind::PeerJoined, &server::peer_joined(peer, meta, false));
+        self.notify_others(peer, FrameKind::PeerJoined, &server::peer_joined(peer, meta, false));
     }
 
     fn welcome(&self, peer: PeerId, cause: &mut Cause) {
@@ -121,12 +121,12 @@ impl Room {
     /// The whole room, as one peer sees it.
     fn everything(&self, to: &Occupant<Arc<Member>>, cause: &mut Cause) -> Welcomed {
         let peers = server::peers_array(self.state.seen_by(to.peer));
-        Welcomed { stay: cause.stay, peers, meta: to.meta.clone(), re: cause.re.take() }
+        Welcomed { join_seq: cause.join_seq, peers, meta: to.meta.clone(), re: cause.re.take() }
     }
 
-    fn tell_updated(&self, peer: PeerId) {
+    fn notify_updated(&self, peer: PeerId) {
         if let Some(meta) = self.state.occupant(peer).and_then(|o| o.meta.as_ref()) {
-            self.tell_others(peer, FrameKind::PeerUpdated, &server::peer_updated(peer, meta, None));
+            self.notify_others(peer, FrameKind::PeerUpdated, &server::peer_updated(peer, meta, None));
         }
     }
 
@@ -143,7 +143,7 @@ impl Room {
         telemetry::emit(&Event::FrameRefused { ids, code: ErrorCode::NotInRoom, detail: "update of a peer that left" });
     }
 
-    fn tell_others(&self, about: PeerId, kind: FrameKind, frame: &TextFrame) {
+    fn notify_others(&self, about: PeerId, kind: FrameKind, frame: &TextFrame) {
         for other in self.state.others(about) {
             self.post(other, News::Changed(kind, frame.clone()));
         }
@@ -168,14 +168,14 @@ impl Actor for Room {
 impl Handler<ToRoom> for Room {
     type Result = ();
 
-    fn handle(&mut self, letter: ToRoom, ctx: &mut Self::Context) {
-        let (effects, cause) = match letter {
+    fn handle(&mut self, message: ToRoom, ctx: &mut Self::Context) {
+        let (effects, cause) = match message {
             ToRoom::Admit(admit) => return self.admit(admit, ctx),
             ToRoom::Remove { peer, reason } => return self.remove(peer, reason, ctx),
-            ToRoom::Update(Update { peer, meta, re }) => (self.state.update(peer, meta), Cause { re, stay: 0 }),
+            ToRoom::Update(Update { peer, meta, re }) => (self.state.update(peer, meta), Cause { re, join_seq: 0 }),
             ToRoom::Away { peer, until_ms } => (self.state.away(peer, until_ms), Cause::default()),
             ToRoom::Back { peer } => (self.state.back(peer), Cause::default()),
-            ToRoom::Resync { peer, stay } => (self.state.resync(peer), Cause { re: None, stay }),
+            ToRoom::Resync { peer, join_seq } => (self.state.resync(peer), Cause { re: None, join_seq }),
             #[cfg(feature = "fault-injection")]
             ToRoom::Fail(fault) => return super::faults::fail(fault),
         };

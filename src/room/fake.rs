@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     messages::{
-        Cut, ResumeRequests,
+        KillSwitch, ResumeRequests,
         session::{Evict, Member, News, Roster, ToSession},
     },
     protocol::{PeerId, SessionId, TextFrame},
@@ -33,8 +33,8 @@ impl Actor for Recorder {
 impl Handler<ToSession> for Recorder {
     type Result = ();
 
-    fn handle(&mut self, letter: ToSession, _: &mut Self::Context) {
-        let _ = self.heard.send(letter);
+    fn handle(&mut self, message: ToSession, _: &mut Self::Context) {
+        let _ = self.heard.send(message);
     }
 }
 
@@ -64,19 +64,19 @@ impl FakeSession {
             request: RequestId::accept(None),
             source: Source::of([127, 0, 0, 1].into()),
             port,
-            cut: Cut::default(),
+            kill_switch: KillSwitch::default(),
             resume: ResumeRequests::default(),
         })
     }
 
-    /// The next letter, whatever it is.
+    /// The next message, whatever it is.
     pub(crate) async fn hear(&mut self) -> ToSession {
-        let letter = tokio::time::timeout(DEADLINE, self.heard.recv()).await;
-        letter.expect("a letter before the deadline").expect("the recorder lives")
+        let message = tokio::time::timeout(DEADLINE, self.heard.recv()).await;
+        message.expect("a letter before the deadline").expect("the recorder lives")
     }
 
-    pub(crate) async fn skip(&mut self, letters: usize) {
-        for _ in 0..letters {
+    pub(crate) async fn skip(&mut self, messages: usize) {
+        for _ in 0..messages {
             self.hear().await;
         }
     }

@@ -1,11 +1,11 @@
-//! Histories of one room: its rules, a naive model of them, and clients that believe what they are told in letters that
+//! Histories of one room: its rules, a naive model of them, and clients that believe what they are told in messages that
 //! wait in mailboxes for a while.
 //!
 //! Played by the property tests, and by the fuzz target `room`: hence the feature `fuzzing`.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::state::{Effect, State};
+use super::state::{Effect, RoomState};
 use crate::protocol::{LeaveReason, Meta, PeerId};
 
 /// Peers that come and go in one history.
@@ -21,9 +21,9 @@ pub enum Step {
     Away(usize),
     /// It is back; with `true`, having missed too much.
     Back(usize, bool),
-    /// The peer handles the oldest letter in its mailbox.
+    /// The peer handles the oldest message in its mailbox.
     Read(usize),
-    /// Every letter arrives.
+    /// Every message arrives.
     Rest,
 }
 
@@ -82,7 +82,7 @@ struct Client {
 }
 
 impl Client {
-    /// One that was welcomed may say `leave` and come back with letters of its former stay still waiting. One that was
+    /// One that was welcomed may say `leave` and come back with messages of its former stay still waiting. One that was
     /// not can only hang up, and its mailbox goes with it.
     fn leave(&mut self) {
         if self.view.take().is_none() {
@@ -91,13 +91,13 @@ impl Client {
     }
 
     fn read(&mut self, own: PeerId) {
-        let Some(letter) = self.mailbox.pop_front() else { return };
-        if let News::Welcome(view) = &letter.news {
+        let Some(message) = self.mailbox.pop_front() else { return };
+        if let News::Welcome(view) = &message.news {
             self.view = Some(view.clone());
         }
         // What was on its way when the peer left is of its former stay.
         let Some(view) = &mut self.view else { return };
-        match letter.news {
+        match message.news {
             News::Whole(whole) => *view = whole,
             News::Welcome(_) | News::Confirmed => {}
             News::Joined(peer, meta) => assert!(view.insert(peer, (meta, false, None)).is_none(), "told twice"),
@@ -115,14 +115,14 @@ impl Client {
         }
         let mut believed: Vec<_> = view.keys().copied().chain([own]).collect();
         believed.sort_unstable();
-        assert_eq!(believed, letter.here, "the roster and its news tell the same story");
+        assert_eq!(believed, message.here, "the roster and its news tell the same story");
     }
 }
 
 /// The room under test, the model (a list, in joining order), and the clients.
 struct World {
     names: Vec<PeerId>,
-    room: State<usize>,
+    room: RoomState<usize>,
     model: Vec<(usize, Option<Meta>, Option<u64>)>,
     clients: Vec<Client>,
     updates: usize,
@@ -134,7 +134,7 @@ impl World {
         let name = |who: usize| PeerId::parse(&format!("{:032x}", who * 5 % 7)).expect("an id");
         let names = (0..PEERS).map(name).collect();
         let clients = (0..PEERS).map(|_| Client::default()).collect();
-        Self { names, room: State::default(), model: Vec::new(), clients, updates: 0 }
+        Self { names, room: RoomState::default(), model: Vec::new(), clients, updates: 0 }
     }
 
     fn fresh_meta(&mut self) -> Meta {
@@ -214,11 +214,11 @@ impl World {
     fn carry_out(&mut self, effects: &[Effect]) {
         for effect in effects {
             match *effect {
-                Effect::TellJoined(peer) => self.tell_others(peer, &News::Joined(peer, self.meta(peer))),
-                Effect::TellLeft(peer, _) => self.tell_others(peer, &News::Left(peer)),
-                Effect::TellUpdated(peer) => self.tell_others(peer, &News::Updated(peer, self.meta(peer))),
-                Effect::TellAway(peer, until) => self.tell_others(peer, &News::Away(peer, until)),
-                Effect::TellBack(peer) => self.tell_others(peer, &News::Back(peer)),
+                Effect::NotifyJoined(peer) => self.notify_others(peer, &News::Joined(peer, self.meta(peer))),
+                Effect::NotifyLeft(peer, _) => self.notify_others(peer, &News::Left(peer)),
+                Effect::NotifyUpdated(peer) => self.notify_others(peer, &News::Updated(peer, self.meta(peer))),
+                Effect::NotifyAway(peer, until) => self.notify_others(peer, &News::Away(peer, until)),
+                Effect::NotifyBack(peer) => self.notify_others(peer, &News::Back(peer)),
                 Effect::Welcome(peer) => self.show(peer, News::Welcome),
                 Effect::Resync(peer) => self.show(peer, News::Whole),
                 Effect::Confirm(peer) => self.post(self.room.occupant(peer).map(|o| o.member), News::Confirmed),
@@ -231,7 +231,7 @@ impl World {
         self.room.occupant(peer).and_then(|o| o.meta.clone())
     }
 
-    fn tell_others(&mut self, about: PeerId, news: &News) {
+    fn notify_others(&mut self, about: PeerId, news: &News) {
         let others: Vec<_> = self.room.others(about).map(|o| o.member).collect();
         assert!(!others.is_empty(), "nothing is encoded for nobody");
         for who in others {
@@ -252,7 +252,7 @@ impl World {
         self.clients[who].mailbox.push_back(Letter { here, news });
     }
 
-    /// Lets every letter arrive, and compares what everybody believes with the model.
+    /// Lets every message arrive, and compares what everybody believes with the model.
     fn fall_quiet(&mut self) {
         for (client, name) in self.clients.iter_mut().zip(&self.names) {
             while !client.mailbox.is_empty() {

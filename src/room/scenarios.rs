@@ -27,12 +27,12 @@ fn meta(text: &str) -> Meta {
 
 fn admit(room: &RoomPort, member: &Arc<Member>, about: Option<&str>) {
     let re = Some("join-1".into());
-    let admit = Admit { member: Arc::clone(member), meta: about.map(meta), re, stay: 3, port: room.clone() };
-    assert!(room.must_arrive(ToRoom::Admit(admit)));
+    let admit = Admit { member: Arc::clone(member), meta: about.map(meta), re, join_seq: 3, port: room.clone() };
+    assert!(room.send_unbounded(ToRoom::Admit(admit)));
 }
 
 fn remove(room: &RoomPort, member: &Member) {
-    assert!(room.must_arrive(ToRoom::Remove { peer: member.peer, reason: LeaveReason::Left }));
+    assert!(room.send_unbounded(ToRoom::Remove { peer: member.peer, reason: LeaveReason::Left }));
 }
 
 fn update(snapshot: &Snapshot, member: &Member, about: &str) {
@@ -78,7 +78,7 @@ async fn a_newcomer_is_told_who_is_here_and_is_polite_to_them_all() {
     let peers = format!(r#"[{{"id":"{}","meta":{{"name":"Ann"}},"polite":true}}]"#, ann.peer);
     assert_eq!(welcomed.peers, peers);
     assert_eq!(welcomed.meta, Some(meta(r#"{"name":"Bob"}"#)));
-    assert_eq!((welcomed.re.as_deref(), welcomed.stay), (Some("join-1"), 3));
+    assert_eq!((welcomed.re.as_deref(), welcomed.join_seq), (Some("join-1"), 3));
 
     assert_eq!(first.hear_news().await, "[]");
     let news = first.hear_roster().await;
@@ -142,7 +142,7 @@ async fn a_peer_whose_mailbox_is_full_is_cut_and_the_others_hear_everything() {
     admit(&room, &bob, None);
     reader.skip(2).await;
     jammed.skip(1).await;
-    assert_eq!(bob.cut.reason(), None);
+    assert_eq!(bob.kill_switch.reason(), None);
 
     // Bob's mailbox does not run in between: the room handles all of these in one turn.
     let crowd = FakeSession::new();
@@ -150,7 +150,7 @@ async fn a_peer_whose_mailbox_is_full_is_cut_and_the_others_hear_everything() {
     for _ in 0..5 {
         assert!(reader.hear_news().await.contains("peer_joined"));
     }
-    assert_eq!((ann.cut.reason(), bob.cut.reason()), (None, Some(EndReason::SlowConsumer)));
+    assert_eq!((ann.kill_switch.reason(), bob.kill_switch.reason()), (None, Some(EndReason::SlowConsumer)));
 
     // Nobody frees its seat for it: it is in the room until it leaves the ordinary way.
     remove(&room, &bob);
@@ -172,7 +172,7 @@ async fn a_room_ends_with_its_last_peer() {
     remove(&room, &bob);
     until_handled(&room).await;
     assert!(!room.connected());
-    assert!(!room.must_arrive(ToRoom::Remove { peer: bob.peer, reason: LeaveReason::Left }));
+    assert!(!room.send_unbounded(ToRoom::Remove { peer: bob.peer, reason: LeaveReason::Left }));
 }
 
 /// Waits until the room has handled what was sent to it, or has ended.

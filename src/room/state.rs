@@ -8,22 +8,22 @@ use crate::protocol::{LeaveReason, Meta, PeerId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The others hear that this peer came.
-    TellJoined(PeerId),
+    NotifyJoined(PeerId),
     /// This peer gets its first roster.
     Welcome(PeerId),
     /// Everybody hears that this peer is gone.
-    TellLeft(PeerId, LeaveReason),
+    NotifyLeft(PeerId, LeaveReason),
     /// The others get this peer's new metadata.
-    TellUpdated(PeerId),
+    NotifyUpdated(PeerId),
     /// The others hear that this peer's socket is gone, and until when it is waited for.
-    TellAway(PeerId, u64),
+    NotifyAway(PeerId, u64),
     /// The others hear that this peer is back.
-    TellBack(PeerId),
+    NotifyBack(PeerId),
     /// This peer gets the whole room again.
     Resync(PeerId),
     /// This peer hears that its update was taken.
     Confirm(PeerId),
-    /// An update came from a peer that is not here (it left while the letter was on its way): counted, nothing else.
+    /// An update came from a peer that is not here (it left while the message was on its way): counted, nothing else.
     CountStray(PeerId),
     /// Nobody is left.
     Stop,
@@ -45,17 +45,17 @@ pub struct Occupant<M> {
 /// The members of one room, in joining order. The order is what politeness hangs on: of two peers, the one that joined
 /// later is polite, for as long as both are here.
 #[derive(Debug)]
-pub struct State<M> {
+pub struct RoomState<M> {
     occupants: Vec<Occupant<M>>,
 }
 
-impl<M> Default for State<M> {
+impl<M> Default for RoomState<M> {
     fn default() -> Self {
         Self { occupants: Vec::new() }
     }
 }
 
-impl<M> State<M> {
+impl<M> RoomState<M> {
     /// Lets a peer in, as the last. The members hear of it first and the newcomer is welcomed last, so that nobody hears
     /// an offer from a peer it was not told of.
     ///
@@ -70,14 +70,14 @@ impl<M> State<M> {
             self.occupants.reserve_exact(1 + self.occupants.len() / 2);
         }
         self.occupants.push(Occupant { peer, meta, away_until: None, member });
-        if alone { vec![Effect::Welcome(peer)] } else { vec![Effect::TellJoined(peer), Effect::Welcome(peer)] }
+        if alone { vec![Effect::Welcome(peer)] } else { vec![Effect::NotifyJoined(peer), Effect::Welcome(peer)] }
     }
 
     /// Lets a peer go; with the last one, the room ends.
     pub fn remove(&mut self, peer: PeerId, reason: LeaveReason) -> Vec<Effect> {
         let Some(at) = self.position(peer) else { return Vec::new() };
         self.occupants.remove(at);
-        if self.occupants.is_empty() { vec![Effect::Stop] } else { vec![Effect::TellLeft(peer, reason)] }
+        if self.occupants.is_empty() { vec![Effect::Stop] } else { vec![Effect::NotifyLeft(peer, reason)] }
     }
 
     /// Takes a peer's new metadata, whole.
@@ -87,7 +87,7 @@ impl<M> State<M> {
         if self.occupants.len() == 1 {
             vec![Effect::Confirm(peer)]
         } else {
-            vec![Effect::TellUpdated(peer), Effect::Confirm(peer)]
+            vec![Effect::NotifyUpdated(peer), Effect::Confirm(peer)]
         }
     }
 
@@ -95,13 +95,13 @@ impl<M> State<M> {
     pub fn away(&mut self, peer: PeerId, until_ms: u64) -> Vec<Effect> {
         let Some(at) = self.position(peer) else { return Vec::new() };
         self.occupants[at].away_until = Some(until_ms);
-        if self.occupants.len() == 1 { Vec::new() } else { vec![Effect::TellAway(peer, until_ms)] }
+        if self.occupants.len() == 1 { Vec::new() } else { vec![Effect::NotifyAway(peer, until_ms)] }
     }
 
     /// It is back, if it was away.
     pub fn back(&mut self, peer: PeerId) -> Vec<Effect> {
         let was_away = self.position(peer).and_then(|at| self.occupants[at].away_until.take());
-        if was_away.is_some() && self.occupants.len() > 1 { vec![Effect::TellBack(peer)] } else { Vec::new() }
+        if was_away.is_some() && self.occupants.len() > 1 { vec![Effect::NotifyBack(peer)] } else { Vec::new() }
     }
 
     /// A peer that has missed too much needs the whole room.
@@ -137,7 +137,7 @@ impl<M> State<M> {
     }
 }
 
-impl<M: Clone> State<M> {
+impl<M: Clone> RoomState<M> {
     /// Everybody, sorted by name: the content of a snapshot.
     pub fn sorted(&self) -> Vec<(PeerId, M)> {
         let mut members: Vec<_> = self.occupants.iter().map(|o| (o.peer, o.member.clone())).collect();

@@ -12,11 +12,11 @@ use actix_http::ws::{CloseCode, Message, ProtocolError};
 use actix_web_actors::ws::WebsocketContext;
 
 use super::{
-    Setup,
+    SessionConfig,
     decoder::end_reason,
     inbound::Inbound,
-    link::{Link, close_frame, pong_frame},
     resume::Resync,
+    shared::{SessionShared, close_frame, pong_frame},
     state::{Re, Rules},
 };
 use crate::{
@@ -30,9 +30,9 @@ use crate::{
 
 /// One peer. Who it is stands in the [`Member`] that the room's other sessions know it by.
 pub(super) struct Session {
-    pub(super) link: Rc<Link>,
+    pub(super) shared: Rc<SessionShared>,
     /// Until the actor starts.
-    newborn: Option<Box<Newborn>>,
+    init: Option<Box<SessionInit>>,
     pub(super) rules: Rules,
     /// While an answer to a `join` is awaited: an idle session should cost little.
     pub(super) pending: Option<Box<Pending>>,
@@ -41,7 +41,7 @@ pub(super) struct Session {
 }
 
 /// What a session is made of.
-pub(super) struct Newborn {
+pub(super) struct SessionInit {
     inbound: Inbound,
     session: SessionId,
     peer: PeerId,
@@ -73,7 +73,7 @@ impl Pending {
     }
 }
 
-impl Newborn {
+impl SessionInit {
     pub(super) fn new(inbound: Inbound, request: RequestId, remote: SocketAddr) -> Self {
         let source = Source::of(remote.ip());
         Self { inbound, session: SessionId::random(), peer: PeerId::random(), request, source }
@@ -87,17 +87,17 @@ impl Newborn {
 }
 
 impl Session {
-    pub(super) fn new(link: Rc<Link>, newborn: Newborn, hint: Option<RoomName>) -> Self {
-        Self { link, newborn: Some(Box::new(newborn)), rules: Rules::new(hint), pending: None, signals: 0 }
+    pub(super) fn new(shared: Rc<SessionShared>, init: SessionInit, hint: Option<RoomName>) -> Self {
+        Self { shared, init: Some(Box::new(init)), rules: Rules::new(hint), pending: None, signals: 0 }
     }
 
     /// Who this is.
     pub(super) fn me(&self) -> &Arc<Member> {
-        self.link.member.get().expect("it is set when the actor starts, before anything is handled")
+        self.shared.member.get().expect("it is set when the actor starts, before anything is handled")
     }
 
-    pub(super) fn setup(&self) -> &Setup {
-        &self.link.setup
+    pub(super) fn setup(&self) -> &SessionConfig {
+        &self.shared.setup
     }
 
     pub(super) fn ids(&self) -> Ids<'_> {
@@ -113,12 +113,12 @@ impl Session {
 
     /// Whether the connection is over and only not settled yet.
     fn ended(&self) -> bool {
-        self.link.cut.reason().is_some()
+        self.shared.kill_switch.reason().is_some()
     }
 
     /// How long the session may stay as it is.
     pub(super) fn due(&self, after: Option<(Duration, EndReason)>) {
-        self.link.end_at(after.map(|(after, why)| (Instant::now() + after, why)));
+        self.shared.end_at(after.map(|(after, why)| (Instant::now() + after, why)));
     }
 
     pub(super) fn watch(&self, kind: FrameKind, took: Duration) {
@@ -134,27 +134,27 @@ impl Actor for Session {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(self.setup().mailbox);
         // An actor starts once.
-        let Some(newborn) = self.newborn.take() else { return };
-        let Newborn { inbound, session, peer, request, source } = *newborn;
+        let Some(init) = self.init.take() else { return };
+        let SessionInit { inbound, session, peer, request, source } = *init;
         let port = ctx.address().recipient();
-        let (cut, resume) = (self.link.cut.clone(), ResumeRequests::default());
-        let member = Member { peer, session, request, source, port, cut, resume };
+        let (kill_switch, resume) = (self.shared.kill_switch.clone(), ResumeRequests::default());
+        let member = Member { peer, session, request, source, port, kill_switch, resume };
         // Empty until now, for the same reason.
-        let _ = self.link.member.set(Arc::new(member));
+        let _ = self.shared.member.set(Arc::new(member));
         ctx.add_stream(inbound);
         #[cfg(feature = "echo")]
-        if self.link.echoes.get() {
+        if self.shared.echoes.get() {
             return;
         }
-        self.link.say(FrameKind::Welcome, self.setup().welcome(session));
-        self.link.waits(Instant::now());
+        self.shared.send(FrameKind::Welcome, self.setup().welcome(session));
+        self.shared.waits(Instant::now());
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
         // No reason: the context was dropped under us, by a panic or at the process's end.
-        let reason = self.link.why.get().unwrap_or(EndReason::Internal);
+        let reason = self.shared.why.get().unwrap_or(EndReason::Internal);
         if self.rules.may_be_seated() {
-            self.tell_supervisor(reason.leave_reason());
+            self.notify_supervisor(reason.leave_reason());
         }
     }
 }
@@ -165,29 +165,29 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
             return;
         }
         #[cfg(feature = "echo")]
-        let Some(message) = super::echo::back(&self.link, message) else { return };
+        let Some(message) = super::echo::back(&self.shared, message) else { return };
         match message {
             Ok(Message::Text(text)) => self.text(&text, ctx),
-            Ok(Message::Ping(payload)) => self.link.queue(pong_frame(payload)),
+            Ok(Message::Ping(payload)) => self.shared.queue(pong_frame(payload)),
             Ok(Message::Pong(_) | Message::Nop | Message::Continuation(_)) => {}
-            Ok(Message::Binary(_)) => self.link.cut.pull(EndReason::BinaryMessage),
+            Ok(Message::Binary(_)) => self.shared.kill_switch.kill(EndReason::BinaryMessage),
             Ok(Message::Close(reason)) => {
                 // A tab that is closed, or a program that says goodbye. Any other code is a connection in trouble.
                 let goodbye = reason.as_ref().is_none_or(|r| matches!(r.code, CloseCode::Normal | CloseCode::Away));
-                self.link.note(|wire| {
-                    wire.goodbye = goodbye;
-                    wire.echo = Some(Box::new(close_frame(reason)));
+                self.shared.note(|connection| {
+                    connection.goodbye = goodbye;
+                    connection.echo = Some(Box::new(close_frame(reason)));
                 });
-                self.link.cut.pull(EndReason::ClientClosed);
+                self.shared.kill_switch.kill(EndReason::ClientClosed);
             }
-            Err(error) => self.link.cut.pull(end_reason(&error)),
+            Err(error) => self.shared.kill_switch.kill(end_reason(&error)),
         }
     }
 
     /// The socket ended without a close frame, unless it is one that the session has replaced.
     fn finished(&mut self, _: &mut Self::Context) {
-        if self.link.is_lost() {
-            self.link.cut.pull(EndReason::Disconnected);
+        if self.shared.is_lost() {
+            self.shared.kill_switch.kill(EndReason::Disconnected);
         }
     }
 }
@@ -195,18 +195,18 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
 impl Handler<ToSession> for Session {
     type Result = ();
 
-    fn handle(&mut self, letter: ToSession, ctx: &mut Self::Context) {
+    fn handle(&mut self, message: ToSession, ctx: &mut Self::Context) {
         // A session that may be parked misses nothing while its end is being settled.
-        if self.ended() && self.link.ledger.borrow().is_none() {
+        if self.ended() && self.shared.resume_buffer.borrow().is_none() {
             return;
         }
-        match letter {
+        match message {
             ToSession::Deliver(deliver) => self.deliver(deliver),
             ToSession::Roster(roster) => self.roster(roster),
-            ToSession::NoSeat(no_seat) => self.join_refused(&no_seat),
+            ToSession::JoinFailed(join_failed) => self.join_refused(&join_failed),
             ToSession::Evict(evict) => self.evict(&evict),
             ToSession::Drain(drain) => self.drain(drain),
-            ToSession::Adopt(handoff) => self.adopt(*handoff, ctx),
+            ToSession::TakeSocket(transfer) => self.take_socket(*transfer, ctx),
             #[cfg(feature = "fault-injection")]
             ToSession::Panic => panic!("a fault was injected"),
         }

@@ -1,4 +1,4 @@
-//! The decoder, told as a table of what RFC 6455 forbids, and held to give one answer however the octets are cut.
+//! The decoder, told as a table of what RFC 6455 forbids, and held to give one answer however the bytes are cut.
 
 use actix_http::ws::{CloseReason, Message, ProtocolError};
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -12,13 +12,13 @@ const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
 /// A masked frame whose payload is shorter than 64 KiB.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(payload.len()).unwrap();
-    let mut octets = match u8::try_from(length) {
+    let mut bytes = match u8::try_from(length) {
         Ok(short @ 0..=125) => vec![first, 0x80 | short],
         _ => [&[first, 0xfe][..], &length.to_be_bytes()].concat(),
     };
-    octets.extend(MASK);
-    octets.extend(payload.iter().zip(MASK.iter().cycle()).map(|(octet, mask)| octet ^ mask));
-    octets
+    bytes.extend(MASK);
+    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
 }
 
 /// What comes out, and what it ends with.
@@ -41,8 +41,8 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     (messages, None)
 }
 
-fn ends(octets: &[u8]) -> Option<EndReason> {
-    decode([octets]).1
+fn ends(bytes: &[u8]) -> Option<EndReason> {
+    decode([bytes]).1
 }
 
 fn close(payload: &[u8]) -> Result<Option<CloseReason>, EndReason> {
@@ -115,8 +115,8 @@ fn how_an_error_is_named_decides_how_the_connection_is_closed() {
     assert_eq!(end_reason(&ProtocolError::UnmaskedFrame), EndReason::ProtocolError);
 }
 
-/// Frames, mostly right, and a few octets that are none.
-fn octets() -> impl Strategy<Value = Vec<u8>> {
+/// Frames, mostly right, and a few bytes that are none.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let first = prop::sample::select(vec![0x81, 0x01, 0x00, 0x80, 0x82, 0x89, 0x8a, 0x88, 0x02]);
     let payload = prop_oneof![
         "[a-zé☕😀]{0,40}".prop_map(String::into_bytes),
@@ -132,15 +132,15 @@ fn octets() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn it_does_not_matter_how_the_octets_are_cut(octets in octets(), size in 1_usize..40) {
-        let whole = decode([octets.as_slice()]);
-        prop_assert_eq!(&decode(octets.chunks(size)), &whole);
-        prop_assert_eq!(&decode(octets.chunks(1)), &whole);
+    fn it_does_not_matter_how_the_bytes_are_cut(bytes in bytes(), size in 1_usize..40) {
+        let whole = decode([bytes.as_slice()]);
+        prop_assert_eq!(&decode(bytes.chunks(size)), &whole);
+        prop_assert_eq!(&decode(bytes.chunks(1)), &whole);
         for message in whole.0 {
             match message {
                 Message::Text(text) => prop_assert!(text.len() <= BOUND.bytes),
-                Message::Binary(octets) => prop_assert!(octets.len() <= BOUND.bytes),
-                Message::Ping(octets) | Message::Pong(octets) => prop_assert!(octets.len() <= 125),
+                Message::Binary(bytes) => prop_assert!(bytes.len() <= BOUND.bytes),
+                Message::Ping(bytes) | Message::Pong(bytes) => prop_assert!(bytes.len() <= 125),
                 Message::Close(_) => {}
                 Message::Continuation(_) | Message::Nop => prop_assert!(false, "{message:?}"),
             }

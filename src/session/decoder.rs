@@ -1,5 +1,5 @@
-//! Octets in, messages out: what RFC 6455 (sections 5, 7.4 and 8.1) says of a client's frames. Knows no socket, so that
-//! octets may come from anywhere, in any pieces.
+//! Bytes in, messages out: what RFC 6455 (sections 5, 7.4 and 8.1) says of a client's frames. Knows no socket, so that
+//! bytes may come from anywhere, in any pieces.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use actix_http::ws::{CloseReason, Message, OpCode, Parser, ProtocolError};
 use bytes::BytesMut;
 use bytestring::ByteString;
 
-use super::{fragments::Assembly, guard};
+use super::{fragments::Assembly, frame_header};
 use crate::protocol::EndReason;
 
 /// A longer partial frame is read on where it is.
@@ -16,24 +16,24 @@ const MOVED: usize = 4 * 1024;
 /// Bounds of one message.
 #[derive(Debug, Clone, Copy)]
 pub struct Bound {
-    /// `limits.frame_bytes`: octets of all fragments together.
+    /// `limits.frame_bytes`: bytes of all fragments together.
     pub bytes: usize,
     /// `limits.fragments`: number of fragments.
     pub fragments: usize,
 }
 
-/// One connection's decoder. Holds the octets of at most one partial frame, and of one message that has not ended.
+/// One connection's decoder. Holds the bytes of at most one partial frame, and of one message that has not ended.
 ///
 /// Counts have 32 bits, since every connection has a decoder; more than that of anything would be no bound.
 #[derive(Debug)]
 pub struct Decoder {
     most_bytes: u32,
     most_fragments: u32,
-    /// Octets read and not yet decoded.
+    /// Bytes read and not yet decoded.
     rest: BytesMut,
     /// Whether `rest` is a copy of its own, and not a slice of a shared read buffer.
     own: bool,
-    /// Octets that complete the frame that `rest` begins with; 0 while its head does not say, or when it is whole.
+    /// Bytes that complete the frame that `rest` begins with; 0 while its head does not say, or when it is whole.
     missing: u32,
     assembly: Option<Box<Assembly>>,
 }
@@ -62,20 +62,20 @@ impl Decoder {
         Self { most_bytes, most_fragments, rest: BytesMut::new(), own: true, missing: 0, assembly: None }
     }
 
-    /// Adds octets behind those at hand.
-    pub fn feed(&mut self, octets: &[u8]) {
-        self.rest.extend_from_slice(octets);
+    /// Adds bytes behind those at hand.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.rest.extend_from_slice(bytes);
     }
 
-    /// Octets that are not decoded yet.
+    /// Bytes that are not decoded yet.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         &self.rest
     }
 
     /// Takes a slice of a shared buffer, which begins with all that was [`unread`](Self::unread).
-    pub fn replace(&mut self, octets: BytesMut) {
-        self.rest = octets;
+    pub fn replace(&mut self, bytes: BytesMut) {
+        self.rest = bytes;
         self.own = false;
     }
 
@@ -86,7 +86,7 @@ impl Decoder {
         (self.missing > 0 && self.rest.len() > MOVED).then_some((&mut self.rest, self.missing as usize))
     }
 
-    /// The next whole message, control frames included, among the octets at hand; `None` when more must come first.
+    /// The next whole message, control frames included, among the bytes at hand; `None` when more must come first.
     ///
     /// # Errors
     /// The connection is over: what follows is not to be decoded. [`end_reason`] says how it is closed.
@@ -121,7 +121,7 @@ impl Decoder {
 
     fn inspect(&self) -> Result<Option<usize>, ProtocolError> {
         let bound = Bound { bytes: self.most_bytes as usize, fragments: self.most_fragments as usize };
-        guard::inspect(&self.rest, bound, self.assembly.as_deref().map(Assembly::so_far))
+        frame_header::inspect(&self.rest, bound, self.assembly.as_deref().map(Assembly::so_far))
     }
 
     /// The frame at the start of `rest`, which the guard has let pass and which is all there.

@@ -3,7 +3,7 @@
 
 use actix_http::ws::{Message, ProtocolError};
 
-use super::link::{Link, encode};
+use super::shared::{SessionShared, encode};
 use crate::protocol::RoomName;
 
 /// Where such connections are opened.
@@ -16,17 +16,20 @@ pub fn hint() -> Option<RoomName> {
 }
 
 /// Marks the connection if it is one. It hears no word of the protocol.
-pub(super) fn mark(link: &Link, named: Option<&RoomName>) {
+pub(super) fn mark(shared: &SessionShared, named: Option<&RoomName>) {
     let echoes = named.is_some() && named == hint().as_ref();
-    link.echoes.set(echoes);
-    link.note(|wire| wire.said_bye = echoes);
+    shared.echoes.set(echoes);
+    shared.note(|connection| connection.said_bye = echoes);
 }
 
 /// Sends a message back where it came from, and leaves the session what else there is to handle.
-pub(super) fn back(link: &Link, message: Result<Message, ProtocolError>) -> Option<Result<Message, ProtocolError>> {
+pub(super) fn back(
+    shared: &SessionShared,
+    message: Result<Message, ProtocolError>,
+) -> Option<Result<Message, ProtocolError>> {
     match message {
-        Ok(message @ (Message::Text(_) | Message::Binary(_))) if link.echoes.get() => {
-            link.queue(encode(message));
+        Ok(message @ (Message::Text(_) | Message::Binary(_))) if shared.echoes.get() => {
+            shared.queue(encode(message));
             None
         }
         other => Some(other),

@@ -6,12 +6,12 @@ use bytestring::ByteString;
 
 use super::decoder::not_utf8;
 
-/// A message whose last fragment has not come yet. Its bounds are [`guard`](super::guard)'s business.
+/// A message whose last fragment has not come yet. Its bounds are [`frame_header`](super::guard)'s business.
 #[derive(Debug)]
 pub(super) struct Assembly {
     text: bool,
-    octets: BytesMut,
-    /// Octets known to be whole characters.
+    bytes: BytesMut,
+    /// Bytes known to be whole characters.
     checked: usize,
     fragments: usize,
 }
@@ -26,38 +26,38 @@ pub(super) struct SoFar {
 impl Assembly {
     pub(super) fn begin(text: bool, first: &[u8]) -> Result<Self, ProtocolError> {
         // A slice of the arbiter's read buffer would keep all of that.
-        let octets = BytesMut::from(first);
-        let mut begun = Self { text, octets, checked: 0, fragments: 1 };
+        let bytes = BytesMut::from(first);
+        let mut begun = Self { text, bytes, checked: 0, fragments: 1 };
         begun.check()?;
         Ok(begun)
     }
 
     pub(super) fn add(&mut self, fragment: &[u8]) -> Result<(), ProtocolError> {
-        self.octets.extend_from_slice(fragment);
+        self.bytes.extend_from_slice(fragment);
         self.fragments += 1;
         self.check()
     }
 
     pub(super) fn so_far(&self) -> SoFar {
-        SoFar { bytes: self.octets.len(), fragments: self.fragments }
+        SoFar { bytes: self.bytes.len(), fragments: self.fragments }
     }
 
     /// The whole message. Text that ends within a character is not UTF-8 after all.
     pub(super) fn finish(self) -> Result<Message, ProtocolError> {
-        let octets = self.octets.freeze();
+        let bytes = self.bytes.freeze();
         if self.text {
-            ByteString::try_from(octets).map(Message::Text).map_err(not_utf8)
+            ByteString::try_from(bytes).map(Message::Text).map_err(not_utf8)
         } else {
-            Ok(Message::Binary(octets))
+            Ok(Message::Binary(bytes))
         }
     }
 
-    /// A character may be split between fragments; an octet that begins or continues none ends it all (section 8.1).
+    /// A character may be split between fragments; an byte that begins or continues none ends it all (section 8.1).
     fn check(&mut self) -> Result<(), ProtocolError> {
         if !self.text {
             return Ok(());
         }
-        match std::str::from_utf8(&self.octets[self.checked..]) {
+        match std::str::from_utf8(&self.bytes[self.checked..]) {
             Ok(new) => self.checked += new.len(),
             Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
             Err(error) => return Err(not_utf8(error)),
@@ -90,8 +90,8 @@ mod tests {
     #[test]
     fn a_character_may_be_split_between_fragments() {
         let text = "é☕😀".as_bytes();
-        let octets: Vec<&[u8]> = text.chunks(1).collect();
-        assert_eq!(feed(&octets), (text.len(), Some(Message::Text("é☕😀".into()))));
+        let bytes: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!(feed(&bytes), (text.len(), Some(Message::Text("é☕😀".into()))));
     }
 
     #[test]

@@ -1,26 +1,26 @@
-//! Histories of one resumable session: the ledger, and a client that keeps its books as docs/protocol.md tells it to, with
+//! Histories of one resumable session: the resume buffer, and a client that keeps its books as docs/protocol.md tells it to, with
 //! sockets between them that are cut after any frame in either direction, answers that are lost, acks at any time, true
-//! and false, and letters that the session's mailbox refuses. Whatever happens, every frame arrives exactly once and in
+//! and false, and messages that the session's mailbox refuses. Whatever happens, every frame arrives exactly once and in
 //! order, or the client is told that it missed some.
 //!
-//! Played by the property tests, and by the fuzz target `ledger`: hence the feature `fuzzing`.
+//! Played by the property tests, and by the fuzz target `resume_buffer`: hence the feature `fuzzing`.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::ledger::{BadAck, Keep, Ledger, Resumed};
+use super::resume_buffer::{BadAck, Keep, ResumeBuffer, Resumed};
 use crate::protocol::Secret;
 
 /// Small, so that histories exceed it.
 const KEEP: Keep = Keep { frames: 6, bytes: 60 };
-/// Least octets of a frame: its number.
+/// Least bytes of a frame: its number.
 const NUMBER: usize = 8;
 
 /// What may happen.
 #[derive(Debug, Clone, Copy)]
 pub enum Step {
-    /// The server says a counted frame of so many octets.
+    /// The server says a counted frame of so many bytes.
     ServerSays(usize),
     /// The client handles the oldest frame on its way.
     ClientHears,
@@ -28,10 +28,10 @@ pub enum Step {
     ClientPings,
     ServerHears,
     /// The socket is gone, with all that was on its way.
-    Cut,
+    KillSwitch,
     /// The client comes back, before or after its former socket is gone; whether the answer arrives.
     Resume(bool),
-    /// The session's mailbox refuses a letter: what it was to say is lost, and its socket is cut.
+    /// The session's mailbox refuses a message: what it was to say is lost, and its socket is cut.
     LoseLetter,
     /// A client says a number that its acks cannot reach: in a `ping` or, without a socket, in a `resume`.
     LieAbove(u64),
@@ -50,7 +50,7 @@ impl Step {
             48..=59 => Self::ClientSays,
             60..=65 => Self::ClientPings,
             66..=79 => Self::ServerHears,
-            80..=86 => Self::Cut,
+            80..=86 => Self::KillSwitch,
             87..=95 => Self::Resume(!size.is_multiple_of(3)),
             96..=97 => Self::LoseLetter,
             98 => Self::LieAbove(size as u64),
@@ -93,7 +93,7 @@ struct Former {
 }
 
 struct World {
-    ledger: Ledger,
+    resume_buffer: ResumeBuffer,
     client: Client,
     down: VecDeque<usize>,
     up: VecDeque<Up>,
@@ -104,7 +104,7 @@ struct World {
     said: usize,
     asked: usize,
     /// The client's frames that the server handled.
-    heard: Vec<usize>,
+    received: Vec<usize>,
     gap: bool,
     /// Every token there ever was, and those of them that are good.
     issued: Vec<Secret>,
@@ -117,7 +117,7 @@ impl World {
     fn new() -> Self {
         let secret = Secret::random();
         Self {
-            ledger: Ledger::new(secret),
+            resume_buffer: ResumeBuffer::new(secret),
             client: Client { token: secret, handled: 0, sent: Vec::new(), got: Vec::new() },
             down: VecDeque::new(),
             up: VecDeque::new(),
@@ -126,7 +126,7 @@ impl World {
             acked: 0,
             said: 0,
             asked: 0,
-            heard: Vec::new(),
+            received: Vec::new(),
             gap: false,
             issued: vec![secret],
             current: secret,
@@ -146,13 +146,13 @@ impl World {
             }
             Step::ClientPings if self.attached => self.up.push_back(Up::Ping(self.client.handled)),
             Step::ServerHears => self.server_hears(),
-            Step::Cut => self.cut(),
+            Step::KillSwitch => self.kill_switch(),
             Step::Resume(arrives) => self.resume(arrives),
             Step::LoseLetter => {
                 self.said += 1;
-                self.ledger.lost();
+                self.resume_buffer.lost();
                 self.gap = true;
-                self.cut();
+                self.kill_switch();
             }
             Step::LieAbove(by) => self.lie(|(_, sent)| Some(sent + by)),
             Step::LieBelow(by) => self.lie(|(acked, _)| acked.checked_sub(by)),
@@ -165,18 +165,18 @@ impl World {
         let good =
             |secret: &Secret| *secret == self.current || self.former.is_some_and(|former| former.secret == *secret);
         for secret in &self.issued {
-            assert_eq!(self.ledger.knows(secret), good(secret), "a token is good until the next one is proven");
+            assert_eq!(self.resume_buffer.knows(secret), good(secret), "a token is good until the next one is proven");
         }
-        assert!(self.ledger.knows(&self.client.token), "the client's token is good");
-        assert_eq!(self.ledger.may_park(), self.confirmed);
-        let (frames, bytes) = self.ledger.kept();
-        assert!(frames <= KEEP.frames && bytes <= KEEP.bytes, "{frames} frames, {bytes} octets");
-        assert!(frames > 0 || bytes == 0, "{bytes} octets of nothing");
+        assert!(self.resume_buffer.knows(&self.client.token), "the client's token is good");
+        assert_eq!(self.resume_buffer.may_park(), self.confirmed);
+        let (frames, bytes) = self.resume_buffer.kept();
+        assert!(frames <= KEEP.frames && bytes <= KEEP.bytes, "{frames} frames, {bytes} bytes");
+        assert!(frames > 0 || bytes == 0, "{bytes} bytes of nothing");
     }
 
     fn server_says(&mut self, size: usize) {
         let size = size.max(NUMBER);
-        self.ledger.said(&frame(self.said, size), KEEP);
+        self.resume_buffer.said(&frame(self.said, size), KEEP);
         self.numbered.push((self.said, size));
         if self.attached {
             self.down.push_back(self.said);
@@ -196,24 +196,24 @@ impl World {
         self.confirm();
         match up {
             Up::Frame(id) => {
-                self.ledger.handled();
-                self.heard.push(id);
+                self.resume_buffer.handled();
+                self.received.push(id);
             }
             Up::Ping(ack) => {
-                assert_eq!(self.ledger.acked(ack), Ok(()), "an honest ack is refused");
+                assert_eq!(self.resume_buffer.acked(ack), Ok(()), "an honest ack is refused");
                 self.acked = ack;
-                assert!(ack < self.sent() || self.ledger.kept() == (0, 0), "an idle peer holds something");
+                assert!(ack < self.sent() || self.resume_buffer.kept() == (0, 0), "an idle peer holds something");
             }
         }
     }
 
     fn confirm(&mut self) {
-        self.ledger.confirm();
+        self.resume_buffer.confirm();
         self.former = None;
         self.confirmed = true;
     }
 
-    fn cut(&mut self) {
+    fn kill_switch(&mut self) {
         self.attached = false;
         self.down.clear();
         self.up.clear();
@@ -240,22 +240,22 @@ impl World {
             self.confirm();
         }
         let Some(ack) = ack(self.acks()) else { return };
-        let before = self.ledger.kept();
+        let before = self.resume_buffer.kept();
         if self.attached {
-            assert_eq!(self.ledger.acked(ack), Err(BadAck));
+            assert_eq!(self.resume_buffer.acked(ack), Err(BadAck));
         }
-        assert!(!self.ledger.allows(&self.client.token, ack));
-        assert_eq!(self.ledger.resume(&self.client.token, ack, Secret::random()), Err(BadAck));
-        assert_eq!(self.ledger.kept(), before);
+        assert!(!self.resume_buffer.allows(&self.client.token, ack));
+        assert_eq!(self.resume_buffer.resume(&self.client.token, ack, Secret::random()), Err(BadAck));
+        assert_eq!(self.resume_buffer.kept(), before);
     }
 
     fn resume(&mut self, arrives: bool) {
-        self.cut();
+        self.kill_switch();
         let next = Secret::random();
         let complete = !self.is_behind() && !self.gap && self.fits();
         let acks = self.acks();
-        assert!(self.ledger.allows(&self.client.token, self.client.handled), "an honest ack is refused");
-        let answer = self.ledger.resume(&self.client.token, self.client.handled, next).expect("an honest ack");
+        assert!(self.resume_buffer.allows(&self.client.token, self.client.handled), "an honest ack is refused");
+        let answer = self.resume_buffer.resume(&self.client.token, self.client.handled, next).expect("an honest ack");
         assert_eq!(answer.complete, complete);
         self.former = Some(Former { secret: self.client.token, acks: (!complete).then_some(acks) });
         self.current = next;
@@ -303,7 +303,11 @@ impl World {
         while !self.up.is_empty() {
             self.server_hears();
         }
-        assert_eq!(self.heard, (0..self.asked).collect::<Vec<_>>(), "the client's frames are handled once, in order");
+        assert_eq!(
+            self.received,
+            (0..self.asked).collect::<Vec<_>>(),
+            "the client's frames are handled once, in order"
+        );
         let mut expected = 0;
         let mut missed = false;
         for got in &self.client.got {
@@ -320,9 +324,9 @@ impl World {
 }
 
 fn frame(id: usize, size: usize) -> Bytes {
-    let mut octets = vec![0; size];
-    octets[..NUMBER].copy_from_slice(&(id as u64).to_be_bytes());
-    octets.into()
+    let mut bytes = vec![0; size];
+    bytes[..NUMBER].copy_from_slice(&(id as u64).to_be_bytes());
+    bytes.into()
 }
 
 fn number(frame: &Bytes) -> usize {

@@ -19,7 +19,7 @@ use tokio::{
     net::{TcpStream, tcp::OwnedReadHalf},
 };
 
-use super::{decoder::Decoder, link::Link, pace::Pace};
+use super::{decoder::Decoder, pace::Pace, shared::SessionShared};
 
 /// What one call may read, and what a session may handle before it gives its arbiter's turn back: a flooder must not
 /// starve its neighbours.
@@ -33,30 +33,30 @@ thread_local! {
     static BUFFER: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
 
-/// The stream of one socket's messages. Ends when the socket does; the [`Link`] then knows why.
+/// The stream of one socket's messages. Ends when the socket does; the [`SessionShared`] then knows why.
 pub(super) struct Inbound {
     socket: OwnedReadHalf,
-    link: Rc<Link>,
+    shared: Rc<SessionShared>,
     /// Which of the session's sockets this is.
     epoch: u32,
     decoder: Decoder,
     pace: Pace,
-    /// Octets read in this turn.
+    /// Bytes read in this turn.
     turn: u32,
 }
 
 impl Inbound {
-    pub(super) fn new(socket: OwnedReadHalf, link: Rc<Link>, unread: &[u8], now: Instant) -> Self {
-        let mut decoder = Decoder::new(link.setup.bound());
+    pub(super) fn new(socket: OwnedReadHalf, shared: Rc<SessionShared>, unread: &[u8], now: Instant) -> Self {
+        let mut decoder = Decoder::new(shared.setup.bound());
         decoder.feed(unread);
         let pace = Pace::new(now);
-        Self { epoch: link.epoch.get(), socket, link, decoder, pace, turn: 0 }
+        Self { epoch: shared.epoch.get(), socket, shared, decoder, pace, turn: 0 }
     }
 
     /// The next message for which there are tokens.
     fn decode(&mut self) -> Result<Option<Message>, ProtocolError> {
-        let Self { decoder, pace, link, .. } = self;
-        decoder.next_permitted(|| pace.take(link))
+        let Self { decoder, pace, shared, .. } = self;
+        decoder.next_permitted(|| pace.take(shared))
     }
 
     /// Reads once, behind what is left of the last read.
@@ -85,19 +85,19 @@ impl Inbound {
             self.pace.caught_up();
             return Poll::Pending;
         }
-        self.pace.poll_token(cx, &self.link)
+        self.pace.poll_token(cx, &self.shared)
     }
 }
 
-/// At most `most` octets, and at most what `into` has room for.
+/// At most `most` bytes, and at most what `into` has room for.
 fn read(socket: &mut OwnedReadHalf, cx: &mut Context<'_>, into: &mut BytesMut, most: usize) -> Poll<io::Result<usize>> {
     let most = most.min(into.capacity() - into.len());
-    // Needs no octet of the buffer to be written before the kernel does: zeroing 64 KiB for a read of 2 took a quarter of
+    // Needs no byte of the buffer to be written before the kernel does: zeroing 64 KiB for a read of 2 took a quarter of
     // a relay.
     pin!(socket.read_buf(&mut into.limit(most))).poll(cx)
 }
 
-/// Reads what there is, at most `most` octets, and forgets it. In the arbiter's buffer, for the same reason.
+/// Reads what there is, at most `most` bytes, and forgets it. In the arbiter's buffer, for the same reason.
 pub(super) fn discard(socket: &TcpStream, most: usize) -> io::Result<usize> {
     BUFFER.with_borrow_mut(|buffer| {
         buffer.clear();
@@ -111,17 +111,17 @@ impl Stream for Inbound {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if this.epoch != this.link.epoch.get() {
+        if this.epoch != this.shared.epoch.get() {
             return Poll::Ready(None);
         }
         loop {
-            if this.link.paused.get() {
+            if this.shared.paused.get() {
                 return Poll::Pending;
             }
             if let Some(message) = this.decode().transpose() {
                 return Poll::Ready(Some(message));
             }
-            if !this.pace.has_token(&this.link) {
+            if !this.pace.has_token(&this.shared) {
                 ready!(this.wait_for_token(cx));
                 continue;
             }
@@ -137,12 +137,12 @@ impl Stream for Inbound {
                     return Poll::Pending;
                 }
                 Poll::Ready(Ok(0) | Err(_)) => {
-                    this.link.note(|wire| wire.lost = true);
+                    this.shared.note(|connection| connection.lost = true);
                     return Poll::Ready(None);
                 }
                 Poll::Ready(Ok(read)) => {
                     this.turn = this.turn.saturating_add(u32::try_from(read).unwrap_or(u32::MAX));
-                    this.link.heard();
+                    this.shared.received();
                     this.pace.read();
                 }
             }
@@ -153,8 +153,8 @@ impl Stream for Inbound {
 impl Drop for Inbound {
     /// A socket that is handed over takes along what was read of it.
     fn drop(&mut self) {
-        if let Some(handover) = self.link.handover.borrow_mut().as_mut() {
-            handover.unread = self.decoder.unread().to_vec();
+        if let Some(pending_transfer) = self.shared.pending_transfer.borrow_mut().as_mut() {
+            pending_transfer.unread = self.decoder.unread().to_vec();
         }
     }
 }

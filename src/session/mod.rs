@@ -14,14 +14,14 @@
 //! | [`state`] | the rules: which frame is allowed when, and what follows. No actix, no clock |
 //! | `actor` | the shell: the actor, its start and its end |
 //! | `requests` | what its client asks: the rules first, then what follows |
-//! | `letters` | what other actors say |
+//! | `messages` | what other actors say |
 //! | `relay` | a signal on its way to one, some or all |
-//! | `link` | what session, pump and tick share |
-//! | `wire`, `outbox`, `farewell` | one socket: its bounded queue, and its last words |
-//! | [`ledger`], `parking`, `resume` | sessions that outlive their socket: what is kept, how they wait, how they are resumed |
+//! | `shared` | what session, pump and tick share |
+//! | `connection`, `outbox`, `graceful_close` | one socket: its bounded queue, and its last words |
+//! | [`resume_buffer`], `parking`, `resume` | sessions that outlive their socket: what is kept, how they wait, how they are resumed |
 //! | `waiting` | a connection in no room: how long it may be |
 //! | `pace` | a token for each frame, taken before it is read |
-//! | [`decoder`], `guard`, `fragments` | octets to messages, refused as early as their head shows it. No socket |
+//! | [`decoder`], `frame_header`, `fragments` | bytes to messages, refused as early as their head shows it. No socket |
 //! | `inbound` | the decoder at its socket |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
@@ -29,19 +29,18 @@
 mod actor;
 #[cfg(test)]
 mod conformance;
+mod connection;
 pub mod decoder;
 #[cfg(feature = "echo")]
 pub mod echo;
-mod farewell;
 mod fragments;
-mod guard;
+mod frame_header;
+mod graceful_close;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod history;
 mod inbound;
-pub mod ledger;
-mod letters;
-mod link;
+mod messages;
 mod outbox;
 mod pace;
 mod parking;
@@ -51,9 +50,11 @@ mod pump;
 mod relay;
 mod requests;
 mod resume;
+pub mod resume_buffer;
 #[cfg(test)]
 mod scenarios;
 mod setup;
+mod shared;
 pub mod state;
 #[cfg(test)]
 mod stories;
@@ -62,6 +63,5 @@ mod takeovers;
 pub mod tick;
 mod waiting;
 mod wheel;
-mod wire;
 
-pub use setup::{Opened, Ports, Setup, install, open_at};
+pub use setup::{AcceptedSocket, Ports, SessionConfig, install, open_at};

@@ -50,7 +50,7 @@ impl Outbox {
         self.push(frame);
     }
 
-    /// Whether one more frame of that length would exceed `most` octets or frames.
+    /// Whether one more frame of that length would exceed `most` bytes or frames.
     pub(super) fn over(&self, most: (usize, usize), more: usize) -> bool {
         let exempt = self.exempt.as_deref().copied().unwrap_or_default();
         self.bytes - exempt.bytes + more > most.0 || self.frames.len() - exempt.frames >= most.1
@@ -65,7 +65,7 @@ impl Outbox {
         self.frames.is_empty()
     }
 
-    /// Octets that wait.
+    /// Bytes that wait.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -119,7 +119,7 @@ impl Outbox {
     fn advance(&mut self, mut written: usize) {
         self.bytes -= written;
         let mut whole = 0;
-        let octets = written;
+        let bytes = written;
         while let Some(first) = self.frames.front_mut() {
             if written < first.len() {
                 first.advance(written);
@@ -130,7 +130,7 @@ impl Outbox {
             whole += 1;
         }
         if let Some(exempt) = &mut self.exempt {
-            exempt.bytes = exempt.bytes.saturating_sub(octets);
+            exempt.bytes = exempt.bytes.saturating_sub(bytes);
             exempt.frames = exempt.frames.saturating_sub(whole);
         }
     }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever the kernel takes at each call, the octets come out whole, in order, and the count is right.
+        /// Whatever the kernel takes at each call, the bytes come out whole, in order, and the count is right.
         #[test]
         fn partial_writes_lose_nothing(
             frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..50), 0..80),

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Sleep;
 
-use super::link::Link;
+use super::shared::SessionShared;
 use crate::{
     limits::Rate,
     protocol::{EndReason, ErrorCode, FrameKind, server},
@@ -34,7 +34,7 @@ pub(super) struct Rule {
     pub(super) flood: Duration,
 }
 
-/// One connection's bucket. The tokens are in the [`Link`]: they are the session's.
+/// One connection's bucket. The tokens are in the [`SessionShared`]: they are the session's.
 pub(super) struct Pace {
     /// The time of the last read: all frames of one read share one look at the clock.
     now: Instant,
@@ -62,36 +62,36 @@ impl Pace {
         Self { now, excess: None }
     }
 
-    /// Octets came in: looks at the clock for all the frames in them.
+    /// Bytes came in: looks at the clock for all the frames in them.
     pub(super) fn read(&mut self) {
         self.now = Instant::now();
     }
 
     /// Takes a token for the next frame, if there is one.
     #[inline]
-    pub(super) fn take(&mut self, link: &Link) -> bool {
-        self.take_at(link).is_ok() || self.take_now(link)
+    pub(super) fn take(&mut self, shared: &SessionShared) -> bool {
+        self.take_at(shared).is_ok() || self.take_now(shared)
     }
 
     /// Before a frame is made to wait, the clock is looked at again.
     #[cold]
-    fn take_now(&mut self, link: &Link) -> bool {
+    fn take_now(&mut self, shared: &SessionShared) -> bool {
         self.now = Instant::now();
-        self.take_at(link).is_ok()
+        self.take_at(shared).is_ok()
     }
 
     #[inline]
-    fn take_at(&self, link: &Link) -> Result<(), Duration> {
-        let mut bucket = link.bucket.get();
-        let taken = bucket.take(link.setup.pace.rate, self.now);
-        link.bucket.set(bucket);
+    fn take_at(&self, shared: &SessionShared) -> Result<(), Duration> {
+        let mut bucket = shared.bucket.get();
+        let taken = bucket.take(shared.setup.pace.rate, self.now);
+        shared.bucket.set(bucket);
         taken
     }
 
     /// Whether there is a token for one more frame.
     #[inline]
-    pub(super) fn has_token(&self, link: &Link) -> bool {
-        link.bucket.get().wait(link.setup.pace.rate, self.now).is_zero()
+    pub(super) fn has_token(&self, shared: &SessionShared) -> bool {
+        shared.bucket.get().wait(shared.setup.pace.rate, self.now).is_zero()
     }
 
     /// Whether the connection is too fast.
@@ -108,21 +108,21 @@ impl Pace {
     }
 
     /// A frame waits: ready when there is a token for it. Says so to the client now and then, and ends who never pauses.
-    pub(super) fn poll_token(&mut self, cx: &mut Context<'_>, link: &Link) -> Poll<()> {
+    pub(super) fn poll_token(&mut self, cx: &mut Context<'_>, shared: &SessionShared) -> Poll<()> {
         self.now = Instant::now();
         loop {
-            let wait = link.bucket.get().wait(link.setup.pace.rate, self.now);
+            let wait = shared.bucket.get().wait(shared.setup.pace.rate, self.now);
             if wait.is_zero() {
                 return Poll::Ready(());
             }
             self.go_on(wait);
-            self.tell(link);
+            self.tell(shared);
             // To be read at this pace is a sign of life.
-            link.heard();
+            shared.received();
             let spell = self.excess.as_mut().and_then(|excess| excess.spell.as_mut());
             let Some(spell) = spell else { return Poll::Ready(()) };
-            if self.now.saturating_duration_since(spell.since) >= link.setup.pace.flood {
-                link.cut.pull(EndReason::RateLimited);
+            if self.now.saturating_duration_since(spell.since) >= shared.setup.pace.flood {
+                shared.kill_switch.kill(EndReason::RateLimited);
                 return Poll::Pending;
             }
             ready!(spell.sleep.as_mut().poll(cx));
@@ -147,13 +147,13 @@ impl Pace {
         excess.spell = Some(Spell { since: now, token_at, sleep });
     }
 
-    fn tell(&mut self, link: &Link) {
+    fn tell(&mut self, shared: &SessionShared) {
         let excess = self.excess.get_or_insert_default();
         if excess.told.is_some_and(|told| self.now.saturating_duration_since(told) < TELL_AGAIN) {
             return;
         }
         excess.told = Some(self.now);
-        let member = link.member.get();
+        let member = shared.member.get();
         let ids = member.map_or_else(Ids::default, |m| Ids {
             request: Some(&m.request),
             session: Some(m.session),
@@ -162,11 +162,11 @@ impl Pace {
             source: Some(m.source),
         });
         telemetry::emit(&Event::FrameRefused { ids, code: ErrorCode::RateLimited, detail: MESSAGE });
-        let pause = u64::try_from(link.setup.pace.rate.span().as_millis()).unwrap_or(u64::MAX);
+        let pause = u64::try_from(shared.setup.pace.rate.span().as_millis()).unwrap_or(u64::MAX);
         let frame = server::ErrorFrame {
             retry_after_ms: Some(pause),
             ..server::ErrorFrame::new(ErrorCode::RateLimited, MESSAGE)
         };
-        link.say(FrameKind::Error, server::error(&frame));
+        shared.send(FrameKind::Error, server::error(&frame));
     }
 }

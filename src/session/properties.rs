@@ -1,11 +1,11 @@
-//! The ledger against random histories, and against every place at which one history can be cut.
+//! The resume buffer against random histories, and against every place at which one history can be cut.
 
 use bytes::Bytes;
 use proptest::prelude::{any, prop, proptest};
 
 use super::{
     history::{Step, play},
-    ledger::{Keep, Ledger},
+    resume_buffer::{Keep, ResumeBuffer},
 };
 use crate::protocol::Secret;
 
@@ -25,8 +25,8 @@ proptest! {
 /// Both sides say so many frames, of which these many arrive each way before the socket is gone.
 fn talk(frames: usize, down: usize, up: usize) -> impl Iterator<Item = Step> {
     let said = (0..frames).flat_map(|_| [Step::ServerSays(8), Step::ClientSays]);
-    let heard = std::iter::repeat_n(Step::ClientHears, down).chain(std::iter::repeat_n(Step::ServerHears, up));
-    said.chain(heard).chain([Step::Cut])
+    let received = std::iter::repeat_n(Step::ClientHears, down).chain(std::iter::repeat_n(Step::ServerHears, up));
+    said.chain(received).chain([Step::KillSwitch])
 }
 
 #[test]
@@ -53,27 +53,27 @@ fn the_stream_may_be_cut_after_every_frame_in_both_directions_and_any_number_of_
 
 #[test]
 fn an_idle_peer_holds_nothing_and_dishonest_acks_change_nothing() {
-    let mut ledger = Ledger::new(Secret::random());
+    let mut resume_buffer = ResumeBuffer::new(Secret::random());
     let frame = Bytes::from_static(&[0; 8]);
-    ledger.said(&frame, KEEP);
-    ledger.said(&frame, KEEP);
-    assert!(ledger.acked(3).is_err());
-    assert!(ledger.acked(2).is_ok());
-    assert!(ledger.acked(1).is_err());
-    assert_eq!(ledger.kept(), (0, 0));
+    resume_buffer.said(&frame, KEEP);
+    resume_buffer.said(&frame, KEEP);
+    assert!(resume_buffer.acked(3).is_err());
+    assert!(resume_buffer.acked(2).is_ok());
+    assert!(resume_buffer.acked(1).is_err());
+    assert_eq!(resume_buffer.kept(), (0, 0));
 }
 
 #[test]
 fn a_token_that_was_followed_is_good_until_the_next_one_is_proven() {
     let (first, second, third) = (Secret::random(), Secret::random(), Secret::random());
-    let mut ledger = Ledger::new(first);
-    assert!(!ledger.may_park(), "a client whose joined may be lost has nothing to come back with");
-    ledger.confirm();
-    assert!(ledger.may_park());
-    ledger.resume(&first, 0, second).unwrap();
-    assert!(ledger.knows(&first) && ledger.knows(&second));
-    ledger.resume(&first, 0, third).unwrap();
-    assert!(ledger.knows(&first) && ledger.knows(&third) && !ledger.knows(&second));
-    ledger.confirm();
-    assert!(!ledger.knows(&first) && ledger.knows(&third));
+    let mut resume_buffer = ResumeBuffer::new(first);
+    assert!(!resume_buffer.may_park(), "a client whose joined may be lost has nothing to come back with");
+    resume_buffer.confirm();
+    assert!(resume_buffer.may_park());
+    resume_buffer.resume(&first, 0, second).unwrap();
+    assert!(resume_buffer.knows(&first) && resume_buffer.knows(&second));
+    resume_buffer.resume(&first, 0, third).unwrap();
+    assert!(resume_buffer.knows(&first) && resume_buffer.knows(&third) && !resume_buffer.knows(&second));
+    resume_buffer.confirm();
+    assert!(!resume_buffer.knows(&first) && resume_buffer.knows(&third));
 }

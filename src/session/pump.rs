@@ -1,6 +1,6 @@
 //! The task of one session: polls the actor's context whatever the socket does, and writes what waits.
 //!
-//! One way out for everybody: whoever ends a connection pulls its [`Cut`](crate::messages::Cut); the pump finds it and
+//! One way out for everybody: whoever ends a connection pulls its [`KillSwitch`](crate::messages::Cut); the pump finds it and
 //! either parks the session or drops the context (which runs `stopped`); the socket gets its last words if it takes them.
 
 use std::{
@@ -18,45 +18,46 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::{
-    Opened, Setup,
-    actor::{Newborn, Session},
-    farewell, inbound,
+    AcceptedSocket, SessionConfig,
+    actor::{Session, SessionInit},
+    connection::Connection,
+    graceful_close, inbound,
     inbound::Inbound,
-    link::{Handover, Link},
-    parking, resume, tick,
-    wire::Wire,
+    parking, resume,
+    shared::{PendingTransfer, SessionShared},
+    tick,
 };
 use crate::{
     messages::{
-        Note, Notes, Pulled,
-        session::{Handoff, Passage, ToSession},
+        ErrorSamples, Killed, Note,
+        session::{SocketTransfer, ToSession, TransferGuard},
     },
     protocol::EndReason,
     telemetry::{self, LimitHit},
 };
 
 /// Starts a session on the calling arbiter and gives it the socket. `permit` is dropped when the socket is.
-pub(super) fn open<P: Send + 'static>(setup: &Rc<Setup>, opened: Opened<P>) {
+pub(super) fn open<P: Send + 'static>(setup: &Rc<SessionConfig>, opened: AcceptedSocket<P>) {
     let now = Instant::now();
     let (reader, writer) = opened.socket.into_split();
-    let wire = Wire::new(writer, Box::new(opened.permit), now);
-    let link = Link::new(wire, Rc::clone(setup), opened.origin, now);
+    let connection = Connection::new(writer, Box::new(opened.permit), now);
+    let shared = SessionShared::new(connection, Rc::clone(setup), opened.subnet, now);
     #[cfg(feature = "echo")]
-    super::echo::mark(&link, opened.hint.as_ref());
-    let inbound = Inbound::new(reader, Rc::clone(&link), &opened.unread, now);
-    let newborn = Newborn::new(inbound, opened.request, opened.remote);
-    newborn.announce(&opened.remote);
-    let session = Session::new(Rc::clone(&link), newborn, opened.hint);
+    super::echo::mark(&shared, opened.hint.as_ref());
+    let inbound = Inbound::new(reader, Rc::clone(&shared), &opened.unread, now);
+    let init = SessionInit::new(inbound, opened.request, opened.remote);
+    init.announce(&opened.remote);
+    let session = Session::new(Rc::clone(&shared), init, opened.hint);
     let context = actix_web_actors::ws::WebsocketContext::with_codec(session, inbound::unused(), Codec::new());
-    tick::enlist(&link);
-    actix_rt::spawn(Pump { context: Some(context), link });
+    tick::enlist(&shared);
+    actix_rt::spawn(Pump { context: Some(context), shared });
 }
 
 /// The task of one session. A connection that ends with last words says them in a task of its own.
 struct Pump<S> {
     /// The actor. Gone once the session is over.
     context: Option<S>,
-    link: Rc<Link>,
+    shared: Rc<SessionShared>,
 }
 
 /// What follows when a session's cut was pulled.
@@ -78,30 +79,30 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         loop {
-            this.link.cut.register(cx.waker());
+            this.shared.kill_switch.register(cx.waker());
             // A drain loses nothing that was accepted: what its sender takes for delivered is in the mailbox, and is
             // written before the last words.
-            let last_call = this.link.cut.take_if(EndReason::ServerDraining);
+            let last_call = this.shared.kill_switch.take_if(EndReason::ServerDraining);
             if last_call.is_some() {
-                this.link.cut.shut();
+                this.shared.kill_switch.shut();
             }
             this.run_actor(cx);
-            if this.link.handover.borrow().is_some() {
-                this.hand_over();
+            if this.shared.pending_transfer.borrow().is_some() {
+                this.transfer_socket();
                 return Poll::Ready(());
             }
-            let notes = this.link.cut.take_notes();
+            let notes = this.shared.kill_switch.take_notes();
             if !notes.is_empty() {
-                read(&this.link, notes);
+                read(&this.shared, notes);
             }
-            match this.link.cut.take().or(last_call) {
-                Some(pulled) => {
-                    if let Next::Over = this.settle(pulled) {
+            match this.shared.kill_switch.take().or(last_call) {
+                Some(killed) => {
+                    if let Next::Over = this.settle(killed) {
                         return Poll::Ready(());
                     }
                 }
-                None => match this.link.poll_flush(cx) {
-                    Poll::Ready(Err(_)) => this.link.cut.pull(EndReason::Disconnected),
+                None => match this.shared.poll_flush(cx) {
+                    Poll::Ready(Err(_)) => this.shared.kill_switch.kill(EndReason::Disconnected),
                     Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
                 },
             }
@@ -120,31 +121,33 @@ where
             // A panic ends this session, with a word to its client, and nothing else.
             match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *context).poll_next(cx))) {
                 Ok(Poll::Pending) => return,
-                Ok(Poll::Ready(Some(Ok(octets)))) => self.link.queue(octets),
-                Ok(Poll::Ready(Some(Err(_)) | None)) | Err(_) => return self.link.cut.pull(EndReason::Internal),
+                Ok(Poll::Ready(Some(Ok(bytes)))) => self.shared.queue(bytes),
+                Ok(Poll::Ready(Some(Err(_)) | None)) | Err(_) => {
+                    return self.shared.kill_switch.kill(EndReason::Internal);
+                }
             }
         }
     }
 
     /// The one place where a connection or a session ends.
-    fn settle(&mut self, pulled: Pulled) -> Next {
-        if pulled.lost
-            && let Some(ledger) = self.link.ledger.borrow_mut().as_mut()
+    fn settle(&mut self, killed: Killed) -> Next {
+        if killed.lost
+            && let Some(resume_buffer) = self.shared.resume_buffer.borrow_mut().as_mut()
         {
-            ledger.lost();
+            resume_buffer.lost();
         }
-        if parking::may_park(&self.link, pulled.reason) {
-            parking::park(&self.link, pulled.reason);
+        if parking::may_park(&self.shared, killed.reason) {
+            parking::park(&self.shared, killed.reason);
             return Next::GoesOn;
         }
-        if pulled.reason == EndReason::JoinTimeout && self.link.has_waited(Instant::now()) {
+        if killed.reason == EndReason::JoinTimeout && self.shared.has_waited(Instant::now()) {
             telemetry::tally(|t| t.limit_hits.add(LimitHit::JoinWait));
         }
-        self.link.why.set(Some(pulled.reason));
-        let wire = self.link.detach(pulled.reason);
+        self.shared.why.set(Some(killed.reason));
+        let connection = self.shared.detach(killed.reason);
         self.end_actor();
-        if let Some(wire) = wire {
-            farewell::close(wire, pulled.reason, pulled.reason.action());
+        if let Some(connection) = connection {
+            graceful_close::close(connection, killed.reason, killed.reason.action());
         }
         Next::Over
     }
@@ -155,45 +158,47 @@ where
     }
 
     /// The client came back to another session: that one gets the socket, and what was read of it, and this one is over.
-    fn hand_over(&mut self) {
+    fn transfer_socket(&mut self) {
         self.end_actor();
-        let wire = self.link.detach_quietly();
-        let (Some(wire), Some(handover)) = (wire, self.link.handover.take()) else { return };
-        let Handover { to, claim, unread } = *handover;
-        let Some(from) = self.link.member.get() else { return };
-        let passage = Passage::begin(wire.opened, Arc::clone(from));
+        let connection = self.shared.detach_quietly();
+        let (Some(connection), Some(pending_transfer)) = (connection, self.shared.pending_transfer.take()) else {
+            return;
+        };
+        let PendingTransfer { to, claim, unread } = *pending_transfer;
+        let Some(from) = self.shared.member.get() else { return };
+        let transfer_guard = TransferGuard::begin(connection.opened, Arc::clone(from));
         // A socket that cannot be moved is closed, and so is one that nobody takes, for good or because too much waits
         // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not cut.
-        if let Ok((socket, permit, unsent)) = wire.into_std() {
-            let handoff = Handoff { socket, permit, passage, unsent, unread, claim };
-            let _ = to.port.try_send(ToSession::Adopt(Box::new(handoff)));
+        if let Ok((socket, permit, unsent)) = connection.into_std() {
+            let transfer = SocketTransfer { socket, permit, transfer_guard, unsent, unread, claim };
+            let _ = to.port.try_send(ToSession::TakeSocket(Box::new(transfer)));
         }
     }
 }
 
 /// What others have asked of this session without ending it.
-fn read(link: &Link, notes: Notes) {
+fn read(shared: &SessionShared, notes: ErrorSamples) {
     if notes.has(Note::ResumeRequested) {
-        resume::answer_claim(link);
+        resume::answer_claim(shared);
     }
     // Who has come back meanwhile is not parked any more.
-    if notes.has(Note::TooManyParked) && !link.attached() {
-        link.cut.pull(EndReason::ResumeExpired);
+    if notes.has(Note::TooManyParked) && !shared.attached() {
+        shared.kill_switch.kill(EndReason::ResumeExpired);
     }
     // And who is in a room by now does not wait.
-    if notes.has(Note::TooManyWaiting) && link.in_no_room.borrow().is_some() {
-        if !link.has_waited(Instant::now()) {
+    if notes.has(Note::TooManyWaiting) && shared.in_no_room.borrow().is_some() {
+        if !shared.has_waited(Instant::now()) {
             telemetry::tally(|t| t.limit_hits.add(LimitHit::JoinWait));
         }
-        link.cut.pull(EndReason::JoinTimeout);
+        shared.kill_switch.kill(EndReason::JoinTimeout);
     }
 }
 
 impl<S> Drop for Pump<S> {
     fn drop(&mut self) {
-        if let Some(member) = self.link.member.get() {
+        if let Some(member) = self.shared.member.get() {
             member.resume.close();
         }
-        tick::dismiss(&self.link);
+        tick::dismiss(&self.shared);
     }
 }

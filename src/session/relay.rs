@@ -49,8 +49,8 @@ impl Relay<'_> {
     }
 
     fn post(&self, member: &Member) -> Posted {
-        let letter = Deliver { from: self.from, kind: self.kind, frame: self.frame.clone(), read_at: self.read_at };
-        let posted = member.post(ToSession::Deliver(letter));
+        let message = Deliver { from: self.from, kind: self.kind, frame: self.frame.clone(), read_at: self.read_at };
+        let posted = member.post(ToSession::Deliver(message));
         telemetry::tally(|t| {
             t.relays.add(match posted {
                 Posted::Taken => RelayOutcome::Delivered,

@@ -6,20 +6,20 @@ use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     actor::{Pending, Session},
-    ledger::BadAck,
-    letters::milliseconds,
+    messages::milliseconds,
     relay::Relay,
-    state::{Departure, NOT_IN_ROOM, Re, Refused},
+    resume_buffer::BadAck,
+    state::{Departure, NOT_IN_ROOM, Re, RequestError},
 };
 use crate::{
     messages::{
-        must_arrive,
         room::{ToRoom, Update},
+        send_unbounded,
         supervisor::{Join, Leave},
     },
     protocol::{
         EndReason, ErrorCode, FrameKind, LeaveReason, Meta, RoomName, SignalKind,
-        client::{ClientFrame, Refusal, To, parse},
+        client::{ClientFrame, ParseError, To, parse},
         server::{self, ErrorFrame},
     },
     telemetry::{self, Event},
@@ -31,9 +31,9 @@ const SAMPLE: u32 = 16;
 impl Session {
     pub(super) fn text(&mut self, text: &str, ctx: &mut WebsocketContext<Self>) {
         let read_at = Instant::now();
-        let setup = Rc::clone(&self.link.setup);
-        if let Some(ledger) = self.link.ledger.borrow_mut().as_mut() {
-            ledger.confirm();
+        let setup = Rc::clone(&self.shared.setup);
+        if let Some(resume_buffer) = self.shared.resume_buffer.borrow_mut().as_mut() {
+            resume_buffer.confirm();
         }
         let kind = match parse(text, &setup.bounds) {
             Ok(request) => {
@@ -49,9 +49,9 @@ impl Session {
             }
         };
         if !matches!(kind, FrameKind::Join | FrameKind::Ping)
-            && let Some(ledger) = self.link.ledger.borrow_mut().as_mut()
+            && let Some(resume_buffer) = self.shared.resume_buffer.borrow_mut().as_mut()
         {
-            ledger.handled();
+            resume_buffer.handled();
         }
         self.watch(kind, read_at.elapsed());
     }
@@ -70,7 +70,7 @@ impl Session {
             }
             ClientFrame::Join { room, meta, attempt, resumable, resume: None } => {
                 // The deadline that is set is that of the time to join: it goes on where the join comes to nothing.
-                let deadline = self.link.deadline.get();
+                let deadline = self.shared.deadline.get();
                 let pending = Pending { resumable, deadline, re: boxed(id), ..Pending::since(read_at) };
                 self.join(room, meta, attempt, pending)
             }
@@ -85,16 +85,16 @@ impl Session {
         }
     }
 
-    fn ping(&self, t: Option<&str>, ack: Option<u64>, re: Option<&str>) -> Result<(), Refused> {
-        let refuse = |message| Refused { code: ErrorCode::InvalidMessage, message };
-        let mut ledger = self.link.ledger.borrow_mut();
-        // Without a ledger nothing is kept that could be acknowledged.
-        if let (Some(ledger), Some(ack)) = (ledger.as_mut(), ack) {
-            ledger.acked(ack).map_err(|BadAck| refuse("ack falls, or exceeds what was sent"))?;
+    fn ping(&self, t: Option<&str>, ack: Option<u64>, re: Option<&str>) -> Result<(), RequestError> {
+        let refuse = |message| RequestError { code: ErrorCode::InvalidMessage, message };
+        let mut resume_buffer = self.shared.resume_buffer.borrow_mut();
+        // Without a resume buffer nothing is kept that could be acknowledged.
+        if let (Some(resume_buffer), Some(ack)) = (resume_buffer.as_mut(), ack) {
+            resume_buffer.acked(ack).map_err(|BadAck| refuse("ack falls, or exceeds what was sent"))?;
         }
-        let handled = ledger.as_ref().map(|ledger| ledger.ack());
-        drop(ledger);
-        self.link.say(FrameKind::Pong, server::pong(t, handled, re));
+        let handled = resume_buffer.as_ref().map(|resume_buffer| resume_buffer.ack());
+        drop(resume_buffer);
+        self.shared.send(FrameKind::Pong, server::pong(t, handled, re));
         Ok(())
     }
 
@@ -105,7 +105,7 @@ impl Session {
         data: &str,
         re: Option<&str>,
         read_at: Instant,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), RequestError> {
         let room = self.rules.room()?;
         self.signals = self.signals.wrapping_add(1);
         let read_at = self.signals.is_multiple_of(SAMPLE).then_some(read_at);
@@ -119,22 +119,28 @@ impl Session {
                 unknown_peers,
                 ..ErrorFrame::new(ErrorCode::PeerNotFound, "no such peer in this room")
             };
-            self.say_error(frame.message, &frame);
+            self.send_error(frame.message, &frame);
         }
         Ok(())
     }
 
-    fn join(&mut self, room: RoomName, meta: Option<Meta>, attempt: u32, mut pending: Pending) -> Result<(), Refused> {
-        let stay = self.rules.join(&room)?;
+    fn join(
+        &mut self,
+        room: RoomName,
+        meta: Option<Meta>,
+        attempt: u32,
+        mut pending: Pending,
+    ) -> Result<(), RequestError> {
+        let join_seq = self.rules.join(&room)?;
         pending.patient = self.is_patient(pending.asked);
         let re = pending.re.clone();
         self.pending = Some(Box::new(pending));
         self.due(Some((self.setup().join_reply, EndReason::Internal)));
         let member = Arc::clone(self.me());
-        let origin = self.link.origin;
-        let join = Join { member, room, meta, re, attempt, stay, origin };
-        if !must_arrive(&self.setup().ports.join, join) {
-            self.link.cut.pull(EndReason::Internal);
+        let subnet = self.shared.subnet;
+        let join = Join { member, room, meta, re, attempt, join_seq, subnet };
+        if !send_unbounded(&self.setup().ports.join, join) {
+            self.shared.kill_switch.kill(EndReason::Internal);
         }
         Ok(())
     }
@@ -146,7 +152,7 @@ impl Session {
         }
     }
 
-    pub(super) fn leave(&mut self, re: &Re) -> Result<(), Refused> {
+    pub(super) fn leave(&mut self, re: &Re) -> Result<(), RequestError> {
         if let Departure::Now(room) = self.rules.leave(re.clone())? {
             self.depart(&room, re.as_deref());
         }
@@ -154,69 +160,69 @@ impl Session {
     }
 
     fn depart(&mut self, room: &RoomName, re: Option<&str>) {
-        self.tell_supervisor(LeaveReason::Left);
-        self.link.say(FrameKind::Left, server::left(room, re));
+        self.notify_supervisor(LeaveReason::Left);
+        self.shared.send(FrameKind::Left, server::left(room, re));
         self.outside();
     }
 
     /// The session is in no room any more, and has the time to join anew.
     pub(super) fn outside(&mut self) {
-        self.link.enter(None);
-        *self.link.ledger.borrow_mut() = None;
-        self.link.waits(Instant::now());
+        self.shared.enter(None);
+        *self.shared.resume_buffer.borrow_mut() = None;
+        self.shared.waits(Instant::now());
     }
 
-    pub(super) fn tell_supervisor(&self, reason: LeaveReason) {
-        if !must_arrive(&self.setup().ports.leave, Leave { session: self.me().session, reason }) {
-            self.link.cut.pull(EndReason::Internal);
+    pub(super) fn notify_supervisor(&self, reason: LeaveReason) {
+        if !send_unbounded(&self.setup().ports.leave, Leave { session: self.me().session, reason }) {
+            self.shared.kill_switch.kill(EndReason::Internal);
         }
     }
 
-    fn update(&mut self, meta: Meta, re: Re) -> Result<(), Refused> {
+    fn update(&mut self, meta: Meta, re: Re) -> Result<(), RequestError> {
         let room = self.rules.room()?;
-        let letter = ToRoom::Update(Update { peer: self.me().peer, meta, re });
-        match room.port.try_send(letter) {
+        let message = ToRoom::Update(Update { peer: self.me().peer, meta, re });
+        match room.port.try_send(message) {
             Ok(()) => Ok(()),
             Err(actix::prelude::SendError::Full(_)) => {
-                Err(Refused { code: ErrorCode::RateLimited, message: "the room has too much waiting" })
+                Err(RequestError { code: ErrorCode::RateLimited, message: "the room has too much waiting" })
             }
             Err(actix::prelude::SendError::Closed(_)) => {
-                Err(Refused { code: ErrorCode::RoomClosed, message: "the room is ending" })
+                Err(RequestError { code: ErrorCode::RoomClosed, message: "the room is ending" })
             }
         }
     }
 
-    fn refuse_unread(&self, refusal: &Refusal) {
+    fn refuse_unread(&self, refusal: &ParseError) {
         // A message made for this frame may quote it (a field's name); the log must not.
         let detail = match &refusal.message {
             Cow::Borrowed(ours) => ours,
             Cow::Owned(_) => "the frame breaks a rule of its type",
         };
-        self.say_error(
+        self.send_error(
             detail,
             &ErrorFrame { re: refusal.id.as_deref(), ..ErrorFrame::new(refusal.code, &refusal.message) },
         );
     }
 
-    fn refuse(&self, refused: Refused, re: Option<&str>) {
-        self.say_error(refused.message, &ErrorFrame { re, ..ErrorFrame::new(refused.code, refused.message) });
+    fn refuse(&self, refused: RequestError, re: Option<&str>) {
+        self.send_error(refused.message, &ErrorFrame { re, ..ErrorFrame::new(refused.code, refused.message) });
     }
 
     /// The server goes: the client may come again when this connection is closed.
-    fn refuse_draining(&self, refused: Refused, re: Option<&str>) {
+    fn refuse_draining(&self, refused: RequestError, re: Option<&str>) {
         let retry_after_ms = Some(milliseconds(self.closes_after()));
         let frame = ErrorFrame { re, retry_after_ms, ..ErrorFrame::new(refused.code, refused.message) };
-        self.say_error(refused.message, &frame);
+        self.send_error(refused.message, &frame);
     }
 
     /// An error that has an event of its own.
-    pub(super) fn say_error_quietly(&self, frame: &ErrorFrame<'_>) {
-        self.link.say(FrameKind::Error, server::error(frame));
+    pub(super) fn send_error_quietly(&self, frame: &ErrorFrame<'_>) {
+        self.shared.send(FrameKind::Error, server::error(frame));
     }
 
-    pub(super) fn say_error(&self, detail: &str, frame: &ErrorFrame<'_>) {
+    pub(super) fn send_error(&self, detail: &str, frame: &ErrorFrame<'_>) {
         telemetry::emit(&Event::FrameRefused { ids: self.ids(), code: frame.code, detail });
-        self.say_error_quietly(frame);
+        self.send_error_quietly(frame);
     }
 }
 

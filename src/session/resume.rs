@@ -13,20 +13,20 @@ use tokio::sync::oneshot;
 
 use super::{
     actor::{Pending, Session},
-    farewell,
+    connection::Connection,
+    graceful_close,
     inbound::Inbound,
-    ledger::{self, Ledger},
-    letters::milliseconds,
-    link::{Handover, Link},
-    parking::{self, tell_room},
-    state::{Re, Refused},
-    wire::Wire,
+    messages::milliseconds,
+    parking::{self, notify_room},
+    resume_buffer::{self, ResumeBuffer},
+    shared::{PendingTransfer, SessionShared},
+    state::{Re, RequestError},
 };
 use crate::{
     messages::{
-        must_arrive,
         room::ToRoom,
-        session::{Claim, ClaimAnswer, Handoff, Resumption, Welcomed},
+        send_unbounded,
+        session::{Claim, ClaimAnswer, Resumption, SocketTransfer, Welcomed},
         supervisor::Reclaim,
     },
     protocol::{
@@ -64,7 +64,7 @@ impl Session {
         attempt: u32,
         re: Re,
         ctx: &mut WebsocketContext<Self>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), RequestError> {
         self.rules.may_join(&room)?;
         let Some(token) = request.token else {
             let to = Resync { ack: 0, attempt, re };
@@ -73,11 +73,11 @@ impl Session {
         };
         let (answer, answered) = oneshot::channel();
         let claim = Box::new(Claim { secret: token.secret, ack: request.ack, room, answer });
-        let reclaim = Reclaim { session: token.session, claim, origin: self.link.origin };
-        if !must_arrive(&self.setup().ports.reclaim, reclaim) {
-            self.link.cut.pull(EndReason::Internal);
+        let reclaim = Reclaim { session: token.session, claim, subnet: self.shared.subnet };
+        if !send_unbounded(&self.setup().ports.reclaim, reclaim) {
+            self.shared.kill_switch.kill(EndReason::Internal);
         }
-        self.link.paused.set(true);
+        self.shared.paused.set(true);
         let claim = Resumption { secret: token.secret, ack: request.ack, re, attempt };
         ctx.spawn(answered.into_actor(self).map(move |found, session, _| session.reclaimed(found.ok(), claim)));
         Ok(())
@@ -86,8 +86,9 @@ impl Session {
     fn reclaimed(&mut self, found: Option<ClaimAnswer>, claim: Resumption) {
         let (code, message, retry) = match found {
             Some(ClaimAnswer::Come(to)) => {
-                *self.link.handover.borrow_mut() = Some(Box::new(Handover { to, claim, unread: Vec::new() }));
-                return self.link.cut.wake();
+                *self.shared.pending_transfer.borrow_mut() =
+                    Some(Box::new(PendingTransfer { to, claim, unread: Vec::new() }));
+                return self.shared.kill_switch.wake();
             }
             Some(ClaimAnswer::BadAck) => (ErrorCode::InvalidMessage, "ack falls, or exceeds what was sent", None),
             // The client's own doing, and no failure of the server's.
@@ -101,29 +102,31 @@ impl Session {
         };
         let Resumption { re, attempt, .. } = claim;
         self.refuse_resume(&Resync { ack: 0, attempt, re }, code, message, retry);
-        self.link.paused.set(false);
-        self.link.cut.wake();
+        self.shared.paused.set(false);
+        self.shared.kill_switch.wake();
     }
 
     pub(super) fn refuse_resume(&self, to: &Resync, code: ErrorCode, message: &str, retry: Option<Duration>) {
         telemetry::emit(&Event::ResumeRefused { ids: self.ids(), code, attempt: to.attempt });
         let retry_after_ms = retry.map(milliseconds);
-        self.say_error_quietly(&ErrorFrame { re: to.re.as_deref(), retry_after_ms, ..ErrorFrame::new(code, message) });
+        self.send_error_quietly(&ErrorFrame { re: to.re.as_deref(), retry_after_ms, ..ErrorFrame::new(code, message) });
     }
 }
 
 /// What the session says to who asks to resume it and knows a secret of it. Said by the pump: nothing of this goes through
 /// the mailbox.
-pub(super) fn answer_claim(link: &Link) {
-    let Some(me) = link.member.get() else { return };
+pub(super) fn answer_claim(shared: &SessionShared) {
+    let Some(me) = shared.member.get() else { return };
     // Dropped without an answer, it says that there is no such session.
     let Some(claim) = me.resume.take() else { return };
-    let ledger = link.ledger.borrow();
-    let Some(ledger) = ledger.as_ref().filter(|ledger| ledger.knows(&claim.secret)) else { return };
-    if link.inside.borrow().as_ref().is_none_or(|place| place.room != claim.room) {
+    let resume_buffer = shared.resume_buffer.borrow();
+    let Some(resume_buffer) = resume_buffer.as_ref().filter(|resume_buffer| resume_buffer.knows(&claim.secret)) else {
+        return;
+    };
+    if shared.inside.borrow().as_ref().is_none_or(|place| place.room != claim.room) {
         return;
     }
-    let allowed = ledger.allows(&claim.secret, claim.ack);
+    let allowed = resume_buffer.allows(&claim.secret, claim.ack);
     let answer = if allowed { ClaimAnswer::Come(Arc::clone(me)) } else { ClaimAnswer::BadAck };
     // Whoever asked may be gone by now.
     let _ = claim.answer.send(answer);
@@ -132,79 +135,79 @@ pub(super) fn answer_claim(link: &Link) {
 /// The session that it resumes.
 impl Session {
     /// Begins a stay that may be resumed: the secret for its `joined`.
-    pub(super) fn open_ledger(&self) -> Secret {
+    pub(super) fn open_resume_buffer(&self) -> Secret {
         let secret = Secret::random();
-        let ledger = Box::new(Ledger::new(secret));
-        self.me().resume.open(ledger.secrets());
-        *self.link.ledger.borrow_mut() = Some(ledger);
+        let resume_buffer = Box::new(ResumeBuffer::new(secret));
+        self.me().resume.open(resume_buffer.secrets());
+        *self.shared.resume_buffer.borrow_mut() = Some(resume_buffer);
         secret
     }
 
     /// Takes the socket of a client that came back.
-    pub(super) fn adopt(&mut self, handoff: Handoff, ctx: &mut WebsocketContext<Self>) {
-        let Handoff { socket, permit, passage, unsent, unread, claim } = handoff;
+    pub(super) fn take_socket(&mut self, transfer: SocketTransfer, ctx: &mut WebsocketContext<Self>) {
+        let SocketTransfer { socket, permit, transfer_guard, unsent, unread, claim } = transfer;
         let Ok(socket) = TcpStream::from_std(socket) else { return };
         let next = Secret::random();
         let (reader, writer) = socket.into_split();
-        let mut wire = Wire::new(writer, permit, passage.opened());
+        let mut connection = Connection::new(writer, permit, transfer_guard.opened());
         for frame in unsent {
-            wire.outbox.push_exempt(frame);
+            connection.outbox.push_exempt(frame);
         }
         let Some(resumed) = self.take_back(&claim, next) else {
             // The session has ended or left its room, or was resumed by somebody else, while the socket was on its way.
-            return farewell::close(wire, EndReason::Internal, ByeAction::Reconnect);
+            return graceful_close::close(connection, EndReason::Internal, ByeAction::Reconnect);
         };
-        passage.arrive();
-        self.replace_socket(wire);
-        let inbound = Inbound::new(reader, Rc::clone(&self.link), &unread, Instant::now());
+        transfer_guard.arrive();
+        self.replace_socket(connection);
+        let inbound = Inbound::new(reader, Rc::clone(&self.shared), &unread, Instant::now());
         ctx.add_stream(inbound);
         let answer = Resync { ack: resumed.ack, attempt: claim.attempt, re: claim.re };
         if resumed.complete {
-            self.say_resumed(next, &answer, None);
-            self.link.replay(resumed.replay);
+            self.send_resumed(next, &answer, None);
+            self.shared.replay(resumed.replay);
         } else {
             self.ask_for_everybody(answer, next);
         }
     }
 
-    /// The ledger's part of a resume, if it may be.
-    fn take_back(&self, claim: &Resumption, next: Secret) -> Option<ledger::Resumed> {
-        let mut ledger = self.link.ledger.borrow_mut();
-        let ledger = ledger.as_mut().filter(|ledger| ledger.knows(&claim.secret))?;
+    /// The resume buffer's part of a resume, if it may be.
+    fn take_back(&self, claim: &Resumption, next: Secret) -> Option<resume_buffer::Resumed> {
+        let mut resume_buffer = self.shared.resume_buffer.borrow_mut();
+        let resume_buffer = resume_buffer.as_mut().filter(|resume_buffer| resume_buffer.knows(&claim.secret))?;
         // What ends the former socket must not end the new one: it is being replaced.
-        if let Some(pulled) = self.link.cut.take() {
-            if pulled.lost {
-                ledger.lost();
+        if let Some(killed) = self.shared.kill_switch.take() {
+            if killed.lost {
+                resume_buffer.lost();
             }
-            if !parking::parks(&self.link, pulled.reason) {
-                self.link.cut.pull(pulled.reason);
+            if !parking::parks(&self.shared, killed.reason) {
+                self.shared.kill_switch.kill(killed.reason);
                 return None;
             }
         }
-        ledger.resume(&claim.secret, claim.ack, next).ok()
+        resume_buffer.resume(&claim.secret, claim.ack, next).ok()
     }
 
     /// The former socket, if it is still there, hears that it was replaced before the room hears of anything.
-    fn replace_socket(&self, wire: Wire) {
-        let former = self.link.detach(EndReason::SessionTaken);
+    fn replace_socket(&self, connection: Connection) {
+        let former = self.shared.detach(EndReason::SessionTaken);
         let parked = former.is_none();
         if let Some(former) = former {
-            farewell::close(former, EndReason::SessionTaken, ByeAction::Disconnect);
+            graceful_close::close(former, EndReason::SessionTaken, ByeAction::Disconnect);
         }
-        self.link.attach(wire, Instant::now());
-        self.link.paused.set(false);
+        self.shared.attach(connection, Instant::now());
+        self.shared.paused.set(false);
         self.due(None);
         if parked {
-            tell_room(&self.link, |peer| ToRoom::Back { peer });
-            parking::tell_supervisor(&self.link, false);
+            notify_room(&self.shared, |peer| ToRoom::Back { peer });
+            parking::notify_supervisor(&self.shared, false);
         }
     }
 
     fn ask_for_everybody(&mut self, answer: Resync, next: Secret) {
-        self.link.paused.set(true);
-        let stay = self.rules.stay();
+        self.shared.paused.set(true);
+        let join_seq = self.rules.join_seq();
         self.pending = Some(Box::new(Pending { resync: Some((answer, next)), ..Pending::since(Instant::now()) }));
-        tell_room(&self.link, |peer| ToRoom::Resync { peer, stay });
+        notify_room(&self.shared, |peer| ToRoom::Resync { peer, join_seq });
         self.due(Some((self.setup().join_reply, EndReason::Internal)));
     }
 
@@ -213,22 +216,22 @@ impl Session {
         let Some(mut pending) = self.pending.take() else { return };
         let Some((answer, next)) = pending.resync.take() else { return };
         // A session that was parked meanwhile ends when its window does.
-        if self.link.attached() {
+        if self.shared.attached() {
             self.due(None);
         }
         self.remember(welcomed.meta.as_ref());
-        self.say_resumed(next, &answer, Some(welcomed));
-        self.link.paused.set(false);
-        self.link.cut.wake();
+        self.send_resumed(next, &answer, Some(welcomed));
+        self.shared.paused.set(false);
+        self.shared.kill_switch.wake();
         self.handle_early(pending.early);
     }
 
     /// With the whole room where the resume is not complete.
-    fn say_resumed(&self, secret: Secret, answer: &Resync, whole: Option<&Welcomed>) {
+    fn send_resumed(&self, secret: Secret, answer: &Resync, whole: Option<&Welcomed>) {
         let Ok(snapshot) = self.rules.room() else { return };
         let token = ResumeToken { session: self.me().session, secret };
         let complete = whole.is_none();
-        let meta = self.link.ledger.borrow().as_ref().and_then(|ledger| ledger.meta.clone());
+        let meta = self.shared.resume_buffer.borrow().as_ref().and_then(|resume_buffer| resume_buffer.meta.clone());
         let joined = Joined {
             re: answer.re.as_deref(),
             me: self.me().peer,
@@ -240,7 +243,7 @@ impl Session {
             resume: Some((&token, self.setup().resume_window_ms)),
             resumed: Some(Resumed { complete, ack: answer.ack }),
         };
-        self.link.say(FrameKind::Joined, server::joined(&joined));
+        self.shared.send(FrameKind::Joined, server::joined(&joined));
         let result = if complete { Reconnection::Resumed } else { Reconnection::Incomplete };
         telemetry::emit(&Event::SessionResumed { ids: self.ids(), result, attempt: answer.attempt });
     }

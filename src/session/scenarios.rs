@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use actix::{Actor, Context, Handler};
 
-use super::state::{Departure, Heard, Refused, Rules, Seen, Unseated};
+use super::state::{Departure, RequestError, RosterOutcome, Rules, SeatLoss, SignalOutcome};
 use crate::{
     messages::{
-        Cut, ResumeRequests,
+        KillSwitch, ResumeRequests,
         room::{RoomPort, ToRoom},
         session::{Evict, Member, News, Roster, Snapshot, ToSession, Welcomed},
     },
@@ -51,7 +51,7 @@ fn room(text: &str, peers: &[PeerId]) -> Arc<Snapshot> {
                 request: RequestId::accept(None),
                 source: Source::of([127, 0, 0, 1].into()),
                 port,
-                cut: Cut::default(),
+                kill_switch: KillSwitch::default(),
                 resume: ResumeRequests::default(),
             }),
         )
@@ -67,8 +67,8 @@ fn later(before: &Arc<Snapshot>, peers: &[PeerId]) -> Arc<Snapshot> {
     Arc::new(Snapshot { room: before.room.clone(), capacity: 10, members, port: before.port.clone() })
 }
 
-fn joined(snapshot: &Arc<Snapshot>, stay: u32) -> Roster {
-    let welcomed = Welcomed { stay, peers: "[]".into(), meta: None, re: None };
+fn joined(snapshot: &Arc<Snapshot>, join_seq: u32) -> Roster {
+    let welcomed = Welcomed { join_seq, peers: "[]".into(), meta: None, re: None };
     Roster { snapshot: Arc::clone(snapshot), news: News::Joined(Box::new(welcomed)) }
 }
 
@@ -77,7 +77,7 @@ fn changed(snapshot: &Arc<Snapshot>) -> Roster {
     Roster { snapshot: Arc::clone(snapshot), news: News::Changed(FrameKind::PeerJoined, frame) }
 }
 
-fn code<T>(outcome: Result<T, Refused>) -> Option<ErrorCode> {
+fn code<T>(outcome: Result<T, RequestError>) -> Option<ErrorCode> {
     outcome.err().map(|refused| refused.code)
 }
 
@@ -87,43 +87,43 @@ async fn a_join_is_answered_by_the_first_roster() {
     let snapshot = room("r", &[peer]);
     let mut rules = Rules::new(None);
     assert_eq!(code(rules.room()), Some(ErrorCode::NotInRoom));
-    let stay = rules.join(&name("r")).unwrap();
-    assert_eq!(rules.deliver(peer), Heard::TooEarly);
+    let join_seq = rules.join(&name("r")).unwrap();
+    assert_eq!(rules.deliver(peer), SignalOutcome::TooEarly);
     assert_eq!(code(rules.room()), Some(ErrorCode::NotInRoom));
-    assert_eq!(rules.roster(&joined(&snapshot, stay)), Seen::Entered { leave: None });
-    assert_eq!(rules.deliver(peer), Heard::Pass);
+    assert_eq!(rules.roster(&joined(&snapshot, join_seq)), RosterOutcome::Entered { leave: None });
+    assert_eq!(rules.deliver(peer), SignalOutcome::Pass);
     assert!(rules.room().is_ok());
 }
 
 #[actix::test]
 async fn one_room_at_a_time() {
     let mut rules = Rules::new(None);
-    let stay = rules.join(&name("r")).unwrap();
+    let join_seq = rules.join(&name("r")).unwrap();
     assert_eq!(code(rules.join(&name("s"))), Some(ErrorCode::AlreadyJoined));
-    rules.roster(&joined(&room("r", &[]), stay));
+    rules.roster(&joined(&room("r", &[]), join_seq));
     assert_eq!(code(rules.join(&name("r"))), Some(ErrorCode::AlreadyJoined));
 }
 
 #[actix::test]
 async fn a_leave_on_the_way_in_comes_back_when_there_is_no_way_in() {
     let mut rules = Rules::new(None);
-    let stay = rules.join(&name("r")).unwrap();
+    let join_seq = rules.join(&name("r")).unwrap();
     assert_eq!(rules.leave(Some("7".into())), Ok(Departure::OnArrival));
-    assert_eq!(rules.join_refused(stay), Unseated::Outside { leave: Some(Some("7".into())) });
-    let stay = rules.join(&name("r")).unwrap();
+    assert_eq!(rules.join_refused(join_seq), SeatLoss::Outside { leave: Some(Some("7".into())) });
+    let join_seq = rules.join(&name("r")).unwrap();
     assert_eq!(rules.leave(None), Ok(Departure::OnArrival));
-    assert_eq!(rules.evicted(&Evict { room: name("r"), stay }), Unseated::Outside { leave: Some(None) });
-    assert_eq!(rules.evicted(&Evict { room: name("r"), stay }), Unseated::Stale);
+    assert_eq!(rules.evicted(&Evict { room: name("r"), join_seq }), SeatLoss::Outside { leave: Some(None) });
+    assert_eq!(rules.evicted(&Evict { room: name("r"), join_seq }), SeatLoss::Stale);
 }
 
 #[actix::test]
 async fn whoever_leaves_on_the_way_in_leaves_on_arrival() {
     let mut rules = Rules::new(None);
-    let stay = rules.join(&name("r")).unwrap();
+    let join_seq = rules.join(&name("r")).unwrap();
     assert_eq!(rules.leave(Some("7".into())), Ok(Departure::OnArrival));
     assert_eq!(code(rules.leave(None)), Some(ErrorCode::NotInRoom));
-    let entered = rules.roster(&joined(&room("r", &[]), stay));
-    assert_eq!(entered, Seen::Entered { leave: Some(Some("7".into())) });
+    let entered = rules.roster(&joined(&room("r", &[]), join_seq));
+    assert_eq!(entered, RosterOutcome::Entered { leave: Some(Some("7".into())) });
     assert_eq!(rules.leave(None), Ok(Departure::Now(name("r"))));
 }
 
@@ -135,14 +135,14 @@ async fn news_of_a_former_stay_changes_nothing() {
     let former = rules.join(&name("r")).unwrap();
     rules.roster(&joined(&first, former));
     rules.leave(None).unwrap();
-    let stay = rules.join(&name("r")).unwrap();
-    assert_eq!(rules.roster(&changed(&first)), Seen::Stale);
-    assert_eq!(rules.roster(&joined(&first, former)), Seen::Stale);
-    assert_eq!(rules.evicted(&Evict { room: name("r"), stay: former }), Unseated::Stale);
-    assert_eq!(rules.join_refused(former), Unseated::Stale);
-    assert_eq!(rules.roster(&joined(&second, stay)), Seen::Entered { leave: None });
-    assert_eq!(rules.roster(&changed(&first)), Seen::Stale);
-    assert_eq!(rules.deliver(peer), Heard::Stray);
+    let join_seq = rules.join(&name("r")).unwrap();
+    assert_eq!(rules.roster(&changed(&first)), RosterOutcome::Stale);
+    assert_eq!(rules.roster(&joined(&first, former)), RosterOutcome::Stale);
+    assert_eq!(rules.evicted(&Evict { room: name("r"), join_seq: former }), SeatLoss::Stale);
+    assert_eq!(rules.join_refused(former), SeatLoss::Stale);
+    assert_eq!(rules.roster(&joined(&second, join_seq)), RosterOutcome::Entered { leave: None });
+    assert_eq!(rules.roster(&changed(&first)), RosterOutcome::Stale);
+    assert_eq!(rules.deliver(peer), SignalOutcome::Stray);
 }
 
 #[actix::test]
@@ -150,18 +150,18 @@ async fn a_peer_that_left_is_not_heard() {
     let peer = PeerId::random();
     let snapshot = room("r", &[peer]);
     let mut rules = Rules::new(None);
-    let stay = rules.join(&name("r")).unwrap();
-    rules.roster(&joined(&snapshot, stay));
-    assert_eq!(rules.roster(&changed(&later(&snapshot, &[]))), Seen::Changed);
-    assert_eq!(rules.deliver(peer), Heard::Stray);
+    let join_seq = rules.join(&name("r")).unwrap();
+    rules.roster(&joined(&snapshot, join_seq));
+    assert_eq!(rules.roster(&changed(&later(&snapshot, &[]))), RosterOutcome::Changed);
+    assert_eq!(rules.deliver(peer), SignalOutcome::Stray);
 }
 
 #[actix::test]
 async fn a_session_whose_room_died_may_join_again() {
     let mut rules = Rules::new(None);
-    let stay = rules.join(&name("r")).unwrap();
-    rules.roster(&joined(&room("r", &[]), stay));
-    assert_eq!(rules.evicted(&Evict { room: name("r"), stay }), Unseated::Outside { leave: None });
+    let join_seq = rules.join(&name("r")).unwrap();
+    rules.roster(&joined(&room("r", &[]), join_seq));
+    assert_eq!(rules.evicted(&Evict { room: name("r"), join_seq }), SeatLoss::Outside { leave: None });
     assert!(!rules.may_be_seated());
     assert!(rules.join(&name("r")).is_ok());
 }
@@ -169,8 +169,8 @@ async fn a_session_whose_room_died_may_join_again() {
 #[actix::test]
 async fn a_refused_join_leaves_the_session_as_it_was() {
     let mut rules = Rules::new(None);
-    let stay = rules.join(&name("r")).unwrap();
-    assert_eq!(rules.join_refused(stay), Unseated::Outside { leave: None });
+    let join_seq = rules.join(&name("r")).unwrap();
+    assert_eq!(rules.join_refused(join_seq), SeatLoss::Outside { leave: None });
     assert!(!rules.may_be_seated());
     assert!(rules.join(&name("s")).is_ok());
 }
@@ -185,8 +185,8 @@ async fn a_connection_that_named_its_room_joins_no_other() {
 #[actix::test]
 async fn a_draining_server_lets_nobody_in_and_everybody_inside_go_on() {
     let mut rules = Rules::new(None);
-    let stay = rules.join(&name("r")).unwrap();
-    rules.roster(&joined(&room("r", &[]), stay));
+    let join_seq = rules.join(&name("r")).unwrap();
+    rules.roster(&joined(&room("r", &[]), join_seq));
     rules.drain();
     assert!(rules.room().is_ok());
     rules.leave(None).unwrap();

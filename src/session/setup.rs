@@ -5,28 +5,28 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 use actix::Recipient;
 use actix_rt::{ArbiterHandle, net::TcpStream};
 
-use super::{decoder::Bound, ledger::Keep, pace::Rule, pump, waiting::Times};
+use super::{decoder::Bound, pace::Rule, pump, resume_buffer::Keep, waiting::Times};
 use crate::{
     config::Settings,
     limits::{Rate, Subnet, Waiting},
     messages::{
-        Cut,
+        KillSwitch,
         supervisor::{Join, Leave, Presence, Reclaim},
     },
     protocol::{
         RoomName, SessionId, TextFrame,
         client::Bounds,
-        server::{Heartbeat, Limits, PreparedWelcome, Welcome},
+        server::{Heartbeat, PreparedWelcome, Welcome, WelcomeLimits},
     },
     telemetry::RequestId,
 };
 
-/// Letters that a session's mailbox holds: with fewer a healthy reader loses a burst.
+/// Messages that a session's mailbox holds: with fewer a healthy reader loses a burst.
 const MAILBOX: usize = 256;
-/// Where rooms are large, so many letters per peer: a mesh forms in bursts of about that.
+/// Where rooms are large, so many messages per peer: a mesh forms in bursts of about that.
 const MAILBOX_PER_PEER: usize = 8;
 
-/// Where a session sends its letters.
+/// Where a session sends its messages.
 pub struct Ports {
     /// A seat, please.
     pub join: Recipient<Join>,
@@ -39,13 +39,13 @@ pub struct Ports {
 }
 
 /// What every session of an arbiter needs to know. Made once per arbiter by `app`, shared by all its sessions.
-pub struct Setup {
+pub struct SessionConfig {
     pub(super) bounds: Bounds,
-    /// Longest message in octets, fragments together.
+    /// Longest message in bytes, fragments together.
     pub(super) frame_bytes: usize,
     /// Most fragments of one message.
     pub(super) fragments: usize,
-    /// Most octets that may wait for a slow reader.
+    /// Most bytes that may wait for a slow reader.
     pub(super) queue_bytes: usize,
     /// Most frames that may wait for a slow reader.
     pub(super) queue_frames: usize,
@@ -55,12 +55,12 @@ pub struct Setup {
     pub(super) resume_window: Duration,
     /// How fast a connection may send.
     pub(super) pace: Rule,
-    /// Letters that a session's mailbox holds.
+    /// Messages that a session's mailbox holds.
     pub(super) mailbox: usize,
     /// How long a connection may stay without being in a room.
     pub(super) times: Times,
     /// Those of all arbiters that are in no room.
-    pub(super) waiting: Waiting<Cut>,
+    pub(super) waiting: Waiting<KillSwitch>,
     /// How long a drain takes at most, for a client that asks before it has heard its own time.
     pub(super) drain: Duration,
     /// How long the supervisor and the room may take to let a session in.
@@ -74,10 +74,10 @@ pub struct Setup {
     pub(super) ports: Ports,
 }
 
-impl Setup {
+impl SessionConfig {
     /// From the settings. `waiting` is shared by all arbiters.
     #[must_use]
-    pub fn new(settings: &Settings, ports: Ports, waiting: Waiting<Cut>) -> Self {
+    pub fn new(settings: &Settings, ports: Ports, waiting: Waiting<KillSwitch>) -> Self {
         let limits = &settings.limits;
         Self {
             bounds: Bounds {
@@ -118,7 +118,7 @@ impl Setup {
 
 fn welcome(settings: &Settings) -> PreparedWelcome {
     let limits = &settings.limits;
-    let limits = Limits {
+    let limits = WelcomeLimits {
         frame_bytes: limits.frame_bytes,
         queue_bytes: limits.queue_bytes,
         queue_frames: limits.queue_frames,
@@ -148,7 +148,7 @@ fn welcome(settings: &Settings) -> PreparedWelcome {
 }
 
 /// What the upgrade service knows of a connection that it hands over.
-pub struct Opened<P> {
+pub struct AcceptedSocket<P> {
     /// The socket, after the 101.
     pub socket: TcpStream,
     /// What the client sent behind its handshake.
@@ -156,7 +156,7 @@ pub struct Opened<P> {
     /// The client's address as it is believed, for the log.
     pub remote: SocketAddr,
     /// The same for the limits per address; `None`: they do not concern it.
-    pub origin: Option<Subnet>,
+    pub subnet: Option<Subnet>,
     /// The handshake's request id, for the log.
     pub request: RequestId,
     /// The room that the handshake named: the only one that this connection may join.
@@ -167,28 +167,28 @@ pub struct Opened<P> {
 
 thread_local! {
     /// A socket that is handed to another arbiter finds that arbiter's setup here.
-    static SETUP: RefCell<Option<Rc<Setup>>> = const { RefCell::new(None) };
+    static SETUP: RefCell<Option<Rc<SessionConfig>>> = const { RefCell::new(None) };
 }
 
 /// Makes the calling thread an arbiter of sessions.
-pub fn install(setup: Rc<Setup>) {
+pub fn install(setup: Rc<SessionConfig>) {
     SETUP.set(Some(setup));
 }
 
 /// Starts a session for the socket, on that arbiter or here. A socket that cannot be moved is dropped, and with it the
 /// connection: its client connects again.
-pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: Opened<P>) {
+pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: AcceptedSocket<P>) {
     let Some(arbiter) = arbiter else { return open_here(opened) };
-    let Opened { socket, unread, remote, origin, request, hint, permit } = opened;
+    let AcceptedSocket { socket, unread, remote, subnet, request, hint, permit } = opened;
     let Ok(socket) = socket.into_std() else { return };
     arbiter.spawn_fn(move || {
         if let Ok(socket) = TcpStream::from_std(socket) {
-            open_here(Opened { socket, unread, remote, origin, request, hint, permit });
+            open_here(AcceptedSocket { socket, unread, remote, subnet, request, hint, permit });
         }
     });
 }
 
-fn open_here<P: Send + 'static>(opened: Opened<P>) {
+fn open_here<P: Send + 'static>(opened: AcceptedSocket<P>) {
     let setup = SETUP.with_borrow(Clone::clone);
     if let Some(setup) = setup {
         pump::open(&setup, opened);

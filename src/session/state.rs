@@ -23,7 +23,7 @@ pub type Re = Option<Box<str>>;
 
 /// Why a frame is refused: what the `error` frame says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refused {
+pub struct RequestError {
     /// The code on the wire.
     pub code: ErrorCode,
     /// For a person who reads it.
@@ -31,11 +31,12 @@ pub struct Refused {
 }
 
 /// A `leave` from nowhere.
-pub const NOT_IN_ROOM: Refused = Refused { code: ErrorCode::NotInRoom, message: "this session is in no room" };
+pub const NOT_IN_ROOM: RequestError =
+    RequestError { code: ErrorCode::NotInRoom, message: "this session is in no room" };
 
 /// What becomes of a session that the supervisor refused a seat, or has taken its seat from.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Unseated {
+pub enum SeatLoss {
     /// Nothing: it has left by itself.
     Stale,
     /// It is in no room.
@@ -56,7 +57,7 @@ pub enum Departure {
 
 /// What a roster is to this session.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum RosterOutcome {
     /// The first roster of a stay: say `joined`, then handle what came too early. `leave`: and leave again at once.
     Entered {
         /// The `leave` that was said on the way in.
@@ -70,7 +71,7 @@ pub enum Seen {
 
 /// What to do with a signal from another session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum SignalOutcome {
     /// Pass it on.
     Pass,
     /// It overtook this session's own first roster: keep it until then.
@@ -84,7 +85,7 @@ pub enum Heard {
 pub struct Rules {
     phase: Phase,
     /// Counts the stays, so that news of a former one is told apart.
-    stay: u32,
+    join_seq: u32,
     /// The `?room=` of the handshake: the only room this connection may join.
     hint: Option<RoomName>,
     draining: bool,
@@ -94,11 +95,11 @@ impl Rules {
     /// A session that has just been greeted.
     #[must_use]
     pub fn new(hint: Option<RoomName>) -> Self {
-        Self { phase: Phase::Outside, stay: 0, hint, draining: false }
+        Self { phase: Phase::Outside, join_seq: 0, hint, draining: false }
     }
 
     /// Whether a `join` of that room is in order.
-    pub fn may_join(&self, room: &RoomName) -> Result<(), Refused> {
+    pub fn may_join(&self, room: &RoomName) -> Result<(), RequestError> {
         if !matches!(self.phase, Phase::Outside) {
             return refuse(ErrorCode::AlreadyJoined, "this session is in a room, or on its way into one; leave first");
         }
@@ -115,37 +116,37 @@ impl Rules {
     }
 
     /// A `join`: the number of the stay to ask a seat for.
-    pub fn join(&mut self, room: &RoomName) -> Result<u32, Refused> {
+    pub fn join(&mut self, room: &RoomName) -> Result<u32, RequestError> {
         self.may_join(room)?;
-        self.stay = self.stay.wrapping_add(1);
+        self.join_seq = self.join_seq.wrapping_add(1);
         self.phase = Phase::Joining { room: room.clone(), leave: None };
-        Ok(self.stay)
+        Ok(self.join_seq)
     }
 
     /// The number of the present stay, or of the last one.
     #[must_use]
-    pub fn stay(&self) -> u32 {
-        self.stay
+    pub fn join_seq(&self) -> u32 {
+        self.join_seq
     }
 
     /// The supervisor refused the seat. Stale: it refused a join that has ended in another way.
-    pub fn join_refused(&mut self, stay: u32) -> Unseated {
-        if matches!(self.phase, Phase::Joining { .. }) { self.unseat(stay) } else { Unseated::Stale }
+    pub fn join_refused(&mut self, join_seq: u32) -> SeatLoss {
+        if matches!(self.phase, Phase::Joining { .. }) { self.unseat(join_seq) } else { SeatLoss::Stale }
     }
 
-    fn unseat(&mut self, stay: u32) -> Unseated {
-        if stay != self.stay {
-            return Unseated::Stale;
+    fn unseat(&mut self, join_seq: u32) -> SeatLoss {
+        if join_seq != self.join_seq {
+            return SeatLoss::Stale;
         }
         match std::mem::replace(&mut self.phase, Phase::Outside) {
-            Phase::Joining { leave, .. } => Unseated::Outside { leave },
-            Phase::Inside(_) => Unseated::Outside { leave: None },
-            Phase::Outside => Unseated::Stale,
+            Phase::Joining { leave, .. } => SeatLoss::Outside { leave },
+            Phase::Inside(_) => SeatLoss::Outside { leave: None },
+            Phase::Outside => SeatLoss::Stale,
         }
     }
 
     /// A `leave`.
-    pub fn leave(&mut self, re: Re) -> Result<Departure, Refused> {
+    pub fn leave(&mut self, re: Re) -> Result<Departure, RequestError> {
         match &mut self.phase {
             Phase::Inside(snapshot) => {
                 let room = snapshot.room.clone();
@@ -161,7 +162,7 @@ impl Rules {
     }
 
     /// The room that a `signal` or an `update` is for.
-    pub fn room(&self) -> Result<&Arc<Snapshot>, Refused> {
+    pub fn room(&self) -> Result<&Arc<Snapshot>, RequestError> {
         match &self.phase {
             Phase::Inside(snapshot) => Ok(snapshot),
             Phase::Joining { .. } => {
@@ -182,11 +183,11 @@ impl Rules {
     }
 
     /// A roster from a room.
-    pub fn roster(&mut self, roster: &Roster) -> Seen {
+    pub fn roster(&mut self, roster: &Roster) -> RosterOutcome {
         let snapshot = &roster.snapshot;
         match (&mut self.phase, &roster.news) {
             (Phase::Joining { room, leave }, News::Joined(welcomed))
-                if *room == snapshot.room && welcomed.stay == self.stay =>
+                if *room == snapshot.room && welcomed.join_seq == self.join_seq =>
             {
                 let leave = leave.take();
                 if let Some(hint) = &mut self.hint {
@@ -194,32 +195,32 @@ impl Rules {
                     *hint = snapshot.room.clone();
                 }
                 self.phase = Phase::Inside(Arc::clone(snapshot));
-                Seen::Entered { leave }
+                RosterOutcome::Entered { leave }
             }
             (Phase::Inside(current), News::Changed(..) | News::Updated(_) | News::Resynced(_))
                 // One room, one port: a namesake that was opened later has its own.
                 if current.port.is_same(&snapshot.port) =>
             {
                 *current = Arc::clone(snapshot);
-                Seen::Changed
+                RosterOutcome::Changed
             }
-            _ => Seen::Stale,
+            _ => RosterOutcome::Stale,
         }
     }
 
     /// A signal from another session.
     #[must_use]
-    pub fn deliver(&self, from: PeerId) -> Heard {
+    pub fn deliver(&self, from: PeerId) -> SignalOutcome {
         match &self.phase {
-            Phase::Inside(snapshot) if snapshot.find(from).is_some() => Heard::Pass,
-            Phase::Joining { .. } => Heard::TooEarly,
-            Phase::Inside(_) | Phase::Outside => Heard::Stray,
+            Phase::Inside(snapshot) if snapshot.find(from).is_some() => SignalOutcome::Pass,
+            Phase::Joining { .. } => SignalOutcome::TooEarly,
+            Phase::Inside(_) | Phase::Outside => SignalOutcome::Stray,
         }
     }
 
     /// The supervisor found the room dead. Stale: this session has left it already.
-    pub fn evicted(&mut self, evict: &Evict) -> Unseated {
-        self.unseat(evict.stay)
+    pub fn evicted(&mut self, evict: &Evict) -> SeatLoss {
+        self.unseat(evict.join_seq)
     }
 
     /// The server goes away: nobody joins any more, those inside go on.
@@ -240,6 +241,6 @@ fn is_meant(hint: &RoomName, room: &RoomName) -> bool {
     hint.as_str().bytes().map(folded).eq(room.as_str().bytes().map(folded))
 }
 
-fn refuse<T>(code: ErrorCode, message: &'static str) -> Result<T, Refused> {
-    Err(Refused { code, message })
+fn refuse<T>(code: ErrorCode, message: &'static str) -> Result<T, RequestError> {
+    Err(RequestError { code, message })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::takeovers::{Client, Heard, PATIENCE, ROOM, Stage};
+use super::takeovers::{Client, PATIENCE, ROOM, SignalOutcome, Stage};
 use crate::{
     messages::{
         Asked, Note,
@@ -27,26 +27,28 @@ fn ask(member: &Member, secret: Secret, ack: u64) -> (Asked, oneshot::Receiver<C
 async fn a_session_that_is_given_up_ends_if_it_is_parked_still_and_not_if_its_client_is_back() {
     let mut stage = Stage::set(|_| {});
     let (_former, member, token) = stage.resumable().await;
-    member.cut.leave_note(Note::TooManyParked);
+    member.kill_switch.leave_note(Note::TooManyParked);
     stage.somebody_comes(&member);
-    member.cut.pull_for_lost_letter();
+    member.kill_switch.kill_for_lost_message();
     stage.hear_away(&member).await;
     let client = Client::greeted(&stage).await;
-    let (mut client, letter) = stage.handoff(client, &token, "1").await;
+    let (mut client, message) = stage.transfer(client, &token, "1").await;
     // The socket is there when the request to end comes.
-    member.post(letter);
-    member.cut.leave_note(Note::TooManyParked);
+    member.post(message);
+    member.kill_switch.leave_note(Note::TooManyParked);
     stage.hear_back(&member).await;
-    let Heard::Room(ToRoom::Resync { stay, .. }) = stage.hear().await else { panic!("the whole room is needed") };
-    stage.resync(&member, stay);
+    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
+        panic!("the whole room is needed")
+    };
+    stage.resync(&member, join_seq);
     let joined = client.hear().await;
     assert_eq!(joined["type"], "joined", "{joined}");
-    client.say(&json!({"type": "ping"})).await;
+    client.send(&json!({"type": "ping"})).await;
     assert_eq!(client.hear().await["type"], "pong", "a connected peer goes on");
-    member.cut.pull(EndReason::Disconnected);
+    member.kill_switch.kill(EndReason::Disconnected);
     stage.hear_away(&member).await;
-    member.cut.leave_note(Note::TooManyParked);
-    let Heard::Leave(leave) = stage.hear().await else { panic!("a leave") };
+    member.kill_switch.leave_note(Note::TooManyParked);
+    let SignalOutcome::Leave(leave) = stage.hear().await else { panic!("a leave") };
     assert_eq!((leave.session, leave.reason), (member.session, LeaveReason::Timeout));
 }
 
@@ -61,16 +63,16 @@ async fn only_a_right_secret_reaches_the_session_and_it_is_answered_past_a_full_
         assert!(matches!(ask(Secret::random(), 0).0, Asked::WrongSecret(_)));
     }
     // As full as it gets without a loss; nobody runs between these lines.
-    let mut letters = 0;
-    let evict = || Evict { room: stage.snapshot.as_ref().expect("a room").room.clone(), stay: u32::MAX };
+    let mut messages = 0;
+    let evict = || Evict { room: stage.snapshot.as_ref().expect("a room").room.clone(), join_seq: u32::MAX };
     while member.port.try_send(ToSession::Evict(evict())).is_ok() {
-        letters += 1;
+        messages += 1;
     }
-    assert!(letters >= 256, "{letters}");
+    assert!(messages >= 256, "{messages}");
     for (ack, right) in [(7, false), (0, true)] {
         let (asked, answered) = ask(secret, ack);
         assert!(matches!(asked, Asked::Waits { instead_of: None }));
-        member.cut.leave_note(Note::ResumeRequested);
+        member.kill_switch.leave_note(Note::ResumeRequested);
         match answered.await.expect("the session answers") {
             ClaimAnswer::Come(who) => assert!(right && Arc::ptr_eq(&who, &member)),
             other => assert!(!right && matches!(other, ClaimAnswer::BadAck)),
@@ -82,30 +84,32 @@ async fn only_a_right_secret_reaches_the_session_and_it_is_answered_past_a_full_
 async fn a_room_that_ends_before_it_has_answered_a_resume_is_no_end_without_an_answer() {
     let mut stage = Stage::set(|_| {});
     let (_former, member, token) = stage.resumable().await;
-    member.cut.pull_for_lost_letter();
+    member.kill_switch.kill_for_lost_message();
     stage.hear_away(&member).await;
     let client = Client::greeted(&stage).await;
-    let (mut client, letter) = stage.handoff(client, &token, "1").await;
-    member.post(letter);
+    let (mut client, message) = stage.transfer(client, &token, "1").await;
+    member.post(message);
     stage.hear_back(&member).await;
-    let Heard::Room(ToRoom::Resync { stay, .. }) = stage.hear().await else { panic!("the whole room is needed") };
+    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
+        panic!("the whole room is needed")
+    };
     let room = stage.snapshot.as_ref().expect("a room").room.clone();
-    member.post(ToSession::Evict(Evict { room, stay }));
+    member.post(ToSession::Evict(Evict { room, join_seq }));
     let error = client.hear().await;
     assert_eq!((&error["type"], &error["re"], &error["code"]), (&json!("error"), &json!("1"), &json!("room_closed")));
     assert_eq!(error["retryable"], true);
     assert_eq!(client.hear().await["type"], "room_closed");
-    client.say(&json!({"type": "join", "id": "2", "room": ROOM})).await;
-    assert!(matches!(stage.hear().await, Heard::Join(_)), "it may join again");
+    client.send(&json!({"type": "join", "id": "2", "room": ROOM})).await;
+    assert!(matches!(stage.hear().await, SignalOutcome::Join(_)), "it may join again");
 }
 
 #[actix::test]
 async fn a_room_that_ends_before_it_has_answered_a_join_is_answered_for() {
     let mut stage = Stage::set(|_| {});
     let mut client = Client::greeted(&stage).await;
-    client.say(&json!({"type": "join", "id": "1", "room": ROOM})).await;
-    let Heard::Join(join) = stage.hear().await else { panic!("a join") };
-    join.member.post(ToSession::Evict(Evict { room: join.room, stay: join.stay }));
+    client.send(&json!({"type": "join", "id": "1", "room": ROOM})).await;
+    let SignalOutcome::Join(join) = stage.hear().await else { panic!("a join") };
+    join.member.post(ToSession::Evict(Evict { room: join.room, join_seq: join.join_seq }));
     let error = client.hear().await;
     assert_eq!((&error["re"], &error["code"]), (&json!("1"), &json!("room_closed")), "{error}");
     assert_eq!(client.hear().await["type"], "room_closed");
@@ -115,17 +119,19 @@ async fn a_room_that_ends_before_it_has_answered_a_join_is_answered_for() {
 async fn a_session_that_is_parked_while_it_waits_for_a_room_that_ends_is_over() {
     let mut stage = Stage::set(|_| {});
     let (_former, member, token) = stage.resumable().await;
-    member.cut.pull_for_lost_letter();
+    member.kill_switch.kill_for_lost_message();
     stage.hear_away(&member).await;
     let client = Client::greeted(&stage).await;
-    let (_client, letter) = stage.handoff(client, &token, "1").await;
-    member.post(letter);
+    let (_client, message) = stage.transfer(client, &token, "1").await;
+    member.post(message);
     stage.hear_back(&member).await;
-    let Heard::Room(ToRoom::Resync { stay, .. }) = stage.hear().await else { panic!("the whole room is needed") };
-    member.cut.pull(EndReason::Disconnected);
+    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
+        panic!("the whole room is needed")
+    };
+    member.kill_switch.kill(EndReason::Disconnected);
     stage.hear_away(&member).await;
     let room = stage.snapshot.as_ref().expect("a room").room.clone();
-    member.post(ToSession::Evict(Evict { room, stay }));
+    member.post(ToSession::Evict(Evict { room, join_seq }));
     // Its seat is freed already, so it says nothing more; and nobody can ask for it.
     let secret = ResumeToken::parse(&token).expect("a token").secret;
     let gone = || matches!(ask(&member, secret, 0).0, Asked::NoSession);

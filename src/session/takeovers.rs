@@ -1,4 +1,4 @@
-//! Sessions that are taken over, told letter by letter: real sessions on real sockets, with a supervisor and a room that do
+//! Sessions that are taken over, told message by message: real sessions on real sockets, with a supervisor and a room that do
 //! nothing until the story says so. What races elsewhere happens here in the order that is told.
 
 use std::{net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration};
@@ -12,12 +12,12 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Opened, Ports, Setup, install, open_at};
+use super::{AcceptedSocket, Ports, SessionConfig, install, open_at};
 use crate::{
     config::Settings,
     limits::Waiting,
     messages::{
-        Cut, ResumeRequests,
+        KillSwitch, ResumeRequests,
         room::{RoomPort, ToRoom},
         session::{ClaimAnswer, Member, News, Roster, Snapshot, ToSession, Welcomed},
         supervisor::{Join, Leave, Presence, Reclaim},
@@ -31,7 +31,7 @@ pub(super) const ROOM: &str = "blue";
 
 /// Everything that sessions say to others.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum SignalOutcome {
     Join(Join),
     Leave(Leave),
     Reclaim(Reclaim),
@@ -41,35 +41,35 @@ pub(super) enum Heard {
     Posted(ToSession),
 }
 
-struct Recorder(mpsc::UnboundedSender<Heard>);
+struct Recorder(mpsc::UnboundedSender<SignalOutcome>);
 
 impl Actor for Recorder {
     type Context = Context<Self>;
 }
 
 macro_rules! records {
-    ($letter:ty, $result:ty, $heard:expr, $answer:expr) => {
-        impl Handler<$letter> for Recorder {
+    ($message:ty, $result:ty, $received:expr, $answer:expr) => {
+        impl Handler<$message> for Recorder {
             type Result = $result;
 
-            fn handle(&mut self, letter: $letter, _: &mut Self::Context) -> Self::Result {
-                let _ = self.0.send($heard(letter));
+            fn handle(&mut self, message: $message, _: &mut Self::Context) -> Self::Result {
+                let _ = self.0.send($received(message));
                 $answer
             }
         }
     };
 }
 
-records!(Join, (), Heard::Join, ());
-records!(Leave, (), Heard::Leave, ());
-records!(Reclaim, (), Heard::Reclaim, ());
-records!(Presence, (), Heard::Presence, ());
-records!(ToRoom, (), Heard::Room, ());
-records!(ToSession, (), Heard::Posted, ());
+records!(Join, (), SignalOutcome::Join, ());
+records!(Leave, (), SignalOutcome::Leave, ());
+records!(Reclaim, (), SignalOutcome::Reclaim, ());
+records!(Presence, (), SignalOutcome::Presence, ());
+records!(ToRoom, (), SignalOutcome::Room, ());
+records!(ToSession, (), SignalOutcome::Posted, ());
 
 /// An arbiter of sessions.
 pub(super) struct Stage {
-    heard: mpsc::UnboundedReceiver<Heard>,
+    received: mpsc::UnboundedReceiver<SignalOutcome>,
     recorder: actix::Addr<Recorder>,
     pub(super) snapshot: Option<Arc<Snapshot>>,
 }
@@ -79,7 +79,7 @@ pub(super) struct Client(TcpStream);
 
 impl Stage {
     pub(super) fn set(change: impl FnOnce(&mut Settings)) -> Self {
-        let (sender, heard) = mpsc::unbounded_channel();
+        let (sender, received) = mpsc::unbounded_channel();
         let recorder = Recorder(sender).start();
         let mut settings = Settings::default();
         change(&mut settings);
@@ -89,27 +89,27 @@ impl Stage {
             reclaim: recorder.clone().recipient(),
             presence: recorder.clone().recipient(),
         };
-        install(Rc::new(Setup::new(&settings, ports, Waiting::new(10, 10))));
-        Self { heard, recorder, snapshot: None }
+        install(Rc::new(SessionConfig::new(&settings, ports, Waiting::new(10, 10))));
+        Self { received, recorder, snapshot: None }
     }
 
-    pub(super) async fn hear(&mut self) -> Heard {
-        tokio::time::timeout(PATIENCE, self.heard.recv()).await.expect("nothing is said").expect("a recorder")
+    pub(super) async fn hear(&mut self) -> SignalOutcome {
+        tokio::time::timeout(PATIENCE, self.received.recv()).await.expect("nothing is said").expect("a recorder")
     }
 
     pub(super) async fn hear_away(&mut self, member: &Member) {
         self.hear_presence(member, true).await;
-        assert!(matches!(self.hear().await, Heard::Room(ToRoom::Away { .. })));
+        assert!(matches!(self.hear().await, SignalOutcome::Room(ToRoom::Away { .. })));
     }
 
     pub(super) async fn hear_back(&mut self, member: &Member) {
-        assert!(matches!(self.hear().await, Heard::Room(ToRoom::Back { .. })));
+        assert!(matches!(self.hear().await, SignalOutcome::Room(ToRoom::Back { .. })));
         self.hear_presence(member, false).await;
     }
 
     /// As the room, so the supervisor.
     async fn hear_presence(&mut self, member: &Member, away: bool) {
-        let Heard::Presence(presence) = self.hear().await else { panic!("the supervisor is not told") };
+        let SignalOutcome::Presence(presence) = self.hear().await else { panic!("the supervisor is not told") };
         assert_eq!((presence.session, presence.away), (member.session, away));
     }
 
@@ -121,7 +121,10 @@ impl Stage {
         SockRef::from(&client).set_recv_buffer_size(4096).unwrap();
         SockRef::from(&socket).set_send_buffer_size(4096).unwrap();
         let request = RequestId::accept(None);
-        open_at(None, Opened { socket, unread: Vec::new(), remote, origin: None, request, hint: None, permit: () });
+        open_at(
+            None,
+            AcceptedSocket { socket, unread: Vec::new(), remote, subnet: None, request, hint: None, permit: () },
+        );
         Client(client)
     }
 
@@ -129,42 +132,42 @@ impl Stage {
     pub(super) async fn resumable(&mut self) -> (Client, Arc<Member>, String) {
         let mut client = self.connect().await;
         assert_eq!(client.hear().await["type"], "welcome");
-        client.say(&json!({"type": "join", "room": ROOM, "resumable": true})).await;
-        let Heard::Join(join) = self.hear().await else { panic!("a join") };
+        client.send(&json!({"type": "join", "room": ROOM, "resumable": true})).await;
+        let SignalOutcome::Join(join) = self.hear().await else { panic!("a join") };
         let port = RoomPort::new(self.recorder.clone().recipient());
         let members = vec![(join.member.peer, Arc::clone(&join.member))];
         let snapshot = Arc::new(Snapshot { room: join.room, capacity: 10, members, port });
         self.snapshot = Some(Arc::clone(&snapshot));
-        let news = News::Joined(Box::new(welcomed(join.stay, None)));
+        let news = News::Joined(Box::new(welcomed(join.join_seq, None)));
         join.member.post(ToSession::Roster(Roster { snapshot, news }));
         let joined = client.hear().await;
-        client.say(&json!({"type": "ping", "ack": 0})).await;
+        client.send(&json!({"type": "ping", "ack": 0})).await;
         assert_eq!(client.hear().await["type"], "pong");
         (client, join.member, joined["resume"]["token"].as_str().expect("a token").to_owned())
     }
 
     /// A client that comes back, and the socket on its way to the session that it names.
-    pub(super) async fn handoff(&mut self, mut client: Client, token: &str, re: &str) -> (Client, ToSession) {
-        client.say(&json!({"type": "join", "id": re, "room": ROOM, "resume": {"token": token, "ack": 0}})).await;
-        let Heard::Reclaim(reclaim) = self.hear().await else { panic!("a claim") };
+    pub(super) async fn transfer(&mut self, mut client: Client, token: &str, re: &str) -> (Client, ToSession) {
+        client.send(&json!({"type": "join", "id": re, "room": ROOM, "resume": {"token": token, "ack": 0}})).await;
+        let SignalOutcome::Reclaim(reclaim) = self.hear().await else { panic!("a claim") };
         let member = Member {
             peer: PeerId::random(),
             session: SessionId::random(),
             request: RequestId::accept(None),
             source: Source::of([127, 0, 0, 1].into()),
             port: self.recorder.clone().recipient(),
-            cut: Cut::default(),
+            kill_switch: KillSwitch::default(),
             resume: ResumeRequests::default(),
         };
         reclaim.claim.answer.send(ClaimAnswer::Come(Arc::new(member))).expect("somebody waits");
-        let Heard::Posted(letter) = self.hear().await else { panic!("a socket") };
-        (client, letter)
+        let SignalOutcome::Posted(message) = self.hear().await else { panic!("a socket") };
+        (client, message)
     }
 
     /// The room's answer to a session that has missed too much.
-    pub(super) fn resync(&self, member: &Member, stay: u32) {
+    pub(super) fn resync(&self, member: &Member, join_seq: u32) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
-        let news = News::Resynced(Box::new(welcomed(stay, None)));
+        let news = News::Resynced(Box::new(welcomed(join_seq, None)));
         member.post(ToSession::Roster(Roster { snapshot, news }));
     }
 
@@ -176,29 +179,29 @@ impl Stage {
     }
 }
 
-fn welcomed(stay: u32, re: Option<Box<str>>) -> Welcomed {
-    Welcomed { stay, peers: "[]".into(), meta: None, re }
+fn welcomed(join_seq: u32, re: Option<Box<str>>) -> Welcomed {
+    Welcomed { join_seq, peers: "[]".into(), meta: None, re }
 }
 
 impl Client {
-    pub(super) async fn say(&mut self, frame: &Value) {
+    pub(super) async fn send(&mut self, frame: &Value) {
         self.say_all(std::slice::from_ref(frame)).await;
     }
 
     async fn say_all(&mut self, frames: &[Value]) {
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         for frame in frames {
             let text = frame.to_string();
-            octets.extend([0x81, 0xfe]);
-            octets.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+            bytes.extend([0x81, 0xfe]);
+            bytes.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
             if text.len() < 126 {
-                octets.truncate(octets.len() - 3);
-                octets.push(0x80 | u8::try_from(text.len()).unwrap());
+                bytes.truncate(bytes.len() - 3);
+                bytes.push(0x80 | u8::try_from(text.len()).unwrap());
             }
-            octets.extend([0; 4]);
-            octets.extend(text.as_bytes());
+            bytes.extend([0; 4]);
+            bytes.extend(text.as_bytes());
         }
-        self.0.write_all(&octets).await.unwrap();
+        self.0.write_all(&bytes).await.unwrap();
     }
 
     /// The next text frame; `Null` where a close frame comes, or the end.
@@ -235,17 +238,19 @@ async fn a_session_that_is_parked_while_it_waits_for_the_whole_room_still_ends_w
     let beat = Duration::from_millis(40);
     actix_rt::spawn(super::tick::run(0, super::tick::Heartbeat { interval: beat, timeout: PATIENCE * 10 }));
     let (_former, member, token) = stage.resumable().await;
-    member.cut.pull_for_lost_letter();
+    member.kill_switch.kill_for_lost_message();
     stage.hear_away(&member).await;
     let client = Client::greeted(&stage).await;
-    let (_client, letter) = stage.handoff(client, &token, "1").await;
-    member.post(letter);
+    let (_client, message) = stage.transfer(client, &token, "1").await;
+    member.post(message);
     stage.hear_back(&member).await;
-    let Heard::Room(ToRoom::Resync { stay, .. }) = stage.hear().await else { panic!("the whole room is needed") };
-    member.cut.pull(EndReason::Disconnected);
+    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
+        panic!("the whole room is needed")
+    };
+    member.kill_switch.kill(EndReason::Disconnected);
     stage.hear_away(&member).await;
-    stage.resync(&member, stay);
-    let Heard::Leave(leave) = stage.hear().await else { panic!("a leave") };
+    stage.resync(&member, join_seq);
+    let SignalOutcome::Leave(leave) = stage.hear().await else { panic!("a leave") };
     assert_eq!((leave.session, leave.reason), (member.session, LeaveReason::Timeout));
 }
 
@@ -253,18 +258,20 @@ async fn a_session_that_is_parked_while_it_waits_for_the_whole_room_still_ends_w
 async fn the_answer_to_a_second_resume_carries_its_own_id() {
     let mut stage = Stage::set(|_| {});
     let (_former, member, token) = stage.resumable().await;
-    member.cut.pull_for_lost_letter();
+    member.kill_switch.kill_for_lost_message();
     stage.hear_away(&member).await;
     let client = Client::greeted(&stage).await;
-    let (_lost, letter) = stage.handoff(client, &token, "1").await;
-    member.post(letter);
+    let (_lost, message) = stage.transfer(client, &token, "1").await;
+    member.post(message);
     stage.hear_back(&member).await;
-    let Heard::Room(ToRoom::Resync { stay, .. }) = stage.hear().await else { panic!("the whole room is needed") };
+    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
+        panic!("the whole room is needed")
+    };
     let client = Client::greeted(&stage).await;
-    let (mut client, letter) = stage.handoff(client, &token, "2").await;
-    member.post(letter);
-    assert!(matches!(stage.hear().await, Heard::Room(ToRoom::Resync { .. })));
-    stage.resync(&member, stay);
+    let (mut client, message) = stage.transfer(client, &token, "2").await;
+    member.post(message);
+    assert!(matches!(stage.hear().await, SignalOutcome::Room(ToRoom::Resync { .. })));
+    stage.resync(&member, join_seq);
     let joined = client.hear().await;
     assert_eq!((&joined["re"], &joined["complete"]), (&json!("2"), &json!(false)), "{joined}");
 }
@@ -277,9 +284,9 @@ async fn a_reason_that_was_the_former_sockets_is_not_the_new_ones() {
         let (_former, member, token) = stage.resumable().await;
         stage.somebody_comes(&member);
         let client = Client::greeted(&stage).await;
-        let (mut client, letter) = stage.handoff(client, &token, "1").await;
-        member.post(letter);
-        member.cut.pull(reason);
+        let (mut client, message) = stage.transfer(client, &token, "1").await;
+        member.post(message);
+        member.kill_switch.kill(reason);
         let joined = client.hear().await;
         assert_eq!((&joined["type"], &joined["complete"]), (&json!("joined"), &json!(true)), "{reason:?}: {joined}");
         assert_eq!(client.hear().await["type"], "peer_joined", "{reason:?}");
@@ -291,11 +298,13 @@ async fn what_was_lost_in_the_moment_of_a_resume_makes_it_incomplete() {
     let mut stage = Stage::set(|_| {});
     let (_former, member, token) = stage.resumable().await;
     let client = Client::greeted(&stage).await;
-    let (mut client, letter) = stage.handoff(client, &token, "1").await;
-    member.post(letter);
-    member.cut.pull_for_lost_letter();
-    let Heard::Room(ToRoom::Resync { stay, .. }) = stage.hear().await else { panic!("the whole room is needed") };
-    stage.resync(&member, stay);
+    let (mut client, message) = stage.transfer(client, &token, "1").await;
+    member.post(message);
+    member.kill_switch.kill_for_lost_message();
+    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
+        panic!("the whole room is needed")
+    };
+    stage.resync(&member, join_seq);
     assert_eq!(client.hear().await["complete"], false);
 }
 
@@ -304,12 +313,12 @@ async fn a_session_that_ends_in_the_moment_of_a_resume_sends_its_client_away_in_
     let mut stage = Stage::set(|_| {});
     let (_former, member, token) = stage.resumable().await;
     let client = Client::greeted(&stage).await;
-    let (mut client, letter) = stage.handoff(client, &token, "1").await;
-    member.post(letter);
-    member.cut.pull(EndReason::ProtocolError);
+    let (mut client, message) = stage.transfer(client, &token, "1").await;
+    member.post(message);
+    member.kill_switch.kill(EndReason::ProtocolError);
     let bye = client.hear().await;
     assert_eq!((&bye["type"], &bye["action"]), (&json!("bye"), &json!("reconnect")), "{bye}");
-    assert!(matches!(stage.hear().await, Heard::Leave(_)));
+    assert!(matches!(stage.hear().await, SignalOutcome::Leave(_)));
 }
 
 #[actix::test]
@@ -326,8 +335,8 @@ async fn answers_that_wait_go_along_with_the_socket() {
     let pings: Vec<_> =
         (0..ASKED).map(|n| json!({"type": "signal", "id": format!("{n:064}"), "x".repeat(64): 1})).collect();
     client.say_all(&pings).await;
-    let (mut client, letter) = stage.handoff(client, &token, "1").await;
-    member.post(letter);
+    let (mut client, message) = stage.transfer(client, &token, "1").await;
+    member.post(message);
     for n in 0..ASKED {
         let answer = client.hear().await;
         assert_eq!(answer["re"], format!("{n:064}"), "{answer}");
@@ -340,13 +349,13 @@ async fn a_connection_that_is_lost_between_two_sessions_is_told_of_as_any_other(
     let mut stage = Stage::set(|_| {});
     let (_former, _member, token) = stage.resumable().await;
     let client = Client::greeted(&stage).await;
-    let (_client, letter) = stage.handoff(client, &token, "1").await;
+    let (_client, message) = stage.transfer(client, &token, "1").await;
     let closed = || {
         let mut closed = 0;
         telemetry::tally(|t| closed = t.connections_closed.get(EndReason::Internal));
         closed
     };
     let before = closed();
-    drop(letter);
+    drop(message);
     assert_eq!(closed(), before + 1);
 }

@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::{link::Link, wheel::Wheel};
+use super::{shared::SessionShared, wheel::Wheel};
 use crate::{
     messages::session::{Drain, ToSession},
     protocol::EndReason,
@@ -36,7 +36,7 @@ const LATE: Duration = Duration::from_secs(2);
 
 thread_local! {
     /// The arbiter's own connections: shared with nobody, asked by nobody else.
-    static LINKS: RefCell<Wheel<Link>> = RefCell::new(Wheel::new(Instant::now()));
+    static LINKS: RefCell<Wheel<SessionShared>> = RefCell::new(Wheel::new(Instant::now()));
     /// How many of them stand how.
     static STANDING: Cell<[usize; 3]> = const { Cell::new([0; 3]) };
     /// Whether this arbiter's sessions were told to go: one that comes after that, from a handshake under way, is told
@@ -74,7 +74,7 @@ struct Found {
     /// Whether it has a socket.
     attached: bool,
     /// Whether anything was received since the last look.
-    heard: bool,
+    received: bool,
     /// Whether it holds memory that an idle connection gives back.
     restless: bool,
     deadline: Option<(Instant, EndReason)>,
@@ -106,8 +106,8 @@ impl Beat {
     }
 
     /// The rule of heartbeats: one ping per silence, the end after `timeout`; a late sweep ends nobody.
-    fn next(&mut self, heard: bool, now: Instant, heartbeat: Heartbeat, late: bool) -> Due {
-        if heard {
+    fn next(&mut self, received: bool, now: Instant, heartbeat: Heartbeat, late: bool) -> Due {
+        if received {
             *self = Self::since(now);
             return Due::Nothing;
         }
@@ -129,16 +129,16 @@ impl Beat {
 
     /// All that a sweep decides about one connection. To ask it of a connection that is not due does no harm.
     fn judge(&mut self, found: Found, now: Instant, heartbeat: Heartbeat, late: bool) -> Verdict {
-        let Found { attached, heard, restless, deadline } = found;
-        let mut verdict = Verdict { ping: false, rest: attached && !heard && restless, end: None, again: None };
+        let Found { attached, received, restless, deadline } = found;
+        let mut verdict = Verdict { ping: false, rest: attached && !received && restless, end: None, again: None };
         if attached {
-            match self.next(heard, now, heartbeat, late) {
+            match self.next(received, now, heartbeat, late) {
                 Due::Nothing => {}
                 Due::Ping => verdict.ping = true,
                 Due::Timeout => verdict.end = Some(EndReason::PingTimeout),
             }
             // One that was heard gives memory back if the next sweep hears nothing more.
-            verdict.again = Some(if heard && restless { now } else { self.due(heartbeat) });
+            verdict.again = Some(if received && restless { now } else { self.due(heartbeat) });
         }
         if let Some((at, why)) = deadline {
             if now >= at && !late {
@@ -167,9 +167,9 @@ pub async fn run(index: usize, heartbeat: Heartbeat) {
         let now = Instant::now();
         let late = now.saturating_duration_since(last).saturating_sub(period);
         last = now;
-        for link in LINKS.with_borrow_mut(|links| links.take_due(now)) {
-            let again = sweep(&link, now, heartbeat, late > LATE);
-            LINKS.with_borrow_mut(|links| links.put_back(link, again));
+        for shared in LINKS.with_borrow_mut(|links| links.take_due(now)) {
+            let again = sweep(&shared, now, heartbeat, late > LATE);
+            LINKS.with_borrow_mut(|links| links.put_back(shared, again));
         }
         let [connected, joined, parked] = STANDING.get();
         debug_assert_eq!([connected, joined, parked], counted(), "connected, joined and parked sessions");
@@ -190,45 +190,45 @@ async fn wait(period: Duration) {
 }
 
 /// Looks at one connection; when to look again.
-fn sweep(link: &Link, now: Instant, heartbeat: Heartbeat, late: bool) -> Option<Instant> {
-    let mut beat = link.beat.get();
+fn sweep(shared: &SessionShared, now: Instant, heartbeat: Heartbeat, late: bool) -> Option<Instant> {
+    let mut beat = shared.beat.get();
     let found = Found {
-        attached: link.attached(),
-        heard: link.was_heard(),
-        restless: link.is_restless(),
-        deadline: link.deadline.get(),
+        attached: shared.attached(),
+        received: shared.has_received(),
+        restless: shared.is_restless(),
+        deadline: shared.deadline.get(),
     };
     let verdict = beat.judge(found, now, heartbeat, late);
-    link.beat.set(beat);
+    shared.beat.set(beat);
     if verdict.ping {
-        ping(link);
+        ping(shared);
     }
     if verdict.rest || verdict.ping {
-        link.rest();
+        shared.rest();
     }
     if let Some(why) = verdict.end {
-        link.cut.pull(why);
+        shared.kill_switch.kill(why);
     }
     // A socket that takes no more: what waits has kept its memory.
-    let jammed = (verdict.rest || verdict.ping) && link.is_restless();
+    let jammed = (verdict.rest || verdict.ping) && shared.is_restless();
     if jammed { Some(now) } else { verdict.again }
 }
 
 /// The arbiter's sessions by how they stand, counted anew.
 fn counted() -> [usize; 3] {
     LINKS.with_borrow(|links| {
-        links.iter().fold([0; 3], |mut counts, link| {
-            counts[link.standing() as usize] += 1;
+        links.iter().fold([0; 3], |mut counts, shared| {
+            counts[shared.standing() as usize] += 1;
             counts
         })
     })
 }
 
-/// Writes the ping at once where nothing waits before it: waking the pump for two octets would cost more than they do.
-fn ping(link: &Link) {
+/// Writes the ping at once where nothing waits before it: waking the pump for two bytes would cost more than they do.
+fn ping(shared: &SessionShared) {
     telemetry::tally(|t| t.pings_sent += 1);
-    link.queue(PING);
-    link.flush();
+    shared.queue(PING);
+    shared.flush();
 }
 
 /// How the clients' departures are spread. All arbiters take places from one count, so that the spread is even however
@@ -259,16 +259,16 @@ impl Share {
 pub fn drain(share: &Share) {
     DRAINING.set(true);
     NOTICE.with(|notice| notice.notify_one());
-    let links: Vec<Rc<Link>> = LINKS.with_borrow(|links| links.iter().cloned().collect());
+    let links: Vec<Rc<SessionShared>> = LINKS.with_borrow(|links| links.iter().cloned().collect());
     let now = Instant::now();
-    for link in links {
+    for shared in links {
         // One that is away has nobody to tell, and needs no place among those who come back.
-        let after = if link.attached() { share.take() } else { share.over };
-        link.deadline.set(Some((now + after, EndReason::ServerDraining)));
-        hurry(&link);
-        let Some(member) = link.member.get() else {
+        let after = if shared.attached() { share.take() } else { share.over };
+        shared.deadline.set(Some((now + after, EndReason::ServerDraining)));
+        hurry(&shared);
+        let Some(member) = shared.member.get() else {
             // Its actor has not started, and would set a deadline of its own.
-            link.cut.pull(EndReason::ServerDraining);
+            shared.kill_switch.kill(EndReason::ServerDraining);
             continue;
         };
         let close_after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
@@ -286,35 +286,35 @@ pub fn sessions() -> usize {
 /// Ends every session of this arbiter now: the drain's deadline has come, or nobody has a connection any more.
 pub fn end_all() {
     LINKS.with_borrow(|links| {
-        for link in links.iter() {
-            link.cut.pull(EndReason::ServerDraining);
+        for shared in links.iter() {
+            shared.kill_switch.kill(EndReason::ServerDraining);
         }
     });
 }
 
-pub(super) fn enlist(link: &Rc<Link>) {
+pub(super) fn enlist(shared: &Rc<SessionShared>) {
     if DRAINING.get() {
-        link.cut.pull(EndReason::ServerDraining);
+        shared.kill_switch.kill(EndReason::ServerDraining);
     }
-    LINKS.with_borrow_mut(|links| links.insert(Rc::clone(link)));
-    recount(link, Some(link.standing()));
+    LINKS.with_borrow_mut(|links| links.insert(Rc::clone(shared)));
+    recount(shared, Some(shared.standing()));
 }
 
-pub(super) fn dismiss(link: &Link) {
-    recount(link, None);
-    let removed = LINKS.with_borrow_mut(|links| links.remove(link));
+pub(super) fn dismiss(shared: &SessionShared) {
+    recount(shared, None);
+    let removed = LINKS.with_borrow_mut(|links| links.remove(shared));
     // Dropped outside the borrow: a link's last owner may close a socket.
     drop(removed);
 }
 
 /// Has the next sweep look at the connection.
-pub(super) fn hurry(link: &Link) {
-    LINKS.with_borrow_mut(|links| links.hurry(link));
+pub(super) fn hurry(shared: &SessionShared) {
+    LINKS.with_borrow_mut(|links| links.hurry(shared));
 }
 
 /// Counts the session where it stands now, and no longer where it stood. Each remembers as what it is counted.
-pub(super) fn recount(link: &Link, now: Option<Standing>) {
-    let before = link.counted.replace(now);
+pub(super) fn recount(shared: &SessionShared, now: Option<Standing>) {
+    let before = shared.counted.replace(now);
     let mut counts = STANDING.get();
     if let Some(before) = before {
         counts[before as usize] -= 1;
@@ -341,7 +341,7 @@ mod tests {
     fn silence_is_pinged_once_and_then_ended() {
         let start = Instant::now();
         let mut beat = Beat::since(start);
-        let mut due = |seconds, heard| beat.next(heard, at(start, seconds), HEARTBEAT, false);
+        let mut due = |seconds, received| beat.next(received, at(start, seconds), HEARTBEAT, false);
         assert_eq!(due(29, false), Due::Nothing);
         assert_eq!(due(30, false), Due::Ping);
         assert_eq!(due(31, false), Due::Nothing);
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn one_octet_begins_the_silence_anew() {
+    fn one_byte_begins_the_silence_anew() {
         let start = Instant::now();
         let mut beat = Beat::since(start);
         assert_eq!(beat.next(false, at(start, 30), HEARTBEAT, false), Due::Ping);

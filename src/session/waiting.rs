@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{limits::WaitingPlace, messages::Cut};
+use crate::{limits::WaitingPlace, messages::KillSwitch};
 
 /// When a refused join may be tried again, where the refusal itself does not say. Well below the time to join, so that a
 /// patient client is never late.
@@ -61,7 +61,7 @@ impl Wait {
 /// That time, and the connection's place among all that wait.
 pub(super) struct InNoRoom {
     pub(super) wait: Wait,
-    pub(super) _place: WaitingPlace<Cut>,
+    pub(super) _place: WaitingPlace<KillSwitch>,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{io, time::Duration};
 use actix_rt::signal::unix::{self, SignalKind};
 
 use crate::{
-    http::gate::{Call, Gate},
+    http::lifecycle::{Call, Lifecycle},
     telemetry::{self, Event},
 };
 
@@ -85,14 +85,14 @@ fn of_this_system() -> impl Iterator<Item = (libc::c_int, String)> {
 
 impl Signals {
     /// Waits until somebody asks the server to go: a signal, or the operator at the gate.
-    pub async fn or_call(&mut self, gate: &Gate) -> Call {
+    pub async fn or_call(&mut self, lifecycle: &Lifecycle) -> Call {
         let by = tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.quit.recv() => "SIGQUIT",
             _ = self.interrupt.recv() => INTERRUPT,
-            call = gate.drain_called() => return call.clone(),
+            call = lifecycle.drain_called() => return call.clone(),
         };
-        gate.call_drain(by, None).1.clone()
+        lifecycle.call_drain(by, None).1.clone()
     }
 
     /// Ctrl-C, when the server is going already: whoever sits there does not want to wait. The others have said already

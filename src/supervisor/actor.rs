@@ -1,4 +1,4 @@
-//! The shell of the supervisor: unpacks letters, asks the rules, sends what they say.
+//! The shell of the supervisor: unpacks messages, asks the rules, sends what they say.
 
 use std::{
     sync::Arc,
@@ -11,14 +11,14 @@ use tokio::sync::watch;
 use super::{
     news,
     secrets::WrongSecrets,
-    state::{GivenUp, Granted, Left, Limits, Lost, State},
+    state::{Caps, GivenUp, Granted, Left, Lost, SupervisorState},
 };
 use crate::{
     limits::{Rate, Subnet},
     messages::{
         Asked, Note,
         room::{self, Admit, RoomPort, ToRoom},
-        session::{Claim, ClaimAnswer, Evict, JoinRefused, Member, NoSeat, ToSession},
+        session::{Claim, ClaimAnswer, Evict, JoinError, JoinFailed, Member, ToSession},
         supervisor::{Headcount, Join, Leave, Ping, Presence, Reclaim, StopJoins, TakeCensus},
     },
     protocol::{LeaveReason, RoomName},
@@ -41,12 +41,12 @@ pub type SpawnRoom = Box<dyn Fn(RoomName, usize) -> RoomPort + Send>;
 pub(super) struct Seated {
     pub(super) member: Arc<Member>,
     /// The session's own number of this stay.
-    stay: u32,
+    join_seq: u32,
 }
 
 /// The actor that knows every room and every seat.
 pub struct Supervisor {
-    pub(super) state: State<Seated, RoomPort>,
+    pub(super) state: SupervisorState<Seated, RoomPort>,
     spawn_room: SpawnRoom,
     wrong_secrets: WrongSecrets,
     /// Rooms of the process that had ended at the last sweep.
@@ -58,9 +58,9 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// With no rooms yet. `wrong_secrets`: `limits.resume_secrets`.
-    pub fn new(limits: Limits, wrong_secrets: Rate, spawn_room: SpawnRoom) -> Self {
+    pub fn new(limits: Caps, wrong_secrets: Rate, spawn_room: SpawnRoom) -> Self {
         let wrong_secrets = WrongSecrets::new(wrong_secrets, limits.address.addresses, now());
-        let state = State::new(limits, now());
+        let state = SupervisorState::new(limits, now());
         let headcount = watch::Sender::new(Headcount::default());
         Self { state, spawn_room, wrong_secrets, ended: room::ended(), looks_again: false, headcount }
     }
@@ -75,17 +75,17 @@ impl Supervisor {
     }
 
     /// The number of peers in the room then, the newcomer included.
-    pub(super) fn join(&mut self, join: Join) -> Result<usize, Box<NoSeat>> {
-        let Join { member, room, meta, re, attempt, stay, origin } = join;
+    pub(super) fn join(&mut self, join: Join) -> Result<usize, Box<JoinFailed>> {
+        let Join { member, room, meta, re, attempt, join_seq, subnet } = join;
         self.bury(&room);
-        match self.take_seat(Seated { member: Arc::clone(&member), stay }, &room, origin) {
+        match self.take_seat(Seated { member: Arc::clone(&member), join_seq }, &room, subnet) {
             Ok(Granted { port, peers, given_up }) => {
                 // Before the newcomer knows: who has joined is counted.
                 self.publish();
                 news::joined(&member, &room, peers, attempt);
                 self.give_up(given_up);
-                let admit = Admit { member, meta, re, stay, port: port.clone() };
-                if !port.must_arrive(ToRoom::Admit(admit)) {
+                let admit = Admit { member, meta, re, join_seq, port: port.clone() };
+                if !port.send_unbounded(ToRoom::Admit(admit)) {
                     // It died just now. The newcomer has a seat, and hears of the end as the others do.
                     self.lose(&room);
                 }
@@ -93,7 +93,7 @@ impl Supervisor {
             }
             Err(refused) => {
                 news::refused(&member, &room, refused, attempt);
-                Err(Box::new(NoSeat { stay, re, refused }))
+                Err(Box::new(JoinFailed { join_seq, re, refused }))
             }
         }
     }
@@ -102,11 +102,11 @@ impl Supervisor {
         &mut self,
         seated: Seated,
         room: &RoomName,
-        origin: Option<Subnet>,
-    ) -> Result<Granted<RoomPort>, JoinRefused> {
+        subnet: Option<Subnet>,
+    ) -> Result<Granted<RoomPort>, JoinError> {
         let capacity = self.state.limits().peers_per_room;
         let open = || (self.spawn_room)(room.clone(), capacity);
-        self.state.join(seated.member.session, seated, room, origin, now(), open)
+        self.state.join(seated.member.session, seated, room, subnet, now(), open)
     }
 
     /// Asks a parked session to end: it may be coming back in this moment, and its pump knows.
@@ -114,7 +114,7 @@ impl Supervisor {
         let Some(GivenUp { session, excess }) = given_up else { return };
         if let Some(seated) = self.state.seated(session) {
             news::given_up(&seated.member, excess);
-            seated.member.cut.leave_note(Note::TooManyParked);
+            seated.member.kill_switch.leave_note(Note::TooManyParked);
         }
     }
 
@@ -129,7 +129,7 @@ impl Supervisor {
 
     /// Compares the secret, so that whoever does not know it never gets as far as the session. A claim that is dropped is
     /// answered by that: there is no such session.
-    fn reclaim(&mut self, Reclaim { session, claim, origin }: Reclaim) {
+    fn reclaim(&mut self, Reclaim { session, claim, subnet }: Reclaim) {
         let Some(seated) = self.state.seated(session) else { return };
         let answer = |claim: Claim, answer| {
             // Whoever asked may be gone by now.
@@ -137,13 +137,13 @@ impl Supervisor {
         };
         match seated.member.resume.ask(claim) {
             Asked::Waits { instead_of } => {
-                seated.member.cut.leave_note(Note::ResumeRequested);
+                seated.member.kill_switch.leave_note(Note::ResumeRequested);
                 if let Some(earlier) = instead_of {
                     answer(*earlier, ClaimAnswer::Busy);
                 }
             }
             Asked::WrongSecret(claim) => {
-                if let Err(wait) = self.wrong_secrets.count(session, origin, now()) {
+                if let Err(wait) = self.wrong_secrets.count(session, subnet, now()) {
                     news::too_many_wrong_secrets();
                     answer(*claim, ClaimAnswer::TooManyWrong(wait));
                 }
@@ -157,7 +157,7 @@ impl Supervisor {
         self.publish();
         let Left { seat, room, port, ended } = left;
         news::left(&seat, &room, leave.reason);
-        let there = port.must_arrive(ToRoom::Remove { peer: seat.member.member.peer, reason: leave.reason });
+        let there = port.send_unbounded(ToRoom::Remove { peer: seat.member.member.peer, reason: leave.reason });
         match ended {
             Some(lived) if there => news::room_ended(&seat, &room, lived),
             Some(_) => news::room_lost(&room, 1),
@@ -208,8 +208,8 @@ fn evict(lost: &Lost<Seated>) {
     news::room_lost(&lost.room, lost.seats.len());
     for seat in &lost.seats {
         news::left(seat, &lost.room, LeaveReason::RoomClosed);
-        let Seated { member, stay } = &seat.member;
-        member.post(ToSession::Evict(Evict { room: lost.room.clone(), stay: *stay }));
+        let Seated { member, join_seq } = &seat.member;
+        member.post(ToSession::Evict(Evict { room: lost.room.clone(), join_seq: *join_seq }));
     }
 }
 
@@ -233,8 +233,8 @@ impl Handler<Join> for Supervisor {
 
     fn handle(&mut self, join: Join, _: &mut Self::Context) {
         let member = Arc::clone(&join.member);
-        if let Err(no_seat) = self.join(join) {
-            member.post(ToSession::NoSeat(no_seat));
+        if let Err(join_failed) = self.join(join) {
+            member.post(ToSession::JoinFailed(join_failed));
         }
     }
 }

@@ -11,7 +11,7 @@ const KEPT: u64 = SLOTS as u64;
 /// whether one peer comes or ten thousand.
 #[derive(Debug)]
 pub(super) struct Churn {
-    origin: Instant,
+    subnet: Instant,
     slots: [Slot; SLOTS],
 }
 
@@ -26,7 +26,7 @@ struct Slot {
 impl Churn {
     /// Counts from `now` on; nothing may be counted at an earlier time.
     pub(super) fn new(now: Instant) -> Self {
-        Self { origin: now, slots: [Slot::default(); SLOTS] }
+        Self { subnet: now, slots: [Slot::default(); SLOTS] }
     }
 
     /// A peer came.
@@ -56,6 +56,6 @@ impl Churn {
     }
 
     fn second(&self, now: Instant) -> u64 {
-        now.saturating_duration_since(self.origin).as_secs()
+        now.saturating_duration_since(self.subnet).as_secs()
     }
 }

@@ -6,12 +6,12 @@
 //!   and to the probes how many are here.
 //! - **Never** tells a peer who else is in its room (that is the room's), sees a signal, or waits for anybody.
 mod actor;
+mod address_shares;
 mod churn;
 #[cfg(feature = "fault-injection")]
 mod faults;
 mod news;
 mod occupancy;
-mod origins;
 mod parked;
 mod secrets;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -20,8 +20,8 @@ pub mod simulation;
 pub mod state;
 
 pub use actor::{SpawnRoom, Supervisor};
-pub use origins::Shares;
-pub use parked::{Caps, Excess};
+pub use address_shares::Shares;
+pub use parked::{Excess, ParkedCaps};
 
 #[cfg(test)]
 mod properties;

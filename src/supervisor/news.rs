@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{actor::Seated, parked::Excess, state::Freed};
 use crate::{
     messages::{
-        session::{JoinRefused, Member},
+        session::{JoinError, Member},
         supervisor::Census,
     },
     protocol::{LeaveReason, RoomName},
@@ -21,7 +21,7 @@ pub(super) fn joined(member: &Member, room: &RoomName, peers: usize, attempt: u3
     telemetry::emit(&Event::PeerJoined { ids: ids(member, room), peers, attempt });
 }
 
-pub(super) fn refused(member: &Member, room: &RoomName, refused: JoinRefused, attempt: u32) {
+pub(super) fn refused(member: &Member, room: &RoomName, refused: JoinError, attempt: u32) {
     if let Some(limit) = refused.share {
         telemetry::tally(|tally| tally.limit_hits.add(limit));
     }

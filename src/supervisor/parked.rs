@@ -19,7 +19,7 @@ use crate::{
 
 /// How many seats may be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caps {
+pub struct ParkedCaps {
     /// `limits.parked_sessions`: on the server. Beyond it, the address that holds most gives one up; an IPv6 address counts
     /// by its /48 for that.
     pub total: usize,
@@ -32,11 +32,11 @@ pub struct Caps {
 /// Which cap was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Excess {
-    /// [`Caps::total`].
+    /// [`ParkedCaps::total`].
     Total,
-    /// [`Caps::per_room`].
+    /// [`ParkedCaps::per_room`].
     Room,
-    /// [`Caps::per_address`].
+    /// [`ParkedCaps::per_address`].
     Address,
 }
 
@@ -49,7 +49,7 @@ type Site = Option<Subnet>;
 /// All seats by address, and those that are kept by age.
 #[derive(Debug)]
 pub(super) struct Parked {
-    caps: Caps,
+    caps: ParkedCaps,
     turns: BTreeMap<Turn, Away>,
     next: Turn,
     addresses: HashMap<Subnet, Address>,
@@ -80,7 +80,7 @@ struct Holdings {
 }
 
 impl Parked {
-    pub(super) fn new(caps: Caps) -> Self {
+    pub(super) fn new(caps: ParkedCaps) -> Self {
         let (turns, ranks) = (BTreeMap::new(), BTreeMap::new());
         Self { caps, turns, next: 0, addresses: HashMap::new(), sites: HashMap::new(), ranks }
     }

@@ -9,8 +9,8 @@ use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
 
 use super::{
-    Caps, Excess, Shares,
-    state::{GivenUp, Limits, State},
+    Excess, ParkedCaps, Shares,
+    state::{Caps, GivenUp, SupervisorState},
 };
 use crate::{
     limits::{Bucket, Rate, Subnet},
@@ -26,7 +26,7 @@ const ADDRESSES: usize = 3;
 const PEERS_PER_ROOM: usize = 3;
 const MOST_ROOMS: usize = 3;
 const ROOMS_PER_ADDRESS: usize = 1;
-const CAPS: Caps = Caps { total: 3, per_room: 1, per_address: 2 };
+const CAPS: ParkedCaps = ParkedCaps { total: 3, per_room: 1, per_address: 2 };
 
 fn joins() -> Rate {
     Rate::new(6, Duration::from_secs(60), 5)
@@ -36,12 +36,12 @@ fn new_rooms() -> Rate {
     Rate::new(3, Duration::from_secs(60), 3)
 }
 
-fn limits() -> Limits {
+fn limits() -> Caps {
     let address = Shares { joins: joins(), new_rooms: new_rooms(), rooms: ROOMS_PER_ADDRESS, addresses: ADDRESSES };
-    Limits { peers_per_room: PEERS_PER_ROOM, rooms: MOST_ROOMS, address, parked: CAPS }
+    Caps { peers_per_room: PEERS_PER_ROOM, rooms: MOST_ROOMS, address, parked: CAPS }
 }
 
-fn origin(session: usize) -> Option<Subnet> {
+fn subnet(session: usize) -> Option<Subnet> {
     let address = session % ADDRESSES;
     (address > 0).then(|| Subnet::of([192, 0, 2, u8::try_from(address).expect("few")].into()))
 }
@@ -83,7 +83,7 @@ struct World {
     rooms: Vec<RoomName>,
     start: Instant,
     now: Instant,
-    rules: State<usize, Incarnation>,
+    rules: SupervisorState<usize, Incarnation>,
     seats: BTreeMap<usize, (usize, Instant)>,
     /// With the address of who opened it.
     open: BTreeMap<usize, (Incarnation, Instant, usize)>,
@@ -109,7 +109,7 @@ impl World {
             rooms: (0..ROOMS).map(room).collect(),
             start: now,
             now,
-            rules: State::new(limits(), now),
+            rules: SupervisorState::new(limits(), now),
             seats: BTreeMap::new(),
             open: BTreeMap::new(),
             buckets: [Bucket::full(now); ADDRESSES],
@@ -153,7 +153,7 @@ impl World {
             incarnation
         };
         let answer =
-            self.rules.join(self.sessions[session], session, &self.rooms[room], origin(session), self.now, open);
+            self.rules.join(self.sessions[session], session, &self.rooms[room], subnet(session), self.now, open);
         prop_assert_eq!(opened, expected.is_none() && !self.open.contains_key(&room), "a room starts when it must");
         match answer {
             Err(refused) => {

@@ -6,12 +6,12 @@ use std::{sync::Arc, time::Duration};
 use actix::{Actor, Addr, Arbiter, Context, Handler, Message};
 use tokio::time::{advance, pause};
 
-use super::{Caps, Shares, Supervisor, state::Limits};
+use super::{ParkedCaps, Shares, Supervisor, state::Caps};
 use crate::{
     limits::{Rate, Subnet},
     messages::{
         room::{Life, RoomPort, ToRoom},
-        session::{JoinRefused, Member, News, ToSession},
+        session::{JoinError, Member, News, ToSession},
         supervisor::{Census, Join, Leave, StopJoins, TakeCensus},
     },
     protocol::{ErrorCode, LeaveReason, RoomName},
@@ -35,8 +35,8 @@ impl Actor for Fragile {
 impl Handler<ToRoom> for Fragile {
     type Result = ();
 
-    fn handle(&mut self, letter: ToRoom, _: &mut Self::Context) {
-        if matches!(letter, ToRoom::Admit(_)) {
+    fn handle(&mut self, message: ToRoom, _: &mut Self::Context) {
+        if matches!(message, ToRoom::Admit(_)) {
             self.peers += 1;
             assert!(self.peers < 2, "this room dies of its second peer, as the test wants");
         }
@@ -45,21 +45,21 @@ impl Handler<ToRoom> for Fragile {
 
 /// What the supervisor says to a join, said to the test.
 #[derive(Message)]
-#[rtype(result = "Result<usize, JoinRefused>")]
+#[rtype(result = "Result<usize, JoinError>")]
 struct Ask(Join);
 
 impl Handler<Ask> for Supervisor {
-    type Result = Result<usize, JoinRefused>;
+    type Result = Result<usize, JoinError>;
 
     fn handle(&mut self, Ask(join): Ask, _: &mut Self::Context) -> Self::Result {
-        self.join(join).map_err(|no_seat| no_seat.refused)
+        self.join(join).map_err(|join_failed| join_failed.refused)
     }
 }
 
-fn limits() -> Limits {
+fn limits() -> Caps {
     let address = Shares { joins: Rate::per_minute(4), new_rooms: Rate::per_minute(10), rooms: 1, addresses: 10 };
-    let parked = Caps { total: 100, per_room: 100, per_address: 100 };
-    Limits { peers_per_room: 3, rooms: 2, address, parked }
+    let parked = ParkedCaps { total: 100, per_room: 100, per_address: 100 };
+    Caps { peers_per_room: 3, rooms: 2, address, parked }
 }
 
 fn start() -> Addr<Supervisor> {
@@ -75,7 +75,7 @@ fn start() -> Addr<Supervisor> {
     Supervisor::new(limits(), Rate::per_minute(2), Box::new(spawn)).start()
 }
 
-async fn join(supervisor: &Addr<Supervisor>, member: &Arc<Member>, room: &str) -> Result<usize, JoinRefused> {
+async fn join(supervisor: &Addr<Supervisor>, member: &Arc<Member>, room: &str) -> Result<usize, JoinError> {
     rejoin(supervisor, member, room, 0).await
 }
 
@@ -84,23 +84,23 @@ async fn rejoin(
     member: &Arc<Member>,
     room: &str,
     attempt: u32,
-) -> Result<usize, JoinRefused> {
+) -> Result<usize, JoinError> {
     let room = RoomName::parse(room, 128).expect("a sane name");
-    let letter = Join { member: Arc::clone(member), room, meta: None, re: None, attempt, stay: 7, origin: None };
-    supervisor.send(Ask(letter)).await.expect("the supervisor lives")
+    let message = Join { member: Arc::clone(member), room, meta: None, re: None, attempt, join_seq: 7, subnet: None };
+    supervisor.send(Ask(message)).await.expect("the supervisor lives")
 }
 
 async fn leave(supervisor: &Addr<Supervisor>, member: &Member) {
-    let letter = Leave { session: member.session, reason: LeaveReason::Left };
-    supervisor.send(letter).await.expect("the supervisor lives");
+    let message = Leave { session: member.session, reason: LeaveReason::Left };
+    supervisor.send(message).await.expect("the supervisor lives");
 }
 
 async fn census(supervisor: &Addr<Supervisor>) -> Census {
     supervisor.send(TakeCensus).await.expect("the supervisor lives")
 }
 
-fn refused(code: ErrorCode, limit: usize) -> Result<usize, JoinRefused> {
-    Err(JoinRefused::new(code, limit))
+fn refused(code: ErrorCode, limit: usize) -> Result<usize, JoinError> {
+    Err(JoinError::new(code, limit))
 }
 
 #[actix::test]
@@ -126,17 +126,17 @@ async fn an_address_has_its_share_of_rooms_and_joins_and_no_more() {
     let ask = async |room: &str| {
         let room = RoomName::parse(room, 128).expect("a sane name");
         let member = Arc::clone(&member);
-        let letter = Join { member, room, meta: None, re: None, attempt: 0, stay: 7, origin: school };
-        supervisor.send(Ask(letter)).await.expect("the supervisor lives")
+        let message = Join { member, room, meta: None, re: None, attempt: 0, join_seq: 7, subnet: school };
+        supervisor.send(Ask(message)).await.expect("the supervisor lives")
     };
     let other = session.member();
     assert!(join(&supervisor, &other, "b").await.is_ok(), "who has no address is not counted");
     let seated = session.member();
     let room = RoomName::parse("a", 128).expect("a sane name");
-    let opener = Join { member: seated, room, meta: None, re: None, attempt: 0, stay: 7, origin: school };
+    let opener = Join { member: seated, room, meta: None, re: None, attempt: 0, join_seq: 7, subnet: school };
     assert!(supervisor.send(Ask(opener)).await.expect("the supervisor lives").is_ok());
     leave(&supervisor, &other).await;
-    let share = JoinRefused::of_address(ErrorCode::RoomLimit, 1, None, LimitHit::RoomsPerAddress);
+    let share = JoinError::of_address(ErrorCode::RoomLimit, 1, None, LimitHit::RoomsPerAddress);
     assert_eq!(ask("b").await, Err(share));
     assert!(ask("a").await.is_ok(), "a room that is there can be joined");
     leave(&supervisor, &member).await;
@@ -157,18 +157,18 @@ async fn a_session_hears_of_a_refusal_and_the_room_answers_a_join_that_is_grante
     let supervisor = start();
     let (mut first, mut second) = (FakeSession::new(), FakeSession::new());
     let room = RoomName::parse("a", 128).expect("a sane name");
-    let ask = |member: &Arc<Member>, stay| {
+    let ask = |member: &Arc<Member>, join_seq| {
         let (member, room, re) = (Arc::clone(member), room.clone(), Some("9".into()));
-        supervisor.send(Join { member, room, meta: None, re, attempt: 0, stay, origin: None })
+        supervisor.send(Join { member, room, meta: None, re, attempt: 0, join_seq, subnet: None })
     };
     let (ann, bob) = (first.member(), second.member());
     ask(&ann, 3).await.expect("the supervisor lives");
-    assert!(matches!(first.hear_roster().await.news, News::Joined(welcomed) if welcomed.stay == 3));
+    assert!(matches!(first.hear_roster().await.news, News::Joined(welcomed) if welcomed.join_seq == 3));
     supervisor.send(StopJoins).await.expect("the supervisor lives");
     ask(&bob, 4).await.expect("the supervisor lives");
-    let ToSession::NoSeat(no_seat) = second.hear().await else { panic!("expected a refusal") };
-    assert_eq!((no_seat.stay, no_seat.re.as_deref()), (4, Some("9")));
-    assert_eq!(no_seat.refused, JoinRefused::new(ErrorCode::ServerDraining, 0));
+    let ToSession::JoinFailed(join_failed) = second.hear().await else { panic!("expected a refusal") };
+    assert_eq!((join_failed.join_seq, join_failed.re.as_deref()), (4, Some("9")));
+    assert_eq!(join_failed.refused, JoinError::new(ErrorCode::ServerDraining, 0));
     assert!(first.is_silent() && second.is_silent());
 }
 
@@ -235,7 +235,7 @@ async fn a_room_that_dies_is_noticed_within_a_second_and_its_peers_may_join_agai
     let died = tokio::time::Instant::now();
     for session in [&mut first, &mut second] {
         let evict = session.hear_evict().await;
-        assert_eq!((evict.room.as_str(), evict.stay), (FRAGILE, 7));
+        assert_eq!((evict.room.as_str(), evict.join_seq), (FRAGILE, 7));
     }
     assert!(died.elapsed() < Duration::from_secs(1));
     let left = census(&supervisor).await;

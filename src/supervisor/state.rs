@@ -8,15 +8,15 @@ use std::{
 };
 
 use super::{
+    address_shares::{AddressShares, Shares},
     churn::Churn,
     occupancy::Occupancy,
-    origins::{Origins, Shares},
-    parked::{Caps, Excess, Parked, Turn},
+    parked::{Excess, Parked, ParkedCaps, Turn},
 };
 use crate::{
     limits::{Counted, Subnet},
     messages::{
-        session::JoinRefused,
+        session::JoinError,
         supervisor::{Census, Headcount},
     },
     protocol::{ErrorCode, RoomName, SessionId},
@@ -25,7 +25,7 @@ use crate::{
 
 /// The caps. Both are at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct Caps {
     /// `limits.peers_per_room`.
     pub peers_per_room: usize,
     /// `limits.rooms`.
@@ -33,20 +33,20 @@ pub struct Limits {
     /// What one address may use of all that.
     pub address: Shares,
     /// How many seats are kept for clients that are away.
-    pub parked: Caps,
+    pub parked: ParkedCaps,
 }
 
 /// Every room and every seat, by name: a count is always the length of a list of names, so it cannot drift.
 #[derive(Debug)]
-pub struct State<M, R> {
-    limits: Limits,
+pub struct SupervisorState<M, R> {
+    limits: Caps,
     draining: bool,
     // Boxed: a table is half empty when it has just grown, and the other half of the former one lies idle.
     rooms: HashMap<RoomName, Box<Room<R>>>,
     seats: HashMap<SessionId, Box<Seat<M>>>,
     churn: Churn,
     occupancy: Occupancy,
-    origins: Origins,
+    address_shares: AddressShares,
     parked: Parked,
 }
 
@@ -66,7 +66,7 @@ struct Seat<M> {
     room: RoomName,
     member: M,
     since: Instant,
-    origin: Option<Subnet>,
+    subnet: Option<Subnet>,
     occupied: Occupied,
 }
 
@@ -133,9 +133,9 @@ pub struct Lost<M> {
     pub seats: Vec<Freed<M>>,
 }
 
-impl<M, R: Clone> State<M, R> {
+impl<M, R: Clone> SupervisorState<M, R> {
     /// No rooms yet. `now` starts the minute that churn is counted over.
-    pub fn new(limits: Limits, now: Instant) -> Self {
+    pub fn new(limits: Caps, now: Instant) -> Self {
         Self {
             limits,
             draining: false,
@@ -143,13 +143,13 @@ impl<M, R: Clone> State<M, R> {
             seats: HashMap::new(),
             churn: Churn::new(now),
             occupancy: Occupancy::new(limits.peers_per_room),
-            origins: Origins::new(limits.address, now),
+            address_shares: AddressShares::new(limits.address, now),
             parked: Parked::new(limits.parked),
         }
     }
 
     /// The caps.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> Caps {
         self.limits
     }
 
@@ -158,7 +158,7 @@ impl<M, R: Clone> State<M, R> {
         self.draining = true;
     }
 
-    /// A seat for this session, which comes from `origin` (`None`: an address without limits). `open` starts the room;
+    /// A seat for this session, which comes from `subnet` (`None`: an address without limits). `open` starts the room;
     /// it is called only when the seat is granted and the room is not there.
     ///
     /// # Errors
@@ -168,16 +168,16 @@ impl<M, R: Clone> State<M, R> {
         session: SessionId,
         member: M,
         room: &RoomName,
-        origin: Option<Subnet>,
+        subnet: Option<Subnet>,
         now: Instant,
         open: impl FnOnce() -> R,
-    ) -> Result<Granted<R>, JoinRefused> {
-        self.may_join(session, room, origin, now)?;
+    ) -> Result<Granted<R>, JoinError> {
+        self.may_join(session, room, subnet, now)?;
         let entry = self.rooms.entry(room.clone());
         // One text for the whole room, and not the one that each peer brought along.
         let name = entry.key().clone();
         let entry = entry.or_insert_with(|| {
-            let opener = origin.map(|origin| self.origins.opened(origin, room, now));
+            let opener = subnet.map(|subnet| self.address_shares.opened(subnet, room, now));
             Box::new(Room { port: open(), opened: now, opener, sessions: Vec::new() })
         });
         if entry.sessions.len() == entry.sessions.capacity() {
@@ -185,14 +185,14 @@ impl<M, R: Clone> State<M, R> {
             entry.sessions.reserve_exact(1 + entry.sessions.len() / 2);
         }
         entry.sessions.push(session);
-        if let Some(origin) = origin {
-            self.origins.seated(origin, name.clone());
+        if let Some(subnet) = subnet {
+            self.address_shares.seated(subnet, name.clone());
         }
         let mut granted = Granted { port: entry.port.clone(), peers: entry.sessions.len(), given_up: None };
-        let seat = Seat { room: name, member, since: now, origin, occupied: Occupied::Here };
+        let seat = Seat { room: name, member, since: now, subnet, occupied: Occupied::Here };
         self.seats.insert(session, Box::new(seat));
-        self.parked.seated(origin);
-        granted.given_up = self.parked.yields(origin).map(|found| self.give_up(found));
+        self.parked.seated(subnet);
+        granted.given_up = self.parked.yields(subnet).map(|found| self.give_up(found));
         self.occupancy.moved(granted.peers - 1, granted.peers);
         self.churn.joined(now);
         Ok(granted)
@@ -201,8 +201,8 @@ impl<M, R: Clone> State<M, R> {
     /// This session's client is away. Who has to go, if there are too many then.
     pub fn away(&mut self, session: SessionId) -> Option<GivenUp> {
         let seat = self.seats.get_mut(&session).filter(|seat| seat.occupied == Occupied::Here)?;
-        seat.occupied = Occupied::Away(self.parked.park(session, seat.origin, &seat.room));
-        let found = self.parked.excess(seat.origin, &seat.room)?;
+        seat.occupied = Occupied::Away(self.parked.park(session, seat.subnet, &seat.room));
+        let found = self.parked.excess(seat.subnet, &seat.room)?;
         Some(self.give_up(found))
     }
 
@@ -212,7 +212,7 @@ impl<M, R: Clone> State<M, R> {
         match std::mem::replace(&mut seat.occupied, Occupied::Here) {
             Occupied::Here => {}
             Occupied::Away(turn) => self.parked.unpark(turn),
-            Occupied::Going => self.parked.seated(seat.origin),
+            Occupied::Going => self.parked.seated(seat.subnet),
         }
     }
 
@@ -222,7 +222,7 @@ impl<M, R: Clone> State<M, R> {
             && let Occupied::Away(turn) = std::mem::replace(&mut seat.occupied, Occupied::Going)
         {
             self.parked.unpark(turn);
-            self.parked.freed(seat.origin);
+            self.parked.freed(seat.subnet);
         }
         GivenUp { session, excess }
     }
@@ -258,7 +258,7 @@ impl<M, R: Clone> State<M, R> {
 
     /// Forgets addresses that have nothing to be remembered for, if it is time.
     pub fn forget_origins(&mut self, now: Instant) {
-        self.origins.sweep(now);
+        self.address_shares.sweep(now);
     }
 
     /// Loses every room that `is_alive` denies.
@@ -313,31 +313,31 @@ impl<M, R: Clone> State<M, R> {
         &mut self,
         session: SessionId,
         room: &RoomName,
-        origin: Option<Subnet>,
+        subnet: Option<Subnet>,
         now: Instant,
-    ) -> Result<(), JoinRefused> {
-        let refuse = |code, limit| Err(JoinRefused::new(code, limit));
+    ) -> Result<(), JoinError> {
+        let refuse = |code, limit| Err(JoinError::new(code, limit));
         if self.draining {
             return refuse(ErrorCode::ServerDraining, 0);
         }
         if self.seats.contains_key(&session) {
             return refuse(ErrorCode::AlreadyJoined, 0);
         }
-        let too_soon = |wait, hit| Err(JoinRefused::of_address(ErrorCode::RateLimited, 0, Some(wait), hit));
-        if let Some(Err(wait)) = origin.map(|origin| self.origins.join(origin, now)) {
+        let too_soon = |wait, hit| Err(JoinError::of_address(ErrorCode::RateLimited, 0, Some(wait), hit));
+        if let Some(Err(wait)) = subnet.map(|subnet| self.address_shares.join(subnet, now)) {
             return too_soon(wait, LimitHit::JoinsPerMinute);
         }
         // Before the room is looked for: whoever tries names must not hear which of them there are.
-        if let Some(Err(wait)) = origin.map(|origin| self.origins.look_into(origin, room, now)) {
+        if let Some(Err(wait)) = subnet.map(|subnet| self.address_shares.look_into(subnet, room, now)) {
             return too_soon(wait, LimitHit::NewRooms);
         }
-        let Limits { peers_per_room, rooms, address, .. } = self.limits;
-        let mut may_open = || origin.is_none_or(|origin| self.origins.may_open(origin, now));
+        let Caps { peers_per_room, rooms, address, .. } = self.limits;
+        let mut may_open = || subnet.is_none_or(|subnet| self.address_shares.may_open(subnet, now));
         match self.rooms.get(room) {
             Some(entry) if entry.sessions.len() >= peers_per_room => refuse(ErrorCode::RoomFull, peers_per_room),
             None if self.rooms.len() >= rooms => refuse(ErrorCode::RoomLimit, rooms),
             None if !may_open() => {
-                Err(JoinRefused::of_address(ErrorCode::RoomLimit, address.rooms, None, LimitHit::RoomsPerAddress))
+                Err(JoinError::of_address(ErrorCode::RoomLimit, address.rooms, None, LimitHit::RoomsPerAddress))
             }
             _ => Ok(()),
         }
@@ -347,7 +347,7 @@ impl<M, R: Clone> State<M, R> {
     fn forget(&mut self, room: &RoomName) -> Option<(RoomName, Box<Room<R>>)> {
         let (name, entry) = self.rooms.remove_entry(room)?;
         if let Some(opener) = &entry.opener {
-            self.origins.ended(opener, &name);
+            self.address_shares.ended(opener, &name);
         }
         Some((name, entry))
     }
@@ -359,10 +359,10 @@ impl<M, R: Clone> State<M, R> {
             self.parked.unpark(turn);
         }
         if seat.occupied != Occupied::Going {
-            self.parked.freed(seat.origin);
+            self.parked.freed(seat.subnet);
         }
-        if let Some(origin) = seat.origin {
-            self.origins.stood_up(origin, seat.room);
+        if let Some(subnet) = seat.subnet {
+            self.address_shares.stood_up(subnet, seat.room);
         }
         self.churn.left(now);
         Some(Freed { member: seat.member, stayed: now.saturating_duration_since(seat.since) })

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Event, Ids, Reconnection, Tally, fault::Fault, notes::Whom};
+use super::{Event, Ids, Reconnection, Tally, error_samples::SampleIds, fault::Fault};
 
 /// Counts `event`, and `fault`, which is the error in it.
 pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
@@ -84,11 +84,11 @@ fn count_attempt(attempt: u32, result: Reconnection, tally: &mut Tally) {
 
 fn count_fault(event: &Event<'_>, fault: &Fault<'_>, tally: &mut Tally) {
     tally.count_error(fault.code, fault.severity);
-    tally.notes.add(fault, SystemTime::now(), || whom(event));
+    tally.error_samples.add(fault, SystemTime::now(), || sample_ids(event));
 }
 
 /// Whom an error concerned, as the journal keeps it.
-fn whom(event: &Event<'_>) -> Whom {
+fn sample_ids(event: &Event<'_>) -> SampleIds {
     let ids = match *event {
         Event::HandshakeRefused { ids, .. }
         | Event::ConnectionClosed { ids, .. }
@@ -99,7 +99,7 @@ fn whom(event: &Event<'_>) -> Whom {
         Event::RoomLost { room, .. } => Ids { room: Some(room), ..Ids::default() },
         _ => Ids::default(),
     };
-    Whom {
+    SampleIds {
         request: ids.request.map(ToString::to_string),
         session: ids.session.map(|id| id.to_string()),
         peer: ids.peer.map(|id| id.to_string()),
@@ -129,7 +129,7 @@ mod tests {
             let mut tally = counted(&event);
             let errors: u64 = tally.errors.iter().map(crate::telemetry::Counts::total).sum();
             let expected = u64::from(Fault::of(&event).is_some());
-            assert_eq!((errors, tally.notes.take().len() as u64), (expected, expected), "{}", event.key());
+            assert_eq!((errors, tally.error_samples.take().len() as u64), (expected, expected), "{}", event.key());
         });
     }
 

@@ -23,7 +23,7 @@ use super::{
     Event,
     clock::{Clock, Moment},
     line,
-    shelf::{Full, Shelf, name_of},
+    retention::{Full, Retention, name_of},
     writer::Output,
 };
 use crate::files;
@@ -42,7 +42,7 @@ pub(super) fn open_anew() {
 /// Writes to the day's file, and begins another when the day is over.
 pub(super) struct DailyFile {
     name: &'static str,
-    shelf: Arc<Shelf>,
+    retention: Arc<Retention>,
     /// Whether it looks after the files of earlier days. One writer of a folder does it for all: when it is due.
     keeper: Option<Instant>,
     clock: Clock,
@@ -72,10 +72,15 @@ struct Failing {
 
 impl DailyFile {
     /// Opens today's file, so that a folder that cannot be written is found at the start.
-    pub(super) fn start(name: &'static str, shelf: Arc<Shelf>, keeper: bool, mut clock: Clock) -> io::Result<Self> {
+    pub(super) fn start(
+        name: &'static str,
+        retention: Arc<Retention>,
+        keeper: bool,
+        mut clock: Clock,
+    ) -> io::Result<Self> {
         let day = clock.look().day;
         let keeper = keeper.then(Instant::now);
-        let mut file = Self { name, shelf, keeper, clock, day, open: None, opening: 0, failing: None };
+        let mut file = Self { name, retention, keeper, clock, day, open: None, opening: 0, failing: None };
         file.current()?;
         Ok(file)
     }
@@ -104,31 +109,31 @@ impl DailyFile {
     }
 
     fn begin(&self) -> io::Result<Open> {
-        let path = self.shelf.open(self.name, self.day);
-        files::make_folder(&self.shelf.dir, self.shelf.dir_mode)?;
-        let mut file = files::open(&path, OpenOptions::new().read(true).append(true), self.shelf.file_mode)?;
+        let path = self.retention.open(self.name, self.day);
+        files::make_folder(&self.retention.dir, self.retention.dir_mode)?;
+        let mut file = files::open(&path, OpenOptions::new().read(true).append(true), self.retention.file_mode)?;
         end_torn_line(&mut file)?;
         let found = file.metadata()?;
         Ok(Open { file, path, identity: (found.dev(), found.ino()), bytes: found.len() })
     }
 
-    fn append(&mut self, octets: &[u8]) -> io::Result<usize> {
-        let (folder, name, failing) = (Arc::clone(&self.shelf), self.name, self.failing.is_some());
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (folder, name, failing) = (Arc::clone(&self.retention), self.name, self.failing.is_some());
         let open = self.current()?;
-        folder.reserve(name, octets.len() as u64, failing)?;
-        let written = open.file.write(octets)?;
+        folder.reserve(name, bytes.len() as u64, failing)?;
+        let written = open.file.write(bytes)?;
         open.bytes += written as u64;
         Ok(written)
     }
 
     /// Tells at once, and each minute, that lines are missing.
-    fn fail(&mut self, error: &io::Error, octets: &[u8]) {
+    fn fail(&mut self, error: &io::Error, bytes: &[u8]) {
         let full = error.get_ref().and_then(|inner| inner.downcast_ref::<Full>()).is_some();
         if !full {
             // Whatever was wrong with it, the next line gets a file that was opened anew.
             self.open = None;
         }
-        let lost = octets.split(|octet| *octet == b'\n').count() as u64 - 1;
+        let lost = bytes.split(|byte| *byte == b'\n').count() as u64 - 1;
         let first = self.failing.is_none();
         let failing = self.failing.get_or_insert_with(|| Failing { told: Instant::now(), lines: 0 });
         failing.lines += lost;
@@ -136,7 +141,7 @@ impl DailyFile {
             return;
         }
         failing.told = Instant::now();
-        let file = name_of(&self.shelf.path(self.name, self.day));
+        let file = name_of(&self.retention.path(self.name, self.day));
         let event = Event::LogFileFailed { file: &file, error, lines: failing.lines };
         if let (true, true, Some(open)) = (full, first, &mut self.open) {
             // Its last line says why there is none behind it. Should that fail, it is told elsewhere.
@@ -158,18 +163,18 @@ impl DailyFile {
     fn keep(&mut self, now: Moment) -> io::Result<()> {
         if self.keeper.is_some_and(|due| due <= Instant::now()) {
             self.keeper = Some(Instant::now() + now.look_again());
-            self.shelf.tend(now)?;
+            self.retention.tend(now)?;
         }
         Ok(())
     }
 }
 
 impl Write for DailyFile {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        let written = self.append(octets);
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.append(bytes);
         match &written {
             Ok(_) => self.succeed(),
-            Err(error) => self.fail(error, octets),
+            Err(error) => self.fail(error, bytes),
         }
         written
     }

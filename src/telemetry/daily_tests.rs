@@ -15,7 +15,7 @@ use time::Date;
 use super::{
     clock::{Moment, tests::Hands},
     daily::DailyFile,
-    shelf::{Shelf, parse_day},
+    retention::{Retention, parse_day},
     writer::Output,
 };
 
@@ -53,8 +53,8 @@ impl Folder {
         fs::metadata(self.0.join(name)).expect(name).permissions().mode() & 0o777
     }
 
-    fn shelf(&self, max_bytes: Option<u64>) -> Arc<Shelf> {
-        Arc::new(Shelf {
+    fn retention(&self, max_bytes: Option<u64>) -> Arc<Retention> {
+        Arc::new(Retention {
             dir: self.0.clone(),
             kept: vec![("all", 14), ("all-errors", 30)],
             dir_mode: 0o750,
@@ -67,7 +67,7 @@ impl Folder {
 
     /// The file of all lines.
     fn file(&self, hands: &Hands) -> DailyFile {
-        DailyFile::start("all", self.shelf(None), false, hands.clock()).expect("a file")
+        DailyFile::start("all", self.retention(None), false, hands.clock()).expect("a file")
     }
 }
 
@@ -126,7 +126,7 @@ fn a_clock_that_jumps_and_comes_back_moves_nothing() {
     let backward = |wall| wall - YEARS / 2;
     for jump in [&forward as &dyn Fn(_) -> _, &backward] {
         let (folder, hands) = (Folder::with(&["all-2026-02-27.jsonl", "all-2026-02-26.jsonl.gz"]), Hands::new());
-        let mut file = DailyFile::start("all", folder.shelf(None), true, hands.clock()).expect("a file");
+        let mut file = DailyFile::start("all", folder.retention(None), true, hands.clock()).expect("a file");
         pass(&mut file, &hands, 2 * DAY / 24);
         let (before, mut here) = (folder.names(), None);
         hands.jump(|wall| {
@@ -220,7 +220,7 @@ fn old_files_are_compressed_whole_and_each_kind_is_kept_for_its_own_time() {
         "all-errors-2026-03-02.jsonl.gz",
         "all-errors-2026-03-01.jsonl.gz",
     ]);
-    folder.shelf(None).tidy(Moment::at_start(day("2026-03-31"))).expect("tidied");
+    folder.retention(None).tidy(Moment::at_start(day("2026-03-31"))).expect("tidied");
     let expected = [
         "all-2026-03-18.jsonl.gz",
         "all-2026-03-29.jsonl.gz",
@@ -243,18 +243,18 @@ fn old_files_are_compressed_whole_and_each_kind_is_kept_for_its_own_time() {
 fn a_day_that_nothing_but_the_clock_speaks_for_removes_nothing_and_never_the_latest() {
     let files = ["all-2026-03-29.jsonl.gz", "all-2026-03-30.jsonl.gz", "all-errors-2026-03-30.jsonl.gz"];
     let folder = Folder::with(&files);
-    folder.shelf(None).tidy(Moment::at_start(day("2086-03-31"))).expect("tidied");
+    folder.retention(None).tidy(Moment::at_start(day("2086-03-31"))).expect("tidied");
     assert_eq!(folder.names(), files);
-    folder.shelf(None).tidy(Moment::even(day("2086-03-31"))).expect("tidied");
+    folder.retention(None).tidy(Moment::even(day("2086-03-31"))).expect("tidied");
     assert_eq!(folder.names(), files[1..], "after an hour it is believed, but for the latest of each kind");
 }
 
 #[test]
 fn what_is_being_written_is_neither_compressed_nor_removed() {
     let (folder, hands) = (Folder::with(&["all-2026-03-01.jsonl", "all-2026-03-02.jsonl"]), Hands::new());
-    let shelf = folder.shelf(Some(1));
-    let mut file = DailyFile::start("all", Arc::clone(&shelf), false, hands.clock()).expect("a file");
-    shelf.tidy(Moment::even(day("2086-03-31"))).expect("tidied");
+    let retention = folder.retention(Some(1));
+    let mut file = DailyFile::start("all", Arc::clone(&retention), false, hands.clock()).expect("a file");
+    retention.tidy(Moment::even(day("2086-03-31"))).expect("tidied");
     assert!(folder.names().contains(&TODAY.to_owned()), "{:?}", folder.names());
     assert!(file.write_all(b"line\n").is_err());
     assert_eq!(folder.names(), [TODAY]);
@@ -272,7 +272,7 @@ fn other_peoples_files_and_what_is_compressed_already_stay_as_they_are() {
     let folder = Folder::with(&others);
     fs::write(folder.0.join("all-2026-03-20.jsonl"), "plain").expect("a file");
     fs::write(folder.0.join("all-2026-03-20.jsonl.gz"), "packed").expect("a file");
-    folder.shelf(Some(1)).tidy(Moment::even(day("2026-03-31"))).expect("tidied");
+    folder.retention(Some(1)).tidy(Moment::even(day("2026-03-31"))).expect("tidied");
     assert_eq!(folder.names().len(), others.len() + 2);
     assert_eq!(folder.text("all-2026-03-20.jsonl.gz"), "packed");
 }
@@ -284,9 +284,9 @@ fn the_oldest_finished_files_make_room_and_then_the_days_file_stops_and_says_so(
     for name in old {
         fs::write(folder.0.join(name), [b'x'; 1000]).expect("a file");
     }
-    let shelf = folder.shelf(Some(16_000));
-    let mut file = DailyFile::start("all", Arc::clone(&shelf), false, hands.clock()).expect("a file");
-    let mut errors = DailyFile::start("all-errors", shelf, false, hands.clock()).expect("a file");
+    let retention = folder.retention(Some(16_000));
+    let mut file = DailyFile::start("all", Arc::clone(&retention), false, hands.clock()).expect("a file");
+    let mut errors = DailyFile::start("all-errors", retention, false, hands.clock()).expect("a file");
     let line = "x".repeat(99);
     let mut written = 0;
     let mut left = Vec::new();
@@ -315,7 +315,9 @@ fn the_oldest_finished_files_make_room_and_then_the_days_file_stops_and_says_so(
 #[test]
 fn a_folder_that_cannot_be_made_is_an_error_at_the_start() {
     let (folder, hands) = (Folder::with(&["file"]), Hands::new());
-    let shelf =
-        Arc::new(Shelf { dir: folder.0.join("file"), ..Arc::into_inner(folder.shelf(None)).expect("the only one") });
-    assert!(DailyFile::start("all", shelf, false, hands.clock()).is_err());
+    let retention = Arc::new(Retention {
+        dir: folder.0.join("file"),
+        ..Arc::into_inner(folder.retention(None)).expect("the only one")
+    });
+    assert!(DailyFile::start("all", retention, false, hands.clock()).is_err());
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error, fmt, io};
 use super::{Event, Label, Severity, redaction};
 use crate::protocol::{EndReason, ErrorCode};
 
-/// Octets of a cause that are kept.
+/// Bytes of a cause that are kept.
 const MAX_CAUSE: usize = 1024;
 
 /// The error in an event.
@@ -134,7 +134,7 @@ impl fmt::Write for LeadingName {
     }
 }
 
-/// At most [`MAX_CAUSE`] octets.
+/// At most [`MAX_CAUSE`] bytes.
 fn clip(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.len() <= MAX_CAUSE {
         return text;
@@ -145,8 +145,8 @@ fn clip(text: Cow<'_, str>) -> Cow<'_, str> {
 
 /// FNV-1a, 64 bits: stable over releases of Rust, which `std`'s hasher is not.
 fn fnv1a(parts: &[&str]) -> u64 {
-    let octets = parts.iter().flat_map(|part| part.bytes().chain([0xff]));
-    octets.fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3))
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xff]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[cfg(test)]

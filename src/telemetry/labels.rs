@@ -47,7 +47,7 @@ impl Label for EndReason {
     const ALL: &'static [Self] = &Self::ALL;
 
     fn index(self) -> usize {
-        // The discriminants start at 1: 0 means "none" in a `Cut`.
+        // The discriminants start at 1: 0 means "none" in a `KillSwitch`.
         self as usize - 1
     }
 

@@ -35,9 +35,9 @@ pub(super) fn level_word(level: Level) -> &'static str {
 struct Shared(Rc<RefCell<Vec<u8>>>);
 
 impl io::Write for Shared {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(octets);
-        Ok(octets.len())
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -205,7 +205,7 @@ mod tests {
     impl Members {
         fn of(event: &Event<'_>) -> Self {
             let mut line = Vec::new();
-            format(event, Fault::of(event).as_ref(), |octets| line.extend_from_slice(octets));
+            format(event, Fault::of(event).as_ref(), |bytes| line.extend_from_slice(bytes));
             let text = String::from_utf8(line).expect("UTF-8");
             assert_eq!(text.find('\n'), Some(text.len() - 1), "one line, with its end");
             assert_eq!(leaks(&text), None, "{text}");
@@ -282,7 +282,7 @@ mod tests {
             over: Duration::from_secs(10),
         };
         let mut line = Vec::new();
-        format_gathered(&gathered, |octets| line.extend_from_slice(octets));
+        format_gathered(&gathered, |bytes| line.extend_from_slice(bytes));
         let mut line: Value = serde_json::from_slice(&line).expect("JSON");
         line["ts"].take();
         assert_eq!(
@@ -302,7 +302,7 @@ mod tests {
         let room = RoomName::parse(name, 128).expect("a room");
         let event = Event::RoomOpened { room: &room, source: None };
         let mut line = Vec::new();
-        format(&event, None, |octets| line.extend_from_slice(octets));
+        format(&event, None, |bytes| line.extend_from_slice(bytes));
         let line = String::from_utf8(line).expect("UTF-8");
         assert!(line.contains(r"den\u202e\u2066\u200b\udb40\udc41é"), "{line}");
         assert_eq!(Members::of(&event).get("room"), Some(name));

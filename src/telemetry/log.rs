@@ -18,7 +18,7 @@ use super::{
     daily::{self, DailyFile},
     gather::{Gathered, Gatherer},
     line, repeat,
-    shelf::Shelf,
+    retention::Retention,
     tally,
     writer::Queue,
 };
@@ -194,7 +194,7 @@ impl Log {
 
 impl Files {
     fn start(files: &LogFiles, queue_lines: usize) -> io::Result<Self> {
-        let shelf = Arc::new(Shelf {
+        let retention = Arc::new(Retention {
             dir: files.dir.clone(),
             kept: vec![(ALL, files.keep_days), (ERRORS, files.keep_error_days)],
             dir_mode: files.dir_mode,
@@ -206,7 +206,7 @@ impl Files {
         let dir = files.dir.display();
         let open = |name, keeper| {
             let said = |error: io::Error| io::Error::new(error.kind(), format!("log.dir {dir}: {error}"));
-            let file = DailyFile::start(name, Arc::clone(&shelf), keeper, Clock::new(clock::now)).map_err(said)?;
+            let file = DailyFile::start(name, Arc::clone(&retention), keeper, Clock::new(clock::now)).map_err(said)?;
             Queue::start(file, queue_lines)
         };
         Ok(Self { all: open(ALL, true)?, errors: open(ERRORS, false)? })

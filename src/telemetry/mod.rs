@@ -14,6 +14,7 @@ mod daily;
 mod daily_tests;
 #[cfg(test)]
 pub(crate) mod drift;
+mod error_samples;
 mod event;
 mod event_levels;
 mod event_table;
@@ -26,7 +27,6 @@ mod labels;
 mod line;
 mod local;
 mod log;
-mod notes;
 mod panics;
 pub mod redaction;
 #[cfg(test)]
@@ -34,9 +34,9 @@ mod reference;
 mod repeat;
 mod reports;
 mod request_id;
+mod retention;
 #[cfg(test)]
 mod samples;
-mod shelf;
 mod source;
 mod tally;
 mod visible;
@@ -45,6 +45,7 @@ mod writer;
 use std::sync::OnceLock;
 
 pub use buckets::Buckets;
+pub use error_samples::{ErrorSample, ErrorSamples, MAX_SAMPLES, SampleIds};
 pub use event::{EVENTS, Event};
 pub use event_table::EventDoc;
 pub use fault::{Fault, chain};
@@ -58,7 +59,6 @@ pub use labels::{Counts, Label};
 pub use line::parse_level;
 pub use local::{flush, take, tally};
 pub use log::{LogFiles, LogGuard, LogOptions, flush_logs, reopen_log_files, set_log_level, start_log};
-pub use notes::{ErrorNote, MAX_NOTES, Notes, Whom};
 pub use panics::install_panic_hook;
 pub use reports::{ArbiterReport, CensusReport};
 pub use request_id::RequestId;

@@ -4,7 +4,7 @@ use std::{backtrace::Backtrace, panic::PanicHookInfo, thread};
 
 use super::{Event, emit, local::PANICS, log};
 
-/// Octets of a backtrace that are kept: some 100 frames.
+/// Bytes of a backtrace that are kept: some 100 frames.
 const MAX_BACKTRACE: usize = 16 * 1024;
 
 /// Makes every later panic, on any thread, an event with location and backtrace. Without a log the former hook does
@@ -57,8 +57,8 @@ mod tests {
         });
         let mut counts = thread.expect("a thread").join().expect("counts");
         assert_eq!(counts.errors[Severity::Critical as usize].get(ErrorCode::Internal), 1);
-        let notes = counts.notes.take();
-        assert_eq!((notes.len(), notes[0].doing), (1, "panic"));
-        assert_eq!(notes[0].cause.as_deref(), Some("(withheld: contains SDP)"));
+        let error_samples = counts.error_samples.take();
+        assert_eq!((error_samples.len(), error_samples[0].doing), (1, "panic"));
+        assert_eq!(error_samples[0].cause.as_deref(), Some("(withheld: contains SDP)"));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-/// Longest id that is accepted from a caller, in octets: it stands in many log lines.
+/// Longest id that is accepted from a caller, in bytes: it stands in many log lines.
 const MAX: usize = 128;
 
 /// A request's id. One that was made here costs no allocation: every connection keeps its own.

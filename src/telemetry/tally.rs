@@ -2,7 +2,7 @@
 
 use super::{
     ArbiterReport, Buckets, CensusReport, Counts, Label, LimitHit, Listener, OpsDenial, Reconnection, Rejection,
-    RelayOutcome, Severity, SocketRefusal, buckets, http_counts::HttpCounts, notes::Notes,
+    RelayOutcome, Severity, SocketRefusal, buckets, error_samples::ErrorSamples, http_counts::HttpCounts,
 };
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason};
 
@@ -14,9 +14,9 @@ pub struct Tally {
     pub messages_in: Counts<FrameKind, 21>,
     /// Messages put into clients' queues.
     pub messages_out: Counts<FrameKind, 21>,
-    /// Octets of messages read, without frame heads.
+    /// Bytes of messages read, without frame heads.
     pub bytes_in: u64,
-    /// Octets of messages queued, with frame heads.
+    /// Bytes of messages queued, with frame heads.
     pub bytes_out: u64,
     /// Relayed signals by outcome, one per receiver.
     pub relays: Counts<RelayOutcome, 5>,
@@ -28,7 +28,7 @@ pub struct Tally {
     pub pings_sent: u64,
     /// Frames thrown away because their receiver's connection was cut.
     pub discarded_frames: u64,
-    /// Octets of those frames.
+    /// Bytes of those frames.
     pub discarded_bytes: u64,
 
     /// Connections opened.
@@ -70,7 +70,7 @@ pub struct Tally {
     /// Errors by code, one row per [`Severity`].
     pub errors: [Counts<ErrorCode, 21>; 4],
     /// What the journal of errors is told.
-    pub notes: Notes,
+    pub error_samples: ErrorSamples,
     /// Panics on any thread.
     pub panics: u64,
     /// HTTP requests.
@@ -136,7 +136,7 @@ impl Tally {
             rooms_lost: 0,
             room_lifetime: Buckets::new(&buckets::LIFETIME),
             errors: [Counts::new(); 4],
-            notes: Notes::new(),
+            error_samples: ErrorSamples::new(),
             panics: 0,
             http: HttpCounts::new(),
             ops_denied: Counts::new(),
@@ -154,16 +154,16 @@ impl Tally {
         }
     }
 
-    /// Counts one message read, of `octets` without its frame head.
-    pub fn message_in(&mut self, kind: FrameKind, octets: usize) {
+    /// Counts one message read, of `bytes` without its frame head.
+    pub fn message_in(&mut self, kind: FrameKind, bytes: usize) {
         self.messages_in.add(kind);
-        self.bytes_in += octets as u64;
+        self.bytes_in += bytes as u64;
     }
 
-    /// Counts one message queued, of `octets` with its frame head.
-    pub fn message_out(&mut self, kind: FrameKind, octets: usize) {
+    /// Counts one message queued, of `bytes` with its frame head.
+    pub fn message_out(&mut self, kind: FrameKind, bytes: usize) {
         self.messages_out.add(kind);
-        self.bytes_out += octets as u64;
+        self.bytes_out += bytes as u64;
     }
 
     /// Counts one socket refused.
@@ -187,7 +187,7 @@ impl Tally {
         self.merge_traffic(&later);
         self.merge_rooms(&later);
         self.merge_server(&later);
-        self.notes.merge(later.notes);
+        self.error_samples.merge(later.error_samples);
         self.http.merge(later.http);
         self.arbiter = later.arbiter.or(self.arbiter);
         self.census = later.census.or(self.census.take());

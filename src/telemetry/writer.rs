@@ -14,7 +14,7 @@ use super::{Event, line, local::LINES_DROPPED};
 /// The writer sleeps at most this long on its first line, to take along what comes meanwhile: a wake-up and a write for
 /// each line cost a sixth of a join.
 const GATHER: Duration = Duration::from_millis(10);
-/// With this many octets at hand it writes at once.
+/// With this many bytes at hand it writes at once.
 const BATCH: usize = 64 * 1024;
 /// How often what is written to is looked after, whether there are lines or not.
 const TEND_EVERY: Duration = Duration::from_secs(5);
@@ -39,7 +39,7 @@ pub(super) struct Queue(Arc<Shared>);
 struct Shared {
     /// Most lines that may wait.
     capacity: usize,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// For the writer: something waits, much of it, or somebody waits for it to be written.
     wake: Condvar,
     /// For who waits until it is.
@@ -47,7 +47,7 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     /// The lines that wait, one behind the other.
     waiting: Vec<u8>,
     lines: usize,
@@ -126,18 +126,19 @@ impl Drop for Queue {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for lines, at most that long, and swaps them for `batch`, which is empty. `None`: the queue is closed, and
     /// nothing is left.
     fn take(&self, batch: &mut Vec<u8>, at_most: Duration) -> Option<Batch> {
-        let idle = |state: &mut State| state.lines == 0 && !state.closed;
+        let idle = |state: &mut QueueState| state.lines == 0 && !state.closed;
         let state = self.wake.wait_timeout_while(self.lock(), at_most, idle);
         let mut state = state.unwrap_or_else(PoisonError::into_inner).0;
         if state.lines > 0 {
-            let few = |state: &mut State| state.waiting.len() < BATCH && state.wanted <= state.written && !state.closed;
+            let few =
+                |state: &mut QueueState| state.waiting.len() < BATCH && state.wanted <= state.written && !state.closed;
             let gathered = self.wake.wait_timeout_while(state, GATHER, few);
             state = gathered.unwrap_or_else(PoisonError::into_inner).0;
         } else if state.closed {
@@ -149,22 +150,22 @@ impl Shared {
 }
 
 fn write_all<O: Output>(shared: &Shared, mut out: O) {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let mut tended: Option<Instant> = None;
     let at_most = if O::TENDED { TEND_EVERY } else { Duration::MAX };
-    while let Some(Batch { lines, dropped }) = shared.take(&mut octets, at_most) {
+    while let Some(Batch { lines, dropped }) = shared.take(&mut bytes, at_most) {
         if dropped > 0 {
             // Whoever reads the log is to know that lines are missing, and how many.
-            line::format(&Event::LogLinesDropped { lines: dropped }, None, |gap| octets.extend_from_slice(gap));
+            line::format(&Event::LogLinesDropped { lines: dropped }, None, |gap| bytes.extend_from_slice(gap));
         }
         // A reader that is gone for good (EPIPE) is no reason to end a server: the lines are lost, and counted.
-        if !octets.is_empty() && out.write_all(&octets).and_then(|()| out.flush()).is_err() {
+        if !bytes.is_empty() && out.write_all(&bytes).and_then(|()| out.flush()).is_err() {
             LINES_DROPPED.add(lines);
         }
         shared.lock().written += lines;
         shared.wrote.notify_all();
-        octets.clear();
-        octets.shrink_to(BATCH);
+        bytes.clear();
+        bytes.shrink_to(BATCH);
         if O::TENDED && tended.is_none_or(|at| at.elapsed() >= TEND_EVERY) {
             out.tend();
             tended = Some(Instant::now());
@@ -187,11 +188,11 @@ mod tests {
     }
 
     impl Write for Jammed {
-        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             // Without a permit-giver it flows freely.
             let _ = self.permits.recv();
-            self.written.send(octets.to_vec()).map_err(io::Error::other)?;
-            Ok(octets.len())
+            self.written.send(bytes.to_vec()).map_err(io::Error::other)?;
+            Ok(bytes.len())
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -205,8 +206,8 @@ mod tests {
     struct Tended(mpsc::Sender<()>);
 
     impl Write for Tended {
-        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-            Ok(octets.len())
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
         }
 
         fn flush(&mut self) -> io::Result<()> {

@@ -18,7 +18,7 @@ use crate::support::{
 
 /// What any abuse may cost beyond what its connections are entitled to, in KiB: allocators keep some of what was freed.
 const SLACK_KIB: u64 = 16 << 10;
-/// Octets a client can send ahead to a server that does not read: both kernels' buffers, with room to spare.
+/// Bytes a client can send ahead to a server that does not read: both kernels' buffers, with room to spare.
 const SENT_AHEAD: usize = 16 << 20;
 
 fn server() -> Builder {
@@ -90,18 +90,18 @@ fn deaf(server: &TestServer) -> TcpStream {
     stream.into_inner()
 }
 
-/// Sends the same octets again and again, reading nothing, until the server has hung up or has not read for a second.
-/// Returns how many octets it took.
-fn flood(mut stream: &TcpStream, octets: &[u8]) -> usize {
+/// Sends the same bytes again and again, reading nothing, until the server has hung up or has not read for a second.
+/// Returns how many bytes it took.
+fn flood(mut stream: &TcpStream, bytes: &[u8]) -> usize {
     stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
     let mut sent = 0;
     loop {
-        match stream.write(octets) {
+        match stream.write(bytes) {
             Ok(written) => sent += written,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => return sent,
         }
-        assert!(sent < 64 * SENT_AHEAD, "{sent} octets were sent, and the server reads on");
+        assert!(sent < 64 * SENT_AHEAD, "{sent} bytes were sent, and the server reads on");
     }
 }
 
@@ -136,7 +136,7 @@ fn messages_that_never_end_are_ended() {
             (&sender).write_all(&frame(first::TEXT_BEGINS, b"")).unwrap();
             neighbours.talk_during(|| flood(&sender, &fragment.repeat(64)));
         });
-        assert!(cost < SLACK_KIB, "{cost} KiB for fragments of {size} octets");
+        assert!(cost < SLACK_KIB, "{cost} KiB for fragments of {size} bytes");
     }
     server.wait_for_metric(r#"switchboard_connections_closed_total{reason="message_too_large"}"#, 3.0);
 }
@@ -172,8 +172,8 @@ fn flood_both_ways(flooding: &[u8]) {
         let cost = cost_kib(&server, || {
             let flooder = deaf(&server);
             let taken = neighbours.talk_during(|| flood(&flooder, &flooding.repeat(100)));
-            assert!(taken < SENT_AHEAD, "{taken} octets were read");
-            assert!(taken > burst, "only {taken} octets were read, and a burst is allowed");
+            assert!(taken < SENT_AHEAD, "{taken} bytes were read");
+            assert!(taken > burst, "only {taken} bytes were read, and a burst is allowed");
             if any_pace {
                 server.wait_for_metric(r#"switchboard_connections_closed_total{reason="slow_consumer"}"#, 1.0);
             } else {
@@ -239,7 +239,7 @@ fn a_request_that_was_sent_ahead_is_not_answered_and_the_one_before_it_is() {
     server.wait_for_metric(PAGES_SERVED, 1.0);
 }
 
-/// Sends one octet of a request's head at a time until the server has had enough; returns how long it took.
+/// Sends one byte of a request's head at a time until the server has had enough; returns how long it took.
 #[track_caller]
 fn dribble(mut stream: &TcpStream) -> Duration {
     let began = Instant::now();
@@ -260,7 +260,7 @@ fn dribble(mut stream: &TcpStream) -> Duration {
 }
 
 #[test]
-fn whoever_sends_a_head_octet_by_octet_has_as_long_as_anybody_for_it() {
+fn whoever_sends_a_head_byte_by_byte_has_as_long_as_anybody_for_it() {
     let server = server().set("http.request_timeout_ms", 1000).start();
     let mut neighbours = Neighbours::of(&server);
     let cost = cost_kib(&server, || {
@@ -303,7 +303,7 @@ fn ask_and_dribble(to: SocketAddr, path: &str) {
     let _ = stream.get_mut().write_all(b"GET / HT");
     let end = stream.read(&mut [0; 1]);
     let ended = match &end {
-        Ok(octets) => *octets == 0,
+        Ok(bytes) => *bytes == 0,
         Err(error) => matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
     };
     assert!(ended, "after its first answer the connection stays: {end:?}");

@@ -42,9 +42,9 @@ struct Outage {
 
 /// A random time up to `most`, evenly distributed.
 fn jitter(most: Duration) -> Duration {
-    let mut octets = [0; 4];
-    getrandom::fill(&mut octets).expect("random numbers");
-    most.mul_f64(f64::from(u32::from_le_bytes(octets)) / f64::from(u32::MAX))
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).expect("random numbers");
+    most.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
 
 fn room(number: usize) -> String {

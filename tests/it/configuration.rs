@@ -271,7 +271,7 @@ fn seconds_where_milliseconds_are_meant_are_refused_in_plain_variables_and_told_
     }
     let drain = [("SWITCHBOARD__SERVER__DRAIN_MS", "20"), ("SWITCHBOARD__LIMITS__META_BYTES", "4")];
     let text = String::from_utf8(run(&["--check-config"], &drain).stdout).unwrap();
-    for told in ["is 20 milliseconds", "for 20 seconds write 20000", "is 4 octets", "for 4 KiB write 4096"] {
+    for told in ["is 20 milliseconds", "for 20 seconds write 20000", "is 4 bytes", "for 4 KiB write 4096"] {
         assert!(text.contains(told), "{text}");
     }
     let server = TestServer::set("limits.resume_window_ms", 30).start();

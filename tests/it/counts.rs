@@ -278,7 +278,7 @@ fn the_latest_errors_are_grouped_for_the_operator_alone() {
 }
 
 #[test]
-fn octets_and_ways_of_coming_back_are_counted() {
+fn bytes_and_ways_of_coming_back_are_counted() {
     let server = TestServer::set("limits.peers_per_room", 1).start();
     let (mut alice, mut bob) = (server.connect(), server.connect());
     let (first, again) =

@@ -290,9 +290,8 @@ impl Client {
     fn spawn(stage: &Stage, within: &[&str], before: &str, host: &str) -> Self {
         let [join, proof] = [stage.join_frame(), json!({"type": "ping", "ack": 0})]
             .map(|json| frame(first::TEXT, json.to_string().as_bytes()));
-        let [join, proof] = [Handshake::new().followed_by(join).octets(), proof].map(|octets| {
-            octets.iter().flat_map(|octet| ["\\x".to_owned(), format!("{octet:02x}")]).collect::<String>()
-        });
+        let [join, proof] = [Handshake::new().followed_by(join).bytes(), proof]
+            .map(|bytes| bytes.iter().flat_map(|byte| ["\\x".to_owned(), format!("{byte:02x}")]).collect::<String>());
         let script = format!(
             "{before} exec 3<>\"/dev/tcp/$0/$1\" && printf %b \"$2\" >&3 && read -r && printf %b \"$3\" >&3 \
              && exec cat <&3 3>&-"

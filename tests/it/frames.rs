@@ -9,18 +9,18 @@ use crate::support::{
 
 const PING: &[u8] = br#"{"type":"ping","id":"whole"}"#;
 
-/// In a fresh room of two, one sends these octets; it is closed with that reason and code, and the other is told.
+/// In a fresh room of two, one sends these bytes; it is closed with that reason and code, and the other is told.
 #[track_caller]
-fn closes(server: &TestServer, octets: &[u8], reason: &str, code: u16) {
+fn closes(server: &TestServer, bytes: &[u8], reason: &str, code: u16) {
     let [mut sender, mut witness] = server.join_some("blue");
-    sender.send(octets);
+    sender.send(bytes);
     let bye = sender.hear_bye(reason, code);
     assert_eq!(bye["action"], "disconnect", "{}", bye.text);
     witness.hear_left(&sender.id, "error");
     witness.leave();
 }
 
-/// Hears a pong, which must carry these octets.
+/// Hears a pong, which must carry these bytes.
 #[track_caller]
 fn hear_pong(peer: &mut TestPeer, payload: &[u8]) {
     assert_eq!(peer.next(crate::support::PATIENCE), Ok(Frame::Pong(payload.to_vec())));
@@ -85,18 +85,18 @@ fn what_rfc_6455_forbids_is_a_protocol_error() {
         ("a length in a longer form than it needs", [&[first::TEXT, 0xfe, 0, 0][..], &[0; 4]].concat()),
         ("a ping in fragments", frame(first::PING & !0x80, b"x")),
         ("a close in fragments", frame(first::CLOSE & !0x80, &close_payload(1000, ""))),
-        ("a ping of 126 octets", frame(first::PING, &[b'x'; 126])),
-        ("a pong that announces 126 octets", head(first::PONG, 126, true)),
-        ("a close frame of one octet", frame(first::CLOSE, b"\x03")),
+        ("a ping of 126 bytes", frame(first::PING, &[b'x'; 126])),
+        ("a pong that announces 126 bytes", head(first::PONG, 126, true)),
+        ("a close frame of one byte", frame(first::CLOSE, b"\x03")),
         ("a close code that nobody may send", frame(first::CLOSE, &close_payload(1005, ""))),
         ("a close code below 1000", frame(first::CLOSE, &close_payload(999, ""))),
         ("a close code that means nothing", frame(first::CLOSE, &close_payload(2999, ""))),
-        ("the first octet of a reserved opcode", vec![0x83]),
-        ("the first octet of a continuation of nothing", vec![first::GOES_ON]),
+        ("the first byte of a reserved opcode", vec![0x83]),
+        ("the first byte of a continuation of nothing", vec![first::GOES_ON]),
     ];
-    for (what, octets) in cases {
+    for (what, bytes) in cases {
         eprintln!("case: {what}");
-        closes(&server, &octets, "protocol_error", 1002);
+        closes(&server, &bytes, "protocol_error", 1002);
     }
 }
 
@@ -240,11 +240,11 @@ fn nothing_that_follows_a_close_frame_is_handled() {
 }
 
 #[test]
-fn a_message_that_comes_octet_by_octet_is_read() {
+fn a_message_that_comes_byte_by_byte_is_read() {
     let server = TestServer::start();
     let mut alice = server.connect();
-    for octet in frame(first::TEXT, PING) {
-        alice.send(&[octet]);
+    for byte in frame(first::TEXT, PING) {
+        alice.send(&[byte]);
     }
     assert_eq!(alice.hear("pong")["re"], "whole");
 }

@@ -62,7 +62,7 @@ fn a_version_other_than_13_is_told_which_one_is_spoken() {
 }
 
 #[test]
-fn a_key_that_is_not_sixteen_octets_in_base64_is_refused() {
+fn a_key_that_is_not_sixteen_bytes_in_base64_is_refused() {
     let server = TestServer::start();
     let without = answer(&server, &Handshake::new().without("Sec-WebSocket-Key"));
     without.error(400, "bad_handshake");

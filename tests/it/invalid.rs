@@ -104,7 +104,7 @@ fn a_field_that_is_missing_or_of_the_wrong_type_is_an_invalid_message() {
 }
 
 #[test]
-fn an_id_must_be_text_of_1_to_64_octets() {
+fn an_id_must_be_text_of_1_to_64_bytes() {
     let server = TestServer::start();
     let mut alice = server.connect();
     for id in [json!(""), json!("x".repeat(65)), json!("é".repeat(33)), json!(7), json!(null), json!(["x"])] {

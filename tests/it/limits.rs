@@ -83,10 +83,10 @@ fn a_burst_passes_unhindered_and_what_follows_at_the_rate_with_nothing_lost() {
 #[test]
 fn control_frames_and_fragments_count_too() {
     let server = TestServer::set("limits.frame_rate", 20).set("limits.frame_burst", 10).start();
-    for octets in [frame(first::PONG, b""), frame(first::PING, b"")] {
+    for bytes in [frame(first::PONG, b""), frame(first::PING, b"")] {
         let mut alice = server.connect();
         let began = Instant::now();
-        alice.send(&octets.repeat(20));
+        alice.send(&bytes.repeat(20));
         alice.say(&json!({"type": "ping", "id": "last"}));
         while alice.next(crate::support::PATIENCE).is_ok_and(|heard| !format!("{heard:?}").contains("last")) {}
         assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
@@ -94,10 +94,10 @@ fn control_frames_and_fragments_count_too() {
     let mut alice = server.connect();
     let began = Instant::now();
     let text = br#"{"type":"ping","id":"whole"}"#;
-    let mut octets = frame(first::TEXT_BEGINS, &text[..1]);
-    (1..text.len() - 1).for_each(|at| octets.extend(frame(first::GOES_ON, &text[at..=at])));
-    octets.extend(frame(first::ENDS, &text[text.len() - 1..]));
-    alice.send(&octets);
+    let mut bytes = frame(first::TEXT_BEGINS, &text[..1]);
+    (1..text.len() - 1).for_each(|at| bytes.extend(frame(first::GOES_ON, &text[at..=at])));
+    bytes.extend(frame(first::ENDS, &text[text.len() - 1..]));
+    alice.send(&bytes);
     assert_eq!(alice.hear_at_last("pong")["re"], "whole");
     let least = Duration::from_millis(50) * u32::try_from(text.len() - 10).unwrap();
     assert!(began.elapsed() >= least, "{:?}", began.elapsed());
@@ -108,10 +108,10 @@ fn a_flooder_is_slowed_by_tcp_and_costs_its_neighbours_nothing() {
     let server = TestServer::set("limits.frame_rate", 50).set("server.workers", 1).start();
     let [mut flooder, mut alice, mut bob] = server.join_some("blue");
     let before = server.memory_kib("VmHWM");
-    let octets = frame(first::TEXT, br#"{"type":"ping"}"#).repeat(50_000);
+    let bytes = frame(first::TEXT, br#"{"type":"ping"}"#).repeat(50_000);
     let writer = std::thread::spawn(move || {
         // Blocks as soon as the kernel's buffers are full, until the server ends it.
-        let _ = (0..20).try_for_each(|_| flooder.try_send(&octets));
+        let _ = (0..20).try_for_each(|_| flooder.try_send(&bytes));
     });
     server.wait_for_metric(&hits("frame_rate"), 1.0);
     for number in 0..100 {

@@ -110,7 +110,7 @@ fn an_abort_ends_it_at_once_after_a_line() {
 #[test]
 fn a_log_file_that_grows_beyond_the_limit_of_files_is_told_and_no_death() {
     let dir = TempDir::new();
-    // In blocks of 512 octets.
+    // In blocks of 512 bytes.
     let server = TestServer::set("log.dir", dir.path().display()).after("ulimit -f 4").start();
     let mut peers = server.join_some("blue");
     let failed = || server.log().lines_where("log_file_failed").pop();

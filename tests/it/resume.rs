@@ -256,7 +256,7 @@ fn a_peer_that_was_cut_for_slowness_resumes_completely() {
             assert_eq!(ada.hear("signal")["data"]["n"], n);
         }
     } else {
-        // With what stands around its padding, a frame has fewer than 1 150 octets.
+        // With what stands around its padding, a frame has fewer than 1 150 bytes.
         assert!(said > 512 || said * 1_150 > 524_288, "{said} frames fit what is kept");
     }
 }

@@ -7,16 +7,16 @@ use crate::support::{
     wire::{Ended, close_payload, first, frame},
 };
 
-/// What the kernel and the server may hold for one peer that does not read, in octets, with room to spare: a send
+/// What the kernel and the server may hold for one peer that does not read, in bytes, with room to spare: a send
 /// buffer of twice 96 KiB, a small receive buffer, 256 KiB queued, a full mailbox.
 const GENEROUS: usize = 4 << 20;
 
-/// Sends `size` octets to one peer, or to `"*"`.
+/// Sends `size` bytes to one peer, or to `"*"`.
 fn send_filling(from: &mut TestPeer, to: &str, size: usize) {
     from.tell(to, &json!("x".repeat(size)));
 }
 
-/// Sends to `slow` in pieces of `size` octets until `from` hears that it has left; says why, and how much it took.
+/// Sends to `slow` in pieces of `size` bytes until `from` hears that it has left; says why, and how much it took.
 #[track_caller]
 fn fill_until_gone(from: &mut TestPeer, slow: &str, size: usize) -> (String, usize) {
     let mut sent = 0;
@@ -28,7 +28,7 @@ fn fill_until_gone(from: &mut TestPeer, slow: &str, size: usize) -> (String, usi
             return (left.text("reason"), sent);
         }
     }
-    panic!("{sent} octets were sent to a peer that reads nothing, and it is still there");
+    panic!("{sent} bytes were sent to a peer that reads nothing, and it is still there");
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_peer_that_stops_reading_is_gone_before_it_costs_much() {
     let mut alice = server.join("blue");
     let (reason, sent) = fill_until_gone(&mut alice, &slow.id, 16_384);
     assert_eq!(reason, "slow_consumer");
-    assert!(sent <= GENEROUS, "{sent} octets");
+    assert!(sent <= GENEROUS, "{sent} bytes");
     server.wait_for_log("why it was ended", |line| {
         line.says("session_id", &slow.session()) && line.says("reason", "slow_consumer")
     });
@@ -104,7 +104,7 @@ fn many_small_frames_jam_a_peer_as_few_large_ones_do() {
     let mut alice = server.join("blue");
     let (reason, sent) = fill_until_gone(&mut alice, &slow.id, 1024);
     assert_eq!(reason, "slow_consumer");
-    assert!(sent <= GENEROUS, "{sent} octets in frames of 1 KiB, when 256 may wait");
+    assert!(sent <= GENEROUS, "{sent} bytes in frames of 1 KiB, when 256 may wait");
 }
 
 /// Sends so much that the socket is jammed, though far less than may be queued.

@@ -68,9 +68,9 @@ export default dashboard({
       description: 'Core seconds per thousand messages in and out. Rises when machines are shared, or messages grow. Empty with no message.',
     }),
     graph({
-      title: 'Octets per message', unit: 'bytes', thresholds: NEUTRAL,
+      title: 'Bytes per message', unit: 'bytes', thresholds: NEUTRAL,
       queries: [[`sum by (direction) (rate(switchboard_message_bytes_total{${S}}[$interval])) / (sum by (direction) (rate(switchboard_messages_total{${S}}[$interval])) > 0)`, '{{direction}}']],
-      description: 'Offers and answers have 2 to 10 kB, candidates 200 octets.',
+      description: 'Offers and answers have 2 to 10 kB, candidates 200 bytes.',
     }),
     graph({
       title: 'Network', unit: 'bps', thresholds: NEUTRAL,

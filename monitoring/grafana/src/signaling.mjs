@@ -61,7 +61,7 @@ export default dashboard({
       description: 'Messages put into clients’ queues, a second.',
     }),
     graph({
-      title: 'Octets', unit: 'Bps', thresholds: NEUTRAL,
+      title: 'Bytes', unit: 'Bps', thresholds: NEUTRAL,
       queries: [[rate('direction', 'switchboard_message_bytes_total'), '{{direction}}']],
       description: 'Of messages, without TCP, TLS and, inwards, frame heads.',
     }),
@@ -109,7 +109,7 @@ export default dashboard({
     }),
     graph({
       title: 'Thrown away for slow readers', unit: 'Bps', thresholds: rising([1, null]), drawThresholds: false,
-      queries: [[`sum(rate(switchboard_discarded_bytes_total{${S}}[$interval]))`, 'octets'], [`sum(rate(switchboard_discarded_frames_total{${S}}[$interval]))`, 'frames']],
+      queries: [[`sum(rate(switchboard_discarded_bytes_total{${S}}[$interval]))`, 'bytes'], [`sum(rate(switchboard_discarded_frames_total{${S}}[$interval]))`, 'frames']],
       description: 'What waited for connections that were cut, a second.',
     }),
     graph({

@@ -107,7 +107,7 @@ pub(super) const SERIES: &[Series] = &[
     ),
     Series::counter(
         "switchboard_discarded_bytes_total",
-        "Octets thrown away because the connection they waited for was cut.",
+        "Bytes thrown away because the connection they waited for was cut.",
         &[],
         |s, out| out.count(&[], s.totals.discarded_bytes),
     ),

@@ -1,7 +1,7 @@
 //! Errors and panics.
 
 use super::{
-    super::State,
+    super::MetricsState,
     series::{LabelSpec, Samples, Series, Values, closed},
 };
 use crate::{
@@ -32,7 +32,7 @@ pub(super) const SERIES: &[Series] = &[
     }),
 ];
 
-fn errors(state: &State, out: &mut Samples) {
+fn errors(state: &MetricsState, out: &mut Samples) {
     for (severity, codes) in Severity::ALL.iter().zip(&state.totals.errors) {
         for (code, count) in codes.iter() {
             out.count(&[code.category().as_str(), code.label(), severity.label()], count);

@@ -22,7 +22,7 @@ pub(super) const SERIES: &[Series] = &[
     ),
     Series::counter(
         "switchboard_message_bytes_total",
-        "Octets of messages read from clients (in, without frame heads) and put into clients' queues (out, with them).",
+        "Bytes of messages read from clients (in, without frame heads) and put into clients' queues (out, with them).",
         &[DIRECTION],
         |s, out| {
             out.count(&["in"], s.totals.bytes_in);

@@ -1,7 +1,7 @@
 //! Rooms, and who comes and goes.
 
 use super::{
-    super::State,
+    super::MetricsState,
     series::{Samples, Series, closed, float},
 };
 use crate::{
@@ -93,11 +93,11 @@ pub(super) const SERIES: &[Series] = &[
     ),
 ];
 
-fn census(state: &State) -> Option<&CensusReport> {
+fn census(state: &MetricsState) -> Option<&CensusReport> {
     state.totals.census.as_ref()
 }
 
-fn occupancy(state: &State, out: &mut Samples) {
+fn occupancy(state: &MetricsState, out: &mut Samples) {
     let rooms_of = |size: usize| -> u64 {
         let occupancy = census(state).map_or(&[][..], |c| &c.occupancy);
         occupancy.iter().take(size).sum()

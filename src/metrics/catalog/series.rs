@@ -7,7 +7,7 @@ use prometheus::{
     proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
 };
 
-use super::super::State;
+use super::super::MetricsState;
 use crate::telemetry::{Buckets, Counts, Label};
 
 /// One declared series.
@@ -21,7 +21,7 @@ pub struct Series {
     pub kind: Kind,
     /// Its labels.
     pub labels: &'static [LabelSpec],
-    read: fn(&State, &mut Samples),
+    read: fn(&MetricsState, &mut Samples),
 }
 
 /// The type of a series.
@@ -68,7 +68,7 @@ pub(super) const fn open(name: &'static str, what: &'static str) -> LabelSpec {
     LabelSpec { name, values: Values::AsTheyCome(what) }
 }
 
-type Read = fn(&State, &mut Samples);
+type Read = fn(&MetricsState, &mut Samples);
 type Labels = &'static [LabelSpec];
 
 impl Series {
@@ -98,7 +98,7 @@ impl Series {
     }
 
     /// The values as they are in `state`.
-    pub(in super::super) fn collect(&self, state: &State) -> MetricFamily {
+    pub(in super::super) fn collect(&self, state: &MetricsState) -> MetricFamily {
         let mut samples = Samples { labels: self.labels, kind: self.kind, metrics: Vec::new() };
         (self.read)(state, &mut samples);
         let mut family = MetricFamily::default();

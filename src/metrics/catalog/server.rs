@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{
-    super::{State, journal::MAX_KINDS},
+    super::{MetricsState, journal::MAX_KINDS},
     series::{Samples, Series, closed, float, open},
 };
 use crate::telemetry::OpsDenial;
@@ -134,7 +134,7 @@ pub(super) const SERIES: &[Series] = &[
     ),
 ];
 
-fn limits(state: &State, out: &mut Samples) {
+fn limits(state: &MetricsState, out: &mut Samples) {
     for (name, limit) in &state.facts.limits {
         out.value(&[name], *limit);
     }

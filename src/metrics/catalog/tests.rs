@@ -7,12 +7,12 @@ use std::{
 
 use super::{Kind, Series, Values, all};
 use crate::{
-    metrics::{BuildInfo, Facts, Machine, State},
+    metrics::{BuildInfo, Facts, Machine, MetricsState},
     protocol::{EndReason, ErrorCode, FrameKind, LeaveReason},
     telemetry::{ArbiterReport, CensusReport, RelayOutcome, Severity, Tally},
 };
 
-fn state(last_shutdown: Option<Duration>) -> State {
+fn state(last_shutdown: Option<Duration>) -> MetricsState {
     let facts = Facts {
         build: BuildInfo { version: "1.2.3", revision: "abc", rustc: "1.90.0" },
         node: "blue".to_owned(),
@@ -21,11 +21,11 @@ fn state(last_shutdown: Option<Duration>) -> State {
         last_shutdown,
         machine: Machine { memory_bytes: Some(1 << 30), cpu_cores: 1.5 },
     };
-    State::new(facts, Instant::now())
+    MetricsState::new(facts, Instant::now())
 }
 
 /// Every sample of a state as `name{label="value",…}` and its value.
-fn samples(state: &State) -> HashMap<String, f64> {
+fn samples(state: &MetricsState) -> HashMap<String, f64> {
     let families: Vec<_> = all().map(|series| series.collect(state)).collect();
     let families: Vec<_> = families.into_iter().filter(|family| !family.get_metric().is_empty()).collect();
     let text = prometheus::TextEncoder::new().encode_to_string(&families).expect("text");

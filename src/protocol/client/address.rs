@@ -9,12 +9,12 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{
-    Flaw,
+    FieldError,
     fields::{Field, text},
 };
 use crate::protocol::PeerId;
 
-/// Longest name of a peer, in octets. Ours have 32; a longer one would only be sent back in `peers` of an `error`.
+/// Longest name of a peer, in bytes. Ours have 32; a longer one would only be sent back in `peers` of an `error`.
 const PEER_NAME_BYTES: usize = 64;
 
 /// Whom a `signal` is for.
@@ -35,7 +35,7 @@ pub enum To {
 }
 
 /// Reads `to`: a peer id, a list of 1 to `limit` of them, or `"*"`.
-pub(super) fn address(raw: &str, limit: usize) -> Result<To, Flaw> {
+pub(super) fn address(raw: &str, limit: usize) -> Result<To, FieldError> {
     match text(raw) {
         Some(word) if word == "*" => Ok(To::Everyone),
         Some(name) => match PeerId::parse(&name) {
@@ -43,14 +43,15 @@ pub(super) fn address(raw: &str, limit: usize) -> Result<To, Flaw> {
             None => Ok(To::Peers { known: Vec::new(), unknown: vec![checked(&name)?] }),
         },
         None if raw.starts_with('[') => list(raw, limit),
-        None => Err(Flaw::field(Field::To, "must be a peer id, a list of them, or \"*\"")),
+        None => Err(FieldError::field(Field::To, "must be a peer id, a list of them, or \"*\"")),
     }
 }
 
-fn list(raw: &str, limit: usize) -> Result<To, Flaw> {
+fn list(raw: &str, limit: usize) -> Result<To, FieldError> {
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for name in names(raw, limit)? {
-        let name = text(name.get()).ok_or_else(|| Flaw::field(Field::To, "must list peer ids, which are strings"))?;
+        let name =
+            text(name.get()).ok_or_else(|| FieldError::field(Field::To, "must list peer ids, which are strings"))?;
         match PeerId::parse(&name) {
             Some(peer) => push_once(&mut known, peer),
             None => push_once(&mut unknown, checked(&name)?),
@@ -66,16 +67,16 @@ fn push_once<T: PartialEq>(list: &mut Vec<T>, item: T) {
     }
 }
 
-fn checked(name: &str) -> Result<Box<str>, Flaw> {
+fn checked(name: &str) -> Result<Box<str>, FieldError> {
     let short = name.len() <= PEER_NAME_BYTES;
-    if short { Ok(name.into()) } else { Err(Flaw::field(Field::To, "names a peer with more than 64 octets")) }
+    if short { Ok(name.into()) } else { Err(FieldError::field(Field::To, "names a peer with more than 64 bytes")) }
 }
 
-fn names(raw: &str, limit: usize) -> Result<Vec<&RawValue>, Flaw> {
+fn names(raw: &str, limit: usize) -> Result<Vec<&RawValue>, FieldError> {
     // The text is known to be a list, so that its length is all that can be wrong with it.
     let names = serde_json::Deserializer::from_str(raw).deserialize_seq(UpTo(limit));
-    let names = names.map_err(|_| Flaw::field(Field::To, format!("lists more than {limit} peers")))?;
-    if names.is_empty() { Err(Flaw::field(Field::To, "lists nobody")) } else { Ok(names) }
+    let names = names.map_err(|_| FieldError::field(Field::To, format!("lists more than {limit} peers")))?;
+    if names.is_empty() { Err(FieldError::field(Field::To, "lists nobody")) } else { Ok(names) }
 }
 
 /// Stops at the limit, so that a frame full of short names costs no more than a frame full of anything else.

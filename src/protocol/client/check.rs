@@ -3,115 +3,115 @@
 use std::borrow::Cow;
 
 use super::{
-    Bounds, Flaw, ResumeRequest, Shape,
+    Bounds, FieldError, ResumeRequest, Shape,
     address::{To, address},
     fields::{Field, Fields, text},
     resume,
 };
 use crate::protocol::{Meta, RoomName, SignalKind, scan};
 
-/// Longest `id` of a request, in octets.
+/// Longest `id` of a request, in bytes.
 const ID_BYTES: usize = 64;
 
 /// The request's own name, which a refusal carries back even when the rest of the frame is wrong.
-pub(super) fn id<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Flaw> {
+pub(super) fn id<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, FieldError> {
     let Some(raw) = fields.raw(Field::Id) else { return Ok(None) };
     let id = text(raw).filter(|id| (1..=ID_BYTES).contains(&id.len()) && !fields.is_repeated(Field::Id));
-    id.map(Some).ok_or_else(|| Flaw::field(Field::Id, "must be a string of 1 to 64 octets"))
+    id.map(Some).ok_or_else(|| FieldError::field(Field::Id, "must be a string of 1 to 64 bytes"))
 }
 
-pub(super) fn no_other_fields(fields: &Fields<'_>, shape: Shape) -> Result<(), Flaw> {
+pub(super) fn no_other_fields(fields: &Fields<'_>, shape: Shape) -> Result<(), FieldError> {
     if let Some(name) = fields.unknown() {
-        return Err(Flaw::invalid(format!("unknown field {name:?}")));
+        return Err(FieldError::invalid(format!("unknown field {name:?}")));
     }
     match fields.foreign(shape.own()) {
-        Some(field) => Err(Flaw::field(field, "does not belong to a frame of this type")),
+        Some(field) => Err(FieldError::field(field, "does not belong to a frame of this type")),
         None => Ok(()),
     }
 }
 
-pub(super) fn required<'a>(fields: &Fields<'a>, field: Field) -> Result<&'a str, Flaw> {
-    fields.raw(field).ok_or_else(|| Flaw::field(field, "is missing"))
+pub(super) fn required<'a>(fields: &Fields<'a>, field: Field) -> Result<&'a str, FieldError> {
+    fields.raw(field).ok_or_else(|| FieldError::field(field, "is missing"))
 }
 
-pub(super) fn required_text<'a>(fields: &Fields<'a>, field: Field) -> Result<Cow<'a, str>, Flaw> {
-    text(required(fields, field)?).ok_or_else(|| Flaw::field(field, "must be a string"))
+pub(super) fn required_text<'a>(fields: &Fields<'a>, field: Field) -> Result<Cow<'a, str>, FieldError> {
+    text(required(fields, field)?).ok_or_else(|| FieldError::field(field, "must be a string"))
 }
 
-pub(super) fn room(fields: &Fields<'_>, bounds: &Bounds) -> Result<RoomName, Flaw> {
+pub(super) fn room(fields: &Fields<'_>, bounds: &Bounds) -> Result<RoomName, FieldError> {
     let name = required_text(fields, Field::Room)?;
-    RoomName::parse(&name, bounds.room_name_bytes).map_err(|error| Flaw::invalid(error.to_string()))
+    RoomName::parse(&name, bounds.room_name_bytes).map_err(|error| FieldError::invalid(error.to_string()))
 }
 
-pub(super) fn attempt(fields: &Fields<'_>) -> Result<u32, Flaw> {
+pub(super) fn attempt(fields: &Fields<'_>) -> Result<u32, FieldError> {
     let Some(raw) = fields.raw(Field::Attempt) else { return Ok(0) };
-    raw.parse().map_err(|_| Flaw::field(Field::Attempt, "must be an integer from 0 to 4294967295"))
+    raw.parse().map_err(|_| FieldError::field(Field::Attempt, "must be an integer from 0 to 4294967295"))
 }
 
 /// What `resume` asks for, and whether the stay is to be resumable, which it is when it was resumed.
-pub(super) fn resume(fields: &Fields<'_>) -> Result<(bool, Option<ResumeRequest>), Flaw> {
+pub(super) fn resume(fields: &Fields<'_>) -> Result<(bool, Option<ResumeRequest>), FieldError> {
     let resume = fields.raw(Field::Resume).map(resume::request).transpose()?;
     match fields.raw(Field::Resumable) {
         None => Ok((resume.is_some(), resume)),
         Some("true") => Ok((true, resume)),
-        Some("false") if resume.is_some() => Err(Flaw::field(Field::Resumable, "cannot be false with resume")),
+        Some("false") if resume.is_some() => Err(FieldError::field(Field::Resumable, "cannot be false with resume")),
         Some("false") => Ok((false, None)),
-        Some(_) => Err(Flaw::field(Field::Resumable, "must be true or false")),
+        Some(_) => Err(FieldError::field(Field::Resumable, "must be true or false")),
     }
 }
 
-pub(super) fn ack(fields: &Fields<'_>) -> Result<Option<u64>, Flaw> {
+pub(super) fn ack(fields: &Fields<'_>) -> Result<Option<u64>, FieldError> {
     fields.raw(Field::Ack).map(|raw| count(Field::Ack, raw)).transpose()
 }
 
 /// A number of frames. As with `attempt`, digits only: no client counts in `1e3` or `3.0`.
-pub(super) fn count(field: Field, raw: &str) -> Result<u64, Flaw> {
-    raw.parse().map_err(|_| Flaw::field(field, "must be an integer, 0 or more"))
+pub(super) fn count(field: Field, raw: &str) -> Result<u64, FieldError> {
+    raw.parse().map_err(|_| FieldError::field(field, "must be an integer, 0 or more"))
 }
 
-pub(super) fn meta(fields: &Fields<'_>, bounds: &Bounds) -> Result<Meta, Flaw> {
+pub(super) fn meta(fields: &Fields<'_>, bounds: &Bounds) -> Result<Meta, FieldError> {
     let raw = required(fields, Field::Meta)?;
     match raw {
-        _ if !raw.starts_with('{') => Err(Flaw::field(Field::Meta, "must be an object")),
+        _ if !raw.starts_with('{') => Err(FieldError::field(Field::Meta, "must be an object")),
         _ if raw.len() > bounds.meta_bytes => {
-            Err(Flaw::field(Field::Meta, format!("is longer than {} octets", bounds.meta_bytes)))
+            Err(FieldError::field(Field::Meta, format!("is longer than {} bytes", bounds.meta_bytes)))
         }
         _ => passable(Field::Meta, raw, bounds).map(Meta::from_checked),
     }
 }
 
-pub(super) fn optional_meta(fields: &Fields<'_>, bounds: &Bounds) -> Result<Option<Meta>, Flaw> {
+pub(super) fn optional_meta(fields: &Fields<'_>, bounds: &Bounds) -> Result<Option<Meta>, FieldError> {
     fields.raw(Field::Meta).map(|_| meta(fields, bounds)).transpose()
 }
 
-pub(super) fn to(fields: &Fields<'_>, bounds: &Bounds) -> Result<To, Flaw> {
+pub(super) fn to(fields: &Fields<'_>, bounds: &Bounds) -> Result<To, FieldError> {
     address(required(fields, Field::To)?, bounds.recipients)
 }
 
-pub(super) fn kind(fields: &Fields<'_>) -> Result<SignalKind, Flaw> {
+pub(super) fn kind(fields: &Fields<'_>) -> Result<SignalKind, FieldError> {
     let word = required_text(fields, Field::Kind)?;
-    SignalKind::parse(&word).ok_or_else(|| Flaw::field(Field::Kind, "must be offer, answer, candidate or app"))
+    SignalKind::parse(&word).ok_or_else(|| FieldError::field(Field::Kind, "must be offer, answer, candidate or app"))
 }
 
-pub(super) fn data<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<&'a str, Flaw> {
+pub(super) fn data<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<&'a str, FieldError> {
     passable(Field::Data, required(fields, Field::Data)?, bounds)
 }
 
-pub(super) fn t<'a>(fields: &Fields<'a>) -> Result<Option<&'a str>, Flaw> {
+pub(super) fn t<'a>(fields: &Fields<'a>) -> Result<Option<&'a str>, FieldError> {
     let number = |raw: &str| raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     match fields.raw(Field::T) {
-        Some(raw) if !number(raw) => Err(Flaw::field(Field::T, "must be a number")),
+        Some(raw) if !number(raw) => Err(FieldError::field(Field::T, "must be a number")),
         raw => Ok(raw),
     }
 }
 
 /// What other peers will have to parse.
-fn passable<'a>(field: Field, raw: &'a str, bounds: &Bounds) -> Result<&'a str, Flaw> {
+fn passable<'a>(field: Field, raw: &'a str, bounds: &Bounds) -> Result<&'a str, FieldError> {
     if !scan::depth_within(raw, bounds.json_depth) {
-        return Err(Flaw::field(field, format!("is nested more than {} levels deep", bounds.json_depth)));
+        return Err(FieldError::field(field, format!("is nested more than {} levels deep", bounds.json_depth)));
     }
     if scan::has_lone_surrogate(raw) {
-        return Err(Flaw::field(field, "contains half of a surrogate pair"));
+        return Err(FieldError::field(field, "contains half of a surrogate pair"));
     }
     Ok(raw)
 }

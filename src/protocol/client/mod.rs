@@ -1,11 +1,11 @@
-//! What a client says: text in, a checked [`Request`] or a [`Refusal`] out.
+//! What a client says: text in, a checked [`Request`] or a [`ParseError`] out.
 //!
 //! `data` of a `signal` is borrowed from the text, and a signal to one peer costs no allocation. Everything that can be
 //! wrong with a frame on its own is found here; what depends on the session's state is the session's business.
 mod address;
 mod check;
+mod fast_path;
 mod fields;
-mod quick;
 mod refusal;
 mod resume;
 
@@ -13,8 +13,8 @@ use std::{borrow::Cow, fmt};
 
 pub use address::To;
 use fields::{Field, Fields};
-use refusal::Flaw;
-pub use refusal::Refusal;
+use refusal::FieldError;
+pub use refusal::ParseError;
 pub use resume::ResumeRequest;
 
 use super::{FrameKind, Meta, RoomName, SignalKind, scan};
@@ -22,9 +22,9 @@ use super::{FrameKind, Meta, RoomName, SignalKind, scan};
 /// The configured limits that a frame's text is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// `limits.room_name_bytes`: longest name of a room, in octets of UTF-8.
+    /// `limits.room_name_bytes`: longest name of a room, in bytes of UTF-8.
     pub room_name_bytes: usize,
-    /// `limits.meta_bytes`: longest metadata, in octets of JSON text as the client wrote it.
+    /// `limits.meta_bytes`: longest metadata, in bytes of JSON text as the client wrote it.
     pub meta_bytes: usize,
     /// `limits.json_depth`: deepest nesting of `data` and of `meta`; `{}` is one level.
     pub json_depth: usize,
@@ -35,7 +35,7 @@ pub struct Bounds {
 /// A frame that means something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Comes back as the reply's `re`. 1 to 64 octets.
+    /// Comes back as the reply's `re`. 1 to 64 bytes.
     pub id: Option<Cow<'a, str>>,
     /// What is asked.
     pub frame: ClientFrame<'a>,
@@ -104,7 +104,7 @@ impl fmt::Debug for ClientFrame<'_> {
             }
             Self::Leave => f.write_str("Leave"),
             // Never the content: it may be SDP.
-            Self::Signal { to, kind, data } => write!(f, "Signal({to:?}, {kind:?}, {} octets)", data.len()),
+            Self::Signal { to, kind, data } => write!(f, "Signal({to:?}, {kind:?}, {} bytes)", data.len()),
             Self::Update { meta } => write!(f, "Update({meta:?})"),
             Self::Ping { t, ack } => write!(f, "Ping({t:?}, {ack:?})"),
         }
@@ -114,20 +114,20 @@ impl fmt::Debug for ClientFrame<'_> {
 /// Reads one text message.
 ///
 /// # Errors
-/// A [`Refusal`] with `unknown_type` for a `type` that this version does not have, else with `invalid_message`: no JSON
+/// A [`ParseError`] with `unknown_type` for a `type` that this version does not have, else with `invalid_message`: no JSON
 /// object, a field missing, repeated, unknown, of another frame's or of the wrong kind, or beyond one of the `bounds`; or a
 /// number anywhere whose double is infinite or that has more than 400 digits.
-pub fn parse<'a>(text: &'a str, bounds: &Bounds) -> Result<Request<'a>, Refusal> {
-    let (fields, numbers_fit) = match quick::fields(text) {
+pub fn parse<'a>(text: &'a str, bounds: &Bounds) -> Result<Request<'a>, ParseError> {
+    let (fields, numbers_fit) = match fast_path::fields(text) {
         // It reads no other numbers.
         Some(fields) => (fields, true),
-        None => (serde_json::from_str(text).map_err(|error| Refusal::of_text(&error))?, scan::numbers_fit(text)),
+        None => (serde_json::from_str(text).map_err(|error| ParseError::of_text(&error))?, scan::numbers_fit(text)),
     };
     let request = match request(&fields, bounds) {
-        Ok(_) if !numbers_fit => Err(Flaw::number()),
+        Ok(_) if !numbers_fit => Err(FieldError::number()),
         other => other,
     };
-    request.map_err(|flaw| Refusal {
+    request.map_err(|flaw| ParseError {
         code: flaw.code,
         message: flaw.message,
         id: check::id(&fields).ok().flatten().map(Cow::into_owned),
@@ -135,9 +135,9 @@ pub fn parse<'a>(text: &'a str, bounds: &Bounds) -> Result<Request<'a>, Refusal>
     })
 }
 
-fn request<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<Request<'a>, Flaw> {
+fn request<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<Request<'a>, FieldError> {
     if let Some(field) = fields.repeated() {
-        return Err(Flaw::field(field, "is repeated"));
+        return Err(FieldError::field(field, "is repeated"));
     }
     // Before the unknown fields: a frame of a later version has both, and `unknown_type` says what is the matter.
     let shape = Shape::of(fields)?;
@@ -157,7 +157,7 @@ fn request<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<Request<'a>, Flaw
     Ok(Request { id, frame })
 }
 
-fn join<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<ClientFrame<'a>, Flaw> {
+fn join<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<ClientFrame<'a>, FieldError> {
     let room = check::room(fields, bounds)?;
     let meta = check::optional_meta(fields, bounds)?;
     let attempt = check::attempt(fields)?;
@@ -188,14 +188,14 @@ enum Shape {
 }
 
 impl Shape {
-    fn of(fields: &Fields<'_>) -> Result<Self, Flaw> {
+    fn of(fields: &Fields<'_>) -> Result<Self, FieldError> {
         match check::required_text(fields, Field::Type)?.as_ref() {
             "join" => Ok(Self::Join),
             "leave" => Ok(Self::Leave),
             "signal" => Ok(Self::Signal),
             "update" => Ok(Self::Update),
             "ping" => Ok(Self::Ping),
-            _ => Err(Flaw::unknown_type()),
+            _ => Err(FieldError::unknown_type()),
         }
     }
 

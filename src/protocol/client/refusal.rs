@@ -7,7 +7,7 @@ use crate::protocol::{ErrorCode, FrameKind};
 
 /// A frame that is not obeyed: what becomes an `error` frame. Its message never quotes a payload, metadata or a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ParseError {
     /// `invalid_message` or `unknown_type`.
     pub code: ErrorCode,
     /// For the developer of the client.
@@ -18,7 +18,7 @@ pub struct Refusal {
     pub kind: FrameKind,
 }
 
-impl Refusal {
+impl ParseError {
     /// For text that is no JSON object.
     pub(super) fn of_text(error: &serde_json::Error) -> Self {
         let message = match error.classify() {
@@ -32,12 +32,12 @@ impl Refusal {
 
 /// What is wrong with a frame, before it is known whose request it was.
 #[derive(Debug)]
-pub(super) struct Flaw {
+pub(super) struct FieldError {
     pub(super) code: ErrorCode,
     pub(super) message: Cow<'static, str>,
 }
 
-impl Flaw {
+impl FieldError {
     pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self { code: ErrorCode::InvalidMessage, message: message.into() }
     }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Flaw, check,
+    FieldError, check,
     fields::{Field, text},
 };
 use crate::protocol::ResumeToken;
@@ -30,10 +30,12 @@ struct Parts<'a> {
 }
 
 /// Reads `resume`.
-pub(super) fn request(raw: &str) -> Result<ResumeRequest, Flaw> {
+pub(super) fn request(raw: &str) -> Result<ResumeRequest, FieldError> {
     // A derived struct could be read from a list as well.
     let object = raw.starts_with('{').then(|| serde_json::from_str(raw).ok()).flatten();
-    let parts: Parts<'_> = object.ok_or_else(|| Flaw::field(Field::Resume, "must be an object of token and ack"))?;
-    let token = text(parts.token.get()).ok_or_else(|| Flaw::field(Field::Resume, "has a token that is no string"))?;
+    let parts: Parts<'_> =
+        object.ok_or_else(|| FieldError::field(Field::Resume, "must be an object of token and ack"))?;
+    let token =
+        text(parts.token.get()).ok_or_else(|| FieldError::field(Field::Resume, "has a token that is no string"))?;
     Ok(ResumeRequest { token: ResumeToken::parse(&token), ack: check::count(Field::Ack, parts.ack.get())? })
 }

@@ -13,7 +13,7 @@ pub struct Welcome<'a> {
     /// Optional parts of the protocol that this server speaks.
     pub features: &'a [&'a str],
     /// What the client is held to.
-    pub limits: &'a Limits,
+    pub limits: &'a WelcomeLimits,
     /// How the server finds out that a client is gone.
     pub heartbeat: Heartbeat,
 }
@@ -21,7 +21,7 @@ pub struct Welcome<'a> {
 /// The limits that a client needs to know, each under its key of the section `limits`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "docs/configuration.md and docs/protocol.md describe the keys of these names")]
-pub struct Limits {
+pub struct WelcomeLimits {
     pub frame_bytes: usize,
     pub queue_bytes: usize,
     pub queue_frames: usize,
@@ -90,7 +90,7 @@ impl PreparedWelcome {
     }
 }
 
-fn write_limits<'o>(object: Object<'o>, limits: &Limits) -> Object<'o> {
+fn write_limits<'o>(object: Object<'o>, limits: &WelcomeLimits) -> Object<'o> {
     object
         .number("frameBytes", limits.frame_bytes as u64)
         .number("queueBytes", limits.queue_bytes as u64)

@@ -5,7 +5,7 @@ mod connection;
 mod object;
 mod room;
 
-pub use connection::{ErrorFrame, Heartbeat, Limits, PreparedWelcome, Welcome, bye, error, http_error, pong};
+pub use connection::{ErrorFrame, Heartbeat, PreparedWelcome, Welcome, WelcomeLimits, bye, error, http_error, pong};
 pub use room::{
     Joined, Resumed, joined, left, peer_away, peer_back, peer_joined, peer_left, peer_updated, peers_array,
     room_closed, signal,

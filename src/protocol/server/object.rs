@@ -36,7 +36,7 @@ impl<'o> Object<'o> {
 
     pub(crate) fn number(mut self, key: &str, value: u64) -> Self {
         self.key(key);
-        write!(self.out, "{value}").expect("a vector takes every octet");
+        write!(self.out, "{value}").expect("a vector takes every byte");
         self
     }
 
@@ -131,5 +131,5 @@ pub(super) fn write_array<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = 
 }
 
 fn write_text(out: &mut Vec<u8>, value: &str) {
-    serde_json::to_writer(out, value).expect("a string is JSON and a vector takes every octet");
+    serde_json::to_writer(out, value).expect("a string is JSON and a vector takes every byte");
 }

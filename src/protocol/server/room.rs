@@ -85,7 +85,7 @@ pub fn left(room: &RoomName, re: Option<&str>) -> TextFrame {
 }
 
 /// `signal`: the hot path, so one allocation of the exact size and nothing but copies. `data` must be valid JSON; it
-/// goes out octet for octet.
+/// goes out byte for byte.
 #[must_use]
 pub fn signal(from: PeerId, kind: SignalKind, data: &str) -> TextFrame {
     const FROM: &[u8] = br#"{"type":"signal","from":""#;

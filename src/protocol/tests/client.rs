@@ -222,5 +222,5 @@ fn a_resume_in_a_log_shows_no_secret() {
 #[test]
 fn a_frame_in_a_log_shows_no_payload() {
     let text = r#"{"type":"signal","to":"*","kind":"offer","data":"v=0"}"#;
-    assert_eq!(format!("{:?}", accepted(text).frame), "Signal(Everyone, Offer, 5 octets)");
+    assert_eq!(format!("{:?}", accepted(text).frame), "Signal(Everyone, Offer, 5 bytes)");
 }

@@ -1,4 +1,4 @@
-//! What the server says, octet for octet.
+//! What the server says, byte for byte.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use super::{A, B, C, NEXT_TOKEN, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
     ByeAction, EndReason, ErrorCode, LeaveReason, Meta, SessionId, SignalKind, TextFrame,
     server::{
-        ErrorFrame, Heartbeat, Joined, Limits, Resumed, Welcome, bye, error, http_error, joined, left, peer_away,
-        peer_back, peer_joined, peer_left, peer_updated, peers_array, pong, room_closed, signal,
+        ErrorFrame, Heartbeat, Joined, Resumed, Welcome, WelcomeLimits, bye, error, http_error, joined, left,
+        peer_away, peer_back, peer_joined, peer_left, peer_updated, peers_array, pong, room_closed, signal,
     },
 };
 
-const LIMITS: Limits = Limits {
+const LIMITS: WelcomeLimits = WelcomeLimits {
     frame_bytes: 65_536,
     queue_bytes: 262_144,
     queue_frames: 256,

@@ -12,10 +12,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{
     super::{
-        Ports, Setup,
-        link::{Link, Place},
+        Ports, SessionConfig,
+        connection::Connection,
+        shared::{RoomHandle, SessionShared},
         wheel::{Position, Positioned, Wheel},
-        wire::Wire,
     },
     Beat, Found, Heartbeat, LATE, LINKS, STANDING, Standing, Verdict, counted, dismiss, enlist, sweep,
 };
@@ -41,13 +41,16 @@ struct Peer {
 
 impl Peer {
     fn new(now: Instant) -> Self {
-        Self { beat: Beat::since(now), found: Found { attached: true, heard: false, restless: true, deadline: None } }
+        Self {
+            beat: Beat::since(now),
+            found: Found { attached: true, received: false, restless: true, deadline: None },
+        }
     }
 
     /// What a look does, whoever looks.
     fn look(&mut self, now: Instant, late: bool) -> Verdict {
         let verdict = self.beat.judge(self.found, now, HEARTBEAT, late);
-        self.found.heard = false;
+        self.found.received = false;
         if verdict.rest {
             self.found.restless = false;
         }
@@ -70,7 +73,7 @@ impl Positioned for Item {
 /// What happens to one connection.
 #[derive(Debug, Clone, Copy)]
 enum Happens {
-    Heard,
+    SignalOutcome,
     /// Something is queued for it, and written at once.
     Told,
     Deadline(Duration),
@@ -91,7 +94,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let millis = |range| Strategy::prop_map(range, Duration::from_millis);
     let happens = prop_oneof![
-        4 => Just(Happens::Heard),
+        4 => Just(Happens::SignalOutcome),
         3 => Just(Happens::Told),
         3 => millis(0_u64..200_000).prop_map(Happens::Deadline),
         1 => Just(Happens::NoDeadline),
@@ -180,7 +183,7 @@ impl Race {
 
 fn change(peer: &mut Peer, what: Happens, now: Instant) {
     match what {
-        Happens::Heard => peer.found.heard |= peer.found.attached,
+        Happens::SignalOutcome => peer.found.received |= peer.found.attached,
         Happens::Told => peer.found.restless |= peer.found.attached,
         Happens::Deadline(after) => peer.found.deadline = Some((now + after, EndReason::JoinTimeout)),
         Happens::NoDeadline => peer.found.deadline = None,
@@ -216,7 +219,7 @@ fn a_client_that_only_answers_pings_is_looked_at_a_few_times_per_interval() {
     race.happens(0, Happens::New);
     for second in 0..310 {
         if second % 31 == 0 {
-            race.happens(0, Happens::Heard);
+            race.happens(0, Happens::SignalOutcome);
         }
         race.sweep(PERIOD);
     }
@@ -231,11 +234,11 @@ impl Actor for Nobody {
 }
 
 macro_rules! ignores {
-    ($($letter:ty),*) => {$(
-        impl Handler<$letter> for Nobody {
+    ($($message:ty),*) => {$(
+        impl Handler<$message> for Nobody {
             type Result = ();
 
-            fn handle(&mut self, _: $letter, _: &mut Self::Context) {}
+            fn handle(&mut self, _: $message, _: &mut Self::Context) {}
         }
     )*};
 }
@@ -243,7 +246,7 @@ macro_rules! ignores {
 ignores!(Join, Leave, Presence, Reclaim, ToRoom);
 
 /// A session's link with a real socket, and the client's side of it.
-async fn link(now: Instant) -> (Rc<Link>, TcpStream) {
+async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
     let nobody = Nobody.start();
     let ports = Ports {
         join: nobody.clone().recipient(),
@@ -251,27 +254,27 @@ async fn link(now: Instant) -> (Rc<Link>, TcpStream) {
         reclaim: nobody.clone().recipient(),
         presence: nobody.clone().recipient(),
     };
-    let setup = Rc::new(Setup::new(&Settings::default(), ports, Waiting::new(100, 100)));
-    let (wire, client) = wire(now).await;
-    let link = Link::new(wire, setup, None, now);
-    enlist(&link);
-    (link, client)
+    let setup = Rc::new(SessionConfig::new(&Settings::default(), ports, Waiting::new(100, 100)));
+    let (connection, client) = connection(now).await;
+    let shared = SessionShared::new(connection, setup, None, now);
+    enlist(&shared);
+    (shared, client)
 }
 
-async fn wire(now: Instant) -> (Wire, TcpStream) {
+async fn connection(now: Instant) -> (Connection, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, _) = listener.accept().await.unwrap();
-    (Wire::new(socket.into_split().1, Box::new(()), now), client)
+    (Connection::new(socket.into_split().1, Box::new(()), now), client)
 }
 
 /// Sweeps as [`super::run`] does; how many connections were looked at.
 fn look(now: Instant) -> usize {
     let due = LINKS.with_borrow_mut(|links| links.take_due(now));
     let looks = due.len();
-    for link in due {
-        let again = sweep(&link, now, HEARTBEAT, false);
-        LINKS.with_borrow_mut(|links| links.put_back(link, again));
+    for shared in due {
+        let again = sweep(&shared, now, HEARTBEAT, false);
+        LINKS.with_borrow_mut(|links| links.put_back(shared, again));
     }
     assert_eq!(STANDING.get(), counted());
     looks
@@ -280,8 +283,8 @@ fn look(now: Instant) -> usize {
 #[actix::test]
 async fn whatever_concerns_the_sweep_has_the_next_one_look() {
     let mut now = Instant::now();
-    let (link, _client) = link(now).await;
-    let spare = wire(now).await;
+    let (shared, _client) = shared(now).await;
+    let spare = connection(now).await;
     let mut quiet = || {
         while look(now) > 0 {
             now += PERIOD;
@@ -290,56 +293,56 @@ async fn whatever_concerns_the_sweep_has_the_next_one_look() {
         now
     };
     assert_eq!(look(quiet()), 0);
-    link.heard();
+    shared.received();
     assert_eq!(look(quiet()), 0, "all that was to do is done");
     for concern in [
-        (|link| link.heard()) as fn(&Link),
-        |link| link.queue("x".into()),
-        |link| link.end_at(Some((Instant::now() + PERIOD * 60, EndReason::JoinTimeout))),
-        |link| link.end_at(None),
-        |link| link.replay(vec!["x".into()]),
+        (|shared| shared.received()) as fn(&SessionShared),
+        |shared| shared.queue("x".into()),
+        |shared| shared.end_at(Some((Instant::now() + PERIOD * 60, EndReason::JoinTimeout))),
+        |shared| shared.end_at(None),
+        |shared| shared.replay(vec!["x".into()]),
     ] {
         let at = quiet();
-        concern(&link);
+        concern(&shared);
         assert_eq!(look(at), 1);
-        link.flush();
+        shared.flush();
     }
     let at = quiet();
-    drop(link.detach_quietly());
-    link.attach(spare.0, at);
+    drop(shared.detach_quietly());
+    shared.attach(spare.0, at);
     assert_eq!(look(at), 1);
-    dismiss(&link);
+    dismiss(&shared);
 }
 
 #[actix::test]
 async fn a_deadline_that_is_moved_forward_is_met_and_a_parked_session_keeps_its_own() {
     let start = Instant::now();
-    let (link, _client) = link(start).await;
-    link.end_at(Some((start + PERIOD * 50, EndReason::JoinTimeout)));
+    let (shared, _client) = shared(start).await;
+    shared.end_at(Some((start + PERIOD * 50, EndReason::JoinTimeout)));
     look(start + PERIOD);
-    link.end_at(Some((start + PERIOD * 5, EndReason::Internal)));
+    shared.end_at(Some((start + PERIOD * 5, EndReason::Internal)));
     for second in 2..5 {
         look(start + PERIOD * second);
     }
-    assert_eq!(link.cut.reason(), None);
+    assert_eq!(shared.kill_switch.reason(), None);
     look(start + PERIOD * 5);
-    assert_eq!(link.cut.take().map(|pulled| pulled.reason), Some(EndReason::Internal));
-    drop(link.detach_quietly());
-    link.end_at(Some((start + PERIOD * 200, EndReason::ResumeExpired)));
+    assert_eq!(shared.kill_switch.take().map(|killed| killed.reason), Some(EndReason::Internal));
+    drop(shared.detach_quietly());
+    shared.end_at(Some((start + PERIOD * 200, EndReason::ResumeExpired)));
     for second in 6..200 {
         look(start + PERIOD * second);
     }
-    assert_eq!(link.cut.reason(), None, "nobody pings who is not there");
+    assert_eq!(shared.kill_switch.reason(), None, "nobody pings who is not there");
     look(start + PERIOD * 200);
-    assert_eq!(link.cut.reason(), Some(EndReason::ResumeExpired));
-    dismiss(&link);
+    assert_eq!(shared.kill_switch.reason(), Some(EndReason::ResumeExpired));
+    dismiss(&shared);
 }
 
 #[actix::test]
 async fn sessions_are_counted_as_what_they_are() {
     let now = Instant::now();
-    let (link, _client) = link(now).await;
-    let spare = wire(now).await;
+    let (shared, _client) = shared(now).await;
+    let spare = connection(now).await;
     let counts = |standing: Option<Standing>| {
         let mut counts = [0; 3];
         if let Some(standing) = standing {
@@ -347,25 +350,25 @@ async fn sessions_are_counted_as_what_they_are() {
         }
         assert_eq!((STANDING.get(), counted()), (counts, counts), "{standing:?}");
     };
-    let place = || Place {
+    let place = || RoomHandle {
         room: RoomName::parse("blue", 128).expect("a name"),
         port: RoomPort::new(Nobody.start().recipient()),
     };
     counts(Some(Standing::Connected));
-    link.enter(Some(place()));
+    shared.enter(Some(place()));
     counts(Some(Standing::Joined));
-    link.enter(Some(place()));
+    shared.enter(Some(place()));
     counts(Some(Standing::Joined));
-    drop(link.detach_quietly());
-    drop(link.detach_quietly());
+    drop(shared.detach_quietly());
+    drop(shared.detach_quietly());
     counts(Some(Standing::Parked));
-    link.attach(spare.0, now);
+    shared.attach(spare.0, now);
     counts(Some(Standing::Joined));
-    link.enter(None);
+    shared.enter(None);
     counts(Some(Standing::Connected));
-    dismiss(&link);
+    dismiss(&shared);
     counts(None);
     // What is still said of a session that is over counts for nothing.
-    drop(link.detach_quietly());
+    drop(shared.detach_quietly());
     counts(None);
 }

@@ -19,13 +19,13 @@ use self::{
     step::{CLIENTS, NAMES},
 };
 use super::{
-    Caps, Shares,
-    state::{GivenUp, Limits, Lost, State},
+    ParkedCaps, Shares,
+    state::{Caps, GivenUp, Lost, SupervisorState},
 };
 use crate::{
     limits::{Rate, Subnet},
     protocol::{LeaveReason, PeerId, RoomName},
-    room::state::{Effect, State as RoomState},
+    room::state::{Effect, RoomState},
 };
 
 /// Plays a history, lets it come to rest, and compares; then everybody hangs up, and nothing may remain.
@@ -67,7 +67,7 @@ struct Room {
 struct World {
     now: Instant,
     names: Vec<RoomName>,
-    rules: State<Guest, Ports>,
+    rules: SupervisorState<Guest, Ports>,
     inbox: VecDeque<ToSupervisor>,
     sessions: Vec<Session>,
     /// Which session each client has now.
@@ -78,12 +78,12 @@ struct World {
 }
 
 /// Small, so that histories meet them.
-const CAPS: Caps = Caps { total: 2, per_room: 1, per_address: 2 };
+const CAPS: ParkedCaps = ParkedCaps { total: 2, per_room: 1, per_address: 2 };
 
-fn limits() -> Limits {
+fn limits() -> Caps {
     let often = Rate::per_minute(1_000_000);
     let address = Shares { joins: often, new_rooms: often, rooms: 2, addresses: CLIENTS };
-    Limits { peers_per_room: 3, rooms: 2, address, parked: CAPS }
+    Caps { peers_per_room: 3, rooms: 2, address, parked: CAPS }
 }
 
 /// Three of one address, and one that has no limits.
@@ -98,7 +98,7 @@ impl World {
         Self {
             now,
             names: (0..NAMES).map(name).collect(),
-            rules: State::new(limits(), now),
+            rules: SupervisorState::new(limits(), now),
             inbox: VecDeque::new(),
             sessions: (0..CLIENTS).map(|client| Session::new(address_of(client))).collect(),
             clients: std::array::from_fn(|client| client),
@@ -138,7 +138,7 @@ impl World {
     fn ask(&mut self, who: Who, name: usize) {
         let session = &mut self.sessions[who];
         if session.join() {
-            self.inbox.push_back(ToSupervisor::Join((who, session.stay), name));
+            self.inbox.push_back(ToSupervisor::Join((who, session.join_seq), name));
         }
     }
 
@@ -176,10 +176,10 @@ impl World {
 
     fn run_session(&mut self, who: Who) {
         let session = &mut self.sessions[who];
-        if let Some(letter) = session.mailbox.pop_front() {
-            session.handle(letter);
+        if let Some(message) = session.mailbox.pop_front() {
+            session.handle(message);
         }
-        // As the pump does it: letters first, and then whether it is parked still.
+        // As the pump does it: messages first, and then whether it is parked still.
         if session.is_to_end() {
             self.end_session(who);
         }
@@ -213,7 +213,7 @@ impl World {
 
     /// As `Supervisor::join` does it.
     fn join(&mut self, guest: Guest, name: usize) {
-        let (who, stay) = guest;
+        let (who, join_seq) = guest;
         if self.rules.port(&self.names[name]).is_some_and(|room| self.rooms[*room].gone) {
             self.lose(name);
         }
@@ -224,7 +224,7 @@ impl World {
             rooms.len() - 1
         };
         let answer = self.rules.join(id, guest, &self.names[name], self.sessions[who].from, self.now, open);
-        if self.sessions[who].phase == Phase::Joining && self.sessions[who].stay == stay {
+        if self.sessions[who].phase == Phase::Joining && self.sessions[who].join_seq == join_seq {
             self.sessions[who].answer = Some(answer.is_ok());
         }
         if let Ok(granted) = answer {
@@ -263,15 +263,15 @@ impl World {
     fn evict(&mut self, lost: &Lost<Guest>) {
         for seat in &lost.seats {
             self.leaves += 1;
-            let (who, stay) = seat.member;
-            self.post(who, ToSession::Evict(stay));
+            let (who, join_seq) = seat.member;
+            self.post(who, ToSession::Evict(join_seq));
         }
     }
 
     fn run_room(&mut self, at: Ports) {
-        let Some(letter) = self.rooms[at].mailbox.pop_front() else { return };
+        let Some(message) = self.rooms[at].mailbox.pop_front() else { return };
         let rules = &mut self.rooms[at].rules;
-        let effects = match letter {
+        let effects = match message {
             ToRoom::Admit(guest) => rules.admit(self.sessions[guest.0].peer, None, guest),
             ToRoom::Remove(who) => rules.remove(self.sessions[who].peer, LeaveReason::Left),
         };
@@ -284,30 +284,30 @@ impl World {
     fn carry_out(&mut self, at: Ports, effect: Effect) {
         let rules = &self.rooms[at].rules;
         match effect {
-            Effect::TellJoined(peer) => self.tell_others(at, peer, &ToSession::Joined(at, peer)),
-            Effect::TellLeft(peer, _) => self.tell_others(at, peer, &ToSession::Left(at, peer)),
+            Effect::NotifyJoined(peer) => self.notify_others(at, peer, &ToSession::Joined(at, peer)),
+            Effect::NotifyLeft(peer, _) => self.notify_others(at, peer, &ToSession::Left(at, peer)),
             Effect::Welcome(peer) => {
                 let here = rules.seen_by(peer).map(|(other, ..)| other).collect();
-                let (who, stay) = rules.occupant(peer).expect("it was let in").member;
-                self.post(who, ToSession::Welcome(stay, at, here));
+                let (who, join_seq) = rules.occupant(peer).expect("it was let in").member;
+                self.post(who, ToSession::Welcome(join_seq, at, here));
             }
             Effect::Stop => {
                 assert!(self.rooms[at].mailbox.is_empty(), "nobody is sent to a room that has ended");
                 self.kill(at);
             }
-            Effect::TellUpdated(_)
-            | Effect::TellAway(..)
-            | Effect::TellBack(_)
+            Effect::NotifyUpdated(_)
+            | Effect::NotifyAway(..)
+            | Effect::NotifyBack(_)
             | Effect::Resync(_)
             | Effect::Confirm(_)
             | Effect::CountStray(_) => {}
         }
     }
 
-    fn tell_others(&mut self, at: Ports, about: PeerId, letter: &ToSession) {
+    fn notify_others(&mut self, at: Ports, about: PeerId, message: &ToSession) {
         let others: Vec<_> = self.rooms[at].rules.others(about).map(|o| o.member).collect();
         for (who, _) in others {
-            self.post(who, letter.clone());
+            self.post(who, message.clone());
         }
     }
 
@@ -316,13 +316,13 @@ impl World {
         self.rooms[room].mailbox.clear();
     }
 
-    fn post(&mut self, who: Who, letter: ToSession) {
+    fn post(&mut self, who: Who, message: ToSession) {
         if !self.sessions[who].gone {
-            self.sessions[who].mailbox.push_back(letter);
+            self.sessions[who].mailbox.push_back(message);
         }
     }
 
-    /// Lets every letter arrive. A room that is slower than its successor is what `newest_first` is for.
+    /// Lets every message arrive. A room that is slower than its successor is what `newest_first` is for.
     fn fall_quiet(&mut self, newest_first: bool) {
         loop {
             self.sweep();
@@ -331,9 +331,9 @@ impl World {
             (0..self.sessions.len()).for_each(|who| self.hear_answer(who));
             (0..self.sessions.len()).for_each(|who| self.run_session(who));
             self.run_supervisor();
-            let letters =
+            let messages =
                 self.sessions.iter().any(|s| !s.mailbox.is_empty() || s.answer.is_some() || s.is_asked_to_end());
-            if self.inbox.is_empty() && !letters && self.rooms.iter().all(|room| room.mailbox.is_empty()) {
+            if self.inbox.is_empty() && !messages && self.rooms.iter().all(|room| room.mailbox.is_empty()) {
                 return;
             }
         }

@@ -45,7 +45,7 @@ pub(super) struct Session {
     pub(super) peer: PeerId,
     pub(super) phase: Phase,
     /// Which of its stays this is, or was; a new number for each `Join`.
-    pub(super) stay: u32,
+    pub(super) join_seq: u32,
     pub(super) mailbox: VecDeque<ToSession>,
     pub(super) answer: Option<bool>,
     pub(super) gone: bool,
@@ -62,7 +62,7 @@ impl Session {
             id: SessionId::random(),
             peer: PeerId::random(),
             phase: Phase::Out,
-            stay: 0,
+            join_seq: 0,
             mailbox: VecDeque::new(),
             answer: None,
             gone: false,
@@ -101,15 +101,15 @@ impl Session {
     pub(super) fn join(&mut self) -> bool {
         let asks = self.phase == Phase::Out && !self.away;
         if asks {
-            self.stay += 1;
+            self.join_seq += 1;
             self.phase = Phase::Joining;
         }
         asks
     }
 
-    pub(super) fn handle(&mut self, letter: ToSession) {
-        match (letter, &mut self.phase) {
-            (ToSession::Welcome(stay, room, others), Phase::Joining) if stay == self.stay => {
+    pub(super) fn handle(&mut self, message: ToSession) {
+        match (message, &mut self.phase) {
+            (ToSession::Welcome(join_seq, room, others), Phase::Joining) if join_seq == self.join_seq => {
                 self.phase = Phase::In(room, others);
             }
             (ToSession::Joined(room, peer), Phase::In(mine, others)) if room == *mine => {
@@ -118,7 +118,7 @@ impl Session {
             (ToSession::Left(room, peer), Phase::In(mine, others)) if room == *mine => {
                 others.remove(&peer);
             }
-            (ToSession::Evict(stay), _) if stay == self.stay => {
+            (ToSession::Evict(join_seq), _) if join_seq == self.join_seq => {
                 self.end();
                 if self.away {
                     // There is nothing to come back to.

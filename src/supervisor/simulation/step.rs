@@ -18,12 +18,12 @@ pub enum Step {
     Park(usize),
     /// It comes back, if it was away.
     Resume(usize),
-    /// The session handles its oldest letter.
+    /// The session handles its oldest message.
     RunSession(usize),
     /// The session hears what became of its join.
     HearAnswer(usize),
     RunSupervisor,
-    /// One of the rooms handles its oldest letter.
+    /// One of the rooms handles its oldest message.
     RunRoom(usize),
     /// The room of that name dies.
     Kill(usize),

@@ -135,15 +135,15 @@ impl TestPeer {
         self.send(&frame(first::TEXT, text.as_bytes()));
     }
 
-    /// Sends octets.
+    /// Sends bytes.
     #[track_caller]
-    pub(crate) fn send(&mut self, octets: &[u8]) {
-        self.try_send(octets).unwrap_or_else(|e| panic!("cannot send: {e}; {}", self.story()));
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.try_send(bytes).unwrap_or_else(|e| panic!("cannot send: {e}; {}", self.story()));
     }
 
-    /// Sends octets to a server that may have hung up already.
-    pub(crate) fn try_send(&mut self, octets: &[u8]) -> std::io::Result<()> {
-        self.stream.get_mut().write_all(octets)
+    /// Sends bytes to a server that may have hung up already.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
     }
 
     /// Hears the next frame, which must be text of that type.

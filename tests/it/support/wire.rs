@@ -8,7 +8,7 @@ use std::{
 
 use super::http::{Response, dial, read_response};
 
-/// First octets of a frame: FIN, reserved bits, opcode.
+/// First bytes of a frame: FIN, reserved bits, opcode.
 pub(crate) mod first {
     pub(crate) const TEXT: u8 = 0x81;
     pub(crate) const TEXT_BEGINS: u8 = 0x01;
@@ -25,9 +25,9 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// A masked frame, as every client must send it.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut octets = head(first, payload.len() as u64, true);
-    octets.extend(payload.iter().zip(MASK.iter().cycle()).map(|(octet, mask)| octet ^ mask));
-    octets
+    let mut bytes = head(first, payload.len() as u64, true);
+    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
 }
 
 /// A frame without a mask, which no client may send.
@@ -35,25 +35,25 @@ pub(crate) fn unmasked_frame(first: u8, payload: &[u8]) -> Vec<u8> {
     [head(first, payload.len() as u64, false), payload.to_vec()].concat()
 }
 
-/// A head (with its mask) that announces `length` octets; none of them follow.
+/// A head (with its mask) that announces `length` bytes; none of them follow.
 pub(crate) fn head(first: u8, length: u64, masked: bool) -> Vec<u8> {
     let mask_bit = if masked { 0x80 } else { 0 };
-    let mut octets = vec![first];
+    let mut bytes = vec![first];
     match length {
-        0..=125 => octets.push(mask_bit | u8::try_from(length).unwrap()),
+        0..=125 => bytes.push(mask_bit | u8::try_from(length).unwrap()),
         126..=0xffff => {
-            octets.push(mask_bit | 0x7e);
-            octets.extend(u16::try_from(length).unwrap().to_be_bytes());
+            bytes.push(mask_bit | 0x7e);
+            bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
         _ => {
-            octets.push(mask_bit | 0x7f);
-            octets.extend(length.to_be_bytes());
+            bytes.push(mask_bit | 0x7f);
+            bytes.extend(length.to_be_bytes());
         }
     }
     if masked {
-        octets.extend(MASK);
+        bytes.extend(MASK);
     }
-    octets
+    bytes
 }
 
 /// A close frame's payload.
@@ -118,14 +118,14 @@ fn read_payload(from: &mut BufReader<TcpStream>, length: u8) -> Result<Vec<u8>, 
     let length = match length {
         0..=125 => u64::from(length),
         126 => {
-            let mut octets = [0; 2];
-            from.read_exact(&mut octets)?;
-            u64::from(u16::from_be_bytes(octets))
+            let mut bytes = [0; 2];
+            from.read_exact(&mut bytes)?;
+            u64::from(u16::from_be_bytes(bytes))
         }
         127 => {
-            let mut octets = [0; 8];
-            from.read_exact(&mut octets)?;
-            u64::from_be_bytes(octets)
+            let mut bytes = [0; 8];
+            from.read_exact(&mut bytes)?;
+            u64::from_be_bytes(bytes)
         }
         _ => return Err(Ended::Broken("a masked frame".into())),
     };
@@ -142,7 +142,7 @@ fn read_close(payload: &[u8]) -> Result<Frame, Ended> {
             let reason = String::from_utf8(reason.to_vec()).map_err(|_| Ended::Broken("close not UTF-8".into()))?;
             Ok(Frame::Close(Some(u16::from_be_bytes([*high, *low])), reason))
         }
-        [_] => Err(Ended::Broken("a close frame of one octet".into())),
+        [_] => Err(Ended::Broken("a close frame of one byte".into())),
     }
 }
 
@@ -198,9 +198,9 @@ impl Handshake {
         self
     }
 
-    /// Octets to be sent in one piece with the handshake, before the answer is known.
-    pub(crate) fn followed_by(mut self, octets: Vec<u8>) -> Self {
-        self.then = octets;
+    /// Bytes to be sent in one piece with the handshake, before the answer is known.
+    pub(crate) fn followed_by(mut self, bytes: Vec<u8>) -> Self {
+        self.then = bytes;
         self
     }
 
@@ -213,14 +213,14 @@ impl Handshake {
     /// Sends it on this connection and reads the answer.
     #[track_caller]
     pub(crate) fn send_on(&self, mut stream: TcpStream) -> (Response, BufReader<TcpStream>) {
-        stream.write_all(&self.octets()).unwrap();
+        stream.write_all(&self.bytes()).unwrap();
         let mut stream = BufReader::new(stream);
         let response = read_response(&mut stream).unwrap_or_else(|e| panic!("no answer to {self:?}: {e}"));
         (response, stream)
     }
 
     /// What is sent.
-    pub(crate) fn octets(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let headers: String = self.headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
         let head = format!("{}\r\n{headers}\r\n", self.request_line);
         [head.into_bytes(), self.then.clone()].concat()

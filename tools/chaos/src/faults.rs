@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-/// Which way octets go.
+/// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From the client to the server.
@@ -20,10 +20,10 @@ pub enum Ending {
     Reset,
 }
 
-/// The end of a connection after so many octets.
+/// The end of a connection after so many bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
-    /// Octets that still pass in this direction.
+    /// Bytes that still pass in this direction.
     pub after: u64,
     /// How the connection ends then.
     pub ending: Ending,
@@ -32,12 +32,12 @@ pub struct Cut {
 /// What is wrong with one direction of one connection. Nothing, by default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// How much later than it was sent an octet arrives. Throughput is not touched.
+    /// How much later than it was sent an byte arrives. Throughput is not touched.
     pub delay: Duration,
-    /// Octets a second that pass.
+    /// Bytes a second that pass.
     pub rate: Option<NonZeroU32>,
     /// Nothing is read and nothing passes; the sockets stay open.
     pub stalled: bool,
-    /// The connection ends after some more octets.
+    /// The connection ends after some more bytes.
     pub cut: Option<Cut>,
 }

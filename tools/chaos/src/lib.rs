@@ -1,4 +1,4 @@
-//! A bad network for tests: a TCP proxy whose connections are delayed, slowed down, stalled, cut after so many octets, or
+//! A bad network for tests: a TCP proxy whose connections are delayed, slowed down, stalled, cut after so many bytes, or
 //! reset, each direction for itself, whenever the test says so.
 //!
 //! The proxy runs on a thread of its own, so tests may be asynchronous or not. Dropping it ends it with all its

@@ -14,7 +14,7 @@ use crate::{
     pipe::{Pipe, throw_away},
 };
 
-/// Octets that the kernel takes for the proxy from either side (it doubles them for its own bookkeeping): little, so that
+/// Bytes that the kernel takes for the proxy from either side (it doubles them for its own bookkeeping): little, so that
 /// a stall is soon felt by whoever goes on writing.
 pub(crate) const RECEIVE_BUFFER: u32 = 16 * 1024;
 /// How long both sides may take to hang up after a FIN that neither asked for.
@@ -54,9 +54,9 @@ impl Line {
         }
     }
 
-    /// Ends the connection after that many more octets in one direction.
-    pub fn cut_after(&self, direction: Direction, octets: u64, ending: Ending) {
-        self.change(direction, |faults| faults.cut = Some(Cut { after: octets, ending }));
+    /// Ends the connection after that many more bytes in one direction.
+    pub fn cut_after(&self, direction: Direction, bytes: u64, ending: Ending) {
+        self.change(direction, |faults| faults.cut = Some(Cut { after: bytes, ending }));
     }
 
     /// Ends the connection now.
@@ -78,7 +78,7 @@ impl Line {
         }
     }
 
-    /// Carries octets both ways until the connection has ended.
+    /// Carries bytes both ways until the connection has ended.
     pub(crate) async fn run(&self, client: TcpStream, server: SocketAddr) {
         let Ok(server) = connect(server).await else { return reset(&client) };
         // It fails only where the connection is gone, and that is found out soon.
@@ -99,7 +99,7 @@ impl Line {
             Some(Ending::Fin) => {
                 finish(&client);
                 finish(&server);
-                // Closing a socket with unread octets would reset it.
+                // Closing a socket with unread bytes would reset it.
                 let both = async { tokio::join!(throw_away(&client), throw_away(&server)) };
                 let _ = timeout(LINGER, both).await;
             }

@@ -15,17 +15,17 @@ use tokio::{
 
 use crate::faults::{Ending, Faults};
 
-/// Octets that are under way at most: beyond, the sender is slowed down by TCP, as by a real network's buffers.
+/// Bytes that are under way at most: beyond, the sender is slowed down by TCP, as by a real network's buffers.
 const UNDER_WAY: usize = 256 * 1024;
-/// Octets read at once.
+/// Bytes read at once.
 const PIECE: usize = 16 * 1024;
-/// With a rate, so often a second octets pass.
+/// With a rate, so often a second bytes pass.
 const BEATS: u32 = 50;
 
-/// Octets that were read, and when they are to arrive.
+/// Bytes that were read, and when they are to arrive.
 struct Piece {
     due: Instant,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     passed: usize,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Pipe<'l> {
     under_way: usize,
     /// The sender has said FIN.
     finished: bool,
-    /// With a rate: when octets may pass again.
+    /// With a rate: when bytes may pass again.
     next: Instant,
 }
 
@@ -46,7 +46,7 @@ impl<'l> Pipe<'l> {
         Self { from, to, control, pieces: VecDeque::new(), under_way: 0, finished: false, next: Instant::now() }
     }
 
-    /// Carries octets until the sender's FIN was passed on. `Err`: the whole connection is to end.
+    /// Carries bytes until the sender's FIN was passed on. `Err`: the whole connection is to end.
     pub(crate) async fn run(mut self) -> Result<(), Ending> {
         let mut changes = self.control.subscribe();
         loop {
@@ -82,13 +82,13 @@ impl<'l> Pipe<'l> {
     }
 
     fn read(&mut self, ready: io::Result<()>, delay: Duration) -> Result<(), Ending> {
-        let mut octets = vec![0; PIECE];
-        match ready.and_then(|()| self.from.try_read(&mut octets)) {
+        let mut bytes = vec![0; PIECE];
+        match ready.and_then(|()| self.from.try_read(&mut bytes)) {
             Ok(0) => self.finished = true,
             Ok(read) => {
-                octets.truncate(read);
+                bytes.truncate(read);
                 self.under_way += read;
-                self.pieces.push_back(Piece { due: Instant::now() + delay, octets, passed: 0 });
+                self.pieces.push_back(Piece { due: Instant::now() + delay, bytes, passed: 0 });
             }
             Err(error) => harmless(&error)?,
         }
@@ -97,7 +97,7 @@ impl<'l> Pipe<'l> {
 
     fn write(&mut self, ready: io::Result<()>, faults: Faults) -> Result<(), Ending> {
         let Some(piece) = self.pieces.front_mut() else { return Ok(()) };
-        let rest = &piece.octets[piece.passed..];
+        let rest = &piece.bytes[piece.passed..];
         let most = faults.cut.map_or(usize::MAX, |cut| usize::try_from(cut.after).unwrap_or(usize::MAX));
         let beat = faults.rate.map(|rate| usize::try_from(rate.get() / BEATS).unwrap_or(usize::MAX).max(1));
         let most = rest.len().min(most).min(beat.unwrap_or(usize::MAX));
@@ -107,7 +107,7 @@ impl<'l> Pipe<'l> {
         };
         piece.passed += passed;
         self.under_way -= passed;
-        if piece.passed == piece.octets.len() {
+        if piece.passed == piece.bytes.len() {
             self.pieces.pop_front();
         }
         if let Some(rate) = faults.rate {
@@ -136,9 +136,9 @@ fn harmless(error: &io::Error) -> Result<(), Ending> {
 
 /// Reads until the other side hangs up.
 pub(crate) async fn throw_away(socket: &TcpStream) {
-    let mut octets = vec![0; PIECE];
+    let mut bytes = vec![0; PIECE];
     while socket.readable().await.is_ok() {
-        match socket.try_read(&mut octets) {
+        match socket.try_read(&mut bytes) {
             Ok(0) => return,
             Err(error) if harmless(&error).is_err() => return,
             _ => {}

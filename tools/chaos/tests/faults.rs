@@ -57,13 +57,13 @@ impl Pair {
 /// Reads to the end of the connection, and says how it ended.
 fn read_all(from: &mut TcpStream) -> (Vec<u8>, Ending) {
     let mut heard = Vec::new();
-    let mut octets = [0; 4096];
+    let mut bytes = [0; 4096];
     loop {
-        match from.read(&mut octets) {
+        match from.read(&mut bytes) {
             Ok(0) => return (heard, Ending::Fin),
-            Ok(read) => heard.extend_from_slice(&octets[..read]),
+            Ok(read) => heard.extend_from_slice(&bytes[..read]),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => return (heard, Ending::Reset),
-            Err(error) => panic!("after {} octets: {error}", heard.len()),
+            Err(error) => panic!("after {} bytes: {error}", heard.len()),
         }
     }
 }
@@ -123,13 +123,13 @@ fn no_more_passes_than_the_rate_allows() {
         let began = Instant::now();
         from.write_all(&[7; 8_000]).unwrap();
         to.read_exact(&mut [0; 8_000]).unwrap();
-        // The last beat's octets are there at its beginning.
+        // The last beat's bytes are there at its beginning.
         assert!(began.elapsed() >= Duration::from_millis(370), "{direction:?}: {:?}", began.elapsed());
     }
 }
 
 #[test]
-fn a_cut_lets_just_that_many_octets_pass() {
+fn a_cut_lets_just_that_many_bytes_pass() {
     for direction in BOTH {
         for ending in [Ending::Fin, Ending::Reset] {
             let mut pair = Pair::new();

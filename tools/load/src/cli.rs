@@ -79,7 +79,7 @@ pub struct Common {
     /// Seconds that opening all peers may take
     #[arg(long, default_value_t = 120.0)]
     pub opening: f64,
-    /// Octets of an offer's and of an answer's JSON
+    /// Bytes of an offer's and of an answer's JSON
     #[arg(long, default_value_t = 2048)]
     pub payload: usize,
     /// Seconds between a client's own heartbeats, on wires that want them

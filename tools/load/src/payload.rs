@@ -1,7 +1,7 @@
 //! What the peers say to each other: SDP- and ICE-shaped JSON of a fixed text with a stamp in it, so that a receiver
-//! can tell in two comparisons that every octet came through.
+//! can tell in two comparisons that every byte came through.
 //!
-//! Keys are in alphabetical order: servers that parse and serialise again then give back the same octets.
+//! Keys are in alphabetical order: servers that parse and serialise again then give back the same bytes.
 
 /// Hexadecimal digits of a [`Stamp`].
 const STAMP: usize = 40;
@@ -77,7 +77,7 @@ struct Template {
 }
 
 impl Template {
-    /// `before` and `after` enclose the stamp; `padding` is repeated after it until the text has `size` octets.
+    /// `before` and `after` enclose the stamp; `padding` is repeated after it until the text has `size` bytes.
     fn new(kind: Kind, before: &str, padding: &str, after: &str, size: usize) -> Self {
         let mut text = before.as_bytes().to_vec();
         let gap = text.len();
@@ -104,7 +104,7 @@ pub struct Payloads {
 }
 
 impl Payloads {
-    /// `size` is the length of an offer's and of an answer's JSON in octets, at least 200. Candidates have 160.
+    /// `size` is the length of an offer's and of an answer's JSON in bytes, at least 200. Candidates have 160.
     #[must_use]
     pub fn new(size: usize) -> Self {
         let size = size.max(SHORTEST);
@@ -173,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn one_changed_octet_anywhere_is_noticed_or_changes_the_stamp() {
+    fn one_changed_byte_anywhere_is_noticed_or_changes_the_stamp() {
         let payloads = Payloads::new(300);
         let mut data = Vec::new();
         payloads.write(Kind::Offer, STAMPED, &mut data);
         for at in 0..data.len() {
             let kept = data[at];
             data[at] ^= 1;
-            assert_ne!(payloads.check(&data), Some((Kind::Offer, STAMPED)), "octet {at}");
+            assert_ne!(payloads.check(&data), Some((Kind::Offer, STAMPED)), "byte {at}");
             data[at] = kept;
         }
         assert_eq!(payloads.check(&data[..299]), None);

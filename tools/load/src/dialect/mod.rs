@@ -13,7 +13,7 @@ mod socketio;
 mod switchboard;
 mod ywebrtc;
 
-/// Octets of the longest name (a UUID has 36).
+/// Bytes of the longest name (a UUID has 36).
 const NAME: usize = 39;
 
 /// A peer's name on the wire, kept inline: there are tens of thousands.
@@ -36,7 +36,7 @@ impl Name {
         (!text.is_empty()).then_some(name)
     }
 
-    /// The octets.
+    /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.text[..usize::from(self.length)]

@@ -20,10 +20,10 @@ impl Turn {
     pub(super) const NONE: Self = Self(NONE);
 }
 
-/// Octets of the buffer for one receiver, and the piece that follows.
+/// Bytes of the buffer for one receiver, and the piece that follows.
 #[derive(Debug)]
 struct Piece {
-    octets: Range<u32>,
+    bytes: Range<u32>,
     next: u32,
 }
 
@@ -60,14 +60,14 @@ impl Batch {
     }
 
     /// So much of the space was used; where it lies.
-    pub(super) fn took(&mut self, octets: usize) -> Range<usize> {
+    pub(super) fn took(&mut self, bytes: usize) -> Range<usize> {
         let start = self.used;
-        self.used += octets;
+        self.used += bytes;
         start..self.used
     }
 
     /// The buffer.
-    pub(super) fn octets(&mut self) -> &mut [u8] {
+    pub(super) fn bytes(&mut self) -> &mut [u8] {
         &mut self.buffer
     }
 
@@ -79,20 +79,20 @@ impl Batch {
     }
 
     /// Appends what is in the buffer already.
-    pub(super) fn append_again(&mut self, octets: Range<usize>) -> Range<usize> {
-        let octets = octets.start..octets.end.min(octets.start + (BUFFER - self.used));
-        self.buffer.copy_within(octets.clone(), self.used);
-        self.took(octets.len())
+    pub(super) fn append_again(&mut self, bytes: Range<usize>) -> Range<usize> {
+        let bytes = bytes.start..bytes.end.min(bytes.start + (BUFFER - self.used));
+        self.buffer.copy_within(bytes.clone(), self.used);
+        self.took(bytes.len())
     }
 
-    /// Gives `octets` of the buffer to a receiver.
-    pub(super) fn add(&mut self, turn: &mut Turn, who: u32, octets: Range<usize>) {
+    /// Gives `bytes` of the buffer to a receiver.
+    pub(super) fn add(&mut self, turn: &mut Turn, who: u32, bytes: Range<usize>) {
         let piece = self.pieces.len() as u32;
-        let octets = octets.start as u32..octets.end as u32;
+        let bytes = bytes.start as u32..bytes.end as u32;
         if let Some(receiver) = self.receivers.get_mut(turn.0 as usize) {
             let last = &mut self.pieces[receiver.last as usize];
-            if last.octets.end == octets.start {
-                last.octets.end = octets.end;
+            if last.bytes.end == bytes.start {
+                last.bytes.end = bytes.end;
                 return;
             }
             last.next = piece;
@@ -101,20 +101,20 @@ impl Batch {
             *turn = Turn(self.receivers.len() as u32);
             self.receivers.push(Receiver { who, first: piece, last: piece });
         }
-        self.pieces.push(Piece { octets, next: NONE });
+        self.pieces.push(Piece { bytes, next: NONE });
     }
 
     /// As [`Batch::add`], of a frame with nothing between it and `behind` that is still needed: moved up to what the same
     /// receiver gets already, if that ends there. Where it ends now.
-    pub(super) fn add_behind(&mut self, turn: &mut Turn, who: u32, behind: usize, mut octets: Range<usize>) -> usize {
-        let last = self.receivers.get(turn.0 as usize).map(|r| self.pieces[r.last as usize].octets.end);
+    pub(super) fn add_behind(&mut self, turn: &mut Turn, who: u32, behind: usize, mut bytes: Range<usize>) -> usize {
+        let last = self.receivers.get(turn.0 as usize).map(|r| self.pieces[r.last as usize].bytes.end);
         if last == Some(behind as u32) {
-            let length = octets.len();
-            self.buffer.copy_within(octets, behind);
-            octets = behind..behind + length;
+            let length = bytes.len();
+            self.buffer.copy_within(bytes, behind);
+            bytes = behind..behind + length;
         }
-        let end = octets.end;
-        self.add(turn, who, octets);
+        let end = bytes.end;
+        self.add(turn, who, bytes);
         end
     }
 
@@ -129,7 +129,7 @@ impl Batch {
         std::iter::from_fn(move || {
             let piece = self.pieces.get(next as usize)?;
             next = piece.next;
-            Some(&self.buffer[piece.octets.start as usize..piece.octets.end as usize])
+            Some(&self.buffer[piece.bytes.start as usize..piece.bytes.end as usize])
         })
     }
 
@@ -178,9 +178,9 @@ mod tests {
         let (mut a, mut b) = (Turn::NONE, Turn::NONE);
         batch.append(b"..one..two..three..four..five");
         let mut behind = 0;
-        for (who, octets) in [(1, 2..5), (1, 7..10), (1, 12..17), (2, 19..23), (1, 25..29)] {
+        for (who, bytes) in [(1, 2..5), (1, 7..10), (1, 12..17), (2, 19..23), (1, 25..29)] {
             let turn = if who == 1 { &mut a } else { &mut b };
-            behind = batch.add_behind(turn, who, behind, octets);
+            behind = batch.add_behind(turn, who, behind, bytes);
         }
         assert_eq!(
             (sent(&batch, a), sent(&batch, b)),

@@ -12,9 +12,9 @@ const SLICES: usize = 32;
 /// What a read brought.
 #[derive(Debug)]
 pub(super) enum Filled {
-    /// So many octets, those kept from before included; perhaps there are more.
+    /// So many bytes, those kept from before included; perhaps there are more.
     Some {
-        /// Octets in the buffer.
+        /// Bytes in the buffer.
         filled: usize,
         /// Whether the buffer was filled to its end.
         more: bool,
@@ -195,7 +195,7 @@ mod tests {
         let mut part = vec![0; 64 << 10];
         let (mut events, began) = (Events::with_capacity(8), Instant::now());
         while heard.len() < wanted.len() {
-            assert!(began.elapsed() < Duration::from_secs(60), "{} of {} octets came", heard.len(), wanted.len());
+            assert!(began.elapsed() < Duration::from_secs(60), "{} of {} bytes came", heard.len(), wanted.len());
             match client.read(&mut part) {
                 Ok(read) => heard.extend_from_slice(&part[..read]),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),

@@ -5,7 +5,7 @@
 //! appended; and at the end of the round each receiver gets all that is for it in one call, straight out of that buffer.
 //! Nothing is queued unless the kernel is full, and an idle connection holds nothing but its entry in two tables.
 //!
-//! It puts the same octets on the wire as Switchboard, both ways, and does nothing else: it checks neither JSON nor names,
+//! It puts the same bytes on the wire as Switchboard, both ways, and does nothing else: it checks neither JSON nor names,
 //! limits nothing, logs nothing, counts nothing, and must never be given a client that is not the generator.
 
 mod batch;
@@ -164,19 +164,19 @@ impl Floor {
         self.connections.get_mut(who as usize)?.as_mut()
     }
 
-    /// Sends `octets` of the batch at the end of the round.
-    fn send(&mut self, to: u32, octets: Range<usize>) {
+    /// Sends `bytes` of the batch at the end of the round.
+    fn send(&mut self, to: u32, bytes: Range<usize>) {
         if let Some(Some(connection)) = self.connections.get_mut(to as usize) {
-            self.batch.add(&mut connection.turn, to, octets);
+            self.batch.add(&mut connection.turn, to, bytes);
         }
     }
 
-    /// Sends `octets` of the batch to all others in the room.
-    fn send_to_others(&mut self, who: u32, octets: &Range<usize>) {
+    /// Sends `bytes` of the batch to all others in the room.
+    fn send_to_others(&mut self, who: u32, bytes: &Range<usize>) {
         let mut next = self.rooms.first_other(who);
         while let Some(member) = next {
             next = self.rooms.after(who, member);
-            self.send(member, octets.clone());
+            self.send(member, bytes.clone());
         }
     }
 
@@ -216,10 +216,10 @@ impl Floor {
                 Filled::Some { filled, more } => (filled, more),
                 Filled::Gone => return self.end(who, false),
             };
-            let octets = self.batch.took(filled);
-            let used = self.consume(who, octets.clone());
+            let bytes = self.batch.took(filled);
+            let used = self.consume(who, bytes.clone());
             if let Some(Some(connection)) = self.connections.get_mut(who as usize) {
-                connection.keep(&self.batch.octets()[used..octets.end]);
+                connection.keep(&self.batch.bytes()[used..bytes.end]);
             }
             if !more {
                 return;
@@ -228,25 +228,25 @@ impl Floor {
     }
 
     /// Handles all whole frames; where they end.
-    fn consume(&mut self, who: u32, octets: Range<usize>) -> usize {
+    fn consume(&mut self, who: u32, bytes: Range<usize>) -> usize {
         if self.get(who).is_some_and(|c| !c.upgraded) {
-            return octets.start + self.upgrade(who, octets);
+            return bytes.start + self.upgrade(who, bytes);
         }
-        let mut used = octets.start;
+        let mut used = bytes.start;
         // Up to here, what was read is still needed.
-        let mut kept = octets.start;
-        while let Ok(Some(head)) = Head::parse(&self.batch.octets()[used..octets.end]) {
+        let mut kept = bytes.start;
+        while let Ok(Some(head)) = Head::parse(&self.batch.bytes()[used..bytes.end]) {
             let end = used + head.total();
-            if end > octets.end {
+            if end > bytes.end {
                 break;
             }
             let text = used + head.head..end;
-            mask::apply(&mut self.batch.octets()[text.clone()], head.key.unwrap_or_default());
+            mask::apply(&mut self.batch.bytes()[text.clone()], head.key.unwrap_or_default());
             match head.opcode {
                 Opcode::Text => kept = self.text(who, kept, text),
                 Opcode::Close => {
                     self.close(who, text);
-                    return octets.end;
+                    return bytes.end;
                 }
                 _ => {}
             }
@@ -255,8 +255,8 @@ impl Floor {
         used
     }
 
-    fn upgrade(&mut self, who: u32, octets: Range<usize>) -> usize {
-        let Some((used, answer)) = self.texts.opening(who, &self.batch.octets()[octets]) else { return 0 };
+    fn upgrade(&mut self, who: u32, bytes: Range<usize>) -> usize {
+        let Some((used, answer)) = self.texts.opening(who, &self.batch.bytes()[bytes]) else { return 0 };
         let answer = self.batch.append(answer);
         self.send(who, answer);
         if let Some(connection) = self.get(who) {
@@ -267,9 +267,9 @@ impl Floor {
 
     /// One text. What lies in front of its frame is needed up to `kept`; afterwards, up to where.
     fn text(&mut self, who: u32, kept: usize, text: Range<usize>) -> usize {
-        match relay::address(&self.batch.octets()[text.clone()]) {
+        match relay::address(&self.batch.bytes()[text.clone()]) {
             Addressed::Peer(to) => {
-                let signal = relay::rewrite(self.batch.octets(), text, &texts::peer_id(who));
+                let signal = relay::rewrite(self.batch.bytes(), text, &texts::peer_id(who));
                 if let Some(Some(connection)) = self.connections.get_mut(to as usize) {
                     return self.batch.add_behind(&mut connection.turn, to, kept, signal);
                 }
@@ -287,7 +287,7 @@ impl Floor {
     }
 
     fn join(&mut self, who: u32, text: Range<usize>) {
-        let room = texts::room_of(&self.batch.octets()[text]);
+        let room = texts::room_of(&self.batch.bytes()[text]);
         self.rooms.join(who, room);
         let others = std::iter::successors(self.rooms.first_other(who), |member| self.rooms.after(who, *member));
         let joined = self.texts.joined(who, room, others);
@@ -311,7 +311,7 @@ impl Floor {
     /// Answers a close frame with the same, and what came before it.
     fn close(&mut self, who: u32, payload: Range<usize>) {
         let mut frame = Vec::new();
-        append_plain(&mut frame, Opcode::Close, &self.batch.octets()[payload]);
+        append_plain(&mut frame, Opcode::Close, &self.batch.bytes()[payload]);
         let frame = self.batch.append(&frame);
         self.send(who, frame);
         self.end(who, true);

@@ -8,11 +8,11 @@ use super::texts::{ID, token_of};
 const TO: &[u8] = br#"{"type":"signal","to":""#;
 /// How the receiver's begins; the sender's id follows.
 const FROM: &[u8] = br#"{"type":"signal","from":""#;
-/// Octets of the beginning of a broadcast: a head, and what is in front of the sender's id, and the id.
+/// Bytes of the beginning of a broadcast: a head, and what is in front of the sender's id, and the id.
 const BROADCAST: usize = HEAD + FROM.len() + ID;
 /// The character that tells the types apart: the first of their names.
 const TYPE: usize = 9;
-/// Octets of the longest head of a server frame.
+/// Bytes of the longest head of a server frame.
 pub(super) const HEAD: usize = 10;
 /// FIN and the text opcode.
 const FIN_TEXT: u8 = 0x81;
@@ -42,13 +42,13 @@ pub(super) fn address(text: &[u8]) -> Addressed {
 
 /// Turns a masked client frame, its text unmasked at `text`, into the server frame for its receiver, where it lies: the
 /// new head ends where the old receiver's id ended. The result is never longer, for the key is gone.
-pub(super) fn rewrite(octets: &mut [u8], text: Range<usize>, from: &[u8; ID]) -> Range<usize> {
+pub(super) fn rewrite(bytes: &mut [u8], text: Range<usize>, from: &[u8; ID]) -> Range<usize> {
     let rest = text.start + TO.len() + ID;
     let id = rest - ID;
-    octets[id..rest].copy_from_slice(from);
+    bytes[id..rest].copy_from_slice(from);
     let start = id - FROM.len();
-    octets[start..id].copy_from_slice(FROM);
-    let head = write_head(octets, start, text.end - start);
+    bytes[start..id].copy_from_slice(FROM);
+    let head = write_head(bytes, start, text.end - start);
     head..text.end
 }
 
@@ -64,16 +64,16 @@ pub(super) fn broadcast_start(text: usize, from: &[u8; ID]) -> ([u8; BROADCAST],
 }
 
 /// Writes a server frame's head so that it ends at `end`; where it begins.
-pub(super) fn write_head(octets: &mut [u8], end: usize, length: usize) -> usize {
+pub(super) fn write_head(bytes: &mut [u8], end: usize, length: usize) -> usize {
     let (first, long): (u8, &[u8]) = match length {
         0..=125 => (length as u8, &[]),
         126..=65_535 => (126, &(length as u16).to_be_bytes()),
         _ => (127, &(length as u64).to_be_bytes()),
     };
     let start = end - 2 - long.len();
-    octets[start] = FIN_TEXT;
-    octets[start + 1] = first;
-    octets[start + 2..end].copy_from_slice(long);
+    bytes[start] = FIN_TEXT;
+    bytes[start + 1] = first;
+    bytes[start + 2..end].copy_from_slice(long);
     start
 }
 
@@ -93,15 +93,15 @@ mod tests {
         let data = "d".repeat(length);
         let to = String::from_utf8(peer_id(7).to_vec()).unwrap();
         let text = format!(r#"{{"type":"signal","to":"{to}","kind":"offer","data":"{data}"}}"#);
-        let mut octets = Vec::new();
-        append_masked(&mut octets, Opcode::Text, text.as_bytes());
-        let head = Head::parse(&octets).unwrap().unwrap();
-        let range = head.head..octets.len();
-        mask::apply(&mut octets[range.clone()], mask::KEY);
-        assert_eq!(address(&octets[range.clone()]), Addressed::Peer(7));
-        let frame = rewrite(&mut octets, range, &peer_id(9));
+        let mut bytes = Vec::new();
+        append_masked(&mut bytes, Opcode::Text, text.as_bytes());
+        let head = Head::parse(&bytes).unwrap().unwrap();
+        let range = head.head..bytes.len();
+        mask::apply(&mut bytes[range.clone()], mask::KEY);
+        assert_eq!(address(&bytes[range.clone()]), Addressed::Peer(7));
+        let frame = rewrite(&mut bytes, range, &peer_id(9));
         let from = String::from_utf8(peer_id(9).to_vec()).unwrap();
-        (octets[frame].to_vec(), format!(r#"{{"type":"signal","from":"{from}","kind":"offer","data":"{data}"}}"#))
+        (bytes[frame].to_vec(), format!(r#"{{"type":"signal","from":"{from}","kind":"offer","data":"{data}"}}"#))
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the floor says: Switchboard's frames, octet for octet as long as with `tools/compare/switchboard.toml`.
+//! What the floor says: Switchboard's frames, byte for byte as long as with `tools/compare/switchboard.toml`.
 
 use memchr::memmem;
 
@@ -8,11 +8,11 @@ use crate::wire::{
     handshake,
 };
 
-/// Octets of an id: 32 hexadecimal digits, the last eight of which are the token.
+/// Bytes of an id: 32 hexadecimal digits, the last eight of which are the token.
 pub(super) const ID: usize = 32;
 /// Stands where the answer to a key belongs.
 const ACCEPT: &str = "****************************";
-/// Octets of a key as it stands in a request (RFC 6455 section 4.1).
+/// Bytes of a key as it stands in a request (RFC 6455 section 4.1).
 const NONCE: usize = 24;
 /// The end of a request.
 const END: &[u8] = b"\r\n\r\n";
@@ -49,22 +49,22 @@ pub(super) fn room_of(text: &[u8]) -> &[u8] {
 /// A frame, or more, that is written once and for each peer but for an id.
 #[derive(Debug)]
 pub(super) struct Form {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     id: usize,
 }
 
 impl Form {
     fn new(before: &[u8], text: &str) -> Self {
-        let mut octets = before.to_vec();
-        append_plain(&mut octets, Opcode::Text, text.as_bytes());
-        let id = memmem::rfind(&octets, BLANK.as_bytes()).unwrap_or_default();
-        Self { octets, id }
+        let mut bytes = before.to_vec();
+        append_plain(&mut bytes, Opcode::Text, text.as_bytes());
+        let id = memmem::rfind(&bytes, BLANK.as_bytes()).unwrap_or_default();
+        Self { bytes, id }
     }
 
     /// With that peer's id in it.
     pub(super) fn of(&mut self, who: u32) -> &[u8] {
-        self.octets[self.id..self.id + ID].copy_from_slice(&peer_id(who));
-        &self.octets
+        self.bytes[self.id..self.id + ID].copy_from_slice(&peer_id(who));
+        &self.bytes
     }
 }
 
@@ -99,14 +99,14 @@ impl Texts {
         }
     }
 
-    /// The answer to a request, once all of it is there: with how many octets that is.
+    /// The answer to a request, once all of it is there: with how many bytes that is.
     pub(super) fn opening(&mut self, who: u32, request: &[u8]) -> Option<(usize, &[u8])> {
         // Nearly always the first: a client sends nothing before it has the answer.
         let end = if request.ends_with(END) { request.len() } else { memmem::find(request, END)? + END.len() };
         let nonce = self.nonce.find(&request[..end])? + self.nonce.needle().len();
         let nonce = request.get(nonce..nonce + NONCE)?;
         let accept = handshake::accept(nonce);
-        self.opening.octets[self.accept..self.accept + accept.len()].copy_from_slice(accept.as_bytes());
+        self.opening.bytes[self.accept..self.accept + accept.len()].copy_from_slice(accept.as_bytes());
         Some((end, self.opening.of(who)))
     }
 

@@ -17,9 +17,9 @@ pub struct Sample {
     pub scheduled_ns: u64,
     /// Nanoseconds of `utime` + `stime` in `stat`: whole clock ticks, all threads that ever were.
     pub ticked_ns: u64,
-    /// Resident octets (`VmRSS`).
+    /// Resident bytes (`VmRSS`).
     pub resident: u64,
-    /// Resident octets that no file backs (`RssAnon`): heap and stacks.
+    /// Resident bytes that no file backs (`RssAnon`): heap and stacks.
     pub anonymous: u64,
     /// Living threads.
     pub threads: u64,
@@ -82,7 +82,7 @@ impl Sample {
         (if scheduled == 0 { ticked } else { scheduled }) as f64 / 1000.0
     }
 
-    /// Octets of growth from `earlier` to here; negative when it shrank.
+    /// Bytes of growth from `earlier` to here; negative when it shrank.
     #[must_use]
     pub fn growth_since(&self, earlier: &Self) -> f64 {
         self.resident as f64 - earlier.resident as f64

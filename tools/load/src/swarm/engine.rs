@@ -192,7 +192,7 @@ impl Engine {
             return;
         }
         match peer.flush() {
-            Ok(moved) => self.swarm.tally.octets_out += moved as u64,
+            Ok(moved) => self.swarm.tally.bytes_out += moved as u64,
             Err(_) => self.swarm.end(who),
         }
     }
@@ -223,7 +223,7 @@ impl Engine {
             self.buffer[..carried].copy_from_slice(&peer.partial);
             peer.partial.clear();
             let (read, moved) = peer.read(&mut self.buffer, carried);
-            self.swarm.tally.octets_in += read as u64;
+            self.swarm.tally.bytes_in += read as u64;
             let filled = carried + read;
             let used = self.consume(who, filled);
             if used < filled {
@@ -237,7 +237,7 @@ impl Engine {
         }
     }
 
-    /// Takes whole frames out of the first `filled` octets of the buffer; how many octets they had.
+    /// Takes whole frames out of the first `filled` bytes of the buffer; how many bytes they had.
     fn consume(&mut self, who: u32, filled: usize) -> usize {
         let mut used = 0;
         if self.swarm.peers[who as usize].phase == Phase::Upgrading {

@@ -47,7 +47,7 @@ impl Swarm {
         self.notes.push_back((who, Note::Joined));
     }
 
-    /// Everything that can be checked of a signal: octets, sender, receiver, room, order.
+    /// Everything that can be checked of a signal: bytes, sender, receiver, room, order.
     fn heard_signal(&mut self, who: u32, from: &[u8], data: &[u8]) {
         let Some((kind, stamp)) = self.payloads.check(data) else {
             self.tally.corrupt += 1;
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_octet_is_corruption_and_the_message_lost() {
+    fn a_changed_byte_is_corruption_and_the_message_lost() {
         let mut swarm = swarm();
         let text = relayed(&mut swarm, 0, 1).replace("opus", "Opus");
         swarm.hear(1, text.as_bytes());

@@ -36,7 +36,7 @@ pub struct Setup {
     pub room_size: u32,
     /// How many source addresses to spread them over.
     pub sources: u16,
-    /// Octets of an offer's JSON.
+    /// Bytes of an offer's JSON.
     pub payload: usize,
     /// Nanoseconds between a client's own heartbeats, where the wire wants them.
     pub beat: u64,

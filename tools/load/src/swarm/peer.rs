@@ -41,7 +41,7 @@ pub enum Departure {
     Kill,
 }
 
-/// What became of an attempt to move octets.
+/// What became of an attempt to move bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moved {
     /// Nothing more can be moved for now.
@@ -108,12 +108,12 @@ impl Peer {
         frame::append_masked(&mut self.outbox, opcode, payload);
     }
 
-    /// Appends octets that are no frame: the upgrade request.
+    /// Appends bytes that are no frame: the upgrade request.
     pub(super) fn outbox(&mut self) -> &mut Vec<u8> {
         &mut self.outbox
     }
 
-    /// Writes what waits, as far as the socket takes it; the number of octets it took.
+    /// Writes what waits, as far as the socket takes it; the number of bytes it took.
     pub(super) fn flush(&mut self) -> Result<usize, std::io::Error> {
         let Some(socket) = self.socket.as_mut() else { return Ok(0) };
         let before = self.written;

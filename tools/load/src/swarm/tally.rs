@@ -6,7 +6,7 @@ use crate::measure::latency::Latency;
 
 /// Different troubles that are quoted; the rest is only counted.
 const QUOTED: usize = 8;
-/// Octets quoted of a text nobody understood.
+/// Bytes quoted of a text nobody understood.
 const QUOTE: usize = 160;
 
 /// Counters of a whole run. "Joined" and "failed" add up to "attempted" once everything has settled.
@@ -24,7 +24,7 @@ pub struct Tally {
     pub sent: u64,
     /// Deliveries that came, unharmed and to the right peer.
     pub delivered: u64,
-    /// Signals whose octets differ from what was sent.
+    /// Signals whose bytes differ from what was sent.
     pub corrupt: u64,
     /// Signals that came to the wrong peer, or in the wrong one's name.
     pub misdirected: u64,
@@ -34,10 +34,10 @@ pub struct Tally {
     pub refused: u64,
     /// Texts and frames of no known shape.
     pub unknown: u64,
-    /// Octets written to sockets.
-    pub octets_out: u64,
-    /// Octets read from sockets.
-    pub octets_in: u64,
+    /// Bytes written to sockets.
+    pub bytes_out: u64,
+    /// Bytes read from sockets.
+    pub bytes_in: u64,
     /// Some of what went wrong, in words.
     pub troubles: Vec<String>,
     /// From `connect` to the end of the handshake.

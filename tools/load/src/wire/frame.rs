@@ -6,9 +6,9 @@ use super::mask;
 const FIN: u8 = 0x80;
 /// The bit that says "a masking key follows".
 const MASKED: u8 = 0x80;
-/// In place of a length: two octets of it follow.
+/// In place of a length: two bytes of it follow.
 const SHORT: u8 = 0x7e;
-/// In place of a length: eight octets of it follow.
+/// In place of a length: eight bytes of it follow.
 const LONG: u8 = 0x7f;
 /// No message in any scenario comes near; a longer one is a server gone mad.
 const LONGEST: u64 = 16 << 20;
@@ -21,7 +21,7 @@ pub enum Opcode {
     Continuation = 0,
     /// UTF-8.
     Text = 1,
-    /// Octets.
+    /// Bytes.
     Binary = 2,
     /// The end.
     Close = 8,
@@ -59,19 +59,19 @@ pub struct Head {
     pub last: bool,
     /// The masking key, in frames from a client.
     pub key: Option<[u8; 4]>,
-    /// Octets of the head, key included.
+    /// Bytes of the head, key included.
     pub head: usize,
-    /// Octets of the payload.
+    /// Bytes of the payload.
     pub payload: usize,
 }
 
 impl Head {
-    /// Reads the head at the start of `octets`; `None` when more octets are needed.
+    /// Reads the head at the start of `bytes`; `None` when more bytes are needed.
     ///
     /// # Errors
     /// [`FrameError`], after which the stream cannot be followed any further.
-    pub fn parse(octets: &[u8]) -> Result<Option<Self>, FrameError> {
-        let &[first, second, ..] = octets else { return Ok(None) };
+    pub fn parse(bytes: &[u8]) -> Result<Option<Self>, FrameError> {
+        let &[first, second, ..] = bytes else { return Ok(None) };
         if first & 0x70 != 0 {
             return Err(FrameError::Reserved);
         }
@@ -81,7 +81,7 @@ impl Head {
             LONG => 8,
             _ => 0,
         };
-        let Some(length) = octets.get(2..2 + extended) else { return Ok(None) };
+        let Some(length) = bytes.get(2..2 + extended) else { return Ok(None) };
         let payload = match extended {
             0 => u64::from(second & 0x7f),
             _ => length.iter().fold(0u64, |n, o| (n << 8) | u64::from(*o)),
@@ -92,14 +92,14 @@ impl Head {
         let mut head = 2 + extended;
         let mut key = None;
         if second & MASKED != 0 {
-            let Some(octets) = octets.get(head..head + 4) else { return Ok(None) };
-            key = octets.try_into().ok();
+            let Some(bytes) = bytes.get(head..head + 4) else { return Ok(None) };
+            key = bytes.try_into().ok();
             head += 4;
         }
         Ok(Some(Self { opcode, last: first & FIN != 0, key, head, payload: payload as usize }))
     }
 
-    /// Octets of head and payload.
+    /// Bytes of head and payload.
     #[must_use]
     pub fn total(&self) -> usize {
         self.head + self.payload

@@ -42,13 +42,13 @@ pub fn request(out: &mut Vec<u8>, target: SocketAddr, path: &str, protocol: Opti
     out.extend_from_slice(b"\r\n");
 }
 
-/// Reads the server's answer; the number is the length of its head, `None` means more octets are needed.
+/// Reads the server's answer; the number is the length of its head, `None` means more bytes are needed.
 ///
 /// # Errors
 /// [`HandshakeError`]: the connection is of no use.
-pub fn response(octets: &[u8]) -> Result<Option<usize>, HandshakeError> {
-    let Some(end) = head_length(octets)? else { return Ok(None) };
-    let head = &octets[..end];
+pub fn response(bytes: &[u8]) -> Result<Option<usize>, HandshakeError> {
+    let Some(end) = head_length(bytes)? else { return Ok(None) };
+    let head = &bytes[..end];
     if !head.starts_with(b"HTTP/1.1 101") {
         let status = head.split(|o| *o == b'\r').next().unwrap_or_default();
         return Err(HandshakeError::Status(String::from_utf8_lossy(status).into_owned()));
@@ -56,14 +56,14 @@ pub fn response(octets: &[u8]) -> Result<Option<usize>, HandshakeError> {
     memmem::find(head, ACCEPT).map(|_| Some(end)).ok_or(HandshakeError::Accept)
 }
 
-/// Octets up to and with the empty line; `None` when it has not come yet.
+/// Bytes up to and with the empty line; `None` when it has not come yet.
 ///
 /// # Errors
 /// [`HandshakeError::TooLong`].
-pub fn head_length(octets: &[u8]) -> Result<Option<usize>, HandshakeError> {
-    match memmem::find(octets, b"\r\n\r\n") {
+pub fn head_length(bytes: &[u8]) -> Result<Option<usize>, HandshakeError> {
+    match memmem::find(bytes, b"\r\n\r\n") {
         Some(at) => Ok(Some(at + 4)),
-        None if octets.len() > LONGEST => Err(HandshakeError::TooLong),
+        None if bytes.len() > LONGEST => Err(HandshakeError::TooLong),
         None => Ok(None),
     }
 }

@@ -13,8 +13,8 @@ pub fn apply(data: &mut [u8], key: [u8; 4]) {
         let word = u64::from_ne_bytes([chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7]]);
         chunk.copy_from_slice(&(word ^ wide).to_ne_bytes());
     }
-    for (octet, k) in chunks.into_remainder().iter_mut().zip(key.iter().cycle()) {
-        *octet ^= k;
+    for (byte, k) in chunks.into_remainder().iter_mut().zip(key.iter().cycle()) {
+        *byte ^= k;
     }
 }
 

@@ -1,4 +1,4 @@
-//! How anybody ends a session whose mailbox refuses letters: an atomic reason and the pump's waker.
+//! How anybody ends a session whose mailbox refuses messages: an atomic reason and the pump's waker.
 
 use std::{
     sync::{
@@ -15,22 +15,22 @@ use crate::protocol::EndReason;
 /// A session's emergency cord. Whoever finds its mailbox full pulls it; the pump sees it at its next poll and ends the
 /// session the ordinary way. Nobody frees a seat on a session's behalf, so there is one way out and no race for it.
 #[derive(Clone, Default)]
-pub struct Cut(Arc<Inner>);
+pub struct KillSwitch(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
     /// 0, or an [`EndReason`]. The first one stays until it is taken.
     reason: AtomicU8,
-    /// Whether a letter was lost.
+    /// Whether a message was lost.
     lost: AtomicBool,
-    /// Whether the session has taken its last letter.
+    /// Whether the session has taken its last message.
     shut: AtomicBool,
     /// [`Note`]s that the pump has not read.
     notes: AtomicU8,
     pump: AtomicWaker,
 }
 
-/// Something for the pump to look at between two letters. Unlike a reason it ends nothing by itself: what it asks for may be
+/// Something for the pump to look at between two messages. Unlike a reason it ends nothing by itself: what it asks for may be
 /// out of date by then, and only the pump can tell, since nothing else happens to its session meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -45,9 +45,9 @@ pub enum Note {
 
 /// The notes that the pump found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Notes(u8);
+pub struct ErrorSamples(u8);
 
-impl Notes {
+impl ErrorSamples {
     /// Whether that one is among them.
     #[must_use]
     pub fn has(self, note: Note) -> bool {
@@ -63,26 +63,26 @@ impl Notes {
 
 /// What the pump finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pulled {
+pub struct Killed {
     /// Why.
     pub reason: EndReason,
-    /// Whether a letter to the session was refused, and is lost.
+    /// Whether a message to the session was refused, and is lost.
     pub lost: bool,
 }
 
-impl Cut {
+impl KillSwitch {
     /// Asks the pump to end the session. The first reason wins.
-    pub fn pull(&self, reason: EndReason) {
+    pub fn kill(&self, reason: EndReason) {
         let first = self.0.reason.compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Acquire);
         if first.is_ok() {
             self.0.pump.wake();
         }
     }
 
-    /// As [`Cut::pull`], by whoever had a letter refused: what the session was to be told is lost.
-    pub fn pull_for_lost_letter(&self) {
+    /// As [`KillSwitch::kill`], by whoever had a message refused: what the session was to be told is lost.
+    pub fn kill_for_lost_message(&self) {
         self.0.lost.store(true, Ordering::Release);
-        self.pull(EndReason::SlowConsumer);
+        self.kill(EndReason::SlowConsumer);
     }
 
     /// Leaves a note for the pump.
@@ -93,35 +93,35 @@ impl Cut {
 
     /// Takes the notes, for the pump.
     #[must_use]
-    pub fn take_notes(&self) -> Notes {
+    pub fn take_notes(&self) -> ErrorSamples {
         // Mostly there are none, and a load costs less than a swap.
         let none = self.0.notes.load(Ordering::Acquire) == 0;
-        Notes(if none { 0 } else { self.0.notes.swap(0, Ordering::AcqRel) })
+        ErrorSamples(if none { 0 } else { self.0.notes.swap(0, Ordering::AcqRel) })
     }
 
     /// Takes what was pulled: for the pump, which settles it.
     #[must_use]
-    pub fn take(&self) -> Option<Pulled> {
+    pub fn take(&self) -> Option<Killed> {
         // As above; the pump asks at every poll.
         self.reason()?;
         let reason = EndReason::from_raw(self.0.reason.swap(0, Ordering::AcqRel))?;
-        Some(Pulled { reason, lost: self.0.lost.swap(false, Ordering::AcqRel) })
+        Some(Killed { reason, lost: self.0.lost.swap(false, Ordering::AcqRel) })
     }
 
-    /// As [`Cut::take`], if it was pulled for that reason.
+    /// As [`KillSwitch::take`], if it was pulled for that reason.
     #[must_use]
-    pub fn take_if(&self, reason: EndReason) -> Option<Pulled> {
+    pub fn take_if(&self, reason: EndReason) -> Option<Killed> {
         if self.reason() == Some(reason) { self.take() } else { None }
     }
 
-    /// From here on no letter counts as taken; those that do are in the mailbox, for the pump to see to. (The fences are
-    /// a pair: whoever posted either finds this said, or its letter is found by whoever looks after saying it.)
+    /// From here on no message counts as taken; those that do are in the mailbox, for the pump to see to. (The fences are
+    /// a pair: whoever posted either finds this said, or its message is found by whoever looks after saying it.)
     pub fn shut(&self) {
         self.0.shut.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
     }
 
-    /// Whether a letter that was just posted came too late.
+    /// Whether a message that was just posted came too late.
     #[must_use]
     pub fn is_shut(&self) -> bool {
         fence(Ordering::SeqCst);
@@ -139,13 +139,13 @@ impl Cut {
         EndReason::from_raw(self.0.reason.load(Ordering::Acquire))
     }
 
-    /// The pump says whom to wake. To be called before [`Cut::reason`], or a pull in between is lost.
+    /// The pump says whom to wake. To be called before [`KillSwitch::reason`], or a pull in between is lost.
     pub fn register(&self, pump: &Waker) {
         self.0.pump.register(pump);
     }
 }
 
-impl std::fmt::Debug for Cut {
+impl std::fmt::Debug for KillSwitch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Cut({:?})", self.reason())
     }

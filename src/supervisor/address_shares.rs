@@ -28,7 +28,7 @@ pub struct Shares {
 
 /// The addresses with rooms, or with joins of late.
 #[derive(Debug)]
-pub(super) struct Origins {
+pub(super) struct AddressShares {
     shares: Shares,
     table: Table<Entry>,
     /// How many seats an address has in a room. Bounded as the seats are.
@@ -53,7 +53,7 @@ impl table::Entry for Entry {
     }
 }
 
-impl Origins {
+impl AddressShares {
     pub(super) fn new(shares: Shares, now: Instant) -> Self {
         Self { shares, table: Table::new(shares.addresses, now), seats: HashMap::new() }
     }
@@ -140,69 +140,70 @@ mod tests {
     fn addresses_are_forgotten_when_they_have_no_room_and_full_buckets() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut origins = Origins::new(shares(), start);
-        origins.join(from(1), at(0)).expect("the first");
-        origins.look_into(from(2), &room("a"), at(0)).expect("the first");
-        let opened = origins.opened(from(1), &room("a"), at(0));
-        origins.sweep(at(29));
-        assert_eq!(origins.table.addresses(), 2, "half a bucket is news");
-        origins.sweep(at(39));
-        assert_eq!(origins.table.addresses(), 1, "a room is news");
-        origins.ended(&opened, &room("a"));
-        origins.sweep(at(40));
-        assert_eq!(origins.table.addresses(), 1, "it is not swept all the time");
-        origins.sweep(at(49));
-        assert_eq!(origins.table.addresses(), 0);
+        let mut address_shares = AddressShares::new(shares(), start);
+        address_shares.join(from(1), at(0)).expect("the first");
+        address_shares.look_into(from(2), &room("a"), at(0)).expect("the first");
+        let opened = address_shares.opened(from(1), &room("a"), at(0));
+        address_shares.sweep(at(29));
+        assert_eq!(address_shares.table.addresses(), 2, "half a bucket is news");
+        address_shares.sweep(at(39));
+        assert_eq!(address_shares.table.addresses(), 1, "a room is news");
+        address_shares.ended(&opened, &room("a"));
+        address_shares.sweep(at(40));
+        assert_eq!(address_shares.table.addresses(), 1, "it is not swept all the time");
+        address_shares.sweep(at(49));
+        assert_eq!(address_shares.table.addresses(), 0);
     }
 
     #[test]
     fn a_full_table_limits_whom_it_knows_and_all_others_together() {
         let start = Instant::now();
-        let mut origins = Origins::new(Shares { joins: Rate::per_minute(1), addresses: 1, ..shares() }, start);
-        origins.join(from(1), start).expect("the first");
-        assert!(origins.join(from(1), start).is_err());
-        origins.join(from(2), start).expect("the first of all others");
-        let opened = origins.opened(from(2), &room("a"), start);
-        assert!(origins.join(from(3), start).is_err() && !origins.may_open(from(3), start));
-        assert!(origins.may_open(from(1), start));
+        let mut address_shares =
+            AddressShares::new(Shares { joins: Rate::per_minute(1), addresses: 1, ..shares() }, start);
+        address_shares.join(from(1), start).expect("the first");
+        assert!(address_shares.join(from(1), start).is_err());
+        address_shares.join(from(2), start).expect("the first of all others");
+        let opened = address_shares.opened(from(2), &room("a"), start);
+        assert!(address_shares.join(from(3), start).is_err() && !address_shares.may_open(from(3), start));
+        assert!(address_shares.may_open(from(1), start));
         let later = start + Duration::from_secs(60);
-        assert!(origins.join(from(3), later).is_ok());
-        assert!(origins.join(from(3), later).is_err(), "room was made for it");
-        assert!(origins.may_open(from(3), later), "and it is no other any more");
-        assert!(!origins.may_open(from(2), later));
-        origins.ended(&opened, &room("a"));
-        assert!(origins.may_open(from(2), later), "what was counted elsewhere is given back there");
+        assert!(address_shares.join(from(3), later).is_ok());
+        assert!(address_shares.join(from(3), later).is_err(), "room was made for it");
+        assert!(address_shares.may_open(from(3), later), "and it is no other any more");
+        assert!(!address_shares.may_open(from(2), later));
+        address_shares.ended(&opened, &room("a"));
+        assert!(address_shares.may_open(from(2), later), "what was counted elsewhere is given back there");
     }
 
     #[test]
     fn a_room_is_new_to_an_address_that_has_no_seat_in_it() {
         let now = Instant::now();
-        let mut origins = Origins::new(shares(), now);
+        let mut address_shares = AddressShares::new(shares(), now);
         let (a, b) = (room("a"), room("b"));
-        assert_eq!(origins.look_into(from(1), &a, now), Ok(()));
-        origins.seated(from(1), a.clone());
-        origins.seated(from(1), a.clone());
-        assert!((0..9).all(|_| origins.look_into(from(1), &a, now).is_ok()), "it is in there");
-        assert_eq!(origins.look_into(from(1), &b, now), Ok(()));
-        assert_eq!(origins.look_into(from(1), &b, now), Err(Duration::from_secs(30)), "it is not in there");
-        origins.stood_up(from(1), a.clone());
-        assert_eq!(origins.look_into(from(1), &a, now), Ok(()), "one seat is left");
-        origins.stood_up(from(1), a.clone());
-        assert!(origins.look_into(from(1), &a, now).is_err(), "leaving and joining does not get around it");
-        assert!(origins.look_into(from(2), &a, now).is_ok());
-        assert!(origins.seats.is_empty());
+        assert_eq!(address_shares.look_into(from(1), &a, now), Ok(()));
+        address_shares.seated(from(1), a.clone());
+        address_shares.seated(from(1), a.clone());
+        assert!((0..9).all(|_| address_shares.look_into(from(1), &a, now).is_ok()), "it is in there");
+        assert_eq!(address_shares.look_into(from(1), &b, now), Ok(()));
+        assert_eq!(address_shares.look_into(from(1), &b, now), Err(Duration::from_secs(30)), "it is not in there");
+        address_shares.stood_up(from(1), a.clone());
+        assert_eq!(address_shares.look_into(from(1), &a, now), Ok(()), "one seat is left");
+        address_shares.stood_up(from(1), a.clone());
+        assert!(address_shares.look_into(from(1), &a, now).is_err(), "leaving and joining does not get around it");
+        assert!(address_shares.look_into(from(2), &a, now).is_ok());
+        assert!(address_shares.seats.is_empty());
     }
 
     #[test]
     fn networks_of_ipv6_have_four_and_sixteen_times_the_rooms() {
         let now = Instant::now();
         let opens = |step: u64| {
-            let mut origins = Origins::new(Shares { addresses: 1000, ..shares() }, now);
+            let mut address_shares = AddressShares::new(Shares { addresses: 1000, ..shares() }, now);
             let open = |n: u64| {
                 let from = Subnet::of(IpAddr::V6(Ipv6Addr::from_bits(u128::from(n * step) << 64)));
-                let fits = origins.may_open(from, now);
+                let fits = address_shares.may_open(from, now);
                 if fits {
-                    origins.opened(from, &room(&n.to_string()), now);
+                    address_shares.opened(from, &room(&n.to_string()), now);
                 }
                 fits
             };

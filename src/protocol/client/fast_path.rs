@@ -1,4 +1,4 @@
-//! The quick reading of a frame: one walk over its octets that checks the grammar of RFC 8259 and marks where fields
+//! The quick reading of a frame: one walk over its bytes that checks the grammar of RFC 8259 and marks where fields
 //! begin and end. It stands before `serde_json`, which takes nearly twice as long for the same.
 //!
 //! It knows good frames only. Whatever else it meets, be it wrong or merely unusual, it leaves to `serde_json` by `None`,
@@ -9,18 +9,18 @@ use std::ops::Range;
 use super::fields::{Field, Fields};
 use crate::protocol::{
     scan,
-    special::{self, WIDTH},
+    simd::{self, WIDTH},
 };
 
 /// Deepest nesting of a field's value that is read here; it bounds the recursion.
 const LEVELS: u32 = 64;
 
-/// Whether that octet and a backslash before it are an escape (RFC 8259 section 7). Asked for some hundred of an SDP.
+/// Whether that byte and a backslash before it are an escape (RFC 8259 section 7). Asked for some hundred of an SDP.
 const SHORT: [bool; 256] = {
     let mut table = [false; 256];
     let mut rest: &[u8] = b"\"\\/bfnrt";
-    while let [octet, others @ ..] = rest {
-        table[*octet as usize] = true;
+    while let [byte, others @ ..] = rest {
+        table[*byte as usize] = true;
         rest = others;
     }
     table
@@ -28,7 +28,7 @@ const SHORT: [bool; 256] = {
 
 /// The fields of a frame; `None` when that is for `serde_json` to say.
 pub(super) fn fields(text: &str) -> Option<Fields<'_>> {
-    let mut reader = Reader { octets: text.as_bytes(), at: 0 };
+    let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
     let mut fields = Fields::default();
     reader.space();
     reader.expect(b'{')?;
@@ -41,27 +41,27 @@ pub(super) fn fields(text: &str) -> Option<Fields<'_>> {
 }
 
 struct Reader<'a> {
-    octets: &'a [u8],
+    bytes: &'a [u8],
     at: usize,
 }
 
 impl Reader<'_> {
     fn peek(&self) -> Option<u8> {
-        self.octets.get(self.at).copied()
+        self.bytes.get(self.at).copied()
     }
 
     fn next(&mut self) -> Option<u8> {
-        let octet = self.peek()?;
+        let byte = self.peek()?;
         self.at += 1;
-        Some(octet)
+        Some(byte)
     }
 
-    fn expect(&mut self, octet: u8) -> Option<()> {
-        (self.next()? == octet).then_some(())
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.next()? == byte).then_some(())
     }
 
-    fn takes(&mut self, octet: u8) -> bool {
-        let there = self.peek() == Some(octet);
+    fn takes(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
         self.at += usize::from(there);
         there
     }
@@ -135,7 +135,7 @@ impl Reader<'_> {
     }
 
     fn word(&mut self, rest: &[u8]) -> Option<()> {
-        self.octets[self.at..].starts_with(rest).then(|| self.at += rest.len())
+        self.bytes[self.at..].starts_with(rest).then(|| self.at += rest.len())
     }
 
     /// What follows the sign and the `first` digit (RFC 8259 section 6). A number that not every parser can hold is not
@@ -159,11 +159,11 @@ impl Reader<'_> {
             self.some_digits()?;
         }
         let good = plain && self.at - begin <= scan::PLAIN_NUMBER;
-        (good || scan::number_fits(&self.octets[begin..self.at])).then_some(())
+        (good || scan::number_fits(&self.bytes[begin..self.at])).then_some(())
     }
 
     fn digits(&mut self) {
-        while self.peek().is_some_and(|octet| octet.is_ascii_digit()) {
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.at += 1;
         }
     }
@@ -172,13 +172,13 @@ impl Reader<'_> {
         self.next()?.is_ascii_digit().then(|| self.digits())
     }
 
-    /// The rest of a string, its closing quotation mark included. Most octets of a payload are read here, [`WIDTH`] at a
+    /// The rest of a string, its closing quotation mark included. Most bytes of a payload are read here, [`WIDTH`] at a
     /// time.
     fn string(&mut self) -> Option<()> {
-        while let Some(block) = self.octets[self.at..].first_chunk::<WIDTH>() {
+        while let Some(block) = self.bytes[self.at..].first_chunk::<WIDTH>() {
             let begin = self.at;
             self.at += WIDTH;
-            let mut special = special::places(*block);
+            let mut special = simd::places(*block);
             while special != 0 {
                 let place = special.trailing_zeros() as usize;
                 match (block[place % WIDTH], block.get(place + 1)) {
@@ -207,11 +207,11 @@ impl Reader<'_> {
         }
     }
 
-    /// The end of an escape whose octet after the backslash is at `at`.
+    /// The end of an escape whose byte after the backslash is at `at`.
     fn escape(&self, at: usize) -> Option<usize> {
-        match self.octets.get(at)? {
+        match self.bytes.get(at)? {
             b'u' => {
-                let digits = self.octets.get(at + 1..at + 5)?;
+                let digits = self.bytes.get(at + 1..at + 5)?;
                 digits.iter().all(u8::is_ascii_hexdigit).then_some(at + 5)
             }
             short => SHORT[usize::from(*short)].then_some(at + 1),
@@ -290,10 +290,10 @@ mod tests {
         }
 
         #[test]
-        fn one_octet_changed_changes_nothing_of_that(value in near_values(), at in any::<prop::sample::Index>(), octet in 0_u8..128) {
+        fn one_byte_changed_changes_nothing_of_that(value in near_values(), at in any::<prop::sample::Index>(), byte in 0_u8..128) {
             let mut text = format!(r#"{{"type":"signal","to":"*","data":{value}}}"#).into_bytes();
             let at = at.index(text.len());
-            text[at] = octet;
+            text[at] = byte;
             if let Ok(text) = String::from_utf8(text) {
                 agrees(&text);
             }

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::{limits::Place, telemetry::RequestId};
+use crate::{limits::AddressPermit, telemetry::RequestId};
 
 /// Where the server stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Call {
 
 /// The door's state. Cloning shares it.
 #[derive(Debug, Clone)]
-pub struct Gate(Arc<Inner>);
+pub struct Lifecycle(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -53,21 +53,21 @@ struct Inner {
 /// One connection's place in the count; dropping it gives the place back.
 #[derive(Debug)]
 pub struct Permit {
-    gate: Arc<Inner>,
+    lifecycle: Arc<Inner>,
     #[expect(dead_code, reason = "held for its Drop: the place in its address's count")]
-    place: Place,
+    place: AddressPermit,
 }
 
 /// Why a connection is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum AdmissionError {
     /// `server.max_connections` are there.
     Full,
     /// The server is going away.
     Draining,
 }
 
-impl Gate {
+impl Lifecycle {
     /// A gate for at most `limit` connections.
     #[must_use]
     pub fn new(limit: usize) -> Self {
@@ -86,7 +86,7 @@ impl Gate {
     }
 
     /// Asks the server to go. When this returns, nobody new is let in and `/readyz` says so; whoever waits for
-    /// [`Gate::drain_called`] does the rest. Says whether this was the first call, and which one counts.
+    /// [`Lifecycle::drain_called`] does the rest. Says whether this was the first call, and which one counts.
     pub fn call_drain(&self, by: &'static str, request: Option<RequestId>) -> (bool, &Call) {
         let mut first = false;
         let call = self.0.call.get_or_init(|| {
@@ -138,21 +138,21 @@ impl Gate {
 
     /// A place for one more connection, which keeps `place` as well. A server that is still starting takes those who come
     /// without being advertised.
-    pub fn admit(&self, place: Place) -> Result<Permit, Refusal> {
+    pub fn admit(&self, place: AddressPermit) -> Result<Permit, AdmissionError> {
         if self.phase() == Phase::Draining {
-            return Err(Refusal::Draining);
+            return Err(AdmissionError::Draining);
         }
         let more = |count: usize| (count < self.0.limit).then_some(count + 1);
         match self.0.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, more) {
-            Ok(_) => Ok(Permit { gate: Arc::clone(&self.0), place }),
-            Err(_) => Err(Refusal::Full),
+            Ok(_) => Ok(Permit { lifecycle: Arc::clone(&self.0), place }),
+            Err(_) => Err(AdmissionError::Full),
         }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.gate.connections.fetch_sub(1, Ordering::AcqRel);
+        self.lifecycle.connections.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -162,32 +162,32 @@ mod tests {
 
     #[test]
     fn the_cap_holds_and_a_dropped_permit_makes_room() {
-        let gate = Gate::new(2);
-        let first = gate.admit(Place::uncounted()).unwrap();
-        let _second = gate.admit(Place::uncounted()).unwrap();
-        assert!(gate.saturated());
-        assert_eq!(gate.admit(Place::uncounted()).unwrap_err(), Refusal::Full);
+        let lifecycle = Lifecycle::new(2);
+        let first = lifecycle.admit(AddressPermit::uncounted()).unwrap();
+        let _second = lifecycle.admit(AddressPermit::uncounted()).unwrap();
+        assert!(lifecycle.saturated());
+        assert_eq!(lifecycle.admit(AddressPermit::uncounted()).unwrap_err(), AdmissionError::Full);
         drop(first);
-        assert_eq!(gate.connections(), 1);
-        assert!(gate.admit(Place::uncounted()).is_ok());
+        assert_eq!(lifecycle.connections(), 1);
+        assert!(lifecycle.admit(AddressPermit::uncounted()).is_ok());
     }
 
     #[actix::test]
     async fn the_first_call_counts_and_shuts_the_door_before_it_returns() {
-        let gate = Gate::new(2);
-        let (first, call) = gate.call_drain("one", None);
-        assert_eq!((first, call.by, gate.phase()), (true, "one", Phase::Draining));
-        let (first, call) = gate.call_drain("two", None);
+        let lifecycle = Lifecycle::new(2);
+        let (first, call) = lifecycle.call_drain("one", None);
+        assert_eq!((first, call.by, lifecycle.phase()), (true, "one", Phase::Draining));
+        let (first, call) = lifecycle.call_drain("two", None);
         assert_eq!((first, call.by), (false, "one"));
-        assert_eq!(gate.drain_called().await.by, "one");
+        assert_eq!(lifecycle.drain_called().await.by, "one");
     }
 
     #[test]
     fn a_draining_server_admits_nobody_and_never_becomes_ready_again() {
-        let gate = Gate::new(2);
-        gate.enter(Phase::Draining);
-        gate.enter(Phase::Ready);
-        assert_eq!(gate.phase(), Phase::Draining);
-        assert_eq!(gate.admit(Place::uncounted()).unwrap_err(), Refusal::Draining);
+        let lifecycle = Lifecycle::new(2);
+        lifecycle.enter(Phase::Draining);
+        lifecycle.enter(Phase::Ready);
+        assert_eq!(lifecycle.phase(), Phase::Draining);
+        assert_eq!(lifecycle.admit(AddressPermit::uncounted()).unwrap_err(), AdmissionError::Draining);
     }
 }

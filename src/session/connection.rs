@@ -13,7 +13,7 @@ use crate::telemetry;
 pub(super) type Permit = Box<dyn Any + Send>;
 
 /// A connected socket's writing half.
-pub(super) struct Wire {
+pub(super) struct Connection {
     socket: OwnedWriteHalf,
     pub(super) outbox: Outbox,
     pub(super) permit: Permit,
@@ -28,7 +28,7 @@ pub(super) struct Wire {
     pub(super) goodbye: bool,
 }
 
-impl Wire {
+impl Connection {
     pub(super) fn new(socket: OwnedWriteHalf, permit: Permit, opened: Instant) -> Self {
         Self {
             socket,

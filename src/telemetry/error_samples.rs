@@ -7,11 +7,11 @@ use crate::protocol::ErrorCode;
 
 /// Kinds of errors one thread keeps notes of between two flushes. What is beyond is counted in
 /// `switchboard_errors_total` like everything else, and only missing from the journal.
-pub const MAX_NOTES: usize = 32;
+pub const MAX_SAMPLES: usize = 32;
 
 /// One kind of error since the last flush, with its first case as the example.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErrorNote {
+pub struct ErrorSample {
     /// Equal for errors of the same kind: see [`Fault`].
     pub fingerprint: u64,
     /// The code.
@@ -27,12 +27,12 @@ pub struct ErrorNote {
     /// How many cases.
     pub count: u64,
     /// Whom the example concerned.
-    pub whom: Whom,
+    pub sample_ids: SampleIds,
 }
 
 /// The ids of an error's example, as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Whom {
+pub struct SampleIds {
     /// Request id.
     pub request: Option<String>,
     /// Session id.
@@ -45,23 +45,23 @@ pub struct Whom {
 
 /// The notes of one tally.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Notes(Vec<ErrorNote>);
+pub struct ErrorSamples(Vec<ErrorSample>);
 
-impl Notes {
+impl ErrorSamples {
     /// None.
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Notes one error. `whom` is called only for the first of its kind since the last flush: a client that causes
+    /// Notes one error. `sample_ids` is called only for the first of its kind since the last flush: a client that causes
     /// thousands must not make the server format thousands of ids.
-    pub fn add(&mut self, fault: &Fault<'_>, at: SystemTime, whom: impl FnOnce() -> Whom) {
+    pub fn add(&mut self, fault: &Fault<'_>, at: SystemTime, sample_ids: impl FnOnce() -> SampleIds) {
         if let Some(known) = self.find(fault.fingerprint) {
             known.count += 1;
             known.at = at;
-        } else if self.0.len() < MAX_NOTES {
-            self.0.push(ErrorNote {
+        } else if self.0.len() < MAX_SAMPLES {
+            self.0.push(ErrorSample {
                 fingerprint: fault.fingerprint,
                 code: fault.code,
                 severity: fault.severity,
@@ -69,28 +69,28 @@ impl Notes {
                 cause: fault.cause.as_deref().map(str::to_owned),
                 at,
                 count: 1,
-                whom: whom(),
+                sample_ids: sample_ids(),
             });
         }
     }
 
     /// Adds newer notes to older ones.
     pub fn merge(&mut self, newer: Self) {
-        for note in newer.0 {
-            if let Some(known) = self.find(note.fingerprint) {
-                *known = ErrorNote { count: known.count + note.count, ..note };
-            } else if self.0.len() < MAX_NOTES {
-                self.0.push(note);
+        for sample in newer.0 {
+            if let Some(known) = self.find(sample.fingerprint) {
+                *known = ErrorSample { count: known.count + sample.count, ..sample };
+            } else if self.0.len() < MAX_SAMPLES {
+                self.0.push(sample);
             }
         }
     }
 
-    fn find(&mut self, fingerprint: u64) -> Option<&mut ErrorNote> {
-        self.0.iter_mut().find(|note| note.fingerprint == fingerprint)
+    fn find(&mut self, fingerprint: u64) -> Option<&mut ErrorSample> {
+        self.0.iter_mut().find(|sample| sample.fingerprint == fingerprint)
     }
 
     /// The notes, taken out.
-    pub fn take(&mut self) -> Vec<ErrorNote> {
+    pub fn take(&mut self) -> Vec<ErrorSample> {
         std::mem::take(&mut self.0)
     }
 }
@@ -111,25 +111,25 @@ mod tests {
 
     #[test]
     fn a_flood_of_one_kind_is_one_note() {
-        let mut notes = Notes::default();
+        let mut error_samples = ErrorSamples::default();
         for _ in 0..1000 {
-            notes.add(&fault(1), SystemTime::UNIX_EPOCH, Whom::default);
+            error_samples.add(&fault(1), SystemTime::UNIX_EPOCH, SampleIds::default);
         }
-        let notes = notes.take();
-        assert_eq!((notes.len(), notes[0].count), (1, 1000));
+        let error_samples = error_samples.take();
+        assert_eq!((error_samples.len(), error_samples[0].count), (1, 1000));
     }
 
     #[test]
     fn the_number_of_kinds_is_bounded_through_add_and_merge() {
-        let mut notes = Notes::default();
-        let mut more = Notes::default();
+        let mut error_samples = ErrorSamples::default();
+        let mut more = ErrorSamples::default();
         for kind in 0..100 {
-            notes.add(&fault(kind), SystemTime::UNIX_EPOCH, Whom::default);
-            more.add(&fault(kind + 20), SystemTime::UNIX_EPOCH, Whom::default);
+            error_samples.add(&fault(kind), SystemTime::UNIX_EPOCH, SampleIds::default);
+            more.add(&fault(kind + 20), SystemTime::UNIX_EPOCH, SampleIds::default);
         }
-        notes.merge(more);
-        let notes = notes.take();
-        assert_eq!(notes.len(), MAX_NOTES);
-        assert_eq!(notes.iter().map(|n| n.count).max(), Some(2), "the kinds both had are counted together");
+        error_samples.merge(more);
+        let error_samples = error_samples.take();
+        assert_eq!(error_samples.len(), MAX_SAMPLES);
+        assert_eq!(error_samples.iter().map(|n| n.count).max(), Some(2), "the kinds both had are counted together");
     }
 }

@@ -35,7 +35,7 @@ const CONTINUES: time::Duration = time::Duration::days(7);
 
 /// Which files there are in a folder, and what they may take. Shared by their writers.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct Retention {
     /// The folder.
     pub(super) dir: PathBuf,
     /// What names begin with, and the days they are kept, today included. The last one is that of errors.
@@ -81,7 +81,7 @@ pub(super) struct Full {
     most: u64,
 }
 
-impl Shelf {
+impl Retention {
     /// The file of that day.
     pub(super) fn path(&self, name: &str, day: Date) -> PathBuf {
         self.dir.join(format!("{name}-{:04}-{:02}-{:02}{PLAIN}", day.year(), u8::from(day.month()), day.day()))

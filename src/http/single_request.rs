@@ -37,7 +37,7 @@ const THROWN_AWAY: usize = 4 * 1024;
 const CLOSE: &[u8] = b"connection: close\r\n";
 
 /// A connection of which one request is read.
-pub(super) struct Once {
+pub(super) struct SingleRequestStream {
     socket: TcpStream,
     /// What was read already.
     read: BytesMut,
@@ -87,7 +87,7 @@ impl Input {
     }
 }
 
-impl Once {
+impl SingleRequestStream {
     /// For a request whose head is the first `head` bytes of `read`, and a listener whose routes take bodies of `most`.
     pub(super) fn new(
         socket: TcpStream,
@@ -129,7 +129,7 @@ impl Once {
     }
 }
 
-impl AsyncRead for Once {
+impl AsyncRead for SingleRequestStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if !this.read.is_empty() {
@@ -160,7 +160,7 @@ impl AsyncRead for Once {
     }
 }
 
-impl AsyncWrite for Once {
+impl AsyncWrite for SingleRequestStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_first(cx))?;
@@ -256,5 +256,5 @@ pub(super) async fn answer(mut socket: TcpStream, bytes: &[u8], make_room: &mut 
 }
 
 #[cfg(test)]
-#[path = "once_tests.rs"]
+#[path = "single_request_tests.rs"]
 mod tests;

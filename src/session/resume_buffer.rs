@@ -22,7 +22,7 @@ pub struct Keep {
     pub bytes: usize,
 }
 
-/// Slots that are taken with the first frame: those of a negotiation in a room of two. Their 192 octets are of a size that no
+/// Slots that are taken with the first frame: those of a negotiation in a room of two. Their 192 bytes are of a size that no
 /// part of a connection that stays has: the allocator gets whole pages back when all is acknowledged.
 const FIRST_SLOTS: usize = 6;
 
@@ -34,7 +34,7 @@ const COPIED: usize = 512;
 #[error("ack falls, or exceeds what was sent")]
 pub struct BadAck;
 
-/// A frame to be kept while it goes out. To share one that has a single owner takes an allocation of 32 octets, of the size
+/// A frame to be kept while it goes out. To share one that has a single owner takes an allocation of 32 bytes, of the size
 /// of much that stays: a small frame is copied instead, which takes no longer and leaves no holes between it. One that a whole
 /// room gets is shared already.
 fn kept(frame: &Bytes) -> Bytes {
@@ -70,13 +70,13 @@ impl Counts {
 /// A token that is good until the client proves that the one after it has arrived.
 #[derive(Debug)]
 struct Former {
-    /// The counts that it goes with, where the numbering has begun anew since; else they are the ledger's own.
+    /// The counts that it goes with, where the numbering has begun anew since; else they are the resume buffer's own.
     frozen: Option<Counts>,
 }
 
-/// The ledger of one stay.
+/// The resume buffer of one stay.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct ResumeBuffer {
     /// The latest token, and the one before it as long as there is a `former`. Shared with who compares on the session's
     /// behalf.
     secrets: Arc<ResumeSecrets>,
@@ -89,13 +89,13 @@ pub struct Ledger {
     /// Frames `counts.sent - unacked.len() + 1 ..= counts.sent`.
     unacked: VecDeque<Bytes>,
     bytes: usize,
-    /// A frame that the client was to get never became one: its letter was refused.
+    /// A frame that the client was to get never became one: its message was refused.
     gap: bool,
     /// The peer's metadata as its room has it, for the `joined` of a resume.
     pub meta: Option<Meta>,
 }
 
-impl Ledger {
+impl ResumeBuffer {
     /// A stay that begins. `secret` goes out with its `joined`.
     #[must_use]
     pub fn new(secret: Secret) -> Self {
@@ -187,7 +187,7 @@ impl Ledger {
         self.counts_of(secret).allow(ack)
     }
 
-    /// What it can be resumed with, for who compares on its behalf. They are worth nothing when the ledger is gone.
+    /// What it can be resumed with, for who compares on its behalf. They are worth nothing when the resume buffer is gone.
     #[must_use]
     pub fn secrets(&self) -> &Arc<ResumeSecrets> {
         &self.secrets
@@ -204,7 +204,7 @@ impl Ledger {
         self.frozen_of(secret).unwrap_or(self.counts)
     }
 
-    /// The client is back with a secret that this ledger [`knows`](Self::knows), and has handled `ack` frames. `next` is
+    /// The client is back with a secret that this resume buffer [`knows`](Self::knows), and has handled `ack` frames. `next` is
     /// the secret that goes out with the answer.
     ///
     /// # Errors
@@ -227,7 +227,7 @@ impl Ledger {
         Ok(Resumed { complete, ack: counts.handled, replay: self.unacked.iter().cloned().collect() })
     }
 
-    /// Frames and octets that are kept.
+    /// Frames and bytes that are kept.
     #[must_use]
     pub fn kept(&self) -> (usize, usize) {
         (self.unacked.len(), self.bytes)

@@ -1,7 +1,7 @@
-//! A frame's head, judged octet by octet, before anything of its payload is waited for (RFC 6455 section 5.2).
+//! A frame's head, judged byte by byte, before anything of its payload is waited for (RFC 6455 section 5.2).
 //!
 //! The codec compares a frame's length with its limit only when all of the frame has arrived: a head that announces a
-//! gigabyte would have a gigabyte buffered. Here the head alone decides, and each of its octets as soon as it is there.
+//! gigabyte would have a gigabyte buffered. Here the head alone decides, and each of its bytes as soon as it is there.
 
 use std::io;
 
@@ -16,14 +16,14 @@ const MASK_BYTES: usize = 4;
 /// Longest payload of a control frame (RFC 6455 section 5.5).
 const CONTROL_PAYLOAD: u64 = 125;
 
-/// Reads the head at the start of `octets`. `Ok(None)`: nothing wrong with what there is of it, but it is not all there.
+/// Reads the head at the start of `bytes`. `Ok(None)`: nothing wrong with what there is of it, but it is not all there.
 /// Else the length of the whole frame, head included. `open` is the message that has begun and not ended.
 ///
 /// # Errors
 /// `Overflow` where the message would exceed `bound`; any other error is a rule of RFC 6455 that is broken.
-pub(super) fn inspect(octets: &[u8], bound: Bound, open: Option<SoFar>) -> Result<Option<usize>, ProtocolError> {
-    let Some((first, rest)) = octets.split_first() else { return Ok(None) };
-    let control = first_octet(*first, bound, open)?;
+pub(super) fn inspect(bytes: &[u8], bound: Bound, open: Option<SoFar>) -> Result<Option<usize>, ProtocolError> {
+    let Some((first, rest)) = bytes.split_first() else { return Ok(None) };
+    let control = first_byte(*first, bound, open)?;
     let Some((second, rest)) = rest.split_first() else { return Ok(None) };
     if second & MASKED == 0 {
         return Err(ProtocolError::UnmaskedFrame);
@@ -43,7 +43,7 @@ pub(super) fn inspect(octets: &[u8], bound: Bound, open: Option<SoFar>) -> Resul
 }
 
 /// Whether this begins a control frame.
-fn first_octet(first: u8, bound: Bound, open: Option<SoFar>) -> Result<bool, ProtocolError> {
+fn first_byte(first: u8, bound: Bound, open: Option<SoFar>) -> Result<bool, ProtocolError> {
     if first & RESERVED != 0 {
         // Reserved bits belong to extensions, and none is ever negotiated.
         return Err(ProtocolError::Io(io::ErrorKind::InvalidData.into()));
@@ -57,21 +57,21 @@ fn first_octet(first: u8, bound: Bound, open: Option<SoFar>) -> Result<bool, Pro
         (OpCode::Close | OpCode::Ping | OpCode::Pong, _) => Ok(true),
         (OpCode::Text | OpCode::Binary, Some(_)) => Err(ProtocolError::ContinuationStarted),
         (OpCode::Continue, None) => Err(ProtocolError::ContinuationNotStarted),
-        // Empty fragments cost no octet and could go on for ever.
+        // Empty fragments cost no byte and could go on for ever.
         (OpCode::Continue, Some(open)) if open.fragments >= bound.fragments => Err(ProtocolError::Overflow),
         (OpCode::Continue | OpCode::Text | OpCode::Binary, _) => Ok(false),
     }
 }
 
-/// The octets that the extended length takes, and the payload's length; `None` while they are not all there.
+/// The bytes that the extended length takes, and the payload's length; `None` while they are not all there.
 fn length(short: u64, rest: &[u8]) -> Result<Option<(usize, u64)>, ProtocolError> {
     let (extended, least) = match short {
         126 => (2, 126),
         127 => (8, 1 << 16),
         _ => return Ok(Some((0, short))),
     };
-    let Some(octets) = rest.get(..extended) else { return Ok(None) };
-    let length = octets.iter().fold(0, |length, octet| length << 8 | u64::from(*octet));
+    let Some(bytes) = rest.get(..extended) else { return Ok(None) };
+    let length = bytes.iter().fold(0, |length, byte| length << 8 | u64::from(*byte));
     // The shortest form must be used, and the highest of 64 bits must not.
     if length < least || i64::try_from(length).is_err() {
         return Err(invalid_length(length));
@@ -89,12 +89,12 @@ mod tests {
 
     const BOUND: Bound = Bound { bytes: 65_536, fragments: 3 };
 
-    fn verdict(octets: &[u8]) -> Result<Option<usize>, String> {
-        inspect(octets, BOUND, None).map_err(|error| format!("{error:?}"))
+    fn verdict(bytes: &[u8]) -> Result<Option<usize>, String> {
+        inspect(bytes, BOUND, None).map_err(|error| format!("{error:?}"))
     }
 
-    fn verdict_within(octets: &[u8], bytes: usize, fragments: usize) -> Result<Option<usize>, String> {
-        inspect(octets, BOUND, Some(SoFar { bytes, fragments })).map_err(|error| format!("{error:?}"))
+    fn verdict_within(head: &[u8], bytes: usize, fragments: usize) -> Result<Option<usize>, String> {
+        inspect(head, BOUND, Some(SoFar { bytes, fragments })).map_err(|error| format!("{error:?}"))
     }
 
     fn long(first: u8, length: u64) -> Vec<u8> {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fragment_beyond_the_last_one_is_refused_at_its_first_octet() {
+    fn the_fragment_beyond_the_last_one_is_refused_at_its_first_byte() {
         assert_eq!(verdict_within(&[0x00], 0, 2), Ok(None));
         assert_eq!(verdict_within(&[0x00], 0, 3), Err("Overflow".into()));
         assert_eq!(verdict_within(&[0x89, 0x80], 0, 3), Ok(Some(6)), "a ping is no fragment");
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_octet_is_judged_alone() {
+    fn the_first_byte_is_judged_alone() {
         for first in [0xc1, 0xa1, 0x91, 0x83, 0x87, 0x8b, 0x8f, 0x80, 0x00] {
             assert!(verdict(&[first]).is_err(), "{first:#04x}");
         }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_forgets_the_mask_is_told_at_the_second_octet() {
+    fn whoever_forgets_the_mask_is_told_at_the_second_byte() {
         assert_eq!(verdict(&[0x81, 0x7f]), Err("UnmaskedFrame".into()));
     }
 

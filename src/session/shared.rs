@@ -1,5 +1,5 @@
 //! What a session, its pump and its arbiter's tick share: the socket, if there is one, the bound on what waits for it, the
-//! ledger of a session that may be resumed, and the one way to end it all.
+//! resume buffer of a session that may be resumed, and the one way to end it all.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -15,18 +15,18 @@ use actix_http::ws::{CloseReason, Codec, Message};
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Setup,
-    ledger::Ledger,
+    SessionConfig,
+    connection::Connection,
     outbox::Flushed,
+    resume_buffer::ResumeBuffer,
     tick::{self, Beat, Standing},
     waiting::{InNoRoom, Wait},
     wheel::{Position, Positioned},
-    wire::Wire,
 };
 use crate::{
     limits::{Bucket, Subnet},
     messages::{
-        Cut, Note,
+        KillSwitch, Note,
         room::RoomPort,
         session::{Member, Resumption},
     },
@@ -35,13 +35,13 @@ use crate::{
 };
 
 /// The room that a session is in, as far as its link must know it.
-pub(super) struct Place {
+pub(super) struct RoomHandle {
     pub(super) room: RoomName,
     pub(super) port: RoomPort,
 }
 
 /// This session's socket is to go to the session that its client comes back to.
-pub(super) struct Handover {
+pub(super) struct PendingTransfer {
     pub(super) to: Arc<Member>,
     pub(super) claim: Resumption,
     /// What the reader had left when it was dropped.
@@ -49,25 +49,25 @@ pub(super) struct Handover {
 }
 
 /// One session, as its arbiter sees it.
-pub(super) struct Link {
+pub(super) struct SessionShared {
     /// None while the session is parked.
-    wire: RefCell<Option<Wire>>,
+    connection: RefCell<Option<Connection>>,
     /// Only for a session that may be resumed.
-    pub(super) ledger: RefCell<Option<Box<Ledger>>>,
-    pub(super) setup: Rc<Setup>,
+    pub(super) resume_buffer: RefCell<Option<Box<ResumeBuffer>>>,
+    pub(super) setup: Rc<SessionConfig>,
     /// Where the client is, for the limits per address.
-    pub(super) origin: Option<Subnet>,
+    pub(super) subnet: Option<Subnet>,
     /// The tokens for its frames: they are the session's, whatever its socket.
     pub(super) bucket: Cell<Bucket>,
     /// How the session is ended, by whomever.
-    pub(super) cut: Cut,
+    pub(super) kill_switch: KillSwitch,
     /// Counts the sockets: a reader that belongs to a former one is told so by it.
     pub(super) epoch: Cell<u32>,
     /// Whether incoming messages wait: nothing may come between a `join` that resumes and its `joined`.
     pub(super) paused: Cell<bool>,
-    pub(super) handover: RefCell<Option<Box<Handover>>>,
+    pub(super) pending_transfer: RefCell<Option<Box<PendingTransfer>>>,
     /// Whether anything was received since the sweep's last look.
-    heard: Cell<bool>,
+    received: Cell<bool>,
     /// For the sweep.
     pub(super) beat: Cell<Beat>,
     /// Why the session is over, for `stopped`.
@@ -76,8 +76,8 @@ pub(super) struct Link {
     pub(super) deadline: Cell<Option<(Instant, EndReason)>>,
     /// How the room's other sessions reach this one. Set when its actor starts.
     pub(super) member: OnceCell<Arc<Member>>,
-    /// The room, while the session is in one. Set by [`Link::enter`].
-    pub(super) inside: RefCell<Option<Place>>,
+    /// The room, while the session is in one. Set by [`SessionShared::enter`].
+    pub(super) inside: RefCell<Option<RoomHandle>>,
     /// While there is a connection and it is in no room.
     pub(super) in_no_room: RefCell<Option<Box<InNoRoom>>>,
     /// Whether the client hears back what it says.
@@ -89,25 +89,30 @@ pub(super) struct Link {
     pub(super) counted: Cell<Option<Standing>>,
 }
 
-impl Positioned for Link {
+impl Positioned for SessionShared {
     fn position(&self) -> &Cell<Position> {
         &self.position
     }
 }
 
-impl Link {
-    pub(super) fn new(wire: Wire, setup: Rc<Setup>, origin: Option<Subnet>, now: Instant) -> Rc<Self> {
+impl SessionShared {
+    pub(super) fn new(
+        connection: Connection,
+        setup: Rc<SessionConfig>,
+        subnet: Option<Subnet>,
+        now: Instant,
+    ) -> Rc<Self> {
         Rc::new(Self {
-            wire: RefCell::new(Some(wire)),
-            ledger: RefCell::new(None),
-            origin,
+            connection: RefCell::new(Some(connection)),
+            resume_buffer: RefCell::new(None),
+            subnet,
             bucket: Cell::new(Bucket::full(now)),
             setup,
-            cut: Cut::default(),
+            kill_switch: KillSwitch::default(),
             epoch: Cell::new(0),
             paused: Cell::new(false),
-            handover: RefCell::new(None),
-            heard: Cell::new(false),
+            pending_transfer: RefCell::new(None),
+            received: Cell::new(false),
             beat: Cell::new(Beat::since(now)),
             why: Cell::new(None),
             deadline: Cell::new(None),
@@ -122,37 +127,37 @@ impl Link {
     }
 
     /// The one way out for text. Of a session that may be resumed, what is counted is kept until it is acknowledged.
-    pub(super) fn say(&self, kind: FrameKind, frame: TextFrame) {
+    pub(super) fn send(&self, kind: FrameKind, frame: TextFrame) {
         let frame = frame.into_bytes();
         telemetry::tally(|t| t.message_out(kind, frame.len()));
-        if let Some(ledger) = self.ledger.borrow_mut().as_mut()
+        if let Some(resume_buffer) = self.resume_buffer.borrow_mut().as_mut()
             && !matches!(kind, FrameKind::Joined | FrameKind::Pong | FrameKind::Bye)
         {
-            ledger.said(&frame, self.setup.keep);
+            resume_buffer.said(&frame, self.setup.keep);
         }
         self.queue(frame);
     }
 
-    /// Queues octets for the socket. Over the bound, and with a kernel that takes no more, this is the end of the socket:
+    /// Queues bytes for the socket. Over the bound, and with a kernel that takes no more, this is the end of the socket:
     /// nothing is queued after it.
     pub(super) fn queue(&self, frame: Bytes) {
-        if self.cut.reason().is_some() {
+        if self.kill_switch.reason().is_some() {
             return;
         }
-        let mut wire = self.wire.borrow_mut();
-        let Some(wire) = wire.as_mut() else { return };
+        let mut connection = self.connection.borrow_mut();
+        let Some(connection) = connection.as_mut() else { return };
         let most = (self.setup.queue_bytes, self.setup.queue_frames);
-        if wire.outbox.over(most, frame.len()) {
+        if connection.outbox.over(most, frame.len()) {
             // A burst is no slow reader: what the kernel still takes does not wait. An error here comes back at the
             // pump's own flush.
-            let _ = wire.flush();
-            if wire.outbox.over(most, frame.len()) {
-                self.cut.pull(EndReason::SlowConsumer);
+            let _ = connection.flush();
+            if connection.outbox.over(most, frame.len()) {
+                self.kill_switch.kill(EndReason::SlowConsumer);
                 return;
             }
         }
-        let restless = wire.outbox.is_restless();
-        wire.outbox.push(frame);
+        let restless = connection.outbox.is_restless();
+        connection.outbox.push(frame);
         if !restless {
             tick::hurry(self);
         }
@@ -160,9 +165,9 @@ impl Link {
 
     /// Queues what a resumed session has missed: past the bound, or whoever was cut for slowness would be cut again.
     pub(super) fn replay(&self, frames: Vec<Bytes>) {
-        if let Some(wire) = self.wire.borrow_mut().as_mut() {
+        if let Some(connection) = self.connection.borrow_mut().as_mut() {
             for frame in frames {
-                wire.outbox.push_exempt(frame);
+                connection.outbox.push_exempt(frame);
             }
             tick::hurry(self);
         }
@@ -170,12 +175,12 @@ impl Link {
 
     /// Writes what waits; if the kernel is full, asks to be woken when it is not. An error is the socket's end.
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut wire = self.wire.borrow_mut();
-        let Some(wire) = wire.as_mut() else { return Poll::Ready(Ok(())) };
+        let mut connection = self.connection.borrow_mut();
+        let Some(connection) = connection.as_mut() else { return Poll::Ready(Ok(())) };
         loop {
-            match wire.flush()? {
+            match connection.flush()? {
                 Flushed::Empty => return Poll::Ready(Ok(())),
-                Flushed::Jammed => match wire.socket().poll_write_ready(cx) {
+                Flushed::Jammed => match connection.socket().poll_write_ready(cx) {
                     Poll::Ready(ready) => ready?,
                     Poll::Pending => return Poll::Pending,
                 },
@@ -186,24 +191,24 @@ impl Link {
     /// Writes what waits, as far as the kernel takes it. A jam or an error is the pump's to find: it waits for the socket
     /// either way.
     pub(super) fn flush(&self) {
-        if let Some(wire) = self.wire.borrow_mut().as_mut() {
-            let _ = wire.flush();
+        if let Some(connection) = self.connection.borrow_mut().as_mut() {
+            let _ = connection.flush();
         }
     }
 
     /// Takes the socket away, and tells that its connection ended.
-    pub(super) fn detach(&self, reason: EndReason) -> Option<Wire> {
-        let wire = self.detach_quietly()?;
-        let duration = wire.opened.elapsed();
+    pub(super) fn detach(&self, reason: EndReason) -> Option<Connection> {
+        let connection = self.detach_quietly()?;
+        let duration = connection.opened.elapsed();
         self.with_ids(|ids| telemetry::emit(&Event::ConnectionClosed { ids, reason, duration }));
-        Some(wire)
+        Some(connection)
     }
 
     /// Whom events of this session concern.
-    pub(super) fn with_ids(&self, say: impl FnOnce(Ids<'_>)) {
+    pub(super) fn with_ids(&self, send: impl FnOnce(Ids<'_>)) {
         let inside = self.inside.borrow();
         let member = self.member.get();
-        say(Ids {
+        send(Ids {
             request: member.map(|m| &m.request),
             session: member.map(|m| m.session),
             peer: member.map(|m| m.peer),
@@ -213,28 +218,28 @@ impl Link {
     }
 
     /// Takes the socket away: it goes on elsewhere.
-    pub(super) fn detach_quietly(&self) -> Option<Wire> {
+    pub(super) fn detach_quietly(&self) -> Option<Connection> {
         self.waits_no_more();
         self.epoch.set(self.epoch.get().wrapping_add(1));
-        let wire = self.wire.borrow_mut().take();
+        let connection = self.connection.borrow_mut().take();
         self.recount();
-        wire
+        connection
     }
 
     /// Gives the session a socket.
-    pub(super) fn attach(&self, wire: Wire, now: Instant) {
+    pub(super) fn attach(&self, connection: Connection, now: Instant) {
         self.beat.set(Beat::since(now));
-        *self.wire.borrow_mut() = Some(wire);
+        *self.connection.borrow_mut() = Some(connection);
         self.recount();
         tick::hurry(self);
     }
 
     pub(super) fn attached(&self) -> bool {
-        self.wire.borrow().is_some()
+        self.connection.borrow().is_some()
     }
 
     /// The session is in this room, or in none.
-    pub(super) fn enter(&self, place: Option<Place>) {
+    pub(super) fn enter(&self, place: Option<RoomHandle>) {
         *self.inside.borrow_mut() = place;
         self.recount();
     }
@@ -257,18 +262,18 @@ impl Link {
 
     /// Whether the present socket ended without a close frame.
     pub(super) fn is_lost(&self) -> bool {
-        self.wire.borrow().as_ref().is_some_and(|wire| wire.lost)
+        self.connection.borrow().as_ref().is_some_and(|connection| connection.lost)
     }
 
     /// Whether the client's close frame said that it does not come back.
     pub(super) fn said_goodbye(&self) -> bool {
-        self.wire.borrow().as_ref().is_some_and(|wire| wire.goodbye)
+        self.connection.borrow().as_ref().is_some_and(|connection| connection.goodbye)
     }
 
     /// Remembers something of the present socket.
-    pub(super) fn note(&self, note: impl FnOnce(&mut Wire)) {
-        if let Some(wire) = self.wire.borrow_mut().as_mut() {
-            note(wire);
+    pub(super) fn note(&self, note: impl FnOnce(&mut Connection)) {
+        if let Some(connection) = self.connection.borrow_mut().as_mut() {
+            note(connection);
         }
     }
 
@@ -284,7 +289,7 @@ impl Link {
     /// The connection is in no room from now on, and has the time to join.
     pub(super) fn waits(&self, now: Instant) {
         self.waits_no_more();
-        let (place, goes) = self.setup.waiting.enter(self.origin, self.cut.clone());
+        let (place, goes) = self.setup.waiting.enter(self.subnet, self.kill_switch.clone());
         if let Some(longest) = goes {
             longest.leave_note(Note::TooManyWaiting);
         }
@@ -304,26 +309,26 @@ impl Link {
         self.in_no_room.borrow().as_ref().is_some_and(|one| one.wait.is_over(self.setup.times, now))
     }
 
-    /// Octets came in: the client lives.
-    pub(super) fn heard(&self) {
-        if !self.heard.replace(true) {
+    /// Bytes came in: the client lives.
+    pub(super) fn received(&self) {
+        if !self.received.replace(true) {
             tick::hurry(self);
         }
     }
 
-    /// Whether there is memory that [`Link::rest`] could give back.
+    /// Whether there is memory that [`SessionShared::rest`] could give back.
     pub(super) fn is_restless(&self) -> bool {
-        self.wire.borrow().as_ref().is_some_and(|wire| wire.outbox.is_restless())
+        self.connection.borrow().as_ref().is_some_and(|connection| connection.outbox.is_restless())
     }
 
     /// Gives back what an idle connection has no use for.
     pub(super) fn rest(&self) {
-        self.note(|wire| wire.outbox.rest());
+        self.note(|connection| connection.outbox.rest());
     }
 
     /// Whether anything came in since this was asked last.
-    pub(super) fn was_heard(&self) -> bool {
-        self.heard.replace(false)
+    pub(super) fn has_received(&self) -> bool {
+        self.received.replace(false)
     }
 }
 

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::{
     actor::{Pending, Session},
-    link::Place,
-    state::{Heard, Seen, Unseated},
+    shared::RoomHandle,
+    state::{RosterOutcome, SeatLoss, SignalOutcome},
     waiting,
 };
 use crate::{
-    messages::session::{Deliver, Drain, Evict, JoinRefused, News, NoSeat, Roster, Snapshot, Welcomed},
+    messages::session::{Deliver, Drain, Evict, JoinError, JoinFailed, News, Roster, Snapshot, Welcomed},
     protocol::{
         ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken,
         server::{self, ErrorFrame},
@@ -20,35 +20,36 @@ use crate::{
 impl Session {
     pub(super) fn roster(&mut self, roster: Roster) {
         match (self.rules.roster(&roster), roster.news) {
-            (Seen::Entered { leave }, News::Joined(welcomed)) => {
+            (RosterOutcome::Entered { leave }, News::Joined(welcomed)) => {
                 self.entered(&roster.snapshot, &welcomed);
                 if let Some(re) = leave {
                     // Cannot be refused: the session is inside.
                     let _ = self.leave(&re);
                 }
             }
-            (Seen::Changed, News::Resynced(welcomed)) => self.resynced(&welcomed),
-            (Seen::Changed, News::Updated(news)) => {
+            (RosterOutcome::Changed, News::Resynced(welcomed)) => self.resynced(&welcomed),
+            (RosterOutcome::Changed, News::Updated(news)) => {
                 let (frame, meta) = *news;
                 self.remember(Some(&meta));
                 if !self.awaits_everybody() {
-                    self.link.say(FrameKind::PeerUpdated, frame);
+                    self.shared.send(FrameKind::PeerUpdated, frame);
                 }
             }
             // Part of the whole room that is on its way.
-            (Seen::Changed, _) if self.awaits_everybody() => {}
-            (Seen::Changed, News::Changed(kind, frame)) => self.link.say(kind, frame),
+            (RosterOutcome::Changed, _) if self.awaits_everybody() => {}
+            (RosterOutcome::Changed, News::Changed(kind, frame)) => self.shared.send(kind, frame),
             _ => {}
         }
     }
 
     fn entered(&mut self, snapshot: &Snapshot, welcomed: &Welcomed) {
         self.due(None);
-        self.link.waits_no_more();
-        let place = Place { room: snapshot.room.clone(), port: snapshot.port.clone() };
-        self.link.enter(Some(place));
+        self.shared.waits_no_more();
+        let place = RoomHandle { room: snapshot.room.clone(), port: snapshot.port.clone() };
+        self.shared.enter(Some(place));
         let pending = self.pending.take().unwrap_or_else(|| Box::new(Pending::since(Instant::now())));
-        let token = pending.resumable.then(|| ResumeToken { session: self.me().session, secret: self.open_ledger() });
+        let token =
+            pending.resumable.then(|| ResumeToken { session: self.me().session, secret: self.open_resume_buffer() });
         self.remember(welcomed.meta.as_ref());
         let joined = server::Joined {
             me: self.me().peer,
@@ -61,7 +62,7 @@ impl Session {
             resume: token.as_ref().map(|token| (token, self.setup().resume_window_ms)),
             resumed: None,
         };
-        self.link.say(FrameKind::Joined, server::joined(&joined));
+        self.shared.send(FrameKind::Joined, server::joined(&joined));
         let took = pending.asked.elapsed();
         self.watch(FrameKind::Join, took);
         telemetry::tally(|t| t.handling.observe(took));
@@ -70,8 +71,8 @@ impl Session {
 
     /// What its room has as this peer's metadata: a resumed client is told again.
     pub(super) fn remember(&self, meta: Option<&Meta>) {
-        if let Some(ledger) = self.link.ledger.borrow_mut().as_mut() {
-            ledger.meta = meta.cloned();
+        if let Some(resume_buffer) = self.shared.resume_buffer.borrow_mut().as_mut() {
+            resume_buffer.meta = meta.cloned();
         }
     }
 
@@ -88,19 +89,19 @@ impl Session {
     }
 
     pub(super) fn deliver(&mut self, deliver: Deliver) {
-        let heard = match self.rules.deliver(deliver.from) {
-            Heard::Pass if self.awaits_everybody() => Heard::TooEarly,
-            heard => heard,
+        let received = match self.rules.deliver(deliver.from) {
+            SignalOutcome::Pass if self.awaits_everybody() => SignalOutcome::TooEarly,
+            received => received,
         };
-        match heard {
-            Heard::Pass => {
-                self.link.say(FrameKind::from(deliver.kind), deliver.frame);
+        match received {
+            SignalOutcome::Pass => {
+                self.shared.send(FrameKind::from(deliver.kind), deliver.frame);
                 if let Some(read_at) = deliver.read_at {
                     telemetry::tally(|t| t.handling.observe(read_at.elapsed()));
                 }
             }
-            Heard::TooEarly => self.keep_early(deliver),
-            Heard::Stray => telemetry::tally(|t| t.relays.add(RelayOutcome::Stray)),
+            SignalOutcome::TooEarly => self.keep_early(deliver),
+            SignalOutcome::Stray => telemetry::tally(|t| t.relays.add(RelayOutcome::Stray)),
         }
     }
 
@@ -108,18 +109,18 @@ impl Session {
         let most = self.setup().mailbox;
         match &mut self.pending {
             Some(pending) if pending.early.len() < most => pending.early.push(deliver),
-            _ => self.link.cut.pull_for_lost_letter(),
+            _ => self.shared.kill_switch.kill_for_lost_message(),
         }
     }
 
-    pub(super) fn join_refused(&mut self, NoSeat { stay, re, refused }: &NoSeat) {
-        let Unseated::Outside { leave } = self.rules.join_refused(*stay) else { return };
+    pub(super) fn join_refused(&mut self, JoinFailed { join_seq, re, refused }: &JoinFailed) {
+        let SeatLoss::Outside { leave } = self.rules.join_refused(*join_seq) else { return };
         let retry_after = self.retry_after(refused);
         // The time to join goes on, unless the client asked no sooner than it was told to: one that only ever fails does not
         // stay for ever, and one that waits for a seat may.
         if let Some(pending) = self.pending.take() {
             let anew = retry_after.and_then(|retry| self.waits_on(pending.patient, retry));
-            self.link.end_at(anew.map(|at| (at, EndReason::JoinTimeout)).or(pending.deadline));
+            self.shared.end_at(anew.map(|at| (at, EndReason::JoinTimeout)).or(pending.deadline));
         }
         let message = match refused.code {
             ErrorCode::RoomFull => "the room holds as many peers as it may",
@@ -133,7 +134,7 @@ impl Session {
             _ => "the join failed",
         };
         // The supervisor has told of it.
-        self.say_error_quietly(&ErrorFrame {
+        self.send_error_quietly(&ErrorFrame {
             re: re.as_deref(),
             retry_after_ms: retry_after.map(milliseconds),
             ..ErrorFrame::new(refused.code, message)
@@ -142,17 +143,17 @@ impl Session {
     }
 
     pub(super) fn evict(&mut self, evict: &Evict) {
-        if let Unseated::Outside { leave } = self.rules.evicted(evict) {
-            self.link.paused.set(false);
+        if let SeatLoss::Outside { leave } = self.rules.evicted(evict) {
+            self.shared.paused.set(false);
             if let Some(pending) = self.pending.take() {
                 self.answer_closed(*pending);
             }
-            self.link.say(FrameKind::RoomClosed, server::room_closed(&evict.room));
+            self.shared.send(FrameKind::RoomClosed, server::room_closed(&evict.room));
             self.outside();
             self.refuse_leave(leave);
-            if !self.link.attached() {
+            if !self.shared.attached() {
                 // There is nothing to come back to.
-                self.link.cut.pull(EndReason::ResumeExpired);
+                self.shared.kill_switch.kill(EndReason::ResumeExpired);
             }
         }
     }
@@ -164,11 +165,11 @@ impl Session {
             return self.refuse_resume(&answer, code, message, None);
         }
         let frame = ErrorFrame { re: pending.re.as_deref(), ..ErrorFrame::new(code, message) };
-        self.say_error(message, &frame);
+        self.send_error(message, &frame);
     }
 
     /// When a join that is refused may be tried again; `None` where waiting does not help.
-    fn retry_after(&self, refused: &JoinRefused) -> Option<Duration> {
+    fn retry_after(&self, refused: &JoinError) -> Option<Duration> {
         match refused.code {
             ErrorCode::ServerDraining => Some(self.closes_after()),
             ErrorCode::RoomFull | ErrorCode::RoomLimit => Some(refused.retry_after.unwrap_or(waiting::RETRY_AFTER)),
@@ -178,18 +179,18 @@ impl Session {
 
     /// Whether a join that comes now comes no sooner than it may.
     pub(super) fn is_patient(&self, now: Instant) -> bool {
-        self.link.in_no_room.borrow().as_ref().is_none_or(|one| one.wait.is_patient(now))
+        self.shared.in_no_room.borrow().as_ref().is_none_or(|one| one.wait.is_patient(now))
     }
 
     /// A join was refused. Until when the client may ask again, if that has changed.
     fn waits_on(&self, patient: bool, retry: Duration) -> Option<Instant> {
-        let mut one = self.link.in_no_room.borrow_mut();
+        let mut one = self.shared.in_no_room.borrow_mut();
         one.as_mut().and_then(|one| one.wait.refused(patient, retry, self.setup().times, Instant::now()))
     }
 
     /// The time until a drain closes this connection.
     pub(super) fn closes_after(&self) -> Duration {
-        match self.link.deadline.get() {
+        match self.shared.deadline.get() {
             Some((at, EndReason::ServerDraining)) => at.saturating_duration_since(Instant::now()),
             // Its place in the drain is not known yet; it is none later than this.
             _ => self.setup().drain,
@@ -198,9 +199,9 @@ impl Session {
 
     pub(super) fn drain(&mut self, drain: Drain) {
         self.rules.drain();
-        self.link.note(|wire| wire.said_bye = true);
+        self.shared.note(|connection| connection.said_bye = true);
         let bye = server::bye(EndReason::ServerDraining, ByeAction::Reconnect, drain.close_after_ms);
-        self.link.say(FrameKind::Bye, bye);
+        self.shared.send(FrameKind::Bye, bye);
     }
 }
 
