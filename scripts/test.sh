@@ -3,7 +3,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-step() { printf '\n== %s\n' "$*"; }
+# What takes how long is told at each step's end.
+began=$SECONDS
+step() {
+    [ -z "${doing:-}" ] || printf '== took %s s: %s\n' "$((SECONDS - began))" "$doing"
+    began=$SECONDS
+    doing=$*
+    printf '\n== %s\n' "$doing"
+}
 
 step "tools"
 scripts/install-test-tools.sh
