@@ -30,6 +30,9 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// A probe's head is no longer.
 const HEAD: usize = 2048;
 
+/// Fewer than these are not worth looking for those that wait no more.
+const FORGET_FROM: usize = 64;
+
 /// Those that wait for something, in the order in which they came. Whoever waits keeps the receiver; it hears that it
 /// shall make room.
 #[derive(Default)]
@@ -42,6 +45,10 @@ impl Waiting {
         let mut waiting = self.0.borrow_mut();
         while waiting.front().is_some_and(oneshot::Sender::is_closed) {
             waiting.pop_front();
+        }
+        // One that waits long must not keep all who came and went behind it: with each doubling they are forgotten.
+        if waiting.len() >= FORGET_FROM && waiting.len().is_power_of_two() {
+            waiting.retain(|one| !one.is_closed());
         }
         waiting.push_back(make_room);
         told
@@ -159,6 +166,16 @@ mod tests {
         assert_eq!(waiting.len(), 1, "who does not wait any more is not counted");
         assert!(waiting.evict() && third.try_recv().is_ok());
         assert!(!waiting.evict());
+    }
+
+    #[test]
+    fn who_came_and_went_behind_one_that_waits_is_forgotten() {
+        let waiting = Waiting::default();
+        let _longest = waiting.enter();
+        for _ in 0..10 * FORGET_FROM {
+            drop(waiting.enter());
+        }
+        assert!(waiting.0.borrow().len() <= FORGET_FROM, "{}", waiting.0.borrow().len());
     }
 
     #[test]
