@@ -146,6 +146,33 @@ fn with_few_descriptors_fewer_connections_are_let_in_and_all_others_are_told() {
     server.connect();
 }
 
+/// Whoever was refused, and heard so, and does not hang up, holds a descriptor for a moment yet.
+#[test]
+fn those_who_are_refused_and_do_not_hang_up_are_no_more_than_the_reserve() {
+    let server = TestServer::set("limits.sockets", 1).start();
+    let _only = server.join("blue");
+    let before = server.descriptors();
+    thread::scope(|scope| {
+        let dialers = (0..4).map(|_| {
+            let refused = || {
+                let mut stream = dial(server.public);
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+                let mut answer = Vec::new();
+                // Who has to make room may be reset.
+                let _ = stream.read_to_end(&mut answer);
+                stream
+            };
+            scope.spawn(move || (0..100).map(|_| refused()).collect::<Vec<_>>())
+        });
+        let held: Vec<_> = dialers.collect::<Vec<_>>().into_iter().map(|dialer| dialer.join().unwrap()).collect();
+        let more = server.descriptors() - before;
+        // 64 of the reserve, and those of a turn or two that have not heard yet.
+        assert!(more <= 64 + 40, "{more} descriptors for those who were refused");
+        drop(held);
+    });
+    assert_answers(&server);
+}
+
 #[test]
 fn the_operators_listener_has_a_share_of_its_own_and_who_says_nothing_there_makes_room() {
     let server = TestServer::set("limits.sockets", 20).start();
