@@ -346,7 +346,7 @@ fn public_door(
         session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone())));
         let heartbeat =
             tick::Heartbeat { interval: settings.heartbeat.interval(), timeout: settings.heartbeat.ping_timeout() };
-        actix_rt::spawn(tick::run(index, heartbeat));
+        watchdog::spawn_vital(tick::run(index, heartbeat));
         let arbiters = arbiters.clone();
         Public {
             lifecycle: lifecycle.clone(),

@@ -7,6 +7,7 @@
 //! A watch that was itself late (a stopped process, a paused machine) has seen no silence: it starts anew.
 
 use std::{
+    future::Future,
     io, process,
     sync::{
         Arc,
@@ -17,7 +18,7 @@ use std::{
 };
 
 use actix::Recipient;
-use actix_rt::ArbiterHandle;
+use actix_rt::{Arbiter, ArbiterHandle};
 
 use crate::{
     messages::{send_unbounded, supervisor::Ping},
@@ -137,6 +138,27 @@ impl Subject {
     }
 }
 
+/// Spawns what the calling arbiter is for. A panic ends a task and nobody else: an arbiter whose own work is over would go
+/// on answering the watch. So its arbiter ends with it, and the watch finds that.
+pub fn spawn_vital(task: impl Future<Output = ()> + 'static) {
+    let arbiter = EndsWithPanic(Arbiter::current());
+    actix_rt::spawn(async move {
+        let _arbiter = arbiter;
+        task.await;
+    });
+}
+
+struct EndsWithPanic(ArbiterHandle);
+
+impl Drop for EndsWithPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // `false`: it is gone already.
+            self.0.stop();
+        }
+    }
+}
+
 /// What a round found.
 #[derive(Debug, PartialEq, Eq)]
 struct Found {
@@ -242,6 +264,26 @@ mod tests {
     fn rounds(watch: &mut Watch, start: Instant, from_ms: u64, to_ms: u64) -> Vec<(usize, u128)> {
         let times = (from_ms..=to_ms).step_by(200).map(|ms| start + Duration::from_millis(ms));
         times.map(|now| watch.round(now)).map(|found| (found.silent, found.worst.1.as_millis())).collect()
+    }
+
+    #[actix::test]
+    async fn an_arbiter_ends_with_a_vital_task_that_panics_and_with_no_other() {
+        let ends = |task: fn()| {
+            let arbiter = Arbiter::new();
+            arbiter.spawn_fn(task);
+            let (sender, ended) = std::sync::mpsc::channel();
+            let handle = arbiter.handle();
+            thread::spawn(move || sender.send(arbiter.join().is_ok()));
+            (handle, ended)
+        };
+        let (_, ended) = ends(|| spawn_vital(async { panic!("a fault of this test's") }));
+        assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Ok(true));
+        let (usual, ended) = ends(|| spawn_vital(async {}));
+        let (answer, answered) = std::sync::mpsc::channel();
+        assert!(usual.spawn_fn(move || answer.send(()).expect("the test waits")));
+        answered.recv_timeout(Duration::from_secs(20)).expect("it goes on");
+        usual.stop();
+        assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Ok(true));
     }
 
     #[test]

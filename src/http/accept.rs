@@ -24,7 +24,10 @@ use super::{
     single_request::MakeRoom,
     sockets::{Flight, InFlight, SocketPlace, Sockets},
 };
-use crate::telemetry::{self, Event, Listener, SocketRefusal};
+use crate::{
+    telemetry::{self, Event, Listener, SocketRefusal},
+    watchdog,
+};
 
 /// Sockets accepted in one turn, between which the other listener has its own.
 const AT_ONCE: usize = 16;
@@ -99,7 +102,7 @@ pub(super) fn start(doors: [UpgradeService; 2], workers: &Workers, stop: &watch:
             spare: spare(),
         };
         let mut stop = stop.clone();
-        actix_rt::spawn(async move {
+        watchdog::spawn_vital(async move {
             select! {
                 () = acceptor.run(listening) => {}
                 // An error is a server that is gone.

@@ -102,10 +102,10 @@ impl Reserve {
 
     async fn serve(&self, socket: StdStream, told: oneshot::Receiver<()>) {
         let Ok(socket) = TcpStream::from_std(socket) else { return };
-        let mut got = BytesMut::new();
+        let (mut got, mut make_room) = (BytesMut::new(), Some(told));
         let end = select! {
             end = timeout(WITHIN, head::read(&socket, HEAD, &mut got)) => end.ok().and_then(Result::ok),
-            _ = told => None,
+            () = single_request::told(&mut make_room) => None,
         };
         let probe = end.and_then(|end| {
             let (bodyless, path) = probe_of(&got[..end])?;
@@ -116,8 +116,9 @@ impl Reserve {
             None => refusal(),
         };
         if end.is_some() {
-            // A failure is the socket's: there is nobody left to tell.
-            let _ = single_request::answer(socket, &bytes, &mut None).await;
+            // It waits on for its client to hang up, and is one of those that may. A failure is the socket's: there is nobody
+            // left to tell.
+            let _ = single_request::answer(socket, &bytes, &mut make_room).await;
         } else if let Ok(socket) = socket.into_std() {
             dismiss(&socket, &bytes);
         }

@@ -1,3 +1,4 @@
+use futures_util::FutureExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -91,7 +92,5 @@ async fn who_only_waits_for_its_client_to_hang_up_makes_room() {
     let mut closing = std::pin::pin!(once.shutdown());
     assert!(timeout(Duration::from_millis(20), &mut closing).await.is_err(), "it lingers");
     make_room.send(()).unwrap();
-    let began = std::time::Instant::now();
-    closing.await.unwrap();
-    assert!(began.elapsed() < LINGER / 2, "{:?}", began.elapsed());
+    assert!(closing.now_or_never().is_some_and(|end| end.is_ok()), "it waits on");
 }

@@ -107,6 +107,8 @@ impl<P: Service<Served>, O: Service<Served>> Worker<P, O> {
             let _ = Rc::clone(&self.upgrade_service).serve(arrived).await;
             return;
         }
+        // The library reads the head again, and a client that does not read the answer could keep both for long.
+        drop((request, codec));
         let takes = if fresh.listener == Listener::Ops { BODY_MAX } else { 0 };
         let once = SingleRequestStream::new(fresh.socket, got, end, facts.body, takes, facts.http_10, fresh.make_room);
         let input = Rc::clone(once.input());

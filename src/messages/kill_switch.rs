@@ -45,9 +45,9 @@ pub enum Note {
 
 /// The notes that the pump found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ErrorSamples(u8);
+pub struct Notes(u8);
 
-impl ErrorSamples {
+impl Notes {
     /// Whether that one is among them.
     #[must_use]
     pub fn has(self, note: Note) -> bool {
@@ -93,10 +93,10 @@ impl KillSwitch {
 
     /// Takes the notes, for the pump.
     #[must_use]
-    pub fn take_notes(&self) -> ErrorSamples {
+    pub fn take_notes(&self) -> Notes {
         // Mostly there are none, and a load costs less than a swap.
         let none = self.0.notes.load(Ordering::Acquire) == 0;
-        ErrorSamples(if none { 0 } else { self.0.notes.swap(0, Ordering::AcqRel) })
+        Notes(if none { 0 } else { self.0.notes.swap(0, Ordering::AcqRel) })
     }
 
     /// Takes what was pulled: for the pump, which settles it.

@@ -10,7 +10,7 @@ pub mod room;
 pub mod session;
 pub mod supervisor;
 
-pub use kill_switch::{ErrorSamples, KillSwitch, Killed, Note};
+pub use kill_switch::{KillSwitch, Killed, Note, Notes};
 pub use resume::{Asked, ResumeRequests, ResumeSecrets};
 
 /// Sends a message that is sent unbounded, past the mailbox's bound: such messages are bounded by what causes them (one `Join`

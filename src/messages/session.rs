@@ -200,7 +200,7 @@ pub struct SocketTransfer {
 
 impl std::fmt::Debug for SocketTransfer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Handoff({:?})", self.socket)
+        write!(f, "SocketTransfer({:?})", self.socket)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The task of one session: polls the actor's context whatever the socket does, and writes what waits.
 //!
-//! One way out for everybody: whoever ends a connection pulls its [`KillSwitch`](crate::messages::Cut); the pump finds it and
+//! One way out for everybody: whoever ends a connection pulls its [`KillSwitch`](crate::messages::KillSwitch); the pump finds it and
 //! either parks the session or drops the context (which runs `stopped`); the socket gets its last words if it takes them.
 
 use std::{
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     messages::{
-        ErrorSamples, Killed, Note,
+        Killed, Note, Notes,
         session::{SocketTransfer, ToSession, TransferGuard},
     },
     protocol::EndReason,
@@ -177,7 +177,7 @@ where
 }
 
 /// What others have asked of this session without ending it.
-fn read(shared: &SessionShared, notes: ErrorSamples) {
+fn read(shared: &SessionShared, notes: Notes) {
     if notes.has(Note::ResumeRequested) {
         resume::answer_claim(shared);
     }

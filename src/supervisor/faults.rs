@@ -19,7 +19,7 @@ impl Handler<Fault> for Supervisor {
             Fault::SupervisorPanic => panic!("a fault was injected"),
             Fault::SupervisorStall => thread::sleep(FOR_EVER),
             Fault::SessionPanic(session) => {
-                if let Some(seated) = self.state.member(session) {
+                if let Some(seated) = self.state.seated(session) {
                     seated.member.post(ToSession::Panic);
                 }
             }

@@ -3,12 +3,11 @@
 
 use std::{
     collections::HashMap,
-    hash::Hash,
     time::{Duration, Instant},
 };
 
 use crate::{
-    limits::{Bucket, Rate, Subnet},
+    limits::{Bucket, Rate, Subnet, Table, table},
     protocol::SessionId,
 };
 
@@ -19,17 +18,29 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct WrongSecrets {
     rate: Rate,
-    /// Most that are remembered, of each kind; with more in play the others are not limited.
-    most: usize,
-    addresses: HashMap<Subnet, Bucket>,
+    addresses: Table<Tries>,
+    /// Only sessions that have a seat are tried, and an entry is forgotten soon after the last try.
     sessions: HashMap<SessionId, Bucket>,
-    swept: Instant,
+}
+
+/// The wrong secrets of one address, or of one network of them.
+#[derive(Debug)]
+struct Tries(Bucket);
+
+impl table::Entry for Tries {
+    fn new(now: Instant) -> Self {
+        Self(Bucket::full(now))
+    }
+
+    fn is_unused(&self, now: Instant) -> bool {
+        self.0.is_full(now)
+    }
 }
 
 impl WrongSecrets {
     /// `rate`: `limits.resume_secrets`; `most`: `limits.addresses`.
     pub(super) fn new(rate: Rate, most: usize, now: Instant) -> Self {
-        Self { rate, most, addresses: HashMap::new(), sessions: HashMap::new(), swept: now }
+        Self { rate, addresses: Table::new(most, now), sessions: HashMap::new() }
     }
 
     /// A wrong secret came.
@@ -37,9 +48,9 @@ impl WrongSecrets {
     /// # Errors
     /// One too many; the time until the next may come.
     pub(super) fn count(&mut self, session: SessionId, from: Option<Subnet>, now: Instant) -> Result<(), Duration> {
-        let Self { rate, most, .. } = *self;
-        let by = from.map_or(Ok(()), |from| take(&mut self.addresses, from, rate, most, now));
-        let on = take(&mut self.sessions, session, rate, most, now);
+        let rate = self.rate;
+        let by = from.map_or(Ok(()), |from| table::take(&mut self.addresses, from, now, rate, |tries| &mut tries.0));
+        let on = self.sessions.entry(session).or_insert_with(|| Bucket::full(now)).take(rate, now);
         match (by, on) {
             (Ok(()), Ok(())) => Ok(()),
             (by, on) => Err(by.err().max(on.err()).unwrap_or_default()),
@@ -48,25 +59,11 @@ impl WrongSecrets {
 
     /// Forgets whom there is nothing to remember of, if it is time.
     pub(super) fn sweep(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.swept) >= SWEEP_EVERY {
-            self.swept = now;
-            self.addresses.retain(|_, bucket| !bucket.is_full(now));
+        if now.saturating_duration_since(self.addresses.swept()) >= SWEEP_EVERY {
+            self.addresses.sweep(now);
             self.sessions.retain(|_, bucket| !bucket.is_full(now));
         }
     }
-}
-
-fn take<K: Eq + Hash>(
-    buckets: &mut HashMap<K, Bucket>,
-    key: K,
-    rate: Rate,
-    most: usize,
-    now: Instant,
-) -> Result<(), Duration> {
-    if buckets.len() >= most && !buckets.contains_key(&key) {
-        return Ok(());
-    }
-    buckets.entry(key).or_insert_with(|| Bucket::full(now)).take(rate, now)
 }
 
 #[cfg(test)]
@@ -92,16 +89,27 @@ mod tests {
         assert!(wrong.count(sessions[3], Some(from(3)), start).is_ok());
         assert!(wrong.count(sessions[3], None, start).is_err(), "one session, many addresses");
         wrong.sweep(start + Duration::from_secs(120));
-        assert!(wrong.addresses.is_empty() && wrong.sessions.is_empty());
+        assert!(wrong.addresses.addresses() == 0 && wrong.sessions.is_empty());
     }
 
     #[test]
-    fn a_table_that_is_full_limits_whom_it_knows() {
+    fn a_table_that_is_full_limits_all_others_together() {
         let now = Instant::now();
         let mut wrong = WrongSecrets::new(Rate::per_minute(1), 1, now);
-        let (known, other) = (SessionId::random(), SessionId::random());
-        assert!(wrong.count(known, Some(from(1)), now).is_ok());
-        assert!(wrong.count(known, Some(from(1)), now).is_err());
-        assert!((0..5).all(|_| wrong.count(other, Some(from(2)), now).is_ok()));
+        let mut count = |last| wrong.count(SessionId::random(), Some(from(last)), now).is_ok();
+        assert!(count(1) && !count(1));
+        assert!(count(2), "the first of all others");
+        assert!((3..9).all(|last| !count(last)));
+    }
+
+    #[test]
+    fn neighbouring_networks_of_ipv6_share_what_they_may_try() {
+        let now = Instant::now();
+        let tries = |step: u32| {
+            let mut wrong = WrongSecrets::new(Rate::per_minute(2), 1000, now);
+            let network = |n: u128| Subnet::of(std::net::Ipv6Addr::from_bits(n << (64 + step)).into());
+            (0..100).filter(|n| wrong.count(SessionId::random(), Some(network(*n)), now).is_ok()).count()
+        };
+        assert_eq!([0, 8, 16].map(tries), [8, 32, 100], "a /56, a /48, each in a /48 of its own");
     }
 }

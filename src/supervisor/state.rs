@@ -273,12 +273,6 @@ impl<M, R: Clone> SupervisorState<M, R> {
         self.rooms.get(room).map(|room| &room.port)
     }
 
-    /// Who sits there, if the session has a seat.
-    #[cfg(feature = "fault-injection")]
-    pub fn member(&self, session: SessionId) -> Option<&M> {
-        self.seats.get(&session).map(|seat| &seat.member)
-    }
-
     /// The figures of this moment that cost nothing.
     pub fn headcount(&self, now: Instant) -> Headcount {
         let (joins_per_minute, leaves_per_minute) = self.churn.per_minute(now);

@@ -2,14 +2,14 @@
 
 use std::{
     io::BufReader,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr},
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::json;
-use socket2::{Domain, Socket, Type};
 
+pub(crate) use crate::support::http::{dial_from, try_dial_from};
 use crate::support::{Builder, PATIENCE, TestPeer, TestServer, eventually_within, http, wire::Handshake};
 
 /// Where the floods come from. The whole of 127.0.0.0/8 is this machine, and each address of it counts as one client.
@@ -37,24 +37,6 @@ fn is_full() -> bool {
 /// A server as it is shipped: the limits per address concern this machine's addresses, too.
 pub(crate) fn server() -> Builder {
     TestServer::set("limits.exempt_loopback", false).set("log.level", "info").set("log.gather_ms", 10_000)
-}
-
-/// A connection from that address, with deadlines.
-#[track_caller]
-pub(crate) fn dial_from(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
-    try_dial_from(from, to).unwrap_or_else(|e| panic!("connect from {from} to {to}: {e}"))
-}
-
-/// The same, where a refusal is no surprise.
-pub(crate) fn try_dial_from(from: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStream> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.bind(&SocketAddr::new(IpAddr::V4(from), 0).into())?;
-    socket.connect_timeout(&to.into(), PATIENCE)?;
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 /// A peer from that address that has heard its welcome.

@@ -1,11 +1,16 @@
 //! Who counts as one address: IPv6 networks of every size, proxies that name nobody, a machine that many addresses ask at
 //! once, and whoever tries the names of rooms.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::Ipv4Addr;
 
 use serde_json::json;
 
-use crate::support::{Builder, PATIENCE, TestPeer, TestServer, http, run, wire::Handshake};
+use crate::support::{
+    Builder, TestPeer, TestServer,
+    http::{self, dial_from},
+    run,
+    wire::Handshake,
+};
 
 /// A server that counts this machine's addresses as any others.
 fn strict() -> Builder {
@@ -15,17 +20,6 @@ fn strict() -> Builder {
 /// A server behind a proxy at 127.0.0.1.
 fn proxied() -> Builder {
     strict().set("http.trusted_proxies", "127.0.0.1,10.0.0.0/8")
-}
-
-/// A connection from one of this machine's many addresses.
-#[track_caller]
-fn dial_from(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
-    socket.connect_timeout(&to.into(), PATIENCE).unwrap_or_else(|e| panic!("connect to {to}: {e}"));
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
 }
 
 /// A connection that the proxy passes on for this client, if it is let in.

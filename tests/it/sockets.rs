@@ -3,13 +3,13 @@
 
 use std::{
     io::{BufReader, ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     thread,
 };
 
 use crate::support::{
     Builder, TestServer, eventually,
-    http::{self, dial, read_response},
+    http::{self, dial, dial_from, read_response},
     wire::Handshake,
 };
 
@@ -86,7 +86,7 @@ fn silent_sockets_of_one_address_leave_room_for_probes_operators_and_the_others(
         line.event() == "socket_refused" && line.says("reason", "address") && line.says("listener", "public")
     });
     // Whoever comes by a proxy of ours is not counted with the proxy, and everybody else has places of their own.
-    let from = |address: [u8; 4]| dial_from(server.public, SocketAddr::from((address, 0)));
+    let from = |address: [u8; 4]| dial_from(Ipv4Addr::from(address), server.public);
     assert_eq!(Handshake::new().send_on(from([127, 0, 0, 2])).0.status, 101);
     assert_eq!(Handshake::new().send_on(from([127, 0, 0, 3])).0.status, 101);
     Handshake::new().send(server.public).0.error(503, "over_capacity");
@@ -95,17 +95,6 @@ fn silent_sockets_of_one_address_leave_room_for_probes_operators_and_the_others(
         101 => Ok(()),
         status => Err(status.to_string()),
     });
-}
-
-/// Connects from another address of this machine.
-#[track_caller]
-fn dial_from(to: SocketAddr, from: SocketAddr) -> TcpStream {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&from.into()).unwrap();
-    socket.connect(&to.into()).unwrap();
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
-    stream
 }
 
 #[test]
@@ -155,6 +144,33 @@ fn with_few_descriptors_fewer_connections_are_let_in_and_all_others_are_told() {
     drop((silent, open_ones));
     server.wait_for_connections(0);
     server.connect();
+}
+
+/// Whoever was refused, and heard so, and does not hang up, holds a descriptor for a moment yet.
+#[test]
+fn those_who_are_refused_and_do_not_hang_up_are_no_more_than_the_reserve() {
+    let server = TestServer::set("limits.sockets", 1).start();
+    let _only = server.join("blue");
+    let before = server.descriptors();
+    thread::scope(|scope| {
+        let dialers = (0..4).map(|_| {
+            let refused = || {
+                let mut stream = dial(server.public);
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+                let mut answer = Vec::new();
+                // Who has to make room may be reset.
+                let _ = stream.read_to_end(&mut answer);
+                stream
+            };
+            scope.spawn(move || (0..100).map(|_| refused()).collect::<Vec<_>>())
+        });
+        let held: Vec<_> = dialers.collect::<Vec<_>>().into_iter().map(|dialer| dialer.join().unwrap()).collect();
+        let more = server.descriptors() - before;
+        // 64 of the reserve, and those of a turn or two that have not heard yet.
+        assert!(more <= 64 + 40, "{more} descriptors for those who were refused");
+        drop(held);
+    });
+    assert_answers(&server);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
 };
 
 use serde_json::Value;
@@ -58,6 +58,24 @@ pub(crate) fn dial(to: SocketAddr) -> TcpStream {
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
     stream
+}
+
+/// [`dial`] from one of this machine's many addresses: the whole of 127.0.0.0/8 is this machine.
+#[track_caller]
+pub(crate) fn dial_from(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
+    try_dial_from(from, to).unwrap_or_else(|e| panic!("connect from {from} to {to}: {e}"))
+}
+
+/// The same, where a refusal is no surprise.
+pub(crate) fn try_dial_from(from: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((from, 0)).into())?;
+    socket.connect_timeout(&to.into(), PATIENCE)?;
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// [`dial`] with a receive buffer as small as the kernel allows, so that who does not read is soon felt.
