@@ -21,6 +21,8 @@ pub(super) struct WrongSecrets {
     addresses: Table<Tries>,
     /// Only sessions that have a seat are tried, and an entry is forgotten soon after the last try.
     sessions: HashMap<SessionId, Bucket>,
+    /// When both were swept. A full table of addresses sweeps itself at other times.
+    swept: Instant,
 }
 
 /// The wrong secrets of one address, or of one network of them.
@@ -40,7 +42,7 @@ impl table::Entry for Tries {
 impl WrongSecrets {
     /// `rate`: `limits.resume_secrets`; `most`: `limits.addresses`.
     pub(super) fn new(rate: Rate, most: usize, now: Instant) -> Self {
-        Self { rate, addresses: Table::new(most, now), sessions: HashMap::new() }
+        Self { rate, addresses: Table::new(most, now), sessions: HashMap::new(), swept: now }
     }
 
     /// A wrong secret came.
@@ -59,7 +61,8 @@ impl WrongSecrets {
 
     /// Forgets whom there is nothing to remember of, if it is time.
     pub(super) fn sweep(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.addresses.swept()) >= SWEEP_EVERY {
+        if now.saturating_duration_since(self.swept) >= SWEEP_EVERY {
+            self.swept = now;
             self.addresses.sweep(now);
             self.sessions.retain(|_, bucket| !bucket.is_full(now));
         }
@@ -90,6 +93,18 @@ mod tests {
         assert!(wrong.count(sessions[3], None, start).is_err(), "one session, many addresses");
         wrong.sweep(start + Duration::from_secs(120));
         assert!(wrong.addresses.addresses() == 0 && wrong.sessions.is_empty());
+    }
+
+    #[test]
+    fn sessions_are_forgotten_although_a_full_table_sweeps_itself() {
+        let start = Instant::now();
+        let mut wrong = WrongSecrets::new(Rate::per_minute(60), 1, start);
+        for second in 0_u8..60 {
+            let now = start + Duration::from_secs(second.into());
+            let _ = wrong.count(SessionId::random(), Some(from(second)), now);
+            wrong.sweep(now);
+        }
+        assert!(wrong.sessions.len() <= 12, "{} sessions", wrong.sessions.len());
     }
 
     #[test]
