@@ -23,13 +23,15 @@ const ROOM_NAME_BYTES: usize = 1024;
 
 /// Whom it concerns.
 #[derive(Deserialize)]
-pub(super) struct SampleIds {
+pub(super) struct Target {
     room: Option<String>,
     session: Option<String>,
+    /// For how long, where it ends by itself; in milliseconds.
+    ms: Option<u64>,
 }
 
 /// 202, or 404 where there is no such fault.
-pub(super) async fn inject(what: web::Path<String>, whom: web::Query<SampleIds>, ops: web::Data<Ops>) -> HttpResponse {
+pub(super) async fn inject(what: web::Path<String>, target: web::Query<Target>, ops: web::Data<Ops>) -> HttpResponse {
     if *what == "worker-stall" {
         actix_rt::spawn(async {
             tokio::time::sleep(ANSWER_FIRST).await;
@@ -37,21 +39,23 @@ pub(super) async fn inject(what: web::Path<String>, whom: web::Query<SampleIds>,
         });
         return HttpResponse::Accepted().finish();
     }
-    if taken(&what, &whom, &ops) { HttpResponse::Accepted().finish() } else { HttpResponse::NotFound().finish() }
+    if taken(&what, &target, &ops) { HttpResponse::Accepted().finish() } else { HttpResponse::NotFound().finish() }
 }
 
-fn room_fails(whom: &SampleIds, fault: RoomFault) -> bool {
-    let room = whom.room.as_deref().and_then(|name| RoomName::parse(name, ROOM_NAME_BYTES).ok());
+fn room_fails(target: &Target, fault: RoomFault) -> bool {
+    let room = target.room.as_deref().and_then(|name| RoomName::parse(name, ROOM_NAME_BYTES).ok());
     room.is_some_and(|room| make_fail(&room, fault))
 }
 
-fn taken(what: &str, whom: &SampleIds, ops: &Ops) -> bool {
+fn taken(what: &str, target: &Target, ops: &Ops) -> bool {
     let fault = match what {
         "supervisor-panic" => Some(Fault::SupervisorPanic),
         "supervisor-stall" => Some(Fault::SupervisorStall),
-        "session-panic" => whom.session.as_deref().and_then(SessionId::parse).map(Fault::SessionPanic),
-        "room-panic" => return room_fails(whom, RoomFault::Panic),
-        "room-stall" => return room_fails(whom, RoomFault::Stall(FOR_A_WHILE)),
+        "session-panic" => target.session.as_deref().and_then(SessionId::parse).map(Fault::SessionPanic),
+        "room-panic" => return room_fails(target, RoomFault::Panic),
+        "room-stall" => {
+            return room_fails(target, RoomFault::Stall(target.ms.map_or(FOR_A_WHILE, Duration::from_millis)));
+        }
         _ => None,
     };
     fault.is_some_and(|fault| ops.faults.try_send(fault).is_ok())

@@ -237,7 +237,9 @@ impl Drop for TransferGuard {
         if !self.arrived {
             let Member { request, session, source, .. } = &*self.from;
             let ids = Ids { request: Some(request), session: Some(*session), source: Some(*source), ..Ids::default() };
-            let (reason, duration) = (EndReason::Internal, self.opened.elapsed());
+            // No failure of the server's, and clients can cause it: the session was gone before its client's socket came.
+            // (The client hears `internal` and `reconnect`: there is nothing more for it to know.)
+            let (reason, duration) = (EndReason::ResumeExpired, self.opened.elapsed());
             telemetry::emit(&Event::ConnectionClosed { ids, reason, duration });
         }
     }

@@ -352,7 +352,7 @@ async fn a_connection_that_is_lost_between_two_sessions_is_told_of_as_any_other(
     let (_client, message) = stage.transfer(client, &token, "1").await;
     let closed = || {
         let mut closed = 0;
-        telemetry::tally(|t| closed = t.connections_closed.get(EndReason::Internal));
+        telemetry::tally(|t| closed = t.connections_closed.get(EndReason::ResumeExpired));
         closed
     };
     let before = closed();

@@ -159,7 +159,7 @@ fn after_a_leave_a_refused_join_still_leaves_the_whole_time_to_join() {
 /// Of connections that are in no room, those on another thread than the room's, which hangs for a while.
 #[cfg(feature = "fault-injection")]
 fn elsewhere(server: &TestServer, mut peers: Vec<TestPeer>) -> Vec<TestPeer> {
-    stall(server, "blue");
+    stall(server, "blue", Duration::from_secs(2));
     for peer in &mut peers {
         peer.say(&json!({"type": "ping"}));
     }
@@ -173,9 +173,10 @@ fn elsewhere(server: &TestServer, mut peers: Vec<TestPeer>) -> Vec<TestPeer> {
 }
 
 #[cfg(feature = "fault-injection")]
-fn stall(server: &TestServer, room: &str) {
+fn stall(server: &TestServer, room: &str, time: Duration) {
+    let ms = time.as_millis();
     let head = format!(
-        "POST /fault/room-stall?room={room} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        "POST /fault/room-stall?room={room}&ms={ms} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
     assert_eq!(http::exchange(server.ops, &head).status, 202);
 }
@@ -183,8 +184,16 @@ fn stall(server: &TestServer, room: &str) {
 #[cfg(feature = "fault-injection")]
 #[test]
 fn a_session_that_is_parked_while_it_waits_for_its_whole_room_ends_with_its_window() {
-    // The window is longer than the room hangs.
-    let server = TestServer::set("limits.resume_frames", 5).set("limits.resume_window_ms", 4_000).any_pace().start();
+    use crate::support::wire;
+
+    // The window is longer than the room hangs, which is long enough for a busy machine, and nobody ends the server for it.
+    let hangs = Duration::from_secs(4);
+    let server = TestServer::set("limits.resume_frames", 5)
+        .set("limits.resume_window_ms", (2 * hangs).as_millis())
+        .set("watchdog.silent_ms", 20_000)
+        .set("watchdog.exit_ms", 30_000)
+        .any_pace()
+        .start();
     let mut host = server.join("blue");
     let peers = (0..12).map(|_| server.connect()).collect();
     let mut peers = elsewhere(&server, peers);
@@ -202,15 +211,21 @@ fn a_session_that_is_parked_while_it_waits_for_its_whole_room_ends_with_its_wind
     for n in 0..10 {
         grace.tell(&id, &json!(n));
     }
-    stall(&server, "blue");
+    stall(&server, "blue", hangs);
     new.say(&resume("blue", &token, 0));
-    // More than can wait for the room to answer: the session is cut meanwhile.
-    let letter = json!({"type": "signal", "to": id, "kind": "app", "data": null}).to_string();
-    for _ in 0..3 {
-        grace.send(&frame(first::TEXT, letter.as_bytes()).repeat(300));
+    // More than can wait for the room to answer: the session is cut meanwhile. What comes before it has its new socket does
+    // not wait, so there is more until it is.
+    let signal = json!({"type": "signal", "to": id, "kind": "app", "data": null}).to_string();
+    let until = Instant::now() + hangs;
+    let end = loop {
+        grace.send(&frame(first::TEXT, signal.as_bytes()).repeat(300));
         grace.hear_nothing();
-    }
-    new.hear_end();
+        match new.next(Duration::from_millis(20)) {
+            Err(wire::Ended::Silence) if Instant::now() < until => {}
+            end => break end,
+        }
+    };
+    assert!(matches!(end, Err(wire::Ended::Fin | wire::Ended::Reset)), "{end:?} instead of the end");
     grace.hear("peer_back");
     grace.hear("peer_away");
     grace.hear_left(&id, "timeout");

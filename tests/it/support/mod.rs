@@ -13,6 +13,9 @@ pub(crate) use drain::{Line, is_utc_time};
 pub(crate) use metrics::Scrape;
 pub(crate) use peer::{Heard, TestPeer};
 pub(crate) use server::{Builder, TempDir, TestServer, program, run};
-#[cfg(feature = "fault-injection")]
+#[cfg_attr(
+    not(feature = "fault-injection"),
+    allow(unused_imports, reason = "only who injects faults waits longer")
+)]
 pub(crate) use wait::eventually_within;
 pub(crate) use wait::{PATIENCE, eventually, expect_eq};
