@@ -56,7 +56,7 @@ fn a_signal_without_end_is_told_of_now_and_then() {
 
 #[test]
 fn a_process_that_is_stopped_and_goes_on_has_lost_nobody() {
-    let server = TestServer::start();
+    let server = TestServer::builder().in_own_group().start();
     let mut peers = server.join_some("blue");
     for stop in ["TSTP", "STOP"] {
         server.signal(stop);

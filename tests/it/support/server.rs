@@ -4,6 +4,7 @@ use std::{
     fs,
     io::Read,
     net::SocketAddr,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{
@@ -104,6 +105,13 @@ impl Builder {
     /// Removes an environment variable that every test's server gets.
     pub(crate) fn unset(mut self, name: &str) -> Self {
         self.command.env_remove(name);
+        self
+    }
+
+    /// Puts it into a process group of its own. Where the tests run without a terminal theirs may be orphaned, and the kernel
+    /// discards a `SIGTSTP` to such a group (POSIX, "Orphaned Process Group").
+    pub(crate) fn in_own_group(mut self) -> Self {
+        self.command.process_group(0);
         self
     }
 
