@@ -71,10 +71,12 @@ class Load:
             self.failure = failure
 
     def _round(self):
-        first, second, third = clients = [self._server.client() for _ in range(3)]
-        for client in clients[:2]:
-            client.join("busy", attempt=1)
-        third.join("busy", attempt=1)  # refused: two are the cap
+        # One after the other: no more than half of the connections may be in no room.
+        clients = []
+        for _ in range(3):
+            clients.append(self._server.client())
+            clients[-1].join("busy", attempt=1)  # the third is refused: two are the cap
+        first, second, third = clients
         third.send(type="join", room="other", attempt=1, resume={"token": "nobody's", "ack": 0})
         third.next("error")
         third.join("other")
