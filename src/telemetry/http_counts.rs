@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Buckets, buckets};
+use super::buckets::{self, RequestBuckets};
 
 /// Combinations of method, route and status that are kept apart; later ones are counted as route `other`.
 pub(super) const MAX_ROUTES: usize = 256;
@@ -17,7 +17,7 @@ pub struct HttpCount {
     /// The response's status.
     pub status: u16,
     /// How long they took; the number of requests is its count.
-    pub took: Buckets<13>,
+    pub took: RequestBuckets,
 }
 
 /// All HTTP requests. A short list and not a map: there are some ten routes.
@@ -53,7 +53,7 @@ impl HttpCounts {
         let place = match known {
             Some(place) => place,
             None if self.0.len() < MAX_ROUTES || (method, route, status) == OVERFLOW => {
-                self.0.push(HttpCount { method, route, status, took: Buckets::new(&buckets::REQUEST) });
+                self.0.push(HttpCount { method, route, status, took: RequestBuckets::new(buckets::REQUEST) });
                 self.0.len() - 1
             }
             None => return self.entry(OVERFLOW.0, OVERFLOW.1, OVERFLOW.2),

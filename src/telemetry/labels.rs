@@ -1,20 +1,54 @@
 //! Closed label sets, and counters that are indexed by them: an array each, no hashing on the hot path.
 
-use std::marker::PhantomData;
+use std::fmt::Debug;
 
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason};
 
 /// A closed set of label values: the code lists them all, so that a series has a known, small number of children and
 /// exists at 0 before it is first needed.
 pub trait Label: Copy + 'static {
+    /// One number per value. The macros below make it as long as the list.
+    type Counters: AsRef<[u64]> + AsMut<[u64]> + Copy + Eq + Debug;
+
     /// Every value, at its [`Label::index`].
     const ALL: &'static [Self];
+
+    /// All counters at 0.
+    const ZERO: Self::Counters;
 
     /// The place in [`Label::ALL`].
     fn index(self) -> usize;
 
     /// The word in logs and metrics.
     fn label(self) -> &'static str;
+}
+
+/// Makes enums labels that have `ALL` and `as_str` of their own; `index` says where a value stands in `ALL`.
+macro_rules! labels {
+    ($($name:ident: $index:expr;)+) => {
+        $(impl $crate::telemetry::Label for $name {
+            type Counters = [u64; $name::ALL.len()];
+
+            const ALL: &'static [Self] = &$name::ALL;
+            const ZERO: Self::Counters = [0; $name::ALL.len()];
+
+            fn index(self) -> usize {
+                $index(self)
+            }
+
+            fn label(self) -> &'static str {
+                self.as_str()
+            }
+        })+
+    };
+}
+
+labels! {
+    // The discriminants start at 1: 0 means "none" in a `KillSwitch`.
+    EndReason: |reason| reason as usize - 1;
+    ErrorCode: |code| code as usize;
+    FrameKind: FrameKind::index;
+    LeaveReason: |reason| reason as usize;
 }
 
 /// Declares an enum whose variants are label values.
@@ -27,7 +61,10 @@ macro_rules! label_set {
         }
 
         impl $crate::telemetry::Label for $name {
+            type Counters = [u64; [$($name::$variant,)+].len()];
+
             const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            const ZERO: Self::Counters = [0; [$($name::$variant,)+].len()];
 
             fn index(self) -> usize {
                 self as usize
@@ -43,68 +80,17 @@ macro_rules! label_set {
 }
 pub(crate) use label_set;
 
-impl Label for EndReason {
-    const ALL: &'static [Self] = &Self::ALL;
-
-    fn index(self) -> usize {
-        // The discriminants start at 1: 0 means "none" in a `KillSwitch`.
-        self as usize - 1
-    }
-
-    fn label(self) -> &'static str {
-        self.as_str()
-    }
-}
-
-impl Label for FrameKind {
-    const ALL: &'static [Self] = &Self::ALL;
-
-    fn index(self) -> usize {
-        Self::index(self)
-    }
-
-    fn label(self) -> &'static str {
-        self.as_str()
-    }
-}
-
-impl Label for LeaveReason {
-    const ALL: &'static [Self] = &Self::ALL;
-
-    fn index(self) -> usize {
-        self as usize
-    }
-
-    fn label(self) -> &'static str {
-        self.as_str()
-    }
-}
-
-impl Label for ErrorCode {
-    const ALL: &'static [Self] = &Self::ALL;
-
-    fn index(self) -> usize {
-        self as usize
-    }
-
-    fn label(self) -> &'static str {
-        self.as_str()
-    }
-}
-
-/// One counter per value of `L`. `N` is the number of values; a mismatch does not compile.
+/// One counter per value of `L`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counts<L, const N: usize> {
-    counts: [u64; N],
-    of: PhantomData<L>,
+pub struct Counts<L: Label> {
+    counts: L::Counters,
 }
 
-impl<L: Label, const N: usize> Counts<L, N> {
+impl<L: Label> Counts<L> {
     /// All at 0.
     #[must_use]
     pub const fn new() -> Self {
-        const { assert!(L::ALL.len() == N, "as many counters as label values") };
-        Self { counts: [0; N], of: PhantomData }
+        Self { counts: L::ZERO }
     }
 
     /// Counts one.
@@ -114,35 +100,35 @@ impl<L: Label, const N: usize> Counts<L, N> {
 
     /// Counts several at once.
     pub fn add_n(&mut self, label: L, n: u64) {
-        self.counts[label.index()] += n;
+        self.counts.as_mut()[label.index()] += n;
     }
 
     /// The count under one label.
     #[must_use]
     pub fn get(&self, label: L) -> u64 {
-        self.counts[label.index()]
+        self.counts.as_ref()[label.index()]
     }
 
     /// The sum over all labels.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts.as_ref().iter().sum()
     }
 
     /// Every label with its count.
     pub fn iter(&self) -> impl Iterator<Item = (L, u64)> + '_ {
-        L::ALL.iter().copied().zip(self.counts)
+        L::ALL.iter().copied().zip(self.counts.as_ref().iter().copied())
     }
 
     /// Adds what `other` counted.
     pub fn merge(&mut self, other: &Self) {
-        for (mine, more) in self.counts.iter_mut().zip(other.counts) {
+        for (mine, more) in self.counts.as_mut().iter_mut().zip(other.counts.as_ref()) {
             *mine += more;
         }
     }
 }
 
-impl<L: Label, const N: usize> Default for Counts<L, N> {
+impl<L: Label> Default for Counts<L> {
     fn default() -> Self {
         Self::new()
     }
@@ -151,7 +137,9 @@ impl<L: Label, const N: usize> Default for Counts<L, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::{LimitHit, OpsDenial, Reconnection, RelayOutcome, Severity};
+    use crate::telemetry::{
+        LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, Severity, SocketRefusal,
+    };
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {
         for (place, value) in L::ALL.iter().enumerate() {
@@ -161,6 +149,7 @@ mod tests {
         words.sort_unstable();
         words.dedup();
         assert_eq!(words.len(), L::ALL.len(), "two labels are the same word");
+        assert_eq!(L::ZERO.as_ref().len(), L::ALL.len(), "a counter each");
     }
 
     #[test]
@@ -174,11 +163,14 @@ mod tests {
         is_closed_set::<LimitHit>();
         is_closed_set::<OpsDenial>();
         is_closed_set::<Severity>();
+        is_closed_set::<Listener>();
+        is_closed_set::<Rejection>();
+        is_closed_set::<SocketRefusal>();
     }
 
     #[test]
     fn merging_adds_label_by_label() {
-        let mut a = Counts::<LeaveReason, 7>::new();
+        let mut a = Counts::<LeaveReason>::new();
         let mut b = a;
         a.add(LeaveReason::Left);
         b.add_n(LeaveReason::Left, 2);

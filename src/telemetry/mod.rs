@@ -44,7 +44,7 @@ mod writer;
 
 use std::sync::OnceLock;
 
-pub use buckets::Buckets;
+pub use buckets::{Buckets, RequestBuckets};
 pub use error_samples::{ErrorSample, ErrorSamples, MAX_SAMPLES, SampleIds};
 pub use event::{EVENTS, Event};
 pub use event_table::EventDoc;

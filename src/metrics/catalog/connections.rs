@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::series::{Series, closed, open};
 use crate::{
     protocol::{EndReason, ErrorCode},
-    telemetry::{Buckets, Label, LimitHit, Listener, Rejection, SocketRefusal},
+    telemetry::{Label, LimitHit, Listener, Rejection, RequestBuckets, SocketRefusal},
 };
 
 pub(super) const SERIES: &[Series] = &[
@@ -127,7 +127,7 @@ pub(super) const SERIES: &[Series] = &[
         "How long HTTP requests took, from their head to the response's.",
         &[open("method", "the method, or `other`"), open("route", "the route's pattern")],
         |s, out| {
-            let mut routes: BTreeMap<_, Buckets<13>> = BTreeMap::new();
+            let mut routes: BTreeMap<_, RequestBuckets> = BTreeMap::new();
             for request in s.totals.http.iter() {
                 let route = routes.entry((request.method, request.route));
                 route.and_modify(|took| took.merge(&request.took)).or_insert(request.took);

@@ -157,7 +157,7 @@ impl Samples {
     }
 
     /// A count per value of the one label.
-    pub(super) fn counts<L: Label, const N: usize>(&mut self, counts: &Counts<L, N>) {
+    pub(super) fn counts<L: Label>(&mut self, counts: &Counts<L>) {
         for (label, count) in counts.iter() {
             self.count(&[label.label()], count);
         }
