@@ -289,7 +289,7 @@ fn start_metrics(
     let arbiter = Arbiter::new().handle();
     let metrics = MetricsActor::start_in_arbiter(&arbiter, move |_| actor);
     // One per process: a second server in one process (there is none) would share the first one's metrics.
-    let _ = telemetry::install_sink(metrics::sink(metrics.clone().recipient()));
+    let _ = telemetry::send_tallies_to(metrics::sink(metrics.clone().recipient()));
     Ok((metrics, arbiter))
 }
 

@@ -40,6 +40,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     let (settings, doubts) = Settings::load_with_doubts(file.as_deref(), &environment)?;
     let _log = telemetry::start_log(&log_options(&settings))?;
+    // One per process. Counted first, so that whoever saw the line finds the count.
+    let _ = telemetry::install_sinks(vec![
+        Box::new(telemetry::EventCounts),
+        Box::new(telemetry::SampledErrors),
+        Box::new(telemetry::LogSink),
+    ]);
     telemetry::install_panic_hook();
     for doubt in &doubts {
         telemetry::emit(&telemetry::Event::ConfigWarning { what: doubt });
@@ -61,7 +67,7 @@ fn log_options(settings: &Settings) -> LogOptions {
     let log = &settings.log;
     let wanted = !log.dir.as_os_str().is_empty();
     LogOptions {
-        level: telemetry::parse_level(log.level.as_str()).unwrap_or(telemetry::Level::Info),
+        level: log.level,
         node: settings.server.node_name(),
         queue_lines: log.queue_lines,
         gather: log.gather().map(|window| GatherRules {

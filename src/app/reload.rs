@@ -73,19 +73,15 @@ impl Reload {
         }
         self.origins.set(new.http.allowed_origins.clone().into());
         // Told at whichever of the two levels tells more.
-        let levels = [self.running.log.level, new.log.level].map(|level| telemetry::parse_level(level.as_str()));
-        if let Some(level) = levels.into_iter().flatten().max_by_key(telemetry::Level::as_usize) {
-            telemetry::set_log_level(level);
-        }
+        let levels = [self.running.log.level, new.log.level];
+        telemetry::set_log_level(levels[0].max(levels[1]));
         self.running.take_live(&new);
         for doubt in &doubts {
             telemetry::emit(&Event::ConfigWarning { what: doubt });
         }
         let (changed, restart) = (differences.live.join(", "), differences.fixed.join(", "));
         telemetry::emit(&Event::ConfigReloaded { changed: &changed, restart: &restart });
-        if let [_, Some(level)] = levels {
-            telemetry::set_log_level(level);
-        }
+        telemetry::set_log_level(levels[1]);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use prometheus::{Registry, TextEncoder, process_collector::ProcessCollector};
 use super::{Facts, MetricsState, collector::CatalogCollector};
 use crate::{
     messages::metrics::{Record, Scrape, TakeErrors},
-    telemetry::{self, Sink},
+    telemetry::{self, TallyReceiver},
 };
 
 /// Letters that may wait. Every arbiter sends one a second and merging one takes microseconds, so that this is reached
@@ -83,10 +83,10 @@ impl Handler<TakeErrors> for MetricsActor {
     }
 }
 
-/// The sink for [`telemetry::install_sink`]: posts tallies to the metrics actor, gives back what it has no room for.
+/// The receiver for [`telemetry::send_tallies_to`]: posts tallies to the metrics actor, gives back what it has no room for.
 /// All threads share the one port: each clone of it would bring a free mailbox slot.
 #[must_use]
-pub fn sink(port: Recipient<Record>) -> Sink {
+pub fn sink(port: Recipient<Record>) -> TallyReceiver {
     Box::new(move |tally| {
         port.try_send(Record(tally)).map_err(|refused| {
             let Record(tally) = refused.into_inner();

@@ -2,7 +2,11 @@
 
 use std::{backtrace::Backtrace, panic::PanicHookInfo, thread};
 
-use super::{Event, emit, local::PANICS, log};
+use super::{
+    counts::local::PANICS,
+    event::{Event, emit},
+    log,
+};
 
 /// Bytes of a backtrace that are kept: some 100 frames.
 const MAX_BACKTRACE: usize = 16 * 1024;

@@ -26,7 +26,7 @@ pub trait Label: Copy + 'static {
 /// Makes enums labels that have `ALL` and `as_str` of their own; `index` says where a value stands in `ALL`.
 macro_rules! labels {
     ($($name:ident: $index:expr;)+) => {
-        $(impl $crate::telemetry::Label for $name {
+        $(impl $crate::telemetry::counts::labels::Label for $name {
             type Counters = [u64; $name::ALL.len()];
 
             const ALL: &'static [Self] = &$name::ALL;
@@ -60,7 +60,7 @@ macro_rules! label_set {
             $($(#[$vdoc])* $variant,)+
         }
 
-        impl $crate::telemetry::Label for $name {
+        impl $crate::telemetry::counts::labels::Label for $name {
             type Counters = [u64; [$($name::$variant,)+].len()];
 
             const ALL: &'static [Self] = &[$(Self::$variant,)+];
@@ -137,7 +137,7 @@ impl<L: Label> Default for Counts<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::{
+    use crate::telemetry::counts::kinds::{
         LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, Severity, SocketRefusal,
     };
 

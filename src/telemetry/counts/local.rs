@@ -2,10 +2,24 @@
 
 use std::{
     cell::RefCell,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use super::{SINK, Tally, log};
+use super::tally::Tally;
+
+/// Where tallies go: takes one, or gives it back when there is no room. Called from every thread that flushes.
+pub type TallyReceiver = Box<dyn Fn(Box<Tally>) -> Result<(), Box<Tally>> + Send + Sync>;
+
+static RECEIVER: OnceLock<TallyReceiver> = OnceLock::new();
+
+/// Has tallies handed to `receiver`, once per process; says `false`, and changes nothing, if there is one already. Before
+/// it, counts stay on their threads.
+pub fn send_tallies_to(receiver: TallyReceiver) -> bool {
+    RECEIVER.set(receiver).is_ok()
+}
 
 thread_local! {
     static TALLY: RefCell<Option<Box<Tally>>> = const { RefCell::new(None) };
@@ -13,13 +27,13 @@ thread_local! {
 
 /// Counts that come from where no tally can be trusted or is ever flushed (a panicking thread, the log's writer). The
 /// next flush of any thread takes them along.
-pub(super) struct Stray(AtomicU64);
+pub(in crate::telemetry) struct Stray(AtomicU64);
 
-pub(super) static PANICS: Stray = Stray(AtomicU64::new(0));
-pub(super) static LINES_DROPPED: Stray = Stray(AtomicU64::new(0));
+pub(in crate::telemetry) static PANICS: Stray = Stray(AtomicU64::new(0));
+pub(in crate::telemetry) static LINES_DROPPED: Stray = Stray(AtomicU64::new(0));
 
 impl Stray {
-    pub(super) fn add(&self, n: u64) {
+    pub(in crate::telemetry) fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
@@ -50,14 +64,11 @@ pub fn take() -> Option<Box<Tally>> {
     TALLY.try_with(|cell| cell.try_borrow_mut().ok()?.take()).ok()?
 }
 
-/// Hands this thread's counts to the sink, and tells of log lines whose time to be gathered is over. What the sink has no
-/// room for stays, and goes with the next flush. To be called by every arbiter's tick; threads without one flush with the
-/// events of the server's own life.
-pub fn flush() {
-    log::sweep();
-    let Some(sink) = SINK.get() else { return };
+/// Hands this thread's counts to their receiver. What it has no room for stays, and goes with the next.
+pub(in crate::telemetry) fn hand_over() {
+    let Some(receiver) = RECEIVER.get() else { return };
     let Some(counts) = take() else { return };
-    if let Err(refused) = sink(counts) {
+    if let Err(refused) = receiver(counts) {
         keep(refused);
     }
 }

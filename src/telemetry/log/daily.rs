@@ -20,13 +20,15 @@ use std::{
 use time::Date;
 
 use super::{
-    Event,
     clock::{Clock, Moment},
     line,
     retention::{Full, Retention, name_of},
     writer::Output,
 };
-use crate::files;
+use crate::{
+    files,
+    telemetry::event::{emit::emit, table::Event},
+};
 
 /// How often it is told again that a file cannot be written.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
@@ -35,12 +37,12 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 static OPENINGS: AtomicUsize = AtomicUsize::new(0);
 
 /// Each file is opened anew before its next line.
-pub(super) fn open_anew() {
+pub(in crate::telemetry) fn open_anew() {
     OPENINGS.fetch_add(1, Ordering::Release);
 }
 
 /// Writes to the day's file, and begins another when the day is over.
-pub(super) struct DailyFile {
+pub(in crate::telemetry) struct DailyFile {
     name: &'static str,
     retention: Arc<Retention>,
     /// Whether it looks after the files of earlier days. One writer of a folder does it for all: when it is due.
@@ -72,7 +74,7 @@ struct Failing {
 
 impl DailyFile {
     /// Opens today's file, so that a folder that cannot be written is found at the start.
-    pub(super) fn start(
+    pub(in crate::telemetry) fn start(
         name: &'static str,
         retention: Arc<Retention>,
         keeper: bool,
@@ -103,7 +105,7 @@ impl DailyFile {
             _ => self.begin()?,
         };
         if let Some(found) = found {
-            super::emit(&Event::LogFileReopened { file: &name_of(&open.path), found });
+            emit(&Event::LogFileReopened { file: &name_of(&open.path), found });
         }
         Ok(self.open.insert(open))
     }
@@ -150,12 +152,12 @@ impl DailyFile {
                 open.bytes += line.len() as u64;
             });
         }
-        super::emit(&event);
+        emit(&event);
     }
 
     fn succeed(&mut self) {
         if let (Some(Failing { lines, .. }), Some(open)) = (self.failing.take(), &self.open) {
-            super::emit(&Event::LogFileRestored { file: &name_of(&open.path), lines });
+            emit(&Event::LogFileRestored { file: &name_of(&open.path), lines });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Severity, fault::Fault};
+use super::kinds::Severity;
 use crate::protocol::ErrorCode;
 
 /// Kinds of errors one thread keeps notes of between two flushes. What is beyond is counted in
@@ -12,7 +12,7 @@ pub const MAX_SAMPLES: usize = 32;
 /// One kind of error since the last flush, with its first case as the example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorSample {
-    /// Equal for errors of the same kind: see [`Fault`].
+    /// Equal for errors of the same kind.
     pub fingerprint: u64,
     /// The code.
     pub code: ErrorCode,
@@ -54,23 +54,14 @@ impl ErrorSamples {
         Self(Vec::new())
     }
 
-    /// Notes one error. `sample_ids` is called only for the first of its kind since the last flush: a client that causes
-    /// thousands must not make the server format thousands of ids.
-    pub fn add(&mut self, fault: &Fault<'_>, at: SystemTime, sample_ids: impl FnOnce() -> SampleIds) {
-        if let Some(known) = self.find(fault.fingerprint) {
+    /// Notes one error of a kind. `first` is called only for the first of its kind since the last flush: a client that
+    /// causes thousands must not make the server format thousands of ids.
+    pub fn add(&mut self, fingerprint: u64, at: SystemTime, first: impl FnOnce() -> ErrorSample) {
+        if let Some(known) = self.find(fingerprint) {
             known.count += 1;
             known.at = at;
         } else if self.0.len() < MAX_SAMPLES {
-            self.0.push(ErrorSample {
-                fingerprint: fault.fingerprint,
-                code: fault.code,
-                severity: fault.severity,
-                doing: fault.doing,
-                cause: fault.cause.as_deref().map(str::to_owned),
-                at,
-                count: 1,
-                sample_ids: sample_ids(),
-            });
+            self.0.push(first());
         }
     }
 
@@ -99,21 +90,25 @@ impl ErrorSamples {
 mod tests {
     use super::*;
 
-    fn fault(fingerprint: u64) -> Fault<'static> {
-        Fault {
+    fn add(samples: &mut ErrorSamples, fingerprint: u64) {
+        let at = SystemTime::UNIX_EPOCH;
+        samples.add(fingerprint, at, || ErrorSample {
+            fingerprint,
             code: ErrorCode::InvalidMessage,
             severity: Severity::Low,
             doing: "reading a frame",
             cause: None,
-            fingerprint,
-        }
+            at,
+            count: 1,
+            sample_ids: SampleIds::default(),
+        });
     }
 
     #[test]
     fn a_flood_of_one_kind_is_one_note() {
         let mut error_samples = ErrorSamples::default();
         for _ in 0..1000 {
-            error_samples.add(&fault(1), SystemTime::UNIX_EPOCH, SampleIds::default);
+            add(&mut error_samples, 1);
         }
         let error_samples = error_samples.take();
         assert_eq!((error_samples.len(), error_samples[0].count), (1, 1000));
@@ -124,8 +119,8 @@ mod tests {
         let mut error_samples = ErrorSamples::default();
         let mut more = ErrorSamples::default();
         for kind in 0..100 {
-            error_samples.add(&fault(kind), SystemTime::UNIX_EPOCH, SampleIds::default);
-            more.add(&fault(kind + 20), SystemTime::UNIX_EPOCH, SampleIds::default);
+            add(&mut error_samples, kind);
+            add(&mut more, kind + 20);
         }
         error_samples.merge(more);
         let error_samples = error_samples.take();

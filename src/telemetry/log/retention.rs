@@ -16,8 +16,11 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use time::{Date, Month};
 
-use super::{Event, clock::Moment};
-use crate::files;
+use super::clock::Moment;
+use crate::{
+    files,
+    telemetry::event::{emit::emit, table::Event},
+};
 
 /// Ends of the names, plain and compressed.
 const PLAIN: &str = ".jsonl";
@@ -35,25 +38,25 @@ const CONTINUES: time::Duration = time::Duration::days(7);
 
 /// Which files there are in a folder, and what they may take. Shared by their writers.
 #[derive(Debug)]
-pub(super) struct Retention {
+pub(in crate::telemetry) struct Retention {
     /// The folder.
-    pub(super) dir: PathBuf,
+    pub(in crate::telemetry) dir: PathBuf,
     /// What names begin with, and the days they are kept, today included. The last one is that of errors.
-    pub(super) kept: Vec<(&'static str, u32)>,
+    pub(in crate::telemetry) kept: Vec<(&'static str, u32)>,
     /// Of the folder, if it has to be made.
-    pub(super) dir_mode: u32,
+    pub(in crate::telemetry) dir_mode: u32,
     /// Of the files.
-    pub(super) file_mode: u32,
+    pub(in crate::telemetry) file_mode: u32,
     /// What all of them together may take; `None`: as much as there is.
-    pub(super) max_bytes: Option<u64>,
-    pub(super) state: Mutex<Held>,
+    pub(in crate::telemetry) max_bytes: Option<u64>,
+    pub(in crate::telemetry) state: Mutex<Held>,
     /// Whether files of earlier days are being looked after.
-    pub(super) busy: AtomicBool,
+    pub(in crate::telemetry) busy: AtomicBool,
 }
 
 /// What is known of the files.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(in crate::telemetry) struct Held {
     /// What they take; unknown until they are counted, and after some were compressed.
     bytes: Option<u64>,
     /// When there was no room, and nothing to remove.
@@ -76,19 +79,19 @@ struct Found {
 /// There is no room for a line.
 #[derive(Debug, thiserror::Error)]
 #[error("the log files hold {held} bytes of {most} (log.max_bytes), and none of them is finished")]
-pub(super) struct Full {
+pub(in crate::telemetry) struct Full {
     held: u64,
     most: u64,
 }
 
 impl Retention {
     /// The file of that day.
-    pub(super) fn path(&self, name: &str, day: Date) -> PathBuf {
+    pub(in crate::telemetry) fn path(&self, name: &str, day: Date) -> PathBuf {
         self.dir.join(format!("{name}-{:04}-{:02}-{:02}{PLAIN}", day.year(), u8::from(day.month()), day.day()))
     }
 
     /// The same, which is being written from now on.
-    pub(super) fn open(&self, name: &'static str, day: Date) -> PathBuf {
+    pub(in crate::telemetry) fn open(&self, name: &'static str, day: Date) -> PathBuf {
         let path = self.path(name, day);
         self.state().open.insert(name, path.clone());
         path
@@ -99,7 +102,7 @@ impl Retention {
     ///
     /// # Errors
     /// [`Full`], or what the folder said when it was looked into.
-    pub(super) fn reserve(&self, name: &str, bytes: u64, again: bool) -> io::Result<()> {
+    pub(in crate::telemetry) fn reserve(&self, name: &str, bytes: u64, again: bool) -> io::Result<()> {
         let Some(most) = self.max_bytes else { return Ok(()) };
         let errors = self.kept.last().is_some_and(|(last, _)| *last == name);
         let most = if errors { most } else { most - most / FOR_ERRORS };
@@ -115,7 +118,7 @@ impl Retention {
         state.bytes = state.bytes.map(|held| held + if fits { bytes } else { 0 });
         drop(state);
         for Found { path, bytes, .. } in removed {
-            super::emit(&Event::LogFileRemoved { file: &name_of(&path), bytes });
+            emit(&Event::LogFileRemoved { file: &name_of(&path), bytes });
         }
         if fits { Ok(()) } else { Err(io::Error::new(io::ErrorKind::StorageFull, Full { held, most })) }
     }
@@ -140,14 +143,14 @@ impl Retention {
     }
 
     /// Looks after the files of earlier days, in a thread of its own: a day's file may take a minute to compress.
-    pub(super) fn tend(self: &Arc<Self>, now: Moment) -> io::Result<()> {
+    pub(in crate::telemetry) fn tend(self: &Arc<Self>, now: Moment) -> io::Result<()> {
         if self.busy.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
         let folder = Arc::clone(self);
         let tidy = move || {
             if let Err(error) = folder.tidy(now) {
-                super::emit(&Event::LogFileFailed { file: &folder.dir.to_string_lossy(), error: &error, lines: 0 });
+                emit(&Event::LogFileFailed { file: &folder.dir.to_string_lossy(), error: &error, lines: 0 });
             }
             folder.busy.store(false, Ordering::Release);
         };
@@ -158,7 +161,7 @@ impl Retention {
     /// Compresses what is older than yesterday (today's and yesterday's are what people look into, and a line that was
     /// on its way at midnight still finds its file), and removes what has been kept long enough: never on one look at the
     /// clock, never what is being written, and never the latest finished file of its kind.
-    pub(super) fn tidy(&self, now: Moment) -> io::Result<()> {
+    pub(in crate::telemetry) fn tidy(&self, now: Moment) -> io::Result<()> {
         let open: Vec<PathBuf> = self.state().open.values().cloned().collect();
         let files: Vec<Found> = self.files()?.into_iter().filter(|file| !open.contains(&file.path)).collect();
         let past = || files.iter().map(|file| file.day).filter(|day| *day <= now.day);
@@ -237,11 +240,11 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// The last part of a path, for the log.
-pub(super) fn name_of(path: &Path) -> String {
+pub(in crate::telemetry) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-pub(super) fn parse_day(text: &str) -> Option<Date> {
+pub(in crate::telemetry) fn parse_day(text: &str) -> Option<Date> {
     let mut parts = text.splitn(3, '-');
     let year = parts.next()?.parse().ok()?;
     let month = Month::try_from(parts.next()?.parse::<u8>().ok()?).ok()?;

@@ -4,8 +4,14 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 
 use slog::Serializer;
 
-use super::{Label, RequestId, Source, fault};
-use crate::protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId};
+use super::{causes::chain, request_id::RequestId, source::Source};
+use crate::{
+    protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId},
+    telemetry::counts::{
+        kinds::{Listener, OpsDenial, Reconnection, Rejection, Severity, SocketRefusal},
+        labels::Label,
+    },
+};
 
 /// Whom an event concerns. What is not known is not written.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,7 +29,7 @@ pub struct Ids<'a> {
 }
 
 /// A fact that can be written under a key. The empty key means: not here.
-pub(super) trait Field {
+pub(in crate::telemetry) trait Field {
     fn emit(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
         if key.is_empty() { Ok(()) } else { self.write(key, out) }
     }
@@ -116,7 +122,7 @@ impl Field for u64 {
 
 impl Field for &(dyn Error + 'static) {
     fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
-        out.emit_str(key, &fault::chain(*self))
+        out.emit_str(key, &chain(*self))
     }
 }
 
@@ -133,10 +139,10 @@ labels_are_fields!(
     EndReason,
     LeaveReason,
     ErrorCode,
-    super::Listener,
-    super::OpsDenial,
-    super::Reconnection,
-    super::Rejection,
-    super::Severity,
-    super::SocketRefusal
+    Listener,
+    OpsDenial,
+    Reconnection,
+    Rejection,
+    Severity,
+    SocketRefusal
 );

@@ -1,13 +1,45 @@
-//! What each event adds to the counts.
+//! What each event adds to the counts of its thread, and the errors' samples: two sinks.
 
 use std::time::SystemTime;
 
-use super::{Event, Ids, Reconnection, Tally, error_samples::SampleIds, fault::Fault};
+use super::{fault::Fault, field::Ids, sink::Sink, table::Event};
+use crate::telemetry::counts::{
+    error_samples::{ErrorSample, SampleIds},
+    kinds::Reconnection,
+    local::{hand_over, tally},
+    tally::Tally,
+};
+
+/// Counts every event, and the error in it, on the thread where it happens.
+#[derive(Debug)]
+pub struct EventCounts;
+
+impl Sink for EventCounts {
+    fn take(&self, event: &Event<'_>, fault: Option<&Fault<'_>>) {
+        tally(|counts| count(event, fault, counts));
+    }
+
+    fn flush(&self) {
+        hand_over();
+    }
+}
+
+/// Keeps samples of errors for the journal. They travel with the counts.
+#[derive(Debug)]
+pub struct SampledErrors;
+
+impl Sink for SampledErrors {
+    fn take(&self, event: &Event<'_>, fault: Option<&Fault<'_>>) {
+        if let Some(fault) = fault {
+            tally(|counts| sample(event, fault, counts));
+        }
+    }
+}
 
 /// Counts `event`, and `fault`, which is the error in it.
-pub(super) fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
+fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
     if let Some(fault) = fault {
-        count_fault(event, fault, tally);
+        tally.count_error(fault.code, fault.severity);
     }
     match *event {
         Event::ServerReady { .. } => tally.ready = Some(true),
@@ -82,9 +114,18 @@ fn count_attempt(attempt: u32, result: Reconnection, tally: &mut Tally) {
     }
 }
 
-fn count_fault(event: &Event<'_>, fault: &Fault<'_>, tally: &mut Tally) {
-    tally.count_error(fault.code, fault.severity);
-    tally.error_samples.add(fault, SystemTime::now(), || sample_ids(event));
+fn sample(event: &Event<'_>, fault: &Fault<'_>, tally: &mut Tally) {
+    let at = SystemTime::now();
+    tally.error_samples.add(fault.fingerprint, at, || ErrorSample {
+        fingerprint: fault.fingerprint,
+        code: fault.code,
+        severity: fault.severity,
+        doing: fault.doing,
+        cause: fault.cause.as_deref().map(str::to_owned),
+        at,
+        count: 1,
+        sample_ids: sample_ids(event),
+    });
 }
 
 /// Whom an error concerned, as the journal keeps it.
@@ -114,12 +155,19 @@ mod tests {
     use super::*;
     use crate::{
         protocol::{EndReason, ErrorCode, LeaveReason},
-        telemetry::{Rejection, Severity, SocketRefusal, samples},
+        telemetry::{
+            counts::kinds::{Rejection, Severity, SocketRefusal},
+            event::samples,
+        },
     };
 
     fn counted(event: &Event<'_>) -> Tally {
         let mut tally = Tally::new();
-        count(event, Fault::of(event).as_ref(), &mut tally);
+        let fault = Fault::of(event);
+        count(event, fault.as_ref(), &mut tally);
+        if let Some(fault) = &fault {
+            sample(event, fault, &mut tally);
+        }
         tally
     }
 

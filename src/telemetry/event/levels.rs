@@ -2,8 +2,8 @@
 
 use slog::Level;
 
-use super::{Event, Severity};
-use crate::protocol::EndReason;
+use super::table::Event;
+use crate::{protocol::EndReason, telemetry::counts::kinds::Severity};
 
 impl Event<'_> {
     /// The level of its log line.
@@ -19,7 +19,7 @@ impl Event<'_> {
     }
 
     /// Whether it marks a step in the server's life. Such events come from threads without a tick.
-    pub(super) fn is_milestone(&self) -> bool {
+    pub(in crate::telemetry) fn is_milestone(&self) -> bool {
         matches!(
             self,
             Self::ServerStarted { .. }

@@ -20,20 +20,20 @@ const SURE: Duration = Duration::from_secs(3600);
 
 /// Both clocks at one moment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
+pub(in crate::telemetry) struct Look {
     /// Runs by itself.
-    pub(super) at: Instant,
+    pub(in crate::telemetry) at: Instant,
     /// Says what time it is.
-    pub(super) wall: SystemTime,
+    pub(in crate::telemetry) wall: SystemTime,
 }
 
 /// The machine's.
-pub(super) fn now() -> Look {
+pub(in crate::telemetry) fn now() -> Look {
     Look { at: Instant::now(), wall: SystemTime::now() }
 }
 
 /// The clock, as far as it was watched.
-pub(super) struct Clock {
+pub(in crate::telemetry) struct Clock {
     look: Box<dyn Fn() -> Look + Send>,
     /// Since then both have run alike.
     since: Instant,
@@ -45,9 +45,9 @@ pub(super) struct Clock {
 
 /// What the clock says at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(in crate::telemetry) struct Moment {
     /// The day, in UTC.
-    pub(super) day: Date,
+    pub(in crate::telemetry) day: Date,
     /// For how long it has run evenly.
     even: Duration,
     /// Whether it ever jumped.
@@ -55,12 +55,12 @@ pub(super) struct Moment {
 }
 
 impl Clock {
-    pub(super) fn new(look: impl Fn() -> Look + Send + 'static) -> Self {
+    pub(in crate::telemetry) fn new(look: impl Fn() -> Look + Send + 'static) -> Self {
         let first = look();
         Self { look: Box::new(look), since: first.at, before: first, last: first.at, jumped: false }
     }
 
-    pub(super) fn look(&mut self) -> Moment {
+    pub(in crate::telemetry) fn look(&mut self) -> Moment {
         let now = (self.look)();
         let ran = now.at.saturating_duration_since(self.before.at);
         let pause = now.at.saturating_duration_since(self.last);
@@ -77,28 +77,28 @@ impl Clock {
 
 impl Moment {
     /// Whether lines may go into the file of this day.
-    pub(super) fn is_settled(self) -> bool {
+    pub(in crate::telemetry) fn is_settled(self) -> bool {
         !self.jumped || self.even >= SETTLED
     }
 
     /// Whether what has been kept long enough by this day may be removed. `continues`: whether the files of the last days
     /// are there, so that the day follows from them, too.
-    pub(super) fn is_sure(self, continues: bool) -> bool {
+    pub(in crate::telemetry) fn is_sure(self, continues: bool) -> bool {
         self.even >= SURE || (continues && !self.jumped && self.even >= EVEN)
     }
 
     /// When that may change.
-    pub(super) fn look_again(self) -> Duration {
+    pub(in crate::telemetry) fn look_again(self) -> Duration {
         if self.even < EVEN { EVEN } else { LATE }
     }
 
     #[cfg(test)]
-    pub(super) fn even(day: Date) -> Self {
+    pub(in crate::telemetry) fn even(day: Date) -> Self {
         Self { day, even: SURE, jumped: false }
     }
 
     #[cfg(test)]
-    pub(super) fn at_start(day: Date) -> Self {
+    pub(in crate::telemetry) fn at_start(day: Date) -> Self {
         Self { even: EVEN, ..Self::even(day) }
     }
 }
@@ -108,7 +108,7 @@ fn differ(a: SystemTime, b: SystemTime) -> Duration {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::telemetry) mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;

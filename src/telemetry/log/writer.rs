@@ -9,7 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Event, line, local::LINES_DROPPED};
+use super::line;
+use crate::telemetry::{counts::local::LINES_DROPPED, event::table::Event};
 
 /// The writer sleeps at most this long on its first line, to take along what comes meanwhile: a wake-up and a write for
 /// each line cost a sixth of a join.
@@ -20,7 +21,7 @@ const BATCH: usize = 64 * 1024;
 const TEND_EVERY: Duration = Duration::from_secs(5);
 
 /// Where lines go.
-pub(super) trait Output: Write + Send + 'static {
+pub(in crate::telemetry) trait Output: Write + Send + 'static {
     /// Whether there is something to look after.
     const TENDED: bool = true;
 
@@ -34,7 +35,7 @@ impl Output for io::Stdout {
 }
 
 /// The sending end.
-pub(super) struct Queue(Arc<Shared>);
+pub(in crate::telemetry) struct Queue(Arc<Shared>);
 
 struct Shared {
     /// Most lines that may wait.
@@ -70,7 +71,7 @@ struct Batch {
 
 impl Queue {
     /// Starts a thread that writes to `out`. It ends when the queue is dropped.
-    pub(super) fn start(out: impl Output, capacity: usize) -> io::Result<Self> {
+    pub(in crate::telemetry) fn start(out: impl Output, capacity: usize) -> io::Result<Self> {
         let (wake, wrote) = (Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { capacity, state: Mutex::default(), wake, wrote });
         let theirs = Arc::clone(&shared);
@@ -79,7 +80,7 @@ impl Queue {
     }
 
     /// Queues a line, or drops and counts it if there is no room.
-    pub(super) fn push(&self, line: &[u8]) {
+    pub(in crate::telemetry) fn push(&self, line: &[u8]) {
         let mut state = self.0.lock();
         if state.lines >= self.0.capacity {
             state.dropped += 1;
@@ -100,7 +101,7 @@ impl Queue {
     }
 
     /// Waits until what is queued now is written, at most that long.
-    pub(super) fn flush(&self, at_most: Duration) -> bool {
+    pub(in crate::telemetry) fn flush(&self, at_most: Duration) -> bool {
         let mut state = self.0.lock();
         let goal = state.queued;
         state.wanted = goal;

@@ -1,12 +1,16 @@
 //! What makes an event an error: code, severity, cause, and a fingerprint that groups equal ones.
 
-use std::{borrow::Cow, error::Error, fmt, io};
+use std::borrow::Cow;
 
-use super::{Event, Label, Severity, redaction};
-use crate::protocol::{EndReason, ErrorCode};
-
-/// Bytes of a cause that are kept.
-const MAX_CAUSE: usize = 1024;
+use super::{
+    causes::{chain, clip, root_kind},
+    redaction,
+    table::Event,
+};
+use crate::{
+    protocol::{EndReason, ErrorCode},
+    telemetry::counts::{kinds::Severity, labels::Label},
+};
 
 /// The error in an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +64,7 @@ impl<'a> Fault<'a> {
     }
 
     /// What errors of this kind have in common.
-    pub(super) fn without_cause(&self) -> Fault<'static> {
+    pub(in crate::telemetry) fn without_cause(&self) -> Fault<'static> {
         let Self { code, severity, doing, fingerprint, .. } = *self;
         Fault { code, severity, doing, cause: None, fingerprint }
     }
@@ -94,55 +98,6 @@ fn error_of(reason: EndReason) -> Option<ErrorCode> {
     }
 }
 
-/// An error with all its causes, outermost first, as `a: b: c`.
-#[must_use]
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let words: Vec<String> = causes(error).map(ToString::to_string).collect();
-    clip(redaction::scrub(&words.join(": "))).into_owned()
-}
-
-fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |e| (**e).source())
-}
-
-/// What kind of error stands at the end of the chain: an I/O error's kind, else the name that its `Debug` text begins
-/// with (a struct's or variant's); the text itself varies.
-fn root_kind(error: &(dyn Error + 'static)) -> String {
-    let root = causes(error).last().unwrap_or(error);
-    if let Some(io) = root.downcast_ref::<io::Error>() {
-        return format!("{:?}", io.kind());
-    }
-    let mut name = LeadingName(String::new());
-    // It ends with an error as soon as the name does.
-    let _ = fmt::write(&mut name, format_args!("{root:?}"));
-    name.0
-}
-
-/// Takes the identifier that a text begins with and refuses the rest.
-struct LeadingName(String);
-
-impl fmt::Write for LeadingName {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for letter in text.chars() {
-            let fits = letter == '_' || letter.is_ascii_alphabetic() || (letter.is_ascii_digit() && !self.0.is_empty());
-            if !fits || self.0.len() > 64 {
-                return Err(fmt::Error);
-            }
-            self.0.push(letter);
-        }
-        Ok(())
-    }
-}
-
-/// At most [`MAX_CAUSE`] bytes.
-fn clip(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.len() <= MAX_CAUSE {
-        return text;
-    }
-    let end = (0..=MAX_CAUSE).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    Cow::Owned(text[..end].to_owned() + "…")
-}
-
 /// FNV-1a, 64 bits: stable over releases of Rust, which `std`'s hasher is not.
 fn fnv1a(parts: &[&str]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xff]));
@@ -151,8 +106,10 @@ fn fnv1a(parts: &[&str]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
-    use crate::telemetry::Ids;
+    use crate::telemetry::event::field::Ids;
 
     #[derive(Debug, thiserror::Error)]
     #[error("asking for room {0}")]
@@ -189,20 +146,5 @@ mod tests {
     fn the_chain_names_every_cause_outermost_first() {
         let error = Asking(7, io::Error::other("no answer"));
         assert_eq!(chain(&error), "asking for room 7: no answer");
-    }
-
-    #[test]
-    fn the_kind_of_a_root_cause_is_its_name_and_never_its_text() {
-        let parse = "x1".parse::<u32>().expect_err("no number");
-        assert_eq!(root_kind(&parse), "ParseIntError");
-        let text: Box<dyn Error> = "something 17 went wrong".into();
-        assert_eq!(root_kind(text.as_ref()), "");
-    }
-
-    #[test]
-    fn a_long_cause_is_clipped_between_characters() {
-        let clipped = clip(Cow::Owned("é".repeat(2000)));
-        assert!(clipped.len() <= MAX_CAUSE + '…'.len_utf8());
-        assert!(clipped.ends_with('…'));
     }
 }

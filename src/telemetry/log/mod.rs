@@ -1,5 +1,19 @@
 //! The process's log: level, queue, writer.
 
+mod clock;
+mod daily;
+#[cfg(test)]
+mod daily_tests;
+mod gather;
+mod level;
+mod line;
+#[cfg(test)]
+mod reference;
+mod repeat;
+mod retention;
+mod visible;
+mod writer;
+
 use std::{
     io,
     path::PathBuf,
@@ -12,16 +26,19 @@ use std::{
 
 use slog::Level;
 
-use super::{
-    Event, Fault, GatherRules,
-    clock::{self, Clock},
-    daily::{self, DailyFile},
+pub use self::gather::GatherRules;
+use self::{
+    clock::Clock,
+    daily::DailyFile,
     gather::{Gathered, Gatherer},
-    line, repeat,
     retention::Retention,
-    tally,
     writer::Queue,
 };
+use super::{
+    counts::tally,
+    event::{Event, Fault, Sink},
+};
+use crate::config::LogLevel;
 
 /// What the files' names begin with.
 const ALL: &str = "switchboard";
@@ -48,7 +65,7 @@ pub struct LogFiles {
 #[derive(Debug, Clone)]
 pub struct LogOptions {
     /// The least important level that is.
-    pub level: Level,
+    pub level: LogLevel,
     /// The server's name, for every line.
     pub node: Option<String>,
     /// Lines that may wait for a slow reader, or for the disk, before lines are dropped.
@@ -100,16 +117,16 @@ pub fn start_log(options: &LogOptions) -> io::Result<LogGuard> {
         let out = Queue::start(io::stdout(), options.queue_lines)?;
         let files = options.files.as_ref().map(|files| Files::start(files, options.queue_lines)).transpose()?;
         // Two callers at once: the loser's threads end with its queues.
-        let level = AtomicUsize::new(options.level.as_usize());
+        let level = AtomicUsize::new(Level::from(options.level).as_usize());
         let _ = LOG.set(Log { level, gatherer: options.gather.map(Gatherer::new), out, files });
     }
     Ok(LogGuard(()))
 }
 
 /// From now on lines down to this level are written.
-pub fn set_log_level(level: Level) {
+pub fn set_log_level(level: LogLevel) {
     if let Some(log) = LOG.get() {
-        log.level.store(level.as_usize(), Ordering::Relaxed);
+        log.level.store(Level::from(level).as_usize(), Ordering::Relaxed);
     }
 }
 
@@ -126,22 +143,32 @@ pub fn flush_logs(at_most: Duration) -> bool {
     })
 }
 
-/// Tells of lines whose time to be gathered is over.
-pub(super) fn sweep() {
-    if let Some(log) = LOG.get()
-        && let Some(gatherer) = &log.gatherer
-    {
-        gatherer.sweep(Instant::now(), |gathered| log.tell(gathered));
-    }
-}
-
 /// Whether there is a log to write to.
-pub(super) fn is_started() -> bool {
+pub(in crate::telemetry) fn is_started() -> bool {
     LOG.get().is_some()
 }
 
+/// The log, as one of those that hear of events.
+#[derive(Debug)]
+pub struct LogSink;
+
+impl Sink for LogSink {
+    fn take(&self, event: &Event<'_>, fault: Option<&Fault<'_>>) {
+        write(event, fault);
+    }
+
+    /// Tells of lines whose time to be gathered is over.
+    fn flush(&self) {
+        if let Some(log) = LOG.get()
+            && let Some(gatherer) = &log.gatherer
+        {
+            gatherer.sweep(Instant::now(), |gathered| log.tell(gathered));
+        }
+    }
+}
+
 /// Formats and queues one line, if its level is on and it is not gathered.
-pub(super) fn write(event: &Event<'_>, fault: Option<&Fault<'_>>) {
+fn write(event: &Event<'_>, fault: Option<&Fault<'_>>) {
     let Some(log) = LOG.get() else { return };
     let level = event.level();
     if level.as_usize() > log.level.load(Ordering::Relaxed) {

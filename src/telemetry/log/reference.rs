@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
-use super::{EVENTS, drift, line::level_word};
+use super::level::word;
+use crate::telemetry::{drift, event::table::EVENTS};
 
 fn events() -> String {
     let mut table = String::from("| event | level | fields of its own | when |\n|---|---|---|---|\n");
     for event in EVENTS {
         let fields: Vec<String> = event.fields.iter().filter_map(shown).collect();
-        let (key, level, help) = (event.key, level_word(event.level), event.help.trim());
+        let (key, level, help) = (event.key, word(event.level), event.help.trim());
         let _ = writeln!(table, "| `{key}` | {level} | {} | {help} |", fields.join(" "));
     }
     table

@@ -18,7 +18,7 @@ pub struct EventDoc {
 }
 
 /// Field `took` is written under its own name, `took["took_ms"]` under that one, `code[""]` not at all: what makes an
-/// error (class, code, severity, cause, fingerprint) is written from its [`super::fault::Fault`].
+/// error (class, code, severity, cause, fingerprint) is written from its [`Fault`](super::fault::Fault).
 macro_rules! events {
     (@key $field:ident) => { stringify!($field) };
     (@key $field:ident $key:literal) => { $key };
@@ -44,11 +44,11 @@ macro_rules! events {
                 match self { $(Self::$name { .. } => $message,)+ }
             }
 
-            pub(super) fn usual_level(&self) -> Level {
+            pub(in crate::telemetry) fn usual_level(&self) -> Level {
                 match self { $(Self::$name { .. } => Level::$level,)+ }
             }
 
-            pub(super) fn fields(&self, out: &mut dyn Serializer) -> slog::Result {
+            pub(in crate::telemetry) fn fields(&self, out: &mut dyn Serializer) -> slog::Result {
                 match self {
                     $(Self::$name { $($field,)* } => {
                         $(Field::emit($field, events!(@key $field $($fkey)?), out)?;)*
@@ -68,4 +68,4 @@ macro_rules! events {
         },)+];
     };
 }
-pub(super) use events;
+pub(in crate::telemetry) use events;

@@ -12,10 +12,8 @@ use std::{
 
 use slog::Level;
 
-use super::{
-    Event, Fault, Source,
-    repeat::{Burst, Repeat},
-};
+use super::repeat::{Burst, Repeat};
+use crate::telemetry::event::{fault::Fault, source::Source, table::Event};
 
 /// When lines are gathered.
 #[derive(Debug, Clone, Copy)]
@@ -32,27 +30,27 @@ pub struct GatherRules {
 
 /// What stands for several lines.
 #[derive(Debug, PartialEq)]
-pub(super) struct Gathered {
+pub(in crate::telemetry) struct Gathered {
     /// The event's.
-    pub(super) event: &'static str,
+    pub(in crate::telemetry) event: &'static str,
     /// The event's.
-    pub(super) message: &'static str,
+    pub(in crate::telemetry) message: &'static str,
     /// The event's.
-    pub(super) level: Level,
+    pub(in crate::telemetry) level: Level,
     /// What they have in common, with the field it is written in; of all addresses together, nothing.
-    pub(super) kind: Option<(&'static str, &'static str)>,
+    pub(in crate::telemetry) kind: Option<(&'static str, &'static str)>,
     /// Their address, if it is one.
-    pub(super) source: Option<Source>,
+    pub(in crate::telemetry) source: Option<Source>,
     /// The error in them, without the cause, which varies.
-    pub(super) fault: Option<Fault<'static>>,
+    pub(in crate::telemetry) fault: Option<Fault<'static>>,
     /// How many were not written.
-    pub(super) more: u64,
+    pub(in crate::telemetry) more: u64,
     /// Over which time.
-    pub(super) over: Duration,
+    pub(in crate::telemetry) over: Duration,
 }
 
 /// Decides, line by line.
-pub(super) struct Gatherer {
+pub(in crate::telemetry) struct Gatherer {
     rules: GatherRules,
     table: Mutex<Table>,
 }
@@ -79,12 +77,12 @@ struct Window {
 }
 
 impl Gatherer {
-    pub(super) fn new(rules: GatherRules) -> Self {
+    pub(in crate::telemetry) fn new(rules: GatherRules) -> Self {
         Self { rules, table: Mutex::default() }
     }
 
     /// Whether the event gets a line of its own; otherwise it is counted. Before that, `tell` hears of windows that are over.
-    pub(super) fn admits(
+    pub(in crate::telemetry) fn admits(
         &self,
         event: &Event<'_>,
         fault: Option<&Fault<'_>>,
@@ -101,13 +99,13 @@ impl Gatherer {
     }
 
     /// Tells of the windows that are over.
-    pub(super) fn sweep(&self, now: Instant, tell: impl FnMut(&Gathered)) {
+    pub(in crate::telemetry) fn sweep(&self, now: Instant, tell: impl FnMut(&Gathered)) {
         let over = self.table().expire(now, &self.rules);
         over.iter().for_each(tell);
     }
 
     /// Tells of all windows, as far as they have come: the process ends.
-    pub(super) fn finish(&self, now: Instant, tell: impl FnMut(&Gathered)) {
+    pub(in crate::telemetry) fn finish(&self, now: Instant, tell: impl FnMut(&Gathered)) {
         let open = std::mem::take(&mut *self.table());
         let mut windows = open.windows;
         let over = open.order.into_iter().filter_map(|(began, key)| {
@@ -214,7 +212,7 @@ mod tests {
     use super::*;
     use crate::{
         protocol::{EndReason, ErrorCode},
-        telemetry::{Ids, repeat},
+        telemetry::{event::field::Ids, log::repeat},
     };
 
     const WINDOW: Duration = Duration::from_secs(10);

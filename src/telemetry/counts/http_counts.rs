@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::buckets::{self, RequestBuckets};
 
 /// Combinations of method, route and status that are kept apart; later ones are counted as route `other`.
-pub(super) const MAX_ROUTES: usize = 256;
+pub(in crate::telemetry) const MAX_ROUTES: usize = 256;
 
 /// The requests of one method, route and status.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HttpCount {
-    /// The method, as [`super::method_label`] names it.
+    /// The method, as [`super::kinds::method_label`] names it.
     pub method: &'static str,
     /// The route's pattern, never the path that the client sent.
     pub route: &'static str,

@@ -2,13 +2,16 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use super::{Event, Ids, Listener, OpsDenial, Reconnection, Rejection, RequestId, Severity, SocketRefusal, Source};
-use crate::protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId};
+use super::{field::Ids, request_id::RequestId, source::Source, table::Event};
+use crate::{
+    protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId},
+    telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, Severity, SocketRefusal},
+};
 
 const TOOK: Duration = Duration::from_micros(1500);
 
 /// Calls `with` with one of each.
-pub(super) fn each(mut with: impl FnMut(Event<'_>)) {
+pub(in crate::telemetry) fn each(mut with: impl FnMut(Event<'_>)) {
     let room = RoomName::parse("den \"1\"", 128).expect("a room");
     let request = RequestId::accept(Some("req-1"));
     let ids = Ids {

@@ -28,7 +28,7 @@ impl RequestId {
     }
 
     /// Lends out what `to_string` would make.
-    pub(super) fn text<T>(&self, lend: impl FnOnce(&str) -> T) -> T {
+    pub(in crate::telemetry) fn text<T>(&self, lend: impl FnOnce(&str) -> T) -> T {
         match &self.0 {
             Origin::Made(id) => lend(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())),
             Origin::Given(id) => lend(id),

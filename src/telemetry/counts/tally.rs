@@ -1,11 +1,12 @@
 //! Everything that one thread counted since it last reported.
 
 use super::{
-    ArbiterReport, Buckets, CensusReport, Counts, Label, LimitHit, Listener, OpsDenial, Reconnection, Rejection,
-    RelayOutcome, Severity, SocketRefusal,
-    buckets::{self, DelayBuckets, HandlingBuckets, LifetimeBuckets},
+    buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets},
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
+    kinds::{LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, Severity, SocketRefusal},
+    labels::{Counts, Label},
+    reports::{ArbiterReport, CensusReport},
 };
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason};
 

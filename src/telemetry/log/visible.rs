@@ -29,7 +29,7 @@ fn is_hidden(c: char) -> bool {
 
 /// A line of JSON with these characters escaped. They can only be within its strings, since all else is ASCII; whoever
 /// reads the JSON gets them back.
-pub(super) fn escape(line: &[u8]) -> Cow<'_, [u8]> {
+pub(in crate::telemetry) fn escape(line: &[u8]) -> Cow<'_, [u8]> {
     // Nearly all lines.
     if !line.iter().any(|byte| *byte >= 0x7f) {
         return Cow::Borrowed(line);

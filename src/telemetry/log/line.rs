@@ -6,29 +6,11 @@ use slog::{
     BorrowedKV, Drain, FnValue, KV, Level, OwnedKV, OwnedKVList, PushFnValue, Record, RecordStatic, Serializer, o,
 };
 
-use super::{Event, Fault, Label, field::Field, gather::Gathered, visible};
-
-/// The words of `log.level`, and of `level` in each line.
-const LEVELS: [(&str, Level); 6] = [
-    ("trace", Level::Trace),
-    ("debug", Level::Debug),
-    ("info", Level::Info),
-    ("warning", Level::Warning),
-    ("error", Level::Error),
-    ("critical", Level::Critical),
-];
-
-/// The level of that name; `warn` is taken for `warning`.
-#[must_use]
-pub fn parse_level(word: &str) -> Option<Level> {
-    let word = if word == "warn" { "warning" } else { word };
-    LEVELS.into_iter().find(|(known, _)| *known == word).map(|(_, level)| level)
-}
-
-/// The level's name in lines: a full word in lower case.
-pub(super) fn level_word(level: Level) -> &'static str {
-    LEVELS.into_iter().find(|(_, known)| *known == level).map_or("info", |(word, _)| word)
-}
+use super::{gather::Gathered, level::word, visible};
+use crate::telemetry::{
+    counts::labels::Label,
+    event::{fault::Fault, field::Field, table::Event},
+};
 
 /// Where slog-json writes: a buffer that is used again for every line.
 #[derive(Clone, Default)]
@@ -65,7 +47,7 @@ impl Formatter {
             .add_key_value(o!("ts" => PushFnValue(|_: &Record<'_>, out| {
                 out.emit(format_args!("{}", humantime::format_rfc3339_millis(SystemTime::now())))
             })))
-            .add_key_value(o!("level" => FnValue(|record: &Record<'_>| level_word(record.level()))))
+            .add_key_value(o!("level" => FnValue(|record: &Record<'_>| word(record.level()))))
             .add_key_value(o!("msg" => PushFnValue(|record: &Record<'_>, out| out.emit(record.msg()))))
             .build();
         Self { json, line, no_values: OwnedKV(()).into() }
@@ -94,7 +76,7 @@ impl Formatter {
 }
 
 /// The server's name, which is in every line. `None` or never called: there is none.
-pub(super) fn name_node(node: Option<&str>) {
+pub(in crate::telemetry) fn name_node(node: Option<&str>) {
     if let Some(node) = node {
         // One per process, as the log is.
         let _ = NODE.set(node.to_owned());
@@ -147,7 +129,7 @@ impl KV for Gathered {
 }
 
 /// Gives `take` the line, with its line end. Not on a thread that is being torn down.
-pub(super) fn format(event: &Event<'_>, fault: Option<&Fault<'_>>, take: impl FnOnce(&[u8])) {
+pub(in crate::telemetry) fn format(event: &Event<'_>, fault: Option<&Fault<'_>>, take: impl FnOnce(&[u8])) {
     // Writing to memory does not fail.
     let _ = FORMATTER.try_with(|formatter| {
         formatter.format(event.level(), format_args!("{}", event.message()), &Facts { event, fault }, take)
@@ -155,7 +137,7 @@ pub(super) fn format(event: &Event<'_>, fault: Option<&Fault<'_>>, take: impl Fn
 }
 
 /// The same for lines that were gathered.
-pub(super) fn format_gathered(gathered: &Gathered, take: impl FnOnce(&[u8])) {
+pub(in crate::telemetry) fn format_gathered(gathered: &Gathered, take: impl FnOnce(&[u8])) {
     let Gathered { message, more, over, level, .. } = gathered;
     let seconds = over.as_secs_f64().ceil();
     // As above.
@@ -174,7 +156,7 @@ mod tests {
     use super::*;
     use crate::{
         protocol::RoomName,
-        telemetry::{EVENTS, Ids, Source, redaction::leaks, samples},
+        telemetry::event::{field::Ids, redaction::leaks, samples, source::Source, table::EVENTS},
     };
 
     /// A JSON object that keeps what is written twice.
@@ -228,7 +210,7 @@ mod tests {
             assert_eq!(first, ["ts", "level", "msg", "event"]);
             assert_eq!(line.get("event"), Some(event.key()));
             assert_eq!(line.get("msg"), Some(event.message()));
-            assert_eq!(line.get("level").and_then(parse_level), Some(event.level()));
+            assert_eq!(line.get("level"), Some(word(event.level())));
             let ts = line.get("ts").expect("a time");
             assert!(ts.len() == 24 && ts.ends_with('Z') && humantime::parse_rfc3339(ts).is_ok(), "{ts}");
             seen.insert(event.key());
@@ -313,14 +295,5 @@ mod tests {
         let error = io::Error::other("bad text: v=0\r\no=- 1 2 IN IP4 192.0.2.1");
         let event = Event::ShutdownRecordFailed { error: &error };
         assert_eq!(Members::of(&event).get("cause"), Some("(withheld: contains SDP)"));
-    }
-
-    #[test]
-    fn levels_have_full_names_and_warn_is_understood() {
-        for (word, level) in LEVELS {
-            assert_eq!((parse_level(word), level_word(level)), (Some(level), word));
-        }
-        assert_eq!(parse_level("warn"), Some(Level::Warning));
-        assert_eq!(parse_level("loud"), None);
     }
 }

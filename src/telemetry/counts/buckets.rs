@@ -3,26 +3,27 @@
 use std::time::Duration;
 
 /// From 10 µs to 5 s, and the thresholds people alert on (0.5 s, 2 s, 3 s): from a message's read to its place in a queue.
-pub(super) const HANDLING: &[f64] = &[
+pub(in crate::telemetry) const HANDLING: &[f64] = &[
     0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
     0.5, 1.0, 2.0, 3.0, 5.0,
 ];
 /// From a second to a day: connections, stays in a room, rooms.
-pub(super) const LIFETIME: &[f64] =
+pub(in crate::telemetry) const LIFETIME: &[f64] =
     &[1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 86_400.0];
 /// From 1 ms to 10 s: requests.
-pub(super) const REQUEST: &[f64] = &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+pub(in crate::telemetry) const REQUEST: &[f64] =
+    &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// From 1 ms to 5 s: how late a tick came.
-pub(super) const DELAY: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+pub(in crate::telemetry) const DELAY: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// What messages' handling took.
-pub(super) type HandlingBuckets = Buckets<{ HANDLING.len() }>;
+pub(in crate::telemetry) type HandlingBuckets = Buckets<{ HANDLING.len() }>;
 /// What lifetimes were.
-pub(super) type LifetimeBuckets = Buckets<{ LIFETIME.len() }>;
+pub(in crate::telemetry) type LifetimeBuckets = Buckets<{ LIFETIME.len() }>;
 /// What requests took.
 pub type RequestBuckets = Buckets<{ REQUEST.len() }>;
 /// By how much ticks were late.
-pub(super) type DelayBuckets = Buckets<{ DELAY.len() }>;
+pub(in crate::telemetry) type DelayBuckets = Buckets<{ DELAY.len() }>;
 
 /// Observed durations, sorted into fixed buckets. Bounds are in seconds and inclusive, as Prometheus' `le` is.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,11 +6,14 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 use slog::{Level, Serializer};
 
 use super::{
-    EventDoc, Listener, OpsDenial, Reconnection, Rejection, Severity, SocketRefusal, Source,
-    event_table::events,
+    define::{EventDoc, events},
     field::{Field, Ids},
+    source::Source,
 };
-use crate::protocol::{EndReason, ErrorCode, LeaveReason, RoomName};
+use crate::{
+    protocol::{EndReason, ErrorCode, LeaveReason, RoomName},
+    telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, Severity, SocketRefusal},
+};
 
 events! {
     /// The listeners are open.
@@ -265,7 +268,7 @@ events! {
     SlowRequest = "slow_request", Warning, "slow request" {
         /// Only `request` is known.
         ids: Ids<'a>,
-        /// See [`super::method_label`].
+        /// See [`method_label`](crate::telemetry::method_label).
         method: &'static str,
         /// The route's pattern.
         route: &'static str,
@@ -276,7 +279,7 @@ events! {
     HttpServed = "http_served", Debug, "http request served" {
         /// Only `request` is known.
         ids: Ids<'a>,
-        /// See [`super::method_label`].
+        /// See [`method_label`](crate::telemetry::method_label).
         method: &'static str,
         /// The route's pattern.
         route: &'static str,

@@ -4,24 +4,27 @@ use std::net::SocketAddr;
 
 use slog::Level;
 
-use super::{Event, Label, Source};
+use crate::telemetry::{
+    counts::labels::Label,
+    event::{source::Source, table::Event},
+};
 
 /// What an event is one more of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Repeat {
+pub(in crate::telemetry) struct Repeat {
     /// How the gathered line names `kind`; empty where the error in the event says it, or nothing does.
-    pub(super) field: &'static str,
+    pub(in crate::telemetry) field: &'static str,
     /// Code, reason or the like: those of different kinds are not alike.
-    pub(super) kind: &'static str,
+    pub(in crate::telemetry) kind: &'static str,
     /// Who causes them. What cannot be told by address is gathered only when there are too many of all.
-    pub(super) source: Option<Source>,
+    pub(in crate::telemetry) source: Option<Source>,
     /// How many are written before the rest is gathered.
-    pub(super) burst: Burst,
+    pub(in crate::telemetry) burst: Burst,
 }
 
 /// Which of the two bounds per address holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Burst {
+pub(in crate::telemetry) enum Burst {
     /// `log.burst_lines`: the usual life of connections and rooms.
     Life,
     /// `log.burst_refusals`: something went wrong.
@@ -29,7 +32,7 @@ pub(super) enum Burst {
 }
 
 /// `None` for what is never gathered: the server's own errors and its life, which clients do not cause.
-pub(super) fn of(event: &Event<'_>) -> Option<Repeat> {
+pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
     if event.level().is_at_least(Level::Error) {
         return None;
     }
@@ -102,7 +105,7 @@ mod tests {
     use super::*;
     use crate::{
         protocol::EndReason,
-        telemetry::{Fault, Ids, samples},
+        telemetry::event::{fault::Fault, field::Ids, samples},
     };
 
     #[test]

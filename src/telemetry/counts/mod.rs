@@ -1,0 +1,20 @@
+//! Counts: plain numbers per thread, under labels that the code lists, and the samples of errors that travel with them.
+pub(super) mod buckets;
+pub(super) mod error_samples;
+mod http_counts;
+pub(super) mod kinds;
+pub(super) mod labels;
+pub(super) mod local;
+mod reports;
+pub(super) mod tally;
+
+pub use buckets::{Buckets, RequestBuckets};
+pub use error_samples::{ErrorSample, ErrorSamples, MAX_SAMPLES, SampleIds};
+pub use http_counts::{HttpCount, HttpCounts};
+pub use kinds::{
+    LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, Severity, SocketRefusal, method_label,
+};
+pub use labels::{Counts, Label};
+pub use local::{TallyReceiver, send_tallies_to, take, tally};
+pub use reports::{ArbiterReport, CensusReport};
+pub use tally::Tally;
