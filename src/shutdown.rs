@@ -20,7 +20,7 @@ use crate::{
         scrapes::Scrapes,
     },
     session::tick::{self, Share},
-    telemetry::{self, Event, Ids},
+    telemetry::{self, Context, Event},
 };
 
 /// How often it is looked whether everybody has gone.
@@ -42,8 +42,13 @@ pub struct Plan {
 
 /// Drains the server; returns when nobody is left or the deadline has come.
 pub async fn drain(lifecycle: &Lifecycle, call: &Call, arbiters: &[ArbiterHandle], plan: Plan, signals: &mut Signals) {
-    let ids = Ids { request: call.request.as_ref(), ..Ids::default() };
-    telemetry::emit(&Event::DrainStarted { ids, by: call.by, connections: lifecycle.connections(), drain: plan.drain });
+    let context = call.request.as_ref().map(Context::of_request).unwrap_or_default();
+    telemetry::emit(&Event::DrainStarted {
+        context,
+        by: call.by,
+        connections: lifecycle.connections(),
+        drain: plan.drain,
+    });
     let share = Share::new(plan.drain, lifecycle.connections());
     for arbiter in arbiters {
         let share = share.clone();

@@ -36,7 +36,7 @@ use super::{
 use crate::{
     limits::{Bucket, Rate, Subnet, Table, table},
     protocol::same_bytes,
-    telemetry::{self, Event, Ids, OpsDenial, RequestId},
+    telemetry::{self, Context, Event, OpsDenial, RequestId},
 };
 
 /// A token's length. Shorter ones can be guessed; no header should be longer.
@@ -255,7 +255,7 @@ impl Inner {
         let reason = refusal.reason();
         let host = request.headers().get(HOST).map(|host| printable(host.as_bytes()));
         telemetry::emit(&Event::OpsDenied {
-            ids: Ids { request: Some(id), ..Ids::default() },
+            context: Context::of_request(id),
             remote: self.remote(request),
             reason,
             host: host.as_deref().unwrap_or_default(),

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     protocol::{ErrorCode, http_error},
-    telemetry::{self, Event, Ids, RequestId, method_label},
+    telemetry::{self, Context, Event, RequestId, method_label},
 };
 
 /// What the middleware depends on.
@@ -71,11 +71,11 @@ pub(super) async fn observe(
     };
     let took = began.elapsed();
     let route = label(response.request().match_pattern().as_deref());
-    let ids = Ids { request: Some(&id), ..Ids::default() };
+    let context = Context::of_request(&id);
     let status = response.status().as_u16();
-    telemetry::emit(&Event::HttpServed { ids, method, route, status, took });
+    telemetry::emit(&Event::HttpServed { context, method, route, status, took });
     if took > policy.slow_request {
-        telemetry::emit(&Event::SlowRequest { ids, method, route, took });
+        telemetry::emit(&Event::SlowRequest { context, method, route, took });
     }
     dress(response.headers_mut(), &id, policy.behind_tls);
     // It is the last answer on its connection, whatever the request asked for: who reuses it must not be misled.

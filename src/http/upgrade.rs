@@ -29,7 +29,7 @@ use super::{
 use crate::{
     protocol::{ErrorCode, http_error},
     session::AcceptedSocket,
-    telemetry::{self, Event, Ids, RequestId, method_label},
+    telemetry::{self, Context, Event, RequestId, method_label},
 };
 
 /// After this a refused client may try again: a full server's connections come and go, a draining one is
@@ -114,7 +114,7 @@ impl UpgradeService {
             }
         };
         telemetry::emit(&Event::HttpServed {
-            ids: Ids { request: Some(&id), ..Ids::default() },
+            context: Context::of_request(&id),
             method: method_label(request.method().as_str()),
             route: ROUTE,
             status: status.as_u16(),
@@ -165,7 +165,7 @@ fn refused_at_the_gate(refusal: AdmissionError) -> UpgradeError {
 /// Tells of a handshake that is refused, wherever that is found.
 pub(super) fn report(refused: &HandshakeError, id: &RequestId, remote: SocketAddr) {
     telemetry::emit(&Event::HandshakeRefused {
-        ids: Ids { request: Some(id), ..Ids::default() },
+        context: Context::of_request(id),
         remote: Some(remote),
         code: refused.code,
         status: refused.status.as_u16(),

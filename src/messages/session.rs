@@ -14,7 +14,7 @@ use super::{KillSwitch, ResumeRequests, room::RoomPort};
 use crate::protocol::{
     EndReason, ErrorCode, FrameKind, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame,
 };
-use crate::telemetry::{self, Event, Ids, LimitHit, RequestId, Source};
+use crate::telemetry::{self, Context, Event, LimitHit, RequestId, Source};
 
 /// All messages to a session in one type: a `Recipient` costs some 120 bytes, and a session would need one per message.
 /// One mailbox keeps them in order, too.
@@ -235,12 +235,11 @@ impl TransferGuard {
 impl Drop for TransferGuard {
     fn drop(&mut self) {
         if !self.arrived {
-            let Member { request, session, source, .. } = &*self.from;
-            let ids = Ids { request: Some(request), session: Some(*session), source: Some(*source), ..Ids::default() };
+            let context = self.from.context();
             // No failure of the server's, and clients can cause it: the session was gone before its client's socket came.
             // (The client hears `internal` and `reconnect`: there is nothing more for it to know.)
             let (reason, duration) = (EndReason::ResumeExpired, self.opened.elapsed());
-            telemetry::emit(&Event::ConnectionClosed { ids, reason, duration });
+            telemetry::emit(&Event::ConnectionClosed { context, reason, duration });
         }
     }
 }
@@ -276,6 +275,12 @@ pub enum Posted {
 }
 
 impl Member {
+    /// Its session, for what is told of it.
+    #[must_use]
+    pub fn context(&self) -> Context<'_> {
+        Context::of_session(&self.request, self.session, self.source)
+    }
+
     /// Sends a message; a full mailbox is a cut (the message is lost, so the session cannot go on as if nothing happened).
     pub fn post(&self, message: ToSession) -> Posted {
         match self.port.try_send(message) {

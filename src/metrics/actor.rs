@@ -101,7 +101,7 @@ mod tests {
     use crate::{
         metrics::{BuildInfo, Machine},
         protocol::ErrorCode,
-        telemetry::{Event, Ids, Tally},
+        telemetry::{Event, Tally},
     };
 
     fn actor() -> MetricsActor {
@@ -160,8 +160,8 @@ mod tests {
     #[actix::test]
     async fn what_happened_on_the_metrics_thread_is_scraped_too() {
         let metrics = actor().start();
-        let ids = Ids::default();
-        telemetry::emit(&Event::FrameRefused { ids, code: ErrorCode::NotInRoom, detail: "no room" });
+        let context = telemetry::Context::default();
+        telemetry::emit(&Event::FrameRefused { context, code: ErrorCode::NotInRoom, detail: "no room" });
         let text = metrics.send(Scrape).await.expect("an answer").expect("text");
         let labels = "class=\"ROOM_STATE\",code=\"not_in_room\",severity=\"low\"";
         assert_line(&text, &format!("switchboard_errors_total{{{labels}}} 1"));

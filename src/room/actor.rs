@@ -11,7 +11,7 @@ use crate::{
         session::{Member, News, Roster, Snapshot, ToSession, Welcomed},
     },
     protocol::{ErrorCode, FrameKind, LeaveReason, PeerId, RoomName, TextFrame, server},
-    telemetry::{self, Event, Ids},
+    telemetry::{self, Event},
 };
 
 /// Updates that may wait per peer of a full room, before its clients are told `rate_limited`. Each becomes a message to
@@ -139,8 +139,12 @@ impl Room {
     }
 
     fn count_stray(&self, peer: PeerId) {
-        let ids = Ids { peer: Some(peer), room: Some(&self.name), ..Ids::default() };
-        telemetry::emit(&Event::FrameRefused { ids, code: ErrorCode::NotInRoom, detail: "update of a peer that left" });
+        let context = telemetry::Context::of_room(&self.name, None).as_peer(peer);
+        telemetry::emit(&Event::FrameRefused {
+            context,
+            code: ErrorCode::NotInRoom,
+            detail: "update of a peer that left",
+        });
     }
 
     fn notify_others(&self, about: PeerId, kind: FrameKind, frame: &TextFrame) {

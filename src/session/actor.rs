@@ -25,7 +25,7 @@ use crate::{
         session::{Deliver, Member, ToSession},
     },
     protocol::{EndReason, FrameKind, PeerId, RoomName, Secret, SessionId},
-    telemetry::{self, Event, Ids, RequestId, Source},
+    telemetry::{self, Event, RequestId, Source},
 };
 
 /// One peer. Who it is stands in the [`Member`] that the room's other sessions know it by.
@@ -81,8 +81,8 @@ impl SessionInit {
 
     /// The one line that ties request, address and session together.
     pub(super) fn announce(&self, remote: &SocketAddr) {
-        let ids = Ids { request: Some(&self.request), session: Some(self.session), ..Ids::default() };
-        telemetry::emit(&Event::ConnectionOpened { ids, remote: Some(*remote) });
+        let context = telemetry::Context::of_session(&self.request, self.session, self.source);
+        telemetry::emit(&Event::ConnectionOpened { context, remote: Some(*remote) });
     }
 }
 
@@ -100,15 +100,9 @@ impl Session {
         &self.shared.setup
     }
 
-    pub(super) fn ids(&self) -> Ids<'_> {
+    pub(super) fn ids(&self) -> telemetry::Context<'_> {
         let me = self.me();
-        Ids {
-            request: Some(&me.request),
-            session: Some(me.session),
-            peer: Some(me.peer),
-            room: self.rules.room_name(),
-            source: Some(me.source),
-        }
+        me.context().as_peer(me.peer).within(self.rules.room_name())
     }
 
     /// Whether the connection is over and only not settled yet.
@@ -123,7 +117,7 @@ impl Session {
 
     pub(super) fn watch(&self, kind: FrameKind, took: Duration) {
         if took > self.setup().slow_message {
-            telemetry::emit(&Event::SlowMessage { ids: self.ids(), kind: kind.as_str(), took });
+            telemetry::emit(&Event::SlowMessage { context: self.ids(), kind: kind.as_str(), took });
         }
     }
 }

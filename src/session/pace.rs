@@ -14,7 +14,7 @@ use super::shared::SessionShared;
 use crate::{
     limits::Rate,
     protocol::{EndReason, ErrorCode, FrameKind, server},
-    telemetry::{self, Event, Ids, LimitHit},
+    telemetry::{self, Event, LimitHit},
 };
 
 /// A client that is too fast is told so at most this often.
@@ -154,14 +154,8 @@ impl Pace {
         }
         excess.told = Some(self.now);
         let member = shared.member.get();
-        let ids = member.map_or_else(Ids::default, |m| Ids {
-            request: Some(&m.request),
-            session: Some(m.session),
-            peer: Some(m.peer),
-            room: None,
-            source: Some(m.source),
-        });
-        telemetry::emit(&Event::FrameRefused { ids, code: ErrorCode::RateLimited, detail: MESSAGE });
+        let context = member.map(|m| m.context().as_peer(m.peer)).unwrap_or_default();
+        telemetry::emit(&Event::FrameRefused { context, code: ErrorCode::RateLimited, detail: MESSAGE });
         let pause = u64::try_from(shared.setup.pace.rate.span().as_millis()).unwrap_or(u64::MAX);
         let frame = server::ErrorFrame {
             retry_after_ms: Some(pause),

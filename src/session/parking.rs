@@ -38,7 +38,7 @@ pub(super) fn park(shared: &SessionShared, reason: EndReason) {
         peer,
         until_ms: epoch_ms(SystemTime::now() + shared.setup.resume_window),
     });
-    shared.with_ids(|ids| telemetry::emit(&Event::SessionParked { ids, window: shared.setup.resume_window }));
+    shared.with_ids(|context| telemetry::emit(&Event::SessionParked { context, window: shared.setup.resume_window }));
 }
 
 /// Away and back is sent unbounded; a room that is gone has told the supervisor's sweep, and the session hears of it.

@@ -221,7 +221,7 @@ impl Session {
     }
 
     pub(super) fn send_error(&self, detail: &str, frame: &ErrorFrame<'_>) {
-        telemetry::emit(&Event::FrameRefused { ids: self.ids(), code: frame.code, detail });
+        telemetry::emit(&Event::FrameRefused { context: self.ids(), code: frame.code, detail });
         self.send_error_quietly(frame);
     }
 }

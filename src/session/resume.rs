@@ -107,7 +107,7 @@ impl Session {
     }
 
     pub(super) fn refuse_resume(&self, to: &Resync, code: ErrorCode, message: &str, retry: Option<Duration>) {
-        telemetry::emit(&Event::ResumeRefused { ids: self.ids(), code, attempt: to.attempt });
+        telemetry::emit(&Event::ResumeRefused { context: self.ids(), code, attempt: to.attempt });
         let retry_after_ms = retry.map(milliseconds);
         self.send_error_quietly(&ErrorFrame { re: to.re.as_deref(), retry_after_ms, ..ErrorFrame::new(code, message) });
     }
@@ -245,6 +245,6 @@ impl Session {
         };
         self.shared.send(FrameKind::Joined, server::joined(&joined));
         let result = if complete { Reconnection::Resumed } else { Reconnection::Incomplete };
-        telemetry::emit(&Event::SessionResumed { ids: self.ids(), result, attempt: answer.attempt });
+        telemetry::emit(&Event::SessionResumed { context: self.ids(), result, attempt: answer.attempt });
     }
 }

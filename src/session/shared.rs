@@ -31,7 +31,7 @@ use crate::{
         session::{Member, Resumption},
     },
     protocol::{EndReason, FrameKind, RoomName, TextFrame},
-    telemetry::{self, Event, Ids},
+    telemetry::{self, Event},
 };
 
 /// The room that a session is in, as far as its link must know it.
@@ -200,21 +200,16 @@ impl SessionShared {
     pub(super) fn detach(&self, reason: EndReason) -> Option<Connection> {
         let connection = self.detach_quietly()?;
         let duration = connection.opened.elapsed();
-        self.with_ids(|ids| telemetry::emit(&Event::ConnectionClosed { ids, reason, duration }));
+        self.with_ids(|context| telemetry::emit(&Event::ConnectionClosed { context, reason, duration }));
         Some(connection)
     }
 
     /// Whom events of this session concern.
-    pub(super) fn with_ids(&self, send: impl FnOnce(Ids<'_>)) {
+    pub(super) fn with_ids(&self, send: impl FnOnce(telemetry::Context<'_>)) {
         let inside = self.inside.borrow();
         let member = self.member.get();
-        send(Ids {
-            request: member.map(|m| &m.request),
-            session: member.map(|m| m.session),
-            peer: member.map(|m| m.peer),
-            room: inside.as_ref().map(|place| &place.room),
-            source: member.map(|m| m.source),
-        });
+        let context = member.map(|m| m.context().as_peer(m.peer)).unwrap_or_default();
+        send(context.within(inside.as_ref().map(|place| &place.room)));
     }
 
     /// Takes the socket away: it goes on elsewhere.

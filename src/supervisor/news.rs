@@ -10,26 +10,26 @@ use crate::{
         supervisor::Census,
     },
     protocol::{LeaveReason, RoomName},
-    telemetry::{self, Event, Ids, Label, LimitHit},
+    telemetry::{self, Context, Event, Label, LimitHit},
 };
 
 pub(super) fn joined(member: &Member, room: &RoomName, peers: usize, attempt: u32) {
     // Rooms are never empty: the first peer is the one that opened it.
     if peers == 1 {
-        telemetry::emit(&Event::RoomOpened { room, source: Some(member.source) });
+        telemetry::emit(&Event::RoomOpened { context: Context::of_room(room, Some(member.source)) });
     }
-    telemetry::emit(&Event::PeerJoined { ids: ids(member, room), peers, attempt });
+    telemetry::emit(&Event::PeerJoined { context: context(member, room), peers, attempt });
 }
 
 pub(super) fn refused(member: &Member, room: &RoomName, refused: JoinError, attempt: u32) {
     if let Some(limit) = refused.share {
         telemetry::tally(|tally| tally.limit_hits.add(limit));
     }
-    telemetry::emit(&Event::JoinRefused { ids: ids(member, room), code: refused.code, attempt });
+    telemetry::emit(&Event::JoinRefused { context: context(member, room), code: refused.code, attempt });
 }
 
 pub(super) fn left(seat: &Freed<Seated>, room: &RoomName, reason: LeaveReason) {
-    telemetry::emit(&Event::PeerLeft { ids: ids(&seat.member.member, room), reason, stayed: seat.stayed });
+    telemetry::emit(&Event::PeerLeft { context: context(&seat.member.member, room), reason, stayed: seat.stayed });
 }
 
 /// A parked session is asked to end before its time.
@@ -40,9 +40,7 @@ pub(super) fn given_up(member: &Member, excess: Excess) {
         Excess::Address => LimitHit::ConnectionsPerAddress,
     };
     telemetry::tally(|tally| tally.limit_hits.add(limit));
-    let (request, session, source) = (Some(&member.request), Some(member.session), Some(member.source));
-    let ids = Ids { request, session, source, ..Ids::default() };
-    telemetry::emit(&Event::SessionGivenUp { ids, limit: limit.label() });
+    telemetry::emit(&Event::SessionGivenUp { context: member.context(), limit: limit.label() });
 }
 
 /// Each was counted and told as a resume that was refused, too.
@@ -51,12 +49,12 @@ pub(super) fn too_many_wrong_secrets() {
 }
 
 pub(super) fn room_ended(last: &Freed<Seated>, room: &RoomName, lived: Duration) {
-    telemetry::emit(&Event::RoomEnded { room, source: Some(last.member.member.source), lived });
+    telemetry::emit(&Event::RoomEnded { context: Context::of_room(room, Some(last.member.member.source)), lived });
 }
 
 /// `peers` had seats in it.
 pub(super) fn room_lost(room: &RoomName, peers: usize) {
-    telemetry::emit(&Event::RoomLost { room, peers });
+    telemetry::emit(&Event::RoomLost { context: Context::of_room(room, None), peers });
 }
 
 /// That it comes at all is the server's heartbeat.
@@ -64,12 +62,6 @@ pub(super) fn census(census: Census) {
     telemetry::tally(|tally| tally.census = Some(census.into()));
 }
 
-fn ids<'a>(member: &'a Member, room: &'a RoomName) -> Ids<'a> {
-    Ids {
-        request: Some(&member.request),
-        session: Some(member.session),
-        peer: Some(member.peer),
-        room: Some(room),
-        source: Some(member.source),
-    }
+fn context<'a>(member: &'a Member, room: &'a RoomName) -> Context<'a> {
+    member.context().as_peer(member.peer).within(Some(room))
 }

@@ -20,7 +20,7 @@ pub use counts::{
     SocketRefusal, Tally, TallyReceiver, method_label, send_tallies_to, take, tally,
 };
 pub use event::{
-    EVENTS, Event, EventCounts, EventDoc, Fault, Ids, RequestId, SampledErrors, Sink, Sinks, Source, chain, emit,
+    Context, EVENTS, Event, EventCounts, EventDoc, Fault, RequestId, SampledErrors, Sink, Sinks, Source, chain, emit,
     flush, install_sinks, redaction,
 };
 pub use log::{

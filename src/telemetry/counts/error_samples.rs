@@ -55,7 +55,7 @@ impl ErrorSamples {
     }
 
     /// Notes one error of a kind. `first` is called only for the first of its kind since the last flush: a client that
-    /// causes thousands must not make the server format thousands of ids.
+    /// causes thousands must not make the server format thousands of context.
     pub fn add(&mut self, fingerprint: u64, at: SystemTime, first: impl FnOnce() -> ErrorSample) {
         if let Some(known) = self.find(fingerprint) {
             known.count += 1;

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{fault::Fault, field::Ids, sink::Sink, table::Event};
+use super::{fault::Fault, sink::Sink, table::Event};
 use crate::telemetry::counts::{
     error_samples::{ErrorSample, SampleIds},
     kinds::Reconnection,
@@ -130,21 +130,12 @@ fn sample(event: &Event<'_>, fault: &Fault<'_>, tally: &mut Tally) {
 
 /// Whom an error concerned, as the journal keeps it.
 fn sample_ids(event: &Event<'_>) -> SampleIds {
-    let ids = match *event {
-        Event::HandshakeRefused { ids, .. }
-        | Event::ConnectionClosed { ids, .. }
-        | Event::JoinRefused { ids, .. }
-        | Event::ResumeRefused { ids, .. }
-        | Event::FrameRefused { ids, .. }
-        | Event::ServerFault { ids, .. } => ids,
-        Event::RoomLost { room, .. } => Ids { room: Some(room), ..Ids::default() },
-        _ => Ids::default(),
-    };
+    let context = event.context();
     SampleIds {
-        request: ids.request.map(ToString::to_string),
-        session: ids.session.map(|id| id.to_string()),
-        peer: ids.peer.map(|id| id.to_string()),
-        room: ids.room.map(|name| name.as_str().to_owned()),
+        request: context.request.map(ToString::to_string),
+        session: context.session.map(|id| id.to_string()),
+        peer: context.peer.map(|id| id.to_string()),
+        room: context.room.map(|name| name.as_str().to_owned()),
     }
 }
 
@@ -157,7 +148,7 @@ mod tests {
         protocol::{EndReason, ErrorCode, LeaveReason},
         telemetry::{
             counts::kinds::{Rejection, Severity, SocketRefusal},
-            event::samples,
+            event::{context::Context, samples},
         },
     };
 
@@ -203,14 +194,14 @@ mod tests {
 
     #[test]
     fn a_first_join_is_no_reconnection() {
-        let tally = counted(&Event::PeerJoined { ids: Ids::default(), peers: 1, attempt: 0 });
+        let tally = counted(&Event::PeerJoined { context: Context::default(), peers: 1, attempt: 0 });
         assert_eq!((tally.joins, tally.reconnections.total()), (1, 0));
     }
 
     #[test]
     fn an_orderly_end_is_no_error_and_every_other_is_one() {
         for reason in EndReason::ALL {
-            let event = Event::ConnectionClosed { ids: Ids::default(), reason, duration: Duration::ZERO };
+            let event = Event::ConnectionClosed { context: Context::default(), reason, duration: Duration::ZERO };
             let orderly = [
                 EndReason::ClientClosed,
                 EndReason::Disconnected,
@@ -229,7 +220,7 @@ mod tests {
             (EndReason::SlowConsumer, Severity::Medium, ErrorCode::SlowConsumer),
             (EndReason::Internal, Severity::High, ErrorCode::Internal),
         ] {
-            let event = Event::ConnectionClosed { ids: Ids::default(), reason, duration: Duration::ZERO };
+            let event = Event::ConnectionClosed { context: Context::default(), reason, duration: Duration::ZERO };
             assert_eq!(counted(&event).errors[severity as usize].get(code), 1, "{reason:?}");
         }
     }

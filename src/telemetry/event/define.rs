@@ -48,6 +48,14 @@ macro_rules! events {
                 match self { $(Self::$name { .. } => Level::$level,)+ }
             }
 
+            /// Whom it concerns.
+            #[must_use]
+            pub fn context(&self) -> Context<'_> {
+                match self {
+                    $(Self::$name { $($field,)* } => None$(.or(Field::context($field)))*.unwrap_or_default(),)+
+                }
+            }
+
             pub(in crate::telemetry) fn fields(&self, out: &mut dyn Serializer) -> slog::Result {
                 match self {
                     $(Self::$name { $($field,)* } => {

@@ -109,7 +109,7 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::telemetry::event::field::Ids;
+    use crate::telemetry::event::context::Context;
 
     #[derive(Debug, thiserror::Error)]
     #[error("asking for room {0}")]
@@ -117,7 +117,7 @@ mod tests {
 
     fn fault(error: &Asking) -> Fault<'_> {
         let event = Event::ServerFault {
-            ids: Ids::default(),
+            context: Context::default(),
             code: ErrorCode::Internal,
             severity: Severity::High,
             doing: "asking",
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_fingerprint_is_the_same_in_every_build() {
-        let event = Event::FrameRefused { ids: Ids::default(), code: ErrorCode::InvalidMessage, detail: "x" };
+        let event = Event::FrameRefused { context: Context::default(), code: ErrorCode::InvalidMessage, detail: "x" };
         let fault = Fault::of(&event).expect("a fault");
         assert_eq!(Fault::fingerprint_hex(fault.fingerprint), "52219fffa6b291a2");
     }

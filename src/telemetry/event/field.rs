@@ -4,29 +4,14 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 
 use slog::Serializer;
 
-use super::{causes::chain, request_id::RequestId, source::Source};
+use super::{causes::chain, context::Context, source::Source};
 use crate::{
-    protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId},
+    protocol::{EndReason, ErrorCode, LeaveReason, RoomName},
     telemetry::counts::{
         kinds::{Listener, OpsDenial, Reconnection, Rejection, Severity, SocketRefusal},
         labels::Label,
     },
 };
-
-/// Whom an event concerns. What is not known is not written.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Ids<'a> {
-    /// The HTTP request, or the one that a connection began with: `request_id`.
-    pub request: Option<&'a RequestId>,
-    /// `session_id`
-    pub session: Option<SessionId>,
-    /// `peer_id`
-    pub peer: Option<PeerId>,
-    /// `room`
-    pub room: Option<&'a RoomName>,
-    /// Where its client is. Not in the event's own line (`connection_opened` has it); what a client repeats is gathered by it.
-    pub source: Option<Source>,
-}
 
 /// A fact that can be written under a key. The empty key means: not here.
 pub(in crate::telemetry) trait Field {
@@ -35,23 +20,21 @@ pub(in crate::telemetry) trait Field {
     }
 
     fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result;
+
+    /// Whom the event concerns, if that is what this says.
+    fn context(&self) -> Option<Context<'_>> {
+        None
+    }
 }
 
-impl Field for Ids<'_> {
+/// Under keys of its own.
+impl Field for Context<'_> {
     fn write(&self, _: &'static str, out: &mut dyn Serializer) -> slog::Result {
-        if let Some(request) = self.request {
-            request.text(|request| out.emit_str("request_id", request))?;
-        }
-        if let Some(session) = self.session {
-            out.emit_str("session_id", session.encode(&mut [0; SessionId::TEXT_BYTES]))?;
-        }
-        if let Some(peer) = self.peer {
-            out.emit_str("peer_id", peer.encode(&mut [0; PeerId::TEXT_BYTES]))?;
-        }
-        if let Some(room) = self.room {
-            out.emit_str("room", room.as_str())?;
-        }
-        Ok(())
+        self.serialize(out)
+    }
+
+    fn context(&self) -> Option<Context<'_>> {
+        Some(*self)
     }
 }
 

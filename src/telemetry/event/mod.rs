@@ -1,5 +1,6 @@
 //! Events: what there is to tell, whom it concerns, which error is in it, and who hears of it.
 pub(super) mod causes;
+pub(super) mod context;
 mod counting;
 mod define;
 pub(super) mod emit;
@@ -15,11 +16,11 @@ pub(super) mod source;
 pub(super) mod table;
 
 pub use causes::chain;
+pub use context::Context;
 pub use counting::{EventCounts, SampledErrors};
 pub use define::EventDoc;
 pub use emit::{Sinks, emit, flush, install_sinks};
 pub use fault::Fault;
-pub use field::Ids;
 pub use request_id::RequestId;
 pub use sink::Sink;
 pub use source::Source;

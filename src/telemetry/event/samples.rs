@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use super::{field::Ids, request_id::RequestId, source::Source, table::Event};
+use super::{context::Context, request_id::RequestId, source::Source, table::Event};
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId},
     telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, Severity, SocketRefusal},
@@ -14,7 +14,7 @@ const TOOK: Duration = Duration::from_micros(1500);
 pub(in crate::telemetry) fn each(mut with: impl FnMut(Event<'_>)) {
     let room = RoomName::parse("den \"1\"", 128).expect("a room");
     let request = RequestId::accept(Some("req-1"));
-    let ids = Ids {
+    let context = Context {
         request: Some(&request),
         session: Some(SessionId::random()),
         peer: Some(PeerId::random()),
@@ -22,7 +22,7 @@ pub(in crate::telemetry) fn each(mut with: impl FnMut(Event<'_>)) {
         source: Some(Source::of([192, 0, 2, 7].into())),
     };
     let error = io::Error::new(io::ErrorKind::TimedOut, "after 5 s");
-    let all: [&[Event<'_>]; 3] = [&server(&error), &connection(ids, &error), &rooms(ids, &room)];
+    let all: [&[Event<'_>]; 3] = [&server(&error), &connection(context, &error), &rooms(context, &room)];
     all.into_iter().flatten().for_each(|event| with(*event));
 }
 
@@ -37,7 +37,7 @@ fn server(error: &io::Error) -> [Event<'_>; 27] {
         Event::Aborted { signal: "SIGABRT" },
         Event::ConfigReloaded { changed: "log.level", restart: "" },
         Event::ConfigNotReloaded { error },
-        Event::DrainStarted { ids: Ids::default(), by: "SIGTERM", connections: 3, drain: TOOK },
+        Event::DrainStarted { context: Context::default(), by: "SIGTERM", connections: 3, drain: TOOK },
         Event::ScrapeAwaited { most: TOOK },
         Event::DrainFinished { took: TOOK, stragglers: 0 },
         Event::ShutdownRecordFailed { error },
@@ -49,44 +49,44 @@ fn server(error: &io::Error) -> [Event<'_>; 27] {
         Event::Wedged { subject: "supervisor", silent: TOOK, exit_code: 70 },
         Event::ForwardedNotBelieved { remote: address },
         Event::ProxyNamesNobody { remote: address },
-        Event::OpsDenied { ids: Ids::default(), remote: address, reason: OpsDenial::Token, host: "a.example" },
+        Event::OpsDenied { context: Context::default(), remote: address, reason: OpsDenial::Token, host: "a.example" },
         Event::LogFileFailed { file: "switchboard-2026-01-31.jsonl", error, lines: 3 },
         Event::LogFileRestored { file: "switchboard-2026-01-31.jsonl", lines: 3 },
         Event::LogFileReopened { file: "switchboard-2026-01-31.jsonl", found: "removed or renamed" },
         Event::LogFileRemoved { file: "switchboard-2026-01-01.jsonl.gz", bytes: 100 },
         Event::LogLinesDropped { lines: 7 },
-        Event::SlowRequest { ids: Ids::default(), method: "GET", route: "/health", took: TOOK },
+        Event::SlowRequest { context: Context::default(), method: "GET", route: "/health", took: TOOK },
     ]
 }
 
-fn connection<'a>(ids: Ids<'a>, error: &'a io::Error) -> [Event<'a>; 10] {
+fn connection<'a>(context: Context<'a>, error: &'a io::Error) -> [Event<'a>; 10] {
     let remote = Some(SocketAddr::from(([192, 0, 2, 7], 50_000)));
     let code = ErrorCode::OverCapacity;
     let (listener, kind) = (Listener::Public, Rejection::Tls);
     [
         Event::SocketRefused { remote, listener, reason: SocketRefusal::Address },
         Event::RequestRejected { remote, listener, kind, cause: kind.cause() },
-        Event::HandshakeRefused { ids, remote, code, status: 503, detail: "10000 connections are open" },
-        Event::ConnectionOpened { ids, remote },
-        Event::ConnectionClosed { ids, reason: EndReason::SlowConsumer, duration: TOOK },
-        Event::FrameRefused { ids, code: ErrorCode::InvalidMessage, detail: "unknown field `token`" },
-        Event::ServerFault { ids, code: ErrorCode::Internal, severity: Severity::High, doing: "joining", error },
-        Event::SlowMessage { ids, kind: "offer", took: TOOK },
-        Event::SessionGivenUp { ids, limit: "parked_sessions" },
-        Event::HttpServed { ids, method: "GET", route: "/health", status: 200, took: TOOK },
+        Event::HandshakeRefused { context, remote, code, status: 503, detail: "10000 connections are open" },
+        Event::ConnectionOpened { context, remote },
+        Event::ConnectionClosed { context, reason: EndReason::SlowConsumer, duration: TOOK },
+        Event::FrameRefused { context, code: ErrorCode::InvalidMessage, detail: "unknown field `token`" },
+        Event::ServerFault { context, code: ErrorCode::Internal, severity: Severity::High, doing: "joining", error },
+        Event::SlowMessage { context, kind: "offer", took: TOOK },
+        Event::SessionGivenUp { context, limit: "parked_sessions" },
+        Event::HttpServed { context, method: "GET", route: "/health", status: 200, took: TOOK },
     ]
 }
 
-fn rooms<'a>(ids: Ids<'a>, room: &'a RoomName) -> [Event<'a>; 9] {
+fn rooms<'a>(context: Context<'a>, room: &'a RoomName) -> [Event<'a>; 9] {
     [
-        Event::PeerJoined { ids, peers: 2, attempt: 1 },
-        Event::JoinRefused { ids, code: ErrorCode::RoomFull, attempt: 1 },
-        Event::SessionParked { ids, window: TOOK },
-        Event::SessionResumed { ids, result: Reconnection::Resumed, attempt: 1 },
-        Event::ResumeRefused { ids, code: ErrorCode::SessionNotFound, attempt: 1 },
-        Event::PeerLeft { ids, reason: LeaveReason::Left, stayed: TOOK },
-        Event::RoomOpened { room, source: ids.source },
-        Event::RoomEnded { room, source: ids.source, lived: TOOK },
-        Event::RoomLost { room, peers: 2 },
+        Event::PeerJoined { context, peers: 2, attempt: 1 },
+        Event::JoinRefused { context, code: ErrorCode::RoomFull, attempt: 1 },
+        Event::SessionParked { context, window: TOOK },
+        Event::SessionResumed { context, result: Reconnection::Resumed, attempt: 1 },
+        Event::ResumeRefused { context, code: ErrorCode::SessionNotFound, attempt: 1 },
+        Event::PeerLeft { context, reason: LeaveReason::Left, stayed: TOOK },
+        Event::RoomOpened { context: Context::of_room(room, context.source) },
+        Event::RoomEnded { context: Context::of_room(room, context.source), lived: TOOK },
+        Event::RoomLost { context: Context::of_room(room, None), peers: 2 },
     ]
 }

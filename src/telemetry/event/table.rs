@@ -6,12 +6,12 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 use slog::{Level, Serializer};
 
 use super::{
+    context::Context,
     define::{EventDoc, events},
-    field::{Field, Ids},
-    source::Source,
+    field::Field,
 };
 use crate::{
-    protocol::{EndReason, ErrorCode, LeaveReason, RoomName},
+    protocol::{EndReason, ErrorCode, LeaveReason},
     telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, Severity, SocketRefusal},
 };
 
@@ -69,7 +69,7 @@ events! {
     /// A signal or the operator asked the server to end.
     DrainStarted = "drain_started", Info, "drain started" {
         /// Only `request` is known, and only where one asked.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// The signal's name, or the route.
         by: &'a str,
         /// Open connections.
@@ -123,7 +123,7 @@ events! {
     /// A WebSocket handshake was refused, or a request for `/ws` that is none, mostly because a proxy changed it.
     HandshakeRefused = "handshake_refused", Info, "handshake refused" {
         /// Only `request` is known.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// The client's address as it is believed; of one behind a proxy mostly without a port.
         remote: Option<SocketAddr>,
         /// What the client was told.
@@ -136,7 +136,7 @@ events! {
     /// A WebSocket connection is open.
     ConnectionOpened = "connection_opened", Info, "connection opened" {
         /// Request and session.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// The client's address, as above.
         remote: Option<SocketAddr>,
     }
@@ -144,7 +144,7 @@ events! {
     /// error level when that was the server's own.
     ConnectionClosed = "connection_closed", Info, "connection closed" {
         /// Request, session, and peer if it was ever in a room.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// Why.
         reason: EndReason,
         /// How long it was open.
@@ -153,7 +153,7 @@ events! {
     /// A peer is in a room.
     PeerJoined = "peer_joined", Info, "peer joined" {
         /// All of them.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// Peers in the room, this one included.
         peers: usize,
         /// The client's count of attempts to come back; 0 for a first join.
@@ -162,7 +162,7 @@ events! {
     /// A join was refused.
     JoinRefused = "join_refused", Info, "join refused" {
         /// Request and session, and the room that was asked for.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// What the client was told.
         code[""]: ErrorCode,
         /// The client's count of attempts to come back; 0 for a first join.
@@ -171,21 +171,21 @@ events! {
     /// A session's socket is gone, and its seat is kept.
     SessionParked = "session_parked", Info, "session parked" {
         /// All of them.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// How long its client is waited for.
         window["window_ms"]: Duration,
     }
     /// A parked session ends before its time, because more are parked than may be.
     SessionGivenUp = "session_given_up", Info, "session given up" {
         /// Request and session.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// The limit, as in `switchboard_limit_hits_total`.
         limit: &'static str,
     }
     /// A client came back to its session.
     SessionResumed = "session_resumed", Info, "session resumed" {
         /// All of them; the request is the one that the session began with.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// Whether anything was missed.
         result: Reconnection,
         /// The client's count of attempts to come back.
@@ -194,7 +194,7 @@ events! {
     /// A client came back to a session that is not there.
     ResumeRefused = "resume_refused", Info, "resume refused" {
         /// Request and session.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// What the client was told.
         code[""]: ErrorCode,
         /// The client's count of attempts to come back.
@@ -203,7 +203,7 @@ events! {
     /// A peer is no longer in its room.
     PeerLeft = "peer_left", Info, "peer left" {
         /// All of them.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// What the others are told.
         reason: LeaveReason,
         /// How long it was there.
@@ -211,24 +211,20 @@ events! {
     }
     /// The first peer of a room came.
     RoomOpened = "room_opened", Info, "room opened" {
-        /// Which.
-        room: &'a RoomName,
-        /// Where its first peer is.
-        source[""]: Option<Source>,
+        /// Which, and where its peer is.
+        context: Context<'a>,
     }
     /// The last peer of a room went.
     RoomEnded = "room_ended", Info, "room ended" {
-        /// Which.
-        room: &'a RoomName,
-        /// Where its last peer was.
-        source[""]: Option<Source>,
+        /// Which, and where its peer is.
+        context: Context<'a>,
         /// How long it was open.
         lived["lived_ms"]: Duration,
     }
     /// A room's actor died under its peers, who are told and may join again.
     RoomLost = "room_lost", Error, "room lost" {
         /// Which.
-        room: &'a RoomName,
+        context: Context<'a>,
         /// How many were in it.
         peers: usize,
     }
@@ -236,7 +232,7 @@ events! {
     /// cause any number of them; all are counted.
     FrameRefused = "frame_refused", Debug, "frame refused" {
         /// Whatever is known.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// What the client was told.
         code[""]: ErrorCode,
         /// What was wrong, in the server's words: never the client's text.
@@ -245,7 +241,7 @@ events! {
     /// The server failed at something that ended no connection. Critical when the severity is.
     ServerFault = "server_fault", Error, "server fault" {
         /// Whatever is known.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// What a client was told, or would be.
         code[""]: ErrorCode,
         /// How bad it is.
@@ -258,7 +254,7 @@ events! {
     /// Handling one message took longer than `log.slow_message_ms`.
     SlowMessage = "slow_message", Warning, "slow message" {
         /// Whose.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// The message's type.
         kind: &'static str,
         /// From its read to its place in the last receiver's queue.
@@ -267,7 +263,7 @@ events! {
     /// An HTTP request took longer than `http.slow_request_ms`.
     SlowRequest = "slow_request", Warning, "slow request" {
         /// Only `request` is known.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// See [`method_label`](crate::telemetry::method_label).
         method: &'static str,
         /// The route's pattern.
@@ -278,7 +274,7 @@ events! {
     /// An HTTP request was answered.
     HttpServed = "http_served", Debug, "http request served" {
         /// Only `request` is known.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// See [`method_label`](crate::telemetry::method_label).
         method: &'static str,
         /// The route's pattern.
@@ -337,7 +333,7 @@ events! {
     /// wrong. A page that somebody in the operator's network was shown, somebody who guesses, or a key that is not set.
     OpsDenied = "ops_denied", Warning, "request to the ops listener denied" {
         /// Only `request` is known.
-        ids: Ids<'a>,
+        context: Context<'a>,
         /// Who asked.
         remote: SocketAddr,
         /// What was wrong.

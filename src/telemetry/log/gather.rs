@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use crate::{
         protocol::{EndReason, ErrorCode},
-        telemetry::{event::field::Ids, log::repeat},
+        telemetry::{event::context::Context, log::repeat},
     };
 
     const WINDOW: Duration = Duration::from_secs(10);
@@ -226,11 +226,11 @@ mod tests {
     }
 
     fn refused(n: u32, code: ErrorCode) -> Event<'static> {
-        Event::HandshakeRefused { ids: Ids::default(), remote: Some(address(n)), code, status: 400, detail: "" }
+        Event::HandshakeRefused { context: Context::default(), remote: Some(address(n)), code, status: 400, detail: "" }
     }
 
     fn opened(n: u32) -> Event<'static> {
-        Event::ConnectionOpened { ids: Ids::default(), remote: Some(address(n)) }
+        Event::ConnectionOpened { context: Context::default(), remote: Some(address(n)) }
     }
 
     /// A log of the gatherer: lines that were written, and those that tell of more.
@@ -341,8 +341,13 @@ mod tests {
     #[test]
     fn what_has_no_address_is_bounded_by_its_event_alone() {
         let mut log = Log::new();
-        let event =
-            Event::HttpServed { ids: Ids::default(), method: "GET", route: "/", status: 200, took: Duration::ZERO };
+        let event = Event::HttpServed {
+            context: Context::default(),
+            method: "GET",
+            route: "/",
+            status: 200,
+            took: Duration::ZERO,
+        };
         log.emit(&event, 0, 100);
         log.sweep(10);
         assert_eq!((log.written, log.all()), (12, 100));
@@ -376,7 +381,7 @@ mod tests {
             assert_eq!(common.fingerprint, fault.as_ref().expect("an error").fingerprint);
         });
         assert_eq!(told, 1);
-        let closed = |reason| Event::ConnectionClosed { ids: Ids::default(), reason, duration: Duration::ZERO };
+        let closed = |reason| Event::ConnectionClosed { context: Context::default(), reason, duration: Duration::ZERO };
         assert_eq!(repeat::of(&closed(EndReason::Disconnected)).map(|repeat| repeat.kind), Some("disconnected"));
     }
 }

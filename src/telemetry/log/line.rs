@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::{
         protocol::RoomName,
-        telemetry::event::{field::Ids, redaction::leaks, samples, source::Source, table::EVENTS},
+        telemetry::event::{context::Context, redaction::leaks, samples, source::Source, table::EVENTS},
     };
 
     /// A JSON object that keeps what is written twice.
@@ -233,21 +233,21 @@ mod tests {
     #[test]
     fn a_fault_names_its_cause_and_whom_it_concerned() {
         samples::each(|event| {
-            let Event::ServerFault { ids, .. } = event else { return };
+            let Event::ServerFault { context, .. } = event else { return };
             let line = Members::of(&event);
             assert_eq!(line.get("cause"), Some("after 5 s"));
             assert_eq!(line.get("class"), Some("SERVER"));
             assert_eq!(line.get("request_id"), Some("req-1"));
             assert_eq!(line.get("room"), Some("den \"1\""));
-            assert_eq!(line.get("session_id").map(str::to_owned), ids.session.map(|id| id.to_string()));
-            assert_eq!(line.get("peer_id").map(str::to_owned), ids.peer.map(|id| id.to_string()));
+            assert_eq!(line.get("session_id").map(str::to_owned), context.session.map(|id| id.to_string()));
+            assert_eq!(line.get("peer_id").map(str::to_owned), context.peer.map(|id| id.to_string()));
         });
     }
 
     #[test]
     fn gathered_lines_are_found_by_the_event_and_say_how_many_of_whom() {
         let event = Event::HandshakeRefused {
-            ids: Ids::default(),
+            context: Context::default(),
             remote: None,
             code: crate::protocol::ErrorCode::BadHandshake,
             status: 400,
@@ -282,7 +282,7 @@ mod tests {
     fn a_rooms_name_cannot_turn_a_line_around_on_the_screen() {
         let name = "den\u{202e}\u{2066}\u{200b}\u{e0041}é";
         let room = RoomName::parse(name, 128).expect("a room");
-        let event = Event::RoomOpened { room: &room, source: None };
+        let event = Event::RoomOpened { context: Context::of_room(&room, None) };
         let mut line = Vec::new();
         format(&event, None, |bytes| line.extend_from_slice(bytes));
         let line = String::from_utf8(line).expect("UTF-8");

@@ -15,9 +15,9 @@ fn events() -> String {
     table
 }
 
-/// `ids` stands for those of the common ids that are known; the empty name for what makes an error.
+/// `context` stands for those of the common ids that are known; the empty name for what makes an error.
 fn shown(field: &&str) -> Option<String> {
-    (!field.is_empty() && *field != "ids").then(|| format!("`{field}`"))
+    (!field.is_empty() && *field != "context").then(|| format!("`{field}`"))
 }
 
 #[test]

@@ -41,19 +41,19 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         Event::SocketRefused { remote, reason, .. } => told("reason", reason.label(), remote),
         Event::RequestRejected { remote, kind, .. } => told("kind", kind.label(), remote),
         Event::OpsDenied { remote, reason, .. } => told("reason", reason.label(), Some(remote)),
-        Event::JoinRefused { ids, code, .. }
-        | Event::ResumeRefused { ids, code, .. }
-        | Event::FrameRefused { ids, code, .. } => refusal(code.label(), ids.source),
+        Event::JoinRefused { context, code, .. }
+        | Event::ResumeRefused { context, code, .. }
+        | Event::FrameRefused { context, code, .. } => refusal(code.label(), context.source),
         Event::ConnectionOpened { remote, .. } => life("", "", remote.map(|at| Source::of(at.ip()))),
-        Event::ConnectionClosed { ids, reason, .. } => life("reason", reason.label(), ids.source),
-        Event::PeerJoined { ids, .. } | Event::SessionParked { ids, .. } => life("", "", ids.source),
-        Event::SessionGivenUp { ids, limit } => life("limit", limit, ids.source),
-        Event::PeerLeft { ids, reason, .. } => life("reason", reason.label(), ids.source),
-        Event::SessionResumed { ids, result, .. } => life("result", result.label(), ids.source),
-        Event::RoomOpened { source, .. } | Event::RoomEnded { source, .. } => life("", "", source),
-        Event::SlowMessage { ids, kind, .. } => life("kind", kind, ids.source),
-        Event::SlowRequest { ids, route, .. } | Event::HttpServed { ids, route, .. } => {
-            life("route", route, ids.source)
+        Event::ConnectionClosed { context, reason, .. } => life("reason", reason.label(), context.source),
+        Event::PeerJoined { context, .. } | Event::SessionParked { context, .. } => life("", "", context.source),
+        Event::SessionGivenUp { context, limit } => life("limit", limit, context.source),
+        Event::PeerLeft { context, reason, .. } => life("reason", reason.label(), context.source),
+        Event::SessionResumed { context, result, .. } => life("result", result.label(), context.source),
+        Event::RoomOpened { context } | Event::RoomEnded { context, .. } => life("", "", context.source),
+        Event::SlowMessage { context, kind, .. } => life("kind", kind, context.source),
+        Event::SlowRequest { context, route, .. } | Event::HttpServed { context, route, .. } => {
+            life("route", route, context.source)
         }
         Event::ServerStarted { .. }
         | Event::ServerReady { .. }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::{
         protocol::EndReason,
-        telemetry::event::{fault::Fault, field::Ids, samples},
+        telemetry::event::{context::Context, fault::Fault, samples},
     };
 
     #[test]
@@ -114,8 +114,9 @@ mod tests {
             let own = event.is_milestone() || event.level().is_at_least(Level::Error);
             assert!(!own || of(&event).is_none(), "{}", event.key());
         });
-        let ids = Ids::default();
-        let event = Event::ConnectionClosed { ids, reason: EndReason::Internal, duration: std::time::Duration::ZERO };
+        let context = Context::default();
+        let event =
+            Event::ConnectionClosed { context, reason: EndReason::Internal, duration: std::time::Duration::ZERO };
         assert_eq!(of(&event), None, "an ending that is the server's own error");
     }
 
