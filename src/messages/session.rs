@@ -204,11 +204,21 @@ impl std::fmt::Debug for SocketTransfer {
     }
 }
 
+/// Frames that went over one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameCounts {
+    /// From the client.
+    pub read: u64,
+    /// To it.
+    pub written: u64,
+}
+
 /// A connection between two sessions. One that never arrives has its end told by nobody else, whatever became of the
 /// message.
 #[derive(Debug)]
 pub struct TransferGuard {
     opened: Instant,
+    frames: FrameCounts,
     from: Arc<Member>,
     arrived: bool,
 }
@@ -216,14 +226,20 @@ pub struct TransferGuard {
 impl TransferGuard {
     /// The connection, which was opened then, is no more that session's.
     #[must_use]
-    pub fn begin(opened: Instant, from: Arc<Member>) -> Self {
-        Self { opened, from, arrived: false }
+    pub fn begin(opened: Instant, frames: FrameCounts, from: Arc<Member>) -> Self {
+        Self { opened, frames, from, arrived: false }
     }
 
     /// When it was opened.
     #[must_use]
     pub fn opened(&self) -> Instant {
         self.opened
+    }
+
+    /// What went over it so far.
+    #[must_use]
+    pub fn frames(&self) -> FrameCounts {
+        self.frames
     }
 
     /// It has a session again.
@@ -239,7 +255,8 @@ impl Drop for TransferGuard {
             // No failure of the server's, and clients can cause it: the session was gone before its client's socket came.
             // (The client hears `internal` and `reconnect`: there is nothing more for it to know.)
             let (reason, duration) = (EndReason::ResumeExpired, self.opened.elapsed());
-            telemetry::emit(&Event::ConnectionClosed { context, reason, duration });
+            let FrameCounts { read: frames_in, written: frames_out } = self.frames;
+            telemetry::emit(&Event::ConnectionClosed { context, reason, duration, frames_in, frames_out });
         }
     }
 }

@@ -7,7 +7,7 @@ use socket2::SockRef;
 use tokio::net::{TcpStream, tcp::OwnedWriteHalf};
 
 use super::outbox::{Flushed, Outbox};
-use crate::telemetry;
+use crate::{messages::session::FrameCounts, telemetry};
 
 /// Held as long as the socket is: the connection's place in the count.
 pub(super) type Permit = Box<dyn Any + Send>;
@@ -18,6 +18,8 @@ pub(super) struct Connection {
     pub(super) outbox: Outbox,
     pub(super) permit: Permit,
     pub(super) opened: Instant,
+    /// Frames read from it. Brought up to date when it is taken away; meanwhile `SessionShared` counts.
+    pub(super) frames_in: u64,
     /// The answer to the client's close frame.
     pub(super) echo: Option<Box<Bytes>>,
     /// Whether `bye` was said already: a drain says it long before the close.
@@ -35,11 +37,24 @@ impl Connection {
             outbox: Outbox::default(),
             permit,
             opened,
+            frames_in: 0,
             echo: None,
             said_bye: false,
             lost: false,
             goodbye: false,
         }
+    }
+
+    /// A socket that had a session before: so many frames were read from and written to it.
+    pub(super) fn go_on(mut self, frames: FrameCounts) -> Self {
+        self.frames_in = frames.read;
+        self.outbox.begin_at(frames.written);
+        self
+    }
+
+    /// Frames read from and written to it.
+    pub(super) fn frame_counts(&self) -> FrameCounts {
+        FrameCounts { read: self.frames_in, written: self.outbox.written() }
     }
 
     /// Writes until nothing waits or the kernel takes no more.

@@ -56,7 +56,7 @@ impl Inbound {
     /// The next message for which there are tokens.
     fn decode(&mut self) -> Result<Option<Message>, ProtocolError> {
         let Self { decoder, pace, shared, .. } = self;
-        decoder.next_permitted(|| pace.take(shared))
+        decoder.next_permitted(|| pace.take(shared) && shared.frame_read())
     }
 
     /// Reads once, behind what is left of the last read.

@@ -17,6 +17,8 @@ const IDLE_SLOTS: usize = 4;
 pub(super) struct Outbox {
     frames: VecDeque<Bytes>,
     bytes: usize,
+    /// Frames ever queued.
+    pushed: u64,
     /// Of those, the oldest that do not count against the bound: what a resumed session has missed. Few have any.
     exempt: Option<Box<Exempt>>,
 }
@@ -39,6 +41,7 @@ pub(super) enum Flushed {
 impl Outbox {
     pub(super) fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
+        self.pushed += 1;
         self.frames.push_back(frame);
     }
 
@@ -48,6 +51,16 @@ impl Outbox {
         exempt.bytes += frame.len();
         exempt.frames += 1;
         self.push(frame);
+    }
+
+    /// So many frames were written before.
+    pub(super) fn begin_at(&mut self, written: u64) {
+        self.pushed += written;
+    }
+
+    /// Frames that are written and do not wait any more.
+    pub(super) fn written(&self) -> u64 {
+        self.pushed - self.frames.len() as u64
     }
 
     /// Whether one more frame of that length would exceed `most` bytes or frames.

@@ -166,7 +166,7 @@ where
         };
         let PendingTransfer { to, claim, unread } = *pending_transfer;
         let Some(from) = self.shared.member.get() else { return };
-        let transfer_guard = TransferGuard::begin(connection.opened, Arc::clone(from));
+        let transfer_guard = TransferGuard::begin(connection.opened, connection.frame_counts(), Arc::clone(from));
         // A socket that cannot be moved is closed, and so is one that nobody takes, for good or because too much waits
         // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not cut.
         if let Ok((socket, permit, unsent)) = connection.into_std() {

@@ -149,7 +149,7 @@ impl Session {
         let Ok(socket) = TcpStream::from_std(socket) else { return };
         let next = Secret::random();
         let (reader, writer) = socket.into_split();
-        let mut connection = Connection::new(writer, permit, transfer_guard.opened());
+        let mut connection = Connection::new(writer, permit, transfer_guard.opened()).go_on(transfer_guard.frames());
         for frame in unsent {
             connection.outbox.push_exempt(frame);
         }

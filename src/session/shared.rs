@@ -28,7 +28,7 @@ use crate::{
     messages::{
         KillSwitch, Note,
         room::RoomPort,
-        session::{Member, Resumption},
+        session::{FrameCounts, Member, Resumption},
     },
     protocol::{EndReason, FrameKind, RoomName, TextFrame},
     telemetry::{self, Event},
@@ -68,6 +68,8 @@ pub(super) struct SessionShared {
     pub(super) pending_transfer: RefCell<Option<Box<PendingTransfer>>>,
     /// Whether anything was received since the sweep's last look.
     received: Cell<bool>,
+    /// Frames read from the present socket.
+    frames_in: Cell<u64>,
     /// For the sweep.
     pub(super) beat: Cell<Beat>,
     /// Why the session is over, for `stopped`.
@@ -113,6 +115,7 @@ impl SessionShared {
             paused: Cell::new(false),
             pending_transfer: RefCell::new(None),
             received: Cell::new(false),
+            frames_in: Cell::new(0),
             beat: Cell::new(Beat::since(now)),
             why: Cell::new(None),
             deadline: Cell::new(None),
@@ -196,11 +199,20 @@ impl SessionShared {
         }
     }
 
+    /// Counts one frame of the present socket. Says `true`, as who permits it.
+    pub(super) fn frame_read(&self) -> bool {
+        self.frames_in.set(self.frames_in.get() + 1);
+        true
+    }
+
     /// Takes the socket away, and tells that its connection ended.
     pub(super) fn detach(&self, reason: EndReason) -> Option<Connection> {
         let connection = self.detach_quietly()?;
         let duration = connection.opened.elapsed();
-        self.with_ids(|context| telemetry::emit(&Event::ConnectionClosed { context, reason, duration }));
+        let FrameCounts { read: frames_in, written: frames_out } = connection.frame_counts();
+        self.with_ids(|context| {
+            telemetry::emit(&Event::ConnectionClosed { context, reason, duration, frames_in, frames_out });
+        });
         Some(connection)
     }
 
@@ -216,7 +228,10 @@ impl SessionShared {
     pub(super) fn detach_quietly(&self) -> Option<Connection> {
         self.waits_no_more();
         self.epoch.set(self.epoch.get().wrapping_add(1));
-        let connection = self.connection.borrow_mut().take();
+        let mut connection = self.connection.borrow_mut().take();
+        if let Some(connection) = &mut connection {
+            connection.frames_in = self.frames_in.get();
+        }
         self.recount();
         connection
     }
@@ -224,6 +239,7 @@ impl SessionShared {
     /// Gives the session a socket.
     pub(super) fn attach(&self, connection: Connection, now: Instant) {
         self.beat.set(Beat::since(now));
+        self.frames_in.set(connection.frames_in);
         *self.connection.borrow_mut() = Some(connection);
         self.recount();
         tick::hurry(self);

@@ -37,6 +37,8 @@ fn a_peers_whole_stay_is_four_lines_that_name_it() {
     }
     assert!(left.says("reason", "left") && closed.says("reason", "client_closed"), "{}\n{}", left.text, closed.text);
     assert!(closed.says("peer_id", &peer), "{}", closed.text);
+    // join, leave and a close frame; welcome, joined and what answers the leave.
+    assert_eq!((&closed.json["frames_in"], &closed.json["frames_out"]), (&3.into(), &3.into()), "{}", closed.text);
 }
 
 #[test]

@@ -201,7 +201,13 @@ mod tests {
     #[test]
     fn an_orderly_end_is_no_error_and_every_other_is_one() {
         for reason in EndReason::ALL {
-            let event = Event::ConnectionClosed { context: Context::default(), reason, duration: Duration::ZERO };
+            let event = Event::ConnectionClosed {
+                context: Context::default(),
+                reason,
+                duration: Duration::ZERO,
+                frames_in: 2,
+                frames_out: 3,
+            };
             let orderly = [
                 EndReason::ClientClosed,
                 EndReason::Disconnected,
@@ -220,7 +226,13 @@ mod tests {
             (EndReason::SlowConsumer, Severity::Medium, ErrorCode::SlowConsumer),
             (EndReason::Internal, Severity::High, ErrorCode::Internal),
         ] {
-            let event = Event::ConnectionClosed { context: Context::default(), reason, duration: Duration::ZERO };
+            let event = Event::ConnectionClosed {
+                context: Context::default(),
+                reason,
+                duration: Duration::ZERO,
+                frames_in: 2,
+                frames_out: 3,
+            };
             assert_eq!(counted(&event).errors[severity as usize].get(code), 1, "{reason:?}");
         }
     }

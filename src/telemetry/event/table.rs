@@ -149,6 +149,10 @@ events! {
         reason: EndReason,
         /// How long it was open.
         duration["duration_ms"]: Duration,
+        /// WebSocket frames read from it, fragments and control frames too.
+        frames_in: u64,
+        /// Those written to it by then: `bye` and a close frame may follow.
+        frames_out: u64,
     }
     /// A peer is in a room.
     PeerJoined = "peer_joined", Info, "peer joined" {

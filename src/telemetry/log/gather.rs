@@ -381,7 +381,13 @@ mod tests {
             assert_eq!(common.fingerprint, fault.as_ref().expect("an error").fingerprint);
         });
         assert_eq!(told, 1);
-        let closed = |reason| Event::ConnectionClosed { context: Context::default(), reason, duration: Duration::ZERO };
+        let closed = |reason| Event::ConnectionClosed {
+            context: Context::default(),
+            reason,
+            duration: Duration::ZERO,
+            frames_in: 2,
+            frames_out: 3,
+        };
         assert_eq!(repeat::of(&closed(EndReason::Disconnected)).map(|repeat| repeat.kind), Some("disconnected"));
     }
 }

@@ -115,8 +115,13 @@ mod tests {
             assert!(!own || of(&event).is_none(), "{}", event.key());
         });
         let context = Context::default();
-        let event =
-            Event::ConnectionClosed { context, reason: EndReason::Internal, duration: std::time::Duration::ZERO };
+        let event = Event::ConnectionClosed {
+            context,
+            reason: EndReason::Internal,
+            duration: std::time::Duration::ZERO,
+            frames_in: 2,
+            frames_out: 3,
+        };
         assert_eq!(of(&event), None, "an ending that is the server's own error");
     }
 
