@@ -93,6 +93,7 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::SessionGivenUp { .. }
         | Event::FrameRefused { .. }
         | Event::ServerFault { .. }
+        | Event::DependencyLog { .. }
         | Event::SlowRequest { .. }
         | Event::HealthChanged { .. }
         | Event::LivenessChanged { .. }

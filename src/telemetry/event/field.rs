@@ -2,7 +2,7 @@
 
 use std::{error::Error, net::SocketAddr, time::Duration};
 
-use slog::Serializer;
+use slog::{Level, Serializer};
 
 use super::{causes::chain, context::Context, source::Source};
 use crate::{
@@ -47,6 +47,13 @@ impl Field for &str {
 impl Field for &RoomName {
     fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result {
         out.emit_str(key, self.as_str())
+    }
+}
+
+/// The line's own, see `Event::level`.
+impl Field for Level {
+    fn write(&self, _: &'static str, _: &mut dyn Serializer) -> slog::Result {
+        Ok(())
     }
 }
 

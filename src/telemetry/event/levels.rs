@@ -10,6 +10,7 @@ impl Event<'_> {
     #[must_use]
     pub fn level(&self) -> Level {
         match self {
+            Self::DependencyLog { level, .. } => *level,
             Self::ServerFault { severity: Severity::Critical, .. } => Level::Critical,
             Self::ConnectionClosed { reason: EndReason::Internal, .. } => Level::Error,
             Self::DrainFinished { stragglers: 1.., .. } => Level::Warning,

@@ -59,7 +59,7 @@ fn server(error: &io::Error) -> [Event<'_>; 27] {
     ]
 }
 
-fn connection<'a>(context: Context<'a>, error: &'a io::Error) -> [Event<'a>; 10] {
+fn connection<'a>(context: Context<'a>, error: &'a io::Error) -> [Event<'a>; 11] {
     let remote = Some(SocketAddr::from(([192, 0, 2, 7], 50_000)));
     let code = ErrorCode::OverCapacity;
     let (listener, kind) = (Listener::Public, Rejection::Tls);
@@ -77,6 +77,7 @@ fn connection<'a>(context: Context<'a>, error: &'a io::Error) -> [Event<'a>; 10]
         },
         Event::FrameRefused { context, code: ErrorCode::InvalidMessage, detail: "unknown field `token`" },
         Event::ServerFault { context, code: ErrorCode::Internal, severity: Severity::High, doing: "joining", error },
+        Event::DependencyLog { level: slog::Level::Warning, target: "actix_http::h1", text: "a client hung up" },
         Event::SlowMessage { context, kind: "offer", took: TOOK },
         Event::SessionGivenUp { context, limit: "parked_sessions" },
         Event::HttpServed { context, method: "GET", route: "/health", status: 200, took: TOOK },

@@ -255,6 +255,15 @@ events! {
         /// Why it failed.
         error[""]: &'a (dyn Error + 'static),
     }
+    /// A library that the server is built of logged something. At the level that it chose.
+    DependencyLog = "dependency_log", Info, "log of a dependency" {
+        /// Which level.
+        level[""]: Level,
+        /// Which part of it.
+        target: &'a str,
+        /// Its words.
+        text: &'a str,
+    }
     /// Handling one message took longer than `log.slow_message_ms`.
     SlowMessage = "slow_message", Warning, "slow message" {
         /// Whose.

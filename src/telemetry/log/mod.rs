@@ -4,6 +4,7 @@ mod clock;
 mod daily;
 #[cfg(test)]
 mod daily_tests;
+mod dependencies;
 mod gather;
 mod level;
 mod line;
@@ -113,6 +114,7 @@ impl Drop for LogGuard {
 /// A writer's thread could not be started, or a file not be opened.
 pub fn start_log(options: &LogOptions) -> io::Result<LogGuard> {
     if LOG.get().is_none() {
+        dependencies::listen(options.level.into());
         line::name_node(options.node.as_deref());
         let out = Queue::start(io::stdout(), options.queue_lines)?;
         let files = options.files.as_ref().map(|files| Files::start(files, options.queue_lines)).transpose()?;
@@ -127,6 +129,7 @@ pub fn start_log(options: &LogOptions) -> io::Result<LogGuard> {
 pub fn set_log_level(level: LogLevel) {
     if let Some(log) = LOG.get() {
         log.level.store(Level::from(level).as_usize(), Ordering::Relaxed);
+        dependencies::listen(level.into());
     }
 }
 

@@ -33,6 +33,10 @@ pub(in crate::telemetry) enum Burst {
 
 /// `None` for what is never gathered: the server's own errors and its life, which clients do not cause.
 pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
+    if let Event::DependencyLog { level, .. } = event {
+        // What they tell at error level, too: a client may be behind it.
+        return life("level", level.as_short_str(), None);
+    }
     if event.level().is_at_least(Level::Error) {
         return None;
     }
@@ -66,6 +70,7 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::PreviousShutdown { .. }
         | Event::RoomLost { .. }
         | Event::ServerFault { .. }
+        | Event::DependencyLog { .. }
         | Event::TickLate { .. }
         | Event::HealthChanged { .. }
         | Event::LivenessChanged { .. }
@@ -131,7 +136,7 @@ mod tests {
         samples::each(|event| {
             let Some(repeat) = of(&event) else { return };
             gathered += 1;
-            let by_request = matches!(event, Event::SlowRequest { .. });
+            let by_request = matches!(event, Event::SlowRequest { .. } | Event::DependencyLog { .. });
             assert!(repeat.source.is_some() || by_request, "{}", event.key());
             let says = repeat.kind.is_empty() || !repeat.field.is_empty() || Fault::of(&event).is_some();
             assert!(says, "{}: what the gathered lines have in common is not in them", event.key());
