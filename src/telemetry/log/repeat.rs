@@ -50,11 +50,13 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::FrameRefused { context, code, .. } => refusal(code.label(), context.source),
         Event::ConnectionOpened { remote, .. } => life("", "", remote.map(|at| Source::of(at.ip()))),
         Event::ConnectionClosed { context, reason, .. } => life("reason", reason.label(), context.source),
-        Event::PeerJoined { context, .. } | Event::SessionParked { context, .. } => life("", "", context.source),
+        Event::PeerJoined { context, .. }
+        | Event::SessionParked { context, .. }
+        | Event::RoomOpened { context }
+        | Event::RoomEnded { context, .. } => life("", "", context.source),
         Event::SessionGivenUp { context, limit } => life("limit", limit, context.source),
         Event::PeerLeft { context, reason, .. } => life("reason", reason.label(), context.source),
         Event::SessionResumed { context, result, .. } => life("result", result.label(), context.source),
-        Event::RoomOpened { context } | Event::RoomEnded { context, .. } => life("", "", context.source),
         Event::SlowMessage { context, kind, .. } => life("kind", kind, context.source),
         Event::SlowRequest { context, route, .. } | Event::HttpServed { context, route, .. } => {
             life("route", route, context.source)
