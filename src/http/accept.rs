@@ -25,7 +25,8 @@ use super::{
     sockets::{Flight, InFlight, SocketPlace, Sockets},
 };
 use crate::{
-    telemetry::{self, Event, Listener, SocketRefusal},
+    protocol::ErrorCode,
+    telemetry::{self, Event, Listener, Severity, SocketRefusal},
     watchdog,
 };
 
@@ -33,6 +34,8 @@ use crate::{
 const AT_ONCE: usize = 16;
 /// After an error that another attempt would meet at once.
 const PAUSE: Duration = Duration::from_millis(50);
+/// A listener that fails is told of no more often.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// How often the sockets are reported.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -136,6 +139,7 @@ fn spare() -> Option<File> {
 
 impl Acceptor {
     async fn run(mut self, listening: AsyncFd<TcpListener>) {
+        let mut told = None;
         loop {
             // An error is a runtime that ends.
             let Ok(mut ready) = listening.readable().await else { return };
@@ -157,7 +161,10 @@ impl Acceptor {
             drop(ready);
             match failed {
                 Some(error) if is_out_of_descriptors(&error) => self.use_spare(listening.get_ref()).await,
-                Some(_) => sleep(PAUSE).await,
+                Some(error) => {
+                    tell_fault(&error, &mut told);
+                    sleep(PAUSE).await;
+                }
                 None => tokio::task::yield_now().await,
             }
         }
@@ -214,6 +221,17 @@ impl Acceptor {
     fn tell(&self, remote: Option<SocketAddr>, reason: SocketRefusal) {
         telemetry::emit(&Event::SocketRefused { remote, listener: self.listener, reason });
     }
+}
+
+/// The listener itself fails: told at once, and each minute while it goes on.
+fn tell_fault(error: &io::Error, told: &mut Option<Instant>) {
+    if told.is_some_and(|at| at.elapsed() < TELL_AGAIN) {
+        return;
+    }
+    *told = Some(Instant::now());
+    let (context, code) = (telemetry::Context::default(), ErrorCode::Internal);
+    let (severity, doing) = (Severity::High, "accepting a connection");
+    telemetry::emit(&Event::ServerFault { context, code, severity, doing, error });
 }
 
 /// Not blocking, and closed in a child process.
