@@ -14,6 +14,7 @@
 //! | 0 | [`files`] | files and folders that are not for everybody |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
+//! | 1 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
 //! | 2 | [`messages`] | what travels between actors, one file per receiver |
 //! | 3 | [`session`] | one peer: its socket, its queue, its view of the room |
 //! | 3 | [`room`] | one room: who is in it, in joining order |
@@ -65,6 +66,7 @@ pub mod cli;
 pub mod config;
 pub mod files;
 pub mod http;
+pub mod lifecycle;
 pub mod limits;
 pub mod messages;
 pub mod metrics;

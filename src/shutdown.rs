@@ -15,10 +15,8 @@ pub use self::{
 };
 
 use crate::{
-    http::{
-        lifecycle::{Call, Lifecycle},
-        scrapes::Scrapes,
-    },
+    http::scrapes::Scrapes,
+    lifecycle::{Call, Lifecycle},
     session::tick::{self, Share},
     telemetry::{self, Context, Event},
 };

@@ -20,11 +20,13 @@ use tokio::time::timeout;
 use super::{
     authority::the_one,
     guard::{Refused, RefusedError},
-    lifecycle::{Call, Lifecycle},
     ops::Ops,
     single_request::BODY_MAX,
 };
-use crate::telemetry::RequestId;
+use crate::{
+    lifecycle::{Call, Lifecycle},
+    telemetry::RequestId,
+};
 
 /// How `drain_started` names this way.
 const BY: &str = "POST /admin/drain";

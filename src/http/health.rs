@@ -10,11 +10,9 @@ use actix_rt::ArbiterHandle;
 use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 
-use super::{
-    lifecycle::{Lifecycle, Phase},
-    sockets::Sockets,
-};
+use super::sockets::Sockets;
 use crate::{
+    lifecycle::{Lifecycle, Phase},
     messages::{metrics::Scrape, supervisor::TakeCensus},
     telemetry::{self, Event},
 };

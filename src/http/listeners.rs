@@ -18,7 +18,6 @@ use super::{
     accept::{self, Accepted, Workers},
     client::Clients,
     guard::Guard,
-    lifecycle::Lifecycle,
     live::Live,
     routes::{self, Common, Ops},
     single_request::SingleRequestStream,
@@ -28,6 +27,7 @@ use super::{
 };
 use crate::{
     config::{Capacity, Settings},
+    lifecycle::Lifecycle,
     session::AcceptedSocket,
     telemetry::Listener,
 };

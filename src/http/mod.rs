@@ -19,7 +19,6 @@ mod handshake;
 mod head;
 pub mod health;
 mod hint;
-pub mod lifecycle;
 pub mod listeners;
 pub mod live;
 mod observe;

@@ -7,10 +7,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{
     admin::Drain,
-    lifecycle::{Lifecycle, Phase},
     scrapes::{Asker, Scrapes},
 };
 use crate::{
+    lifecycle::{Lifecycle, Phase},
     messages::metrics::{Scrape, TakeErrors},
     protocol::{ErrorCode, http_error},
     telemetry::RequestId,

@@ -8,10 +8,13 @@ use tokio::sync::watch;
 
 use super::{
     health::{self, Check, Report, Status},
-    lifecycle::{Lifecycle, Phase},
     sockets::Sockets,
 };
-use crate::{messages::supervisor::Headcount, watchdog::Liveness};
+use crate::{
+    lifecycle::{Lifecycle, Phase},
+    messages::supervisor::Headcount,
+    watchdog::Liveness,
+};
 
 /// What the probes look at. Cloning shares it.
 #[derive(Clone)]

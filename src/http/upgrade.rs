@@ -21,12 +21,12 @@ use tokio::io::AsyncWriteExt;
 use super::{
     client::{Client, Clients, retry_after_seconds},
     handshake::{self, Accepted, HandshakeError, Policy},
-    lifecycle::{AdmissionError, Lifecycle, Permit},
     live::Live,
     request_id, single_request,
     sockets::SocketPlace,
 };
 use crate::{
+    lifecycle::{AdmissionError, Lifecycle, Permit},
     protocol::{ErrorCode, http_error},
     session::AcceptedSocket,
     telemetry::{self, Context, Event, RequestId, method_label},

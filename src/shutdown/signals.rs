@@ -6,7 +6,7 @@ use std::{io, time::Duration};
 use actix_rt::signal::unix::{self, SignalKind};
 
 use crate::{
-    http::lifecycle::{Call, Lifecycle},
+    lifecycle::{Call, Lifecycle},
     telemetry::{self, Event},
 };
 

@@ -6,9 +6,10 @@ use std::{
 };
 
 /// The floors, lowest first. A file may use what stands on lower floors and its own folder, nothing else.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
     &["protocol", "config", "files"],
     &["telemetry", "auth", "limits"],
+    &["lifecycle"],
     &["messages"],
     &["session", "room", "supervisor", "metrics", "cluster"],
     &["arbiters", "watchdog", "cli"],
@@ -266,11 +267,11 @@ fn the_scanner_finds_a_break_and_names_its_line() {
         "src/room/actor.rs",
         "// use crate::http;\nuse crate::{\n    messages::{Cut, room::Update},\n    http::gate,\n};\nlet x = \"crate::app\";\n",
     );
-    assert_eq!(breaks(&upwards), ["src/room/actor.rs:2: room (floor 3) uses http (floor 5)"]);
+    assert_eq!(breaks(&upwards), ["src/room/actor.rs:2: room (floor 4) uses http (floor 6)"]);
     let sideways = source("src/room/mod.rs", "\nfn f() { crate::session::x() }\n");
-    assert_eq!(breaks(&sideways), ["src/room/mod.rs:2: room (floor 3) uses session (floor 3)"]);
+    assert_eq!(breaks(&sideways), ["src/room/mod.rs:2: room (floor 4) uses session (floor 4)"]);
     let climbing = source("src/room/mod.rs", "use super::app::App;");
-    assert_eq!(breaks(&climbing), ["src/room/mod.rs:1: room (floor 3) uses app (floor 7)"]);
+    assert_eq!(breaks(&climbing), ["src/room/mod.rs:1: room (floor 4) uses app (floor 8)"]);
     let downwards =
         source("src/room/a.rs", "use super::state;\nuse crate::{room::x, protocol::PeerId};\nr#\"crate::app\"#;");
     assert_eq!(breaks(&downwards), Vec::<String>::new());

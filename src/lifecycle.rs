@@ -1,4 +1,4 @@
-//! Who may come in: the phase of the server and the count of its connections.
+//! The server's phases, the count of its connections, and the call to drain.
 //!
 //! Shared between threads on purpose: it is asked before any actor exists, for every connection, by every arbiter.
 
@@ -37,7 +37,7 @@ pub struct Call {
     pub request: Option<RequestId>,
 }
 
-/// The door's state. Cloning shares it.
+/// Phase, count and call. Cloning shares them.
 #[derive(Debug, Clone)]
 pub struct Lifecycle(Arc<Inner>);
 
@@ -68,7 +68,7 @@ pub enum AdmissionError {
 }
 
 impl Lifecycle {
-    /// A gate for at most `limit` connections.
+    /// Starting, for at most `limit` connections.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Inner {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[actix::test]
-    async fn the_first_call_counts_and_shuts_the_door_before_it_returns() {
+    async fn the_first_call_counts_and_admits_nobody_from_then_on() {
         let lifecycle = Lifecycle::new(2);
         let (first, call) = lifecycle.call_drain("one", None);
         assert_eq!((first, call.by, lifecycle.phase()), (true, "one", Phase::Draining));
