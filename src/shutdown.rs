@@ -15,7 +15,7 @@ pub use self::{
 };
 
 use crate::{
-    http::scrapes::Scrapes,
+    http::ops::scrapes::Scrapes,
     lifecycle::{Call, Lifecycle},
     session::tick::{self, Share},
     telemetry::{self, Context, Event},

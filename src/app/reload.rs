@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     config::{ConfigError, Settings},
-    http::{guard::Token, live::Live},
+    http::{live::Live, ops::Token},
     telemetry::{self, Event},
 };
 

@@ -1,37 +1,24 @@
 //! The doors: the WebSocket upgrade, the page, the probes, and the operator's routes on a listener of their own.
 //!
-//! A socket is counted when it is accepted (`accept`) and given to a worker (`worker`), which reads one head (`head`)
-//! and lets the upgrade or the actix-web app answer it. Requests with `Upgrade: websocket` go to [`upgrade`] whatever their
-//! path and see nothing of the app, so that service does its own admission, request id, log line and metrics.
+//! A socket is counted when it is accepted (`listen/accept`) and given to a worker (`listen/worker`), which reads one head
+//! (`socket/head`) and lets the upgrade or the actix-web app answer it. Requests with `Upgrade: websocket` go to
+//! [`public::upgrade`] whatever their path and see nothing of the app, so that service does its own admission, request id,
+//! log line and metrics.
+//!
+//! Imports run from `listen` over `routes` and `observe` to `public` and `ops`, and from those to `socket` and the rest.
 //!
 //! | listener | routes |
 //! |---|---|
 //! | public (`server.host:port`) | `/ws`, `/` and its files, `/healthz`, `/readyz`, `/health` |
 //! | ops (`ops.host:port`) | `/metrics`, `/errors`, `POST /admin/drain`, `/` (the live view) and its files, the three probes |
-mod accept;
-pub mod admin;
 mod authority;
 pub mod client;
-#[cfg(feature = "fault-injection")]
-mod faults;
-pub mod guard;
-mod handshake;
-mod head;
-pub mod health;
-mod hint;
-pub mod listeners;
+mod headers;
+pub mod listen;
 pub mod live;
 mod observe;
-mod ops;
-mod origin;
-mod page;
-mod plain;
-mod probes;
+pub mod ops;
+pub mod public;
 mod request_id;
-mod reserve;
 pub mod routes;
-pub mod scrapes;
-mod single_request;
-pub mod sockets;
-pub mod upgrade;
-mod worker;
+pub mod socket;

@@ -19,9 +19,11 @@ use actix_web::{
 
 use super::{
     client::{Clients, retry_after_seconds},
-    guard::Guard,
-    page, probes, request_id,
-    single_request::Input,
+    headers,
+    ops::Guard,
+    public::probes,
+    request_id,
+    socket::single_request::Input,
 };
 use crate::{
     protocol::{ErrorCode, http_error},
@@ -104,17 +106,17 @@ fn refusal(wait: Duration, id: &RequestId) -> HttpResponse {
     HttpResponse::TooManyRequests().content_type("application/json").insert_header(retry_after).body(body)
 }
 
-fn dress(headers: &mut HeaderMap, id: &RequestId, behind_tls: bool) {
+fn dress(answer: &mut HeaderMap, id: &RequestId, behind_tls: bool) {
     let mut set = |name: &'static str, value: &'static str| {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        answer.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     };
-    for (name, value) in page::STRICT_HEADERS {
+    for (name, value) in headers::STRICT {
         set(name, value);
     }
     if behind_tls {
         set("strict-transport-security", HSTS);
     }
-    headers.insert(HeaderName::from_static(request_id::HEADER), request_id::value(id));
+    answer.insert(HeaderName::from_static(request_id::HEADER), request_id::value(id));
 }
 
 /// A closed set: a scanner must not make a series per guess, and the page's files are one thing.

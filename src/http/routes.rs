@@ -16,14 +16,15 @@ use actix_web::{
 };
 
 use super::{
-    admin,
     client::Clients,
-    guard::{self, Guard},
-    handshake,
     observe::{Observe, Side, observe},
-    ops, page, probes, upgrade,
+    ops::{Guard, Ops, drain, errors, guard, metrics},
+    public::{
+        handshake, page,
+        probes::{self, Probes},
+        upgrade,
+    },
 };
-pub use super::{ops::Ops, probes::Probes};
 use crate::{
     protocol::{ErrorCode, http_error},
     telemetry::RequestId,
@@ -79,15 +80,15 @@ pub fn operator(
     // Operators are few, and a scrape must not be refused: their listener has no limits per address.
     base(common, Side::Operator(guard.clone()), move |config| {
         #[cfg(feature = "fault-injection")]
-        config.route("/fault/{what}", web::post().to(super::faults::inject));
+        config.route("/fault/{what}", web::post().to(super::ops::fault::inject));
         config.app_data(web::Data::new(ports)).app_data(web::Data::new(guard)).service(
             // By its place among the routes, not by the text of the path, which can be written in many ways.
             web::scope("/admin").wrap(from_fn(guard::authorise)).service(
-                web::resource("/drain").route(web::post().to(admin::drain)).default_service(web::to(admin::only_post)),
+                web::resource("/drain").route(web::post().to(drain::drain)).default_service(web::to(drain::only_post)),
             ),
         );
-        serve(config, "/metrics", ops::metrics);
-        serve(config, "/errors", ops::errors);
+        serve(config, "/metrics", metrics::metrics);
+        serve(config, "/errors", errors::errors);
         serve_files(config, &page::OPERATOR_FILES);
     })
 }

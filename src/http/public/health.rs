@@ -10,8 +10,8 @@ use actix_rt::ArbiterHandle;
 use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 
-use super::sockets::Sockets;
 use crate::{
+    http::socket::sockets::Sockets,
     lifecycle::{Lifecycle, Phase},
     messages::{metrics::Scrape, supervisor::TakeCensus},
     telemetry::{self, Event},
@@ -192,6 +192,6 @@ fn check(name: &'static str, began: Instant, problem: Option<(Status, &str)>) ->
 }
 
 /// RFC 3339, UTC, milliseconds.
-pub(super) fn now() -> String {
+pub(in crate::http) fn now() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }

@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use super::ops::Ops;
+use super::ports::Ops;
 use crate::{
     messages::{room::RoomFault, supervisor::Fault},
     protocol::{RoomName, SessionId},
@@ -23,7 +23,7 @@ const ROOM_NAME_BYTES: usize = 1024;
 
 /// Whom it concerns.
 #[derive(Deserialize)]
-pub(super) struct Target {
+pub(in crate::http) struct Target {
     room: Option<String>,
     session: Option<String>,
     /// For how long, where it ends by itself; in milliseconds.
@@ -31,7 +31,11 @@ pub(super) struct Target {
 }
 
 /// 202, or 404 where there is no such fault.
-pub(super) async fn inject(what: web::Path<String>, target: web::Query<Target>, ops: web::Data<Ops>) -> HttpResponse {
+pub(in crate::http) async fn inject(
+    what: web::Path<String>,
+    target: web::Query<Target>,
+    ops: web::Data<Ops>,
+) -> HttpResponse {
     if *what == "worker-stall" {
         actix_rt::spawn(async {
             tokio::time::sleep(ANSWER_FIRST).await;

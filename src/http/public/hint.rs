@@ -5,7 +5,7 @@ use crate::protocol::RoomName;
 /// The room that a query names, if it names one that could be joined. `+` is a plus: percent-encoding (RFC 3986 section
 /// 2.1) has no other meaning for it. (Forms write a space so; the rules of a session let both in.) Whatever else is
 /// wrong, two names included, is no hint, and nobody is refused for it: a browser could not read why.
-pub(super) fn of(query: &str, limit: usize) -> Option<RoomName> {
+pub(in crate::http) fn of(query: &str, limit: usize) -> Option<RoomName> {
     let mut named = query.split('&').filter_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(key)? == "room").then_some(value)

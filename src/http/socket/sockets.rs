@@ -36,7 +36,7 @@ pub struct SocketPlace {
 
 /// A place beyond the count; dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct ReservedPlace(Arc<Inner>);
+pub(in crate::http) struct ReservedPlace(Arc<Inner>);
 
 impl Sockets {
     /// None is open. `most` at a time; `full` is what the others are refused for.
@@ -58,7 +58,7 @@ impl Sockets {
     }
 
     /// Whether three quarters of the places are taken.
-    pub(super) fn is_nearly_full(&self) -> bool {
+    pub(in crate::http) fn is_nearly_full(&self) -> bool {
         self.0.open.load(Ordering::Acquire) >= self.0.most - self.0.most / 4
     }
 
@@ -76,7 +76,7 @@ impl Sockets {
     }
 
     /// A place beyond all limits, for whoever bounds them otherwise.
-    pub(super) fn reserve(&self) -> ReservedPlace {
+    pub(in crate::http) fn reserve(&self) -> ReservedPlace {
         self.0.reserved.fetch_add(1, Ordering::AcqRel);
         ReservedPlace(Arc::clone(&self.0))
     }
@@ -106,11 +106,11 @@ struct Flights {
 
 /// One of them; dropping it says that it was served.
 #[derive(Debug)]
-pub(super) struct Flight(InFlight);
+pub(in crate::http) struct Flight(InFlight);
 
 impl InFlight {
     /// One more.
-    pub(super) fn begin(&self) -> Flight {
+    pub(in crate::http) fn begin(&self) -> Flight {
         self.0.count.fetch_add(1, Ordering::AcqRel);
         Flight(self.clone())
     }

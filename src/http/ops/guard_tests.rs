@@ -167,20 +167,3 @@ fn a_refusal_names_what_came_and_shows_only_what_can_be_shown() {
     assert!(refusal("a\u{202e}b c\x1b[31m".as_bytes()).contains("Host is a???b?c?[31m,"));
     assert!(refusal(&[b'a'; 9000]).contains(&format!("Host is {}...,", "a".repeat(SHOWN))));
 }
-
-#[test]
-fn a_token_file_is_one_line_that_cannot_be_guessed() {
-    let path = std::env::temp_dir().join(format!("switchboard-{}", uuid::Uuid::new_v4()));
-    let read = |text: &str| {
-        fs::write(&path, text).unwrap();
-        Token::read(&path)
-    };
-    let token = read(&format!("{TOKEN}\n")).unwrap().expect("a token");
-    assert_eq!(&*token.0.get(), TOKEN.as_bytes());
-    for bad in ["", "\n", "too short", &"x".repeat(513), "sixteen letters and spaces", "sechzehn-öctets-lang"] {
-        assert_eq!(read(bad).err().map(|error| error.kind()), Some(io::ErrorKind::InvalidData), "{bad:?}");
-    }
-    fs::remove_file(&path).unwrap();
-    assert!(Token::read(&path).is_err(), "a file that is not there is no reason to go without");
-    assert!(Token::read(Path::new("")).unwrap().is_none());
-}

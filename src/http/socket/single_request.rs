@@ -25,7 +25,7 @@ use tokio::{
 use super::head::Body;
 
 /// Bytes of a body, with the framing of its chunks, that any route takes.
-pub(super) const BODY_MAX: usize = 1024;
+pub(in crate::http) const BODY_MAX: usize = 1024;
 /// How long what still comes is read and thrown away after an answer: a socket that is closed with unread bytes is reset,
 /// and the client may never see the answer.
 const LINGER: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ const THROWN_AWAY: usize = 4 * 1024;
 const CLOSE: &[u8] = b"connection: close\r\n";
 
 /// A connection of which one request is read.
-pub(super) struct SingleRequestStream {
+pub(in crate::http) struct SingleRequestStream {
     socket: TcpStream,
     /// What was read already.
     read: BytesMut,
@@ -55,11 +55,11 @@ pub(super) struct SingleRequestStream {
 }
 
 /// Told when somebody else needs the place of a socket that only waits: for its head, or for its client to hang up.
-pub(super) type MakeRoom = Option<oneshot::Receiver<()>>;
+pub(in crate::http) type MakeRoom = Option<oneshot::Receiver<()>>;
 
 /// What the application and the socket know of each other.
 #[derive(Default)]
-pub(super) struct Input {
+pub(in crate::http) struct Input {
     answered: Cell<bool>,
     /// There was, or is, more of a body than the routes take.
     cut: Cell<bool>,
@@ -74,7 +74,7 @@ struct Closing {
 
 impl Input {
     /// There is an answer: no more is read for it.
-    pub(super) fn answered(&self) {
+    pub(in crate::http) fn answered(&self) {
         self.answered.set(true);
         if let Some(waker) = self.waiting.take() {
             waker.wake();
@@ -82,14 +82,14 @@ impl Input {
     }
 
     /// Whether a body was not read because it is longer than any route takes.
-    pub(super) fn was_cut(&self) -> bool {
+    pub(in crate::http) fn was_cut(&self) -> bool {
         self.cut.get()
     }
 }
 
 impl SingleRequestStream {
     /// For a request whose head is the first `head` bytes of `read`, and a listener whose routes take bodies of `most`.
-    pub(super) fn new(
+    pub(in crate::http) fn new(
         socket: TcpStream,
         mut read: BytesMut,
         head: usize,
@@ -113,7 +113,7 @@ impl SingleRequestStream {
         Self { socket, read, left, silent_close, first: BytesMut::new(), chunked, input, make_room, closing: None }
     }
 
-    pub(super) fn input(&self) -> &Rc<Input> {
+    pub(in crate::http) fn input(&self) -> &Rc<Input> {
         &self.input
     }
 
@@ -212,7 +212,7 @@ impl AsyncWrite for SingleRequestStream {
 }
 
 /// An answer to an HTTP/1.0 request, with what the library leaves out of it.
-pub(super) fn say_close(answer: &[u8]) -> BytesMut {
+pub(in crate::http) fn say_close(answer: &[u8]) -> BytesMut {
     let mut out = BytesMut::with_capacity(answer.len() + CLOSE.len());
     let line = memchr::memchr(b'\n', answer).map_or(0, |end| end + 1);
     out.extend_from_slice(&answer[..line]);
@@ -222,7 +222,7 @@ pub(super) fn say_close(answer: &[u8]) -> BytesMut {
 }
 
 /// Ends when somebody else needs the place.
-pub(super) async fn told(make_room: &mut MakeRoom) {
+pub(in crate::http) async fn told(make_room: &mut MakeRoom) {
     if let Some(waiting) = make_room {
         let is_told = waiting.await.is_ok();
         // It tells once.
@@ -236,7 +236,7 @@ pub(super) async fn told(make_room: &mut MakeRoom) {
 }
 
 /// Writes a last answer and hangs up, having read what the client may still be sending.
-pub(super) async fn answer(mut socket: TcpStream, bytes: &[u8], make_room: &mut MakeRoom) -> io::Result<()> {
+pub(in crate::http) async fn answer(mut socket: TcpStream, bytes: &[u8], make_room: &mut MakeRoom) -> io::Result<()> {
     socket.write_all(bytes).await?;
     socket.shutdown().await?;
     let throw_away = async {

@@ -4,34 +4,21 @@
 
 /// One file of a page.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PageFile {
+pub(in crate::http) struct PageFile {
     /// Where it is served, from the root of its listener.
-    pub(super) path: &'static str,
+    pub(in crate::http) path: &'static str,
     /// The value of `Content-Type`.
-    pub(super) content_type: &'static str,
+    pub(in crate::http) content_type: &'static str,
     /// The body.
-    pub(super) body: &'static [u8],
+    pub(in crate::http) body: &'static [u8],
 }
-
-/// What the pages' answers should carry as `Content-Security-Policy`: the page's own files and its own server,
-/// nothing else, and nothing inline. `ws:` and `wss:` are named since not every browser counts them as `'self'`.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     connect-src 'self' ws: wss:; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
-
-/// What every answer tells browsers, whatever it is.
-pub(super) const STRICT_HEADERS: [(&str, &str); 4] = [
-    ("content-security-policy", CONTENT_SECURITY_POLICY),
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
-    ("referrer-policy", "no-referrer"),
-];
 
 macro_rules! page_file {
     ($page:literal, $path:literal, $file:literal, $content_type:ident) => {
         PageFile {
             path: $path,
             content_type: $content_type,
-            body: include_bytes!(concat!("../../clients/web/", $page, "/", $file)),
+            body: include_bytes!(concat!("../../../clients/web/", $page, "/", $file)),
         }
     };
 }
@@ -41,7 +28,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// Every file of the example client.
-pub(super) const FILES: [PageFile; 11] = [
+pub(in crate::http) const FILES: [PageFile; 11] = [
     page_file!("demo", "/", "index.html", HTML),
     page_file!("demo", "/app.js", "app.js", SCRIPT),
     page_file!("demo", "/books.js", "books.js", SCRIPT),
@@ -56,7 +43,7 @@ pub(super) const FILES: [PageFile; 11] = [
 ];
 
 /// Every file of the operator's live view.
-pub(super) const OPERATOR_FILES: [PageFile; 8] = [
+pub(in crate::http) const OPERATOR_FILES: [PageFile; 8] = [
     page_file!("ops", "/", "index.html", HTML),
     page_file!("ops", "/app.js", "app.js", SCRIPT),
     page_file!("ops", "/cards.js", "cards.js", SCRIPT),

@@ -26,7 +26,7 @@ thread_local! {
 
 /// Why there is no head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoHead {
+pub(in crate::http) enum NoHead {
     /// The client hung up before it had said anything, or the socket is lost.
     Gone,
     /// Something else came.
@@ -35,20 +35,20 @@ pub(super) enum NoHead {
 
 /// What of a head concerns what follows it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(in crate::http) struct Facts {
     /// `Upgrade` names `websocket`.
-    pub(super) websocket: bool,
+    pub(in crate::http) websocket: bool,
     /// Whether there is a `Host`.
-    pub(super) host: bool,
+    pub(in crate::http) host: bool,
     /// Whether it is HTTP/1.0.
-    pub(super) http_10: bool,
+    pub(in crate::http) http_10: bool,
     /// The body.
-    pub(super) body: Body,
+    pub(in crate::http) body: Body,
 }
 
 /// How long a body is said to be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Body {
+pub(in crate::http) enum Body {
     /// There is none.
     #[default]
     None,
@@ -71,7 +71,7 @@ struct Scan {
 
 /// Reads into `got` until there is a whole head of at most `most` bytes, and says how long it is. More may have come
 /// behind it.
-pub(super) async fn read(socket: &TcpStream, most: usize, got: &mut BytesMut) -> Result<usize, NoHead> {
+pub(in crate::http) async fn read(socket: &TcpStream, most: usize, got: &mut BytesMut) -> Result<usize, NoHead> {
     let mut scan = Scan::default();
     loop {
         socket.readable().await.map_err(|_| NoHead::Gone)?;
@@ -168,7 +168,7 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 }
 
 /// What a whole head says.
-pub(super) fn facts(head: &[u8]) -> Facts {
+pub(in crate::http) fn facts(head: &[u8]) -> Facts {
     let mut facts = Facts::default();
     let start = head.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(head.len());
     let mut lines = head[start..].split(|byte| *byte == b'\n');
@@ -192,7 +192,7 @@ pub(super) fn facts(head: &[u8]) -> Facts {
 }
 
 /// The members of a list (RFC 9110 section 5.6.1), empty ones left out.
-pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(in crate::http) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
 }
 

@@ -4,22 +4,22 @@ use std::io::Write;
 
 use actix_http::StatusCode;
 
-use super::{page, request_id};
 use crate::{
+    http::{headers, request_id},
     protocol::{ErrorCode, http_error},
     telemetry::{Rejection, RequestId},
 };
 
 /// After this, whoever found no place may try again.
-pub(super) const RETRY_AFTER_SECONDS: u64 = 5;
+pub(in crate::http) const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// A whole answer, after which the connection ends; `bodyless` is one to HEAD.
-pub(super) fn answer(status: StatusCode, content_type: &str, body: &str, bodyless: bool) -> Vec<u8> {
+pub(in crate::http) fn answer(status: StatusCode, content_type: &str, body: &str, bodyless: bool) -> Vec<u8> {
     write(status, content_type, &RequestId::accept(None), None, body, bodyless)
 }
 
 /// A refusal in JSON. `retry_after` is in seconds.
-pub(super) fn refusal(status: u16, code: ErrorCode, message: &str, retry_after: Option<u64>) -> Vec<u8> {
+pub(in crate::http) fn refusal(status: u16, code: ErrorCode, message: &str, retry_after: Option<u64>) -> Vec<u8> {
     let id = RequestId::accept(None);
     let body = http_error(code, message, retry_after.map(|seconds| seconds * 1000), &id.to_string());
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -27,7 +27,7 @@ pub(super) fn refusal(status: u16, code: ErrorCode, message: &str, retry_after: 
 }
 
 /// The answer to what became no request.
-pub(super) fn rejection(kind: Rejection) -> Vec<u8> {
+pub(in crate::http) fn rejection(kind: Rejection) -> Vec<u8> {
     let (status, message) = match kind {
         Rejection::ProxyProtocol => (400, "this port takes HTTP/1.1, not the PROXY protocol"),
         Rejection::Tls => (400, "this port takes plain HTTP, not TLS"),
@@ -56,7 +56,7 @@ fn write(
     if let Some(seconds) = retry_after {
         let _ = write!(out, "retry-after: {seconds}\r\n");
     }
-    for (name, value) in page::STRICT_HEADERS {
+    for (name, value) in headers::STRICT {
         let _ = write!(out, "{name}: {value}\r\n");
     }
     out.extend_from_slice(b"\r\n");

@@ -1,6 +1,6 @@
 //! `POST /admin/drain`: the drain without a signal, for those who can reach the ops listener and not the process.
 //!
-//! Who may ask is the guard's business (`guard.rs`). Beyond it, no page can ask for the drain without being told no by the
+//! Who may ask is the guard's business (`super::guard`). Beyond it, no page can ask for the drain without being told no by the
 //! browser: a JSON content type makes the browser ask first and be told nothing (no route answers CORS).
 
 use std::time::{Duration, Instant, SystemTime};
@@ -18,12 +18,11 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::{
-    authority::the_one,
     guard::{Refused, RefusedError},
-    ops::Ops,
-    single_request::BODY_MAX,
+    ports::{Drain, Ops},
 };
 use crate::{
+    http::{authority::the_one, socket::single_request::BODY_MAX},
     lifecycle::{Call, Lifecycle},
     telemetry::RequestId,
 };
@@ -32,15 +31,6 @@ use crate::{
 const BY: &str = "POST /admin/drain";
 /// Time for the body, once everything else is right.
 const BODY_WITHIN: Duration = Duration::from_secs(5);
-
-/// How the server goes when it is told to.
-#[derive(Debug, Clone, Copy)]
-pub struct Drain {
-    /// From the call to the end, at most.
-    pub deadline: Duration,
-    /// The clients' departures are spread over this.
-    pub spread: Duration,
-}
 
 /// Why it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +81,7 @@ impl DrainError {
 }
 
 /// 202 and the deadline; 200 and the same deadline, when the server is on its way out already.
-pub(super) async fn drain(
+pub(in crate::http) async fn drain(
     request: HttpRequest,
     body: web::Payload,
     id: web::ReqData<RequestId>,
@@ -112,7 +102,7 @@ pub(super) async fn drain(
 }
 
 /// By any other method.
-pub(super) async fn only_post(id: web::ReqData<RequestId>) -> HttpResponse {
+pub(in crate::http) async fn only_post(id: web::ReqData<RequestId>) -> HttpResponse {
     DrainError::Method.answer(&id)
 }
 

@@ -16,17 +16,21 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     accept::{self, Accepted, Workers},
-    client::Clients,
-    guard::Guard,
-    live::Live,
-    routes::{self, Common, Ops},
-    single_request::SingleRequestStream,
-    sockets::{InFlight, Sockets},
-    upgrade::{Kept, UpgradeService},
     worker::{self, Bounds, Worker},
 };
 use crate::{
     config::{Capacity, Settings},
+    http::{
+        client::Clients,
+        live::Live,
+        ops::{Guard, Ops},
+        public::upgrade::{Kept, UpgradeService},
+        routes::{self, Common},
+        socket::{
+            single_request::SingleRequestStream,
+            sockets::{InFlight, Sockets},
+        },
+    },
     lifecycle::Lifecycle,
     session::AcceptedSocket,
     telemetry::Listener,

@@ -17,14 +17,17 @@ use tokio::{
     sync::{mpsc::UnboundedSender, watch},
 };
 
-use super::{
-    client::Clients,
-    probes::Probes,
-    reserve::{Reserve, Waiting, turn_away},
-    single_request::MakeRoom,
-    sockets::{Flight, InFlight, SocketPlace, Sockets},
-};
+use super::reserve::{Reserve, Waiting, turn_away};
 use crate::{
+    http::{
+        client::Clients,
+        public::probes::Probes,
+        socket::{
+            single_request::MakeRoom,
+            sockets::{Flight, InFlight, SocketPlace, Sockets},
+        },
+    },
+    limits::AddressPermit,
     protocol::ErrorCode,
     telemetry::{self, Event, Listener, Severity, SocketRefusal},
     watchdog,
@@ -40,33 +43,33 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// A socket on its way to a worker.
-pub(super) struct Accepted {
-    pub(super) socket: StdStream,
-    pub(super) peer: SocketAddr,
-    pub(super) at: Instant,
-    pub(super) listener: Listener,
-    pub(super) place: SocketPlace,
-    pub(super) flight: Flight,
-    pub(super) make_room: MakeRoom,
+pub(in crate::http) struct Accepted {
+    pub(in crate::http) socket: StdStream,
+    pub(in crate::http) peer: SocketAddr,
+    pub(in crate::http) at: Instant,
+    pub(in crate::http) listener: Listener,
+    pub(in crate::http) place: SocketPlace,
+    pub(in crate::http) flight: Flight,
+    pub(in crate::http) make_room: MakeRoom,
 }
 
 /// One listener, and who may come to it.
-pub(super) struct UpgradeService {
-    pub(super) socket: TcpListener,
-    pub(super) listener: Listener,
-    pub(super) sockets: Sockets,
+pub(in crate::http) struct UpgradeService {
+    pub(in crate::http) socket: TcpListener,
+    pub(in crate::http) listener: Listener,
+    pub(in crate::http) sockets: Sockets,
     /// For the limit per address, where there is one.
-    pub(super) clients: Option<Clients>,
+    pub(in crate::http) clients: Option<Clients>,
     /// Sockets at a time that are answered although they have no place.
-    pub(super) reserve: usize,
-    pub(super) probes: Probes,
+    pub(in crate::http) reserve: usize,
+    pub(in crate::http) probes: Probes,
 }
 
 /// Whom sockets are given to.
 #[derive(Clone)]
-pub(super) struct Workers {
-    pub(super) queues: Vec<UnboundedSender<Accepted>>,
-    pub(super) in_flight: InFlight,
+pub(in crate::http) struct Workers {
+    pub(in crate::http) queues: Vec<UnboundedSender<Accepted>>,
+    pub(in crate::http) in_flight: InFlight,
 }
 
 /// What one listener's loop needs.
@@ -88,7 +91,11 @@ struct Acceptor {
 ///
 /// # Errors
 /// A listening socket that cannot be waited for.
-pub(super) fn start(doors: [UpgradeService; 2], workers: &Workers, stop: &watch::Receiver<bool>) -> io::Result<()> {
+pub(in crate::http) fn start(
+    doors: [UpgradeService; 2],
+    workers: &Workers,
+    stop: &watch::Receiver<bool>,
+) -> io::Result<()> {
     let counted = [doors[0].sockets.clone(), doors[1].sockets.clone()];
     for upgrade_service in doors {
         let UpgradeService { socket, listener, sockets, clients, reserve, probes } = upgrade_service;
@@ -189,7 +196,7 @@ impl Acceptor {
     fn take(&mut self, socket: StdStream, peer: SocketAddr) {
         let address = match &self.clients {
             Some(clients) => clients.socket(peer.ip()),
-            None => Some(crate::limits::AddressPermit::uncounted()),
+            None => Some(AddressPermit::uncounted()),
         };
         if let Some(waiting) = self.waiting.as_ref().filter(|_| self.sockets.is_nearly_full()) {
             waiting.evict();

@@ -18,14 +18,14 @@ use actix_rt::net::TcpStream;
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 
-use super::{
-    client::{Client, Clients, retry_after_seconds},
-    handshake::{self, Accepted, HandshakeError, Policy},
-    live::Live,
-    request_id, single_request,
-    sockets::SocketPlace,
-};
+use super::handshake::{self, Accepted, HandshakeError, Policy};
 use crate::{
+    http::{
+        client::{Client, Clients, retry_after_seconds},
+        live::Live,
+        request_id,
+        socket::{single_request, sockets::SocketPlace},
+    },
     lifecycle::{AdmissionError, Lifecycle, Permit},
     protocol::{ErrorCode, http_error},
     session::AcceptedSocket,
@@ -35,8 +35,6 @@ use crate::{
 /// After this a refused client may try again: a full server's connections come and go, a draining one is
 /// being replaced.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// The route in metrics and logs.
-const ROUTE: &str = "/ws";
 
 /// The socket ended during its handshake: there is nobody left to tell, and nothing to count but the request.
 #[derive(Debug, thiserror::Error)]
@@ -44,15 +42,15 @@ const ROUTE: &str = "/ws";
 pub struct Gone(#[from] std::io::Error);
 
 /// An upgrade request, and the socket that it came over.
-pub(super) struct Arrived {
-    pub(super) request: Request,
+pub(in crate::http) struct Arrived {
+    pub(in crate::http) request: Request,
     /// What read the request, and writes the answer.
-    pub(super) codec: h1::Codec,
-    pub(super) socket: TcpStream,
+    pub(in crate::http) codec: h1::Codec,
+    pub(in crate::http) socket: TcpStream,
     /// What came behind the request.
-    pub(super) unread: BytesMut,
-    pub(super) peer: SocketAddr,
-    pub(super) place: SocketPlace,
+    pub(in crate::http) unread: BytesMut,
+    pub(in crate::http) peer: SocketAddr,
+    pub(in crate::http) place: SocketPlace,
 }
 
 /// What a connection keeps for as long as its socket lives; dropping it gives all of it back.
@@ -87,7 +85,7 @@ impl UpgradeService {
     }
 
     /// Serves one upgrade request. An error is the socket's: there is nobody left to tell.
-    pub(super) async fn serve(self: Rc<Self>, arrived: Arrived) -> Result<(), Gone> {
+    pub(in crate::http) async fn serve(self: Rc<Self>, arrived: Arrived) -> Result<(), Gone> {
         let began = Instant::now();
         let Arrived { request, mut codec, mut socket, unread, peer, place } = arrived;
         let id = request_id::of(request.headers());
@@ -116,7 +114,7 @@ impl UpgradeService {
         telemetry::emit(&Event::HttpServed {
             context: Context::of_request(&id),
             method: method_label(request.method().as_str()),
-            route: ROUTE,
+            route: handshake::PATH,
             status: status.as_u16(),
             took: began.elapsed(),
         });
@@ -163,7 +161,7 @@ fn refused_at_the_gate(refusal: AdmissionError) -> UpgradeError {
 }
 
 /// Tells of a handshake that is refused, wherever that is found.
-pub(super) fn report(refused: &HandshakeError, id: &RequestId, remote: SocketAddr) {
+pub(in crate::http) fn report(refused: &HandshakeError, id: &RequestId, remote: SocketAddr) {
     telemetry::emit(&Event::HandshakeRefused {
         context: Context::of_request(id),
         remote: Some(remote),

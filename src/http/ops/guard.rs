@@ -6,9 +6,7 @@
 //! nobody can turn one elsewhere. What changes something asks for the token, too.
 
 use std::{
-    fs, io,
     net::{IpAddr, SocketAddr},
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -27,28 +25,21 @@ use actix_web::{
 };
 use serde::Serialize;
 
-use super::{
-    authority::{Authority, is_page_of, the_one},
-    client::{Clients, retry_after_seconds},
-    live::Live,
-    probes,
-};
+use super::token::Token;
 use crate::{
+    http::{
+        authority::{Authority, is_page_of, the_one},
+        client::{Clients, retry_after_seconds},
+        public::probes,
+    },
     limits::{Bucket, Rate, Subnet, Table, table},
-    protocol::same_bytes,
     telemetry::{self, Context, Event, OpsDenial, RequestId},
 };
 
-/// A token's length. Shorter ones can be guessed; no header should be longer.
-const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=512;
 /// Addresses that are remembered for their wrong tokens.
 const ADDRESSES: usize = 4096;
 /// How much of a `Host` is repeated to whoever sent it, and to the log.
 const SHOWN: usize = 80;
-
-/// What an operator proves to be one with.
-#[derive(Clone)]
-pub struct Token(Live<[u8]>);
 
 /// The guard of the operator's listener. Cloning shares it.
 #[derive(Clone)]
@@ -95,54 +86,20 @@ enum GuardError {
 
 /// The body of a refusal, as all of the operator's routes write it.
 #[derive(Serialize)]
-pub(super) struct Refused<'a> {
-    pub(super) error: RefusedError<'a>,
+pub(in crate::http) struct Refused<'a> {
+    pub(in crate::http) error: RefusedError<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RefusedError<'a> {
-    pub(super) code: &'static str,
-    pub(super) category: &'static str,
-    pub(super) retryable: bool,
+pub(in crate::http) struct RefusedError<'a> {
+    pub(in crate::http) code: &'static str,
+    pub(in crate::http) category: &'static str,
+    pub(in crate::http) retryable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) retry_after_ms: Option<u64>,
-    pub(super) message: &'a str,
-    pub(super) request_id: &'a str,
-}
-
-impl Token {
-    /// Reads it from a file of one line; an empty path is none.
-    ///
-    /// # Errors
-    /// The file cannot be read, or is no line of 16 to 512 visible ASCII characters. What was found is not told.
-    pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        if path.as_os_str().is_empty() {
-            return Ok(None);
-        }
-        let text = fs::read(path)?;
-        let token = text.trim_ascii();
-        let fits = TOKEN_BYTES.contains(&token.len()) && token.iter().all(u8::is_ascii_graphic);
-        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "no line of 16 to 512 visible ASCII characters");
-        if fits { Ok(Some(Self(token.into()))) } else { Err(wrong()) }
-    }
-
-    /// From now on `other` is the one that must be shown. Says whether it is another.
-    pub fn become_like(&self, other: &Self) -> bool {
-        let (mine, theirs) = (self.0.get(), other.0.get());
-        let another = !same_bytes(&mine, &theirs);
-        self.0.set(theirs);
-        another
-    }
-
-    /// RFC 6750 section 2.1. The scheme's case does not matter (RFC 9110 section 11.1).
-    fn is_shown(&self, headers: &HeaderMap) -> bool {
-        let shown = the_one(headers, &AUTHORIZATION).and_then(|value| {
-            let (scheme, token) = value.split_at_checked("Bearer ".len())?;
-            scheme.eq_ignore_ascii_case("Bearer ").then_some(token)
-        });
-        shown.is_some_and(|token| same_bytes(token.as_bytes(), &self.0.get()))
-    }
+    pub(in crate::http) retry_after_ms: Option<u64>,
+    pub(in crate::http) message: &'a str,
+    pub(in crate::http) request_id: &'a str,
 }
 
 impl Guard {
@@ -157,14 +114,14 @@ impl Guard {
     }
 
     /// The answer to a request that no route should see.
-    pub(super) fn refuse(&self, request: &ServiceRequest, id: &RequestId) -> Option<HttpResponse> {
+    pub(in crate::http) fn refuse(&self, request: &ServiceRequest, id: &RequestId) -> Option<HttpResponse> {
         let refusal = self.0.admit(request).err()?;
         Some(self.0.answer(&refusal, request, id))
     }
 }
 
 /// Middleware of the routes that change something, or look into rooms.
-pub(super) async fn authorise(
+pub(in crate::http) async fn authorise(
     guard: web::Data<Guard>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -6,15 +6,17 @@ use actix_http::{
     header::{self, HeaderName},
 };
 
-use super::authority::{is_page_of, the_one};
-use crate::config::SAME_ORIGIN;
+use crate::{
+    config::SAME_ORIGIN,
+    http::authority::{is_page_of, the_one},
+};
 
 /// The host that a proxy was asked for, where it asks us by another.
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Whether a page that says where it is from (or a client that does not say) is on the list. `proxied`: one of our
 /// proxies asks for it, and is believed as to which host it was asked for.
-pub(super) fn is_allowed(head: &RequestHead, allowed: &[String], proxied: bool) -> bool {
+pub(in crate::http) fn is_allowed(head: &RequestHead, allowed: &[String], proxied: bool) -> bool {
     let Some(origin) = head.headers().get(header::ORIGIN) else { return true };
     allowed.iter().any(|one| match one.as_str() {
         "*" => true,

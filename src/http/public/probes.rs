@@ -6,11 +6,9 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::{
-    health::{self, Check, Report, Status},
-    sockets::Sockets,
-};
+use super::health::{self, Check, Report, Status};
 use crate::{
+    http::socket::sockets::Sockets,
     lifecycle::{Lifecycle, Phase},
     messages::supervisor::Headcount,
     watchdog::Liveness,
@@ -50,17 +48,17 @@ struct Health<'a> {
 }
 
 /// What a probe answers.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) content_type: &'static str,
-    pub(super) body: String,
+pub(in crate::http) struct Answer {
+    pub(in crate::http) status: StatusCode,
+    pub(in crate::http) content_type: &'static str,
+    pub(in crate::http) body: String,
 }
 
 /// Where the probes are.
-pub(super) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/health"];
+pub(in crate::http) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/health"];
 
 /// The answer to the probe at `path`, if it is one.
-pub(super) fn answer(path: &str, probes: &Probes) -> Option<Answer> {
+pub(in crate::http) fn answer(path: &str, probes: &Probes) -> Option<Answer> {
     match path {
         "/healthz" => Some(healthz(probes)),
         "/readyz" => Some(readyz(probes)),
@@ -70,7 +68,7 @@ pub(super) fn answer(path: &str, probes: &Probes) -> Option<Answer> {
 }
 
 /// The same as a route.
-pub(super) async fn route(request: HttpRequest, probes: web::Data<Probes>) -> HttpResponse {
+pub(in crate::http) async fn route(request: HttpRequest, probes: web::Data<Probes>) -> HttpResponse {
     match answer(request.path(), &probes) {
         Some(answer) => HttpResponse::build(answer.status).content_type(answer.content_type).body(answer.body),
         None => HttpResponse::NotFound().finish(),

@@ -14,38 +14,42 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    accept::Accepted,
-    head::{self, NoHead},
-    plain,
-    single_request::{self, BODY_MAX, MakeRoom, SingleRequestStream},
-    sockets::SocketPlace,
-    upgrade::{Arrived, UpgradeService},
+use super::accept::Accepted;
+use crate::{
+    http::{
+        public::upgrade::{Arrived, UpgradeService},
+        socket::{
+            head::{self, NoHead},
+            plain,
+            single_request::{self, BODY_MAX, MakeRoom, SingleRequestStream},
+            sockets::SocketPlace,
+        },
+    },
+    telemetry::{self, Event, Listener, Rejection, SocketRefusal},
 };
-use crate::telemetry::{self, Event, Listener, Rejection, SocketRefusal};
 
 /// How long, and how much, a socket may take for its request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub(in crate::http) struct Bounds {
     /// From the accept to the end of the head.
-    pub(super) request: Duration,
+    pub(in crate::http) request: Duration,
     /// From the accept to the close.
-    pub(super) whole: Duration,
+    pub(in crate::http) whole: Duration,
     /// Bytes of the head.
-    pub(super) head: usize,
+    pub(in crate::http) head: usize,
 }
 
 /// The services of one worker.
-pub(super) struct Worker<P, O> {
-    pub(super) public: P,
-    pub(super) ops: O,
-    pub(super) upgrade_service: Rc<UpgradeService>,
-    pub(super) config: ServiceConfig,
-    pub(super) bounds: Bounds,
+pub(in crate::http) struct Worker<P, O> {
+    pub(in crate::http) public: P,
+    pub(in crate::http) ops: O,
+    pub(in crate::http) upgrade_service: Rc<UpgradeService>,
+    pub(in crate::http) config: ServiceConfig,
+    pub(in crate::http) bounds: Bounds,
 }
 
 /// A connection of which one request is read, and who is at its other end.
-pub(super) type Served = (SingleRequestStream, Option<SocketAddr>);
+pub(in crate::http) type Served = (SingleRequestStream, Option<SocketAddr>);
 
 /// A socket whose request is not known yet.
 struct Fresh {
@@ -57,7 +61,7 @@ struct Fresh {
 }
 
 /// Serves what comes, for ever.
-pub(super) async fn run<P, O>(worker: Worker<P, O>, mut accepted: UnboundedReceiver<Accepted>)
+pub(in crate::http) async fn run<P, O>(worker: Worker<P, O>, mut accepted: UnboundedReceiver<Accepted>)
 where
     P: Service<Served> + 'static,
     O: Service<Served> + 'static,

@@ -2,13 +2,16 @@
 
 use actix_http::{Method, RequestHead, StatusCode, Version, header};
 
-use super::{head, hint, live::Live, origin};
-use crate::protocol::{ErrorCode, RoomName};
+use super::{hint, origin};
+use crate::{
+    http::{live::Live, socket::head},
+    protocol::{ErrorCode, RoomName},
+};
 
 /// Where sockets are opened.
-pub(super) const PATH: &str = "/ws";
+pub(in crate::http) const PATH: &str = "/ws";
 /// The one subprotocol that is spoken.
-pub(super) const SUBPROTOCOL: &str = "switchboard.v1";
+pub(in crate::http) const SUBPROTOCOL: &str = "switchboard.v1";
 
 /// Said to HTTP/1.0, which nginx speaks to its upstreams unless it is told otherwise.
 const HTTP_10: &str =
@@ -16,32 +19,32 @@ const HTTP_10: &str =
 
 /// A handshake that may be answered with 101.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Accepted {
+pub(in crate::http) struct Accepted {
     /// Whether the client offered [`SUBPROTOCOL`]; only then it is named in the answer.
-    pub(super) named_subprotocol: bool,
+    pub(in crate::http) named_subprotocol: bool,
     /// `?room=`.
-    pub(super) hint: Option<RoomName>,
+    pub(in crate::http) hint: Option<RoomName>,
 }
 
 /// A handshake that may not.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct HandshakeError {
-    pub(super) status: StatusCode,
-    pub(super) code: ErrorCode,
-    pub(super) message: &'static str,
+pub(in crate::http) struct HandshakeError {
+    pub(in crate::http) status: StatusCode,
+    pub(in crate::http) code: ErrorCode,
+    pub(in crate::http) message: &'static str,
 }
 
 /// What the rules depend on.
-pub(super) struct Policy {
+pub(in crate::http) struct Policy {
     /// `http.allowed_origins`, which a reload may replace.
-    pub(super) allowed_origins: Live<[String]>,
+    pub(in crate::http) allowed_origins: Live<[String]>,
     /// Longest room name in bytes.
-    pub(super) room_name_bytes: usize,
+    pub(in crate::http) room_name_bytes: usize,
 }
 
 /// Looks at the whole head. Strict: an HTTP library of ours accepts `Upgrade: xwebsocketx`, browsers never send it.
 /// `proxied`: one of our proxies asks.
-pub(super) fn check(head: &RequestHead, policy: &Policy, proxied: bool) -> Result<Accepted, HandshakeError> {
+pub(in crate::http) fn check(head: &RequestHead, policy: &Policy, proxied: bool) -> Result<Accepted, HandshakeError> {
     if !is_door(head.uri.path()) {
         return refused(StatusCode::NOT_FOUND, ErrorCode::UnsupportedVersion, "sockets are opened at /ws");
     }
@@ -93,7 +96,7 @@ fn protocol_rules(head: &RequestHead) -> Result<(), HandshakeError> {
 }
 
 /// What becomes of a request for [`PATH`] whose `Upgrade` does not name a WebSocket: mostly a proxy took it away.
-pub(super) fn lost(head: &RequestHead) -> HandshakeError {
+pub(in crate::http) fn lost(head: &RequestHead) -> HandshakeError {
     let tried = head.headers().contains_key(header::SEC_WEBSOCKET_KEY)
         || head.headers().contains_key(header::SEC_WEBSOCKET_VERSION);
     let (status, message) = match (&head.method, head.version) {

@@ -16,14 +16,18 @@ use actix_rt::net::TcpStream;
 use bytes::BytesMut;
 use tokio::{select, sync::oneshot, time::timeout};
 
-use super::{
-    head,
-    plain::{self, RETRY_AFTER_SECONDS},
-    probes::{self, Probes},
-    single_request,
-    sockets::Sockets,
+use crate::{
+    http::{
+        public::probes::{self, Probes},
+        socket::{
+            head,
+            plain::{self, RETRY_AFTER_SECONDS},
+            single_request,
+            sockets::Sockets,
+        },
+    },
+    protocol::ErrorCode,
 };
-use crate::protocol::ErrorCode;
 
 /// From the accept to the head of the request.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -36,11 +40,11 @@ const FORGET_FROM: usize = 64;
 /// Those that wait for something, in the order in which they came. Whoever waits keeps the receiver; it hears that it
 /// shall make room.
 #[derive(Default)]
-pub(super) struct Waiting(RefCell<VecDeque<oneshot::Sender<()>>>);
+pub(in crate::http) struct Waiting(RefCell<VecDeque<oneshot::Sender<()>>>);
 
 impl Waiting {
     /// One more waits.
-    pub(super) fn enter(&self) -> oneshot::Receiver<()> {
+    pub(in crate::http) fn enter(&self) -> oneshot::Receiver<()> {
         let (make_room, told) = oneshot::channel();
         let mut waiting = self.0.borrow_mut();
         while waiting.front().is_some_and(oneshot::Sender::is_closed) {
@@ -55,14 +59,14 @@ impl Waiting {
     }
 
     /// Those that still wait.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::http) fn len(&self) -> usize {
         let mut waiting = self.0.borrow_mut();
         waiting.retain(|one| !one.is_closed());
         waiting.len()
     }
 
     /// Tells who has waited longest to make room. Says whether anybody was there.
-    pub(super) fn evict(&self) -> bool {
+    pub(in crate::http) fn evict(&self) -> bool {
         let mut waiting = self.0.borrow_mut();
         while let Some(longest) = waiting.pop_front() {
             if longest.send(()).is_ok() {
@@ -74,7 +78,7 @@ impl Waiting {
 }
 
 /// The reserve of one listener.
-pub(super) struct Reserve {
+pub(in crate::http) struct Reserve {
     most: usize,
     waiting: Waiting,
     probes: Probes,
@@ -83,12 +87,12 @@ pub(super) struct Reserve {
 
 impl Reserve {
     /// For `most` sockets at a time beyond those of `sockets`.
-    pub(super) fn new(most: usize, probes: Probes, sockets: Sockets) -> Rc<Self> {
+    pub(in crate::http) fn new(most: usize, probes: Probes, sockets: Sockets) -> Rc<Self> {
         Rc::new(Self { most, waiting: Waiting::default(), probes, sockets })
     }
 
     /// Answers a socket that was refused.
-    pub(super) fn take(self: &Rc<Self>, socket: StdStream) {
+    pub(in crate::http) fn take(self: &Rc<Self>, socket: StdStream) {
         if self.waiting.len() >= self.most {
             self.waiting.evict();
         }
@@ -126,7 +130,7 @@ impl Reserve {
 }
 
 /// Answers without waiting for anything, and hangs up.
-pub(super) fn turn_away(socket: &StdStream) {
+pub(in crate::http) fn turn_away(socket: &StdStream) {
     dismiss(socket, &refusal());
 }
 

@@ -1,0 +1,17 @@
+//! `GET /errors`.
+
+use actix_web::{HttpResponse, web};
+
+use super::{
+    metrics::{SCRAPE_WITHIN, unavailable},
+    ports::Ops,
+};
+use crate::{messages::metrics::TakeErrors, telemetry::RequestId};
+
+/// The latest errors, grouped by fingerprint, as JSON.
+pub(in crate::http) async fn errors(id: web::ReqData<RequestId>, ops: web::Data<Ops>) -> HttpResponse {
+    match tokio::time::timeout(SCRAPE_WITHIN, ops.errors.send(TakeErrors)).await {
+        Ok(Ok(errors)) => HttpResponse::Ok().json(errors),
+        _ => unavailable(&id),
+    }
+}

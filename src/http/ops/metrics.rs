@@ -1,0 +1,41 @@
+//! `GET /metrics`.
+
+use std::time::{Duration, Instant};
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::{ports::Ops, scrapes::Asker};
+use crate::{
+    lifecycle::Phase,
+    messages::metrics::Scrape,
+    protocol::{ErrorCode, http_error},
+    telemetry::RequestId,
+};
+
+/// A scrape that takes longer than this is given up: Prometheus has given up, too (its default is 10 s).
+pub(super) const SCRAPE_WITHIN: Duration = Duration::from_secs(10);
+/// The line by which a scrape tells that the server is going.
+const DRAINING: &str = "switchboard_draining 1";
+
+/// Prometheus text format 0.0.4.
+pub(in crate::http) async fn metrics(
+    request: HttpRequest,
+    id: web::ReqData<RequestId>,
+    ops: web::Data<Ops>,
+) -> HttpResponse {
+    match tokio::time::timeout(SCRAPE_WITHIN, ops.scrape.send(Scrape)).await {
+        Ok(Ok(Ok(text))) => {
+            let asker = Asker::of(request.headers(), request.peer_addr().map(|address| address.ip()));
+            let told = ops.lifecycle.phase() == Phase::Draining && text.lines().any(|line| line == DRAINING);
+            ops.scrapes.served(asker, told, Instant::now());
+            HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
+        }
+        _ => unavailable(&id),
+    }
+}
+
+/// What the metrics actor should have answered, it did not.
+pub(super) fn unavailable(id: &RequestId) -> HttpResponse {
+    let body = http_error(ErrorCode::Internal, "the metrics actor does not answer", None, &id.to_string());
+    HttpResponse::ServiceUnavailable().content_type("application/json").body(body)
+}

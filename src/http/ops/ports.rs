@@ -1,0 +1,38 @@
+//! What the operator's routes reach.
+
+use std::time::Duration;
+
+use actix::Recipient;
+
+use super::scrapes::Scrapes;
+use crate::{
+    lifecycle::Lifecycle,
+    messages::metrics::{Scrape, TakeErrors},
+};
+
+/// What the operator's routes need. Cloning is cheap and done once per arbiter.
+#[derive(Clone)]
+pub struct Ops {
+    /// `/metrics`.
+    pub scrape: Recipient<Scrape>,
+    /// `/errors`.
+    pub errors: Recipient<TakeErrors>,
+    /// The phase.
+    pub lifecycle: Lifecycle,
+    /// Who scrapes.
+    pub scrapes: Scrapes,
+    /// `/admin/drain`.
+    pub drain: Drain,
+    /// `/fault/…`, in test builds only.
+    #[cfg(feature = "fault-injection")]
+    pub faults: Recipient<crate::messages::supervisor::Fault>,
+}
+
+/// How the server goes when it is told to.
+#[derive(Debug, Clone, Copy)]
+pub struct Drain {
+    /// From the call to the end, at most.
+    pub deadline: Duration,
+    /// The clients' departures are spread over this.
+    pub spread: Duration,
+}

@@ -1,0 +1,73 @@
+//! What an operator shows: a token in a header (RFC 6750), compared with the one in `ops.token_file`.
+
+use std::{fs, io, path::Path};
+
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+
+use crate::{
+    http::{authority::the_one, live::Live},
+    protocol::same_bytes,
+};
+
+/// A token's length. Shorter ones can be guessed; no header should be longer.
+const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=512;
+
+/// What an operator proves to be one with.
+#[derive(Clone)]
+pub struct Token(pub(super) Live<[u8]>);
+
+impl Token {
+    /// Reads it from a file of one line; an empty path is none.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no line of 16 to 512 visible ASCII characters. What was found is not told.
+    pub fn read(path: &Path) -> io::Result<Option<Self>> {
+        if path.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let text = fs::read(path)?;
+        let token = text.trim_ascii();
+        let fits = TOKEN_BYTES.contains(&token.len()) && token.iter().all(u8::is_ascii_graphic);
+        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "no line of 16 to 512 visible ASCII characters");
+        if fits { Ok(Some(Self(token.into()))) } else { Err(wrong()) }
+    }
+
+    /// From now on `other` is the one that must be shown. Says whether it is another.
+    pub fn become_like(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.0.get(), other.0.get());
+        let another = !same_bytes(&mine, &theirs);
+        self.0.set(theirs);
+        another
+    }
+
+    /// RFC 6750 section 2.1. The scheme's case does not matter (RFC 9110 section 11.1).
+    pub(super) fn is_shown(&self, headers: &HeaderMap) -> bool {
+        let shown = the_one(headers, &AUTHORIZATION).and_then(|value| {
+            let (scheme, token) = value.split_at_checked("Bearer ".len())?;
+            scheme.eq_ignore_ascii_case("Bearer ").then_some(token)
+        });
+        shown.is_some_and(|token| same_bytes(token.as_bytes(), &self.0.get()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_file_is_one_line_that_cannot_be_guessed() {
+        let path = std::env::temp_dir().join(format!("switchboard-{}", uuid::Uuid::new_v4()));
+        let read = |text: &str| {
+            fs::write(&path, text).unwrap();
+            Token::read(&path)
+        };
+        let token = read("correct-horse-battery-staple\n").unwrap().expect("a token");
+        assert_eq!(&*token.0.get(), b"correct-horse-battery-staple");
+        for bad in ["", "\n", "too short", &"x".repeat(513), "sixteen letters and spaces", "sechzehn-öctets-lang"] {
+            assert_eq!(read(bad).err().map(|error| error.kind()), Some(io::ErrorKind::InvalidData), "{bad:?}");
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(Token::read(&path).is_err(), "a file that is not there is no reason to go without");
+        assert!(Token::read(Path::new("")).unwrap().is_none());
+    }
+}

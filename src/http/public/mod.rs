@@ -1,0 +1,8 @@
+//! What clients and balancers ask for: the WebSocket upgrade, the page, the probes.
+pub(super) mod handshake;
+pub mod health;
+mod hint;
+mod origin;
+pub(super) mod page;
+pub mod probes;
+pub mod upgrade;

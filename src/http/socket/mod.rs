@@ -1,0 +1,5 @@
+//! One socket that speaks HTTP: its head, its one request, its place in the counts, and answers without the library.
+pub(super) mod head;
+pub(super) mod plain;
+pub(super) mod single_request;
+pub mod sockets;
