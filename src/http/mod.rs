@@ -13,6 +13,7 @@
 //! | ops (`ops.host:port`) | `/metrics`, `/errors`, `POST /admin/drain`, `/` (the live view) and its files, the three probes |
 mod authority;
 pub mod client;
+mod error;
 mod headers;
 pub mod listen;
 pub mod live;

@@ -10,8 +10,8 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        ConnectionType,
-        header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+        ConnectionType, StatusCode,
+        header::{HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
     web,
@@ -19,14 +19,14 @@ use actix_web::{
 
 use super::{
     client::{Clients, retry_after_seconds},
-    headers,
+    error, headers,
     ops::Guard,
     public::probes,
     request_id,
     socket::single_request::Input,
 };
 use crate::{
-    protocol::{ErrorCode, http_error},
+    protocol::{ErrorBody, ErrorCode},
     telemetry::{self, Context, Event, RequestId, method_label},
 };
 
@@ -100,10 +100,8 @@ fn too_many(clients: &Clients, request: &ServiceRequest) -> Option<Duration> {
 
 fn refusal(wait: Duration, id: &RequestId) -> HttpResponse {
     let seconds = retry_after_seconds(wait);
-    let message = "more requests from this address than it may make";
-    let body = http_error(ErrorCode::RateLimited, message, Some(seconds * 1_000), &id.to_string());
-    let retry_after = (RETRY_AFTER, HeaderValue::from(seconds));
-    HttpResponse::TooManyRequests().content_type("application/json").insert_header(retry_after).body(body)
+    let error = ErrorBody::new(ErrorCode::RateLimited, "more requests from this address than it may make");
+    error::answer(StatusCode::TOO_MANY_REQUESTS, &error.after(Some(seconds * 1_000)), id)
 }
 
 fn dress(answer: &mut HeaderMap, id: &RequestId, behind_tls: bool) {

@@ -17,6 +17,7 @@ use actix_web::{
 
 use super::{
     client::Clients,
+    error::{self, with_header},
     observe::{Observe, Side, observe},
     ops::{Guard, Ops, drain, errors, guard, metrics},
     public::{
@@ -26,7 +27,7 @@ use super::{
     },
 };
 use crate::{
-    protocol::{ErrorCode, http_error},
+    protocol::{ErrorBody, ErrorCode},
     telemetry::RequestId,
 };
 
@@ -151,8 +152,8 @@ fn options(allowed: &'static str) -> HttpResponse {
 }
 
 fn not_allowed(id: &RequestId, allowed: &'static str) -> HttpResponse {
-    let body = http_error(ErrorCode::InvalidMessage, "this path takes no such method", None, &id.to_string());
-    HttpResponse::MethodNotAllowed().insert_header((ALLOW, allowed)).content_type("application/json").body(body)
+    let error = ErrorBody::new(ErrorCode::InvalidMessage, "this path takes no such method");
+    with_header(error::answer(StatusCode::METHOD_NOT_ALLOWED, &error, id), ALLOW, allowed)
 }
 
 /// Whoever comes to `/ws` without asking for a WebSocket; the others are not served here. It is a handshake that is
@@ -165,23 +166,21 @@ async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, policy:
     if let (Some(peer), Side::Public(clients)) = (request.peer_addr(), &policy.side) {
         upgrade::report(&refused, &id, clients.identify(peer, request.headers()).remote);
     }
-    let body = http_error(refused.code, refused.message, None, &id.to_string());
-    let mut answer = HttpResponse::build(refused.status);
+    let answer = error::answer(refused.status, &ErrorBody::new(refused.code, refused.message), &id);
     match refused.status {
         // RFC 9110 section 15.5.22.
         StatusCode::UPGRADE_REQUIRED => {
-            answer.insert_header((UPGRADE, "websocket")).insert_header((SEC_WEBSOCKET_VERSION, "13"))
+            with_header(with_header(answer, UPGRADE, "websocket"), SEC_WEBSOCKET_VERSION, "13")
         }
-        StatusCode::METHOD_NOT_ALLOWED => answer.insert_header((ALLOW, "GET, OPTIONS")),
-        _ => &mut answer,
-    };
-    answer.content_type("application/json").body(body)
+        StatusCode::METHOD_NOT_ALLOWED => with_header(answer, ALLOW, "GET, OPTIONS"),
+        _ => answer,
+    }
 }
 
 async fn not_found(request: HttpRequest, id: web::ReqData<RequestId>) -> HttpResponse {
     if request.method() == Method::OPTIONS && request.path() == "*" {
         return options(READ);
     }
-    let body = http_error(ErrorCode::UnsupportedVersion, "there is nothing at this path", None, &id.to_string());
-    HttpResponse::NotFound().content_type("application/json").body(body)
+    let error = ErrorBody::new(ErrorCode::UnsupportedVersion, "there is nothing at this path");
+    error::answer(StatusCode::NOT_FOUND, &error, &id)
 }

@@ -22,4 +22,4 @@ pub use ids::{PeerId, RoomName, RoomNameError, SessionId};
 pub use kinds::{FrameKind, SignalKind};
 pub use meta::Meta;
 pub use resume::{ResumeToken, Secret, same_bytes};
-pub use server::http_error;
+pub use server::ErrorBody;

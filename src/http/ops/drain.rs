@@ -17,13 +17,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use super::{
-    guard::{Refused, RefusedError},
-    ports::{Drain, Ops},
-};
+use super::ports::{Drain, Ops};
 use crate::{
-    http::{authority::the_one, socket::single_request::BODY_MAX},
+    http::{authority::the_one, error, socket::single_request::BODY_MAX},
     lifecycle::{Call, Lifecycle},
+    protocol::{ErrorBody, ErrorCategory},
     telemetry::RequestId,
 };
 
@@ -69,14 +67,10 @@ impl DrainError {
 
     fn answer(self, id: &RequestId) -> HttpResponse {
         let (status, code, message) = self.facts();
-        let mut answer = HttpResponse::build(status);
-        if self == Self::Method {
-            answer.insert_header((ALLOW, "POST"));
-        }
-        let category = "INVALID_MESSAGE";
-        let request_id = &id.to_string();
-        let error = RefusedError { code, category, retryable: false, retry_after_ms: None, message, request_id };
-        answer.json(Refused { error })
+        let category = ErrorCategory::InvalidMessage;
+        let error = ErrorBody { code, category, retryable: false, retry_after_ms: None, message };
+        let answer = error::answer(status, &error, id);
+        if self == Self::Method { error::with_header(answer, ALLOW, "POST") } else { answer }
     }
 }
 

@@ -11,29 +11,29 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::token::Token;
+use crate::{
+    http::{
+        authority::{Authority, is_page_of, the_one},
+        client::{Clients, retry_after_seconds},
+        error,
+        public::probes,
+    },
+    limits::{Bucket, Rate, Subnet, Table, table},
+    protocol::{ErrorBody, ErrorCategory},
+    telemetry::{self, Context, Event, OpsDenial, RequestId},
+};
 use actix_web::{
     Error, HttpMessage, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode, Version,
-        header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN, WWW_AUTHENTICATE},
         uri,
     },
     middleware::Next,
     web,
-};
-use serde::Serialize;
-
-use super::token::Token;
-use crate::{
-    http::{
-        authority::{Authority, is_page_of, the_one},
-        client::{Clients, retry_after_seconds},
-        public::probes,
-    },
-    limits::{Bucket, Rate, Subnet, Table, table},
-    telemetry::{self, Context, Event, OpsDenial, RequestId},
 };
 
 /// Addresses that are remembered for their wrong tokens.
@@ -82,24 +82,6 @@ enum GuardError {
     Token,
     /// The address has shown too many wrong tokens; the time until the next is looked at.
     TooMany(Duration),
-}
-
-/// The body of a refusal, as all of the operator's routes write it.
-#[derive(Serialize)]
-pub(in crate::http) struct Refused<'a> {
-    pub(in crate::http) error: RefusedError<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(in crate::http) struct RefusedError<'a> {
-    pub(in crate::http) code: &'static str,
-    pub(in crate::http) category: &'static str,
-    pub(in crate::http) retryable: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::http) retry_after_ms: Option<u64>,
-    pub(in crate::http) message: &'a str,
-    pub(in crate::http) request_id: &'a str,
 }
 
 impl Guard {
@@ -269,26 +251,15 @@ impl GuardError {
 
     fn answer(&self, id: &RequestId) -> HttpResponse {
         let (status, code, message) = self.facts();
-        let mut answer = HttpResponse::build(status);
-        let seconds = match self {
-            Self::TooMany(wait) => Some(retry_after_seconds(*wait)),
+        let retry_after_ms = match self {
+            Self::TooMany(wait) => Some(retry_after_seconds(*wait) * 1_000),
             _ => None,
         };
-        if let Some(seconds) = seconds {
-            answer.insert_header((RETRY_AFTER, seconds));
-        } else if *self == Self::Token {
-            answer.insert_header((WWW_AUTHENTICATE, "Bearer"));
-        }
-        answer.json(Refused {
-            error: RefusedError {
-                code,
-                category: if seconds.is_some() { "RATE_LIMITED" } else { "AUTH" },
-                retryable: seconds.is_some(),
-                retry_after_ms: seconds.map(|seconds| seconds * 1000),
-                message: &message,
-                request_id: &id.to_string(),
-            },
-        })
+        let retryable = retry_after_ms.is_some();
+        let category = if retryable { ErrorCategory::RateLimited } else { ErrorCategory::Auth };
+        let answer =
+            error::answer(status, &ErrorBody { code, category, retryable, retry_after_ms, message: &message }, id);
+        if *self == Self::Token { error::with_header(answer, WWW_AUTHENTICATE, "Bearer") } else { answer }
     }
 }
 

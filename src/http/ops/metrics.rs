@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 
 use super::{ports::Ops, scrapes::Asker};
 use crate::{
+    http::error,
     lifecycle::Phase,
     messages::metrics::Scrape,
-    protocol::{ErrorCode, http_error},
+    protocol::{ErrorBody, ErrorCode},
     telemetry::RequestId,
 };
 
@@ -36,6 +37,6 @@ pub(in crate::http) async fn metrics(
 
 /// What the metrics actor should have answered, it did not.
 pub(super) fn unavailable(id: &RequestId) -> HttpResponse {
-    let body = http_error(ErrorCode::Internal, "the metrics actor does not answer", None, &id.to_string());
-    HttpResponse::ServiceUnavailable().content_type("application/json").body(body)
+    let error = ErrorBody::new(ErrorCode::Internal, "the metrics actor does not answer");
+    error::answer(StatusCode::SERVICE_UNAVAILABLE, &error, id)
 }

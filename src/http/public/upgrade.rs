@@ -27,7 +27,7 @@ use crate::{
         socket::{single_request, sockets::SocketPlace},
     },
     lifecycle::{AdmissionError, Lifecycle, Permit},
-    protocol::{ErrorCode, http_error},
+    protocol::{ErrorBody, ErrorCode},
     session::AcceptedSocket,
     telemetry::{self, Context, Event, RequestId, method_label},
 };
@@ -188,7 +188,8 @@ fn switch(request: &Request, accepted: &Accepted, id: &RequestId, codec: &mut h1
 fn refuse(denied: &UpgradeError, id: &RequestId, codec: &mut h1::Codec, silent: bool) -> Result<BytesMut, Gone> {
     let UpgradeError { refused, retry_after } = denied;
     let retry_after = retry_after.map(retry_after_seconds);
-    let body = Bytes::from(http_error(refused.code, refused.message, retry_after.map(|s| s * 1_000), &id.to_string()));
+    let body = ErrorBody::new(refused.code, refused.message).after(retry_after.map(|s| s * 1_000));
+    let body = Bytes::from(body.http(&id.to_string()));
     let mut response = Response::build(refused.status);
     response
         .insert_header((header::CONTENT_TYPE, "application/json"))

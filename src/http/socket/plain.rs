@@ -6,7 +6,7 @@ use actix_http::StatusCode;
 
 use crate::{
     http::{headers, request_id},
-    protocol::{ErrorCode, http_error},
+    protocol::{ErrorBody, ErrorCode},
     telemetry::{Rejection, RequestId},
 };
 
@@ -21,7 +21,7 @@ pub(in crate::http) fn answer(status: StatusCode, content_type: &str, body: &str
 /// A refusal in JSON. `retry_after` is in seconds.
 pub(in crate::http) fn refusal(status: u16, code: ErrorCode, message: &str, retry_after: Option<u64>) -> Vec<u8> {
     let id = RequestId::accept(None);
-    let body = http_error(code, message, retry_after.map(|seconds| seconds * 1000), &id.to_string());
+    let body = ErrorBody::new(code, message).after(retry_after.map(|seconds| seconds * 1000)).http(&id.to_string());
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     write(status, "application/json", &id, retry_after, &body, false)
 }

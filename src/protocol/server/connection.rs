@@ -1,6 +1,6 @@
 //! Frames about the connection and its requests.
 
-use super::object::Object;
+use super::{error_body::ErrorBody, object::Object};
 use crate::protocol::{ByeAction, EndReason, ErrorCode, FrameKind, PeerId, SessionId, TextFrame};
 
 /// What the first frame of every connection says, the session's name apart.
@@ -148,7 +148,7 @@ impl<'a> ErrorFrame<'a> {
 pub fn error(error: &ErrorFrame<'_>) -> TextFrame {
     TextFrame::build(256 + error.message.len(), |out| {
         let object = Object::frame(out, FrameKind::Error).text_if("re", error.re);
-        let object = write_error(object, error.code, error.message, error.retry_after_ms);
+        let object = ErrorBody::new(error.code, error.message).after(error.retry_after_ms).write(object);
         if error.peers.is_empty() && error.unknown_peers.is_empty() {
             return object.close();
         }
@@ -156,25 +156,6 @@ pub fn error(error: &ErrorFrame<'_>) -> TextFrame {
         let unknown = error.unknown_peers.iter().map(|name| &**name);
         object.texts("peers", names.iter().map(String::as_str).chain(unknown)).close();
     })
-}
-
-/// The JSON body of a refused HTTP request; it carries what an `error` frame does.
-#[must_use]
-pub fn http_error(code: ErrorCode, message: &str, retry_after_ms: Option<u64>, request_id: &str) -> String {
-    let mut out = Vec::with_capacity(192 + message.len());
-    Object::open(&mut out)
-        .object("error", |object| write_error(object, code, message, retry_after_ms).text("requestId", request_id))
-        .close();
-    String::from_utf8(out).expect("every piece is UTF-8")
-}
-
-fn write_error<'o>(object: Object<'o>, code: ErrorCode, message: &str, retry_after_ms: Option<u64>) -> Object<'o> {
-    object
-        .text("code", code.as_str())
-        .text("category", code.category().as_str())
-        .flag("retryable", code.retryable())
-        .number_if("retryAfterMs", retry_after_ms)
-        .text("message", message)
 }
 
 /// `bye`: this connection is about to end, for this reason; come back (if at all) after `retry_after_ms`.

@@ -9,8 +9,8 @@ use crate::protocol::{
     TextFrame,
     client::{ClientFrame, ResumeRequest, To, parse},
     server::{
-        ErrorFrame, Joined, Resumed, bye, error, http_error, joined, left, peer_away, peer_back, peer_joined,
-        peer_left, peer_updated, peers_array, pong, room_closed, signal,
+        ErrorBody, ErrorFrame, Joined, Resumed, bye, error, joined, left, peer_away, peer_back, peer_joined, peer_left,
+        peer_updated, peers_array, pong, room_closed, signal,
     },
 };
 
@@ -214,7 +214,7 @@ proptest! {
             expected["retryAfterMs"] = json!(wait);
         }
         prop_assert_eq!(value(&error(&frame)), expected.clone());
-        let body: Value = serde_json::from_str(&http_error(code, &message, wait, &name)).expect("JSON");
+        let body: Value = serde_json::from_str(&ErrorBody::new(code, &message).after(wait).http(&name)).expect("JSON");
         let fields = expected.as_object_mut().expect("an object");
         fields.retain(|key, _| key != "type" && key != "peers");
         fields.insert("requestId".to_owned(), json!(name));

@@ -8,8 +8,8 @@ use super::{A, B, C, NEXT_TOKEN, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
     ByeAction, EndReason, ErrorCode, LeaveReason, Meta, SessionId, SignalKind, TextFrame,
     server::{
-        ErrorFrame, Heartbeat, Joined, Resumed, Welcome, WelcomeLimits, bye, error, http_error, joined, left,
-        peer_away, peer_back, peer_joined, peer_left, peer_updated, peers_array, pong, room_closed, signal,
+        ErrorBody, ErrorFrame, Heartbeat, Joined, Resumed, Welcome, WelcomeLimits, bye, error, joined, left, peer_away,
+        peer_back, peer_joined, peer_left, peer_updated, peers_array, pong, room_closed, signal,
     },
 };
 
@@ -180,9 +180,9 @@ fn a_refused_http_request_reads_like_an_error_frame() {
     let full = "the server holds all the connections it may";
     let fast = "more handshakes from this address than it may make";
     let bodies = BTreeMap::from([
-        ("over_capacity", http_error(ErrorCode::OverCapacity, full, Some(5000), request)),
-        ("rate_limited", http_error(ErrorCode::RateLimited, fast, Some(1800), request)),
-        ("origin_denied", http_error(ErrorCode::OriginDenied, "this origin may not connect", None, request)),
+        ("over_capacity", ErrorBody::new(ErrorCode::OverCapacity, full).after(Some(5000)).http(request)),
+        ("rate_limited", ErrorBody::new(ErrorCode::RateLimited, fast).after(Some(1800)).http(request)),
+        ("origin_denied", ErrorBody::new(ErrorCode::OriginDenied, "this origin may not connect").http(request)),
     ]);
     let files = fixtures("http");
     assert!(files.keys().map(String::as_str).eq(bodies.keys().copied()));
