@@ -15,6 +15,7 @@ mod authority;
 pub mod client;
 mod error;
 mod headers;
+mod labels;
 pub mod listen;
 pub mod live;
 mod observe;

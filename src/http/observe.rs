@@ -6,50 +6,30 @@ use std::{
 };
 
 use actix_web::{
-    Error, HttpMessage, HttpResponse,
+    Error, HttpMessage,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        ConnectionType, StatusCode,
+        ConnectionType,
         header::{HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
     web,
 };
 
-use super::{
-    client::{Clients, retry_after_seconds},
-    error, headers,
-    ops::Guard,
-    public::probes,
-    request_id,
-    socket::single_request::Input,
-};
-use crate::{
-    protocol::{ErrorBody, ErrorCode},
-    telemetry::{self, Context, Event, RequestId, method_label},
-};
+use super::{headers, labels::Labels, request_id, socket::single_request::Input};
+use crate::telemetry::{self, Context, Event, RequestId, method_label};
 
 /// What the middleware depends on.
 pub(super) struct Observe {
-    /// Whom the listener is for.
-    pub(super) side: Side,
+    /// By what names the listener's routes are counted.
+    pub(super) labels: Labels,
     /// A request slower than this is logged.
     pub(super) slow_request: Duration,
     /// Whether TLS ends in front of us: only then HSTS makes sense (RFC 6797 section 7.2).
     pub(super) behind_tls: bool,
 }
 
-/// Whom a listener is for.
-pub(super) enum Side {
-    /// Clients, who have limits per address.
-    Public(Clients),
-    /// Operators, who are looked at.
-    Operator(Guard),
-}
-
-/// The routes that are told apart in metrics and logs. Every other is a file of the page.
-const ROUTES: [&str; 7] = ["/ws", "/healthz", "/readyz", "/health", "/metrics", "/errors", "/admin/drain"];
 /// Half a year.
 const HSTS: &str = "max-age=15768000";
 
@@ -63,16 +43,9 @@ pub(super) async fn observe(
     let id = request_id::of(request.headers());
     let method = method_label(request.method().as_str());
     request.extensions_mut().insert(id.clone());
-    let refusal = match &policy.side {
-        Side::Public(clients) => too_many(clients, &request).map(|wait| refusal(wait, &id)),
-        Side::Operator(guard) => guard.refuse(&request, &id),
-    };
-    let mut response = match refusal {
-        Some(refusal) => request.into_response(refusal).map_into_right_body(),
-        None => next.call(request).await?.map_into_left_body(),
-    };
+    let mut response = next.call(request).await?;
     let took = began.elapsed();
-    let route = label(response.request().match_pattern().as_deref());
+    let route = policy.labels.of(response.request().match_pattern().as_deref());
     let context = Context::of_request(&id);
     let status = response.status().as_u16();
     telemetry::emit(&Event::HttpServed { context, method, route, status, took });
@@ -88,22 +61,6 @@ pub(super) async fn observe(
     Ok(response)
 }
 
-/// The time until this client's address may ask again, if it has asked too often.
-fn too_many(clients: &Clients, request: &ServiceRequest) -> Option<Duration> {
-    // A balancer's probes must not depend on what else comes from its address.
-    if probes::PATHS.contains(&request.path()) {
-        return None;
-    }
-    let client = clients.identify(request.peer_addr()?, request.headers());
-    clients.request(client).err()
-}
-
-fn refusal(wait: Duration, id: &RequestId) -> HttpResponse {
-    let seconds = retry_after_seconds(wait);
-    let error = ErrorBody::new(ErrorCode::RateLimited, "more requests from this address than it may make");
-    error::answer(StatusCode::TOO_MANY_REQUESTS, &error.after(Some(seconds * 1_000)), id)
-}
-
 fn dress(answer: &mut HeaderMap, id: &RequestId, behind_tls: bool) {
     let mut set = |name: &'static str, value: &'static str| {
         answer.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -115,10 +72,4 @@ fn dress(answer: &mut HeaderMap, id: &RequestId, behind_tls: bool) {
         set("strict-transport-security", HSTS);
     }
     answer.insert(HeaderName::from_static(request_id::HEADER), request_id::value(id));
-}
-
-/// A closed set: a scanner must not make a series per guess, and the page's files are one thing.
-fn label(pattern: Option<&str>) -> &'static str {
-    let Some(pattern) = pattern else { return "unmatched" };
-    ROUTES.iter().copied().find(|route| *route == pattern).unwrap_or("/")
 }

@@ -18,11 +18,17 @@ use actix_web::{
 use super::{
     client::Clients,
     error::{self, with_header},
-    observe::{Observe, Side, observe},
-    ops::{Guard, Ops, drain, errors, guard, metrics},
+    labels::{Labels, Routes},
+    observe::{Observe, observe},
+    ops::{
+        Guard, Ops, drain, errors,
+        guard::{admit, authorise},
+        metrics,
+    },
     public::{
         handshake, page,
         probes::{self, Probes},
+        request_limit::limit,
         upgrade,
     },
 };
@@ -33,6 +39,9 @@ use crate::{
 
 /// What there is to read may be asked for by.
 const READ: &str = "GET, HEAD, OPTIONS";
+
+/// What lies below it asks for the token.
+const ADMIN: &str = "/admin";
 
 /// What both listeners' apps need.
 #[derive(Clone)]
@@ -58,10 +67,13 @@ pub fn public(
         InitError = (),
     >,
 > {
-    base(common, Side::Public(clients), |config| {
-        config.route(handshake::PATH, web::to(no_handshake));
-        serve_files(config, &page::FILES);
-    })
+    let app = base(common, move |routes| {
+        routes.config.app_data(web::Data::new(clients));
+        let path = routes.named(handshake::PATH);
+        routes.config.route(path, web::to(no_handshake));
+        serve_files(routes, &page::FILES);
+    });
+    app.wrap(from_fn(limit)).wrap(from_fn(observe))
 }
 
 /// The app behind the ops listener.
@@ -79,25 +91,30 @@ pub fn operator(
     >,
 > {
     // Operators are few, and a scrape must not be refused: their listener has no limits per address.
-    base(common, Side::Operator(guard.clone()), move |config| {
+    let app = base(common, move |routes| {
         #[cfg(feature = "fault-injection")]
-        config.route("/fault/{what}", web::post().to(super::ops::fault::inject));
-        config.app_data(web::Data::new(ports)).app_data(web::Data::new(guard)).service(
+        {
+            let path = routes.named("/fault/{what}");
+            routes.config.route(path, web::post().to(super::ops::fault::inject));
+        }
+        let drain = routes.named("/admin/drain").trim_start_matches(ADMIN);
+        routes.config.app_data(web::Data::new(ports)).app_data(web::Data::new(guard)).service(
             // By its place among the routes, not by the text of the path, which can be written in many ways.
-            web::scope("/admin").wrap(from_fn(guard::authorise)).service(
-                web::resource("/drain").route(web::post().to(drain::drain)).default_service(web::to(drain::only_post)),
+            web::scope(ADMIN).wrap(from_fn(authorise)).service(
+                web::resource(drain).route(web::post().to(drain::drain)).default_service(web::to(drain::only_post)),
             ),
         );
-        serve(config, "/metrics", metrics::metrics);
-        serve(config, "/errors", errors::errors);
-        serve_files(config, &page::OPERATOR_FILES);
-    })
+        serve(routes, "/metrics", metrics::metrics);
+        serve(routes, "/errors", errors::errors);
+        serve_files(routes, &page::OPERATOR_FILES);
+    });
+    app.wrap(from_fn(admit)).wrap(from_fn(observe))
 }
 
+/// The routes; whoever wraps them has [`observe`] outermost.
 fn base(
     common: Common,
-    side: Side,
-    more: impl FnOnce(&mut web::ServiceConfig),
+    more: impl FnOnce(&mut Routes),
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -107,31 +124,43 @@ fn base(
         InitError = (),
     >,
 > {
-    let policy = Observe { side, slow_request: common.slow_request, behind_tls: common.behind_tls };
-    App::new()
-        .app_data(web::Data::new(policy))
-        .app_data(web::Data::new(common.probes))
-        .wrap(from_fn(observe))
-        .configure(|config| probes::PATHS.into_iter().for_each(|path| serve(config, path, probes::route)))
-        .configure(more)
-        .default_service(web::to(not_found))
+    let mut labels = Labels::default();
+    let app = App::new().configure(|config| {
+        let mut routes = Routes { config, labels: &mut labels };
+        probes::PATHS.into_iter().for_each(|path| serve(&mut routes, path, probes::route));
+        more(&mut routes);
+    });
+    let policy = Observe { labels, slow_request: common.slow_request, behind_tls: common.behind_tls };
+    app.app_data(web::Data::new(policy)).app_data(web::Data::new(common.probes)).default_service(web::to(not_found))
 }
 
 /// GET, and HEAD for those who only want to know whether it is there. Any other method is told so.
-fn serve<F, A>(config: &mut web::ServiceConfig, path: &str, handler: F)
+fn serve<F, A>(routes: &mut Routes, path: &'static str, handler: F)
+where
+    F: Handler<A>,
+    A: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let path = routes.named(path);
+    read(routes, path, handler);
+}
+
+/// All files of a page are one thing.
+fn serve_files(routes: &mut Routes, files: &'static [page::PageFile]) {
+    for file in files {
+        let path = routes.under("/", file.path);
+        read(routes, path, move || std::future::ready(serve_file(file)));
+    }
+}
+
+fn read<F, A>(routes: &mut Routes, path: &'static str, handler: F)
 where
     F: Handler<A>,
     A: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
     let read = web::route().guard(route_guard::Any(route_guard::Get()).or(route_guard::Head()));
-    config.service(web::resource(path).route(read.to(handler)).default_service(web::to(other_method)));
-}
-
-fn serve_files(config: &mut web::ServiceConfig, files: &'static [page::PageFile]) {
-    for file in files {
-        serve(config, file.path, move || std::future::ready(serve_file(file)));
-    }
+    routes.config.service(web::resource(path).route(read.to(handler)).default_service(web::to(other_method)));
 }
 
 fn serve_file(file: &'static page::PageFile) -> HttpResponse {
@@ -158,12 +187,12 @@ fn not_allowed(id: &RequestId, allowed: &'static str) -> HttpResponse {
 
 /// Whoever comes to `/ws` without asking for a WebSocket; the others are not served here. It is a handshake that is
 /// refused: mostly somebody's proxy lost a header of it.
-async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, policy: web::Data<Observe>) -> HttpResponse {
+async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, clients: web::Data<Clients>) -> HttpResponse {
     if request.method() == Method::OPTIONS {
         return options("GET, OPTIONS");
     }
     let refused = handshake::lost(request.head());
-    if let (Some(peer), Side::Public(clients)) = (request.peer_addr(), &policy.side) {
+    if let Some(peer) = request.peer_addr() {
         upgrade::report(&refused, &id, clients.identify(peer, request.headers()).remote);
     }
     let answer = error::answer(refused.status, &ErrorBody::new(refused.code, refused.message), &id);

@@ -18,13 +18,14 @@ use crate::{
         client::{Clients, retry_after_seconds},
         error,
         public::probes,
+        request_id,
     },
     limits::{Bucket, Rate, Subnet, Table, table},
     protocol::{ErrorBody, ErrorCategory},
     telemetry::{self, Context, Event, OpsDenial, RequestId},
 };
 use actix_web::{
-    Error, HttpMessage, HttpResponse,
+    Error, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -94,25 +95,39 @@ impl Guard {
         let failures = Mutex::new(Table::new(ADDRESSES, Instant::now()));
         Self(Arc::new(Inner { names, open, token, clients, rate, failures }))
     }
-
-    /// The answer to a request that no route should see.
-    pub(in crate::http) fn refuse(&self, request: &ServiceRequest, id: &RequestId) -> Option<HttpResponse> {
-        let refusal = self.0.admit(request).err()?;
-        Some(self.0.answer(&refusal, request, id))
-    }
 }
 
-/// Middleware of the routes that change something, or look into rooms.
+/// Middleware of every route: `Host` and `Origin`.
+pub(in crate::http) async fn admit(
+    guard: web::Data<Guard>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let admitted = guard.0.admit(&request);
+    pass(guard, admitted, request, next).await
+}
+
+/// Middleware of the routes that change something, or look into rooms: the token.
 pub(in crate::http) async fn authorise(
     guard: web::Data<Guard>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::accept(None));
-    match guard.0.authorise(request.headers(), guard.0.remote(&request), Instant::now()) {
+    let authorised = guard.0.authorise(request.headers(), guard.0.remote(&request), Instant::now());
+    pass(guard, authorised, request, next).await
+}
+
+/// On to the next, or the answer that says why not.
+async fn pass(
+    guard: web::Data<Guard>,
+    allowed: Result<(), GuardError>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    match allowed {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(refusal) => {
-            let answer = guard.0.answer(&refusal, &request, &id);
+            let answer = guard.0.answer(&refusal, &request, &request_id::kept(&request));
             Ok(request.into_response(answer).map_into_right_body())
         }
     }

@@ -5,4 +5,5 @@ mod hint;
 mod origin;
 pub(super) mod page;
 pub mod probes;
+pub(super) mod request_limit;
 pub mod upgrade;
