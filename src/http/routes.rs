@@ -127,7 +127,9 @@ fn base(
     let mut labels = Labels::default();
     let app = App::new().configure(|config| {
         let mut routes = Routes { config, labels: &mut labels };
-        probes::PATHS.into_iter().for_each(|path| serve(&mut routes, path, probes::route));
+        for path in probes::PATHS {
+            serve(&mut routes, path, probes::route);
+        }
         more(&mut routes);
     });
     let policy = Observe { labels, slow_request: common.slow_request, behind_tls: common.behind_tls };
