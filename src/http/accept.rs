@@ -66,6 +66,13 @@ pub(super) struct Workers {
     pub(super) in_flight: InFlight,
 }
 
+/// Whether more sockets wait to be accepted.
+#[derive(Debug, Clone, Copy)]
+enum Waits {
+    Nobody,
+    Perhaps,
+}
+
 /// What one listener's loop needs.
 struct Acceptor {
     listener: Listener,
@@ -154,17 +161,25 @@ impl Acceptor {
                     }
                 }
             }
-            drop(ready);
             match failed {
-                Some(error) if is_out_of_descriptors(&error) => self.use_spare(listening.get_ref()).await,
+                Some(error) if is_out_of_descriptors(&error) => match self.use_spare(listening.get_ref()).await {
+                    Waits::Nobody => ready.clear_ready(),
+                    Waits::Perhaps => {}
+                },
                 Some(_) => sleep(PAUSE).await,
-                None => tokio::task::yield_now().await,
+                None => {}
             }
+            // The other listener has its turn, and the watch its answer, whatever comes here.
+            tokio::task::yield_now().await;
         }
     }
 
     /// With no descriptor left: takes one socket in place of the spare file. An operator's is served, others are told.
-    async fn use_spare(&mut self, listening: &TcpListener) {
+    ///
+    /// Linux looks for a descriptor before it looks for a connection: that there is none left says nothing of whether
+    /// anybody waits.
+    async fn use_spare(&mut self, listening: &TcpListener) -> Waits {
+        let mut waits = Waits::Perhaps;
         let had = self.spare.take().is_some();
         match accept(listening) {
             Ok((socket, peer)) if self.listener == Listener::Ops => self.take(socket, peer),
@@ -172,10 +187,12 @@ impl Acceptor {
                 self.tell(Some(peer), SocketRefusal::Descriptors);
                 turn_away(&socket);
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => waits = Waits::Nobody,
             Err(_) if had => {}
             Err(_) => sleep(PAUSE).await,
         }
         self.spare = spare();
+        waits
     }
 
     /// Counts the socket and gives it to the next worker, or refuses it.
