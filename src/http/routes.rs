@@ -19,7 +19,7 @@ use super::{
     admin,
     client::Clients,
     guard::{self, Guard},
-    handshake,
+    handshake::{self, HandshakeError},
     observe::{Observe, Side, observe},
     ops, page, probes, upgrade,
 };
@@ -161,9 +161,7 @@ async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, policy:
         return options("GET, OPTIONS");
     }
     let refused = handshake::lost(request.head());
-    if let (Some(peer), Side::Public(clients)) = (request.peer_addr(), &policy.side) {
-        upgrade::report(&refused, &id, clients.identify(peer, request.headers()).remote);
-    }
+    tell_refused(&refused, &request, &id, &policy);
     let body = http_error(refused.code, refused.message, None, &id.to_string());
     let mut answer = HttpResponse::build(refused.status);
     match refused.status {
@@ -177,10 +175,25 @@ async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, policy:
     answer.content_type("application/json").body(body)
 }
 
-async fn not_found(request: HttpRequest, id: web::ReqData<RequestId>) -> HttpResponse {
+fn tell_refused(refused: &HandshakeError, request: &HttpRequest, id: &RequestId, policy: &Observe) {
+    let Some(peer) = request.peer_addr() else { return };
+    let remote = match &policy.side {
+        Side::Public(clients) => clients.identify(peer, request.headers()).remote,
+        Side::Operator(_) => peer,
+    };
+    upgrade::report(refused, id, remote);
+}
+
+/// A handshake whose `Upgrade` was lost may also have lost its way: a prefix that a proxy should have taken off.
+async fn not_found(request: HttpRequest, id: web::ReqData<RequestId>, policy: web::Data<Observe>) -> HttpResponse {
     if request.method() == Method::OPTIONS && request.path() == "*" {
         return options(READ);
     }
-    let body = http_error(ErrorCode::UnsupportedVersion, "there is nothing at this path", None, &id.to_string());
+    let strayed = handshake::strayed(request.head(), matches!(policy.side, Side::Public(_)));
+    if let Some(refused) = &strayed {
+        tell_refused(refused, &request, &id, &policy);
+    }
+    let message = strayed.map_or("there is nothing at this path", |refused| refused.message);
+    let body = http_error(ErrorCode::UnsupportedVersion, message, None, &id.to_string());
     HttpResponse::NotFound().content_type("application/json").body(body)
 }
