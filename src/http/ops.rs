@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 
 use super::{
     admin::Drain,
@@ -45,7 +45,10 @@ pub(super) async fn metrics(request: HttpRequest, id: web::ReqData<RequestId>, o
         Ok(Ok(Ok(text))) => {
             let asker = Asker::of(request.headers(), request.peer_addr().map(|address| address.ip()));
             let told = ops.lifecycle.phase() == Phase::Draining && text.lines().any(|line| line == DRAINING);
-            ops.scrapes.served(asker, told, Instant::now());
+            // The answer to HEAD tells nobody anything.
+            if request.method() == Method::GET {
+                ops.scrapes.served(asker, told, Instant::now());
+            }
             HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
         }
         _ => unavailable(&id),
