@@ -40,6 +40,13 @@ fn seconds_where_milliseconds_are_asked_for_are_told_with_what_to_write() {
 }
 
 #[test]
+fn a_bound_of_the_log_s_folder_in_mebibytes_is_told() {
+    let told = doubts("[log]\nmax_bytes = 4096\n", &[]);
+    assert!(told.len() == 1 && told[0].starts_with("log.max_bytes (file a.toml) is 4096 bytes; usual are"), "{told:?}");
+    assert_eq!(doubts("[log]\nmax_bytes = 0\n", &[]), Vec::<String>::new());
+}
+
+#[test]
 fn a_plain_variable_is_refused_where_its_value_is_hardly_meant() {
     for (name, value, told) in [
         ("HEARTBEAT_INTERVAL", "30", "found 30 milliseconds; usual are 1000 to 600000; for 30 seconds write 30000"),

@@ -15,6 +15,11 @@ const FILE_MODES: Kind = Kind::Text {
     allowed: "a mode in octal from 0600 to 0666 with the owner's rights to read and write, such as \"0640\"",
 };
 
+/// In bytes. What is less is more likely to be meant in MiB.
+const MIB: i64 = 1024 * 1024;
+/// Bytes of all files, at most: no disk is as large.
+const MOST: i64 = 1_000_000_000_000_000;
+
 section! {
     /// Logging: JSON lines on standard output, and in files where a folder is named for them.
     Log = "log" {
@@ -49,7 +54,7 @@ section! {
         /// Bytes that all log files together may take, compressed ones included; 0 means no bound.
         /// The oldest finished file goes first; when only those of today are left, they get no more lines, which are counted.
         /// 4 GiB are ten million lines: more than most servers write in the days above, and less than small disks have.
-        max_bytes: u64 = 4_294_967_296, Kind::bytes(0, 1_000_000_000_000_000);
+        max_bytes: u64 = 4_294_967_296, Kind::bytes(0, MOST).usual(MIB, MOST);
 
         /// Mode of the folder, in octal, if the server makes it; one that is there keeps its own.
         /// Lines name addresses and rooms, which are personal data: 0750 lets in the server's user and its group.

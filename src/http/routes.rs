@@ -26,7 +26,8 @@ use super::{
         metrics,
     },
     public::{
-        handshake, page,
+        handshake::{self, HandshakeError},
+        page,
         probes::{self, Probes},
         request_limit::limit,
         upgrade,
@@ -194,9 +195,7 @@ async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, clients
         return options("GET, OPTIONS");
     }
     let refused = handshake::lost(request.head());
-    if let Some(peer) = request.peer_addr() {
-        upgrade::report(&refused, &id, clients.identify(peer, request.headers()).remote);
-    }
+    tell_refused(&refused, &request, &id, Some(&clients));
     let answer = error::answer(refused.status, &ErrorBody::new(refused.code, refused.message), &id);
     match refused.status {
         // RFC 9110 section 15.5.22.
@@ -208,10 +207,23 @@ async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, clients
     }
 }
 
+/// `clients`: those of the public listener, if it came there.
+fn tell_refused(refused: &HandshakeError, request: &HttpRequest, id: &RequestId, clients: Option<&Clients>) {
+    let Some(peer) = request.peer_addr() else { return };
+    let remote = clients.map_or(peer, |clients| clients.identify(peer, request.headers()).remote);
+    upgrade::report(refused, id, remote);
+}
+
+/// A handshake whose `Upgrade` was lost may also have lost its way: a prefix that a proxy should have taken off.
 async fn not_found(request: HttpRequest, id: web::ReqData<RequestId>) -> HttpResponse {
     if request.method() == Method::OPTIONS && request.path() == "*" {
         return options(READ);
     }
-    let error = ErrorBody::new(ErrorCode::UnsupportedVersion, "there is nothing at this path");
-    error::answer(StatusCode::NOT_FOUND, &error, &id)
+    let clients = request.app_data::<web::Data<Clients>>();
+    let strayed = handshake::strayed(request.head(), clients.is_some());
+    if let Some(refused) = &strayed {
+        tell_refused(refused, &request, &id, clients.map(web::Data::get_ref));
+    }
+    let message = strayed.map_or("there is nothing at this path", |refused| refused.message);
+    error::answer(StatusCode::NOT_FOUND, &ErrorBody::new(ErrorCode::UnsupportedVersion, message), &id)
 }

@@ -230,6 +230,37 @@ fn a_handshake_that_a_proxy_changed_is_told_as_one() {
 }
 
 #[test]
+fn a_handshake_that_lost_its_way_is_told_as_one() {
+    let server = TestServer::start();
+    for (to, path, words) in [
+        (server.public, "/rooms/ws", "path"),
+        (server.public, "/ws/", "path"),
+        (server.public, "/socket", "path"),
+        (server.ops, "/ws", "operator's port"),
+        (server.ops, "/rooms/ws", "operator's port"),
+    ] {
+        for lost in [&["Upgrade", "Connection"][..], &["Upgrade"], &[]] {
+            let handshake = Handshake::new().request_line(&format!("GET {path} HTTP/1.1")).with("Host", "localhost");
+            let handshake = lost.iter().fold(handshake, |handshake, name| handshake.without(name));
+            let answer = handshake.send(to).0;
+            answer.error(404, "unsupported_version");
+            let id = answer.needs("X-Request-Id").to_owned();
+            let told =
+                server.wait_for_log(path, |line| line.event() == "handshake_refused" && line.says("request_id", &id));
+            let cause = told.json["cause"].as_str().unwrap_or_default();
+            assert!(lost.is_empty() && to == server.public || cause.contains(words), "{path} {lost:?}: {}", told.text);
+        }
+    }
+    server.wait_for_metric("switchboard_handshakes_refused_total{code=\"unsupported_version\"}", 15.0);
+    assert_eq!(server.get("/nothing").status, 404);
+    assert_eq!(
+        server.scrape().sum("switchboard_handshakes_refused_total", ""),
+        15.0,
+        "a page that is not there is none"
+    );
+}
+
+#[test]
 fn every_answer_says_that_its_connection_ends() {
     let server = TestServer::start();
     let paths =

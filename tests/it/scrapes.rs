@@ -41,6 +41,19 @@ fn for_a_person_who_looked_at_the_metrics_an_empty_server_does_not_wait() {
 }
 
 #[test]
+fn who_asks_for_the_head_alone_has_read_no_metrics() {
+    let mut server = watched().start();
+    let answer = http::exchange(
+        server.ops,
+        "HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Prometheus/3.0\r\nConnection: close\r\n\r\n",
+    );
+    assert_eq!(answer.status, 200);
+    server.terminate();
+    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert!(server.log().lines_where("scrape_awaited").is_empty());
+}
+
+#[test]
 fn for_every_kind_of_scraper_it_waits() {
     let scrapers: [&[(&str, &str)]; 5] = [
         &[("User-Agent", "Prometheus/2.42.0")],

@@ -146,6 +146,32 @@ fn with_few_descriptors_fewer_connections_are_let_in_and_all_others_are_told() {
     server.connect();
 }
 
+/// Linux looks for a descriptor before it looks for a connection: that there is none left says nothing of whether anybody
+/// waits.
+#[test]
+fn a_server_without_a_descriptor_left_lives_on_while_nobody_comes() {
+    let own = TestServer::start().descriptors();
+    let server = TestServer::set("watchdog.silent_ms", 600)
+        .set("watchdog.exit_ms", 1200)
+        .set("http.request_timeout_ms", 60_000)
+        .after(&format!("ulimit -n {}", own + 5))
+        .start();
+    let silent: Vec<TcpStream> = (0..8).map(|_| dial(server.public)).collect();
+    // Told once a second at most: four are longer than a thread may be busy with nothing.
+    for told in 1..=4 {
+        server.signal("USR1");
+        eventually("a line of that signal", || match server.log().lines_where("signal_ignored").len() {
+            lines if lines >= told => Ok(()),
+            lines => Err(format!("{lines} lines; {:?}", server.log().lines().last())),
+        });
+    }
+    drop(silent);
+    eventually("there are some again", || match Handshake::new().send(server.public).0.status {
+        101 => Ok(()),
+        status => Err(status.to_string()),
+    });
+}
+
 /// Whoever was refused, and heard so, and does not hang up, holds a descriptor for a moment yet.
 #[test]
 fn those_who_are_refused_and_do_not_hang_up_are_no_more_than_the_reserve() {

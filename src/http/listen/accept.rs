@@ -28,8 +28,7 @@ use crate::{
         },
     },
     limits::AddressPermit,
-    protocol::ErrorCode,
-    telemetry::{self, Event, Listener, Severity, SocketRefusal},
+    telemetry::{self, Event, Listener, SocketRefusal},
     watchdog,
 };
 
@@ -70,6 +69,13 @@ pub(in crate::http) struct UpgradeService {
 pub(in crate::http) struct Workers {
     pub(in crate::http) queues: Vec<UnboundedSender<Accepted>>,
     pub(in crate::http) in_flight: InFlight,
+}
+
+/// Whether more sockets wait to be accepted.
+#[derive(Debug, Clone, Copy)]
+enum Waits {
+    Nobody,
+    Perhaps,
 }
 
 /// What one listener's loop needs.
@@ -165,20 +171,28 @@ impl Acceptor {
                     }
                 }
             }
-            drop(ready);
             match failed {
-                Some(error) if is_out_of_descriptors(&error) => self.use_spare(listening.get_ref()).await,
+                Some(error) if is_out_of_descriptors(&error) => match self.use_spare(listening.get_ref()).await {
+                    Waits::Nobody => ready.clear_ready(),
+                    Waits::Perhaps => {}
+                },
                 Some(error) => {
                     tell_fault(&error, &mut told);
                     sleep(PAUSE).await;
                 }
-                None => tokio::task::yield_now().await,
+                None => {}
             }
+            // The other listener has its turn, and the watch its answer, whatever comes here.
+            tokio::task::yield_now().await;
         }
     }
 
     /// With no descriptor left: takes one socket in place of the spare file. An operator's is served, others are told.
-    async fn use_spare(&mut self, listening: &TcpListener) {
+    ///
+    /// Linux looks for a descriptor before it looks for a connection: that there is none left says nothing of whether
+    /// anybody waits.
+    async fn use_spare(&mut self, listening: &TcpListener) -> Waits {
+        let mut waits = Waits::Perhaps;
         let had = self.spare.take().is_some();
         match accept(listening) {
             Ok((socket, peer)) if self.listener == Listener::Ops => self.take(socket, peer),
@@ -186,10 +200,12 @@ impl Acceptor {
                 self.tell(Some(peer), SocketRefusal::Descriptors);
                 turn_away(&socket);
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => waits = Waits::Nobody,
             Err(_) if had => {}
             Err(_) => sleep(PAUSE).await,
         }
         self.spare = spare();
+        waits
     }
 
     /// Counts the socket and gives it to the next worker, or refuses it.
@@ -236,9 +252,8 @@ fn tell_fault(error: &io::Error, told: &mut Option<Instant>) {
         return;
     }
     *told = Some(Instant::now());
-    let (context, code) = (telemetry::Context::default(), ErrorCode::Internal);
-    let (severity, doing) = (Severity::High, "accepting a connection");
-    telemetry::emit(&Event::ServerFault { context, code, severity, doing, error });
+    let context = telemetry::Context::default();
+    telemetry::emit(&Event::ServerFault { context, doing: "accepting a connection", error });
 }
 
 /// Not blocking, and closed in a child process.

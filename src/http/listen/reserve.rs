@@ -152,6 +152,11 @@ fn probe_of(head: &[u8]) -> Option<(bool, &str)> {
     let line = std::str::from_utf8(&head[start..start + memchr::memchr(b'\n', &head[start..])?]).ok()?;
     let mut words = line.split(' ');
     let (method, target) = (words.next()?, words.next()?);
+    // In full, as through a proxy (RFC 9112 section 3.2.2), or the path alone.
+    let target = match target.split_once("://") {
+        Some((_, rest)) => &rest[rest.find('/')?..],
+        None => target,
+    };
     let path = target.split('?').next()?;
     matches!(method, "GET" | "HEAD").then_some((method == "HEAD", path))
 }
@@ -187,7 +192,8 @@ mod tests {
     fn a_probe_is_known_by_its_path() {
         assert_eq!(probe_of(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"), Some((false, "/healthz")));
         assert_eq!(probe_of(b"\r\nHEAD /readyz?a=b HTTP/1.0\r\n\r\n"), Some((true, "/readyz")));
-        for other in ["POST /healthz HTTP/1.1\r\n\r\n", "\r\n", "GET\r\n"] {
+        assert_eq!(probe_of(b"GET http://a:1/healthz HTTP/1.1\r\n\r\n"), Some((false, "/healthz")));
+        for other in ["GET http://a HTTP/1.1\r\n\r\n", "POST /healthz HTTP/1.1\r\n\r\n", "\r\n", "GET\r\n"] {
             assert_eq!(probe_of(other.as_bytes()), None, "{other:?}");
         }
     }

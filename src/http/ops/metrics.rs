@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, StatusCode},
+    web,
+};
 
 use super::{ports::Ops, scrapes::Asker};
 use crate::{
@@ -28,7 +32,10 @@ pub(in crate::http) async fn metrics(
         Ok(Ok(Ok(text))) => {
             let asker = Asker::of(request.headers(), request.peer_addr().map(|address| address.ip()));
             let told = ops.lifecycle.phase() == Phase::Draining && text.lines().any(|line| line == DRAINING);
-            ops.scrapes.served(asker, told, Instant::now());
+            // The answer to HEAD tells nobody anything.
+            if request.method() == Method::GET {
+                ops.scrapes.served(asker, told, Instant::now());
+            }
             HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
         }
         _ => unavailable(&id),

@@ -118,6 +118,18 @@ pub(in crate::http) fn lost(head: &RequestHead) -> HandshakeError {
     HandshakeError { status, code: ErrorCode::BadHandshake, message }
 }
 
+/// What becomes of a request for a path that there is not, if it was to be a handshake. `public`: it came to the clients'
+/// listener.
+pub(in crate::http) fn strayed(head: &RequestHead, public: bool) -> Option<HandshakeError> {
+    let message = if public {
+        "WebSockets are opened at /ws: a proxy before the server may pass on a path that it should take off, and no Upgrade"
+    } else {
+        "this is the operator's port, where no WebSockets are opened: a proxy before the server may mean server.port"
+    };
+    let refused = HandshakeError { status: StatusCode::NOT_FOUND, code: ErrorCode::UnsupportedVersion, message };
+    head.headers().contains_key(header::SEC_WEBSOCKET_KEY).then_some(refused)
+}
+
 /// 16 bytes in base64 (RFC 6455 section 4.1), in the one way there is to write them (RFC 4648 section 3.5).
 fn is_key(key: &[u8]) -> bool {
     let [digits @ .., b'=', b'='] = key else { return false };

@@ -43,8 +43,9 @@ impl<'a> Fault<'a> {
             Event::ConnectionClosed { reason, .. } => error_of(reason)
                 .map(|code| Self::new(code, Severity::of(code), "keeping a connection", reason.label(), None)),
             Event::RoomLost { .. } => Some(Self::refusal(ErrorCode::Internal, "keeping a room", None)),
-            Event::ServerFault { code, severity, doing, error, .. } => {
-                Some(Self::new(code, severity, doing, &root_kind(error), Some(Cow::Owned(chain(error)))))
+            Event::ServerFault { doing, error, .. } => {
+                let cause = Some(Cow::Owned(chain(error)));
+                Some(Self::new(ErrorCode::Internal, Severity::High, doing, &root_kind(error), cause))
             }
             Event::Wedged { subject, .. } => {
                 Some(Self::new(ErrorCode::Internal, Severity::Critical, "answering the watchdog", subject, None))
@@ -116,13 +117,7 @@ mod tests {
     struct Asking(u32, #[source] io::Error);
 
     fn fault(error: &Asking) -> Fault<'_> {
-        let event = Event::ServerFault {
-            context: Context::default(),
-            code: ErrorCode::Internal,
-            severity: Severity::High,
-            doing: "asking",
-            error,
-        };
+        let event = Event::ServerFault { context: Context::default(), doing: "asking", error };
         Fault::of(&event).expect("a fault")
     }
 

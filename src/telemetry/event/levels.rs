@@ -3,7 +3,7 @@
 use slog::Level;
 
 use super::table::Event;
-use crate::{protocol::EndReason, telemetry::counts::kinds::Severity};
+use crate::protocol::EndReason;
 
 impl Event<'_> {
     /// The level of its log line.
@@ -11,7 +11,6 @@ impl Event<'_> {
     pub fn level(&self) -> Level {
         match self {
             Self::DependencyLog { level, .. } => *level,
-            Self::ServerFault { severity: Severity::Critical, .. } => Level::Critical,
             Self::ConnectionClosed { reason: EndReason::Internal, .. } => Level::Error,
             Self::DrainFinished { stragglers: 1.., .. } => Level::Warning,
             Self::HealthChanged { to: "healthy", .. } | Self::LivenessChanged { to: "alive", .. } => Level::Info,

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use super::{context::Context, request_id::RequestId, source::Source, table::Event};
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId},
-    telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, Severity, SocketRefusal},
+    telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal},
 };
 
 const TOOK: Duration = Duration::from_micros(1500);
@@ -76,7 +76,7 @@ fn connection<'a>(context: Context<'a>, error: &'a io::Error) -> [Event<'a>; 11]
             frames_out: 3,
         },
         Event::FrameRefused { context, code: ErrorCode::InvalidMessage, detail: "unknown field `token`" },
-        Event::ServerFault { context, code: ErrorCode::Internal, severity: Severity::High, doing: "joining", error },
+        Event::ServerFault { context, doing: "joining", error },
         Event::DependencyLog { level: slog::Level::Warning, target: "actix_http::h1", text: "a client hung up" },
         Event::SlowMessage { context, kind: "offer", took: TOOK },
         Event::SessionGivenUp { context, limit: "parked_sessions" },

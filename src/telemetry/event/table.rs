@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason},
-    telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, Severity, SocketRefusal},
+    telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal},
 };
 
 events! {
@@ -242,14 +242,10 @@ events! {
         /// What was wrong, in the server's words: never the client's text.
         detail[""]: &'a str,
     }
-    /// The server failed at something that ended no connection. Critical when the severity is.
+    /// The server failed at something that ended no connection.
     ServerFault = "server_fault", Error, "server fault" {
         /// Whatever is known.
         context: Context<'a>,
-        /// What a client was told, or would be.
-        code[""]: ErrorCode,
-        /// How bad it is.
-        severity[""]: Severity,
         /// What was attempted; a constant.
         doing[""]: &'static str,
         /// Why it failed.
@@ -311,8 +307,7 @@ events! {
         /// What it says.
         to: &'static str,
     }
-    /// `/healthz` says something else than before, because a thread or the supervisor fell silent or answers again.
-    /// Info when it is alive again.
+    /// `/healthz` says something else: a thread or the supervisor fell silent, or answers again (info then).
     LivenessChanged = "liveness_changed", Error, "liveness changed" {
         /// What it says.
         to: &'static str,
