@@ -3,11 +3,11 @@
 //! Browsers join a room over a WebSocket, learn who else is there, exchange offers, answers and ICE candidates, and from
 //! then on talk to each other directly. The server never sees their media, and never looks into what they relay.
 //!
-//! # Floors
+//! # Layers
 //!
 //! Imports run downwards only; a test names the line that breaks it.
 //!
-//! | floor | module | what |
+//! | layer | module | what |
 //! |---|---|---|
 //! | 0 | [`protocol`] | what travels on the wire: ids, client frames, server frames, errors, close codes. No actix |
 //! | 0 | [`config`] | the settings, one file per section |

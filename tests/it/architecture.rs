@@ -1,12 +1,12 @@
-//! The walls: imports run down the floors, and some names stay where they belong. A break is named by file and line.
+//! The walls: imports run down the layers, and some names stay where they belong. A break is named by file and line.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// The floors, lowest first. A file may use what stands on lower floors and its own folder, nothing else.
-const FLOORS: [&[&str]; 10] = [
+/// The layers, lowest first. A file may use what stands on lower layers and its own folder, nothing else.
+const LAYERS: [&[&str]; 10] = [
     &["protocol", "config", "files"],
     &["telemetry", "auth", "limits"],
     &["lifecycle"],
@@ -187,24 +187,24 @@ fn quoted(text: &str) -> usize {
     text.len()
 }
 
-fn floor(module: &str) -> Option<usize> {
-    FLOORS.iter().position(|modules| modules.contains(&module))
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|modules| modules.contains(&module))
 }
 
-/// What in this file breaks the order of the floors.
+/// What in this file breaks the order of the layers.
 fn breaks(source: &Source) -> Vec<String> {
     let here = source.module();
-    let Some(mine) = floor(here) else { return vec![format!("{}: {here} stands on no floor", source.name)] };
+    let Some(mine) = layer(here) else { return vec![format!("{}: {here} stands on no layer", source.name)] };
     let uses = source.uses().into_iter().filter(|(used, _)| used != here);
-    uses.filter_map(|(used, place)| match floor(&used) {
-        Some(theirs) if theirs >= mine => Some(format!("{place}: {here} (floor {mine}) uses {used} (floor {theirs})")),
+    uses.filter_map(|(used, place)| match layer(&used) {
+        Some(theirs) if theirs >= mine => Some(format!("{place}: {here} (layer {mine}) uses {used} (layer {theirs})")),
         _ => None,
     })
     .collect()
 }
 
 #[test]
-fn imports_run_down_the_floors() {
+fn imports_run_down_the_layers() {
     let found: Vec<String> = program().iter().flat_map(breaks).collect();
     assert!(found.is_empty(), "{found:#?}");
 }
@@ -267,16 +267,16 @@ fn the_scanner_finds_a_break_and_names_its_line() {
         "src/room/actor.rs",
         "// use crate::http;\nuse crate::{\n    messages::{Cut, room::Update},\n    http::gate,\n};\nlet x = \"crate::app\";\n",
     );
-    assert_eq!(breaks(&upwards), ["src/room/actor.rs:2: room (floor 4) uses http (floor 6)"]);
+    assert_eq!(breaks(&upwards), ["src/room/actor.rs:2: room (layer 4) uses http (layer 6)"]);
     let sideways = source("src/room/mod.rs", "\nfn f() { crate::session::x() }\n");
-    assert_eq!(breaks(&sideways), ["src/room/mod.rs:2: room (floor 4) uses session (floor 4)"]);
+    assert_eq!(breaks(&sideways), ["src/room/mod.rs:2: room (layer 4) uses session (layer 4)"]);
     let climbing = source("src/room/mod.rs", "use super::app::App;");
-    assert_eq!(breaks(&climbing), ["src/room/mod.rs:1: room (floor 4) uses app (floor 8)"]);
+    assert_eq!(breaks(&climbing), ["src/room/mod.rs:1: room (layer 4) uses app (layer 8)"]);
     let downwards =
         source("src/room/a.rs", "use super::state;\nuse crate::{room::x, protocol::PeerId};\nr#\"crate::app\"#;");
     assert_eq!(breaks(&downwards), Vec::<String>::new());
     let tests = source("src/room/mod.rs", "#[cfg(test)]\nmod fake;\n#[cfg(test)]\nmod tests {\nuse crate::http;\n}\n");
     assert_eq!(breaks(&tests), Vec::<String>::new());
     assert_eq!(tests.test_modules(), ["src/room/fake.rs", "src/room/fake/"]);
-    assert_eq!(breaks(&source("src/cellar.rs", "")), ["src/cellar.rs: cellar stands on no floor"]);
+    assert_eq!(breaks(&source("src/cellar.rs", "")), ["src/cellar.rs: cellar stands on no layer"]);
 }
