@@ -27,13 +27,16 @@ export async function openPrefix(t, target, prefix) {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  server.on('upgrade', (from, near) => {
+  server.on('upgrade', (from, near, nearHead) => {
     const onward = forward(from);
     near.on('error', () => onward?.destroy());
     if (!onward) return near.end('HTTP/1.1 404 Not Found\r\n\r\n');
-    onward.on('upgrade', (answer, far) => {
+    onward.on('upgrade', (answer, far, farHead) => {
       const lines = answer.rawHeaders.map((word, at) => (at % 2 ? `${word}\r\n` : `${word}: `));
       near.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`);
+      // What was read along with a head is the first of the frames: the server's welcome is seldom a read of its own.
+      near.write(farHead);
+      far.write(nearHead);
       far.on('error', () => near.destroy());
       near.pipe(far).pipe(near);
       near.on('close', () => far.destroy());
