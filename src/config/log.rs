@@ -1,8 +1,9 @@
 //! `[log]`: what is logged.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::{kind::Kind, section::section};
 
@@ -140,14 +141,31 @@ fn file_mode(text: &str) -> Option<String> {
 }
 
 /// A log level, from most to least important.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum LogLevel {
     /// The server cannot go on.
     Critical,
     /// Something failed that should not.
     Error,
     /// Something wants looking at.
+    #[strum(to_string = "warn", serialize = "warning")]
     Warn,
     /// The usual course of things.
     Info,
@@ -159,33 +177,18 @@ pub enum LogLevel {
 
 impl LogLevel {
     /// Every level, from most to least important.
-    pub const ALL: [Self; 6] = [Self::Critical, Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The word for it, which slog reads too.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
+        self.into()
     }
 
     /// Reads a level in any case, since `LOG_LEVEL=WARNING` is what half the world writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let word = text.trim().to_ascii_lowercase();
-        let word = if word == "warning" { "warn" } else { &word };
-        Self::ALL.into_iter().find(|level| level.as_str() == word)
-    }
-}
-
-impl fmt::Display for LogLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        text.trim().parse().ok()
     }
 }
 
@@ -213,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_level_is_read_in_any_case_and_slog_knows_the_word() {
-        for level in LogLevel::ALL {
+        for &level in LogLevel::ALL {
             assert_eq!(LogLevel::parse(&level.as_str().to_uppercase()), Some(level));
             let slogs: slog::Level = level.as_str().parse().unwrap();
             let name = if level == LogLevel::Warn { "WARN" } else { slogs.as_str() };

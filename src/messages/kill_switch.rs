@@ -104,7 +104,7 @@ impl KillSwitch {
     pub fn take(&self) -> Option<Killed> {
         // As above; the pump asks at every poll.
         self.reason()?;
-        let reason = EndReason::from_raw(self.0.reason.swap(0, Ordering::AcqRel))?;
+        let reason = EndReason::from_repr(self.0.reason.swap(0, Ordering::AcqRel))?;
         Some(Killed { reason, lost: self.0.lost.swap(false, Ordering::AcqRel) })
     }
 
@@ -136,7 +136,7 @@ impl KillSwitch {
     /// The reason, once pulled.
     #[must_use]
     pub fn reason(&self) -> Option<EndReason> {
-        EndReason::from_raw(self.0.reason.load(Ordering::Acquire))
+        EndReason::from_repr(self.0.reason.load(Ordering::Acquire))
     }
 
     /// The pump says whom to wake. To be called before [`KillSwitch::reason`], or a pull in between is lost.

@@ -1,5 +1,7 @@
 //! How a connection and a stay in a room end: reasons, close codes, and what the client should do next.
 
+use strum::{FromRepr, IntoStaticStr, VariantArray};
+
 /// Close codes this server sends (RFC 6455 section 7.4; 4000–4499: reconnecting makes sense, 4500–4999: it does not).
 pub mod close_code {
     /// The client asked to close; its close frame is answered with the same.
@@ -27,7 +29,8 @@ pub mod close_code {
 }
 
 /// Why a connection ended. One per connection, in its log line and in `switchboard_connections_closed_total{reason}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, FromRepr, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 #[repr(u8)]
 pub enum EndReason {
     /// The client sent a close frame.
@@ -45,6 +48,7 @@ pub enum EndReason {
     /// A binary message.
     BinaryMessage,
     /// Text that was not UTF-8.
+    #[strum(serialize = "invalid_utf8")]
     InvalidUtf8,
     /// A message longer than `limits.frame_bytes`.
     MessageTooLarge,
@@ -62,42 +66,12 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason, for metrics and documents.
-    pub const ALL: [Self; 14] = [
-        Self::ClientClosed,
-        Self::Disconnected,
-        Self::PingTimeout,
-        Self::JoinTimeout,
-        Self::SlowConsumer,
-        Self::ProtocolError,
-        Self::BinaryMessage,
-        Self::InvalidUtf8,
-        Self::MessageTooLarge,
-        Self::RateLimited,
-        Self::SessionTaken,
-        Self::ResumeExpired,
-        Self::ServerDraining,
-        Self::Internal,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The label in logs, metrics and `bye.reason`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientClosed => "client_closed",
-            Self::Disconnected => "disconnected",
-            Self::PingTimeout => "ping_timeout",
-            Self::JoinTimeout => "join_timeout",
-            Self::SlowConsumer => "slow_consumer",
-            Self::ProtocolError => "protocol_error",
-            Self::BinaryMessage => "binary_message",
-            Self::InvalidUtf8 => "invalid_utf8",
-            Self::MessageTooLarge => "message_too_large",
-            Self::SessionTaken => "session_taken",
-            Self::ResumeExpired => "resume_expired",
-            Self::RateLimited => "rate_limited",
-            Self::ServerDraining => "server_draining",
-            Self::Internal => "internal",
-        }
+        self.into()
     }
 
     /// The code in the server's close frame; `None` where the socket takes no frame any more and is reset (the client
@@ -159,16 +133,11 @@ impl EndReason {
             Self::ServerDraining => LeaveReason::ServerDraining,
         }
     }
-
-    /// The reason whose discriminant is `raw`: how a reason travels through an atomic.
-    #[must_use]
-    pub fn from_raw(raw: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|r| *r as u8 == raw)
-    }
 }
 
 /// What a client should do after `bye`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ByeAction {
     /// Open a new connection and join with the resume token, after `retryAfterMs`: the seat is kept.
     Resume,
@@ -182,16 +151,13 @@ impl ByeAction {
     /// The word on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Resume => "resume",
-            Self::Reconnect => "reconnect",
-            Self::Disconnect => "disconnect",
-        }
+        self.into()
     }
 }
 
 /// Why a peer is no longer in a room: `peer_left.reason`, and `switchboard_leaves_total{reason}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum LeaveReason {
     /// It said `leave` or closed its socket in the proper way.
     Left,
@@ -211,27 +177,11 @@ pub enum LeaveReason {
 
 impl LeaveReason {
     /// Every reason, for metrics and documents.
-    pub const ALL: [Self; 7] = [
-        Self::Left,
-        Self::Disconnected,
-        Self::Timeout,
-        Self::SlowConsumer,
-        Self::Error,
-        Self::ServerDraining,
-        Self::RoomClosed,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The word on the wire and in metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Left => "left",
-            Self::Disconnected => "disconnected",
-            Self::Timeout => "timeout",
-            Self::SlowConsumer => "slow_consumer",
-            Self::Error => "error",
-            Self::ServerDraining => "server_draining",
-            Self::RoomClosed => "room_closed",
-        }
+        self.into()
     }
 }

@@ -1,7 +1,10 @@
 //! Closed vocabularies: what a signal is, and what a frame is for the metrics.
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 /// What a `signal` carries. The server reads this word and never the payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum SignalKind {
     /// A session description of type `offer`.
     Offer,
@@ -15,23 +18,24 @@ pub enum SignalKind {
 
 impl SignalKind {
     /// Every kind, for metrics and documents.
-    pub const ALL: [Self; 4] = [Self::Offer, Self::Answer, Self::Candidate, Self::App];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The word on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        FrameKind::from(self).as_str()
+        self.into()
     }
 
     /// The kind that `word` names on the wire.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+        word.parse().ok()
     }
 }
 
 /// A frame's label in metrics and logs: its `type`, or for a `signal` its `kind`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 #[repr(u8)]
 pub enum FrameKind {
     /// Client: let me into a room.
@@ -80,56 +84,12 @@ pub enum FrameKind {
 
 impl FrameKind {
     /// Every kind, in the order of [`FrameKind::index`].
-    pub const ALL: [Self; 21] = [
-        Self::Join,
-        Self::Leave,
-        Self::Offer,
-        Self::Answer,
-        Self::Candidate,
-        Self::App,
-        Self::Update,
-        Self::Ping,
-        Self::Invalid,
-        Self::Welcome,
-        Self::Joined,
-        Self::Left,
-        Self::PeerJoined,
-        Self::PeerLeft,
-        Self::PeerUpdated,
-        Self::PeerAway,
-        Self::PeerBack,
-        Self::Pong,
-        Self::Error,
-        Self::RoomClosed,
-        Self::Bye,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The word in labels; but for signals and [`FrameKind::Invalid`] it is the frame's `type` on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Join => "join",
-            Self::Leave => "leave",
-            Self::Offer => "offer",
-            Self::Answer => "answer",
-            Self::Candidate => "candidate",
-            Self::App => "app",
-            Self::Update => "update",
-            Self::Ping => "ping",
-            Self::Invalid => "invalid",
-            Self::Welcome => "welcome",
-            Self::Joined => "joined",
-            Self::Left => "left",
-            Self::PeerJoined => "peer_joined",
-            Self::PeerLeft => "peer_left",
-            Self::PeerUpdated => "peer_updated",
-            Self::PeerAway => "peer_away",
-            Self::PeerBack => "peer_back",
-            Self::Pong => "pong",
-            Self::Error => "error",
-            Self::RoomClosed => "room_closed",
-            Self::Bye => "bye",
-        }
+        self.into()
     }
 
     /// The place in an array of `ALL.len()` counters.
@@ -170,16 +130,16 @@ mod tests {
 
     #[test]
     fn every_kind_stands_at_its_index_under_a_label_of_its_own() {
-        for (at, kind) in FrameKind::ALL.into_iter().enumerate() {
+        for (at, kind) in FrameKind::ALL.iter().enumerate() {
             assert_eq!(kind.index(), at);
         }
-        let labels: HashSet<_> = FrameKind::ALL.into_iter().map(FrameKind::as_str).collect();
+        let labels: HashSet<_> = FrameKind::ALL.iter().map(|kind| kind.as_str()).collect();
         assert_eq!(labels.len(), FrameKind::ALL.len());
     }
 
     #[test]
     fn every_kind_has_a_direction_and_only_signals_have_both() {
-        for kind in FrameKind::ALL {
+        for &kind in FrameKind::ALL {
             assert!(kind.is_incoming() || kind.is_outgoing(), "{kind:?}");
             let signal = SignalKind::parse(kind.as_str()).is_some();
             assert_eq!(kind.is_incoming() && kind.is_outgoing(), signal, "{kind:?}");

@@ -16,7 +16,7 @@ mod simd;
 mod tests;
 
 pub use endings::{ByeAction, EndReason, LeaveReason, close_code};
-pub use errors::{Aftermath, ErrorCategory, ErrorCode};
+pub use errors::{ErrorCategory, ErrorCode};
 pub use frame::TextFrame;
 pub use ids::{PeerId, RoomName, RoomNameError, SessionId};
 pub use kinds::{FrameKind, SignalKind};

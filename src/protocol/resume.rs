@@ -4,7 +4,7 @@ use std::{fmt, hint::black_box};
 
 use uuid::Uuid;
 
-use super::SessionId;
+use super::ids::SessionId;
 
 /// Whether both are the same, found out in a time that does not depend on where they differ, only on their length:
 /// answers must not tell a guesser how many bytes were right.

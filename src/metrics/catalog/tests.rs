@@ -86,7 +86,7 @@ fn every_declared_label_value_exists_at_zero_from_the_start() {
 #[test]
 fn no_value_is_outside_of_its_declared_set() {
     let mut tally = Tally::new();
-    for code in ErrorCode::ALL {
+    for &code in ErrorCode::ALL {
         tally.count_error(code, Severity::Low);
     }
     let mut state = state(None);

@@ -12,7 +12,7 @@ use super::{
     FieldError,
     fields::{Field, text},
 };
-use crate::protocol::PeerId;
+use crate::protocol::ids::PeerId;
 
 /// Longest name of a peer, in bytes. Ours have 32; a longer one would only be sent back in `peers` of an `error`.
 const PEER_NAME_BYTES: usize = 64;

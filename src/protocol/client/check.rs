@@ -8,7 +8,7 @@ use super::{
     fields::{Field, Fields, text},
     resume,
 };
-use crate::protocol::{Meta, RoomName, SignalKind, scan};
+use crate::protocol::{ids::RoomName, kinds::SignalKind, meta::Meta, scan};
 
 /// Longest `id` of a request, in bytes.
 const ID_BYTES: usize = 64;

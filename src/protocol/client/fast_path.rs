@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     fn raw<'a>(fields: &Fields<'a>) -> Vec<(Field, Option<&'a str>, bool)> {
-        Field::ALL.map(|field| (field, fields.raw(field), fields.is_repeated(field))).to_vec()
+        Field::ALL.iter().map(|&field| (field, fields.raw(field), fields.is_repeated(field))).collect()
     }
 
     /// JSON and what is nearly JSON, laid out in all ways, with strings about as long as the blocks that are asked at once.

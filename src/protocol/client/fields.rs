@@ -7,12 +7,14 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// Longest part of a client's unknown field name that a message quotes.
 const QUOTED_CHARS: usize = 64;
 
 /// All fields that a client frame of any type may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 #[repr(u8)]
 pub(super) enum Field {
     Type,
@@ -30,41 +32,15 @@ pub(super) enum Field {
 }
 
 impl Field {
-    pub(super) const ALL: [Self; 12] = [
-        Self::Type,
-        Self::Id,
-        Self::Room,
-        Self::Meta,
-        Self::Attempt,
-        Self::Resumable,
-        Self::Resume,
-        Self::To,
-        Self::Kind,
-        Self::Data,
-        Self::T,
-        Self::Ack,
-    ];
+    pub(super) const ALL: &[Self] = Self::VARIANTS;
 
     pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Type => "type",
-            Self::Id => "id",
-            Self::Room => "room",
-            Self::Meta => "meta",
-            Self::Attempt => "attempt",
-            Self::Resumable => "resumable",
-            Self::Resume => "resume",
-            Self::To => "to",
-            Self::Kind => "kind",
-            Self::Data => "data",
-            Self::T => "t",
-            Self::Ack => "ack",
-        }
+        self.into()
     }
 
     #[inline]
     pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|field| field.as_str() == name)
+        name.parse().ok()
     }
 }
 
@@ -84,7 +60,7 @@ impl<'a> Fields<'a> {
 
     /// The first of the fields that stand there more than once. Parsers disagree about which one counts, so none does.
     pub(super) fn repeated(&self) -> Option<Field> {
-        Field::ALL.into_iter().find(|field| self.is_repeated(*field))
+        Field::ALL.iter().copied().find(|field| self.is_repeated(*field))
     }
 
     pub(super) fn is_repeated(&self, field: Field) -> bool {
@@ -99,7 +75,7 @@ impl<'a> Fields<'a> {
     /// The first field that is neither common to all frames nor one of `own`.
     pub(super) fn foreign(&self, own: &[Field]) -> Option<Field> {
         let common = [Field::Type, Field::Id];
-        let present = Field::ALL.into_iter().filter(|field| self.raw(*field).is_some());
+        let present = Field::ALL.iter().copied().filter(|field| self.raw(*field).is_some());
         present.into_iter().find(|field| !common.contains(field) && !own.contains(field))
     }
 

@@ -7,7 +7,7 @@ use super::{
     FieldError, check,
     fields::{Field, text},
 };
-use crate::protocol::ResumeToken;
+use crate::protocol::resume::ResumeToken;
 
 /// A client that wants its session back.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,13 @@
 //! Frames about the connection and its requests.
 
 use super::{error_body::ErrorBody, object::Object};
-use crate::protocol::{ByeAction, EndReason, ErrorCode, FrameKind, PeerId, SessionId, TextFrame};
+use crate::protocol::{
+    endings::{ByeAction, EndReason},
+    errors::ErrorCode,
+    frame::TextFrame,
+    ids::{PeerId, SessionId},
+    kinds::FrameKind,
+};
 
 /// What the first frame of every connection says, the session's name apart.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! What an error says, in an `error` frame as in the body of a refused HTTP request.
 
 use super::object::Object;
-use crate::protocol::{ErrorCategory, ErrorCode};
+use crate::protocol::errors::{ErrorCategory, ErrorCode};
 
 /// An error for whoever has asked, by frame or by HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

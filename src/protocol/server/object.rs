@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::protocol::{FrameKind, Meta, PeerId};
+use crate::protocol::{ids::PeerId, kinds::FrameKind, meta::Meta};
 
 /// A JSON object being written. Keys are ours and need no escaping.
 pub(crate) struct Object<'o> {

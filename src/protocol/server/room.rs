@@ -1,7 +1,14 @@
 //! Frames about a room and those in it.
 
 use super::object::{Object, write_array};
-use crate::protocol::{FrameKind, LeaveReason, Meta, PeerId, ResumeToken, RoomName, SignalKind, TextFrame};
+use crate::protocol::{
+    endings::LeaveReason,
+    frame::TextFrame,
+    ids::{PeerId, RoomName},
+    kinds::{FrameKind, SignalKind},
+    meta::Meta,
+    resume::ResumeToken,
+};
 
 /// What a newcomer is told.
 #[derive(Debug, Clone, Copy)]

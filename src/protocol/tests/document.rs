@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::Value;
 
 use super::{compact, fixtures};
-use crate::protocol::{Aftermath, EndReason, ErrorCode, FrameKind, LeaveReason, SignalKind, close_code};
+use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, SignalKind, close_code, errors::Outcome};
 
 fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol.md");
@@ -34,6 +34,11 @@ fn columns<const N: usize>(document: &str, heading: &str) -> Vec<[String; N]> {
     table(document, heading).into_iter().map(first).collect()
 }
 
+/// A row for each value.
+fn rows<T: Copy, const N: usize>(values: &[T], row: impl Fn(T) -> [String; N]) -> Vec<[String; N]> {
+    values.iter().copied().map(row).collect()
+}
+
 fn closing(reason: EndReason) -> String {
     reason.close_code().map_or_else(|| "reset".to_owned(), |code| code.to_string())
 }
@@ -55,8 +60,8 @@ fn every_example_is_a_fixture_and_every_fixture_an_example() {
 #[test]
 fn every_frame_has_a_section() {
     let document = document();
-    let signals = SignalKind::ALL.map(FrameKind::from);
-    let kinds = FrameKind::ALL.into_iter().filter(|kind| !signals.contains(kind) && *kind != FrameKind::Invalid);
+    let signals = SignalKind::ALL.iter().map(|&kind| FrameKind::from(kind)).collect::<Vec<_>>();
+    let kinds = FrameKind::ALL.iter().copied().filter(|kind| !signals.contains(kind) && *kind != FrameKind::Invalid);
     for name in kinds.map(FrameKind::as_str).chain(["signal"]) {
         assert!(document.contains(&format!("\n### `{name}`")), "no section on {name}");
     }
@@ -64,16 +69,16 @@ fn every_frame_has_a_section() {
 
 #[test]
 fn the_error_table_is_the_enum() {
-    let closing = |code: ErrorCode| match code.aftermath() {
-        Aftermath::StaysOpen => "stays open".to_owned(),
-        Aftermath::Ends(reason) => closing(reason),
-        Aftermath::NeverOpened => "never opened".to_owned(),
+    let closing = |code: ErrorCode| match code.outcome() {
+        Outcome::StaysOpen => "stays open".to_owned(),
+        Outcome::Ends(reason) => closing(reason),
+        Outcome::NeverOpened => "never opened".to_owned(),
     };
     let yes_no = |yes| if yes { "yes" } else { "no" };
     let row = |code: ErrorCode| {
         [code.as_str(), code.category().as_str(), yes_no(code.retryable()), &closing(code)].map(str::to_owned)
     };
-    assert_eq!(columns(&document(), "Error codes"), ErrorCode::ALL.map(row));
+    assert_eq!(columns(&document(), "Error codes"), rows(ErrorCode::ALL, row));
 }
 
 #[test]
@@ -81,18 +86,18 @@ fn the_table_of_endings_is_the_enum() {
     let row = |reason: EndReason| {
         [reason.as_str(), &closing(reason), reason.action().as_str(), reason.leave_reason().as_str()].map(str::to_owned)
     };
-    assert_eq!(columns(&document(), "Reasons of an ending"), EndReason::ALL.map(row));
+    assert_eq!(columns(&document(), "Reasons of an ending"), rows(EndReason::ALL, row));
 }
 
 #[test]
 fn the_table_of_leave_reasons_is_the_enum() {
     let row = |reason: LeaveReason| [reason.as_str().to_owned()];
-    assert_eq!(columns(&document(), "Reasons of a leave"), LeaveReason::ALL.map(row));
+    assert_eq!(columns(&document(), "Reasons of a leave"), rows(LeaveReason::ALL, row));
 }
 
 #[test]
 fn the_table_of_close_codes_has_all_that_are_sent() {
-    let sent: BTreeSet<u16> = EndReason::ALL.into_iter().filter_map(EndReason::close_code).collect();
+    let sent: BTreeSet<u16> = EndReason::ALL.iter().filter_map(|reason| reason.close_code()).collect();
     let told: Vec<[String; 2]> = columns(&document(), "Close codes");
     let codes: BTreeSet<u16> = told.iter().map(|[code, _]| code.parse().expect("a code")).collect();
     assert_eq!(codes, sent);

@@ -233,15 +233,15 @@ proptest! {
 
 #[test]
 fn every_reason_is_told() {
-    for reason in LeaveReason::ALL {
+    for &reason in LeaveReason::ALL {
         assert_eq!(value(&peer_left(peer(A), reason))["reason"], reason.as_str());
     }
-    for reason in EndReason::ALL {
+    for &reason in EndReason::ALL {
         let (word, action) = (reason.as_str(), reason.action().as_str());
         let frame = json!({"type": "bye", "reason": word, "action": action, "retryAfterMs": u64::MAX});
         assert_eq!(value(&bye(reason, reason.action(), u64::MAX)), frame);
     }
-    for kind in SignalKind::ALL {
+    for &kind in SignalKind::ALL {
         assert_eq!(value(&signal(peer(A), kind, "0"))["kind"], FrameKind::from(kind).as_str());
     }
 }

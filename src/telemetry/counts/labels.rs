@@ -23,13 +23,13 @@ pub trait Label: Copy + 'static {
     fn label(self) -> &'static str;
 }
 
-/// Makes enums labels that have `ALL` and `as_str` of their own; `index` says where a value stands in `ALL`.
+/// Makes labels of enums that have `ALL` and `as_str` of their own; `index` says where a value stands in `ALL`.
 macro_rules! labels {
     ($($name:ident: $index:expr;)+) => {
         $(impl $crate::telemetry::counts::labels::Label for $name {
             type Counters = [u64; $name::ALL.len()];
 
-            const ALL: &'static [Self] = &$name::ALL;
+            const ALL: &'static [Self] = $name::ALL;
             const ZERO: Self::Counters = [0; $name::ALL.len()];
 
             fn index(self) -> usize {

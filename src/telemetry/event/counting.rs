@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn an_orderly_end_is_no_error_and_every_other_is_one() {
-        for reason in EndReason::ALL {
+        for &reason in EndReason::ALL {
             let event = Event::ConnectionClosed {
                 context: Context::default(),
                 reason,

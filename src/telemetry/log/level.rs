@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn the_word_in_a_line_is_read_as_the_level_it_names() {
-        for level in LogLevel::ALL {
+        for &level in LogLevel::ALL {
             assert_eq!(LogLevel::parse(word(level.into())), Some(level));
         }
     }
