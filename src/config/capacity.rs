@@ -1,6 +1,6 @@
 //! How many sockets this process may have: by its settings, and by how many files it may open.
 
-use super::Settings;
+use super::settings::Settings;
 
 /// Files and sockets that are nobody's connection, whatever the number of threads: listeners, standard streams, the log
 /// with a file that is being compressed, what is read below `/proc`, and a few to spare.

@@ -1,6 +1,9 @@
 //! What is configured and hardly meant, and what a running server takes over.
 
+use std::path::Path;
+
 use super::{
+    settings::keys,
     tests::{Variables, load_text, owned, refusal, settings},
     *,
 };
@@ -8,7 +11,7 @@ use super::{
 #[test]
 fn no_default_is_doubtful_and_whatever_is_doubtful_is_allowed() {
     let defaults = report::values(&Settings::default());
-    for key in layer::keys() {
+    for key in keys() {
         let kind::Kind::Integer { min, max, usual: (low, high), unit } = key.kind else { continue };
         assert!(min <= low && low < high && high <= max, "{}", key.path());
         let default = report::value(&defaults, key).as_i64().unwrap();
@@ -116,7 +119,7 @@ fn what_can_change_while_the_server_runs_is_what_is_taken_over() {
     let found = ours.differences(&other);
     assert_eq!(found.live, ["ops.token_file", "http.allowed_origins", "log.level"]);
     assert_eq!(found.fixed, ["server.port", "ice.servers"]);
-    assert_eq!(found.live.len(), layer::keys().filter(|key| key.live).count(), "this test has one of each");
+    assert_eq!(found.live.len(), keys().filter(|key| key.live).count(), "this test has one of each");
     ours.take_live(&other);
     assert_eq!(ours.differences(&other), Differences { live: vec![], fixed: found.fixed });
 }

@@ -2,7 +2,11 @@
 
 use std::{fmt, io, path::Path};
 
-use super::{SECTIONS, section::Section, variables};
+use super::{
+    section::{Key, Section},
+    settings::SECTIONS,
+    variables,
+};
 
 /// Why the settings could not be loaded. Its text is one line and shows no credential.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +103,7 @@ impl ConfigError {
     pub(super) fn unknown_variable(name: &str, section: Option<&Section>) -> Self {
         let allowed = section.map_or_else(
             || "SWITCHBOARD__SECTION__KEY in upper case, as in SWITCHBOARD__SERVER__PORT".to_owned(),
-            |section| section.keys.iter().map(super::section::Key::variable).collect::<Vec<_>>().join(", "),
+            |section| section.keys.iter().map(Key::variable).collect::<Vec<_>>().join(", "),
         );
         let near = variables::nearest(name);
         Self::Unknown { name: name.to_owned(), origin: "the environment".to_owned(), what: "variable", allowed, near }

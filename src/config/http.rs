@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Network, kind::Kind, network::is_network, section::section, server::is_url_host};
+use super::{
+    kind::Kind,
+    network::{Network, is_network},
+    section::section,
+    server::is_url_host,
+};
 
 /// What stands for the server's own page in [`Http::allowed_origins`].
 pub const SAME_ORIGIN: &str = "same";

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// What `ice.servers` takes.
-pub(super) const ALLOWED: &str = "a list of { urls, username?, credential? } (in a variable: as JSON)";
+const ALLOWED: &str = "a list of { urls, username?, credential? } (in a variable: as JSON)";
 /// What `urls` takes.
 const URLS: &str =
     "stun:HOST[:PORT], stuns:HOST[:PORT], turn:HOST[:PORT][?transport=udp or tcp] or turns:…, or a list of them";
@@ -25,7 +25,7 @@ section! {
         /// STUN and TURN servers, as WebRTC's `RTCIceServer`: `urls` (a text or a list), for TURN `username` and `credential`.
         /// None by default: on one network none is needed, and any other would send addresses to somebody's server.
         /// Example: `[{ urls = "stun:a.example" }, { urls = ["turn:b.example"], username = "u", credential = "c" }]`
-        servers: Vec<IceServer> = Vec::new(), Kind::IceServers;
+        servers: Vec<IceServer> = Vec::new(), Kind::Parts { check, allowed: ALLOWED };
     }
 }
 
@@ -112,7 +112,7 @@ impl Serialize for Secret {
 }
 
 /// Checks the whole list. A refusal shows no value, only types: a credential may be anywhere in a mistyped entry.
-pub(super) fn check(value: &ValueKind) -> Result<(), ValueError> {
+fn check(value: &ValueKind) -> Result<(), ValueError> {
     let ValueKind::Array(servers) = value else { return refuse(String::new(), name_of_type(value), ALLOWED) };
     servers.iter().enumerate().try_for_each(|(index, server)| check_server(&format!("[{index}]"), &server.kind))
 }

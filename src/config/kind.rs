@@ -2,8 +2,6 @@
 
 use config::{Value, ValueKind};
 
-use super::ice;
-
 /// The longest duration a key takes, one day: what is longer is a slip of the unit.
 pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -47,8 +45,13 @@ pub(super) enum Kind {
         /// What the check lets through.
         allowed: &'static str,
     },
-    /// The list of STUN and TURN servers.
-    IceServers,
+    /// Something with parts, in a variable as JSON.
+    Parts {
+        /// Refuses what does not fit, without showing a value.
+        check: fn(&ValueKind) -> Result<(), ValueError>,
+        /// What the check lets through.
+        allowed: &'static str,
+    },
 }
 
 /// Why a value is hardly meant.
@@ -104,7 +107,7 @@ impl Kind {
             Self::Text { allowed, .. } | Self::TextOrNone { allowed, .. } | Self::List { allowed, .. } => {
                 allowed.to_owned()
             }
-            Self::IceServers => ice::ALLOWED.to_owned(),
+            Self::Parts { allowed, .. } => (*allowed).to_owned(),
         }
     }
 
@@ -116,7 +119,7 @@ impl Kind {
             Self::Switch => text.trim().parse().map_or_else(|_| unread(), ValueKind::Boolean),
             Self::Text { .. } | Self::TextOrNone { .. } => unread(),
             Self::List { .. } => text.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>().into(),
-            Self::IceServers => serde_json::from_str::<Value>(text).map_or_else(|_| unread(), |value| value.kind),
+            Self::Parts { .. } => serde_json::from_str::<Value>(text).map_or_else(|_| unread(), |value| value.kind),
         }
     }
 
@@ -184,7 +187,7 @@ impl Kind {
                 self.check_elements(*check, elements)?;
                 Ok(value)
             }
-            (Self::IceServers, _) => ice::check(&value).map(|()| value),
+            (Self::Parts { check, .. }, _) => check(&value).map(|()| value),
             _ => Err(self.refuse(&value)),
         }
     }

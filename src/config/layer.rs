@@ -6,16 +6,12 @@ use std::{fmt, path::Path};
 use config::{FileFormat, FileSourceString, Map, Source, Value, ValueKind};
 
 use super::{
-    ConfigError, SECTIONS,
-    error::file_origin,
-    kind::Kind,
-    section::{Key, Section},
+    error::{ConfigError, file_origin},
+    kind::{Kind, name_of_type},
+    section::{Key, PREFIX, Section},
+    settings::{SECTIONS, keys},
     variables::{CONFIG_FILE, is_of_service, is_read},
 };
-
-/// Begins the structured variables. (Two underscores, since one also begins the names that Kubernetes makes for a
-/// service called `switchboard`.)
-pub(super) const PREFIX: &str = "SWITCHBOARD__";
 
 /// Checked values of one source, each with its origin.
 #[derive(Clone, Default)]
@@ -117,11 +113,6 @@ impl Source for Layer {
     }
 }
 
-/// Every key of every section.
-pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
-    SECTIONS.iter().flat_map(|section| section.keys)
-}
-
 /// Whether a variable is one of the structured ones, well spelt or not.
 pub(super) fn is_structured(name: &str) -> bool {
     name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
@@ -136,7 +127,7 @@ fn no_table(section: &Section, value: &ValueKind, origin: &str) -> ConfigError {
     ConfigError::Value {
         key: format!("[{}]", section.name),
         origin: origin.to_owned(),
-        found: super::kind::name_of_type(value).to_owned(),
+        found: name_of_type(value).to_owned(),
         allowed: "a table".to_owned(),
     }
 }

@@ -4,9 +4,10 @@
 use std::{fmt::Write, fs, path::PathBuf};
 
 use super::{
-    SECTIONS, Settings, layer,
+    load::load,
     report::{literal, value, values},
     section::Key,
+    settings::{SECTIONS, Settings, keys},
 };
 
 const MARK: &str = "Generated from src/config by `UPDATE_DOCS=1 cargo test --lib config`";
@@ -42,7 +43,7 @@ fn variables(key: &Key, quote: &str) -> String {
 fn configuration_md() -> String {
     let values = values(&Settings::default());
     let mut out = format!("<!-- {MARK}. -->\n{INTRODUCTION}");
-    for key in layer::keys().filter(|key| key.plain.is_some()) {
+    for key in keys().filter(|key| key.plain.is_some()) {
         let plain = key.plain.unwrap();
         let anchor = key.path().replace('.', "");
         writeln!(out, "| `{plain}` | [`{}`](#{anchor}) | {} |", key.path(), key.kind.allowed_plainly()).unwrap();
@@ -153,16 +154,16 @@ fn every_key_of_the_default_file_is_commented_and_has_its_default() {
         assert!(index >= 4 && lines[index - 4..index].iter().all(|above| above.starts_with("# ")), "{line}");
         found += 1;
     }
-    assert_eq!(found, layer::keys().count());
+    assert_eq!(found, keys().count());
 }
 
 #[test]
 fn the_production_file_loads_and_says_only_what_differs() {
     let file = path("config/production.toml");
-    let (settings, origins) = super::load(Some(&file), []).unwrap();
+    let (settings, origins) = load(Some(&file), []).unwrap();
     let (ours, defaults) = (values(&settings), values(&Settings::default()));
     assert!(!origins.is_empty());
-    for key in layer::keys().filter(|key| origins.contains_key(&key.path())) {
+    for key in keys().filter(|key| origins.contains_key(&key.path())) {
         assert_ne!(value(&ours, key), value(&defaults, key), "{}", key.path());
     }
 }
@@ -177,7 +178,7 @@ fn every_rule_of_the_code_is_in_the_document_with_its_figure() {
 
 #[test]
 fn lines_of_the_documentation_are_short_enough_to_read() {
-    for key in layer::keys() {
+    for key in keys() {
         assert!(key.about.len() >= 2, "{} says what it does and why it has its default", key.path());
         assert!(key.about.iter().all(|line| line.chars().count() <= 120), "{}", key.path());
     }

@@ -4,7 +4,11 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::{SECTIONS, Settings, rules::Origins, section::Key};
+use super::{
+    rules::Origins,
+    section::Key,
+    settings::{SECTIONS, Settings},
+};
 
 /// The effective settings as a TOML file, credentials hidden; what is not at its default names its origin.
 pub(super) fn effective(settings: &Settings, origins: &Origins) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConfigError, Settings};
+use super::{error::ConfigError, settings::Settings};
 
 /// What a peer costs in `joined` besides its `meta`: `{"id":"…","meta":,"polite":false},` with 32 digits is 65 bytes,
 /// and there is room for a field or two of a later version.
@@ -132,7 +132,7 @@ mod tests {
         let origins = [("server.port".to_owned(), "variable PORT".to_owned())].into();
         let error = check(&settings, &origins).err()?;
         let ConfigError::Conflict { keys, .. } = &error else { panic!("{error}") };
-        let known: Vec<_> = crate::config::layer::keys().map(crate::config::section::Key::path).collect();
+        let known: Vec<_> = crate::config::settings::keys().map(crate::config::section::Key::path).collect();
         assert!(keys.iter().all(|key| known.iter().any(|path| path == key)), "{keys:?}");
         Some(error.to_string())
     }

@@ -2,6 +2,10 @@
 
 use super::kind::Kind;
 
+/// Begins the structured variables. (Two underscores, since one also begins the names that Kubernetes makes for a
+/// service called `switchboard`.)
+pub(super) const PREFIX: &str = "SWITCHBOARD__";
+
 /// A table of the configuration file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Section {
@@ -47,7 +51,7 @@ impl Key {
 
     /// Its structured variable: `SWITCHBOARD__SERVER__PORT`.
     pub(super) fn variable(&self) -> String {
-        format!("{}{}__{}", super::layer::PREFIX, self.section.to_uppercase(), self.name.to_uppercase())
+        format!("{}{}__{}", PREFIX, self.section.to_uppercase(), self.name.to_uppercase())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Loading as its users meet it: files, variables, and what is told when they are wrong.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::*;
+use super::{layer::Layer, load::merge, rules::Origins, settings::keys, *};
 
 pub(super) type Variables<'a> = &'a [(&'a str, &'a str)];
 
@@ -73,7 +73,7 @@ fn the_plain_variables_work() {
 #[test]
 fn every_structured_variable_sets_its_key_and_only_that() {
     let defaults = report::values(&Settings::default());
-    for key in layer::keys() {
+    for key in keys() {
         let text = match key.kind {
             kind::Kind::Integer { min, .. } if key.section == "limits" && key.name == "frame_bytes" => {
                 (min + 4000).to_string()
@@ -92,10 +92,10 @@ fn every_structured_variable_sets_its_key_and_only_that() {
             kind::Kind::List { .. } if key.name == "trusted_proxies" => "10.0.0.0/8, ::1".to_owned(),
             kind::Kind::List { .. } if key.name == "allowed_hosts" => "a.example, switchboard".to_owned(),
             kind::Kind::List { .. } => "https://a.example, https://b.example".to_owned(),
-            kind::Kind::IceServers => r#"[{"urls":["stun:a.example"]}]"#.to_owned(),
+            kind::Kind::Parts { .. } => r#"[{"urls":["stun:a.example"]}]"#.to_owned(),
         };
         let ours = report::values(&settings("", &[(&key.variable(), &text)]));
-        for other in layer::keys() {
+        for other in keys() {
             let same = report::value(&ours, other) == report::value(&defaults, other);
             let untouched = other.path() != key.path() || text == report::literal(report::value(&defaults, key));
             assert_eq!(same, untouched, "{} = {text} and {}", key.path(), other.path());
@@ -311,7 +311,7 @@ fn no_mistake_in_a_file_or_variable_shows_a_credential() {
 
 #[test]
 fn the_bounds_themselves_fit_their_fields() {
-    for key in layer::keys() {
+    for key in keys() {
         let kind::Kind::Integer { min, max, .. } = key.kind else { continue };
         for (text, fits) in [(min, true), (max, true), (min - 1, false), (max + 1, false)] {
             match load_text("", &[(&key.variable(), &text.to_string())]) {
@@ -339,7 +339,7 @@ fn the_check_prints_settings_that_can_be_read_back_their_origins_and_no_credenti
 
 #[test]
 fn a_strangers_variable_may_be_anything_and_ours_is_text() {
-    use std::os::unix::ffi::OsStringExt;
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt};
     let broken = || OsString::from_vec(vec![0xff]);
     let ok = [("LS_COLORS".into(), broken()), (broken(), "x".into()), ("PORT".into(), "1".into())];
     assert_eq!(environment(ok).unwrap(), [("PORT".to_owned(), "1".to_owned())]);

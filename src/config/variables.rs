@@ -1,6 +1,6 @@
 //! Variables that resemble ours and are none of them: who set one believes that it is read.
 
-use super::{layer, section::Key};
+use super::{section::Key, settings::keys};
 
 /// What all of ours begin with, but for the plain ones.
 const PRODUCT: &str = "SWITCHBOARD";
@@ -53,7 +53,7 @@ pub(super) fn concerns_us(name: &str) -> bool {
 
 /// Whether it is read, or begins so much like one that is that it is refused.
 pub(super) fn is_read(name: &str) -> bool {
-    name == CONFIG_FILE || layer::keys().any(|key| key.plain == Some(name) || key.variable() == name)
+    name == CONFIG_FILE || keys().any(|key| key.plain == Some(name) || key.variable() == name)
 }
 
 /// The names that Kubernetes gives to a service's address ("Environment variables" in its page on services), and Docker
@@ -95,7 +95,7 @@ fn nearest_plain(name: &str) -> Option<String> {
     let upper = name.to_ascii_uppercase();
     let bare = ["_MS", "_MILLIS", "_SECONDS", "_SECS", "_SEC", "_S"].iter().find_map(|unit| upper.strip_suffix(unit));
     let wanted = bare.unwrap_or(&upper);
-    let plain = layer::keys().filter_map(|key| key.plain).filter(|plain| plain.len() >= DISTINCTIVE);
+    let plain = keys().filter_map(|key| key.plain).filter(|plain| plain.len() >= DISTINCTIVE);
     let near =
         plain.map(|plain| (distance(wanted, plain), plain)).filter(|(distance, plain)| *distance <= plain.len() / 8);
     near.min_by_key(|(distance, _)| *distance).map(|(_, plain)| plain.to_owned())
@@ -109,7 +109,7 @@ fn candidates() -> impl Iterator<Item = (String, String)> {
         spellings.map(|spelling| (spelling.to_ascii_uppercase(), key.variable())).collect::<Vec<_>>()
     };
     let file = ["CONFIG", "CONFIG_FILE"].map(|spelling| (spelling.to_owned(), CONFIG_FILE.to_owned()));
-    layer::keys().flat_map(of_key).chain(file)
+    keys().flat_map(of_key).chain(file)
 }
 
 /// The words of a name, in upper case.
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn every_variable_with_one_underscore_is_known_for_what_it_should_be() {
-        for key in layer::keys() {
+        for key in keys() {
             let variable = key.variable();
             assert_eq!(near(&variable.replace("__", "_").to_lowercase()).as_deref(), Some(variable.as_str()));
         }

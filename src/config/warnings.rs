@@ -3,12 +3,12 @@
 use std::{fs, net::IpAddr};
 
 use super::{
-    Capacity, Settings,
+    capacity::Capacity,
     error::OneLine,
-    layer::keys,
     report,
     rules::Origins,
     section::Key,
+    settings::{Settings, keys},
     variables::{self, Resembling},
 };
 

@@ -1,0 +1,68 @@
+//! All sections together.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    health::Health,
+    heartbeat::Heartbeat,
+    http::Http,
+    ice::Ice,
+    limits::Limits,
+    log::Log,
+    ops::Ops,
+    section::{Key, Section},
+    server::Server,
+    state::State,
+    watchdog::Watchdog,
+};
+
+/// Every section, in the order of the documents.
+pub(super) const SECTIONS: [&Section; 10] = [
+    &Server::SECTION,
+    &Ops::SECTION,
+    &Http::SECTION,
+    &Limits::SECTION,
+    &Heartbeat::SECTION,
+    &Log::SECTION,
+    &Health::SECTION,
+    &Watchdog::SECTION,
+    &Ice::SECTION,
+    &State::SECTION,
+];
+
+/// Everything that can be configured. Durations are in milliseconds (`_ms`), sizes in bytes (`_bytes`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The public listener, its connections and how the process ends.
+    pub server: Server,
+    /// The operator's listener.
+    pub ops: Ops,
+    /// Requests.
+    pub http: Http,
+    /// What one peer, one room and one server may use.
+    pub limits: Limits,
+    /// How dead and stalled connections are found.
+    pub heartbeat: Heartbeat,
+    /// Logging.
+    pub log: Log,
+    /// The periodic checks.
+    pub health: Health,
+    /// How a server that hangs is found and ended.
+    pub watchdog: Watchdog,
+    /// STUN and TURN servers for the clients.
+    pub ice: Ice,
+    /// What outlives the process.
+    pub state: State,
+}
+
+/// Every key of every section.
+pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
+    SECTIONS.iter().flat_map(|section| section.keys)
+}
+
+/// Whether that variable sets this key, given as `section.key`.
+#[must_use]
+pub fn sets(variable: &str, key: &str) -> bool {
+    keys().any(|known| known.path() == key && (known.plain == Some(variable) || known.variable() == variable))
+}
