@@ -5,24 +5,27 @@
 //!
 //! # Layers
 //!
-//! Imports run downwards only; a test names the line that breaks it.
+//! Imports run downwards only: a test reads this table, and names the line that breaks it.
 //!
 //! | layer | module | what |
 //! |---|---|---|
-//! | 0 | [`protocol`] | what travels on the wire: ids, client frames, server frames, errors, close codes. No actix |
+//! | 0 | [`protocol`] | what clients send and get: ids, client frames, server frames, errors, close codes. No actix |
 //! | 0 | [`config`] | the settings, one file per section |
 //! | 0 | [`files`] | files and folders that are not for everybody |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
-//! | 1 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
-//! | 2 | [`messages`] | what travels between actors, one file per receiver |
-//! | 3 | [`session`] | one peer: its socket, its queue, its view of the room |
-//! | 3 | [`room`] | one room: who is in it, in joining order |
-//! | 3 | [`supervisor`] | every seat and every room; the caps; churn |
-//! | 3 | [`metrics`] | the Prometheus registry |
-//! | 4 | [`watchdog`] | ends the process when a thread or the supervisor hangs |
-//! | 4 | [`http`] | the upgrade, the page, the probes, the operator's routes |
-//! | 5 | [`app`], [`shutdown`], [`arbiters`] | the wiring, and the way out |
+//! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
+//! | 3 | [`messages`] | what actors send each other, one file per receiver |
+//! | 4 | [`session`] | one peer: its socket, its queue, its view of the room |
+//! | 4 | [`room`] | one room: who is in it, in joining order |
+//! | 4 | [`supervisor`] | every seat and every room; the caps; churn |
+//! | 4 | [`metrics`] | the Prometheus registry |
+//! | 5 | [`watchdog`] | ends the process when a thread or the supervisor hangs |
+//! | 5 | [`arbiters`], [`cli`] | the list of threads; the command line |
+//! | 6 | [`http`] | the upgrade, the page, the probes, the operator's routes |
+//! | 7 | [`shutdown`], [`probe`] | the way out; what a container's health check runs |
+//! | 8 | [`app`] | the wiring |
+//! | 9 | `lib`, `main` | the crate and the program |
 //!
 //! Every actor's folder has the same three parts: `mod.rs` says in four lines what it owns, hears, says and never does;
 //! `state.rs` has the rules, without actix and without a clock; `actor.rs` is the shell around them.

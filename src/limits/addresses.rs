@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    Bucket, Rate, Subnet,
+    bucket::{Bucket, Rate},
+    subnet::Subnet,
     table::{self, Counted, Table},
 };
 

@@ -15,8 +15,8 @@ use std::{
 };
 
 use super::{
-    Bucket, Rate, Subnet,
-    subnet::{Block, LEVELS, Size},
+    bucket::{Bucket, Rate},
+    subnet::{Block, LEVELS, Size, Subnet},
 };
 
 /// Entries that are shared by whoever finds no room, at most; for each family. 1024 bound a flood, and make it unlikely

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::Subnet;
+use super::subnet::Subnet;
 
 /// Half of a share. One of three or fewer is not halved: whoever comes would send away the one before.
 fn half(share: usize) -> usize {

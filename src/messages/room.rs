@@ -7,7 +7,7 @@ use std::sync::{
 
 use actix::{Message, Recipient, prelude::SendError};
 
-use super::{send_unbounded, session::Member};
+use super::{send::send_unbounded, session::Member};
 use crate::protocol::{LeaveReason, Meta, PeerId};
 
 /// All messages to a room in one type, for the same reason as those to a session: a port for each would cost some 200

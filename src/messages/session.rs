@@ -10,7 +10,7 @@ use actix::{Message, Recipient};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{KillSwitch, ResumeRequests, room::RoomPort};
+use super::{kill_switch::KillSwitch, resume::ResumeRequests, room::RoomPort};
 use crate::protocol::{
     EndReason, ErrorCode, FrameKind, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame,
 };

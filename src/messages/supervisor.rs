@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// From a session, is sent unbounded: a seat in that room, please. The room answers, with the first roster; or the supervisor,
-/// with [`JoinFailed`](super::session::NoSeat).
+/// with [`JoinFailed`](super::session::JoinFailed).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Join {

@@ -1,4 +1,4 @@
-//! The shell: letters in, text out.
+//! The shell: messages in, text out.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -8,13 +8,16 @@ use std::{
 use actix::{Actor, Context, Handler, MessageResult, Recipient};
 use prometheus::{Registry, TextEncoder, process_collector::ProcessCollector};
 
-use super::{Facts, MetricsState, collector::CatalogCollector};
+use super::{
+    collector::CatalogCollector,
+    state::{Facts, MetricsState},
+};
 use crate::{
     messages::metrics::{Record, Scrape, TakeErrors},
     telemetry::{self, TallyReceiver},
 };
 
-/// Letters that may wait. Every arbiter sends one a second and merging one takes microseconds, so that this is reached
+/// Messages that may wait. Every arbiter sends one a second and merging one takes microseconds, so that this is reached
 /// only when this thread stands still; the senders then keep their counts and lose nothing.
 const MAILBOX: usize = 64;
 

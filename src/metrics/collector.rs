@@ -8,8 +8,8 @@ use prometheus::{
 };
 
 use super::{
-    MetricsState,
     catalog::{self, Series},
+    state::MetricsState,
 };
 
 /// Shows the state through the catalogue. The lock is there because the registry wants `Send + Sync`; only the metrics

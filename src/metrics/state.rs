@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Machine,
     journal::{self, ErrorJournal},
+    machine::Machine,
     peak::Peak,
 };
 use crate::{

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::{
     news,
+    seated::Seated,
     secrets::WrongSecrets,
     state::{Caps, GivenUp, Granted, Left, Lost, SupervisorState},
 };
@@ -18,7 +19,7 @@ use crate::{
     messages::{
         Asked, Note,
         room::{self, Admit, RoomPort, ToRoom},
-        session::{Claim, ClaimAnswer, Evict, JoinError, JoinFailed, Member, ToSession},
+        session::{Claim, ClaimAnswer, Evict, JoinError, JoinFailed, ToSession},
         supervisor::{Headcount, Join, Leave, Ping, Presence, Reclaim, StopJoins, TakeCensus},
     },
     protocol::{LeaveReason, RoomName},
@@ -36,13 +37,6 @@ const MAILBOX: usize = 0;
 
 /// Starts a room of that name and capacity, and says how it is reached. `app.rs` decides on which arbiter.
 pub type SpawnRoom = Box<dyn Fn(RoomName, usize) -> RoomPort + Send>;
-
-/// Who sits on a seat.
-pub(super) struct Seated {
-    pub(super) member: Arc<Member>,
-    /// The session's own number of this stay.
-    join_seq: u32,
-}
 
 /// The actor that knows every room and every seat.
 pub struct Supervisor {

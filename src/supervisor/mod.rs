@@ -13,6 +13,7 @@ mod faults;
 mod news;
 mod occupancy;
 mod parked;
+mod seated;
 mod secrets;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

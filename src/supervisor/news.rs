@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{actor::Seated, parked::Excess, state::Freed};
+use super::{parked::Excess, seated::Seated, state::Freed};
 use crate::{
     messages::{
         session::{JoinError, Member},

@@ -1,10 +1,8 @@
 //! Errors and panics.
 
-use super::{
-    super::MetricsState,
-    series::{LabelSpec, Samples, Series, Values, closed},
-};
+use super::series::{LabelSpec, Samples, Series, Values, closed};
 use crate::{
+    metrics::state::MetricsState,
     protocol::{ErrorCategory, ErrorCode},
     telemetry::{Label, Severity},
 };

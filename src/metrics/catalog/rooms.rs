@@ -1,10 +1,8 @@
 //! Rooms, and who comes and goes.
 
-use super::{
-    super::MetricsState,
-    series::{Samples, Series, closed, float},
-};
+use super::series::{Samples, Series, closed, float};
 use crate::{
+    metrics::state::MetricsState,
     protocol::{ErrorCode, LeaveReason},
     telemetry::{CensusReport, Reconnection},
 };

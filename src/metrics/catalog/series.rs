@@ -7,7 +7,7 @@ use prometheus::{
     proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
 };
 
-use super::super::MetricsState;
+use crate::metrics::state::MetricsState;
 use crate::telemetry::{Buckets, Counts, Label};
 
 /// One declared series.

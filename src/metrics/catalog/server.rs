@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{
-    super::{MetricsState, journal::MAX_KINDS},
-    series::{Samples, Series, closed, float, open},
+use super::series::{Samples, Series, closed, float, open};
+use crate::{
+    metrics::{journal::MAX_KINDS, state::MetricsState},
+    telemetry::OpsDenial,
 };
-use crate::telemetry::OpsDenial;
 
 pub(super) const SERIES: &[Series] = &[
     Series::gauge(
