@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use switchboard::{
     protocol::EndReason,
-    session::decoder::{Bound, Decoder, end_reason},
+    ws::{Bound, Decoder, end_reason},
 };
 
 /// What comes out, and what it ends with.

@@ -13,10 +13,9 @@ use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     SessionConfig,
-    decoder::end_reason,
     inbound::Inbound,
     resume::Resync,
-    shared::{SessionShared, close_frame, pong_frame},
+    shared::SessionShared,
     state::{Re, Rules},
 };
 use crate::{
@@ -26,6 +25,7 @@ use crate::{
     },
     protocol::{EndReason, FrameKind, PeerId, RoomName, Secret, SessionId},
     telemetry::{self, Event, RequestId, Source},
+    ws::{close_frame, end_reason, pong_frame},
 };
 
 /// One peer. Who it is stands in the [`Member`] that the room's other sessions know it by.

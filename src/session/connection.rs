@@ -6,8 +6,11 @@ use bytes::Bytes;
 use socket2::SockRef;
 use tokio::net::{TcpStream, tcp::OwnedWriteHalf};
 
-use super::outbox::{Flushed, Outbox};
-use crate::{messages::session::FrameCounts, telemetry};
+use crate::{
+    messages::session::FrameCounts,
+    telemetry,
+    ws::{Flushed, Outbox},
+};
 
 /// Held as long as the socket is: the connection's place in the count.
 pub(super) type Permit = Box<dyn Any + Send>;

@@ -3,8 +3,8 @@
 
 use actix_http::ws::{Message, ProtocolError};
 
-use super::shared::{SessionShared, encode};
-use crate::protocol::RoomName;
+use super::shared::SessionShared;
+use crate::{protocol::RoomName, ws::encode};
 
 /// Where such connections are opened.
 pub const PATH: &str = "/echo";

@@ -11,8 +11,11 @@ use std::{
 use actix_http::ws::CloseReason;
 use tokio::time::Sleep;
 
-use super::{connection::Connection, inbound, outbox::Flushed, shared::close_frame};
-use crate::protocol::{ByeAction, EndReason, server};
+use super::{connection::Connection, inbound};
+use crate::{
+    protocol::{ByeAction, EndReason, server},
+    ws::{Flushed, close_frame},
+};
 
 /// How long the last words may take, and how long the client may take to hang up after them. Then the socket is reset.
 const GRACE: Duration = Duration::from_secs(2);

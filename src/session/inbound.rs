@@ -19,7 +19,8 @@ use tokio::{
     net::{TcpStream, tcp::OwnedReadHalf},
 };
 
-use super::{decoder::Decoder, pace::Pace, shared::SessionShared};
+use super::{pace::Pace, shared::SessionShared};
+use crate::ws::Decoder;
 
 /// What one call may read, and what a session may handle before it gives its arbiter's turn back: a flooder must not
 /// starve its neighbours.

@@ -5,7 +5,7 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 use actix::Recipient;
 use actix_rt::{ArbiterHandle, net::TcpStream};
 
-use super::{decoder::Bound, pace::Rule, pump, resume_buffer::Keep, waiting::Times};
+use super::{pace::Rule, pump, resume_buffer::Keep, waiting::Times};
 use crate::{
     config::Settings,
     limits::{Rate, Subnet, Waiting},
@@ -19,6 +19,7 @@ use crate::{
         server::{Heartbeat, PreparedWelcome, Welcome, WelcomeLimits},
     },
     telemetry::RequestId,
+    ws::Bound,
 };
 
 /// Messages that a session's mailbox holds: with fewer a healthy reader loses a burst.

@@ -10,14 +10,11 @@ use std::{
     time::Instant,
 };
 
-use actix_codec::Encoder;
-use actix_http::ws::{CloseReason, Codec, Message};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{
     SessionConfig,
     connection::Connection,
-    outbox::Flushed,
     resume_buffer::ResumeBuffer,
     tick::{self, Beat, Standing},
     waiting::{InNoRoom, Wait},
@@ -32,6 +29,7 @@ use crate::{
     },
     protocol::{EndReason, FrameKind, RoomName, TextFrame},
     telemetry::{self, Event},
+    ws::Flushed,
 };
 
 /// The room that a session is in, as far as its link must know it.
@@ -341,23 +339,4 @@ impl SessionShared {
     pub(super) fn has_received(&self) -> bool {
         self.received.replace(false)
     }
-}
-
-/// A close frame (RFC 6455 section 5.5.1).
-pub(super) fn close_frame(reason: Option<CloseReason>) -> Bytes {
-    encode(Message::Close(reason))
-}
-
-/// The answer to a ping (section 5.5.3). Queued like text, or it would overtake, or be overtaken by, the answers to what
-/// came before and after the ping.
-pub(super) fn pong_frame(payload: Bytes) -> Bytes {
-    encode(Message::Pong(payload))
-}
-
-/// A whole, unmasked frame.
-pub(super) fn encode(message: Message) -> Bytes {
-    let mut frame = BytesMut::new();
-    // It cannot fail: only fragments can come in a wrong order, and this is none.
-    let _ = Codec::new().encode(message, &mut frame);
-    frame.freeze()
 }

@@ -8,7 +8,7 @@ use std::{
 /// The layers, lowest first. A file may use what stands on lower layers and its own folder, nothing else.
 const LAYERS: [&[&str]; 10] = [
     &["protocol", "config", "files"],
-    &["telemetry", "auth", "limits"],
+    &["telemetry", "auth", "limits", "ws"],
     &["lifecycle"],
     &["messages"],
     &["session", "room", "supervisor", "metrics", "cluster"],

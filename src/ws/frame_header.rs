@@ -7,14 +7,28 @@ use std::io;
 
 use actix_http::ws::{OpCode, ProtocolError};
 
-use super::{decoder::Bound, fragments::SoFar};
-
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 const MASK_BYTES: usize = 4;
 /// Longest payload of a control frame (RFC 6455 section 5.5).
 const CONTROL_PAYLOAD: u64 = 125;
+
+/// Bounds of one message.
+#[derive(Debug, Clone, Copy)]
+pub struct Bound {
+    /// `limits.frame_bytes`: bytes of all fragments together.
+    pub bytes: usize,
+    /// `limits.fragments`: number of fragments.
+    pub fragments: usize,
+}
+
+/// How much has come of a message that has begun and not ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SoFar {
+    pub(super) bytes: usize,
+    pub(super) fragments: usize,
+}
 
 /// Reads the head at the start of `bytes`. `Ok(None)`: nothing wrong with what there is of it, but it is not all there.
 /// Else the length of the whole frame, head included. `open` is the message that has begun and not ended.

@@ -7,20 +7,14 @@ use actix_http::ws::{CloseReason, Message, OpCode, Parser, ProtocolError};
 use bytes::BytesMut;
 use bytestring::ByteString;
 
-use super::{fragments::Assembly, frame_header};
+use super::{
+    fragments::Assembly,
+    frame_header::{self, Bound},
+};
 use crate::protocol::EndReason;
 
 /// A longer partial frame is read on where it is.
 const MOVED: usize = 4 * 1024;
-
-/// Bounds of one message.
-#[derive(Debug, Clone, Copy)]
-pub struct Bound {
-    /// `limits.frame_bytes`: bytes of all fragments together.
-    pub bytes: usize,
-    /// `limits.fragments`: number of fragments.
-    pub fragments: usize,
-}
 
 /// One connection's decoder. Holds the bytes of at most one partial frame, and of one message that has not ended.
 ///
@@ -124,7 +118,7 @@ impl Decoder {
         frame_header::inspect(&self.rest, bound, self.assembly.as_deref().map(Assembly::so_far))
     }
 
-    /// The frame at the start of `rest`, which the guard has let pass and which is all there.
+    /// The frame at the start of `rest`, whose header was inspected and which is all there.
     fn next_frame(&mut self) -> Result<Option<Message>, ProtocolError> {
         let Some((last, opcode, payload)) = Parser::parse(&mut self.rest, true, usize::MAX)? else { return Ok(None) };
         let payload = payload.unwrap_or_default();

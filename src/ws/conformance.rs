@@ -3,7 +3,10 @@
 use actix_http::ws::{CloseReason, Message, ProtocolError};
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
-use super::decoder::{Bound, Decoder, end_reason, not_utf8};
+use super::{
+    decoder::{Decoder, end_reason, not_utf8},
+    frame_header::Bound,
+};
 use crate::protocol::EndReason;
 
 const BOUND: Bound = Bound { bytes: 300, fragments: 4 };

@@ -4,9 +4,9 @@ use actix_http::ws::{Message, ProtocolError};
 use bytes::BytesMut;
 use bytestring::ByteString;
 
-use super::decoder::not_utf8;
+use super::{decoder::not_utf8, frame_header::SoFar};
 
-/// A message whose last fragment has not come yet. Its bounds are [`frame_header`](super::guard)'s business.
+/// A message whose last fragment has not come yet. Its bounds are [`frame_header`](super::frame_header)'s business.
 #[derive(Debug)]
 pub(super) struct Assembly {
     text: bool,
@@ -14,13 +14,6 @@ pub(super) struct Assembly {
     /// Bytes known to be whole characters.
     checked: usize,
     fragments: usize,
-}
-
-/// How much of a message has come.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SoFar {
-    pub(super) bytes: usize,
-    pub(super) fragments: usize,
 }
 
 impl Assembly {
@@ -52,7 +45,7 @@ impl Assembly {
         }
     }
 
-    /// A character may be split between fragments; an byte that begins or continues none ends it all (section 8.1).
+    /// A character may be split between fragments; a byte that begins or continues none ends it all (section 8.1).
     fn check(&mut self) -> Result<(), ProtocolError> {
         if !self.text {
             return Ok(());

@@ -1,0 +1,24 @@
+//! RFC 6455 over one socket: bytes to messages, frames to bytes. Knows nothing of rooms, sessions or what the messages
+//! say.
+//!
+//! | file | what |
+//! |---|---|
+//! | `frame_header` | a frame's header, judged before its payload is waited for |
+//! | `fragments` | a message that comes in several frames |
+//! | `decoder` | bytes to messages, in any pieces. No socket |
+//! | `encode` | control frames |
+//! | `outbox` | what waits to be written: counted, bounded by its owner |
+#[cfg(test)]
+mod conformance;
+mod decoder;
+mod encode;
+mod fragments;
+mod frame_header;
+mod outbox;
+
+pub use decoder::{Decoder, end_reason};
+#[cfg(feature = "echo")]
+pub(crate) use encode::encode;
+pub(crate) use encode::{PING, close_frame, pong_frame};
+pub use frame_header::Bound;
+pub(crate) use outbox::{Flushed, Outbox};
