@@ -13,7 +13,7 @@ use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     SessionConfig,
-    inbound::Inbound,
+    inbound::{Inbound, end_reason},
     resume::Resync,
     shared::SessionShared,
     state::{Re, Rules},
@@ -25,7 +25,7 @@ use crate::{
     },
     protocol::{EndReason, FrameKind, PeerId, RoomName, Secret, SessionId},
     telemetry::{self, Event, RequestId, Source},
-    ws::{close_frame, end_reason, pong_frame},
+    ws::{FrameError, close_frame, pong_frame},
 };
 
 /// One peer. Who it is stands in the [`Member`] that the room's other sessions know it by.
@@ -153,8 +153,8 @@ impl Actor for Session {
     }
 }
 
-impl StreamHandler<Result<Message, ProtocolError>> for Session {
-    fn handle(&mut self, message: Result<Message, ProtocolError>, ctx: &mut Self::Context) {
+impl StreamHandler<Result<Message, FrameError>> for Session {
+    fn handle(&mut self, message: Result<Message, FrameError>, ctx: &mut Self::Context) {
         if self.ended() {
             return;
         }
@@ -174,7 +174,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
                 });
                 self.shared.kill_switch.kill(EndReason::ClientClosed);
             }
-            Err(error) => self.shared.kill_switch.kill(end_reason(&error)),
+            Err(error) => self.shared.kill_switch.kill(end_reason(error)),
         }
     }
 
@@ -184,6 +184,11 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
             self.shared.kill_switch.kill(EndReason::Disconnected);
         }
     }
+}
+
+/// The context asks for a handler of what its own reader reads, which is nothing: see [`unused`](super::inbound::unused).
+impl StreamHandler<Result<Message, ProtocolError>> for Session {
+    fn handle(&mut self, _: Result<Message, ProtocolError>, _: &mut Self::Context) {}
 }
 
 impl Handler<ToSession> for Session {

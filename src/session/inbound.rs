@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use actix_http::ws::{Message, ProtocolError};
+use actix_http::ws::Message;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::Stream;
 use tokio::{
@@ -20,7 +20,10 @@ use tokio::{
 };
 
 use super::{pace::Pace, shared::SessionShared};
-use crate::ws::Decoder;
+use crate::{
+    protocol::{EndReason, close_code},
+    ws::{Decoder, FrameError},
+};
 
 /// What one call may read, and what a session may handle before it gives its arbiter's turn back: a flooder must not
 /// starve its neighbours.
@@ -55,7 +58,7 @@ impl Inbound {
     }
 
     /// The next message for which there are tokens.
-    fn decode(&mut self) -> Result<Option<Message>, ProtocolError> {
+    fn decode(&mut self) -> Result<Option<Message>, FrameError> {
         let Self { decoder, pace, shared, .. } = self;
         decoder.next_permitted(|| pace.take(shared) && shared.frame_read())
     }
@@ -108,7 +111,7 @@ pub(super) fn discard(socket: &TcpStream, most: usize) -> io::Result<usize> {
 }
 
 impl Stream for Inbound {
-    type Item = Result<Message, ProtocolError>;
+    type Item = Result<Message, FrameError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
@@ -160,7 +163,33 @@ impl Drop for Inbound {
     }
 }
 
+/// What a client's broken frame ends its connection with.
+pub(super) fn end_reason(error: FrameError) -> EndReason {
+    match error.close_code() {
+        close_code::INVALID_PAYLOAD => EndReason::InvalidUtf8,
+        close_code::TOO_BIG => EndReason::MessageTooLarge,
+        _ => EndReason::ProtocolError,
+    }
+}
+
 /// An empty message stream for the context's own reader, which we do not use.
 pub(super) fn unused() -> futures_util::stream::Pending<Result<Bytes, actix_http::error::PayloadError>> {
     futures_util::stream::pending()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_frame_is_answered_with_the_close_code_that_it_means() {
+        for (error, reason) in [
+            (FrameError::NotUtf8, EndReason::InvalidUtf8),
+            (FrameError::TooBig, EndReason::MessageTooLarge),
+            (FrameError::Unmasked, EndReason::ProtocolError),
+        ] {
+            assert_eq!(end_reason(error), reason);
+            assert_eq!(reason.close_code(), Some(error.close_code()));
+        }
+    }
 }

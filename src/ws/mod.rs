@@ -6,19 +6,22 @@
 //! | `frame_header` | a frame's header, judged before its payload is waited for |
 //! | `fragments` | a message that comes in several frames |
 //! | `decoder` | bytes to messages, in any pieces. No socket |
+//! | `error` | what may be wrong with a client's frames, and the close code that each means |
 //! | `encode` | control frames |
 //! | `outbox` | what waits to be written: counted, bounded by its owner |
 #[cfg(test)]
 mod conformance;
 mod decoder;
 mod encode;
+mod error;
 mod fragments;
 mod frame_header;
 mod outbox;
 
-pub use decoder::{Decoder, end_reason};
+pub use decoder::Decoder;
 #[cfg(feature = "echo")]
 pub(crate) use encode::encode;
 pub(crate) use encode::{PING, close_frame, pong_frame};
+pub use error::FrameError;
 pub use frame_header::Bound;
 pub(crate) use outbox::{Flushed, Outbox};

@@ -245,6 +245,19 @@ fn rules_know_no_actor_and_no_clock() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// It could serve anything that speaks WebSocket.
+#[test]
+fn the_websocket_knows_of_the_server_its_close_codes_only() {
+    let allowed = |used: &str| ["ws", "protocol"].contains(&used);
+    let sources: Vec<_> = program().into_iter().filter(|source| source.module() == "ws").collect();
+    let mut found: Vec<_> = sources.iter().flat_map(Source::uses).filter(|(used, _)| !allowed(used)).collect();
+    for source in &sources {
+        let (all, codes) = (source.places("protocol::"), source.places("protocol::close_code"));
+        found.extend(all.into_iter().filter(|place| !codes.contains(place)).map(|place| ("protocol".into(), place)));
+    }
+    assert!(!sources.is_empty() && found.is_empty(), "{found:#?}");
+}
+
 #[test]
 fn no_file_is_longer_than_a_reader_can_bear() {
     let all = ["src", "tests"].into_iter().flat_map(sources);
