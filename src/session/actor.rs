@@ -168,9 +168,9 @@ impl StreamHandler<Result<Message, FrameError>> for Session {
             Ok(Message::Close(reason)) => {
                 // A tab that is closed, or a program that says goodbye. Any other code is a connection in trouble.
                 let goodbye = reason.as_ref().is_none_or(|r| matches!(r.code, CloseCode::Normal | CloseCode::Away));
-                self.shared.note(|connection| {
-                    connection.goodbye = goodbye;
-                    connection.echo = Some(Box::new(close_frame(reason)));
+                self.shared.note(|attachment| {
+                    attachment.goodbye = goodbye;
+                    attachment.close_answer = Some(Box::new(close_frame(reason)));
                 });
                 self.shared.kill_switch.kill(EndReason::ClientClosed);
             }

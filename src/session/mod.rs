@@ -17,7 +17,7 @@
 //! | `messages` | what other actors say |
 //! | `relay` | a signal on its way to one, some or all |
 //! | `shared` | what session, pump and tick share |
-//! | `connection`, `graceful_close` | one socket, and its last words |
+//! | `attachment`, `closing` | the connection that it has at present, and what its client hears at the end |
 //! | [`resume_buffer`], `parking`, `resume` | sessions that outlive their socket: what is kept, how they wait, how they are resumed |
 //! | `waiting` | a connection in no room: how long it may be |
 //! | `pace` | a token for each frame, taken before it is read |
@@ -26,10 +26,10 @@
 //! | `setup` | what all sessions of an arbiter share |
 //! | [`tick`], `wheel` | one sweep per arbiter, of those that are due: heartbeats, deadlines, drain |
 mod actor;
-mod connection;
+mod attachment;
+mod closing;
 #[cfg(feature = "echo")]
 pub mod echo;
-mod graceful_close;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod history;

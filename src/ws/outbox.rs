@@ -70,26 +70,26 @@ impl Outbox {
     }
 
     /// What waits, oldest first; the first may be the rest of a frame.
-    pub(crate) fn into_frames(self) -> Vec<Bytes> {
+    pub(super) fn into_frames(self) -> Vec<Bytes> {
         self.frames.into()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
     /// Bytes that wait.
-    pub(crate) fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Frames that wait.
-    pub(crate) fn frames(&self) -> usize {
+    pub(super) fn frames(&self) -> usize {
         self.frames.len()
     }
 
     /// Writes until nothing waits or the kernel takes no more. `write` is the socket's vectored, non-blocking write.
-    pub(crate) fn flush(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<Flushed> {
+    pub(super) fn flush(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<Flushed> {
         while let Some(first) = self.frames.front() {
             let result = if self.frames.len() == 1 {
                 write(&[IoSlice::new(first)])
