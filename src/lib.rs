@@ -14,6 +14,7 @@
 //! | 0 | [`files`] | files and folders that are not for everybody |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
+//! | 1 | [`ws`] | RFC 6455 over one socket: frames to messages and back, what waits to be written |
 //! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
 //! | 3 | [`messages`] | what actors send each other, one file per receiver |
 //! | 4 | [`session`] | one peer: its socket, its queue, its view of the room |
@@ -81,3 +82,4 @@ pub mod shutdown;
 pub mod supervisor;
 pub mod telemetry;
 pub mod watchdog;
+pub mod ws;

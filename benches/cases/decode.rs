@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use switchboard::{
     config::Settings,
-    session::decoder::{Bound, Decoder},
+    ws::{Bound, Decoder},
 };
 
 use super::{

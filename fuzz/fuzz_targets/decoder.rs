@@ -6,12 +6,12 @@ use actix_http::ws::{CloseReason, Message};
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use switchboard::{
-    protocol::EndReason,
-    session::decoder::{Bound, Decoder, end_reason},
+    protocol::close_code,
+    ws::{Bound, Decoder, FrameError},
 };
 
-/// What comes out, and what it ends with.
-type Outcome = (Vec<Message>, Option<EndReason>);
+/// What comes out, and the close code that it ends with.
+type Outcome = (Vec<Message>, Option<u16>);
 
 /// A small bound, so that inputs of some hundred bytes exceed it, and the default.
 const BOUNDS: [Bound; 2] = [Bound { bytes: 300, fragments: 4 }, Bound { bytes: 65_536, fragments: 1024 }];
@@ -44,8 +44,8 @@ fn cut<'a>(bytes: &'a [u8], plan: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
 }
 
 /// Takes what there is; `Err` once the connection is over.
-fn drain(decoder: &mut Decoder, messages: &mut Vec<Message>, mut permit: impl FnMut() -> bool) -> Result<(), EndReason> {
-    while let Some(message) = decoder.next_permitted(&mut permit).map_err(|error| end_reason(&error))? {
+fn drain(decoder: &mut Decoder, messages: &mut Vec<Message>, mut permit: impl FnMut() -> bool) -> Result<(), u16> {
+    while let Some(message) = decoder.next_permitted(&mut permit).map_err(FrameError::close_code)? {
         messages.push(message);
     }
     Ok(())
@@ -62,15 +62,15 @@ fn feed<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bound: Bound, refusals: 
             asked += 1;
             refusals == 0 || !asked.is_multiple_of(u32::from(refusals))
         };
-        if let Err(reason) = drain(&mut decoder, &mut messages, permit) {
-            return (messages, Some(reason));
+        if let Err(code) = drain(&mut decoder, &mut messages, permit) {
+            return (messages, Some(code));
         }
         assert!(refusals > 0 || decoder.unread().len() < bound.bytes + HEAD, "more than a partial frame is kept");
         assert!(refusals > 0 || !decoder.has_frame(), "a whole frame was left");
     }
     match drain(&mut decoder, &mut messages, || true) {
         Ok(()) => (messages, None),
-        Err(reason) => (messages, Some(reason)),
+        Err(code) => (messages, Some(code)),
     }
 }
 
@@ -95,8 +95,8 @@ fn as_from_a_socket<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bound: Bound
                 decoder.replace(shared.split());
                 piece = &[];
             }
-            if let Err(reason) = drain(&mut decoder, &mut messages, || true) {
-                return (messages, Some(reason));
+            if let Err(code) = drain(&mut decoder, &mut messages, || true) {
+                return (messages, Some(code));
             }
             // Another connection's bytes come by.
             shared.extend_from_slice(&[0xaa; 64]);
@@ -113,7 +113,7 @@ fn reference(mut bytes: &[u8], bound: Bound) -> Outcome {
         match reference_frame(&mut bytes, bound, &mut open) {
             Ok(Some(message)) => messages.extend(message),
             Ok(None) => return (messages, None),
-            Err(reason) => return (messages, Some(reason)),
+            Err(code) => return (messages, Some(code)),
         }
     }
 }
@@ -126,11 +126,7 @@ struct Open {
 }
 
 /// The next frame: a message, or a fragment of one (`Some(None)`); `None` where it is not all there.
-fn reference_frame(
-    bytes: &mut &[u8],
-    bound: Bound,
-    open: &mut Option<Open>,
-) -> Result<Option<Option<Message>>, EndReason> {
+fn reference_frame(bytes: &mut &[u8], bound: Bound, open: &mut Option<Open>) -> Result<Option<Option<Message>>, u16> {
     let Some(first) = bytes.first() else { return Ok(None) };
     let (last, opcode) = (first & 0x80 != 0, first & 0x0f);
     let control = opcode >= 8;
@@ -142,27 +138,27 @@ fn reference_frame(
         _ => true,
     };
     if wrong {
-        return Err(EndReason::ProtocolError);
+        return Err(close_code::PROTOCOL_ERROR);
     }
     if open.as_ref().is_some_and(|open| opcode == 0 && open.fragments >= bound.fragments) {
-        return Err(EndReason::MessageTooLarge);
+        return Err(close_code::TOO_BIG);
     }
     let Some(second) = bytes.get(1) else { return Ok(None) };
     let short = usize::from(second & 0x7f);
     if second & 0x80 == 0 || (control && short > 125) {
-        return Err(EndReason::ProtocolError);
+        return Err(close_code::PROTOCOL_ERROR);
     }
     let extended = [0, 2, 8][short.saturating_sub(125)];
     let Some(length) = bytes.get(2..2 + extended) else { return Ok(None) };
     let long = length.iter().fold(0_u128, |length, byte| length * 256 + u128::from(*byte));
     let least = [0, 126, 65_536][short.saturating_sub(125)];
     if extended > 0 && (long < least || long >= 1 << 63) {
-        return Err(EndReason::ProtocolError);
+        return Err(close_code::PROTOCOL_ERROR);
     }
     let length = if extended > 0 { long } else { short as u128 };
     let before = open.as_ref().map_or(0, |open| open.bytes.len());
     if !control && length + before as u128 > bound.bytes as u128 {
-        return Err(EndReason::MessageTooLarge);
+        return Err(close_code::TOO_BIG);
     }
     let (length, start) = (length as usize, 2 + extended);
     let Some(masked) = bytes.get(start + 4..start + 4 + length) else { return Ok(None) };
@@ -177,7 +173,7 @@ fn reference_payload(
     last: bool,
     payload: Vec<u8>,
     open: &mut Option<Open>,
-) -> Result<Option<Message>, EndReason> {
+) -> Result<Option<Message>, u16> {
     match opcode {
         8 => return reference_close(&payload).map(|reason| Some(Message::Close(reason))),
         9 => return Ok(Some(Message::Ping(payload.into()))),
@@ -190,7 +186,7 @@ fn reference_payload(
     // A character that has begun may go on in the next fragment.
     let text = std::str::from_utf8(&begun.bytes);
     if begun.text && text.is_err_and(|error| last || error.error_len().is_some()) {
-        return Err(EndReason::InvalidUtf8);
+        return Err(close_code::INVALID_PAYLOAD);
     }
     Ok(open.take_if(|_| last).map(|whole| match String::from_utf8(whole.bytes) {
         Ok(text) if whole.text => Message::Text(text.into()),
@@ -199,14 +195,14 @@ fn reference_payload(
     }))
 }
 
-fn reference_close(payload: &[u8]) -> Result<Option<CloseReason>, EndReason> {
+fn reference_close(payload: &[u8]) -> Result<Option<CloseReason>, u16> {
     let Some((code, reason)) = payload.split_at_checked(2) else {
-        return if payload.is_empty() { Ok(None) } else { Err(EndReason::ProtocolError) };
+        return if payload.is_empty() { Ok(None) } else { Err(close_code::PROTOCOL_ERROR) };
     };
-    let reason = std::str::from_utf8(reason).map_err(|_| EndReason::InvalidUtf8)?;
+    let reason = std::str::from_utf8(reason).map_err(|_| close_code::INVALID_PAYLOAD)?;
     let code = u16::from_be_bytes([code[0], code[1]]);
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(EndReason::ProtocolError);
+        return Err(close_code::PROTOCOL_ERROR);
     }
     let description = (!reason.is_empty()).then(|| reason.to_owned());
     Ok(Some(CloseReason { code: code.into(), description }))

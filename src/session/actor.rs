@@ -13,10 +13,9 @@ use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     SessionConfig,
-    decoder::end_reason,
-    inbound::Inbound,
+    inbound::{Inbound, end_reason},
     resume::Resync,
-    shared::{SessionShared, close_frame, pong_frame},
+    shared::SessionShared,
     state::{Re, Rules},
 };
 use crate::{
@@ -26,6 +25,7 @@ use crate::{
     },
     protocol::{EndReason, FrameKind, PeerId, RoomName, Secret, SessionId},
     telemetry::{self, Event, RequestId, Source},
+    ws::{FrameError, close_frame, pong_frame},
 };
 
 /// One peer. Who it is stands in the [`Member`] that the room's other sessions know it by.
@@ -153,8 +153,8 @@ impl Actor for Session {
     }
 }
 
-impl StreamHandler<Result<Message, ProtocolError>> for Session {
-    fn handle(&mut self, message: Result<Message, ProtocolError>, ctx: &mut Self::Context) {
+impl StreamHandler<Result<Message, FrameError>> for Session {
+    fn handle(&mut self, message: Result<Message, FrameError>, ctx: &mut Self::Context) {
         if self.ended() {
             return;
         }
@@ -168,13 +168,13 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
             Ok(Message::Close(reason)) => {
                 // A tab that is closed, or a program that says goodbye. Any other code is a connection in trouble.
                 let goodbye = reason.as_ref().is_none_or(|r| matches!(r.code, CloseCode::Normal | CloseCode::Away));
-                self.shared.note(|connection| {
-                    connection.goodbye = goodbye;
-                    connection.echo = Some(Box::new(close_frame(reason)));
+                self.shared.note(|attachment| {
+                    attachment.goodbye = goodbye;
+                    attachment.close_answer = Some(Box::new(close_frame(reason)));
                 });
                 self.shared.kill_switch.kill(EndReason::ClientClosed);
             }
-            Err(error) => self.shared.kill_switch.kill(end_reason(&error)),
+            Err(error) => self.shared.kill_switch.kill(end_reason(error)),
         }
     }
 
@@ -184,6 +184,11 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
             self.shared.kill_switch.kill(EndReason::Disconnected);
         }
     }
+}
+
+/// The context asks for a handler of what its own reader reads, which is nothing: see [`unused`](super::inbound::unused).
+impl StreamHandler<Result<Message, ProtocolError>> for Session {
+    fn handle(&mut self, _: Result<Message, ProtocolError>, _: &mut Self::Context) {}
 }
 
 impl Handler<ToSession> for Session {

@@ -2,40 +2,30 @@
 //! keeps its buffer, and checks a frame's length only when all of it is there.
 
 use std::{
-    cell::RefCell,
-    future::Future,
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
     time::Instant,
 };
 
-use actix_http::ws::{Message, ProtocolError};
-use bytes::{BufMut, Bytes, BytesMut};
+use actix_http::ws::Message;
+use bytes::Bytes;
 use futures_util::Stream;
-use tokio::{
-    io::AsyncReadExt,
-    net::{TcpStream, tcp::OwnedReadHalf},
+
+use super::{pace::Pace, shared::SessionShared};
+use crate::{
+    protocol::{EndReason, close_code},
+    ws::{Decoder, FrameError, READ},
 };
 
-use super::{decoder::Decoder, pace::Pace, shared::SessionShared};
-
-/// What one call may read, and what a session may handle before it gives its arbiter's turn back: a flooder must not
-/// starve its neighbours.
-const TURN: usize = 64 * 1024;
+/// What a session may read before it gives its arbiter's turn back: a flooder must not starve its neighbours.
+const TURN: usize = READ;
 /// What one call may read from a connection that is too fast: what it sent ahead waits in the kernel, not here.
 const SHORT_READ: usize = 4 * 1024;
 
-thread_local! {
-    /// One read buffer per arbiter. A session borrows it for a read and hands on slices of it; once they are handled,
-    /// the next reservation takes the memory back.
-    static BUFFER: RefCell<BytesMut> = RefCell::new(BytesMut::new());
-}
-
 /// The stream of one socket's messages. Ends when the socket does; the [`SessionShared`] then knows why.
 pub(super) struct Inbound {
-    socket: OwnedReadHalf,
     shared: Rc<SessionShared>,
     /// Which of the session's sockets this is.
     epoch: u32,
@@ -46,42 +36,29 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    pub(super) fn new(socket: OwnedReadHalf, shared: Rc<SessionShared>, unread: &[u8], now: Instant) -> Self {
+    pub(super) fn new(shared: Rc<SessionShared>, unread: &[u8], now: Instant) -> Self {
         let mut decoder = Decoder::new(shared.setup.bound());
         decoder.feed(unread);
         let pace = Pace::new(now);
-        Self { epoch: shared.epoch.get(), socket, shared, decoder, pace, turn: 0 }
+        Self { epoch: shared.epoch.get(), shared, decoder, pace, turn: 0 }
     }
 
     /// The next message for which there are tokens.
-    fn decode(&mut self) -> Result<Option<Message>, ProtocolError> {
+    fn decode(&mut self) -> Result<Option<Message>, FrameError> {
         let Self { decoder, pace, shared, .. } = self;
         decoder.next_permitted(|| pace.take(shared) && shared.frame_read())
     }
 
     /// Reads once, behind what is left of the last read.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Self { socket, decoder, pace, .. } = self;
-        let most = if pace.is_exceeded() { SHORT_READ } else { TURN };
-        if let Some((partial, missing)) = decoder.partial() {
-            // No more than has come already: who announces much and sends little gets little.
-            partial.reserve(missing.min(partial.len()));
-            return read(socket, cx, partial, most);
-        }
-        BUFFER.with_borrow_mut(|buffer| {
-            buffer.clear();
-            buffer.reserve(decoder.unread().len() + TURN);
-            buffer.extend_from_slice(decoder.unread());
-            let read = ready!(read(socket, cx, buffer, most))?;
-            decoder.replace(buffer.split());
-            Poll::Ready(Ok(read))
-        })
+        let most = if self.pace.is_exceeded() { SHORT_READ } else { READ };
+        self.shared.poll_fill(&mut self.decoder, most, cx)
     }
 
     /// With an empty bucket: ready when there is a token again, if a frame waits for it, here or in the kernel.
     fn wait_for_token(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.turn = 0;
-        if !self.decoder.has_frame() && self.socket.as_ref().poll_read_ready(cx).is_pending() {
+        if !self.decoder.has_frame() && self.shared.poll_read_ready(cx).is_pending() {
             self.pace.caught_up();
             return Poll::Pending;
         }
@@ -89,25 +66,8 @@ impl Inbound {
     }
 }
 
-/// At most `most` bytes, and at most what `into` has room for.
-fn read(socket: &mut OwnedReadHalf, cx: &mut Context<'_>, into: &mut BytesMut, most: usize) -> Poll<io::Result<usize>> {
-    let most = most.min(into.capacity() - into.len());
-    // Needs no byte of the buffer to be written before the kernel does: zeroing 64 KiB for a read of 2 took a quarter of
-    // a relay.
-    pin!(socket.read_buf(&mut into.limit(most))).poll(cx)
-}
-
-/// Reads what there is, at most `most` bytes, and forgets it. In the arbiter's buffer, for the same reason.
-pub(super) fn discard(socket: &TcpStream, most: usize) -> io::Result<usize> {
-    BUFFER.with_borrow_mut(|buffer| {
-        buffer.clear();
-        buffer.reserve(most);
-        socket.try_read_buf(&mut buffer.limit(most))
-    })
-}
-
 impl Stream for Inbound {
-    type Item = Result<Message, ProtocolError>;
+    type Item = Result<Message, FrameError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
@@ -137,7 +97,7 @@ impl Stream for Inbound {
                     return Poll::Pending;
                 }
                 Poll::Ready(Ok(0) | Err(_)) => {
-                    this.shared.note(|connection| connection.lost = true);
+                    this.shared.note(|attachment| attachment.lost = true);
                     return Poll::Ready(None);
                 }
                 Poll::Ready(Ok(read)) => {
@@ -159,7 +119,33 @@ impl Drop for Inbound {
     }
 }
 
+/// What a client's broken frame ends its connection with.
+pub(super) fn end_reason(error: FrameError) -> EndReason {
+    match error.close_code() {
+        close_code::INVALID_PAYLOAD => EndReason::InvalidUtf8,
+        close_code::TOO_BIG => EndReason::MessageTooLarge,
+        _ => EndReason::ProtocolError,
+    }
+}
+
 /// An empty message stream for the context's own reader, which we do not use.
 pub(super) fn unused() -> futures_util::stream::Pending<Result<Bytes, actix_http::error::PayloadError>> {
     futures_util::stream::pending()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_frame_is_answered_with_the_close_code_that_it_means() {
+        for (error, reason) in [
+            (FrameError::NotUtf8, EndReason::InvalidUtf8),
+            (FrameError::TooBig, EndReason::MessageTooLarge),
+            (FrameError::Unmasked, EndReason::ProtocolError),
+        ] {
+            assert_eq!(end_reason(error), reason);
+            assert_eq!(reason.close_code(), Some(error.close_code()));
+        }
+    }
 }

@@ -199,7 +199,7 @@ impl Session {
 
     pub(super) fn drain(&mut self, drain: Drain) {
         self.rules.drain();
-        self.shared.note(|connection| connection.said_bye = true);
+        self.shared.note(|attachment| attachment.said_bye = true);
         let bye = server::bye(EndReason::ServerDraining, ByeAction::Reconnect, drain.close_after_ms);
         self.shared.send(FrameKind::Bye, bye);
     }

@@ -17,31 +17,24 @@
 //! | `messages` | what other actors say |
 //! | `relay` | a signal on its way to one, some or all |
 //! | `shared` | what session, pump and tick share |
-//! | `connection`, `outbox`, `graceful_close` | one socket: its bounded queue, and its last words |
+//! | `attachment`, `closing` | the connection that it has at present, and what its client hears at the end |
 //! | [`resume_buffer`], `parking`, `resume` | sessions that outlive their socket: what is kept, how they wait, how they are resumed |
 //! | `waiting` | a connection in no room: how long it may be |
 //! | `pace` | a token for each frame, taken before it is read |
-//! | [`decoder`], `frame_header`, `fragments` | bytes to messages, refused as early as their head shows it. No socket |
 //! | `inbound` | the decoder at its socket |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
 //! | [`tick`], `wheel` | one sweep per arbiter, of those that are due: heartbeats, deadlines, drain |
 mod actor;
-#[cfg(test)]
-mod conformance;
-mod connection;
-pub mod decoder;
+mod attachment;
+mod closing;
 #[cfg(feature = "echo")]
 pub mod echo;
-mod fragments;
-mod frame_header;
-mod graceful_close;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod history;
 mod inbound;
 mod messages;
-mod outbox;
 mod pace;
 mod parking;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::{graceful_close, shared::SessionShared};
+use super::{closing, shared::SessionShared};
 use crate::{
     messages::{room::ToRoom, send_unbounded, supervisor::Presence},
     protocol::{ByeAction, EndReason},
@@ -29,8 +29,8 @@ pub(super) fn parks(shared: &SessionShared, reason: EndReason) -> bool {
 
 /// Lets the socket go and keeps the seat.
 pub(super) fn park(shared: &SessionShared, reason: EndReason) {
-    let Some(connection) = shared.detach(reason) else { return };
-    graceful_close::close(connection, reason, ByeAction::Resume);
+    let Some(attachment) = shared.detach(reason) else { return };
+    closing::close(attachment, reason, ByeAction::Resume);
     shared.end_at(Some((Instant::now() + shared.setup.resume_window, EndReason::ResumeExpired)));
     // The supervisor first: who is away for longest is then the one whose room heard of it first.
     notify_supervisor(shared, true);

@@ -20,8 +20,8 @@ use futures_util::Stream;
 use super::{
     AcceptedSocket, SessionConfig,
     actor::{Session, SessionInit},
-    connection::Connection,
-    graceful_close, inbound,
+    attachment::Attachment,
+    closing, inbound,
     inbound::Inbound,
     parking, resume,
     shared::{PendingTransfer, SessionShared},
@@ -34,17 +34,17 @@ use crate::{
     },
     protocol::EndReason,
     telemetry::{self, LimitHit},
+    ws::Connection,
 };
 
 /// Starts a session on the calling arbiter and gives it the socket. `permit` is dropped when the socket is.
 pub(super) fn open<P: Send + 'static>(setup: &Rc<SessionConfig>, opened: AcceptedSocket<P>) {
     let now = Instant::now();
-    let (reader, writer) = opened.socket.into_split();
-    let connection = Connection::new(writer, Box::new(opened.permit), now);
-    let shared = SessionShared::new(connection, Rc::clone(setup), opened.subnet, now);
+    let connection = Connection::new(opened.socket, Box::new(opened.permit), now);
+    let shared = SessionShared::new(Attachment::new(connection), Rc::clone(setup), opened.subnet, now);
     #[cfg(feature = "echo")]
     super::echo::mark(&shared, opened.hint.as_ref());
-    let inbound = Inbound::new(reader, Rc::clone(&shared), &opened.unread, now);
+    let inbound = Inbound::new(Rc::clone(&shared), &opened.unread, now);
     let init = SessionInit::new(inbound, opened.request, opened.remote);
     init.announce(&opened.remote);
     let session = Session::new(Rc::clone(&shared), init, opened.hint);
@@ -144,10 +144,10 @@ where
             telemetry::tally(|t| t.limit_hits.add(LimitHit::JoinWait));
         }
         self.shared.why.set(Some(killed.reason));
-        let connection = self.shared.detach(killed.reason);
+        let attachment = self.shared.detach(killed.reason);
         self.end_actor();
-        if let Some(connection) = connection {
-            graceful_close::close(connection, killed.reason, killed.reason.action());
+        if let Some(attachment) = attachment {
+            closing::close(attachment, killed.reason, killed.reason.action());
         }
         Next::Over
     }
@@ -160,16 +160,18 @@ where
     /// The client came back to another session: that one gets the socket, and what was read of it, and this one is over.
     fn transfer_socket(&mut self) {
         self.end_actor();
-        let connection = self.shared.detach_quietly();
-        let (Some(connection), Some(pending_transfer)) = (connection, self.shared.pending_transfer.take()) else {
+        let attachment = self.shared.detach_quietly();
+        let (Some(attachment), Some(pending_transfer)) = (attachment, self.shared.pending_transfer.take()) else {
             return;
         };
         let PendingTransfer { to, claim, unread } = *pending_transfer;
         let Some(from) = self.shared.member.get() else { return };
-        let transfer_guard = TransferGuard::begin(connection.opened, connection.frame_counts(), Arc::clone(from));
+        let frames = attachment.frame_counts();
+        let connection = attachment.connection;
+        let transfer_guard = TransferGuard::begin(connection.opened, frames, Arc::clone(from));
         // A socket that cannot be moved is closed, and so is one that nobody takes, for good or because too much waits
         // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not cut.
-        if let Ok((socket, permit, unsent)) = connection.into_std() {
+        if let Ok((socket, permit, unsent)) = connection.into_parts() {
             let transfer = SocketTransfer { socket, permit, transfer_guard, unsent, unread, claim };
             let _ = to.port.try_send(ToSession::TakeSocket(Box::new(transfer)));
         }

@@ -7,14 +7,13 @@ use std::{
 };
 
 use actix::{ActorFutureExt, AsyncContext, WrapFuture};
-use actix_rt::net::TcpStream;
 use actix_web_actors::ws::WebsocketContext;
 use tokio::sync::oneshot;
 
 use super::{
     actor::{Pending, Session},
-    connection::Connection,
-    graceful_close,
+    attachment::Attachment,
+    closing,
     inbound::Inbound,
     messages::milliseconds,
     parking::{self, notify_room},
@@ -35,6 +34,7 @@ use crate::{
         server::{self, ErrorFrame, Joined, Resumed},
     },
     telemetry::{self, Event, Reconnection},
+    ws::Connection,
 };
 
 /// When a client may try again whose newer connection was about to take its session.
@@ -146,20 +146,16 @@ impl Session {
     /// Takes the socket of a client that came back.
     pub(super) fn take_socket(&mut self, transfer: SocketTransfer, ctx: &mut WebsocketContext<Self>) {
         let SocketTransfer { socket, permit, transfer_guard, unsent, unread, claim } = transfer;
-        let Ok(socket) = TcpStream::from_std(socket) else { return };
+        let Ok(connection) = Connection::from_parts(socket, permit, transfer_guard.opened(), unsent) else { return };
+        let attachment = Attachment::new(connection).go_on(transfer_guard.frames());
         let next = Secret::random();
-        let (reader, writer) = socket.into_split();
-        let mut connection = Connection::new(writer, permit, transfer_guard.opened()).go_on(transfer_guard.frames());
-        for frame in unsent {
-            connection.outbox.push_exempt(frame);
-        }
         let Some(resumed) = self.take_back(&claim, next) else {
             // The session has ended or left its room, or was resumed by somebody else, while the socket was on its way.
-            return graceful_close::close(connection, EndReason::Internal, ByeAction::Reconnect);
+            return closing::close(attachment, EndReason::Internal, ByeAction::Reconnect);
         };
         transfer_guard.arrive();
-        self.replace_socket(connection);
-        let inbound = Inbound::new(reader, Rc::clone(&self.shared), &unread, Instant::now());
+        self.replace_socket(attachment);
+        let inbound = Inbound::new(Rc::clone(&self.shared), &unread, Instant::now());
         ctx.add_stream(inbound);
         let answer = Resync { ack: resumed.ack, attempt: claim.attempt, re: claim.re };
         if resumed.complete {
@@ -188,13 +184,13 @@ impl Session {
     }
 
     /// The former socket, if it is still there, hears that it was replaced before the room hears of anything.
-    fn replace_socket(&self, connection: Connection) {
+    fn replace_socket(&self, attachment: Attachment) {
         let former = self.shared.detach(EndReason::SessionTaken);
         let parked = former.is_none();
         if let Some(former) = former {
-            graceful_close::close(former, EndReason::SessionTaken, ByeAction::Disconnect);
+            closing::close(former, EndReason::SessionTaken, ByeAction::Disconnect);
         }
-        self.shared.attach(connection, Instant::now());
+        self.shared.attach(attachment, Instant::now());
         self.shared.paused.set(false);
         self.due(None);
         if parked {

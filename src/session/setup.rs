@@ -5,7 +5,7 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 use actix::Recipient;
 use actix_rt::{ArbiterHandle, net::TcpStream};
 
-use super::{decoder::Bound, pace::Rule, pump, resume_buffer::Keep, waiting::Times};
+use super::{pace::Rule, pump, resume_buffer::Keep, waiting::Times};
 use crate::{
     config::Settings,
     limits::{Rate, Subnet, Waiting},
@@ -19,6 +19,7 @@ use crate::{
         server::{Heartbeat, PreparedWelcome, Welcome, WelcomeLimits},
     },
     telemetry::RequestId,
+    ws::{Bound, Socket},
 };
 
 /// Messages that a session's mailbox holds: with fewer a healthy reader loses a burst.
@@ -180,9 +181,9 @@ pub fn install(setup: Rc<SessionConfig>) {
 pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: AcceptedSocket<P>) {
     let Some(arbiter) = arbiter else { return open_here(opened) };
     let AcceptedSocket { socket, unread, remote, subnet, request, hint, permit } = opened;
-    let Ok(socket) = socket.into_std() else { return };
+    let Ok(socket) = socket.detach() else { return };
     arbiter.spawn_fn(move || {
-        if let Ok(socket) = TcpStream::from_std(socket) {
+        if let Ok(socket) = TcpStream::attach(socket) {
             open_here(AcceptedSocket { socket, unread, remote, subnet, request, hint, permit });
         }
     });

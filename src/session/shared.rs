@@ -10,14 +10,11 @@ use std::{
     time::Instant,
 };
 
-use actix_codec::Encoder;
-use actix_http::ws::{CloseReason, Codec, Message};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{
     SessionConfig,
-    connection::Connection,
-    outbox::Flushed,
+    attachment::Attachment,
     resume_buffer::ResumeBuffer,
     tick::{self, Beat, Standing},
     waiting::{InNoRoom, Wait},
@@ -32,6 +29,7 @@ use crate::{
     },
     protocol::{EndReason, FrameKind, RoomName, TextFrame},
     telemetry::{self, Event},
+    ws::Decoder,
 };
 
 /// The room that a session is in, as far as its link must know it.
@@ -51,7 +49,7 @@ pub(super) struct PendingTransfer {
 /// One session, as its arbiter sees it.
 pub(super) struct SessionShared {
     /// None while the session is parked.
-    connection: RefCell<Option<Connection>>,
+    attachment: RefCell<Option<Attachment>>,
     /// Only for a session that may be resumed.
     pub(super) resume_buffer: RefCell<Option<Box<ResumeBuffer>>>,
     pub(super) setup: Rc<SessionConfig>,
@@ -99,13 +97,13 @@ impl Positioned for SessionShared {
 
 impl SessionShared {
     pub(super) fn new(
-        connection: Connection,
+        attachment: Attachment,
         setup: Rc<SessionConfig>,
         subnet: Option<Subnet>,
         now: Instant,
     ) -> Rc<Self> {
         Rc::new(Self {
-            connection: RefCell::new(Some(connection)),
+            attachment: RefCell::new(Some(attachment)),
             resume_buffer: RefCell::new(None),
             subnet,
             bucket: Cell::new(Bucket::full(now)),
@@ -147,8 +145,8 @@ impl SessionShared {
         if self.kill_switch.reason().is_some() {
             return;
         }
-        let mut connection = self.connection.borrow_mut();
-        let Some(connection) = connection.as_mut() else { return };
+        let mut attachment = self.attachment.borrow_mut();
+        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return };
         let most = (self.setup.queue_bytes, self.setup.queue_frames);
         if connection.outbox.over(most, frame.len()) {
             // A burst is no slow reader: what the kernel still takes does not wait. An error here comes back at the
@@ -168,7 +166,7 @@ impl SessionShared {
 
     /// Queues what a resumed session has missed: past the bound, or whoever was cut for slowness would be cut again.
     pub(super) fn replay(&self, frames: Vec<Bytes>) {
-        if let Some(connection) = self.connection.borrow_mut().as_mut() {
+        if let Some(Attachment { connection, .. }) = self.attachment.borrow_mut().as_mut() {
             for frame in frames {
                 connection.outbox.push_exempt(frame);
             }
@@ -178,23 +176,35 @@ impl SessionShared {
 
     /// Writes what waits; if the kernel is full, asks to be woken when it is not. An error is the socket's end.
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut connection = self.connection.borrow_mut();
-        let Some(connection) = connection.as_mut() else { return Poll::Ready(Ok(())) };
-        loop {
-            match connection.flush()? {
-                Flushed::Empty => return Poll::Ready(Ok(())),
-                Flushed::Jammed => match connection.socket().poll_write_ready(cx) {
-                    Poll::Ready(ready) => ready?,
-                    Poll::Pending => return Poll::Pending,
-                },
-            }
-        }
+        let mut attachment = self.attachment.borrow_mut();
+        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return Poll::Ready(Ok(())) };
+        connection.poll_flush(cx)
+    }
+
+    /// Reads once from the present socket, at most `most` bytes, behind what the decoder has left of the last read; 0 is
+    /// its end.
+    pub(super) fn poll_fill(
+        &self,
+        decoder: &mut Decoder,
+        most: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut attachment = self.attachment.borrow_mut();
+        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return Poll::Ready(Ok(0)) };
+        connection.poll_fill(decoder, most, cx)
+    }
+
+    /// Whether there is something to read from the present socket, or its end to be found.
+    pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut attachment = self.attachment.borrow_mut();
+        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return Poll::Ready(Ok(())) };
+        connection.poll_read_ready(cx)
     }
 
     /// Writes what waits, as far as the kernel takes it. A jam or an error is the pump's to find: it waits for the socket
     /// either way.
     pub(super) fn flush(&self) {
-        if let Some(connection) = self.connection.borrow_mut().as_mut() {
+        if let Some(Attachment { connection, .. }) = self.attachment.borrow_mut().as_mut() {
             let _ = connection.flush();
         }
     }
@@ -206,14 +216,14 @@ impl SessionShared {
     }
 
     /// Takes the socket away, and tells that its connection ended.
-    pub(super) fn detach(&self, reason: EndReason) -> Option<Connection> {
-        let connection = self.detach_quietly()?;
-        let duration = connection.opened.elapsed();
-        let FrameCounts { read: frames_in, written: frames_out } = connection.frame_counts();
+    pub(super) fn detach(&self, reason: EndReason) -> Option<Attachment> {
+        let attachment = self.detach_quietly()?;
+        let duration = attachment.connection.opened.elapsed();
+        let FrameCounts { read: frames_in, written: frames_out } = attachment.frame_counts();
         self.with_ids(|context| {
             telemetry::emit(&Event::ConnectionClosed { context, reason, duration, frames_in, frames_out });
         });
-        Some(connection)
+        Some(attachment)
     }
 
     /// Whom events of this session concern.
@@ -225,28 +235,28 @@ impl SessionShared {
     }
 
     /// Takes the socket away: it goes on elsewhere.
-    pub(super) fn detach_quietly(&self) -> Option<Connection> {
+    pub(super) fn detach_quietly(&self) -> Option<Attachment> {
         self.waits_no_more();
         self.epoch.set(self.epoch.get().wrapping_add(1));
-        let mut connection = self.connection.borrow_mut().take();
-        if let Some(connection) = &mut connection {
-            connection.frames_in = self.frames_in.get();
+        let mut attachment = self.attachment.borrow_mut().take();
+        if let Some(attachment) = &mut attachment {
+            attachment.frames_in = self.frames_in.get();
         }
         self.recount();
-        connection
+        attachment
     }
 
     /// Gives the session a socket.
-    pub(super) fn attach(&self, connection: Connection, now: Instant) {
+    pub(super) fn attach(&self, attachment: Attachment, now: Instant) {
         self.beat.set(Beat::since(now));
-        self.frames_in.set(connection.frames_in);
-        *self.connection.borrow_mut() = Some(connection);
+        self.frames_in.set(attachment.frames_in);
+        *self.attachment.borrow_mut() = Some(attachment);
         self.recount();
         tick::hurry(self);
     }
 
     pub(super) fn attached(&self) -> bool {
-        self.connection.borrow().is_some()
+        self.attachment.borrow().is_some()
     }
 
     /// The session is in this room, or in none.
@@ -273,18 +283,18 @@ impl SessionShared {
 
     /// Whether the present socket ended without a close frame.
     pub(super) fn is_lost(&self) -> bool {
-        self.connection.borrow().as_ref().is_some_and(|connection| connection.lost)
+        self.attachment.borrow().as_ref().is_some_and(|attachment| attachment.lost)
     }
 
     /// Whether the client's close frame said that it does not come back.
     pub(super) fn said_goodbye(&self) -> bool {
-        self.connection.borrow().as_ref().is_some_and(|connection| connection.goodbye)
+        self.attachment.borrow().as_ref().is_some_and(|attachment| attachment.goodbye)
     }
 
     /// Remembers something of the present socket.
-    pub(super) fn note(&self, note: impl FnOnce(&mut Connection)) {
-        if let Some(connection) = self.connection.borrow_mut().as_mut() {
-            note(connection);
+    pub(super) fn note(&self, note: impl FnOnce(&mut Attachment)) {
+        if let Some(attachment) = self.attachment.borrow_mut().as_mut() {
+            note(attachment);
         }
     }
 
@@ -329,35 +339,16 @@ impl SessionShared {
 
     /// Whether there is memory that [`SessionShared::rest`] could give back.
     pub(super) fn is_restless(&self) -> bool {
-        self.connection.borrow().as_ref().is_some_and(|connection| connection.outbox.is_restless())
+        self.attachment.borrow().as_ref().is_some_and(|attachment| attachment.connection.outbox.is_restless())
     }
 
     /// Gives back what an idle connection has no use for.
     pub(super) fn rest(&self) {
-        self.note(|connection| connection.outbox.rest());
+        self.note(|attachment| attachment.connection.outbox.rest());
     }
 
     /// Whether anything came in since this was asked last.
     pub(super) fn has_received(&self) -> bool {
         self.received.replace(false)
     }
-}
-
-/// A close frame (RFC 6455 section 5.5.1).
-pub(super) fn close_frame(reason: Option<CloseReason>) -> Bytes {
-    encode(Message::Close(reason))
-}
-
-/// The answer to a ping (section 5.5.3). Queued like text, or it would overtake, or be overtaken by, the answers to what
-/// came before and after the ping.
-pub(super) fn pong_frame(payload: Bytes) -> Bytes {
-    encode(Message::Pong(payload))
-}
-
-/// A whole, unmasked frame.
-pub(super) fn encode(message: Message) -> Bytes {
-    let mut frame = BytesMut::new();
-    // It cannot fail: only fragments can come in a wrong order, and this is none.
-    let _ = Codec::new().encode(message, &mut frame);
-    frame.freeze()
 }

@@ -15,7 +15,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::{shared::SessionShared, wheel::Wheel};
@@ -23,10 +22,9 @@ use crate::{
     messages::session::{Drain, ToSession},
     protocol::EndReason,
     telemetry::{self, ArbiterReport, Event},
+    ws::PING,
 };
 
-/// An empty ping (RFC 6455 section 5.5.2).
-const PING: Bytes = Bytes::from_static(&[0x89, 0x00]);
 /// Sweeps come this often, or four times per heartbeat interval where that is shorter. A deadline is met within one.
 const PERIOD: Duration = Duration::from_secs(1);
 /// While the server drains: closings are to be spread, not gathered into one sweep a second.

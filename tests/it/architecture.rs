@@ -66,6 +66,19 @@ fn rules_know_no_actor_and_no_clock() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// It could serve anything that speaks WebSocket.
+#[test]
+fn the_websocket_knows_of_the_server_its_close_codes_only() {
+    let sources: Vec<_> = program().into_iter().filter(|source| source.module() == "ws").collect();
+    let allowed = |path: &[String]| match path {
+        [layer, ..] if layer == "ws" => true,
+        [layer, name, ..] => layer == "protocol" && name == "close_code",
+        _ => false,
+    };
+    let found: Vec<_> = sources.iter().flat_map(Source::uses).filter(|(path, _)| !allowed(path)).collect();
+    assert!(!sources.is_empty() && found.is_empty(), "{found:#?}");
+}
+
 #[test]
 fn no_file_is_longer_than_a_reader_can_bear() {
     let all = ["src", "tests"].into_iter().flat_map(sources);

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{
     super::{
         Ports, SessionConfig,
-        connection::Connection,
+        attachment::Attachment,
         shared::{RoomHandle, SessionShared},
         wheel::{Position, Positioned, Wheel},
     },
@@ -27,6 +27,7 @@ use crate::{
         supervisor::{Join, Leave, Presence, Reclaim},
     },
     protocol::{EndReason, RoomName},
+    ws::Connection,
 };
 
 const HEARTBEAT: Heartbeat = Heartbeat { interval: Duration::from_secs(30), timeout: Duration::from_secs(60) };
@@ -261,11 +262,11 @@ async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
     (shared, client)
 }
 
-async fn connection(now: Instant) -> (Connection, TcpStream) {
+async fn connection(now: Instant) -> (Attachment, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, _) = listener.accept().await.unwrap();
-    (Connection::new(socket.into_split().1, Box::new(()), now), client)
+    (Attachment::new(Connection::new(socket, Box::new(()), now)), client)
 }
 
 /// Sweeps as [`super::run`] does; how many connections were looked at.

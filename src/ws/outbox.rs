@@ -14,7 +14,7 @@ const IDLE_SLOTS: usize = 4;
 
 /// A queue of encoded frames, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     frames: VecDeque<Bytes>,
     bytes: usize,
     /// Frames ever queued.
@@ -31,7 +31,7 @@ struct Exempt {
 
 /// How far writing came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flushed {
+pub(crate) enum Flushed {
     /// Nothing waits.
     Empty,
     /// The kernel takes no more for now.
@@ -39,14 +39,14 @@ pub(super) enum Flushed {
 }
 
 impl Outbox {
-    pub(super) fn push(&mut self, frame: Bytes) {
+    pub(crate) fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.pushed += 1;
         self.frames.push_back(frame);
     }
 
     /// As [`push`](Self::push), of a frame that does not count against the bound. Only before all that does.
-    pub(super) fn push_exempt(&mut self, frame: Bytes) {
+    pub(crate) fn push_exempt(&mut self, frame: Bytes) {
         let exempt = self.exempt.get_or_insert_default();
         exempt.bytes += frame.len();
         exempt.frames += 1;
@@ -54,17 +54,17 @@ impl Outbox {
     }
 
     /// So many frames were written before.
-    pub(super) fn begin_at(&mut self, written: u64) {
+    pub(crate) fn begin_at(&mut self, written: u64) {
         self.pushed += written;
     }
 
     /// Frames that are written and do not wait any more.
-    pub(super) fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> u64 {
         self.pushed - self.frames.len() as u64
     }
 
     /// Whether one more frame of that length would exceed `most` bytes or frames.
-    pub(super) fn over(&self, most: (usize, usize), more: usize) -> bool {
+    pub(crate) fn over(&self, most: (usize, usize), more: usize) -> bool {
         let exempt = self.exempt.as_deref().copied().unwrap_or_default();
         self.bytes - exempt.bytes + more > most.0 || self.frames.len() - exempt.frames >= most.1
     }
@@ -118,12 +118,12 @@ impl Outbox {
     }
 
     /// Whether the queue has slots, used or not.
-    pub(super) fn is_restless(&self) -> bool {
+    pub(crate) fn is_restless(&self) -> bool {
         self.frames.capacity() > 0
     }
 
     /// Gives back the slots of an empty queue: an idle connection should cost nothing.
-    pub(super) fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         if self.frames.is_empty() && self.is_restless() {
             self.frames = VecDeque::new();
         }

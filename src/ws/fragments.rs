@@ -1,12 +1,12 @@
 //! A message that comes in fragments (RFC 6455 section 5.4), text checked to be UTF-8 at every one of them.
 
-use actix_http::ws::{Message, ProtocolError};
+use actix_http::ws::Message;
 use bytes::BytesMut;
 use bytestring::ByteString;
 
-use super::decoder::not_utf8;
+use super::{error::FrameError, frame_header::SoFar};
 
-/// A message whose last fragment has not come yet. Its bounds are [`frame_header`](super::guard)'s business.
+/// A message whose last fragment has not come yet. Its bounds are [`frame_header`](super::frame_header)'s business.
 #[derive(Debug)]
 pub(super) struct Assembly {
     text: bool,
@@ -16,15 +16,8 @@ pub(super) struct Assembly {
     fragments: usize,
 }
 
-/// How much of a message has come.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SoFar {
-    pub(super) bytes: usize,
-    pub(super) fragments: usize,
-}
-
 impl Assembly {
-    pub(super) fn begin(text: bool, first: &[u8]) -> Result<Self, ProtocolError> {
+    pub(super) fn begin(text: bool, first: &[u8]) -> Result<Self, FrameError> {
         // A slice of the arbiter's read buffer would keep all of that.
         let bytes = BytesMut::from(first);
         let mut begun = Self { text, bytes, checked: 0, fragments: 1 };
@@ -32,7 +25,7 @@ impl Assembly {
         Ok(begun)
     }
 
-    pub(super) fn add(&mut self, fragment: &[u8]) -> Result<(), ProtocolError> {
+    pub(super) fn add(&mut self, fragment: &[u8]) -> Result<(), FrameError> {
         self.bytes.extend_from_slice(fragment);
         self.fragments += 1;
         self.check()
@@ -43,24 +36,24 @@ impl Assembly {
     }
 
     /// The whole message. Text that ends within a character is not UTF-8 after all.
-    pub(super) fn finish(self) -> Result<Message, ProtocolError> {
+    pub(super) fn finish(self) -> Result<Message, FrameError> {
         let bytes = self.bytes.freeze();
         if self.text {
-            ByteString::try_from(bytes).map(Message::Text).map_err(not_utf8)
+            ByteString::try_from(bytes).map(Message::Text).map_err(|_| FrameError::NotUtf8)
         } else {
             Ok(Message::Binary(bytes))
         }
     }
 
-    /// A character may be split between fragments; an byte that begins or continues none ends it all (section 8.1).
-    fn check(&mut self) -> Result<(), ProtocolError> {
+    /// A character may be split between fragments; a byte that begins or continues none ends it all (section 8.1).
+    fn check(&mut self) -> Result<(), FrameError> {
         if !self.text {
             return Ok(());
         }
         match std::str::from_utf8(&self.bytes[self.checked..]) {
             Ok(new) => self.checked += new.len(),
             Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
-            Err(error) => return Err(not_utf8(error)),
+            Err(_) => return Err(FrameError::NotUtf8),
         }
         Ok(())
     }

@@ -1,26 +1,18 @@
 //! Bytes in, messages out: what RFC 6455 (sections 5, 7.4 and 8.1) says of a client's frames. Knows no socket, so that
 //! bytes may come from anywhere, in any pieces.
 
-use std::io;
-
-use actix_http::ws::{CloseReason, Message, OpCode, Parser, ProtocolError};
+use actix_http::ws::{CloseReason, Message, OpCode, Parser};
 use bytes::BytesMut;
 use bytestring::ByteString;
 
-use super::{fragments::Assembly, frame_header};
-use crate::protocol::EndReason;
+use super::{
+    error::FrameError,
+    fragments::Assembly,
+    frame_header::{self, Bound},
+};
 
 /// A longer partial frame is read on where it is.
 const MOVED: usize = 4 * 1024;
-
-/// Bounds of one message.
-#[derive(Debug, Clone, Copy)]
-pub struct Bound {
-    /// `limits.frame_bytes`: bytes of all fragments together.
-    pub bytes: usize,
-    /// `limits.fragments`: number of fragments.
-    pub fragments: usize,
-}
 
 /// One connection's decoder. Holds the bytes of at most one partial frame, and of one message that has not ended.
 ///
@@ -36,22 +28,6 @@ pub struct Decoder {
     /// Bytes that complete the frame that `rest` begins with; 0 while its head does not say, or when it is whole.
     missing: u32,
     assembly: Option<Box<Assembly>>,
-}
-
-/// Text that is not UTF-8, as the codec's error type can say it; [`end_reason`] reads it back.
-pub(super) fn not_utf8<E>(_: E) -> ProtocolError {
-    ProtocolError::Io(io::ErrorKind::InvalidInput.into())
-}
-
-/// What a broken rule of RFC 6455 ends the connection with.
-#[must_use]
-pub fn end_reason(error: &ProtocolError) -> EndReason {
-    match error {
-        ProtocolError::Overflow => EndReason::MessageTooLarge,
-        // How `not_utf8` says it.
-        ProtocolError::Io(error) if error.kind() == io::ErrorKind::InvalidInput => EndReason::InvalidUtf8,
-        _ => EndReason::ProtocolError,
-    }
 }
 
 impl Decoder {
@@ -89,8 +65,8 @@ impl Decoder {
     /// The next whole message, control frames included, among the bytes at hand; `None` when more must come first.
     ///
     /// # Errors
-    /// The connection is over: what follows is not to be decoded. [`end_reason`] says how it is closed.
-    pub fn next_message(&mut self) -> Result<Option<Message>, ProtocolError> {
+    /// The connection is over: what follows is not to be decoded.
+    pub fn next_message(&mut self) -> Result<Option<Message>, FrameError> {
         self.next_permitted(|| true)
     }
 
@@ -99,7 +75,7 @@ impl Decoder {
     ///
     /// # Errors
     /// As there.
-    pub fn next_permitted(&mut self, mut permit: impl FnMut() -> bool) -> Result<Option<Message>, ProtocolError> {
+    pub fn next_permitted(&mut self, mut permit: impl FnMut() -> bool) -> Result<Option<Message>, FrameError> {
         loop {
             let frame = self.inspect()?;
             self.missing = clamped(frame.map_or(0, |length| length.saturating_sub(self.rest.len())));
@@ -119,14 +95,16 @@ impl Decoder {
         self.inspect().is_ok_and(|frame| frame.is_some_and(|length| length <= self.rest.len()))
     }
 
-    fn inspect(&self) -> Result<Option<usize>, ProtocolError> {
+    fn inspect(&self) -> Result<Option<usize>, FrameError> {
         let bound = Bound { bytes: self.most_bytes as usize, fragments: self.most_fragments as usize };
         frame_header::inspect(&self.rest, bound, self.assembly.as_deref().map(Assembly::so_far))
     }
 
-    /// The frame at the start of `rest`, which the guard has let pass and which is all there.
-    fn next_frame(&mut self) -> Result<Option<Message>, ProtocolError> {
-        let Some((last, opcode, payload)) = Parser::parse(&mut self.rest, true, usize::MAX)? else { return Ok(None) };
+    /// The frame at the start of `rest`, whose header was inspected and which is all there.
+    fn next_frame(&mut self) -> Result<Option<Message>, FrameError> {
+        // With such a header there is nothing left that the parser could object to.
+        let parsed = Parser::parse(&mut self.rest, true, usize::MAX).map_err(|_| FrameError::UnknownOpcode)?;
+        let Some((last, opcode, payload)) = parsed else { return Ok(None) };
         let payload = payload.unwrap_or_default();
         if self.rest.is_empty() {
             // Lets go of the shared buffer.
@@ -137,7 +115,8 @@ impl Decoder {
             OpCode::Pong => Ok(Some(Message::Pong(payload.freeze()))),
             OpCode::Close => close_reason(&payload).map(Message::Close).map(Some),
             OpCode::Text if last => {
-                ByteString::try_from(payload.freeze()).map(Message::Text).map(Some).map_err(not_utf8)
+                let text = ByteString::try_from(payload.freeze()).map_err(|_| FrameError::NotUtf8)?;
+                Ok(Some(Message::Text(text)))
             }
             OpCode::Binary if last => Ok(Some(Message::Binary(payload.freeze()))),
             OpCode::Text | OpCode::Binary => {
@@ -145,12 +124,12 @@ impl Decoder {
                 Ok(None)
             }
             OpCode::Continue => self.next_fragment(&payload, last),
-            OpCode::Bad => Err(ProtocolError::BadOpCode),
+            OpCode::Bad => Err(FrameError::UnknownOpcode),
         }
     }
 
-    fn next_fragment(&mut self, payload: &[u8], last: bool) -> Result<Option<Message>, ProtocolError> {
-        let Some(mut assembly) = self.assembly.take() else { return Err(ProtocolError::ContinuationNotStarted) };
+    fn next_fragment(&mut self, payload: &[u8], last: bool) -> Result<Option<Message>, FrameError> {
+        let Some(mut assembly) = self.assembly.take() else { return Err(FrameError::NothingToContinue) };
         assembly.add(payload)?;
         if last {
             return assembly.finish().map(Some);
@@ -173,9 +152,9 @@ fn clamped(count: usize) -> u32 {
 }
 
 /// The content of a close frame: nothing, or a code that may be sent (section 7.4) and a reason in UTF-8.
-fn close_reason(payload: &[u8]) -> Result<Option<CloseReason>, ProtocolError> {
-    if let Some(Err(error)) = payload.get(2..).map(std::str::from_utf8) {
-        return Err(not_utf8(error));
+fn close_reason(payload: &[u8]) -> Result<Option<CloseReason>, FrameError> {
+    if payload.get(2..).is_some_and(|reason| std::str::from_utf8(reason).is_err()) {
+        return Err(FrameError::NotUtf8);
     }
-    Parser::try_parse_close_payload(payload)
+    Parser::try_parse_close_payload(payload).map_err(|_| FrameError::CloseCode)
 }

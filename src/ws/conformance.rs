@@ -1,10 +1,10 @@
 //! The decoder, told as a table of what RFC 6455 forbids, and held to give one answer however the bytes are cut.
 
-use actix_http::ws::{CloseReason, Message, ProtocolError};
+use actix_http::ws::{CloseReason, Message};
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
-use super::decoder::{Bound, Decoder, end_reason, not_utf8};
-use crate::protocol::EndReason;
+use super::{decoder::Decoder, error::FrameError, frame_header::Bound};
+use crate::protocol::close_code;
 
 const BOUND: Bound = Bound { bytes: 300, fragments: 4 };
 const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
@@ -22,7 +22,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// What comes out, and what it ends with.
-type Outcome = (Vec<Message>, Option<EndReason>);
+type Outcome = (Vec<Message>, Option<FrameError>);
 
 fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut decoder = Decoder::new(BOUND);
@@ -33,7 +33,7 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
             match decoder.next_message() {
                 Ok(Some(message)) => messages.push(message),
                 Ok(None) => break,
-                Err(error) => return (messages, Some(end_reason(&error))),
+                Err(error) => return (messages, Some(error)),
             }
         }
         assert!(decoder.unread().len() < BOUND.bytes + 14, "a partial frame is kept, no more");
@@ -41,17 +41,17 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     (messages, None)
 }
 
-fn ends(bytes: &[u8]) -> Option<EndReason> {
+fn ends(bytes: &[u8]) -> Option<FrameError> {
     decode([bytes]).1
 }
 
-fn close(payload: &[u8]) -> Result<Option<CloseReason>, EndReason> {
+fn close(payload: &[u8]) -> Result<Option<CloseReason>, FrameError> {
     match decode([frame(0x88, payload).as_slice()]) {
         (messages, None) => match messages.as_slice() {
             [Message::Close(reason)] => Ok(reason.clone()),
             other => panic!("{other:?}"),
         },
-        (_, Some(reason)) => Err(reason),
+        (_, Some(error)) => Err(error),
     }
 }
 
@@ -67,21 +67,21 @@ fn close_codes_that_may_be_sent_are_taken() {
 #[test]
 fn close_codes_that_may_not_be_sent_are_a_protocol_error() {
     for code in [0_u16, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
-        assert_eq!(close(&code.to_be_bytes()), Err(EndReason::ProtocolError), "{code}");
+        assert_eq!(close(&code.to_be_bytes()), Err(FrameError::CloseCode), "{code}");
     }
-    assert_eq!(close(b"\x03"), Err(EndReason::ProtocolError), "half a code");
+    assert_eq!(close(b"\x03"), Err(FrameError::CloseCode), "half a code");
 }
 
 #[test]
 fn a_close_reason_is_utf_8() {
-    assert_eq!(close(b"\x03\xe8\xce\xba\xe1\xbd"), Err(EndReason::InvalidUtf8));
+    assert_eq!(close(b"\x03\xe8\xce\xba\xe1\xbd"), Err(FrameError::NotUtf8));
 }
 
 #[test]
 fn text_is_refused_at_the_fragment_that_breaks_it() {
     let begun = [frame(0x01, "κόσμε".as_bytes()), frame(0x00, b"\xf4")].concat();
     assert_eq!(ends(&begun), None);
-    assert_eq!(ends(&[begun, frame(0x00, b"\x90\x80\x80")].concat()), Some(EndReason::InvalidUtf8));
+    assert_eq!(ends(&[begun, frame(0x00, b"\x90\x80\x80")].concat()), Some(FrameError::NotUtf8));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn fragments_that_add_up_to_too_much_are_refused_at_the_head_that_says_so() {
     let begun = [frame(0x01, &[b'x'; 200]), frame(0x00, b"")].concat();
     let head = |length: u8| [begun.as_slice(), &[0x80, 0x80 | length]].concat();
     assert_eq!(ends(&head(100)), None);
-    assert_eq!(ends(&head(101)), Some(EndReason::MessageTooLarge));
+    assert_eq!(ends(&head(101)), Some(FrameError::TooBig));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn control_frames_may_come_between_fragments_and_data_may_not() {
     let (messages, end) = decode([begun.as_slice(), &frame(0x89, b"p"), &frame(0x8a, b"q"), &frame(0x80, b"b")]);
     let expected = [Message::Ping(b"p"[..].into()), Message::Pong(b"q"[..].into()), Message::Text("ab".into())];
     assert_eq!((messages.as_slice(), end), (expected.as_slice(), None));
-    assert_eq!(decode([begun.as_slice(), &[0x81]]).1, Some(EndReason::ProtocolError));
+    assert_eq!(decode([begun.as_slice(), &[0x81]]).1, Some(FrameError::MessageInMessage));
 }
 
 #[test]
@@ -109,10 +109,10 @@ fn the_end_of_a_message_closes_its_count() {
 }
 
 #[test]
-fn how_an_error_is_named_decides_how_the_connection_is_closed() {
-    assert_eq!(end_reason(&not_utf8(())), EndReason::InvalidUtf8);
-    assert_eq!(end_reason(&ProtocolError::Overflow), EndReason::MessageTooLarge);
-    assert_eq!(end_reason(&ProtocolError::UnmaskedFrame), EndReason::ProtocolError);
+fn an_error_says_how_the_connection_is_closed() {
+    assert_eq!(FrameError::NotUtf8.close_code(), close_code::INVALID_PAYLOAD);
+    assert_eq!(FrameError::TooBig.close_code(), close_code::TOO_BIG);
+    assert_eq!(FrameError::Unmasked.close_code(), close_code::PROTOCOL_ERROR);
 }
 
 /// Frames, mostly right, and a few bytes that are none.

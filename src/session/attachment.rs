@@ -1,0 +1,38 @@
+//! The connection that a session has at present. One that may be resumed can outlive several.
+
+use bytes::Bytes;
+
+use crate::{messages::session::FrameCounts, ws::Connection};
+
+/// A session's connection, and what the session remembers of it.
+pub(super) struct Attachment {
+    pub(super) connection: Connection,
+    /// Frames read from it. Brought up to date when it is taken away; meanwhile `SessionShared` counts.
+    pub(super) frames_in: u64,
+    /// The answer to the client's close frame.
+    pub(super) close_answer: Option<Box<Bytes>>,
+    /// Whether `bye` was said already: a drain says it long before the close.
+    pub(super) said_bye: bool,
+    /// Whether it ended without a close frame.
+    pub(super) lost: bool,
+    /// Whether the client's close frame said that it does not come back.
+    pub(super) goodbye: bool,
+}
+
+impl Attachment {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, frames_in: 0, close_answer: None, said_bye: false, lost: false, goodbye: false }
+    }
+
+    /// A connection that had a session before: so many frames were read from and written to it.
+    pub(super) fn go_on(mut self, frames: FrameCounts) -> Self {
+        self.frames_in = frames.read;
+        self.connection.outbox.begin_at(frames.written);
+        self
+    }
+
+    /// Frames read from and written to it.
+    pub(super) fn frame_counts(&self) -> FrameCounts {
+        FrameCounts { read: self.frames_in, written: self.connection.outbox.written() }
+    }
+}

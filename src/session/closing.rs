@@ -1,0 +1,39 @@
+//! The end of a session's connection: what its client hears of the reason, if its socket takes last words.
+
+use actix_http::ws::CloseReason;
+
+use super::attachment::Attachment;
+use crate::{
+    protocol::{ByeAction, EndReason, server},
+    telemetry,
+    ws::{self, Discarded, close_frame},
+};
+
+/// When a client whose connection the server ended for its own reasons may come back: at once, but its own back-off rules.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+/// Ends a connection in the way that the reason asks for, in a task of its own.
+pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction) {
+    let Attachment { connection, close_answer, said_bye, .. } = attachment;
+    let (bye, close_frame) = match (close_answer, reason.close_code()) {
+        // The client closed first: its close frame is answered with the same.
+        (Some(answer), _) => (None, *answer),
+        (None, Some(code)) => {
+            // A drain's time to come back is the closing itself.
+            let at_once = action == ByeAction::Disconnect || reason == EndReason::ServerDraining;
+            let retry_after_ms = if at_once { 0 } else { RETRY_AFTER_MS };
+            let bye = (!said_bye).then(|| server::bye(reason, action, retry_after_ms).into_bytes());
+            let description = Some(reason.as_str().to_owned());
+            (bye, close_frame(Some(CloseReason { code: code.into(), description })))
+        }
+        (None, None) => return tally(connection.reset()),
+    };
+    actix_rt::spawn(async move { tally(ws::close(connection, bye, close_frame).await) });
+}
+
+fn tally(discarded: Discarded) {
+    telemetry::tally(|t| {
+        t.discarded_frames += discarded.frames as u64;
+        t.discarded_bytes += discarded.bytes as u64;
+    });
+}
