@@ -12,6 +12,7 @@
 //! | 0 | [`protocol`] | what travels on the wire: ids, client frames, server frames, errors, close codes. No actix |
 //! | 0 | [`config`] | the settings, one file per section |
 //! | 0 | [`files`] | files and folders that are not for everybody |
+//! | 0 | [`late`] | the guard against looks at the clock that come late |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
 //! | 1 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
@@ -66,6 +67,7 @@ pub mod cli;
 pub mod config;
 pub mod files;
 pub mod http;
+pub mod late;
 pub mod lifecycle;
 pub mod limits;
 pub mod messages;

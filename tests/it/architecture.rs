@@ -7,7 +7,7 @@ use std::{
 
 /// The layers, lowest first. A file may use what stands on lower layers and its own folder, nothing else.
 const LAYERS: [&[&str]; 10] = [
-    &["protocol", "config", "files"],
+    &["protocol", "config", "files", "late"],
     &["telemetry", "auth", "limits"],
     &["lifecycle"],
     &["messages"],
