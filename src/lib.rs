@@ -16,6 +16,7 @@
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
 //! | 1 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
+//! | 1 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
 //! | 2 | [`messages`] | what travels between actors, one file per receiver |
 //! | 3 | [`session`] | one peer: its socket, its queue, its view of the room |
 //! | 3 | [`room`] | one room: who is in it, in joining order |
@@ -70,6 +71,7 @@ pub mod http;
 pub mod late;
 pub mod lifecycle;
 pub mod limits;
+pub mod liveness;
 pub mod messages;
 pub mod metrics;
 pub mod probe;

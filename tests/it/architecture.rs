@@ -9,7 +9,7 @@ use std::{
 const LAYERS: [&[&str]; 10] = [
     &["protocol", "config", "files", "late"],
     &["telemetry", "auth", "limits"],
-    &["lifecycle"],
+    &["lifecycle", "liveness"],
     &["messages"],
     &["session", "room", "supervisor", "metrics", "cluster"],
     &["arbiters", "watchdog", "cli"],
