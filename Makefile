@@ -55,7 +55,7 @@ compare: ## Measure beside other signaling servers, about an hour; writes docs/p
 	tools/compare/run.sh
 
 compare-baseline: ## The same with the baseline alone, in a quarter of an hour: only the ratios in docs/performance.md
-	tools/compare/run.sh --baseline --repeats 1
+	tools/compare/run.sh --baseline
 
 autobahn: ## Autobahn|Testsuite against an echo over the session's own code; installs itself, needs Python 2.7
 	scripts/autobahn.sh

@@ -6,6 +6,7 @@
 
 mod exported;
 mod reload;
+mod vital;
 
 use std::{
     io,
@@ -37,6 +38,7 @@ use crate::{
     },
     lifecycle::{Lifecycle, Phase},
     limits::{Rate, Waiting},
+    liveness::Liveness,
     messages::{
         room::RoomPort,
         send_unbounded,
@@ -49,11 +51,11 @@ use crate::{
     shutdown::{self, Plan, Record},
     supervisor::{ParkedCaps, Shares, SpawnRoom, Supervisor, state::Caps},
     telemetry::{self, Event, SocketRefusal},
-    watchdog::{self, Liveness, Subject, Timeouts},
+    watchdog,
 };
 
-use self::reload::Reload;
 pub use self::reload::{ReadAgain, Reread};
+use self::{reload::Reload, vital::Vital};
 
 /// How often addresses are forgotten that do not use their limits any more.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
@@ -147,12 +149,12 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
 
     announce(&settings, open_files, addresses, before.problem.as_ref());
     all_enrolled(&arbiters, settings.server.worker_count()).await;
-    let watched = watched(&arbiters.all(), metrics_arbiter, running.accept_thread(), &supervisor);
-    start_watchdog(&settings, watched, liveness.clone())?;
+    let (workers, accept) = (arbiters.all(), running.accept_thread());
+    let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
+    vital.watch(&settings, liveness.clone())?;
     let subjects = Subjects {
-        census: supervisor.clone().recipient(),
         scrape: metrics.recipient(),
-        arbiters: arbiters.all(),
+        liveness: liveness.clone(),
         lifecycle: lifecycle.clone(),
         sockets: public_sockets,
     };
@@ -164,7 +166,7 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
     // A supervisor that is gone seats nobody either.
     let _ = send_unbounded(&supervisor.clone().recipient(), StopJoins);
     let plan = plan(&settings);
-    shutdown::drain(&lifecycle, &call, &arbiters.all(), plan, &mut signals).await;
+    shutdown::drain(&lifecycle, &liveness, &call, &arbiters.all(), plan, &mut signals).await;
     // The drain's own time: how long Prometheus takes to come by says nothing of the server.
     let took = call.at.elapsed();
     shutdown::be_scraped(&scrapes, &call, plan, &mut signals).await;
@@ -230,29 +232,6 @@ fn address_of(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 
 fn common(settings: &Settings, probes: Probes) -> Common {
     Common { probes, slow_request: settings.http.slow_request(), behind_tls: settings.http.behind_tls }
-}
-
-fn start_watchdog(settings: &Settings, watched: Vec<Subject>, liveness: Liveness) -> Result<(), StartError> {
-    let timeouts = Timeouts { silent: settings.watchdog.silent(), exit: settings.watchdog.exit() };
-    watchdog::start(timeouts, watched, liveness).map_err(|source| StartError::Machine { what: "the watchdog", source })
-}
-
-/// All whom the server cannot do without.
-fn watched(
-    workers: &[ArbiterHandle],
-    metrics: ArbiterHandle,
-    accept: ArbiterHandle,
-    supervisor: &Addr<Supervisor>,
-) -> Vec<Subject> {
-    let workers =
-        workers.iter().enumerate().map(|(at, worker)| Subject::arbiter(format!("worker {at}"), worker.clone()));
-    let others = [
-        Subject::arbiter("main", Arbiter::current()),
-        Subject::arbiter("metrics", metrics),
-        Subject::arbiter("accept", accept),
-        Subject::supervisor(supervisor.clone().recipient()),
-    ];
-    workers.chain(others).collect()
 }
 
 async fn forget_addresses(clients: Clients) {

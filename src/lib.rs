@@ -12,10 +12,12 @@
 //! | 0 | [`protocol`] | what clients send and get: ids, client frames, server frames, errors, close codes. No actix |
 //! | 0 | [`config`] | the settings, one file per section |
 //! | 0 | [`files`] | files and folders that are not for everybody |
+//! | 0 | [`late`] | the guard against looks at the clock that come late |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
 //! | 1 | [`ws`] | RFC 6455 over one socket: frames to messages and back, what waits to be written |
 //! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
+//! | 2 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
 //! | 3 | [`messages`] | what actors send each other, one file per receiver |
 //! | 4 | [`session`] | one peer: its socket, its queue, its view of the room |
 //! | 4 | [`room`] | one room: who is in it, in joining order |
@@ -70,8 +72,10 @@ pub mod cli;
 pub mod config;
 pub mod files;
 pub mod http;
+pub mod late;
 pub mod lifecycle;
 pub mod limits;
+pub mod liveness;
 pub mod messages;
 pub mod metrics;
 pub mod probe;

@@ -17,6 +17,7 @@ pub use self::{
 use crate::{
     http::ops::scrapes::Scrapes,
     lifecycle::{Call, Lifecycle},
+    liveness::{Liveness, Part},
     session::tick::{self, Share},
     telemetry::{self, Context, Event},
 };
@@ -39,7 +40,14 @@ pub struct Plan {
 }
 
 /// Drains the server; returns when nobody is left or the deadline has come.
-pub async fn drain(lifecycle: &Lifecycle, call: &Call, arbiters: &[ArbiterHandle], plan: Plan, signals: &mut Signals) {
+pub async fn drain(
+    lifecycle: &Lifecycle,
+    liveness: &Liveness,
+    call: &Call,
+    arbiters: &[ArbiterHandle],
+    plan: Plan,
+    signals: &mut Signals,
+) {
     let context = call.request.as_ref().map(Context::of_request).unwrap_or_default();
     telemetry::emit(&Event::DrainStarted {
         context,
@@ -65,8 +73,7 @@ pub async fn drain(lifecycle: &Lifecycle, call: &Call, arbiters: &[ArbiterHandle
     }
     let last = Instant::now() + LAST_CALL;
     empty_by(lifecycle, last).await;
-    // An arbiter that does not answer has a watch that ends it.
-    let _ = tokio::time::timeout_at(last.into(), all_over(arbiters)).await;
+    let _ = tokio::time::timeout_at(last.into(), all_over(arbiters, liveness)).await;
     telemetry::emit(&Event::DrainFinished { took: call.at.elapsed(), stragglers });
 }
 
@@ -76,10 +83,13 @@ async fn empty_by(lifecycle: &Lifecycle, deadline: Instant) {
     }
 }
 
-/// Waits until no arbiter has a session any more, with or without a connection.
-async fn all_over(arbiters: &[ArbiterHandle]) {
+/// Waits until no arbiter has a session any more, with or without a connection. One that is known not to answer is not
+/// waited for: it has a watch that ends it.
+async fn all_over(arbiters: &[ArbiterHandle], liveness: &Liveness) {
     loop {
-        let counts = arbiters.iter().map(|arbiter| {
+        let answers = |index| !liveness.worst_of(|part| part == Part::Worker(index)).silent;
+        let answering = arbiters.iter().enumerate().filter(|(index, _)| answers(*index));
+        let counts = answering.map(|(_, arbiter)| {
             let (answer, answered) = oneshot::channel();
             // A dropped sender is an arbiter that has ended, and its sessions with it.
             arbiter.spawn_fn(move || {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::{kind::Kind, section::section};
 
 section! {
-    /// The watch over the server's own threads and its supervisor: each is asked to answer four times a second or more.
+    /// The watch over the server's own threads and its supervisor: each is asked to answer three times within `silent_ms`.
     Watchdog = "watchdog" {
-        /// Silence of a thread or of the supervisor after which `/healthz` answers 503; shorter than `exit_ms`.
+        /// Silence of a thread or of the supervisor after which `/healthz` answers 503, and the next run of the checks says
+        /// so in `/health`; shorter than `exit_ms`.
         /// 1.2 s are a thousand times what an answer takes, and are noticed within 2 s of the fault.
         silent_ms: u64 = 1200, Kind::milliseconds(100).usual(500, 60_000);
 

@@ -71,11 +71,6 @@ pub struct Presence {
 #[rtype(result = "()")]
 pub struct StopJoins;
 
-/// From the health check, a request: how many are here? That it is answered is what the check asks.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Census")]
-pub struct TakeCensus;
-
 /// From the watchdog, is sent unbounded (one at a time): run this. That it runs is the answer.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -57,4 +57,4 @@ pub mod tick;
 mod waiting;
 mod wheel;
 
-pub use setup::{AcceptedSocket, Ports, SessionConfig, install, open_at};
+pub use setup::{AcceptedSocket, Ports, SessionConfig, install, open_at, welcome};

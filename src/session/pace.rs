@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 
 use super::shared::SessionShared;
 use crate::{
+    late::Lateness,
     limits::Rate,
     protocol::{EndReason, ErrorCode, FrameKind, server},
     telemetry::{self, Event, LimitHit},
@@ -135,7 +136,7 @@ impl Pace {
         let (now, token_at) = (self.now, self.now + wait);
         let excess = self.excess.get_or_insert_default();
         if let Some(spell) = &mut excess.spell {
-            if now.saturating_duration_since(spell.token_at) > LATE {
+            if Lateness::at(now, spell.token_at, LATE).is_late {
                 spell.since = now;
             }
             spell.token_at = token_at;

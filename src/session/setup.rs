@@ -117,7 +117,9 @@ impl SessionConfig {
     }
 }
 
-fn welcome(settings: &Settings) -> PreparedWelcome {
+/// The first frame of each connection, but for the session's name: what a server with these settings tells of itself.
+#[must_use]
+pub fn welcome(settings: &Settings) -> PreparedWelcome {
     let limits = &settings.limits;
     let limits = WelcomeLimits {
         frame_bytes: limits.frame_bytes,

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use super::{shared::SessionShared, wheel::Wheel};
 use crate::{
+    late::{LateGuard, Lateness},
     messages::session::{Drain, ToSession},
     protocol::EndReason,
     telemetry::{self, ArbiterReport, Event},
@@ -158,22 +159,21 @@ enum Due {
 
 /// Sweeps this arbiter's connections for ever. `index` names the arbiter in its reports.
 pub async fn run(index: usize, heartbeat: Heartbeat) {
-    let mut last = Instant::now();
+    let mut sweeps = LateGuard::new(Instant::now(), LATE);
     loop {
         let period = if DRAINING.get() { DRAIN_PERIOD } else { heartbeat.period() };
         wait(period).await;
         let now = Instant::now();
-        let late = now.saturating_duration_since(last).saturating_sub(period);
-        last = now;
+        let Lateness { behind: late, is_late } = sweeps.look(now, period);
         for shared in LINKS.with_borrow_mut(|links| links.take_due(now)) {
-            let again = sweep(&shared, now, heartbeat, late > LATE);
+            let again = sweep(&shared, now, heartbeat, is_late);
             LINKS.with_borrow_mut(|links| links.put_back(shared, again));
         }
         let [connected, joined, parked] = STANDING.get();
         debug_assert_eq!([connected, joined, parked], counted(), "connected, joined and parked sessions");
         let connections = connected + joined;
         telemetry::tally(|t| t.report(ArbiterReport { arbiter: index, connections, joined, parked, tick_delay: late }));
-        if late > LATE {
+        if is_late {
             telemetry::emit(&Event::TickLate { arbiter: index, late });
         }
         telemetry::flush();

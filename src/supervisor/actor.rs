@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, AsyncContext, Context, Handler, MessageResult};
+use actix::{Actor, AsyncContext, Context, Handler};
 use tokio::sync::watch;
 
 use super::{
@@ -20,7 +20,7 @@ use crate::{
         Asked, Note,
         room::{self, Admit, RoomPort, ToRoom},
         session::{Claim, ClaimAnswer, Evict, JoinError, JoinFailed, ToSession},
-        supervisor::{Headcount, Join, Leave, Ping, Presence, Reclaim, StopJoins, TakeCensus},
+        supervisor::{Headcount, Join, Leave, Ping, Presence, Reclaim, StopJoins},
     },
     protocol::{LeaveReason, RoomName},
     telemetry,
@@ -270,13 +270,5 @@ impl Handler<Ping> for Supervisor {
 
     fn handle(&mut self, Ping(answer): Ping, _: &mut Self::Context) {
         answer();
-    }
-}
-
-impl Handler<TakeCensus> for Supervisor {
-    type Result = MessageResult<TakeCensus>;
-
-    fn handle(&mut self, _: TakeCensus, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.state.census(now()))
     }
 }

@@ -3,8 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{Actor, Addr, Arbiter, Context, Handler, Message};
-use tokio::time::{advance, pause};
+use actix::{Actor, Addr, Arbiter, Context, Handler, Message, MessageResult};
+use tokio::time::{Instant, advance, pause};
 
 use super::{ParkedCaps, Shares, Supervisor, state::Caps};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     messages::{
         room::{Life, RoomPort, ToRoom},
         session::{JoinError, Member, News, ToSession},
-        supervisor::{Census, Join, Leave, StopJoins, TakeCensus},
+        supervisor::{Census, Join, Leave, StopJoins},
     },
     protocol::{ErrorCode, LeaveReason, RoomName},
     room::{Room, fake::FakeSession},
@@ -93,6 +93,19 @@ async fn rejoin(
 async fn leave(supervisor: &Addr<Supervisor>, member: &Member) {
     let message = Leave { session: member.session, reason: LeaveReason::Left };
     supervisor.send(message).await.expect("the supervisor lives");
+}
+
+/// What the supervisor holds at this moment.
+#[derive(Message)]
+#[rtype(result = "Census")]
+struct TakeCensus;
+
+impl Handler<TakeCensus> for Supervisor {
+    type Result = MessageResult<TakeCensus>;
+
+    fn handle(&mut self, _: TakeCensus, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.state.census(Instant::now().into_std()))
+    }
 }
 
 async fn census(supervisor: &Addr<Supervisor>) -> Census {

@@ -5,19 +5,19 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use actix::{Message, Recipient};
-use actix_rt::ArbiterHandle;
+use actix::Recipient;
 use serde::Serialize;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use crate::{
     http::socket::sockets::Sockets,
     lifecycle::{Lifecycle, Phase},
-    messages::{metrics::Scrape, supervisor::TakeCensus},
+    liveness::{Liveness, Part},
+    messages::metrics::Scrape,
     telemetry::{self, Event},
 };
 
-/// An actor or arbiter that has not answered by then fails its check.
+/// Metrics that have not come by then fail their check.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// One that needs longer than this is slow enough to say so.
 const SLOW: Duration = Duration::from_millis(250);
@@ -86,12 +86,10 @@ impl Report {
 
 /// Whom the checks ask.
 pub struct Subjects {
-    /// Do you answer?
-    pub census: Recipient<TakeCensus>,
     /// Can you be scraped?
     pub scrape: Recipient<Scrape>,
-    /// Do you run what you are given?
-    pub arbiters: Vec<ArbiterHandle>,
+    /// Do workers and supervisor answer?
+    pub liveness: Liveness,
     /// Is there room?
     pub lifecycle: Lifecycle,
     /// For sockets, too?
@@ -118,41 +116,31 @@ pub async fn run(subjects: Subjects, interval: Duration, publish: watch::Sender<
 
 async fn round(subjects: &Subjects) -> Report {
     let checks = vec![
-        supervisor(&subjects.census).await,
-        arbiters(&subjects.arbiters).await,
+        supervisor(&subjects.liveness),
+        arbiters(&subjects.liveness),
         metrics(&subjects.scrape).await,
         room(subjects),
     ];
     Report { checks }
 }
 
-async fn supervisor(port: &Recipient<TakeCensus>) -> Check {
-    let began = Instant::now();
-    let failed = ask(port, TakeCensus).await.is_none();
-    check("supervisor", began, failed.then_some((Status::Unhealthy, "the supervisor does not answer")))
+/// The watchdog asks, this one reads: a part is silent after `watchdog.silent_ms`.
+fn supervisor(liveness: &Liveness) -> Check {
+    let seen = liveness.worst_of(|part| part == Part::Supervisor);
+    check("supervisor", seen.took, seen.silent.then_some((Status::Unhealthy, "the supervisor does not answer")))
+}
+
+fn arbiters(liveness: &Liveness) -> Check {
+    let seen = liveness.worst_of(|part| matches!(part, Part::Worker(_)));
+    check("arbiters", seen.took, seen.silent.then_some((Status::Unhealthy, "an arbiter does not answer")))
 }
 
 /// Without metrics the rooms go on: that is degraded, not unhealthy.
 async fn metrics(port: &Recipient<Scrape>) -> Check {
     let began = Instant::now();
-    let answer = ask(port, Scrape).await;
-    let failed = !matches!(answer, Some(Ok(_)));
-    check("metrics", began, failed.then_some((Status::Degraded, "the metrics actor does not answer")))
-}
-
-async fn arbiters(arbiters: &[ArbiterHandle]) -> Check {
-    let began = Instant::now();
-    let answers = arbiters.iter().map(|arbiter| {
-        let (answer, answered) = oneshot::channel();
-        // A dropped sender is a failed answer.
-        let asked = arbiter.spawn_fn(move || {
-            let _ = answer.send(());
-        });
-        async move { asked && answered.await.is_ok() }
-    });
-    let all = futures_util::future::join_all(answers);
-    let well = matches!(tokio::time::timeout(ANSWER_WITHIN, all).await, Ok(all) if all.iter().all(|one| *one));
-    check("arbiters", began, (!well).then_some((Status::Unhealthy, "an arbiter does not answer")))
+    let answer = tokio::time::timeout(ANSWER_WITHIN, port.send(Scrape)).await;
+    let failed = !matches!(answer, Ok(Ok(Ok(_))));
+    check("metrics", began.elapsed(), failed.then_some((Status::Degraded, "the metrics actor does not answer")))
 }
 
 fn room(subjects: &Subjects) -> Check {
@@ -167,19 +155,10 @@ fn room(subjects: &Subjects) -> Check {
         }
         _ => None,
     };
-    check("capacity", Instant::now(), problem)
+    check("capacity", Duration::ZERO, problem)
 }
 
-async fn ask<M>(port: &Recipient<M>, letter: M) -> Option<M::Result>
-where
-    M: Message + Send + 'static,
-    M::Result: Send,
-{
-    tokio::time::timeout(ANSWER_WITHIN, port.send(letter)).await.ok()?.ok()
-}
-
-fn check(name: &'static str, began: Instant, problem: Option<(Status, &str)>) -> Check {
-    let took = began.elapsed();
+fn check(name: &'static str, took: Duration, problem: Option<(Status, &str)>) -> Check {
     let slow = (took > SLOW).then_some((Status::Degraded, "slow to answer"));
     let problem = problem.or(slow);
     Check {

@@ -10,8 +10,8 @@ use super::health::{self, Check, Report, Status};
 use crate::{
     http::socket::sockets::Sockets,
     lifecycle::{Lifecycle, Phase},
+    liveness::Liveness,
     messages::supervisor::Headcount,
-    watchdog::Liveness,
 };
 
 /// What the probes look at. Cloning shares it.
@@ -27,7 +27,7 @@ pub struct Probes {
     pub headcount: watch::Receiver<Headcount>,
     /// When the server started.
     pub started: Instant,
-    /// What the watchdog saw.
+    /// Who answers.
     pub liveness: Liveness,
 }
 

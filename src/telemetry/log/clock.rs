@@ -5,6 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use time::{Date, OffsetDateTime};
 
+use crate::late::LateGuard;
+
 /// The two may differ by this much within [`COMPARED`]: corrections by NTP are less, and slower.
 const SLACK: Duration = Duration::from_secs(10);
 /// They are compared over no longer than this.
@@ -39,7 +41,7 @@ pub(in crate::telemetry) struct Clock {
     since: Instant,
     /// What they are compared with.
     before: Look,
-    last: Instant,
+    pauses: LateGuard,
     jumped: bool,
 }
 
@@ -57,15 +59,15 @@ pub(in crate::telemetry) struct Moment {
 impl Clock {
     pub(in crate::telemetry) fn new(look: impl Fn() -> Look + Send + 'static) -> Self {
         let first = look();
-        Self { look: Box::new(look), since: first.at, before: first, last: first.at, jumped: false }
+        let pauses = LateGuard::new(first.at, LATE);
+        Self { look: Box::new(look), since: first.at, before: first, pauses, jumped: false }
     }
 
     pub(in crate::telemetry) fn look(&mut self) -> Moment {
         let now = (self.look)();
         let ran = now.at.saturating_duration_since(self.before.at);
-        let pause = now.at.saturating_duration_since(self.last);
-        self.last = now.at;
-        if pause > LATE || differ(self.before.wall + ran, now.wall) > SLACK {
+        let is_late = self.pauses.look(now.at, Duration::ZERO).is_late;
+        if is_late || differ(self.before.wall + ran, now.wall) > SLACK {
             (self.since, self.before, self.jumped) = (now.at, now, true);
         } else if ran > COMPARED {
             self.before = now;

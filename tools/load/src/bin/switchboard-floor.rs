@@ -1,8 +1,9 @@
 //! `switchboard-floor`: see `switchboard_load::floor`.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
+use switchboard::config::Settings;
 use switchboard_load::floor::{Floor, Options};
 
 /// The least a relay can do: a yardstick, not a server.
@@ -15,11 +16,16 @@ struct Arguments {
     /// Seconds between two pings of one connection; 0 for none
     #[arg(long, default_value_t = 30)]
     ping: u64,
+    /// The settings of the Switchboard that it is held against: it says the same of itself
+    #[arg(long)]
+    config: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    let Arguments { address, ping } = Arguments::parse();
-    match Floor::bind(Options { address, ping }).and_then(Floor::run) {
+    let Arguments { address, ping, config } = Arguments::parse();
+    let settings = Settings::load(config.as_deref(), []).map_err(io::Error::other);
+    let floor = settings.and_then(|settings| Floor::bind_as(Options { address, ping }, &settings));
+    match floor.and_then(Floor::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("switchboard-floor: {error}");

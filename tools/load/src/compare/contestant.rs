@@ -122,6 +122,7 @@ impl Contestant {
         match self {
             Self::Floor => {
                 command.arg(existing(&places.floor)?).arg(format!("--address=127.0.0.1:{port}"));
+                command.arg("--config").arg(peers.join("switchboard.toml"));
             }
             Self::Switchboard | Self::SwitchboardQuiet => {
                 let level = if self == Self::Switchboard { "info" } else { "error" };

@@ -97,6 +97,13 @@ impl Results {
         GROWTH.iter().filter_map(|name| measures.iter().find(|m| m.name == *name).cloned()).collect()
     }
 
+    /// Whether the steps of growth were run in one round only.
+    #[must_use]
+    pub fn grew_once(&self) -> bool {
+        let steps = self.measured(|trial| trial.runners == Runners::OursAndFloor);
+        steps.iter().all(|m| self.values[m.name].values().all(|values| values.len() <= 1))
+    }
+
     fn measured(&self, wanted: impl Fn(&trial::Trial) -> bool) -> Vec<trial::Measure> {
         let trials = trial::all(self.quick).into_iter().filter(wanted);
         trials.flat_map(|t| t.measures).filter(|m| self.values.contains_key(m.name)).collect()

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Args, Contestant, Results, Trial};
+use super::{Args, Contestant, Results, Trial, trial::Runners};
 use crate::{measure::machine::Machine, report::Report};
 
 /// How long a server may take to listen.
@@ -81,6 +81,10 @@ impl<'a> Runner<'a> {
         }
         for round in 1..=self.args.repeats {
             for trial in trials {
+                // Alone with the baseline, a quarter of an hour is to be enough: the steps of growth are shown once.
+                if self.args.baseline && round > 1 && trial.runners == Runners::OursAndFloor {
+                    continue;
+                }
                 for contestant in contestants.iter().filter(|c| trial.runners.include(**c)) {
                     eprintln!("round {round} of {}: {}, {}", self.args.repeats, trial.name, contestant.title());
                     self.measure(trial, *contestant)?;

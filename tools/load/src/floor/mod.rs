@@ -27,6 +27,7 @@ use mio::{
     net::{TcpListener, TcpStream},
 };
 use socket2::{Domain, Socket, Type};
+use switchboard::config::Settings;
 
 use crate::wire::{
     frame::{Head, Opcode, append_plain},
@@ -69,11 +70,19 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// Listens.
+    /// Listens, and welcomes its clients as a Switchboard with its default settings does.
     ///
     /// # Errors
     /// The address is taken, or epoll failed.
     pub fn bind(options: Options) -> io::Result<Self> {
+        Self::bind_as(options, &Settings::default())
+    }
+
+    /// The same as one with these settings.
+    ///
+    /// # Errors
+    /// The address is taken, or epoll failed.
+    pub fn bind_as(options: Options, settings: &Settings) -> io::Result<Self> {
         let poll = Poll::new()?;
         let socket = Socket::new(Domain::for_address(options.address), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
@@ -91,7 +100,7 @@ impl Floor {
             connections: Vec::new(),
             rooms: Rooms::default(),
             batch: Batch::new(),
-            texts: Texts::new(),
+            texts: Texts::new(settings),
             dead: Vec::new(),
         })
     }

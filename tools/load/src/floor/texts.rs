@@ -1,6 +1,7 @@
-//! What the floor says: Switchboard's frames, byte for byte as long as with `tools/compare/switchboard.toml`.
+//! What the floor says: Switchboard's frames, byte for byte as long.
 
 use memchr::memmem;
+use switchboard::{config::Settings, protocol::SessionId, session::welcome};
 
 use super::relay::{HEAD, write_head};
 use crate::wire::{
@@ -54,9 +55,13 @@ pub(super) struct Form {
 }
 
 impl Form {
-    fn new(before: &[u8], text: &str) -> Self {
-        let mut bytes = before.to_vec();
+    fn new(text: &str) -> Self {
+        let mut bytes = Vec::new();
         append_plain(&mut bytes, Opcode::Text, text.as_bytes());
+        Self::of_frame(bytes)
+    }
+
+    fn of_frame(bytes: Vec<u8>) -> Self {
         let id = memmem::rfind(&bytes, BLANK.as_bytes()).unwrap_or_default();
         Self { bytes, id }
     }
@@ -85,15 +90,19 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    pub(super) fn new() -> Self {
-        let left = |reason| Form::new(b"", &format!(r#"{{"type":"peer_left","id":"{BLANK}","reason":"{reason}"}}"#));
-        let switching = switching();
+    /// `welcome` says what a server with these settings would say.
+    pub(super) fn new(settings: &Settings) -> Self {
+        let left = |reason| Form::new(&format!(r#"{{"type":"peer_left","id":"{BLANK}","reason":"{reason}"}}"#));
+        let mut opening = switching();
+        if let Some(session) = SessionId::parse(BLANK) {
+            opening.extend_from_slice(&welcome(settings).to(session).into_bytes());
+        }
         Self {
-            accept: memmem::find(&switching, ACCEPT.as_bytes()).unwrap_or_default(),
-            opening: Form::new(&switching, &welcome()),
+            accept: memmem::find(&opening, ACCEPT.as_bytes()).unwrap_or_default(),
+            opening: Form::of_frame(opening),
             nonce: memmem::Finder::new("\r\nSec-WebSocket-Key: "),
             joined: Vec::new(),
-            peer_joined: Form::new(b"", &format!(r#"{{"type":"peer_joined","id":"{BLANK}","polite":false}}"#)),
+            peer_joined: Form::new(&format!(r#"{{"type":"peer_joined","id":"{BLANK}","polite":false}}"#)),
             peer_left: left("left"),
             peer_lost: left("disconnected"),
         }
@@ -143,13 +152,6 @@ fn switching() -> Vec<u8> {
     .into_bytes()
 }
 
-/// The first frame of each connection.
-fn welcome() -> String {
-    format!(
-        r#"{{"type":"welcome","session":"{BLANK}","version":"0.1.0","node":"bench","features":[],"limits":{{"frameBytes":65536,"queueBytes":262144,"queueFrames":256,"metaBytes":1024,"roomNameBytes":128,"peersPerRoom":64,"recipients":64,"jsonDepth":32,"joinTimeoutMs":10000}},"heartbeat":{{"intervalMs":30000,"timeoutMs":60000}}}}"#
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,7 +179,7 @@ mod tests {
 
     #[test]
     fn every_text_is_a_frame_of_json_with_the_peers_id() {
-        let mut texts = Texts::new();
+        let mut texts = Texts::new(&Settings::default());
         let id = text(peer_id(7));
         assert_eq!(json(texts.peer_joined.of(7))["id"], id);
         assert_eq!(json(texts.peer_left.of(7))["reason"], "left");
@@ -196,7 +198,7 @@ mod tests {
     fn a_request_is_answered_once_it_is_whole() {
         let mut request = Vec::new();
         handshake::request(&mut request, "127.0.0.1:80".parse().unwrap(), "/ws", Some("switchboard.v1"));
-        let mut texts = Texts::new();
+        let mut texts = Texts::new(&Settings::default());
         assert!(texts.opening(3, &request[..request.len() - 1]).is_none());
         let whole = request.len();
         request.extend_from_slice(b"more");

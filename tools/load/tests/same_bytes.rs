@@ -1,0 +1,92 @@
+//! The baseline beside the real server: what both say is as long, byte for byte, or the comparison is of different work.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use switchboard::config::Settings;
+use switchboard_load::{
+    floor::{Floor, Options},
+    wire::{
+        frame::{Head, Opcode, append_masked},
+        handshake,
+    },
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn the_baseline_says_as_many_bytes_as_the_server() {
+    let [public, ops] = [free_port(), free_port()];
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compare/switchboard.toml");
+    let names = ["SERVER__PORT", "OPS__PORT", "LOG__LEVEL"].map(|name| format!("SWITCHBOARD__{name}"));
+    let values = [public.port().to_string(), ops.port().to_string(), "error".into()];
+    let settings = Settings::load(Some(&file), names.into_iter().zip(values)).unwrap();
+    let floor = Floor::bind_as(Options { address: free_port(), ping: 0 }, &settings).unwrap();
+    let baseline = floor.address().unwrap();
+    // Both end with the process.
+    thread::spawn(|| floor.run());
+    let unchanged = settings.clone();
+    let read_again = move || Ok((unchanged.clone(), Vec::new()));
+    thread::spawn(|| switchboard::app::run(settings, read_again).map_err(|error| panic!("{error}")));
+    let began = Instant::now();
+    while TcpStream::connect(public).is_err() {
+        assert!(began.elapsed() < PATIENCE, "the server does not listen");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(said_by(baseline), said_by(public));
+}
+
+/// How long each frame is that a server says to one client that joins and is joined, is spoken to and is left.
+fn said_by(server: SocketAddr) -> Vec<(&'static str, usize)> {
+    let connect = || {
+        let mut socket = TcpStream::connect(server).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut request = Vec::new();
+        handshake::request(&mut request, server, "/ws", Some("switchboard.v1"));
+        socket.write_all(&request).unwrap();
+        socket
+    };
+    let say = |mut socket: &TcpStream, text: &str| {
+        let mut frame = Vec::new();
+        append_masked(&mut frame, Opcode::Text, text.as_bytes());
+        socket.write_all(&frame).unwrap();
+    };
+    let [mut one, mut two] = [connect(), connect()];
+    let mut said = vec![("the answer to the upgrade, and welcome", heard(&mut one)), ("the same", heard(&mut two))];
+    say(&one, r#"{"type":"join","room":"the-same"}"#);
+    said.push(("joined, alone", heard(&mut one)));
+    say(&two, r#"{"type":"join","room":"the-same"}"#);
+    said.push(("joined, as the second", heard(&mut two)));
+    said.push(("peer_joined", heard(&mut one)));
+    say(&two, r#"{"type":"signal","to":"*","kind":"app","data":{"n":1}}"#);
+    said.push(("a broadcast", heard(&mut one)));
+    drop(two);
+    said.push(("peer_left", heard(&mut one)));
+    said
+}
+
+/// How long the next frame is, the answer to the upgrade included.
+fn heard(socket: &mut TcpStream) -> usize {
+    let mut bytes = Vec::new();
+    loop {
+        let mut next = [0];
+        socket.read_exact(&mut next).unwrap();
+        bytes.extend_from_slice(&next);
+        let upgrade = bytes.starts_with(b"HTTP");
+        let start = if upgrade { handshake::head_length(&bytes).unwrap().unwrap_or(bytes.len()) } else { 0 };
+        if let Ok(Some(head)) = Head::parse(&bytes[start..])
+            && bytes.len() == start + head.total()
+        {
+            return bytes.len();
+        }
+    }
+}
