@@ -4,6 +4,7 @@
 //! lives on the main thread, so that no flood of frames can stand before a join. The metrics actor has an arbiter of its
 //! own: a scrape must not pause relaying.
 
+mod error;
 mod exported;
 mod reload;
 mod vital;
@@ -11,7 +12,6 @@ mod vital;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -54,45 +54,14 @@ use crate::{
     watchdog,
 };
 
-pub use self::reload::{ReadAgain, Reread};
+pub use self::{
+    error::StartError,
+    reload::{ReadAgain, Reread},
+};
 use self::{reload::Reload, vital::Vital};
 
 /// How often addresses are forgotten that do not use their limits any more.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
-
-/// Why the server did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A listener could not be opened.
-    #[error("cannot listen on {address} ({key}): {source}")]
-    Listen {
-        /// What was tried.
-        address: String,
-        /// The keys that say so.
-        key: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The catalogue declares a series that Prometheus does not take: a defect, found at the start.
-    #[error("cannot register the metrics: {0}")]
-    Metrics(prometheus::Error),
-    /// The operator's token is configured and not there.
-    #[error("cannot read the token in {} (ops.token_file): {source}", path.display())]
-    Token {
-        /// What was tried.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Threads, signals, the log.
-    #[error("cannot start {what}: {source}")]
-    Machine {
-        /// What was tried.
-        what: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-}
 
 /// Runs the server until a signal ends it. `read_again` reads the settings once more, for a reload.
 ///

@@ -3,7 +3,7 @@
 use actix::Addr;
 use actix_rt::{Arbiter, ArbiterHandle};
 
-use super::StartError;
+use super::error::StartError;
 use crate::{
     config::Settings,
     liveness::{Liveness, Part, Subject},

@@ -1,0 +1,37 @@
+//! Why the server did not start.
+
+use std::{io, path::PathBuf};
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener could not be opened.
+    #[error("cannot listen on {address} ({key}): {source}")]
+    Listen {
+        /// What was tried.
+        address: String,
+        /// The keys that say so.
+        key: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The catalogue declares a series that Prometheus does not take: a defect, found at the start.
+    #[error("cannot register the metrics: {0}")]
+    Metrics(prometheus::Error),
+    /// The operator's token is configured and not there.
+    #[error("cannot read the token in {} (ops.token_file): {source}", path.display())]
+    Token {
+        /// What was tried.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Threads, signals, the log.
+    #[error("cannot start {what}: {source}")]
+    Machine {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
