@@ -41,11 +41,16 @@ mod faults {
     /// Ended within this.
     const ENDED: Duration = Duration::from_secs(5);
 
-    /// `/healthz`, which nobody may answer: the thread that should may be the one that hangs.
     fn healthz(server: &TestServer) -> Option<Response> {
+        probe(server, "/healthz")
+    }
+
+    /// Nobody may answer: the thread that should may be the one that hangs.
+    fn probe(server: &TestServer, path: &str) -> Option<Response> {
         let mut stream = TcpStream::connect_timeout(&server.public, PATIENCE).ok()?;
         stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
         http::read_response(&mut BufReader::new(stream)).ok()
     }
 
@@ -87,6 +92,22 @@ mod faults {
     #[test]
     fn a_worker_that_hangs_ends_the_process() {
         is_fatal("worker-stall", "worker ");
+    }
+
+    #[test]
+    fn health_names_the_part_that_is_silent() {
+        for (fault, part) in [("supervisor-panic", "supervisor"), ("worker-stall", "arbiters")] {
+            let mut server = TestServer::set("health.interval_ms", 200).set("watchdog.exit_ms", 600_000).start();
+            server.forgive_panics();
+            assert_eq!(inject(&server, fault), 202);
+            let health = eventually("/health denies its service", || {
+                let answer = probe(&server, "/health");
+                answer.clone().filter(|answer| answer.status == 503).ok_or_else(|| format!("{answer:?}"))
+            });
+            let checks = health.json()["checks"].as_array().cloned().unwrap_or_default();
+            let unhealthy: Vec<_> = checks.iter().filter(|check| check["status"] == "unhealthy").collect();
+            assert!(matches!(unhealthy[..], [check] if check["name"] == part), "{fault}: {checks:?}");
+        }
     }
 
     #[test]
