@@ -7,7 +7,7 @@ use super::source::{Source, program};
 
 /// The circles there are: folder, files, and why they are let be. A folder below counts as one of the files.
 /// A circle within such a list is no new one; a list without any circle in it has to go.
-const KNOWN: [(&str, &[&str], &str); 4] = [
+const KNOWN: [(&str, &[&str], &str); 3] = [
     ("messages", &["resume", "room", "session"], "a room is told of a member, whose handle takes what names the room"),
     (
         "protocol/client",
@@ -39,7 +39,6 @@ const KNOWN: [(&str, &[&str], &str); 4] = [
         ],
         "one struct is shared by session, pump and sweep",
     ),
-    ("session", &["decoder", "fragments", "frame_header"], "their common error is defined in the decoder"),
 ];
 
 /// Who uses whom among the files of one folder, with the first place that shows it.
