@@ -45,10 +45,10 @@
 //!     |               | relay: encode once, look   |              |
 //!     |               |   B up in the roster       |              |
 //!     |               |------- Deliver ----------->|              |
-//!     |               |  (try_send; full: B's Cut) | state: is A  |
-//!     |               |                            |  in my room? |
-//!     |               |                            | link: queue, |
-//!     |               |                            |  bounded     |
+//!     |               |  (try_send; if B's mailbox | state: is A  |
+//!     |               |   is full: its kill        |  in my room? |
+//!     |               |   switch)                  | outbox:queue |
+//!     |               |                            |  with bounds |
 //!     |               |                            | pump: write  |
 //!     |               |                            |------------->|
 //! ```

@@ -72,7 +72,7 @@ impl FakeSession {
     /// The next message, whatever it is.
     pub(crate) async fn hear(&mut self) -> ToSession {
         let message = tokio::time::timeout(DEADLINE, self.heard.recv()).await;
-        message.expect("a letter before the deadline").expect("the recorder lives")
+        message.expect("a message before the deadline").expect("the recorder lives")
     }
 
     pub(crate) async fn skip(&mut self, messages: usize) {

@@ -246,7 +246,7 @@ impl World {
     }
 
     fn post(&mut self, who: Option<usize>, news: News) {
-        let who = who.expect("a letter to a peer that is not here");
+        let who = who.expect("a message to a peer that is not here");
         assert!(self.has(who), "nothing reaches a peer that left");
         let here = self.room.sorted().into_iter().map(|(peer, _)| peer).collect();
         self.clients[who].mailbox.push_back(Letter { here, news });
