@@ -14,7 +14,7 @@ MOST_MIB=16
 
 seconds=${FUZZ_SECONDS:-60}
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(decoder envelope room ledger seats)
+[ "${#targets[@]}" -gt 0 ] || targets=(decoder envelope room resume_buffer seats)
 
 # The sanitizer's flags are unstable ones; those who made the toolchain test them all the same.
 export RUSTC_BOOTSTRAP=1
@@ -45,7 +45,7 @@ for target in "${targets[@]}"; do
     covered=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$run/$target.log" | tail -n 1)
     # A target that ran nothing has shown nothing.
     [ "${executed:-0}" -ge 1000 ] || { tail -n 60 "$run/$target.log" >&2; printf 'fuzz: %s hardly ran\n' "$target" >&2; exit 1; }
-    printf '%-10s %10d executions in %d s, %d edges covered, nothing found\n' "$target" "$executed" "$seconds" "$covered"
+    printf '%-13s %10d executions in %d s, %d edges covered, nothing found\n' "$target" "$executed" "$seconds" "$covered"
     total=$((total + executed))
 done
 printf '%d executions\n' "$total"

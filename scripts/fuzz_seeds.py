@@ -65,7 +65,7 @@ def main(corpus):
     seeds["decoder"] = [
         (f"{name}_{at}", plan + bytes) for name, bytes in connections() for at, plan in enumerate(plans)
     ]
-    for target in ("room", "ledger", "seats"):
+    for target in ("room", "resume_buffer", "seats"):
         seeds[target] = [(str(at), chance.randbytes(8 * (at + 1))) for at in range(64)]
     for target, files in seeds.items():
         folder = corpus / target

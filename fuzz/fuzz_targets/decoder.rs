@@ -105,7 +105,7 @@ fn as_from_a_socket<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bound: Bound
     (messages, None)
 }
 
-/// The same by the letter of RFC 6455, from all the bytes at once, with nothing shared and nothing kept.
+/// The same to the word of RFC 6455, from all the bytes at once, with nothing shared and nothing kept.
 fn reference(mut bytes: &[u8], bound: Bound) -> Outcome {
     let mut messages = Vec::new();
     let mut open: Option<Open> = None;

@@ -1,4 +1,4 @@
-//! Joins, leaves, letters and absences in any order: no view of a room diverges from what the room knows.
+//! Joins, leaves, messages and absences in any order: no view of a room diverges from what the room knows.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

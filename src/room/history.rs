@@ -56,7 +56,7 @@ type View = BTreeMap<PeerId, (Option<Meta>, bool, Option<u64>)>;
 
 /// A roster as it waits in a mailbox: who is here, and the news.
 #[derive(Debug, Clone)]
-struct Letter {
+struct Queued {
     here: Vec<PeerId>,
     news: News,
 }
@@ -77,7 +77,7 @@ enum News {
 /// A client as simple as can be: it believes what it is told, in the order of arrival.
 #[derive(Debug, Default)]
 struct Client {
-    mailbox: VecDeque<Letter>,
+    mailbox: VecDeque<Queued>,
     view: Option<View>,
 }
 
@@ -249,7 +249,7 @@ impl World {
         let who = who.expect("a message to a peer that is not here");
         assert!(self.has(who), "nothing reaches a peer that left");
         let here = self.room.sorted().into_iter().map(|(peer, _)| peer).collect();
-        self.clients[who].mailbox.push_back(Letter { here, news });
+        self.clients[who].mailbox.push_back(Queued { here, news });
     }
 
     /// Lets every message arrive, and compares what everybody believes with the model.

@@ -32,7 +32,7 @@ pub enum Step {
     /// The client comes back, before or after its former socket is gone; whether the answer arrives.
     Resume(bool),
     /// The session's mailbox refuses a message: what it was to say is lost, and its socket is cut.
-    LoseLetter,
+    LoseMessage,
     /// A client says a number that its acks cannot reach: in a `ping` or, without a socket, in a `resume`.
     LieAbove(u64),
     /// As above, with a number that its acks have passed.
@@ -52,7 +52,7 @@ impl Step {
             66..=79 => Self::ServerHears,
             80..=86 => Self::KillSwitch,
             87..=95 => Self::Resume(!size.is_multiple_of(3)),
-            96..=97 => Self::LoseLetter,
+            96..=97 => Self::LoseMessage,
             98 => Self::LieAbove(size as u64),
             _ => Self::LieBelow(size as u64),
         }
@@ -148,7 +148,7 @@ impl World {
             Step::ServerHears => self.server_hears(),
             Step::KillSwitch => self.kill_switch(),
             Step::Resume(arrives) => self.resume(arrives),
-            Step::LoseLetter => {
+            Step::LoseMessage => {
                 self.said += 1;
                 self.resume_buffer.lost();
                 self.gap = true;

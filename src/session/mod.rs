@@ -6,8 +6,8 @@
 //! - **says** frames to its client; `Join` and `Leave` to the supervisor; `Update` to its room; `Deliver` to other sessions
 //! - **never** parses a signal's `data`, waits (`ctx.wait` would freeze its mailbox), or keeps a timer of its own
 //!
-//! The card's `WebsocketContext` is used, but not the way `ws::start` drives it: as an HTTP response body the actor would
-//! freeze whenever its client stops reading. Here `pump` polls the context whatever the socket does.
+//! The `WebsocketContext` of actix-web-actors is used, but not the way `ws::start` drives it: as an HTTP response body the
+//! actor would freeze whenever its client stops reading. Here `pump` polls the context whatever the socket does.
 //!
 //! | file | what |
 //! |---|---|

@@ -39,7 +39,7 @@ fn the_stream_may_be_cut_after_every_frame_in_both_directions_and_any_number_of_
                 let answers = std::iter::repeat_n(Step::Resume(false), lost).chain([Step::Resume(true)]);
                 // What is said between the answers is missed by all of them but the last.
                 let answers = answers.flat_map(|answer| [Step::ServerSays(8), answer]);
-                let before = refused.then_some(Step::LoseLetter);
+                let before = refused.then_some(Step::LoseMessage);
                 // Twice: what the first resume leaves behind, the second has to cope with.
                 let once: Vec<_> = talk(frames, down, up).chain(before).chain(answers).collect();
                 play(once.iter().copied());

@@ -137,7 +137,7 @@ fn hear(frame: &Value, number: usize, story: &mut Story, shared: &Shared) -> boo
 fn drill(server: &TestServer) -> Vec<Story> {
     swarm::on_one_thread(async {
         let room = |number: usize| format!("room-{}", number / PEERS_PER_ROOM);
-        // To a session that can be resumed letters go another way.
+        // To a session that can be resumed messages go another way.
         let manner = |number: usize| json!({"resumable": number.is_multiple_of(2)});
         let crowd = swarm::crowd(server.public, PEERS, room, manner).await;
         let ids = crowd.iter().map(|(client, _)| client.id.clone()).collect();

@@ -7,37 +7,45 @@ use switchboard_chaos::{Direction, Ending};
 use tokio::time::Instant;
 
 use crate::{
+    connection::{Came, Connection, Gone, PATIENCE},
+    membership::Membership,
     peer::{Fate, Peer, look},
-    stay::Stay,
-    wire::{Came, Gone, PATIENCE, Wire},
 };
 
-/// Letters of a burst: with several at once, more than may wait for a slow reader.
+/// Messages of a burst: with several at once, more than may wait for a slow reader.
 const BURST: usize = 40;
 
 impl Peer {
-    /// Does something. Without a wire afterwards, the peer has hung up.
-    pub(crate) async fn act(&mut self, wire: &mut Option<Wire>) -> Result<(), Gone> {
+    /// Does something. Without a connection afterwards, the peer has hung up.
+    pub(crate) async fn act(&mut self, connection: &mut Option<Connection>) -> Result<(), Gone> {
         if let Some(fate) = self.fate.filter(|(at, _)| *at <= Instant::now()) {
-            return self.meet_fate(wire, fate.1);
+            return self.meet_fate(connection, fate.1);
         }
-        let Some(open) = wire.as_mut() else { return Ok(()) };
+        let Some(open) = connection.as_mut() else { return Ok(()) };
         match self.dice.u8(..100) {
-            0..35 => self.tell(open, 1).await,
-            35..42 => self.tell(open, 3).await,
-            42..62 => self.cast(open).await,
+            0..35 => self.send_to_some(open, 1).await,
+            35..42 => self.send_to_some(open, 3).await,
+            42..62 => self.broadcast(open).await,
             62..70 => {
-                let update = look(&self.slot).stay.as_mut().filter(|stay| !stay.leaving).map(Stay::update);
-                self.say_all(open, update).await
+                let update = look(&self.slot)
+                    .membership
+                    .as_mut()
+                    .filter(|membership| !membership.leaving)
+                    .map(Membership::update);
+                self.send_all(open, update).await
             }
             70..77 => self.ping(open).await,
             77..80 => self.burst(open).await,
             80..83 => {
-                let leave = look(&self.slot).stay.as_mut().filter(|stay| !stay.leaving).map(Stay::leave);
-                self.say_all(open, leave).await
+                let leave = look(&self.slot)
+                    .membership
+                    .as_mut()
+                    .filter(|membership| !membership.leaving)
+                    .map(Membership::leave);
+                self.send_all(open, leave).await
             }
-            83..85 => self.take_over(wire).await,
-            85..88 => self.hang_up(wire.take()).await,
+            83..85 => self.take_over(connection).await,
+            85..88 => self.hang_up(connection.take()).await,
             88..90 => {
                 let quiet = self.some_of(self.world.window * 3 / 2);
                 self.rest(quiet).await;
@@ -50,24 +58,31 @@ impl Peer {
         }
     }
 
-    async fn say_all(&mut self, wire: &mut Wire, frames: impl IntoIterator<Item = Value>) -> Result<(), Gone> {
+    async fn send_all(
+        &mut self,
+        connection: &mut Connection,
+        frames: impl IntoIterator<Item = Value>,
+    ) -> Result<(), Gone> {
         for frame in frames {
-            self.say(wire, frame).await?;
+            self.send(connection, frame).await?;
         }
         Ok(())
     }
 
-    /// A letter to so many at once.
-    async fn tell(&mut self, wire: &mut Wire, most: usize) -> Result<(), Gone> {
+    /// A message to so many at once.
+    async fn send_to_some(&mut self, connection: &mut Connection, most: usize) -> Result<(), Gone> {
         let padding = self.dice.usize(..1_500);
         let frame = {
             let mut slot = look(&self.slot);
-            let Some(stay) = slot.stay.as_mut().filter(|stay| !stay.leaving && !stay.view.is_empty()) else {
+            let Some(membership) =
+                slot.membership.as_mut().filter(|membership| !membership.leaving && !membership.view.is_empty())
+            else {
                 return Ok(());
             };
-            let others: Vec<(&str, u64)> = stay.view.iter().map(|(id, seen)| (id.as_str(), seen.stay)).collect();
+            let others: Vec<(&str, u64)> =
+                membership.view.iter().map(|(id, seen)| (id.as_str(), seen.join_seq)).collect();
             let to = self.dice.choose_multiple(others, most);
-            let data = stay.letters.tell(stay.number, to.iter().copied(), padding);
+            let data = membership.numbering.for_some(membership.join_seq, to.iter().copied(), padding);
             let mut names: Vec<&str> = to.iter().map(|(id, _)| *id).collect();
             // Somebody who never was.
             if most > 1 && self.dice.bool() {
@@ -79,44 +94,54 @@ impl Peer {
                 json!({"type": "signal", "to": names, "kind": "candidate", "data": data})
             }
         };
-        self.world.count("letters to some");
-        self.say(wire, frame).await
+        self.world.count("messages to some");
+        self.send(connection, frame).await
     }
 
-    async fn cast(&mut self, wire: &mut Wire) -> Result<(), Gone> {
+    async fn broadcast(&mut self, connection: &mut Connection) -> Result<(), Gone> {
         let padding = self.dice.usize(..1_500);
         let frame = {
             let mut slot = look(&self.slot);
-            let Some(stay) = slot.stay.as_mut().filter(|stay| !stay.leaving) else { return Ok(()) };
-            let data = stay.letters.cast(stay.number, stay.view.values().map(|seen| seen.stay), padding);
+            let Some(membership) = slot.membership.as_mut().filter(|membership| !membership.leaving) else {
+                return Ok(());
+            };
+            let data = membership.numbering.for_all(
+                membership.join_seq,
+                membership.view.values().map(|seen| seen.join_seq),
+                padding,
+            );
             json!({"type": "signal", "to": "*", "kind": "offer", "data": data})
         };
-        self.world.count("letters to all");
-        self.say(wire, frame).await
+        self.world.count("messages to all");
+        self.send(connection, frame).await
     }
 
-    async fn burst(&mut self, wire: &mut Wire) -> Result<(), Gone> {
+    async fn burst(&mut self, connection: &mut Connection) -> Result<(), Gone> {
         for _ in 0..BURST {
-            self.cast(wire).await?;
+            self.broadcast(connection).await?;
         }
         Ok(())
     }
 
     /// Comes back on another connection while this one is still there, as a phone does that changes its network.
-    async fn take_over(&mut self, wire: &mut Option<Wire>) -> Result<(), Gone> {
-        let can = look(&self.slot).stay.as_ref().is_some_and(|stay| stay.token.is_some() && !stay.leaving);
-        let healthy = !self.hurt && look(&self.slot).stay.as_ref().is_some_and(|stay| stay.confirmed && !stay.murky);
+    async fn take_over(&mut self, connection: &mut Option<Connection>) -> Result<(), Gone> {
+        let can = look(&self.slot)
+            .membership
+            .as_ref()
+            .is_some_and(|membership| membership.token.is_some() && !membership.leaving);
+        let healthy = !self.hurt
+            && look(&self.slot).membership.as_ref().is_some_and(|membership| membership.confirmed && !membership.murky);
         if !can {
             return Ok(());
         }
-        let mut new = Wire::open(&self.world).await?;
+        let mut new = Connection::open(&self.world).await?;
         self.world.count("connections");
-        let former = look(&self.slot).stay.as_ref().map(|stay| stay.number);
+        let former = look(&self.slot).membership.as_ref().map(|membership| membership.join_seq);
         if !self.enter(&mut new).await {
             return Err(Gone);
         }
-        let resumed = look(&self.slot).stay.as_ref().map(|stay| stay.number) == former;
-        let Some(mut old) = wire.replace(new) else { return Ok(()) };
+        let resumed = look(&self.slot).membership.as_ref().map(|membership| membership.join_seq) == former;
+        let Some(mut old) = connection.replace(new) else { return Ok(()) };
         self.fate = None;
         self.hurt = false;
         if healthy && resumed {
@@ -126,10 +151,10 @@ impl Peer {
     }
 
     /// The replaced connection hears that it was replaced, unless it was lost before.
-    async fn was_told_so(&mut self, old: &mut Wire) -> Result<(), Gone> {
+    async fn was_told_so(&mut self, old: &mut Connection) -> Result<(), Gone> {
         let until = Instant::now() + PATIENCE;
         loop {
-            match old.hear(until).await {
+            match old.receive(until).await {
                 Ok(Came::Close(4500)) => {
                     self.world.count("sessions taken over");
                     return Ok(());
@@ -142,62 +167,62 @@ impl Peer {
         }
     }
 
-    async fn hang_up(&mut self, wire: Option<Wire>) -> Result<(), Gone> {
-        let Some(wire) = wire else { return Err(Gone) };
+    async fn hang_up(&mut self, connection: Option<Connection>) -> Result<(), Gone> {
+        let Some(connection) = connection else { return Err(Gone) };
         match self.dice.u8(..4) {
-            0 => wire.close(4321).await,
+            0 => connection.close(4321).await,
             1 => {
-                wire.close(1000).await;
-                look(&self.slot).stay = None;
+                connection.close(1000).await;
+                look(&self.slot).membership = None;
             }
-            _ => drop(wire),
+            _ => drop(connection),
         }
         self.world.count("hang-ups");
         Err(Gone)
     }
 
     /// Something happens to the network.
-    fn hurt(&mut self, wire: &Wire) {
+    fn hurt(&mut self, connection: &Connection) {
         self.hurt = true;
         let direction = if self.dice.bool() { Direction::Up } else { Direction::Down };
         let ending = if self.dice.bool() { Ending::Fin } else { Ending::Reset };
         match self.dice.u8(..10) {
             0..2 => {
                 self.world.count("resets");
-                wire.line.end(Ending::Reset);
+                connection.line.end(Ending::Reset);
             }
             2..5 => {
                 self.world.count("cuts");
-                wire.line.cut_after(direction, self.dice.u64(1..4_000), ending);
+                connection.line.cut_after(direction, self.dice.u64(1..4_000), ending);
             }
-            5..8 => self.stall(wire, direction),
+            5..8 => self.stall(connection, direction),
             8 => {
                 self.world.count("delays");
                 let delay = self.some_of(Duration::from_millis(400));
-                wire.line.change(direction, |faults| faults.delay = delay);
+                connection.line.change(direction, |faults| faults.delay = delay);
             }
             _ => {
                 self.world.count("slow lines");
                 let rate = NonZeroU32::new(self.dice.u32(2_000..40_000));
-                wire.line.change(direction, |faults| faults.rate = rate);
+                connection.line.change(direction, |faults| faults.rate = rate);
             }
         }
     }
 
-    fn stall(&mut self, wire: &Wire, direction: Direction) {
+    fn stall(&mut self, connection: &Connection, direction: Direction) {
         self.world.count("stalls");
         if self.dice.bool() {
-            wire.line.stall();
+            connection.line.stall();
         } else {
-            wire.line.change(direction, |faults| faults.stalled = true);
+            connection.line.change(direction, |faults| faults.stalled = true);
         }
         let fate = [Fate::Heals, Fate::Heals, Fate::Dropped, Fate::Reset][self.dice.usize(..4)];
         let after = self.some_of(self.world.window * 3 / 2);
         self.fate = Some((Instant::now() + after, fate));
     }
 
-    fn meet_fate(&mut self, wire: &mut Option<Wire>, fate: Fate) -> Result<(), Gone> {
-        let Some(open) = wire.as_mut() else { return Err(Gone) };
+    fn meet_fate(&mut self, connection: &mut Option<Connection>, fate: Fate) -> Result<(), Gone> {
+        let Some(open) = connection.as_mut() else { return Err(Gone) };
         match fate {
             Fate::Heals => {
                 self.heal(open);
@@ -208,21 +233,21 @@ impl Peer {
                 Err(Gone)
             }
             Fate::Dropped => {
-                *wire = None;
+                *connection = None;
                 Err(Gone)
             }
         }
     }
 
     /// Now and then a connection is to be lost in the middle of `joined`, or of what follows it.
-    pub(crate) fn maybe_hurt_join(&mut self, wire: &Wire) {
+    pub(crate) fn maybe_hurt_join(&mut self, connection: &Connection) {
         let chaos = *self.phase.borrow() == crate::world::Phase::Chaos;
         if chaos && self.dice.u8(..8) == 0 {
             self.hurt = true;
             self.world.count("cuts around a join");
             let direction = if self.dice.u8(..4) == 0 { Direction::Up } else { Direction::Down };
             let ending = if self.dice.bool() { Ending::Fin } else { Ending::Reset };
-            wire.line.cut_after(direction, self.dice.u64(1..3_000), ending);
+            connection.line.cut_after(direction, self.dice.u64(1..3_000), ending);
         }
     }
 }

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
-/// One stay's.
+/// One membership's.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     /// Frames of the server's that were handled.
-    pub(crate) heard: u64,
+    pub(crate) received: u64,
     /// Of those, how many it was told of.
-    pub(crate) told: u64,
+    pub(crate) acknowledged: u64,
     /// Frames of its own that the server has handled.
     acked: u64,
     /// Those after them.
@@ -41,8 +41,8 @@ impl Counts {
 
     /// Both counts begin anew; what was not handled is to be sent again.
     pub(crate) fn begin_anew(&mut self) {
-        self.heard = 0;
-        self.told = 0;
+        self.received = 0;
+        self.acknowledged = 0;
         self.acked = 0;
     }
 }

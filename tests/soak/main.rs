@@ -2,16 +2,16 @@
 //! checks every frame it hears; now and then it is calm, and then everything must be as the peers know it to be.
 #![expect(clippy::float_cmp, reason = "metrics are floats, and counts are whole")]
 mod acts;
+mod connection;
 mod counts;
-mod letters;
+mod membership;
+mod numbering;
 mod peer;
 mod plan;
-mod stay;
 #[path = "../it/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with the scenarios, which need more of it")]
 mod support;
 mod truth;
-mod wire;
 mod world;
 
 use std::{sync::Arc, time::Duration};

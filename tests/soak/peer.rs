@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use crate::{
-    stay::{Stay, Then},
-    wire::{Came, Gone, PATIENCE, Wire, brief},
+    connection::{Came, Connection, Gone, PATIENCE, brief},
+    membership::{Membership, Then},
     world::{Phase, World},
 };
 
@@ -30,7 +30,7 @@ const CALM_PING: Duration = Duration::from_millis(200);
 /// What everybody may look at.
 #[derive(Default)]
 pub(crate) struct Slot {
-    pub(crate) stay: Option<Stay>,
+    pub(crate) membership: Option<Membership>,
     /// Whether it is on a connection now.
     pub(crate) connected: bool,
     /// It went home.
@@ -69,10 +69,10 @@ pub(crate) fn look(slot: &Shared) -> MutexGuard<'_, Slot> {
 }
 
 /// The next frame but for answers to pings before it.
-async fn answer_to_join(wire: &mut Wire) -> Result<Came, Gone> {
+async fn answer_to_join(connection: &mut Connection) -> Result<Came, Gone> {
     let until = Instant::now() + PATIENCE;
     loop {
-        match wire.hear(until).await? {
+        match connection.receive(until).await? {
             Came::Frame(frame) if frame["type"] == "pong" => {}
             came => return Ok(came),
         }
@@ -99,9 +99,9 @@ impl Peer {
     /// Lives until everybody is to go home.
     pub(crate) async fn run(mut self) {
         while *self.phase.borrow_and_update() != Phase::Leave {
-            if let Ok(wire) = Wire::open(&self.world).await {
+            if let Ok(connection) = Connection::open(&self.world).await {
                 self.world.count("connections");
-                self.live(wire).await;
+                self.live(connection).await;
             }
             self.lost();
             let most = if self.dice.u8(..5) == 0 { self.world.window * 3 / 2 } else { self.world.window / 5 };
@@ -109,27 +109,27 @@ impl Peer {
             self.rest(pause).await;
         }
         let mut slot = look(&self.slot);
-        slot.stay = None;
+        slot.membership = None;
         slot.gone = true;
     }
 
-    /// The connection is gone. A stay that cannot be resumed is over; now and then one that could be is given up.
+    /// The connection is gone. A membership that cannot be resumed is over; now and then one that could be is given up.
     fn lost(&mut self) {
         self.fate = None;
         self.hurt = false;
         let given_up = self.dice.u8(..12) == 0;
         let mut slot = look(&self.slot);
         slot.connected = false;
-        if slot.stay.as_ref().is_some_and(|stay| stay.token.is_none() || given_up) {
-            slot.stay = None;
+        if slot.membership.as_ref().is_some_and(|membership| membership.token.is_none() || given_up) {
+            slot.membership = None;
         }
     }
 
     /// A connection from its `welcome` to its end.
-    async fn live(&mut self, wire: Wire) {
-        let mut wire = Some(wire);
-        while let Some(open) = wire.as_mut() {
-            if look(&self.slot).stay.is_none() || !look(&self.slot).connected {
+    async fn live(&mut self, connection: Connection) {
+        let mut connection = Some(connection);
+        while let Some(open) = connection.as_mut() {
+            if look(&self.slot).membership.is_none() || !look(&self.slot).connected {
                 self.maybe_hurt_join(open);
                 if !self.enter(open).await {
                     return;
@@ -137,60 +137,64 @@ impl Peer {
             }
             let phase = *self.phase.borrow_and_update();
             match phase {
-                Phase::Leave => return self.go_home(wire.take()).await,
+                Phase::Leave => return self.go_home(connection.take()).await,
                 Phase::Calm if self.hurt => self.heal(open),
                 Phase::Calm | Phase::Chaos => {}
             }
-            if self.step(&mut wire).await.is_err() {
+            if self.step(&mut connection).await.is_err() {
                 return;
             }
         }
     }
 
-    pub(crate) fn heal(&mut self, wire: &Wire) {
-        wire.line.heal();
+    pub(crate) fn heal(&mut self, connection: &Connection) {
+        connection.line.heal();
         self.hurt = false;
         self.fate = None;
     }
 
-    /// Hears what comes until it is time to do something, and does it. Without a wire afterwards, the peer has hung up.
-    async fn step(&mut self, wire: &mut Option<Wire>) -> Result<(), Gone> {
-        let Some(open) = wire.as_mut() else { return Ok(()) };
+    /// Hears what comes until it is time to do something, and does it. Without a connection afterwards, the peer has hung up.
+    async fn step(&mut self, connection: &mut Option<Connection>) -> Result<(), Gone> {
+        let Some(open) = connection.as_mut() else { return Ok(()) };
         let calm = *self.phase.borrow() == Phase::Calm;
         let next = Instant::now() + if calm { CALM_PING } else { self.some_of(Duration::from_millis(400)) };
         loop {
             let came = tokio::select! {
-                came = open.hear(next) => came?,
+                came = open.receive(next) => came?,
                 // The world itself holds the sender.
                 _ = self.phase.changed() => return Ok(()),
             };
             match came {
-                Came::Frame(frame) => self.hear(open, &frame).await?,
+                Came::Frame(frame) => self.receive(open, &frame).await?,
                 Came::Close(_) => return Err(Gone),
                 Came::Nothing => break,
             }
-            if look(&self.slot).stay.is_none() {
+            if look(&self.slot).membership.is_none() {
                 return Ok(());
             }
         }
-        if calm { self.ping(open).await } else { self.act(wire).await }
+        if calm { self.ping(open).await } else { self.act(connection).await }
     }
 
-    /// A frame of the stay.
-    async fn hear(&mut self, wire: &mut Wire, frame: &Value) -> Result<(), Gone> {
+    /// A frame of the membership.
+    async fn receive(&mut self, connection: &mut Connection, frame: &Value) -> Result<(), Gone> {
         self.note(frame);
         let (then, due) = {
             let mut slot = look(&self.slot);
-            let Some(stay) = slot.stay.as_mut() else { return Ok(()) };
-            let then = stay.hear(frame);
-            (then, stay.counts.heard - stay.counts.told.min(stay.counts.heard) >= ACK_EVERY)
+            let Some(membership) = slot.membership.as_mut() else { return Ok(()) };
+            let then = membership.receive(frame);
+            (
+                then,
+                membership.counts.received - membership.counts.acknowledged.min(membership.counts.received)
+                    >= ACK_EVERY,
+            )
         };
         match then {
-            Ok(Then::GoOn) if due && !self.lazy => self.ping(wire).await,
+            Ok(Then::GoOn) if due && !self.lazy => self.ping(connection).await,
             Ok(Then::GoOn) => Ok(()),
             Ok(Then::Over) => {
                 self.world.count("leaves");
-                look(&self.slot).stay = None;
+                look(&self.slot).membership = None;
                 Ok(())
             }
             Ok(Then::Bye(reason)) => self.bye(&reason),
@@ -199,7 +203,7 @@ impl Peer {
     }
 
     fn bye(&mut self, reason: &str) -> Result<(), Gone> {
-        let murky = look(&self.slot).stay.as_ref().is_some_and(|stay| stay.murky);
+        let murky = look(&self.slot).membership.as_ref().is_some_and(|membership| membership.murky);
         match reason {
             "ping_timeout" => {
                 self.world.count("ping timeouts");
@@ -212,18 +216,18 @@ impl Peer {
     }
 
     /// Joins or resumes. `false`: the connection is no good.
-    pub(crate) async fn enter(&mut self, wire: &mut Wire) -> bool {
+    pub(crate) async fn enter(&mut self, connection: &mut Connection) -> bool {
         loop {
             let asked_at = std::time::Instant::now();
             let (join, room, number) = self.join_frame();
             let resumes = number.is_none();
             self.note(&join);
-            let answer = match wire.say(&join).await {
-                Ok(()) => answer_to_join(wire).await,
+            let answer = match connection.send(&join).await {
+                Ok(()) => answer_to_join(connection).await,
                 Err(gone) => Err(gone),
             };
             let Ok(Came::Frame(frame)) = answer else {
-                self.unanswered(wire, resumes);
+                self.unanswered(connection, resumes);
                 return false;
             };
             self.note(&frame);
@@ -232,7 +236,7 @@ impl Peer {
                 (Some("joined"), None) => self.resumed(&frame, asked_at),
                 (Some("error"), _) => self.refused(frame["code"].as_str().unwrap_or_default()),
                 (Some("bye"), _) => {
-                    self.unanswered(wire, resumes);
+                    self.unanswered(connection, resumes);
                     return false;
                 }
                 _ => Err("no answer to a join".into()),
@@ -243,30 +247,30 @@ impl Peer {
                     return false;
                 }
                 Ok(false) => {}
-                Ok(true) => return self.first_words(wire).await.is_ok(),
+                Ok(true) => return self.first_words(connection).await.is_ok(),
             }
         }
     }
 
     /// A resume that may have had its effect although nobody heard of it.
-    fn unanswered(&mut self, wire: &Wire, resumes: bool) {
-        wire.line.end(Ending::Reset);
-        if let Some(stay) = look(&self.slot).stay.as_mut().filter(|_| resumes) {
+    fn unanswered(&mut self, connection: &Connection, resumes: bool) {
+        connection.line.end(Ending::Reset);
+        if let Some(membership) = look(&self.slot).membership.as_mut().filter(|_| resumes) {
             self.world.count("unanswered resumes");
-            stay.murky = true;
+            membership.murky = true;
         }
     }
 
-    /// The frame, the room, and the number of the stay if it is a new one.
+    /// The frame, the room, and the number of the join if it is a new one.
     fn join_frame(&mut self) -> (Value, String, Option<u64>) {
-        if let Some(stay) = &look(&self.slot).stay {
-            let resume = json!({"token": stay.token, "ack": stay.counts.heard});
-            let join = json!({"type": "join", "id": "resume", "room": stay.room, "attempt": 1, "resume": resume});
-            return (join, stay.room.clone(), None);
+        if let Some(membership) = &look(&self.slot).membership {
+            let resume = json!({"token": membership.token, "ack": membership.counts.received});
+            let join = json!({"type": "join", "id": "resume", "room": membership.room, "attempt": 1, "resume": resume});
+            return (join, membership.room.clone(), None);
         }
-        let number = self.world.next_stay();
+        let number = self.world.next_join_seq();
         let room = format!("room-{}", self.dice.usize(..self.world.plan.rooms));
-        let meta = json!({"stay": number, "version": 0});
+        let meta = json!({"join_seq": number, "version": 0});
         let mut join = json!({"type": "join", "id": "join", "room": room, "meta": meta});
         if self.resumable {
             join["resumable"] = json!(true);
@@ -275,22 +279,22 @@ impl Peer {
     }
 
     fn joined(&mut self, number: u64, room: &str, frame: &Value, at: std::time::Instant) -> Result<bool, String> {
-        let stay = Stay::begin(number, room, frame, at)?;
-        if stay.token.is_some() != self.resumable {
+        let membership = Membership::begin(number, room, frame, at)?;
+        if membership.token.is_some() != self.resumable {
             return Err("resumable or not, it was asked for the other".into());
         }
         self.world.count("joins");
         let mut slot = look(&self.slot);
-        slot.stay = Some(stay);
+        slot.membership = Some(membership);
         slot.connected = true;
         Ok(true)
     }
 
     fn resumed(&mut self, frame: &Value, at: std::time::Instant) -> Result<bool, String> {
         let mut slot = look(&self.slot);
-        let stay = slot.stay.as_mut().ok_or("nothing to resume")?;
-        stay.reconnect();
-        let complete = stay.resumed(frame, at)?;
+        let membership = slot.membership.as_mut().ok_or("nothing to resume")?;
+        membership.reconnect();
+        let complete = membership.resumed(frame, at)?;
         slot.connected = true;
         self.world.count(if complete { "complete resumes" } else { "incomplete resumes" });
         Ok(true)
@@ -298,10 +302,10 @@ impl Peer {
 
     fn refused(&mut self, code: &str) -> Result<bool, String> {
         let mut slot = look(&self.slot);
-        match (code, &slot.stay) {
-            ("session_not_found", Some(stay)) if stay.may_be_forgotten(self.world.window) => {
+        match (code, &slot.membership) {
+            ("session_not_found", Some(membership)) if membership.may_be_forgotten(self.world.window) => {
                 self.world.count("resumes that came too late");
-                slot.stay = None;
+                slot.membership = None;
                 Ok(false)
             }
             ("room_full", None) => {
@@ -313,52 +317,52 @@ impl Peer {
     }
 
     /// What was not handled before, again; and a word that confirms the token, most of the time.
-    async fn first_words(&mut self, wire: &mut Wire) -> Result<(), Gone> {
-        let kept: Vec<Value> = match &look(&self.slot).stay {
-            Some(stay) if stay.token.is_some() => stay.counts.kept().cloned().collect(),
+    async fn first_words(&mut self, connection: &mut Connection) -> Result<(), Gone> {
+        let kept: Vec<Value> = match &look(&self.slot).membership {
+            Some(membership) if membership.token.is_some() => membership.counts.kept().cloned().collect(),
             _ => Vec::new(),
         };
         for frame in &kept {
-            wire.say(frame).await?;
+            connection.send(frame).await?;
         }
-        if self.dice.u8(..20) == 0 { Ok(()) } else { self.ping(wire).await }
+        if self.dice.u8(..20) == 0 { Ok(()) } else { self.ping(connection).await }
     }
 
-    pub(crate) async fn ping(&mut self, wire: &mut Wire) -> Result<(), Gone> {
-        let ping = look(&self.slot).stay.as_mut().map(Stay::ping);
+    pub(crate) async fn ping(&mut self, connection: &mut Connection) -> Result<(), Gone> {
+        let ping = look(&self.slot).membership.as_mut().map(Membership::ping);
         match ping {
             Some(ping) => {
                 self.note(&ping);
-                wire.say(&ping).await
+                connection.send(&ping).await
             }
             None => Ok(()),
         }
     }
 
     /// A counted frame.
-    pub(crate) async fn say(&mut self, wire: &mut Wire, frame: Value) -> Result<(), Gone> {
+    pub(crate) async fn send(&mut self, connection: &mut Connection, frame: Value) -> Result<(), Gone> {
         self.note(&frame);
-        if let Some(stay) = look(&self.slot).stay.as_mut().filter(|stay| stay.token.is_some()) {
-            stay.counts.keep(frame.clone());
+        if let Some(membership) = look(&self.slot).membership.as_mut().filter(|membership| membership.token.is_some()) {
+            membership.counts.keep(frame.clone());
         }
-        wire.say(&frame).await
+        connection.send(&frame).await
     }
 
     /// Ends this peer's part, in one of the ways there are.
-    async fn go_home(&mut self, wire: Option<Wire>) {
-        let Some(mut wire) = wire else { return };
+    async fn go_home(&mut self, connection: Option<Connection>) {
+        let Some(mut connection) = connection else { return };
         match self.dice.u8(..8) {
-            0 => drop(wire),
-            1 => wire.line.end(Ending::Reset),
+            0 => drop(connection),
+            1 => connection.line.end(Ending::Reset),
             2..=4 => {
-                let leave = look(&self.slot).stay.as_mut().map(Stay::leave);
+                let leave = look(&self.slot).membership.as_mut().map(Membership::leave);
                 if let Some(leave) = leave {
-                    let _ = self.say(&mut wire, leave).await;
+                    let _ = self.send(&mut connection, leave).await;
                 }
-                wire.close(1000).await;
+                connection.close(1000).await;
             }
-            5 => wire.close(1001).await,
-            _ => wire.close(1000).await,
+            5 => connection.close(1001).await,
+            _ => connection.close(1000).await,
         }
     }
 
@@ -382,8 +386,8 @@ impl Peer {
     /// Tells what must not be, with what came before it.
     pub(crate) fn fail(&mut self, what: &str) -> Gone {
         let recent: Vec<&str> = self.recent.iter().map(String::as_str).collect();
-        let who = match &look(&self.slot).stay {
-            Some(stay) => format!("stay {} as {} in {}", stay.number, stay.id, stay.room),
+        let who = match &look(&self.slot).membership {
+            Some(membership) => format!("join {} as {} in {}", membership.join_seq, membership.id, membership.room),
             None => "nowhere".into(),
         };
         let kind = if self.resumable { "resumable" } else { "not resumable" };

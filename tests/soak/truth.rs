@@ -3,67 +3,71 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    membership::Membership,
     peer::{Shared, Slot, look},
-    stay::Stay,
     support::Scrape,
 };
 
-/// Pongs after which all that was said before is known to have arrived.
+/// Pongs after which all that was sent before is known to have arrived.
 const PONGS: u64 = 3;
 
-/// Every peer is in a room, its view is the room, and all that was said was heard. `Err` says what is not so (yet).
+/// Every peer is in a room, its view is the room, and all that was sent was received. `Err` says what is not so (yet).
 pub(crate) fn holds(slots: &[Shared]) -> Result<Truth, String> {
     let slots: Vec<_> = slots.iter().map(look).collect();
-    let mut rooms: BTreeMap<&str, BTreeMap<&str, &Stay>> = BTreeMap::new();
+    let mut rooms: BTreeMap<&str, BTreeMap<&str, &Membership>> = BTreeMap::new();
     for (index, slot) in slots.iter().enumerate() {
-        let stay = settled(slot).map_err(|why| format!("peer {index} {why}"))?;
-        if rooms.entry(&stay.room).or_default().insert(&stay.id, stay).is_some() {
-            return Err(format!("two peers are {}", stay.id));
+        let membership = settled(slot).map_err(|why| format!("peer {index} {why}"))?;
+        if rooms.entry(&membership.room).or_default().insert(&membership.id, membership).is_some() {
+            return Err(format!("two peers are {}", membership.id));
         }
     }
     for (name, room) in &rooms {
-        for stay in room.values() {
-            sees(stay, room).map_err(|why| format!("{} (stay {}) in {name}: {why}", stay.id, stay.number))?;
+        for membership in room.values() {
+            sees(membership, room)
+                .map_err(|why| format!("{} (join {}) in {name}: {why}", membership.id, membership.join_seq))?;
         }
     }
     Ok(Truth { peers: slots.len(), rooms: rooms.len() })
 }
 
-fn settled(slot: &Slot) -> Result<&Stay, String> {
-    let stay = slot.stay.as_ref().ok_or("is in no room")?;
+fn settled(slot: &Slot) -> Result<&Membership, String> {
+    let membership = slot.membership.as_ref().ok_or("is in no room")?;
     if !slot.connected {
         return Err("is not connected".into());
     }
-    if stay.pongs < PONGS || stay.leaving {
+    if membership.pongs < PONGS || membership.leaving {
         return Err("has not settled".into());
     }
-    if !stay.asked.is_empty() {
-        return Err(format!("still waits for {:?}", stay.asked));
+    if !membership.asked.is_empty() {
+        return Err(format!("still waits for {:?}", membership.asked));
     }
-    if stay.token.is_some() && stay.counts.kept().next().is_some() {
-        return Err("has said what is not acknowledged".into());
+    if membership.token.is_some() && membership.counts.kept().next().is_some() {
+        return Err("has sent what is not acknowledged".into());
     }
-    Ok(stay)
+    Ok(membership)
 }
 
-fn sees(stay: &Stay, room: &BTreeMap<&str, &Stay>) -> Result<(), String> {
-    let there: BTreeSet<&str> = room.keys().copied().filter(|id| *id != stay.id).collect();
-    let seen: BTreeSet<&str> = stay.view.keys().map(String::as_str).collect();
+fn sees(membership: &Membership, room: &BTreeMap<&str, &Membership>) -> Result<(), String> {
+    let there: BTreeSet<&str> = room.keys().copied().filter(|id| *id != membership.id).collect();
+    let seen: BTreeSet<&str> = membership.view.keys().map(String::as_str).collect();
     if there != seen {
         return Err(format!("sees {seen:?} instead of {there:?}"));
     }
-    for (id, seen) in &stay.view {
+    for (id, seen) in &membership.view {
         let other = room[id.as_str()];
-        if seen.away || (seen.stay, seen.version) != (other.number, other.version) {
-            return Err(format!("sees {id} as {seen:?} instead of stay {}, version {}", other.number, other.version));
+        if seen.away || (seen.join_seq, seen.version) != (other.join_seq, other.version) {
+            return Err(format!("sees {id} as {seen:?} instead of join {}, version {}", other.join_seq, other.version));
         }
-        if other.view.get(&stay.id).is_none_or(|me| me.polite == seen.polite) {
+        if other.view.get(&membership.id).is_none_or(|me| me.polite == seen.polite) {
             return Err(format!("and {id} are both polite, or neither"));
         }
-        if stay.not_found.contains(&other.number) {
+        if membership.not_found.contains(&other.join_seq) {
             return Err(format!("was told that {id} is not there"));
         }
-        stay.letters.compare(stay.number, &other.letters, other.number).map_err(|why| format!("to {id}: {why}"))?;
+        membership
+            .numbering
+            .compare(membership.join_seq, &other.numbering, other.join_seq)
+            .map_err(|why| format!("to {id}: {why}"))?;
     }
     Ok(())
 }
@@ -102,7 +106,7 @@ impl Truth {
                 all("switchboard_connections_closed_total"),
                 peers,
             ),
-            ("stays", all("switchboard_joins_total"), all("switchboard_leaves_total"), peers),
+            ("memberships", all("switchboard_joins_total"), all("switchboard_leaves_total"), peers),
             ("rooms", all("switchboard_rooms_opened_total"), all("switchboard_rooms_ended_total"), rooms),
         ];
         let gauges = gauges.into_iter().filter(|(name, wanted)| scrape.value(name) != *wanted);

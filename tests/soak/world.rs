@@ -34,7 +34,7 @@ pub(crate) struct World {
     pub(crate) window: Duration,
     failures: (Mutex<Vec<String>>, Condvar),
     done: Mutex<BTreeMap<&'static str, u64>>,
-    stays: AtomicU64,
+    joins: AtomicU64,
 }
 
 impl World {
@@ -47,13 +47,13 @@ impl World {
             window,
             failures: Default::default(),
             done: Mutex::default(),
-            stays: AtomicU64::new(0),
+            joins: AtomicU64::new(0),
         }
     }
 
-    /// A number that no stay had before.
-    pub(crate) fn next_stay(&self) -> u64 {
-        self.stays.fetch_add(1, Ordering::Relaxed) + 1
+    /// A number that no join had before.
+    pub(crate) fn next_join_seq(&self) -> u64 {
+        self.joins.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// A peer saw what must not be.

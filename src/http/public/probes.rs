@@ -31,7 +31,7 @@ pub struct Probes {
     pub liveness: Liveness,
 }
 
-/// The user's health document.
+/// The health document.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Health<'a> {

@@ -36,14 +36,14 @@ pub(crate) enum Came {
     Nothing,
 }
 
-pub(crate) struct Wire {
+pub(crate) struct Connection {
     socket: WebSocketStream<TcpStream>,
     /// The same connection, where it can be hurt.
     pub(crate) line: Arc<Line>,
 }
 
-impl Wire {
-    /// Connects and hears `welcome`.
+impl Connection {
+    /// Connects and receives `welcome`.
     pub(crate) async fn open(world: &World) -> Result<Self, Gone> {
         let opening = async {
             let stream = TcpStream::connect(world.proxy.address()).await.map_err(|_| Gone)?;
@@ -52,9 +52,9 @@ impl Wire {
             let line = world.proxy.line(client).ok_or(Gone)?;
             Ok(Self { socket, line })
         };
-        let mut wire = timeout(PATIENCE, opening).await.map_err(|_| Gone)??;
-        match wire.hear(Instant::now() + PATIENCE).await? {
-            Came::Frame(frame) if frame["type"] == "welcome" => Ok(wire),
+        let mut connection = timeout(PATIENCE, opening).await.map_err(|_| Gone)??;
+        match connection.receive(Instant::now() + PATIENCE).await? {
+            Came::Frame(frame) if frame["type"] == "welcome" => Ok(connection),
             Came::Frame(frame) => {
                 world.fail(format!("the first frame is {frame}"));
                 Err(Gone)
@@ -64,28 +64,28 @@ impl Wire {
     }
 
     /// Sends a frame, unless the connection is known to be gone.
-    pub(crate) async fn say(&mut self, frame: &Value) -> Result<(), Gone> {
-        self.send(Message::text(frame.to_string())).await
+    pub(crate) async fn send(&mut self, frame: &Value) -> Result<(), Gone> {
+        self.write(Message::text(frame.to_string())).await
     }
 
     /// Says goodbye in the proper way, and hangs up.
     pub(crate) async fn close(mut self, code: u16) {
         let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
-        let _ = self.send(Message::Close(Some(frame))).await;
+        let _ = self.write(Message::Close(Some(frame))).await;
         let until = Instant::now() + PATIENCE;
         // What was on its way, then the answer, then the end.
-        while let Ok(Came::Frame(_) | Came::Close(_)) = self.hear(until).await {}
+        while let Ok(Came::Frame(_) | Came::Close(_)) = self.receive(until).await {}
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), Gone> {
+    async fn write(&mut self, message: Message) -> Result<(), Gone> {
         match timeout(PATIENCE, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Gone),
         }
     }
 
-    /// Hears one frame. The server's pings are answered meanwhile.
-    pub(crate) async fn hear(&mut self, until: Instant) -> Result<Came, Gone> {
+    /// Receives one frame. The server's pings are answered meanwhile.
+    pub(crate) async fn receive(&mut self, until: Instant) -> Result<Came, Gone> {
         loop {
             let Ok(came) = timeout_at(until, self.socket.next()).await else { return Ok(Came::Nothing) };
             match came {

@@ -1,5 +1,5 @@
-//! One peer's stay in one room as its client knows it, and what of the server's it can check by itself: every frame must
-//! fit what was heard before.
+//! One peer's membership of one room as its client knows it, and what of the server's it can check by itself: every
+//! frame must fit what came before.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,12 +8,12 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{counts::Counts, letters::Letters};
+use crate::{counts::Counts, numbering::Numbering};
 
 /// Another peer as this one sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
-    pub(crate) stay: u64,
+    pub(crate) join_seq: u64,
     pub(crate) version: u64,
     pub(crate) polite: bool,
     pub(crate) away: bool,
@@ -23,27 +23,27 @@ pub(crate) struct Seen {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Then {
     GoOn,
-    /// The stay is over: `left` came.
+    /// The membership is over: `left` came.
     Over,
     /// The connection will end, for this reason.
     Bye(String),
 }
 
-/// A stay in a room, resumes included.
-pub(crate) struct Stay {
-    /// The number of the stay: no other has it.
-    pub(crate) number: u64,
+/// A membership of a room, resumes included.
+pub(crate) struct Membership {
+    /// The number of the join: no other has it.
+    pub(crate) join_seq: u64,
     pub(crate) room: String,
     pub(crate) id: String,
     pub(crate) version: u64,
     /// The latest version that was asked for.
     proposed: u64,
     pub(crate) view: BTreeMap<String, Seen>,
-    pub(crate) letters: Letters,
+    pub(crate) numbering: Numbering,
     pub(crate) counts: Counts,
     /// Updates and leaves that are not answered.
     pub(crate) asked: BTreeSet<String>,
-    /// Who was said not to be here, by stay.
+    /// Who was said not to be here, by join.
     pub(crate) not_found: BTreeSet<u64>,
     /// For the next resume.
     pub(crate) token: Option<String>,
@@ -61,18 +61,18 @@ pub(crate) struct Stay {
     names: u64,
 }
 
-impl Stay {
-    /// A stay that begins with this `joined`, for a `join` that was sent at that time.
-    pub(crate) fn begin(number: u64, room: &str, joined: &Value, asked_at: Instant) -> Result<Self, String> {
+impl Membership {
+    /// A membership that begins with this `joined`, for a `join` that was sent at that time.
+    pub(crate) fn begin(join_seq: u64, room: &str, joined: &Value, asked_at: Instant) -> Result<Self, String> {
         let id = joined["self"]["id"].as_str().ok_or("no self.id")?.to_owned();
-        let mut stay = Self {
-            number,
+        let mut membership = Self {
+            join_seq,
             room: room.to_owned(),
             id,
             version: 0,
             proposed: 0,
             view: BTreeMap::new(),
-            letters: Letters::default(),
+            numbering: Numbering::default(),
             counts: Counts::default(),
             asked: BTreeSet::new(),
             not_found: BTreeSet::new(),
@@ -85,19 +85,19 @@ impl Stay {
             pings: BTreeMap::new(),
             names: 0,
         };
-        if joined["self"]["meta"] != stay.meta() || joined["room"] != *room {
+        if joined["self"]["meta"] != membership.meta() || joined["room"] != *room {
             return Err("not what was joined".into());
         }
-        stay.take_view(joined)?;
-        for seen in stay.view.values() {
-            stay.letters.meet(seen.stay, true);
+        membership.take_view(joined)?;
+        for seen in membership.view.values() {
+            membership.numbering.meet(seen.join_seq, true);
         }
-        Ok(stay)
+        Ok(membership)
     }
 
     /// The metadata that the others see.
     pub(crate) fn meta(&self) -> Value {
-        json!({"stay": self.number, "version": self.version})
+        json!({"join_seq": self.join_seq, "version": self.version})
     }
 
     fn take_view(&mut self, joined: &Value) -> Result<(), String> {
@@ -139,7 +139,7 @@ impl Stay {
             }
             self.version = joined["self"]["meta"]["version"].as_u64().ok_or("no version")?;
             self.take_view(joined)?;
-            self.letters.missed_some(self.view.values().map(|seen| seen.stay));
+            self.numbering.missed_some(self.view.values().map(|seen| seen.join_seq));
         }
         self.token = joined["resume"]["token"].as_str().map(str::to_owned);
         self.alive_at = asked_at;
@@ -154,7 +154,7 @@ impl Stay {
     /// A name for a request.
     fn name(&mut self, of: &str) -> String {
         self.names += 1;
-        format!("{of}-{}-{}", self.number, self.names)
+        format!("{of}-{}-{}", self.join_seq, self.names)
     }
 
     /// A request for the next version of the metadata.
@@ -162,7 +162,7 @@ impl Stay {
         self.proposed += 1;
         let id = self.name("update");
         self.asked.insert(id.clone());
-        json!({"type": "update", "id": id, "meta": {"stay": self.number, "version": self.proposed}})
+        json!({"type": "update", "id": id, "meta": {"join_seq": self.join_seq, "version": self.proposed}})
     }
 
     /// A request to leave.
@@ -177,26 +177,26 @@ impl Stay {
     pub(crate) fn ping(&mut self) -> Value {
         let id = self.name("ping");
         self.pings.insert(id.clone(), Instant::now());
-        self.counts.told = self.counts.heard;
+        self.counts.acknowledged = self.counts.received;
         match self.token {
-            Some(_) => json!({"type": "ping", "id": id, "ack": self.counts.heard}),
+            Some(_) => json!({"type": "ping", "id": id, "ack": self.counts.received}),
             None => json!({"type": "ping", "id": id}),
         }
     }
 
-    /// A frame came on the connection on which this stay goes on.
-    pub(crate) fn hear(&mut self, frame: &Value) -> Result<Then, String> {
+    /// A frame came on the connection on which this membership goes on.
+    pub(crate) fn receive(&mut self, frame: &Value) -> Result<Then, String> {
         let kind = frame["type"].as_str().unwrap_or_default();
         match kind {
             "pong" => return self.pong(frame).map(|()| Then::GoOn),
             "bye" => return Ok(Then::Bye(frame["reason"].as_str().unwrap_or_default().to_owned())),
-            _ => self.counts.heard += 1,
+            _ => self.counts.received += 1,
         }
         match kind {
             "signal" => self.signal(frame)?,
             "peer_joined" => {
                 let (id, seen) = seen(frame)?;
-                self.letters.meet(seen.stay, false);
+                self.numbering.meet(seen.join_seq, false);
                 if id == self.id || self.view.insert(id, seen).is_some() {
                     return Err("it is here already".into());
                 }
@@ -231,10 +231,10 @@ impl Stay {
 
     fn signal(&mut self, frame: &Value) -> Result<(), String> {
         let from = self.view.get(frame["from"].as_str().unwrap_or_default()).ok_or("its sender is not here")?;
-        if frame["data"]["stay"] != from.stay {
-            return Err(format!("its sender is here with stay {}", from.stay));
+        if frame["data"]["join_seq"] != from.join_seq {
+            return Err(format!("its sender is here with join {}", from.join_seq));
         }
-        self.letters.hear(&frame["data"], &self.id, self.number)
+        self.numbering.receive(&frame["data"], &self.id, self.join_seq)
     }
 
     fn turn(&mut self, frame: &Value, away: bool) -> Result<(), String> {
@@ -265,7 +265,7 @@ impl Stay {
             ("rate_limited", Some(_)) => self.answered(frame),
             ("peer_not_found", _) => {
                 let missing = frame["peers"].as_array().ok_or("no peers")?;
-                let here = missing.iter().filter_map(|id| self.view.get(id.as_str()?)).map(|seen| seen.stay);
+                let here = missing.iter().filter_map(|id| self.view.get(id.as_str()?)).map(|seen| seen.join_seq);
                 self.not_found.extend(here);
                 Ok(())
             }
@@ -283,5 +283,5 @@ fn seen(peer: &Value) -> Result<(String, Seen), String> {
     let number = |field: &str| peer["meta"][field].as_u64().ok_or(format!("no {field}"));
     let polite = peer["polite"].as_bool().ok_or("no polite")?;
     let id = peer["id"].as_str().ok_or("no id")?.to_owned();
-    Ok((id, Seen { stay: number("stay")?, version: number("version")?, polite, away: false }))
+    Ok((id, Seen { join_seq: number("join_seq")?, version: number("version")?, polite, away: false }))
 }
