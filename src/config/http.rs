@@ -29,7 +29,7 @@ section! {
 
         /// Proxies before this server: only what these add to `X-Forwarded-For` is believed, for the log and for limits.
         /// None by default, because anybody can write that header; with a proxy that is not listed, its clients count as one,
-        /// and so do those whom a listed one does not name. Not the network that clients are in: whoever is listed is no client.
+        /// and so do those that a listed one does not name. Not the network that clients are in: whoever is listed is no client.
         trusted_proxies: Vec<String> = Vec::new(), Kind::List {
             check: is_network,
             allowed: "a list of IP addresses and networks in CIDR notation, none of them everybody",

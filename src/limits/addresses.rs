@@ -95,7 +95,7 @@ impl Addresses {
         counted.ok().map(|counted| AddressPermit(Some((Arc::clone(&self.0), counted))))
     }
 
-    /// Forgets whom forgetting does not favour. Says how many addresses are left. To be called every few seconds.
+    /// Forgets the addresses that have nothing to gain by it. Says how many are left. To be called every few seconds.
     pub fn sweep(&self, now: Instant) -> usize {
         let mut table = self.0.lock();
         table.sweep(now);

@@ -29,12 +29,12 @@ pub enum By {
     /// One of our proxies named it.
     Proxy,
     /// One of our proxies named nobody that can be read, or nobody but our proxies: it is that proxy's address. All
-    /// for whom it asks are one client.
+    /// that it asks for are one client.
     NamelessProxy,
 }
 
 /// The rightmost hop that is not one of our proxies. `hops` are the values of all `X-Forwarded-For` lines, in order. A
-/// hop that is no address ends the search, and so does the end of the list: whom our proxies do not name is counted as
+/// hop that is no address ends the search, and so does the end of the list: who our proxies do not name is counted as
 /// the proxy that the connection comes from, since anything else in that list may be invented.
 pub fn resolve_client<'a>(
     peer: SocketAddr,

@@ -203,7 +203,7 @@ proptest! {
                     known.extend(used.map(|((_, who), _)| *who));
                     known.sort_unstable();
                     known.dedup();
-                    prop_assert_eq!(left, known.len(), "only those are forgotten whom it does not favour");
+                    prop_assert_eq!(left, known.len(), "only those are forgotten that have nothing to gain by it");
                 }
                 Ask::Wait(ms) => now += Duration::from_millis(ms),
             }

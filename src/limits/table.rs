@@ -149,7 +149,7 @@ impl<E: Entry> Table<E> {
         }
     }
 
-    /// Forgets whom forgetting does not favour.
+    /// Forgets the addresses that have nothing to gain by it.
     pub fn sweep(&mut self, now: Instant) {
         self.swept = now;
         let mut sizes = Sizes::default();
@@ -231,7 +231,7 @@ impl<E: Entry> Table<E> {
     }
 
     fn shared(&self, block: Block) -> Option<Block> {
-        // Seeded by chance: nobody can choose with whom to share.
+        // Seeded by chance: nobody can choose a neighbour to share with.
         let hash = self.entries.hasher().hash_one(block);
         block.shared(hash % SHARED.min(self.bound) as u64)
     }

@@ -4,7 +4,7 @@
 //!   from their owners, the journal of errors, the registry.
 //! - **Hears** `Record` from every thread that counts, `Scrape` and `TakeErrors` from the ops listener.
 //! - **Says** nothing by itself.
-//! - **Never** is asked by anybody whom a client waits for. It lives on a thread of its own, so that a scrape does not
+//! - **Never** is asked by anybody that a client waits for. It lives on a thread of its own, so that a scrape does not
 //!   pause relaying.
 //!
 //! To add a series, count it in the tally and declare it in [`catalog`]; the reference (`docs/metrics.md`) follows with

@@ -110,7 +110,7 @@ impl AddressShares {
         });
     }
 
-    /// Forgets whom forgetting does not favour, if it is time.
+    /// Forgets the addresses that have nothing to gain by it, if it is time.
     pub(super) fn sweep(&mut self, now: Instant) {
         if now.saturating_duration_since(self.table.swept()) >= SWEEP_EVERY {
             self.table.sweep(now);

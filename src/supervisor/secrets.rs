@@ -11,7 +11,7 @@ use crate::{
     protocol::SessionId,
 };
 
-/// How often those are forgotten of whom nothing is to be remembered.
+/// How often addresses and sessions without failures worth remembering are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// Who has tried too often, and who was tried too often.
@@ -59,7 +59,7 @@ impl WrongSecrets {
         }
     }
 
-    /// Forgets whom there is nothing to remember of, if it is time.
+    /// Forgets addresses and sessions without failures worth remembering, if it is time.
     pub(super) fn sweep(&mut self, now: Instant) {
         if now.saturating_duration_since(self.swept) >= SWEEP_EVERY {
             self.swept = now;

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     stage::{FLOODER, Stage, dial_from, get_from, scaled, server, try_dial_from},
-    support::{TempDir, http, wire::Handshake},
+    support::{TempDir, http, ws::Handshake},
 };
 
 /// What one line of the log may have, in bytes.
@@ -81,7 +81,7 @@ fn guesses_at_the_operators_token() {
     assert_eq!(drain(operator, stage.server.ops, "the-operators-own-token"), 202);
 }
 
-/// A proxy that does not say for whom it asks is one client.
+/// A proxy that does not name its clients is one client.
 #[test]
 fn a_proxy_that_names_nobody() {
     let most = scaled(20, 200);

@@ -10,11 +10,11 @@ use std::{
 use serde_json::json;
 
 pub(crate) use crate::support::http::{dial_from, try_dial_from};
-use crate::support::{Builder, PATIENCE, TestPeer, TestServer, eventually_within, http, wire::Handshake};
+use crate::support::{Builder, PATIENCE, TestPeer, TestServer, eventually_within, http, ws::Handshake};
 
 /// Where the floods come from. The whole of 127.0.0.0/8 is this machine, and each address of it counts as one client.
 pub(crate) const FLOODER: Ipv4Addr = Ipv4Addr::new(127, 66, 0, 1);
-/// Where those come from whom nothing concerns.
+/// Where the bystanders come from.
 const BYSTANDER: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
 /// Where the bystanders meet.
 const ROOM: &str = "bystanders";
@@ -55,7 +55,7 @@ pub(crate) fn get_from(from: Ipv4Addr, to: SocketAddr, path: &str) -> std::io::R
     http::read_response(&mut BufReader::new(stream))
 }
 
-/// The server and those whom the flood does not concern.
+/// The server and the bystanders of the flood.
 pub(crate) struct Stage {
     pub(crate) server: TestServer,
     alice: TestPeer,

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::support::{
     Builder, PATIENCE, TestPeer, TestServer, eventually,
     http::{self, dial, dial_with_small_buffer, read_response},
-    wire::{Frame, Handshake, first, frame, head},
+    ws::{Frame, Handshake, first, frame, head},
 };
 
 /// What any abuse may cost beyond what its connections are entitled to, in KiB: allocators keep some of what was freed.

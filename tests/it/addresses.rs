@@ -9,7 +9,7 @@ use crate::support::{
     Builder, TestPeer, TestServer,
     http::{self, dial_from},
     run,
-    wire::Handshake,
+    ws::Handshake,
 };
 
 /// A server that counts this machine's addresses as any others.
@@ -133,7 +133,7 @@ fn a_trusted_proxy_that_names_nobody_is_one_client() {
     assert_eq!(statuses[..2], [200, 200]);
     assert!(statuses[2..].contains(&429), "{statuses:?}");
     assert!((0..20).all(|_| server.get("/healthz").status == 200), "probes are for everybody");
-    assert!(connect(&server, &of("203.0.113.7")).is_some(), "whom it names has limits of their own");
+    assert!(connect(&server, &of("203.0.113.7")).is_some(), "a client that it names has limits of its own");
     let told = server.wait_for_log("who names nobody", |line| line.event() == "proxy_names_nobody");
     assert!(told.json["remote"].as_str().is_some_and(|remote| remote.starts_with("127.0.0.1:")), "{}", told.text);
     assert_eq!(server.log().lines_where("proxy_names_nobody").len(), 1);

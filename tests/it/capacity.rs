@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{TestPeer, TestServer, eventually, wire::Handshake};
+use crate::support::{TestPeer, TestServer, eventually, ws::Handshake};
 
 /// Asks for a seat until there is one: a seat is free when the server has seen its holder go.
 #[track_caller]

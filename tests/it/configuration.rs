@@ -4,7 +4,7 @@ use std::{net::TcpListener, process::Output};
 
 use serde_json::json;
 
-use crate::support::{TempDir, TestServer, run, wire::Handshake};
+use crate::support::{TempDir, TestServer, run, ws::Handshake};
 
 /// What went to standard error, which must be one line.
 #[track_caller]

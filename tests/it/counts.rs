@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Scrape, TestPeer, TestServer, eventually, expect_eq, wire::Handshake};
+use crate::support::{Scrape, TestPeer, TestServer, eventually, expect_eq, ws::Handshake};
 
 /// The owner's figures: connections, peers in rooms, rooms.
 fn gauges(scrape: &Scrape) -> [f64; 3] {
@@ -72,7 +72,7 @@ fn end(mut peer: TestPeer, how: Ending) {
         Ending::Kill => peer.abort(),
         Ending::HangUp => peer.hang_up(),
         Ending::Break => {
-            peer.send(&crate::support::wire::unmasked_frame(0x81, b"{}"));
+            peer.send(&crate::support::ws::unmasked_frame(0x81, b"{}"));
             peer.hear_at_last("bye");
         }
     }

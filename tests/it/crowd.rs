@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::{
     Builder, PATIENCE, TestPeer, TestServer, eventually,
     http::{dial, dial_with_small_buffer},
-    wire::{Handshake, first, frame},
+    ws::{Handshake, first, frame},
 };
 
 /// Rooms of ten, in each of which one stops reading: 100 stalled readers among 1000 peers.

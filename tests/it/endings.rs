@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Builder, PATIENCE, TestPeer, TestServer, eventually,
     http::dial_with_small_buffer,
-    wire::{Frame, Handshake, close_payload, first, frame},
+    ws::{Frame, Handshake, close_payload, first, frame},
 };
 
 mod lonely;

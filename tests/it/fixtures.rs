@@ -93,7 +93,7 @@ fn refusal(server: &TestServer, late: &mut TestPeer) -> Heard {
 }
 
 fn farewell(peer: &mut TestPeer) -> Heard {
-    peer.send(&crate::support::wire::frame(crate::support::wire::first::BINARY, b"x"));
+    peer.send(&crate::support::ws::frame(crate::support::ws::first::BINARY, b"x"));
     peer.hear_at_last("bye")
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{
     TestPeer, TestServer,
-    wire::{Frame, close_payload, first, frame, head, unmasked_frame},
+    ws::{Frame, close_payload, first, frame, head, unmasked_frame},
 };
 
 const PING: &[u8] = br#"{"type":"ping","id":"whole"}"#;

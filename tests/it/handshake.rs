@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{
     TestPeer, TestServer,
     http::{self, Response},
-    wire::{ACCEPT, Handshake, KEY, first, frame},
+    ws::{ACCEPT, Handshake, KEY, first, frame},
 };
 
 const SUBPROTOCOL: &str = "Sec-WebSocket-Protocol";

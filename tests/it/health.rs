@@ -1,4 +1,4 @@
-//! Probes: what they say, to whom, and how fast when the server is full.
+//! Probes: what they say, who may ask, and how fast when the server is full.
 
 use std::time::{Duration, Instant};
 

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{PATIENCE, TestPeer, TestServer, eventually, wire::Ended};
+use crate::support::{PATIENCE, TestPeer, TestServer, eventually, ws::Ended};
 
 const INTERVAL: Duration = Duration::from_millis(500);
 

@@ -1,4 +1,4 @@
-//! Coming in: the welcome, the roster, who is told of whom, and what ends a connection that does not join.
+//! Coming in: the welcome, the roster, who is told of the newcomer, and what ends a connection that does not join.
 
 use serde_json::{Value, json};
 

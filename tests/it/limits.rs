@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{
     TestPeer, TestServer, eventually, http,
     http::Response,
-    wire::{Handshake, first, frame},
+    ws::{Handshake, first, frame},
 };
 
 /// A server that counts this machine's addresses as any others.

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::{Builder, Line, PATIENCE, TestServer, eventually, http, wire::Handshake};
+use crate::support::{Builder, Line, PATIENCE, TestServer, eventually, http, ws::Handshake};
 
 /// A server whose lines are gathered as an operator's are, with a window that no test lives through.
 fn server() -> Builder {

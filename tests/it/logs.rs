@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::{Line, TestPeer, TestServer, http, wire::Handshake};
+use crate::support::{Line, TestPeer, TestServer, http, ws::Handshake};
 
 /// The one line of that event in which the session is named.
 #[track_caller]

@@ -42,3 +42,4 @@ mod takeover;
 mod waiting;
 mod web;
 mod wedge;
+mod words;

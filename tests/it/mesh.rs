@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Barrier, thread};
 
 use serde_json::json;
 
-use crate::support::{TestPeer, TestServer, http, wire::Handshake};
+use crate::support::{TestPeer, TestServer, http, ws::Handshake};
 
 const PEERS: usize = 10;
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Builder, TestPeer, TestServer, eventually, expect_eq, http, wire::Handshake};
+use crate::support::{Builder, TestPeer, TestServer, eventually, expect_eq, http, ws::Handshake};
 
 const ADA: &str = "192.0.2.1";
 const BOB: &str = "192.0.2.2";
@@ -232,7 +232,7 @@ fn a_good_token_is_taken_however_many_bad_ones_were_tried() {
     is_gone(&server, BOB, "blue", &guess(&"0".repeat(32), 0));
 }
 
-/// More strangers than a mailbox holds messages, all of whom ask while the session's thread does nothing; and room mates
+/// More strangers than a mailbox holds messages, which all ask while the session's thread does nothing; and room mates
 /// whose messages would not find a place there.
 #[cfg(feature = "fault-injection")]
 #[test]

@@ -8,7 +8,7 @@ use crate::support::{
     Line, PATIENCE, TempDir, TestPeer, TestServer, eventually, eventually_within, expect_eq,
     http::{self, Response},
     program,
-    wire::{Frame, Handshake, first, frame},
+    ws::{Frame, Handshake, first, frame},
 };
 
 /// The last shutdown's time, as the next start tells it.

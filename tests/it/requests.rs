@@ -8,7 +8,7 @@ use std::{
 use crate::support::{
     TestServer, eventually,
     http::{self, Response, dial, exchange, read_response},
-    wire::{Handshake, KEY},
+    ws::{Handshake, KEY},
 };
 
 fn rejections(kind: &str) -> String {

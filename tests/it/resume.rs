@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     TestPeer, TestServer,
-    wire::{close_payload, first, frame},
+    ws::{close_payload, first, frame},
 };
 
 /// A peer that may be resumed, and the token of its session. It has shown that its `joined` arrived.

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Builder, Line, PATIENCE, TempDir, TestPeer, TestServer, eventually, http, wire::Handshake};
+use crate::support::{Builder, Line, PATIENCE, TempDir, TestPeer, TestServer, eventually, http, ws::Handshake};
 
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -32,7 +32,7 @@ fn watch(mut peer: TestPeer, since: Instant) -> JoinHandle<Seen> {
         let place = Duration::from_millis(bye["retryAfterMs"].as_u64().expect("retryAfterMs"));
         loop {
             match peer.next(PATIENCE) {
-                Ok(crate::support::wire::Frame::Close(code, _)) => {
+                Ok(crate::support::ws::Frame::Close(code, _)) => {
                     assert_eq!(code, Some(1012));
                     return Seen { place, told, closed: since.elapsed() };
                 }

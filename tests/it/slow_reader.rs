@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{
     PATIENCE, TestPeer, TestServer,
-    wire::{Ended, close_payload, first, frame},
+    ws::{Ended, close_payload, first, frame},
 };
 
 /// What the kernel and the server may hold for one peer that does not read, in bytes, with room to spare: a send

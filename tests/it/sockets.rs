@@ -10,7 +10,7 @@ use std::{
 use crate::support::{
     Builder, TestServer, eventually,
     http::{self, dial, dial_from, read_response},
-    wire::Handshake,
+    ws::Handshake,
 };
 
 const SLACK_KIB: u64 = 16 << 10;

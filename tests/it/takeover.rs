@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     TestPeer, TestServer, eventually, expect_eq, http,
-    wire::{Handshake, first, frame},
+    ws::{Handshake, first, frame},
 };
 
 /// A resumable peer whose token is good, and that token.
@@ -184,7 +184,7 @@ fn stall(server: &TestServer, room: &str, time: Duration) {
 #[cfg(feature = "fault-injection")]
 #[test]
 fn a_session_that_is_parked_while_it_waits_for_its_whole_room_ends_with_its_window() {
-    use crate::support::wire;
+    use crate::support::ws;
 
     // The window is longer than the room hangs, which is long enough for a busy machine, and nobody ends the server for it.
     let hangs = Duration::from_secs(4);
@@ -221,11 +221,11 @@ fn a_session_that_is_parked_while_it_waits_for_its_whole_room_ends_with_its_wind
         grace.send(&frame(first::TEXT, signal.as_bytes()).repeat(300));
         grace.hear_nothing();
         match new.next(Duration::from_millis(20)) {
-            Err(wire::Ended::Silence) if Instant::now() < until => {}
+            Err(ws::Ended::Silence) if Instant::now() < until => {}
             end => break end,
         }
     };
-    assert!(matches!(end, Err(wire::Ended::Fin | wire::Ended::Reset)), "{end:?} instead of the end");
+    assert!(matches!(end, Err(ws::Ended::Fin | ws::Ended::Reset)), "{end:?} instead of the end");
     grace.hear("peer_back");
     grace.hear("peer_away");
     grace.hear_left(&id, "timeout");

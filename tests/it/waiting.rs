@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{
     PATIENCE, TestPeer, TestServer, eventually_within, http,
-    wire::{Ended, Handshake},
+    ws::{Ended, Handshake},
 };
 
 const JOIN_WAIT: &str = "switchboard_limit_hits_total{limit=\"join_wait\"}";

@@ -3,7 +3,7 @@
 use crate::support::{
     TestServer,
     http::{self, Response},
-    wire::Handshake,
+    ws::Handshake,
 };
 
 /// One answer of each kind: a page, a probe, nothing there, the operator's.

@@ -33,7 +33,7 @@ mod faults {
     use crate::support::{
         PATIENCE, TestServer, eventually, eventually_within, http,
         http::Response,
-        wire::{Ended, Frame},
+        ws::{Ended, Frame},
     };
 
     /// Noticed within this, by who asks `/healthz`.

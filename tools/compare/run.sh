@@ -36,7 +36,7 @@ mkdir -p "$cache"
 
 exec "$target/release/switchboard-load" compare \
     --switchboard "$target/release/switchboard" \
-    --floor "$target/release/switchboard-floor" \
+    --baseline-server "$target/release/switchboard-baseline" \
     --matchbox "$matchbox/bin/matchbox_server" \
     --peers tools/compare \
     --cache "$cache" \

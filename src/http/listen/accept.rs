@@ -64,7 +64,7 @@ pub(in crate::http) struct UpgradeService {
     pub(in crate::http) probes: Probes,
 }
 
-/// Whom sockets are given to.
+/// The workers that sockets are given to.
 #[derive(Clone)]
 pub(in crate::http) struct Workers {
     pub(in crate::http) queues: Vec<UnboundedSender<Accepted>>,

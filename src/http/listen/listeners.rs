@@ -53,7 +53,7 @@ pub struct Listeners<D> {
     pub public: TcpListener,
     /// For operators.
     pub ops: TcpListener,
-    /// For whom the limits per address concern: those of the public port.
+    /// The limits per address, which concern the public port.
     pub clients: Clients,
     /// Origins whose pages may connect.
     pub origins: Live<[String]>,

@@ -21,7 +21,7 @@ const FOR_A_WHILE: Duration = Duration::from_secs(2);
 /// Longest name of a room, whatever is configured.
 const ROOM_NAME_BYTES: usize = 1024;
 
-/// Whom it concerns.
+/// The room or peer that it concerns.
 #[derive(Deserialize)]
 pub(in crate::http) struct Target {
     room: Option<String>,

@@ -84,7 +84,7 @@ impl Report {
     }
 }
 
-/// Whom the checks ask.
+/// What the checks ask.
 pub struct Subjects {
     /// Can you be scraped?
     pub scrape: Recipient<Scrape>,

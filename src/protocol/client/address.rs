@@ -1,4 +1,4 @@
-//! Whom a `signal` is for.
+//! The receivers of a `signal`.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::protocol::ids::PeerId;
 /// Longest name of a peer, in bytes. Ours have 32; a longer one would only be sent back in `peers` of an `error`.
 const PEER_NAME_BYTES: usize = 64;
 
-/// Whom a `signal` is for.
+/// The receivers of a `signal`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum To {
     /// One peer.

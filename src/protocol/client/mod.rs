@@ -61,7 +61,7 @@ pub enum ClientFrame<'a> {
     Leave,
     /// Pass this on.
     Signal {
-        /// To whom.
+        /// Its receivers.
         to: To,
         /// What it is.
         kind: SignalKind,

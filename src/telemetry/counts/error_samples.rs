@@ -26,7 +26,7 @@ pub struct ErrorSample {
     pub at: SystemTime,
     /// How many cases.
     pub count: u64,
-    /// Whom the example concerned.
+    /// The request, session, peer and room of the example.
     pub sample_ids: SampleIds,
 }
 

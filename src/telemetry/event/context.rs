@@ -1,11 +1,11 @@
-//! Whom an event concerns.
+//! The request, session, peer and room that an event concerns.
 
 use slog::Serializer;
 
 use super::{request_id::RequestId, source::Source};
 use crate::protocol::{PeerId, RoomName, SessionId};
 
-/// Whom an event concerns, as far as it is known where it happens. Every sink reads it the same way.
+/// What an event concerns, as far as it is known where it happens. Every sink reads it the same way.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Context<'a> {
     /// The HTTP request, or the one that a connection began with.

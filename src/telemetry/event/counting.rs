@@ -129,7 +129,7 @@ fn sample(event: &Event<'_>, fault: &Fault<'_>, tally: &mut Tally) {
     });
 }
 
-/// Whom an error concerned, as the journal keeps it.
+/// What an error concerned, as the journal keeps it.
 fn sample_ids(event: &Event<'_>) -> SampleIds {
     let context = event.context();
     SampleIds {

@@ -48,7 +48,7 @@ macro_rules! events {
                 match self { $(Self::$name { .. } => Level::$level,)+ }
             }
 
-            /// Whom it concerns.
+            /// The request, session, peer and room that it concerns.
             #[must_use]
             pub fn context(&self) -> Context<'_> {
                 match self {

@@ -21,7 +21,7 @@ pub(in crate::telemetry) trait Field {
 
     fn write(&self, key: &'static str, out: &mut dyn Serializer) -> slog::Result;
 
-    /// Whom the event concerns, if that is what this says.
+    /// What the event concerns, if that is what this says.
     fn context(&self) -> Option<Context<'_>> {
         None
     }

@@ -1,4 +1,4 @@
-//! Events: what there is to tell, whom it concerns, which error is in it, and who hears of it.
+//! Events: what happened, what it concerns, which error is in it, and who hears of it.
 pub(super) mod causes;
 pub(super) mod context;
 mod counting;

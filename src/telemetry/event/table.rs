@@ -332,7 +332,7 @@ events! {
         remote: SocketAddr,
     }
     /// The `X-Forwarded-For` of a proxy on `http.trusted_proxies` is missing, unreadable, or names none but such proxies: all
-    /// for whom it asks like that share the limits of its own address. Told every ten minutes at most.
+    /// clients that it asks for like that share the limits of its own address. Told every ten minutes at most.
     ProxyNamesNobody = "proxy_names_nobody", Warning, "trusted proxy names nobody" {
         /// The proxy.
         remote: SocketAddr,

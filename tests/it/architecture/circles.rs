@@ -41,7 +41,7 @@ const KNOWN: [(&str, &[&str], &str); 3] = [
     ),
 ];
 
-/// Who uses whom among the files of one folder, with the first place that shows it.
+/// Which file of one folder uses which, with the first place that shows it.
 type Uses = BTreeMap<(String, String), String>;
 
 /// For each folder: the files in it, as modules, and what they use of each other. A folder's own file is called `mod`.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{
     PATIENCE, TestPeer, TestServer, eventually, ports,
-    wire::{Ended, Frame},
+    ws::{Ended, Frame},
 };
 
 /// Hears until the connection ends: without a close frame, since nobody was there to send one.

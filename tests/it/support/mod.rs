@@ -7,7 +7,7 @@ pub(crate) mod ports;
 mod server;
 pub(crate) mod swarm;
 mod wait;
-pub(crate) mod wire;
+pub(crate) mod ws;
 
 pub(crate) use drain::{Line, is_utc_time};
 pub(crate) use metrics::Scrape;

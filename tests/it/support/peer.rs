@@ -13,7 +13,7 @@ use serde_json::{Value, json, value::RawValue};
 use super::{
     http::dial,
     wait::PATIENCE,
-    wire::{Ended, Frame, Handshake, close_payload, first, frame, read_frame},
+    ws::{Ended, Frame, Handshake, close_payload, first, frame, read_frame},
 };
 
 /// A text frame from the server.

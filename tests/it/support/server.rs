@@ -21,7 +21,7 @@ use super::{
     metrics::Scrape,
     peer::TestPeer,
     wait::{PATIENCE, eventually_within},
-    wire::Handshake,
+    ws::Handshake,
 };
 
 /// The program with an empty environment but for `PATH`.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{compare, dialect::Wire, scenario};
+use crate::{compare, dialect::Protocol, scenario};
 
 /// Load generator for signaling servers.
 #[derive(Debug, Parser)]
@@ -55,15 +55,15 @@ pub struct Run<A: Args> {
     pub own: A,
 }
 
-/// Whom to load, and from where.
+/// The server to load, and from where.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
     /// The server's address
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub target: SocketAddr,
-    /// The server's wire
+    /// The server's protocol
     #[arg(long, value_enum, default_value = "switchboard")]
-    pub wire: Wire,
+    pub protocol: Protocol,
     /// The server's process id, on this machine: for its CPU and memory
     #[arg(long)]
     pub pid: Option<u32>,
@@ -82,7 +82,7 @@ pub struct Common {
     /// Bytes of an offer's and of an answer's JSON
     #[arg(long, default_value_t = 2048)]
     pub payload: usize,
-    /// Seconds between a client's own heartbeats, on wires that want them
+    /// Seconds between a client's own heartbeats, on protocols that want them
     #[arg(long, default_value_t = 30.0)]
     pub heartbeat: f64,
     /// Poll without sleeping: the generator's own wake-ups then add nothing to latencies, at the price of a core

@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word on Switchboard's wire.
+    /// The word in Switchboard's protocol.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -10,8 +10,8 @@ use std::{
 
 use switchboard::config::Settings;
 use switchboard_load::{
-    floor::{Floor, Options},
-    wire::{
+    baseline::{Baseline, Options},
+    ws::{
         frame::{Head, Opcode, append_masked},
         handshake,
     },
@@ -30,10 +30,10 @@ fn the_baseline_says_as_many_bytes_as_the_server() {
     let names = ["SERVER__PORT", "OPS__PORT", "LOG__LEVEL"].map(|name| format!("SWITCHBOARD__{name}"));
     let values = [public.port().to_string(), ops.port().to_string(), "error".into()];
     let settings = Settings::load(Some(&file), names.into_iter().zip(values)).unwrap();
-    let floor = Floor::bind_as(Options { address: free_port(), ping: 0 }, &settings).unwrap();
-    let baseline = floor.address().unwrap();
+    let server = Baseline::bind_as(Options { address: free_port(), ping: 0 }, &settings).unwrap();
+    let baseline = server.address().unwrap();
     // Both end with the process.
-    thread::spawn(|| floor.run());
+    thread::spawn(|| server.run());
     let unchanged = settings.clone();
     let read_again = move || Ok((unchanged.clone(), Vec::new()));
     thread::spawn(|| switchboard::app::run(settings, read_again).map_err(|error| panic!("{error}")));

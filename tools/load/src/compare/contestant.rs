@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::Wire;
+use crate::dialect::Protocol;
 
 /// Where the servers are.
 #[derive(Debug, Clone, clap::Args)]
@@ -16,9 +16,9 @@ pub struct Places {
     /// Switchboard's binary
     #[arg(long)]
     pub switchboard: PathBuf,
-    /// The floor's binary
+    /// The baseline's binary
     #[arg(long)]
-    pub floor: PathBuf,
+    pub baseline_server: PathBuf,
     /// The binary of `matchbox_server`
     #[arg(long)]
     pub matchbox: PathBuf,
@@ -35,7 +35,7 @@ pub struct Places {
 #[serde(rename_all = "kebab-case")]
 pub enum Contestant {
     /// The least a relay can do.
-    Floor,
+    Baseline,
     /// Switchboard as delivered: a log line for each join.
     Switchboard,
     /// Switchboard at log level `error`.
@@ -55,7 +55,7 @@ pub enum Contestant {
 impl Contestant {
     /// All of them, in the order of the columns.
     pub const ALL: [Self; 8] = [
-        Self::Floor,
+        Self::Baseline,
         Self::Switchboard,
         Self::SwitchboardQuiet,
         Self::Matchbox,
@@ -69,7 +69,7 @@ impl Contestant {
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
-            Self::Floor => "baseline",
+            Self::Baseline => "baseline",
             Self::Switchboard => "Switchboard",
             Self::SwitchboardQuiet => "Switchboard, quiet",
             Self::Matchbox => "matchbox",
@@ -86,16 +86,16 @@ impl Contestant {
         self.title().to_lowercase().replace([',', ' ', '.'], "")
     }
 
-    /// Its wire.
+    /// Its protocol.
     #[must_use]
-    pub fn wire(self) -> Wire {
+    pub fn protocol(self) -> Protocol {
         match self {
-            Self::Floor | Self::Switchboard | Self::SwitchboardQuiet => Wire::Switchboard,
-            Self::Matchbox => Wire::Matchbox,
-            Self::Ws => Wire::Ws,
-            Self::Peerjs => Wire::Peerjs,
-            Self::Socketio => Wire::Socketio,
-            Self::Ywebrtc => Wire::Ywebrtc,
+            Self::Baseline | Self::Switchboard | Self::SwitchboardQuiet => Protocol::Switchboard,
+            Self::Matchbox => Protocol::Matchbox,
+            Self::Ws => Protocol::Ws,
+            Self::Peerjs => Protocol::Peerjs,
+            Self::Socketio => Protocol::Socketio,
+            Self::Ywebrtc => Protocol::Ywebrtc,
         }
     }
 
@@ -120,8 +120,8 @@ impl Contestant {
         let mut command = Command::new("taskset");
         command.args(["-c", &core.to_string()]).current_dir(existing(&places.cache)?);
         match self {
-            Self::Floor => {
-                command.arg(existing(&places.floor)?).arg(format!("--address=127.0.0.1:{port}"));
+            Self::Baseline => {
+                command.arg(existing(&places.baseline_server)?).arg(format!("--address=127.0.0.1:{port}"));
                 command.arg("--config").arg(peers.join("switchboard.toml"));
             }
             Self::Switchboard | Self::SwitchboardQuiet => {
@@ -172,12 +172,12 @@ mod tests {
         let here = PathBuf::from(".");
         let places = Places {
             switchboard: here.clone(),
-            floor: "no/such/floor".into(),
+            baseline_server: "no/such/baseline".into(),
             matchbox: here.clone(),
             peers: here.clone(),
             cache: here,
         };
-        let error = Contestant::Floor.command(&places, 1, 0).unwrap_err();
-        assert!(error.to_string().contains("no/such/floor"));
+        let error = Contestant::Baseline.command(&places, 1, 0).unwrap_err();
+        assert!(error.to_string().contains("no/such/baseline"));
     }
 }

@@ -58,7 +58,7 @@ fn replaced(old: &str, Part { begin, end }: &Part, text: &str) -> String {
 }
 
 fn comparison_part(results: &Results, picture: &str) -> String {
-    let others: Vec<_> = results.contestants().into_iter().filter(|c| *c != Contestant::Floor).collect();
+    let others: Vec<_> = results.contestants().into_iter().filter(|c| *c != Contestant::Baseline).collect();
     let versions: Vec<String> = results.versions.iter().map(|(name, v)| format!("{name} {v}")).collect();
     let mut out = preface(results, &versions.join(", "), "Each server");
     out += &format!(
@@ -69,7 +69,7 @@ fn comparison_part(results: &Results, picture: &str) -> String {
 }
 
 fn baseline_part(results: &Results) -> String {
-    let both = [Contestant::Floor, Contestant::Switchboard];
+    let both = [Contestant::Baseline, Contestant::Switchboard];
     let ours = results.versions.first().map(|(name, v)| format!("{name} {v}")).unwrap_or_default();
     let mut out = preface(results, &ours, "Either server");
     let measures: Vec<Measure> = results.measures();
@@ -99,7 +99,7 @@ fn preface(results: &Results, versions: &str, each: &str) -> String {
 }
 
 fn of_baseline(failure: &str) -> bool {
-    failure.starts_with(Contestant::Floor.title())
+    failure.starts_with(Contestant::Baseline.title())
 }
 
 fn failures(results: &Results, which: impl Fn(&str) -> bool) -> String {
@@ -111,7 +111,7 @@ fn failures(results: &Results, which: impl Fn(&str) -> bool) -> String {
 pub(super) fn text(results: &Results) -> String {
     let failures: String = results.failures.iter().map(|f| format!("failed: {f}\n")).collect();
     let all = table(results, &results.contestants(), &results.measures(), true);
-    let both = [Contestant::Floor, Contestant::Switchboard];
+    let both = [Contestant::Baseline, Contestant::Switchboard];
     let growth = table(results, &both, &results.growth(), true);
     let growth = if results.growth().is_empty() { String::new() } else { growth.text() };
     format!("{}{growth}{failures}", all.text())
@@ -151,7 +151,7 @@ fn aim(measure: &str, ratio: Option<f64>) -> String {
 
 fn ratio(results: &Results, measure: &str) -> Option<f64> {
     let ours = results.spread(measure, Contestant::Switchboard)?;
-    let baseline = results.spread(measure, Contestant::Floor)?;
+    let baseline = results.spread(measure, Contestant::Baseline)?;
     (baseline.median > 0.0).then(|| ours.median / baseline.median)
 }
 
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn the_distance_to_the_baseline_is_told_with_its_aim() {
         let mut results = example();
-        for (server, value) in [(Contestant::Floor, 10.0), (Contestant::Switchboard, 16.0)] {
+        for (server, value) in [(Contestant::Baseline, 10.0), (Contestant::Switchboard, 16.0)] {
             results.add("idle", server, value);
         }
         results.add("memory_resumable", Contestant::SwitchboardQuiet, 16.0);

@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> io::Result<()> {
         std::fs::write(&args.plot, plot::svg(&results))?;
         document::write_comparison(&args.document, &args.plot, &results)?;
     }
-    if results.contestants().contains(&Contestant::Floor) {
+    if results.contestants().contains(&Contestant::Baseline) {
         document::write_baseline(&args.document, &results)?;
     }
     print!("{}", document::text(&results));

@@ -20,7 +20,7 @@ const LONGEST: f64 = PANEL - LABEL - 70.0;
 pub(super) fn svg(results: &Results) -> String {
     let measures = results.measures();
     // The baseline is no server that one could choose instead.
-    let contestants: Vec<_> = results.contestants().into_iter().filter(|c| *c != Contestant::Floor).collect();
+    let contestants: Vec<_> = results.contestants().into_iter().filter(|c| *c != Contestant::Baseline).collect();
     let height = TITLE + contestants.len() as f64 * (BAR + GAP) + MARGIN;
     let rows = measures.len().div_ceil(COLUMNS) as f64;
     let (width, total) = (COLUMNS as f64 * (PANEL + MARGIN) + MARGIN, rows * height + MARGIN);

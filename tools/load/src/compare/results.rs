@@ -84,13 +84,13 @@ impl Results {
     /// The measures of the comparison for which there is anything, in the order of the rows.
     #[must_use]
     pub fn measures(&self) -> Vec<trial::Measure> {
-        self.measured(|trial| trial.runners != Runners::OursAndFloor)
+        self.measured(|trial| trial.runners != Runners::OursAndBaseline)
     }
 
     /// The same of the table of growth; none without a step of growth.
     #[must_use]
     pub fn growth(&self) -> Vec<trial::Measure> {
-        if self.measured(|trial| trial.runners == Runners::OursAndFloor).is_empty() {
+        if self.measured(|trial| trial.runners == Runners::OursAndBaseline).is_empty() {
             return Vec::new();
         }
         let measures = self.measured(|_| true);
@@ -100,7 +100,7 @@ impl Results {
     /// Whether the steps of growth were run in one round only.
     #[must_use]
     pub fn grew_once(&self) -> bool {
-        let steps = self.measured(|trial| trial.runners == Runners::OursAndFloor);
+        let steps = self.measured(|trial| trial.runners == Runners::OursAndBaseline);
         steps.iter().all(|m| self.values[m.name].values().all(|values| values.len() <= 1))
     }
 
@@ -131,7 +131,7 @@ pub(super) fn example() -> Results {
         values: BTreeMap::new(),
         failures: Vec::new(),
     };
-    for (contestant, values) in [(Contestant::Floor, [4.0, 4.4, 4.2]), (Contestant::Switchboard, [5.0, 6.0, 5.3])] {
+    for (contestant, values) in [(Contestant::Baseline, [4.0, 4.4, 4.2]), (Contestant::Switchboard, [5.0, 6.0, 5.3])] {
         for value in values {
             results.add("relay_w1", contestant, value);
         }
@@ -158,7 +158,7 @@ mod tests {
         example().write(&path).unwrap();
         let results = Results::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        assert_eq!(results.contestants(), [Contestant::Floor, Contestant::Switchboard]);
+        assert_eq!(results.contestants(), [Contestant::Baseline, Contestant::Switchboard]);
         assert_eq!(results.measures().iter().map(|m| m.name).collect::<Vec<_>>(), ["relay_w1"]);
         assert_eq!(results.spread("relay_w1", Contestant::Switchboard), Spread::of(&[5.0, 5.3, 6.0]));
         assert_eq!(results.spread("relay_w1", Contestant::Matchbox), None);

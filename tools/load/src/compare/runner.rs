@@ -77,12 +77,12 @@ impl<'a> Runner<'a> {
         let mut contestants = Contestant::ALL.to_vec();
         contestants.retain(|c| self.args.servers.is_empty() || self.args.servers.contains(c));
         if self.args.baseline {
-            contestants = vec![Contestant::Floor, Contestant::Switchboard];
+            contestants = vec![Contestant::Baseline, Contestant::Switchboard];
         }
         for round in 1..=self.args.repeats {
             for trial in trials {
                 // Alone with the baseline, a quarter of an hour is to be enough: the steps of growth are shown once.
-                if self.args.baseline && round > 1 && trial.runners == Runners::OursAndFloor {
+                if self.args.baseline && round > 1 && trial.runners == Runners::OursAndBaseline {
                     continue;
                 }
                 for contestant in contestants.iter().filter(|c| trial.runners.include(**c)) {
@@ -146,7 +146,7 @@ impl<'a> Runner<'a> {
         let mut command = Command::new("taskset");
         command.args(["-c", &self.args.generator_core.to_string()]).arg(std::env::current_exe()?).args(words);
         command.arg(format!("--target={target}")).arg(format!("--pid={pid}"));
-        command.arg(format!("--wire={:?}", contestant.wire()).to_lowercase()).arg("--json").arg(json);
+        command.arg(format!("--protocol={:?}", contestant.protocol()).to_lowercase()).arg("--json").arg(json);
         if collects && contestant.collects() {
             command.arg("--collect");
         }

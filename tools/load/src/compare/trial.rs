@@ -90,7 +90,7 @@ pub enum Runners {
     /// Switchboard: it asks for what no other has.
     Ours,
     /// Switchboard with its log, and the baseline: a step of growth.
-    OursAndFloor,
+    OursAndBaseline,
 }
 
 impl Runners {
@@ -100,7 +100,7 @@ impl Runners {
         match self {
             Self::All => true,
             Self::Ours => contestant.is_ours(),
-            Self::OursAndFloor => matches!(contestant, Contestant::Switchboard | Contestant::Floor),
+            Self::OursAndBaseline => matches!(contestant, Contestant::Switchboard | Contestant::Baseline),
         }
     }
 }
@@ -187,7 +187,7 @@ fn growth(quick: bool) -> Vec<Trial> {
     let sized = |full: u32| if quick { full.div_ceil(100) } else { full };
     let seconds = if quick { 1 } else { 5 };
     let step = |name, scenario: String, warm, title, unit, source| Trial {
-        runners: Runners::OursAndFloor,
+        runners: Runners::OursAndBaseline,
         ..trial(name, &scenario, warm, vec![measure(name, title, unit, Source::Figure(source))])
     };
     let relay = |name, silent, title| {

@@ -1,4 +1,4 @@
-//! The wires of the servers under test: how a peer gets in, what it says, what it hears.
+//! The protocols of the servers under test: how a peer gets in, what it says, what it hears.
 //!
 //! A dialect is stateless; what it needs to know of a peer comes in [`Identity`].
 
@@ -119,7 +119,7 @@ pub enum Offerer {
 /// What differs between servers beyond the text.
 #[derive(Debug, Clone, Copy)]
 pub struct Traits {
-    /// Who offers to whom when somebody joins.
+    /// Which side offers when somebody joins.
     pub offerer: Offerer,
     /// The server can send one message to a whole room; otherwise the peer sends one to each.
     pub broadcasts: bool,
@@ -127,7 +127,7 @@ pub struct Traits {
     pub client_beats: bool,
 }
 
-/// One server's wire. Everything appended to `out` is the text of exactly one message.
+/// One server's protocol. Everything appended to `out` is the text of exactly one message.
 pub trait Dialect: fmt::Debug {
     /// How it differs.
     fn traits(&self) -> Traits;
@@ -153,10 +153,10 @@ pub trait Dialect: fmt::Debug {
     fn beat(&self, _out: &mut Vec<u8>) {}
 }
 
-/// The wires this tool speaks.
+/// The protocols this tool speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Wire {
-    /// Switchboard, version 1 (the floor speaks it too).
+pub enum Protocol {
+    /// Switchboard, version 1 (the baseline speaks it too).
     Switchboard,
     /// The same, by clients that could come back.
     SwitchboardResumable,
@@ -174,8 +174,8 @@ pub enum Wire {
     Ws,
 }
 
-impl Wire {
-    /// The dialect of this wire.
+impl Protocol {
+    /// The dialect of this protocol.
     #[must_use]
     pub fn dialect(self) -> Box<dyn Dialect> {
         match self {
@@ -210,8 +210,15 @@ mod tests {
 
     #[test]
     fn every_dialect_makes_json_of_its_messages() {
-        let wires = [Wire::Switchboard, Wire::Matchbox, Wire::Peerjs, Wire::Socketio, Wire::Ywebrtc, Wire::Ws];
-        for dialect in wires.map(Wire::dialect) {
+        let protocols = [
+            Protocol::Switchboard,
+            Protocol::Matchbox,
+            Protocol::Peerjs,
+            Protocol::Socketio,
+            Protocol::Ywebrtc,
+            Protocol::Ws,
+        ];
+        for dialect in protocols.map(Protocol::dialect) {
             let mut out = Vec::new();
             dialect.signal(&anyone(), Kind::Offer, b"you", b"{\"sdp\":1}", &mut out);
             // Engine.IO puts its packet type before the JSON.

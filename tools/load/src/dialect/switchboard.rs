@@ -1,4 +1,4 @@
-//! Switchboard's wire, and the same without `welcome` for the plain `ws` relay.
+//! Switchboard's protocol, and the same without `welcome` for the plain `ws` relay.
 
 use switchboard::protocol::PeerId;
 
@@ -173,13 +173,13 @@ mod tests {
 
     #[test]
     fn a_client_that_could_come_back_says_so_and_acknowledges() {
-        let wire = RESUMABLE;
+        let protocol = RESUMABLE;
         let (mut first, mut second, mut ack) = (Vec::new(), Vec::new(), Vec::new());
-        wire.greet(&anyone(), 0, &mut first);
+        protocol.greet(&anyone(), 0, &mut first);
         assert!(String::from_utf8(first).unwrap().ends_with(r#""resumable":true}"#));
-        wire.greet(&anyone(), 1, &mut second);
+        protocol.greet(&anyone(), 1, &mut second);
         assert!(second.is_empty(), "that is all");
-        wire.acknowledge(7, &mut ack);
+        protocol.acknowledge(7, &mut ack);
         assert_eq!(ack, br#"{"type":"ping","ack":7}"#);
     }
 

@@ -40,8 +40,8 @@ pub struct Check {
 pub struct Report {
     /// The scenario.
     pub scenario: String,
-    /// The server's wire.
-    pub wire: String,
+    /// The server's protocol.
+    pub protocol: String,
     /// What it was asked to do.
     pub parameters: BTreeMap<String, f64>,
     /// What came out, in the order of importance.
@@ -57,10 +57,10 @@ pub struct Report {
 impl Report {
     /// An empty report.
     #[must_use]
-    pub fn new(scenario: &str, wire: &str) -> Self {
+    pub fn new(scenario: &str, protocol: &str) -> Self {
         Self {
             scenario: scenario.into(),
-            wire: wire.into(),
+            protocol: protocol.into(),
             parameters: BTreeMap::new(),
             figures: Vec::new(),
             latencies: BTreeMap::new(),

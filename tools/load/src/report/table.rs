@@ -70,7 +70,7 @@ pub fn number(value: f64) -> String {
 #[must_use]
 pub fn of(report: &Report) -> String {
     let parameters: Vec<String> = report.parameters.iter().map(|(k, v)| format!("{k} {v}")).collect();
-    let mut out = format!("{} · {} · {}\n\n", report.scenario, report.wire, parameters.join(", "));
+    let mut out = format!("{} · {} · {}\n\n", report.scenario, report.protocol, parameters.join(", "));
     let mut figures = Table::new(&["figure", "value", "unit"]);
     for figure in &report.figures {
         figures.row(vec![figure.name.replace('_', " "), number(figure.value), figure.unit.clone()]);

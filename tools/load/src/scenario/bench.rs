@@ -38,15 +38,15 @@ impl Bench {
     pub(crate) fn new(common: &Common, scenario: &str, peers: u32, room_size: u32) -> io::Result<Self> {
         let setup = Setup {
             target: common.target,
-            wire: common.wire,
+            protocol: common.protocol,
             peers,
             room_size,
             sources: common.sources,
             payload: common.payload,
             beat: (common.heartbeat * SECOND as f64) as u64,
         };
-        let wire = format!("{:?}", common.wire).to_lowercase();
-        let report = Report::new(scenario, &wire)
+        let protocol = format!("{:?}", common.protocol).to_lowercase();
+        let report = Report::new(scenario, &protocol)
             .parameter("peers", peers)
             .parameter("room size", room_size)
             .parameter("payload", common.payload as f64);

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{Bench, mesh::Mesh};
 use crate::{
     cli::Run,
-    dialect::Wire,
+    dialect::Protocol,
     report::Report,
     swarm::{Next, Note, Script, Swarm},
 };
@@ -39,7 +39,7 @@ pub fn run(run: &Run<Args>) -> io::Result<Report> {
     collect(args, run.common.pid)?;
     let mut common = run.common.clone();
     if args.resumable {
-        common.wire = Wire::SwitchboardResumable;
+        common.protocol = Protocol::SwitchboardResumable;
     }
     let mut bench = Bench::new(&common, "memory", rooms * 2, 2)?;
     bench.parameter("candidates", args.candidates);

@@ -11,7 +11,7 @@ use rustix::{
 use super::{Note, Phase, Setup, Swarm, clock::SECOND, peer::Moved};
 use crate::{
     report::progress::Progress,
-    wire::{
+    ws::{
         frame::{Head, Opcode},
         handshake,
     },

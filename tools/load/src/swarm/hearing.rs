@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        dialect::Wire,
+        dialect::Protocol,
         payload::Kind,
         swarm::{Setup, Tally},
     };
@@ -90,7 +90,7 @@ mod tests {
     fn swarm() -> Swarm {
         let setup = Setup {
             target: ([127, 0, 0, 1], 1).into(),
-            wire: Wire::Switchboard,
+            protocol: Protocol::Switchboard,
             peers: 3,
             room_size: 2,
             sources: 1,

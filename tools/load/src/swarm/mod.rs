@@ -18,9 +18,9 @@ pub use peer::{Departure, Peer, Phase};
 pub use tally::Tally;
 
 use crate::{
-    dialect::{Dialect, Identity, Name, Traits, Wire},
+    dialect::{Dialect, Identity, Name, Protocol, Traits},
     payload::{Kind, Payloads, Stamp, name_hash},
-    wire::frame::Opcode,
+    ws::frame::Opcode,
 };
 
 /// How a swarm is set up.
@@ -28,8 +28,8 @@ use crate::{
 pub struct Setup {
     /// The server.
     pub target: SocketAddr,
-    /// Its wire.
-    pub wire: Wire,
+    /// Its protocol.
+    pub protocol: Protocol,
     /// How many peers there can be at once.
     pub peers: u32,
     /// How many of them share a room.
@@ -38,7 +38,7 @@ pub struct Setup {
     pub sources: u16,
     /// Bytes of an offer's JSON.
     pub payload: usize,
-    /// Nanoseconds between a client's own heartbeats, where the wire wants them.
+    /// Nanoseconds between a client's own heartbeats, where the protocol wants them.
     pub beat: u64,
 }
 
@@ -95,7 +95,7 @@ impl Swarm {
             clock,
             tally: Tally::default(),
             peers,
-            dialect: setup.wire.dialect(),
+            dialect: setup.protocol.dialect(),
             payloads: Payloads::new(setup.payload),
             sources: Sources::new(setup.sources),
             registry,
@@ -218,7 +218,7 @@ impl Swarm {
         self.mark(who);
     }
 
-    /// Says what this peer has handled, where the wire counts it.
+    /// Says what this peer has handled, where the protocol counts it.
     pub fn acknowledge(&mut self, who: u32) {
         self.text.clear();
         self.dialect.acknowledge(self.peers[who as usize].handled, &mut self.text);

@@ -10,7 +10,7 @@ use socket2::SockRef;
 
 use crate::{
     dialect::{Identity, Name},
-    wire::frame::{self, Opcode},
+    ws::frame::{self, Opcode},
 };
 
 /// How far a peer is.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// One buffer for all connections. In a round it is filled from the front: what was read, and texts of the floor's own.
+/// One buffer for all connections. In a round it is filled from the front: what was read, and texts of the baseline's own.
 const BUFFER: usize = 512 << 10;
 /// The most that one read takes: more than the longest frame.
 const READ: usize = 72 << 10;
@@ -71,7 +71,7 @@ impl Batch {
         &mut self.buffer
     }
 
-    /// Appends a text; where it lies. A text that does not fit is cut off, which no client of the floor's brings about.
+    /// Appends a text; where it lies. A text that does not fit is cut off, which no client of the baseline's brings about.
     pub(super) fn append(&mut self, text: &[u8]) -> Range<usize> {
         let text = &text[..text.len().min(BUFFER - self.used)];
         self.buffer[self.used..self.used + text.len()].copy_from_slice(text);

@@ -1,10 +1,10 @@
-//! `switchboard-floor`: see `switchboard_load::floor`.
+//! `switchboard-baseline`: see `switchboard_load::baseline`.
 
 use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use switchboard::config::Settings;
-use switchboard_load::floor::{Floor, Options};
+use switchboard_load::baseline::{Baseline, Options};
 
 /// The least a relay can do: a yardstick, not a server.
 #[derive(Debug, Parser)]
@@ -24,11 +24,11 @@ struct Arguments {
 fn main() -> ExitCode {
     let Arguments { address, ping, config } = Arguments::parse();
     let settings = Settings::load(config.as_deref(), []).map_err(io::Error::other);
-    let floor = settings.and_then(|settings| Floor::bind_as(Options { address, ping }, &settings));
-    match floor.and_then(Floor::run) {
+    let baseline = settings.and_then(|settings| Baseline::bind_as(Options { address, ping }, &settings));
+    match baseline.and_then(Baseline::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("switchboard-floor: {error}");
+            eprintln!("switchboard-baseline: {error}");
             ExitCode::FAILURE
         }
     }

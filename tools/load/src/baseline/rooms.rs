@@ -1,4 +1,4 @@
-//! Who is with whom: the members of a room are a ring, each knowing the next.
+//! Who is in a room with each other: the members of a room are a ring, each knowing the next.
 
 use hashbrown::HashTable;
 

@@ -1,4 +1,4 @@
-//! One socket of the floor.
+//! One socket of the baseline.
 
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 

@@ -17,16 +17,16 @@ pub(super) const HEAD: usize = 10;
 /// FIN and the text opcode.
 const FIN_TEXT: u8 = 0x81;
 
-/// Whom a text is for.
+/// The receiver of a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Addressed {
     /// One peer's token.
     Peer(u32),
     /// All others of the room.
     Room,
-    /// The floor itself: a join.
+    /// The baseline itself: a join.
     Join,
-    /// The floor itself: a leave.
+    /// The baseline itself: a leave.
     Leave,
 }
 
@@ -81,14 +81,14 @@ pub(super) fn write_head(bytes: &mut [u8], end: usize, length: usize) -> usize {
 mod tests {
     use super::*;
     use crate::{
-        floor::texts::peer_id,
-        wire::{
+        baseline::texts::peer_id,
+        ws::{
             frame::{Head, Opcode, append_masked},
             mask,
         },
     };
 
-    /// What the floor makes of one client frame with `data` of this length.
+    /// What the baseline makes of one client frame with `data` of this length.
     fn relayed(length: usize) -> (Vec<u8>, String) {
         let data = "d".repeat(length);
         let to = String::from_utf8(peer_id(7).to_vec()).unwrap();

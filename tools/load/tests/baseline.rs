@@ -1,28 +1,28 @@
-//! Every scenario against the floor, through real sockets: generator and floor hold each other to the wire.
+//! Every scenario against the baseline, through real sockets: generator and baseline hold each other to the protocol.
 
 use std::{net::SocketAddr, sync::OnceLock, thread};
 
 use clap::Parser as _;
 use switchboard_load::{
+    baseline::{Baseline, Options},
     cli::{Cli, Command},
-    floor::{Floor, Options},
     report::Report,
     scenario::{broadcast, churn, idle, join, memory, mesh, paced, profile, relay},
 };
 
-/// One floor for all tests; it ends with the process.
-fn floor() -> SocketAddr {
+/// One baseline for all tests; it ends with the process.
+fn baseline() -> SocketAddr {
     static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
     *ADDRESS.get_or_init(|| {
-        let floor = Floor::bind(Options { address: ([127, 0, 0, 1], 0).into(), ping: 1 }).unwrap();
-        let address = floor.address().unwrap();
-        thread::spawn(|| floor.run());
+        let baseline = Baseline::bind(Options { address: ([127, 0, 0, 1], 0).into(), ping: 1 }).unwrap();
+        let address = baseline.address().unwrap();
+        thread::spawn(|| baseline.run());
         address
     })
 }
 
 fn run(line: &str) -> Report {
-    let target = format!("--target={}", floor());
+    let target = format!("--target={}", baseline());
     let words = std::iter::once("switchboard-load").chain(line.split(' ')).chain([target.as_str()]);
     let report = match Cli::try_parse_from(words).unwrap().command {
         Command::Idle(args) => idle::run(&args),
@@ -95,7 +95,7 @@ fn who_leaves_closes_or_dies_is_replaced() {
 #[test]
 fn joins_and_idle_peers_stay_whole() {
     assert_eq!(count(&run("join --peers 300"), "joined"), 300);
-    // Pinged every second by the floor, which the peers answer.
+    // Pinged every second by the baseline, which the peers answer.
     assert_eq!(count(&run("idle --peers 50 --hold 1.5 --warmup 0"), "cut"), 0);
     assert_eq!(count(&run("memory --peers 20 --hold 0"), "delivered"), 10 * 6);
 }

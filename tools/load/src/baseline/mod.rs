@@ -1,7 +1,7 @@
-//! The baseline: the least that a relay with Switchboard's wire can do, as a yardstick.
+//! The baseline: the least that a relay with Switchboard's protocol can do, as a yardstick.
 //!
 //! One thread, one epoll, no runtime. All that epoll reports at once is one round: what is read in it stays where it was
-//! read, in one buffer; a directed signal is unmasked there and its head rewritten in place, a text of the floor's own is
+//! read, in one buffer; a directed signal is unmasked there and its head rewritten in place, a text of the baseline's own is
 //! appended; and at the end of the round each receiver gets all that is for it in one call, straight out of that buffer.
 //! Nothing is queued unless the kernel is full, and an idle connection holds nothing but its entry in two tables.
 //!
@@ -29,7 +29,7 @@ use mio::{
 use socket2::{Domain, Socket, Type};
 use switchboard::config::Settings;
 
-use crate::wire::{
+use crate::ws::{
     frame::{Head, Opcode, append_plain},
     mask,
 };
@@ -46,7 +46,7 @@ const BACKLOG: i32 = 4096;
 /// How often the ping sweep looks round.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// How the floor is run.
+/// How the baseline is run.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Where to listen.
@@ -55,9 +55,9 @@ pub struct Options {
     pub ping: u64,
 }
 
-/// A floor that listens.
+/// A baseline that listens.
 #[derive(Debug)]
-pub struct Floor {
+pub struct Baseline {
     poll: Poll,
     listener: TcpListener,
     options: Options,
@@ -69,7 +69,7 @@ pub struct Floor {
     dead: Vec<u32>,
 }
 
-impl Floor {
+impl Baseline {
     /// Listens, and welcomes its clients as a Switchboard with its default settings does.
     ///
     /// # Errors

@@ -1,10 +1,10 @@
-//! What the floor says: Switchboard's frames, byte for byte as long.
+//! What the baseline says: Switchboard's frames, byte for byte as long.
 
 use memchr::memmem;
 use switchboard::{config::Settings, protocol::SessionId, session::welcome};
 
 use super::relay::{HEAD, write_head};
-use crate::wire::{
+use crate::ws::{
     frame::{Opcode, append_plain},
     handshake,
 };
@@ -73,7 +73,7 @@ impl Form {
     }
 }
 
-/// The floor's own texts.
+/// The baseline's own texts.
 #[derive(Debug)]
 pub(super) struct Texts {
     /// The answer to an upgrade, and the first frame behind it.
@@ -155,7 +155,7 @@ fn switching() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::frame::Head;
+    use crate::ws::frame::Head;
 
     fn text(id: [u8; ID]) -> String {
         String::from_utf8_lossy(&id).into_owned()
