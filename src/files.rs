@@ -59,24 +59,16 @@ pub fn narrow(path: &Path, mode: u32) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).expect("it is there").permissions().mode() & 0o7777
     }
 
-    fn home() -> PathBuf {
-        let home = std::env::temp_dir().join(format!("switchboard-{}", uuid::Uuid::new_v4()));
-        fs::create_dir(&home).expect("a folder");
-        home
-    }
-
     #[test]
     fn what_is_made_has_the_mode_asked_for_and_what_is_there_is_never_opened_wider() {
-        let home = home();
-        let folder = home.join("a/b");
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("a/b");
         make_folder(&folder, 0o770).expect("made");
         assert_eq!(mode(&folder), 0o770, "more than a usual umask lets through");
         make_folder(&folder, 0o700).expect("there");
@@ -89,6 +81,5 @@ mod tests {
         write(&file, b"3", 0o666).expect("written");
         assert_eq!(mode(&file), 0o640);
         assert!(make_folder(&file, 0o700).is_err());
-        fs::remove_dir_all(home).expect("removed");
     }
 }

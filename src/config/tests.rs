@@ -1,6 +1,8 @@
 //! Loading as its users meet it: files, variables, and what is told when they are wrong.
 
-use std::path::{Path, PathBuf};
+use std::{io::Write, path::Path};
+
+use tempfile::NamedTempFile;
 
 use super::{layer::Layer, load::merge, rules::Origins, settings::keys, *};
 
@@ -27,20 +29,10 @@ pub(super) fn refusal(toml: &str, env: Variables) -> String {
 }
 
 /// A file that is gone when the test is.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str, content: &[u8]) -> Self {
-        let path = std::env::temp_dir().join(format!("switchboard-{}-{name}", std::process::id()));
-        std::fs::write(&path, content).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+fn file(end: &str, content: &[u8]) -> NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(end).tempfile().unwrap();
+    file.write_all(content).unwrap();
+    file
 }
 
 #[test]
@@ -265,8 +257,8 @@ fn a_file_that_cannot_be_read_or_parsed_is_named() {
     let load = |path: &Path| Settings::load(Some(path), []).unwrap_err().to_string();
     let missing = load(Path::new("/no/such\nfile.toml"));
     assert!(missing.starts_with(r"cannot read the configuration file /no/such\nfile.toml: No such file"), "{missing}");
-    let latin = File::new("latin.toml", b"[server]\nnode = '\xe9'\n");
-    assert!(load(&latin.0).contains("valid UTF-8"), "{}", load(&latin.0));
+    let latin = file("latin.toml", b"[server]\nnode = '\xe9'\n");
+    assert!(load(latin.path()).contains("valid UTF-8"), "{}", load(latin.path()));
     let text = refusal("[server]\nport = \n", &[]);
     assert!(
         text.starts_with("cannot read the configuration file a.toml: TOML parse error at line 2, column 8, "),
@@ -278,8 +270,8 @@ fn a_file_that_cannot_be_read_or_parsed_is_named() {
 
 #[test]
 fn any_file_name_will_do() {
-    let file = File::new("settings.conf", b"\xef\xbb\xbf[server]\r\nport = 1234\r\n");
-    assert_eq!(Settings::load(Some(&file.0), []).unwrap().server.port, 1234);
+    let file = file("settings.conf", b"\xef\xbb\xbf[server]\r\nport = 1234\r\n");
+    assert_eq!(Settings::load(Some(file.path()), []).unwrap().server.port, 1234);
 }
 
 #[test]
@@ -325,13 +317,13 @@ fn the_bounds_themselves_fit_their_fields() {
 #[test]
 fn the_check_prints_settings_that_can_be_read_back_their_origins_and_no_credential() {
     let servers = r#"[{"urls":["stun:a.example"]},{"urls":"turn:a","username":"\"u\u007f","credential":"s3cret"}]"#;
-    let file = File::new("check.toml", b"[server]\nnode = 'blue \"1\"'\n");
+    let file = file("check.toml", b"[server]\nnode = 'blue \"1\"'\n");
     let env = [("PORT", "0"), ("SWITCHBOARD__ICE__SERVERS", servers)];
-    let report = check_config(Some(&file.0), owned(&env)).unwrap();
+    let report = check_config(Some(file.path()), owned(&env)).unwrap();
     let toml = report.strip_prefix("OK\n").unwrap();
     assert!(!report.contains("s3cret") && report.contains("\nport = 0  # variable PORT\n"), "{report}");
-    assert!(report.contains(&format!("\nnode = \"blue \\\"1\\\"\"  # file {}\n", file.0.display())), "{report}");
-    let mut wanted = Settings::load(Some(&file.0), owned(&env)).unwrap();
+    assert!(report.contains(&format!("\nnode = \"blue \\\"1\\\"\"  # file {}\n", file.path().display())), "{report}");
+    let mut wanted = Settings::load(Some(file.path()), owned(&env)).unwrap();
     wanted.ice.servers[1].credential = Some(Secret::new("(hidden)".to_owned()));
     assert_eq!(settings(toml, &[]), wanted);
     assert!(check_config(None, owned(&[("PORT", "x")])).is_err());

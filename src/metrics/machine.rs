@@ -87,16 +87,18 @@ fn meminfo(file: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
 
-    /// A root directory with these files, removed when dropped.
-    struct Root(PathBuf);
+    /// A root directory with these files.
+    struct Root(TempDir);
 
     impl Root {
         fn with(files: &[(&str, &str)]) -> Self {
-            let root = std::env::temp_dir().join(format!("switchboard-machine-{}", uuid::Uuid::new_v4()));
+            let root = tempfile::tempdir().expect("a folder");
             for (path, text) in [("proc/meminfo", "MemTotal:  2048 kB\nMemFree: 1 kB\n")].iter().chain(files) {
-                let file = root.join(path);
+                let file = root.path().join(path);
                 fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
                 fs::write(file, text).expect("a file");
             }
@@ -104,14 +106,8 @@ mod tests {
         }
 
         fn read(&self) -> (Option<u64>, f64) {
-            let machine = Machine::read_below(&self.0, 4);
+            let machine = Machine::read_below(self.0.path(), 4);
             (machine.memory_bytes, machine.cpu_cores)
-        }
-    }
-
-    impl Drop for Root {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 

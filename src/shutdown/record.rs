@@ -141,32 +141,32 @@ fn read(file: File) -> io::Result<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
 
     const TOOK: Duration = Duration::from_millis(1_234);
 
-    /// A folder that goes with the test.
-    struct Folder(PathBuf);
+    /// A folder that is not there yet, and goes with the test.
+    struct Folder {
+        dir: PathBuf,
+        _home: TempDir,
+    }
 
     impl Folder {
         fn new() -> Self {
-            Self(std::env::temp_dir().join(format!("switchboard-{}", Uuid::new_v4())))
+            let home = tempfile::tempdir().unwrap();
+            Self { dir: home.path().join("state"), _home: home }
         }
 
         fn start(&self) -> (Record, Option<Duration>) {
-            let (record, taken) = Record::open(&self.0);
+            let (record, taken) = Record::open(&self.dir);
             assert!(taken.problem.is_none(), "{taken:?}");
             (record, taken.took)
         }
 
         fn files(&self) -> usize {
-            fs::read_dir(&self.0).unwrap().count()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
+            fs::read_dir(&self.dir).unwrap().count()
         }
     }
 
@@ -216,24 +216,23 @@ mod tests {
         let folder = Folder::new();
         let large = "1".repeat(10_000_000);
         for text in ["", "soon", "-1", "NaN", "inf", "1e300", "90001", &large] {
-            fs::create_dir_all(&folder.0).unwrap();
-            fs::write(folder.0.join(RECORD), text).unwrap();
-            let (_record, taken) = Record::open(&folder.0);
+            fs::create_dir_all(&folder.dir).unwrap();
+            fs::write(folder.dir.join(RECORD), text).unwrap();
+            let (_record, taken) = Record::open(&folder.dir);
             assert!(taken.took.is_none() && taken.problem.is_some(), "{text:.20}: {taken:?}");
-            assert!(!folder.0.join(RECORD).exists(), "{text:.20}");
+            assert!(!folder.dir.join(RECORD).exists(), "{text:.20}");
         }
-        fs::create_dir(folder.0.join(RECORD)).unwrap();
-        assert!(Record::open(&folder.0).1.problem.is_some());
+        fs::create_dir(folder.dir.join(RECORD)).unwrap();
+        assert!(Record::open(&folder.dir).1.problem.is_some());
         assert_eq!(folder.start().1, None);
     }
 
     #[test]
     fn a_folder_that_cannot_be_is_a_problem_and_no_failure() {
         let folder = Folder::new();
-        fs::write(&folder.0, "a file").unwrap();
-        let (record, taken) = Record::open(&folder.0.join("state"));
+        fs::write(&folder.dir, "a file").unwrap();
+        let (record, taken) = Record::open(&folder.dir.join("state"));
         assert!(taken.took.is_none() && taken.problem.is_some());
         assert!(record.keep(TOOK).is_err());
-        fs::remove_file(&folder.0).unwrap();
     }
 }

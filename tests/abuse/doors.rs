@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     stage::{FLOODER, Stage, dial_from, get_from, scaled, server, try_dial_from},
-    support::{TempDir, http, ws::Handshake},
+    support::{http, temp_dir, ws::Handshake},
 };
 
 /// What one line of the log may have, in bytes.
@@ -30,7 +30,7 @@ fn again_and_again(time: Duration, mut once: impl FnMut()) -> u32 {
 #[test]
 fn handshakes_that_are_refused() {
     let time = scaled(Duration::from_secs(2), Duration::from_secs(10));
-    let folder = TempDir::new();
+    let folder = temp_dir();
     let mut stage = Stage::set(server().set("log.dir", folder.path().display()));
     let before = stage.counted("switchboard_handshakes_refused_total", "", 0.0);
     let tried = stage.during(|public, _| {
@@ -53,7 +53,7 @@ fn handshakes_that_are_refused() {
 #[test]
 fn guesses_at_the_operators_token() {
     let time = scaled(Duration::from_secs(2), Duration::from_secs(5));
-    let folder = TempDir::new();
+    let folder = temp_dir();
     let token_file = folder.path().join("token");
     fs::write(&token_file, "the-operators-own-token\n").expect("write the token");
     let mut stage = Stage::set(server().set("ops.token_file", token_file.display()));

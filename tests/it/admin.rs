@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Builder, PATIENCE, Scrape, TempDir, TestServer, http, http::Response, run};
+use crate::support::{Builder, PATIENCE, Scrape, TestServer, http, http::Response, run, temp_dir};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 /// A scrape interval and a half of somebody who scrapes rarely: longer than any test's patience.
@@ -119,7 +119,7 @@ fn off_loopback_it_is_refused_without_a_token() {
 
 #[test]
 fn a_token_opens_it_anywhere_and_nothing_else_does() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let file = dir.path().join("token");
     fs::write(&file, format!("{TOKEN}\n")).unwrap();
     for host in ["0.0.0.0", "127.0.0.1"] {
@@ -139,7 +139,7 @@ fn a_token_opens_it_anywhere_and_nothing_else_does() {
 
 #[test]
 fn a_token_that_cannot_be_read_stops_the_start() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let file = dir.path().join("token");
     fs::write(&file, "short").unwrap();
     for path in [file, dir.path().join("nothing")] {

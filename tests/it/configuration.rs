@@ -3,8 +3,9 @@
 use std::{net::TcpListener, process::Output};
 
 use serde_json::json;
+use tempfile::TempDir;
 
-use crate::support::{TempDir, TestServer, run, ws::Handshake};
+use crate::support::{TestServer, run, temp_dir, ws::Handshake};
 
 /// What went to standard error, which must be one line.
 #[track_caller]
@@ -57,7 +58,7 @@ fn a_variable_that_names_no_key_stops_the_start() {
 
 #[test]
 fn a_mistake_in_the_file_names_the_file_and_the_key() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let cases: [(&str, &[&str]); 5] = [
         ("[limits]\npeers_per_rom = 4\n", &["limits.peers_per_rom", "peers_per_room"]),
         ("[limit]\nrooms = 4\n", &["limit", "limits"]),
@@ -93,7 +94,7 @@ fn a_file_that_is_not_there_is_named() {
 fn an_address_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let state = dir.path().to_str().unwrap();
     for (mine, other) in [("SERVER", "OPS"), ("OPS", "SERVER")] {
         let (mine, other) = (format!("SWITCHBOARD__{mine}__PORT"), format!("SWITCHBOARD__{other}__PORT"));
@@ -117,7 +118,7 @@ fn check_config_says_ok_or_what_is_wrong_and_starts_nothing() {
 
 #[test]
 fn check_config_shows_no_credential() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let path = file(
         &dir,
         "[ice]\nservers = [{ urls = \"turn:turn.example:3478\", username = \"u\", credential = \"hunter2\" }]\n",
@@ -176,7 +177,7 @@ fn the_plain_variables_work_in_milliseconds() {
 
 #[test]
 fn the_environment_wins_over_the_file_and_the_structured_name_over_the_plain_one() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let path = file(&dir, "[limits]\nroom_name_bytes = 11\npeers_per_room = 3\n[heartbeat]\ninterval_ms = 1111\n");
     let server = TestServer::set("limits.peers_per_room", 5)
         .env("HEARTBEAT_INTERVAL", "2222")
@@ -192,7 +193,7 @@ fn the_environment_wins_over_the_file_and_the_structured_name_over_the_plain_one
 
 #[test]
 fn ice_servers_reach_the_clients_as_they_stand() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let path = file(
         &dir,
         "[ice]\nservers = [{ urls = [\"stun:stun.example:3478\"] }, \

@@ -8,7 +8,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::support::{Builder, TempDir, TestServer, eventually, eventually_within};
+use tempfile::TempDir;
+
+use crate::support::{Builder, TestServer, eventually, eventually_within, temp_dir};
 
 /// By then a change of the folder is noticed.
 const NOTICED: Duration = Duration::from_secs(60);
@@ -63,8 +65,8 @@ fn written(server: &TestServer, file: &Path, room: &str) {
 #[test]
 fn log_and_state_are_for_the_servers_group_whatever_the_umask() {
     for umask in ["000", "022", "077"] {
-        let home = TempDir::new();
-        let state = TempDir::new();
+        let home = temp_dir();
+        let state = temp_dir();
         let mut server = TestServer::builder()
             .set("log.dir", folder(&home).display())
             .set("state.dir", state.path().join("below").display())
@@ -84,7 +86,7 @@ fn log_and_state_are_for_the_servers_group_whatever_the_umask() {
 
 #[test]
 fn an_operators_modes_are_kept_and_files_of_a_former_release_are_narrowed() {
-    let home = TempDir::new();
+    let home = temp_dir();
     let logs = folder(&home);
     fs::create_dir(&logs).unwrap();
     fs::set_permissions(&logs, fs::Permissions::from_mode(0o755)).unwrap();
@@ -99,7 +101,7 @@ fn an_operators_modes_are_kept_and_files_of_a_former_release_are_narrowed() {
     eventually("the old file, too", || if mode(&old) == 0o640 { Ok(()) } else { Err(format!("{:o}", mode(&old))) });
     drop(server);
 
-    let home = TempDir::new();
+    let home = temp_dir();
     let server = self::server(&home).set("log.dir_mode", "2770").set("log.file_mode", "0600").start();
     written(&server, &today(&folder(&home)), "blue");
     assert_eq!((mode(folder(&home)), mode(today(&folder(&home)))), (0o2770, 0o600));
@@ -122,7 +124,7 @@ fn files_that_others_remove_rename_replace_or_empty_are_opened_anew_and_that_is_
             fs::create_dir(logs).unwrap();
         }),
     ];
-    let home = TempDir::new();
+    let home = temp_dir();
     let (logs, server) = (folder(&home), server(&home).start());
     for (n, (found, deed)) in deeds.into_iter().enumerate() {
         let before = server.log().lines_where("log_file_reopened").len();
@@ -140,7 +142,7 @@ fn files_that_others_remove_rename_replace_or_empty_are_opened_anew_and_that_is_
 
 #[test]
 fn a_file_that_is_gone_is_there_again_though_nobody_writes() {
-    let home = TempDir::new();
+    let home = temp_dir();
     let (logs, server) = (folder(&home), server(&home).start());
     written(&server, &today(&logs), "blue");
     for name in names(&logs) {
@@ -154,7 +156,7 @@ fn a_file_that_is_gone_is_there_again_though_nobody_writes() {
 
 #[test]
 fn a_folder_that_cannot_be_written_is_told_counted_and_left_behind() {
-    let home = TempDir::new();
+    let home = temp_dir();
     let (logs, server) = (folder(&home), server(&home).start());
     written(&server, &today(&logs), "before");
     fs::remove_dir_all(&logs).unwrap();
@@ -176,7 +178,7 @@ fn a_folder_that_cannot_be_written_is_told_counted_and_left_behind() {
 
 #[test]
 fn the_folder_is_bounded_the_oldest_goes_first_and_then_the_days_file_stops() {
-    let home = TempDir::new();
+    let home = temp_dir();
     let logs = folder(&home);
     fs::create_dir(&logs).unwrap();
     let old = [(5, "switchboard-errors", ".jsonl.gz"), (4, "switchboard", ".jsonl.gz"), (1, "switchboard", ".jsonl")];
@@ -252,7 +254,7 @@ impl FakeTime {
 #[test]
 fn a_wall_clock_that_jumps_by_years_and_back_removes_no_file_and_moves_no_line() {
     const YEARS: i64 = 60 * 365 * 86_400;
-    let home = TempDir::new();
+    let home = temp_dir();
     let logs = folder(&home);
     fs::create_dir(&logs).unwrap();
     for (days, end) in [(1, ".jsonl"), (2, ".jsonl.gz"), (10, ".jsonl.gz")] {
@@ -283,7 +285,7 @@ fn a_wall_clock_that_jumps_by_years_and_back_removes_no_file_and_moves_no_line()
 
 #[test]
 fn a_server_that_starts_with_a_wrong_clock_removes_nothing_either() {
-    let home = TempDir::new();
+    let home = temp_dir();
     let logs = folder(&home);
     fs::create_dir(&logs).unwrap();
     let old = [1, 2, 10].map(|days| logs.join(name("switchboard", days, ".jsonl.gz")));

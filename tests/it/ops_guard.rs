@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{PATIENCE, TempDir, TestServer, eventually, http, http::Response};
+use tempfile::TempDir;
+
+use crate::support::{PATIENCE, TestServer, eventually, http, http::Response, temp_dir};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 /// Everything that the listener serves, and something that it does not.
@@ -31,7 +33,7 @@ fn denied(reason: &str) -> String {
 
 /// A file with a token, and the folder that it lives in.
 fn token_file() -> (Arc<TempDir>, String) {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let file = dir.path().join("token");
     fs::write(&file, format!("{TOKEN}\n")).unwrap();
     let path = file.display().to_string();

@@ -7,7 +7,9 @@ use std::{
     thread,
 };
 
-use crate::support::{Builder, TempDir, TestServer, ports, run};
+use tempfile::TempDir;
+
+use crate::support::{Builder, TestServer, ports, run, temp_dir};
 
 /// The variables that a server was started with, which are those of its container.
 fn variables(server: &TestServer) -> Vec<(String, String)> {
@@ -55,7 +57,7 @@ fn file(dir: &TempDir, host: &str, port: u16) -> String {
 
 #[test]
 fn a_server_whose_place_is_in_a_file_is_found_without_that_file() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     for (host, asked) in
         [("127.0.0.1", "127.0.0.1"), ("127.0.0.2", "127.0.0.2"), ("0.0.0.0", "127.0.0.1"), ("localhost", "127.0.0.1")]
     {
@@ -71,7 +73,7 @@ fn a_server_whose_place_is_in_a_file_is_found_without_that_file() {
 
 #[test]
 fn a_file_may_be_named_by_a_variable_for_both() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let port = ports::reserve();
     let file = file(&dir, "127.0.0.1", port);
     let server = builder().env("SWITCHBOARD__CONFIG", &file).start();
@@ -82,7 +84,7 @@ fn a_file_may_be_named_by_a_variable_for_both() {
 
 #[test]
 fn what_the_variables_say_wins_over_the_file_for_both() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let (in_file, port) = (ports::reserve(), ports::reserve().to_string());
     let file = file(&dir, "127.0.0.3", in_file);
     let server = builder().env("PORT", &port).arg("--config").arg(&file).start();

@@ -5,9 +5,9 @@ use std::{fs, os::unix::process::ExitStatusExt, path::Path, time::Duration};
 use serde_json::json;
 
 use crate::support::{
-    Line, PATIENCE, TempDir, TestPeer, TestServer, eventually, eventually_within, expect_eq,
+    Line, PATIENCE, TestPeer, TestServer, eventually, eventually_within, expect_eq,
     http::{self, Response},
-    program,
+    program, temp_dir,
     ws::{Frame, Handshake, first, frame},
 };
 
@@ -109,7 +109,7 @@ fn an_abort_ends_it_at_once_after_a_line() {
 
 #[test]
 fn a_log_file_that_grows_beyond_the_limit_of_files_is_told_and_no_death() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     // In blocks of 512 bytes.
     let server = TestServer::set("log.dir", dir.path().display()).after("ulimit -f 4").start();
     let mut peers = server.join_some("blue");
@@ -156,7 +156,7 @@ fn reload(server: &TestServer) -> Line {
 
 #[test]
 fn a_hangup_reads_the_configuration_again_and_drops_nobody() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let path = dir.path().join("switchboard.toml");
     write(&path, "[http]\nallowed_origins = [\"https://old.example\"]\n");
     let server = TestServer::builder().unset("SWITCHBOARD__LOG__LEVEL").arg("--config").arg(&path).start();
@@ -186,7 +186,7 @@ fn a_hangup_reads_the_configuration_again_and_drops_nobody() {
 
 #[test]
 fn a_hangup_takes_another_token_and_keeps_the_old_one_if_there_is_none() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let path = dir.path().join("token");
     write(&path, "the-first-token-of-all\n");
     let mut server = TestServer::set("ops.token_file", path.display()).start();
@@ -212,7 +212,7 @@ fn a_hangup_takes_another_token_and_keeps_the_old_one_if_there_is_none() {
 
 #[test]
 fn a_hangup_opens_the_logs_files_anew() {
-    let dir = TempDir::new();
+    let dir = temp_dir();
     let server = TestServer::set("log.dir", dir.path().display()).start();
     let files = || -> Vec<_> {
         let entries = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
@@ -262,7 +262,7 @@ fn a_crash_beside_a_server_that_drains_tells_no_shutdown_either() {
 #[test]
 fn a_record_that_is_none_is_one_warning() {
     for text in ["", "soon", "-3", "1e99"] {
-        let state = TempDir::new();
+        let state = temp_dir();
         write(&state.path().join("last-shutdown-seconds"), text);
         let server = TestServer::builder().state(&state).start();
         server.wait_for_log("the warning", |line| line.event() == "shutdown_record_failed");

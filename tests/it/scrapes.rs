@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     admin::scrape_as_prometheus,
-    support::{Builder, PATIENCE, TempDir, TestServer, http},
+    support::{Builder, PATIENCE, TestServer, http, temp_dir},
 };
 
 /// Longer than any test's patience: who waits for a scrape is seen to wait.
@@ -87,7 +87,7 @@ fn what_a_person_sees_while_it_waits_tells_prometheus_nothing() {
 
 #[test]
 fn the_time_that_is_told_is_the_drains_own() {
-    let state = std::sync::Arc::new(TempDir::new());
+    let state = temp_dir();
     let mut server = watched().state(&state).start();
     scrape_as_prometheus(&server);
     server.terminate();

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Builder, Line, PATIENCE, TempDir, TestPeer, TestServer, eventually, http, ws::Handshake};
+use crate::support::{Builder, Line, PATIENCE, TestPeer, TestServer, eventually, http, temp_dir, ws::Handshake};
 
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -210,7 +210,7 @@ fn the_time_it_took_is_logged_and_told_by_the_next_start() {
 
 #[test]
 fn a_state_directory_that_cannot_be_written_is_one_warning_and_no_failure() {
-    let file = TempDir::new();
+    let file = temp_dir();
     let path = file.path().join("a file, no directory");
     std::fs::write(&path, "").unwrap();
     let mut server = TestServer::set("state.dir", path.join("state").display()).start();

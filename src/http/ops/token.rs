@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn a_token_file_is_one_line_that_cannot_be_guessed() {
-        let path = std::env::temp_dir().join(format!("switchboard-{}", uuid::Uuid::new_v4()));
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("token");
         let read = |text: &str| {
             fs::write(&path, text).unwrap();
             Token::read(&path)

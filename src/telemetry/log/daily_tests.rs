@@ -10,6 +10,7 @@ use std::{
 };
 
 use flate2::read::GzDecoder;
+use tempfile::TempDir;
 use time::Date;
 
 use super::{
@@ -25,37 +26,41 @@ const YEARS: Duration = Duration::from_secs(60 * 365 * 86_400);
 const TODAY: &str = "all-2026-02-28.jsonl";
 
 /// A folder that goes with the test.
-struct Folder(PathBuf);
+struct Folder {
+    dir: PathBuf,
+    _home: TempDir,
+}
 
 impl Folder {
     fn with(files: &[&str]) -> Self {
-        let dir = std::env::temp_dir().join(format!("switchboard-log-{}", uuid::Uuid::new_v4()));
+        let home = tempfile::tempdir().expect("a folder");
+        let dir = home.path().join("log");
         fs::create_dir(&dir).expect("a folder");
-        let folder = Self(dir);
+        let folder = Self { dir, _home: home };
         for file in files {
-            fs::write(folder.0.join(file), format!("{file}\n")).expect("a file");
+            fs::write(folder.dir.join(file), format!("{file}\n")).expect("a file");
         }
         folder
     }
 
     fn names(&self) -> Vec<String> {
         let name = |entry: io::Result<fs::DirEntry>| entry.expect("an entry").file_name().into_string().expect("UTF-8");
-        let mut names: Vec<_> = fs::read_dir(&self.0).expect("the folder").map(name).collect();
+        let mut names: Vec<_> = fs::read_dir(&self.dir).expect("the folder").map(name).collect();
         names.sort();
         names
     }
 
     fn text(&self, name: &str) -> String {
-        fs::read_to_string(self.0.join(name)).expect(name)
+        fs::read_to_string(self.dir.join(name)).expect(name)
     }
 
     fn mode(&self, name: &str) -> u32 {
-        fs::metadata(self.0.join(name)).expect(name).permissions().mode() & 0o777
+        fs::metadata(self.dir.join(name)).expect(name).permissions().mode() & 0o777
     }
 
     fn retention(&self, max_bytes: Option<u64>) -> Arc<Retention> {
         Arc::new(Retention {
-            dir: self.0.clone(),
+            dir: self.dir.clone(),
             kept: vec![("all", 14), ("all-errors", 30)],
             dir_mode: 0o750,
             file_mode: 0o640,
@@ -68,13 +73,6 @@ impl Folder {
     /// The file of all lines.
     fn file(&self, hands: &Hands) -> DailyFile {
         DailyFile::start("all", self.retention(None), false, hands.clock()).expect("a file")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // A test that failed has more to say than this.
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -113,7 +111,7 @@ fn a_day_has_its_file_and_a_line_goes_into_the_one_of_the_day_it_is_written() {
 #[test]
 fn a_restart_goes_on_in_the_days_file_and_after_half_a_line_in_a_new_one() {
     let (folder, hands) = (Folder::with(&[]), Hands::new());
-    fs::write(folder.0.join(TODAY), "whole\nha").expect("a file");
+    fs::write(folder.dir.join(TODAY), "whole\nha").expect("a file");
     for line in ["next", "last"] {
         say(&mut folder.file(&hands), line);
     }
@@ -158,12 +156,12 @@ fn a_clock_that_was_set_is_followed_once_it_has_run_for_a_while() {
 fn what_others_do_to_the_file_costs_no_line() {
     let (folder, hands) = (Folder::with(&[]), Hands::new());
     let mut file = folder.file(&hands);
-    let path = folder.0.join(TODAY);
+    let path = folder.dir.join(TODAY);
     say(&mut file, "one");
     fs::remove_file(&path).expect("removed");
     say(&mut file, "two");
     assert_eq!(folder.text(TODAY), "two\n");
-    fs::rename(&path, folder.0.join("rotated")).expect("renamed");
+    fs::rename(&path, folder.dir.join("rotated")).expect("renamed");
     say(&mut file, "three");
     assert_eq!((folder.text("rotated"), folder.text(TODAY)), ("two\n".into(), "three\n".into()));
     fs::write(&path, "").expect("emptied, as by copytruncate");
@@ -174,21 +172,21 @@ fn what_others_do_to_the_file_costs_no_line() {
     say(&mut file, "five");
     assert_eq!(folder.text(TODAY), "another\nfive\n");
     assert_eq!(folder.mode(TODAY), 0o640);
-    fs::remove_dir_all(&folder.0).expect("removed");
+    fs::remove_dir_all(&folder.dir).expect("removed");
     say(&mut file, "six");
     assert_eq!((folder.text(TODAY), folder.mode("")), ("six\n".into(), 0o750));
-    fs::rename(&folder.0, folder.0.with_extension("old")).expect("renamed");
-    fs::create_dir(&folder.0).expect("replaced");
+    fs::rename(&folder.dir, folder.dir.with_extension("old")).expect("renamed");
+    fs::create_dir(&folder.dir).expect("replaced");
     say(&mut file, "seven");
     assert_eq!(folder.text(TODAY), "seven\n");
-    fs::remove_dir_all(folder.0.with_extension("old")).expect("removed");
+    fs::remove_dir_all(folder.dir.with_extension("old")).expect("removed");
 }
 
 #[test]
 fn nobody_needs_to_write_for_a_file_that_is_gone_to_be_noticed() {
     let (folder, hands) = (Folder::with(&[]), Hands::new());
     let mut file = folder.file(&hands);
-    fs::remove_file(folder.0.join(TODAY)).expect("removed");
+    fs::remove_file(folder.dir.join(TODAY)).expect("removed");
     file.tend();
     assert_eq!(folder.names(), [TODAY]);
 }
@@ -197,12 +195,12 @@ fn nobody_needs_to_write_for_a_file_that_is_gone_to_be_noticed() {
 fn a_folder_that_cannot_be_written_loses_lines_until_it_can() {
     let (folder, hands) = (Folder::with(&[]), Hands::new());
     let mut file = folder.file(&hands);
-    fs::remove_dir_all(&folder.0).expect("removed");
-    fs::write(&folder.0, "a file in its place").expect("a file");
+    fs::remove_dir_all(&folder.dir).expect("removed");
+    fs::write(&folder.dir, "a file in its place").expect("a file");
     for _ in 0..3 {
         assert!(file.write_all(b"lost\n").is_err());
     }
-    fs::remove_file(&folder.0).expect("removed");
+    fs::remove_file(&folder.dir).expect("removed");
     say(&mut file, "kept");
     assert_eq!(folder.text(TODAY), "kept\n");
 }
@@ -231,7 +229,7 @@ fn old_files_are_compressed_whole_and_each_kind_is_kept_for_its_own_time() {
     ];
     assert_eq!(folder.names(), expected);
     let mut text = String::new();
-    let packed = File::open(folder.0.join("all-2026-03-29.jsonl.gz")).expect("a file");
+    let packed = File::open(folder.dir.join("all-2026-03-29.jsonl.gz")).expect("a file");
     GzDecoder::new(packed).read_to_string(&mut text).expect("gzip");
     assert_eq!(text, "all-2026-03-29.jsonl\n");
     for name in folder.names() {
@@ -270,8 +268,8 @@ fn other_peoples_files_and_what_is_compressed_already_stay_as_they_are() {
         "nginx-2020-01-01.jsonl.gz",
     ];
     let folder = Folder::with(&others);
-    fs::write(folder.0.join("all-2026-03-20.jsonl"), "plain").expect("a file");
-    fs::write(folder.0.join("all-2026-03-20.jsonl.gz"), "packed").expect("a file");
+    fs::write(folder.dir.join("all-2026-03-20.jsonl"), "plain").expect("a file");
+    fs::write(folder.dir.join("all-2026-03-20.jsonl.gz"), "packed").expect("a file");
     folder.retention(Some(1)).tidy(Moment::even(day("2026-03-31"))).expect("tidied");
     assert_eq!(folder.names().len(), others.len() + 2);
     assert_eq!(folder.text("all-2026-03-20.jsonl.gz"), "packed");
@@ -282,7 +280,7 @@ fn the_oldest_finished_files_make_room_and_then_the_days_file_stops_and_says_so(
     let old = ["all-2026-02-20.jsonl.gz", "all-errors-2026-02-20.jsonl", "all-2026-02-21.jsonl"];
     let (folder, hands) = (Folder::with(&old), Hands::new());
     for name in old {
-        fs::write(folder.0.join(name), [b'x'; 1000]).expect("a file");
+        fs::write(folder.dir.join(name), [b'x'; 1000]).expect("a file");
     }
     let retention = folder.retention(Some(16_000));
     let mut file = DailyFile::start("all", Arc::clone(&retention), false, hands.clock()).expect("a file");
@@ -303,7 +301,7 @@ fn the_oldest_finished_files_make_room_and_then_the_days_file_stops_and_says_so(
     assert_eq!((&last["event"], &last["lines"]), (&"log_file_failed".into(), &1.into()));
     say(&mut errors, "an error");
     // With some room it goes on.
-    fs::write(folder.0.join(TODAY), "x\n").expect("emptied");
+    fs::write(folder.dir.join(TODAY), "x\n").expect("emptied");
     let deadline = Instant::now() + Duration::from_secs(20);
     while file.write_all(b"again\n").is_err() {
         assert!(Instant::now() < deadline, "room is not found");
@@ -316,7 +314,7 @@ fn the_oldest_finished_files_make_room_and_then_the_days_file_stops_and_says_so(
 fn a_folder_that_cannot_be_made_is_an_error_at_the_start() {
     let (folder, hands) = (Folder::with(&["file"]), Hands::new());
     let retention = Arc::new(Retention {
-        dir: folder.0.join("file"),
+        dir: folder.dir.join("file"),
         ..Arc::into_inner(folder.retention(None)).expect("the only one")
     });
     assert!(DailyFile::start("all", retention, false, hands.clock()).is_err());

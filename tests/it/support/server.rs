@@ -5,15 +5,13 @@ use std::{
     io::Read,
     net::SocketAddr,
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+
+use tempfile::TempDir;
 
 use super::{
     drain::{Line, LogDrain},
@@ -52,30 +50,9 @@ pub(crate) fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// A directory that is gone with its last user.
-#[derive(Debug)]
-pub(crate) struct TempDir(PathBuf);
-
-impl TempDir {
-    /// A new, empty one.
-    pub(crate) fn new() -> Arc<Self> {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("it-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&path).unwrap();
-        Arc::new(Self(path))
-    }
-
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// A new directory on the disk of the build, gone with its last user.
+pub(crate) fn temp_dir() -> Arc<TempDir> {
+    Arc::new(TempDir::with_prefix_in("it-", env!("CARGO_TARGET_TMPDIR")).unwrap())
 }
 
 /// A server that is to be.
@@ -188,7 +165,7 @@ pub(crate) struct TestServer {
 impl TestServer {
     /// A server with the tests' settings: free ports, two threads, no start delay, everything logged.
     pub(crate) fn builder() -> Builder {
-        let state = TempDir::new();
+        let state = temp_dir();
         Builder { command: program(), state: Arc::clone(&state) }
             .set("server.host", "127.0.0.1")
             .set("server.port", 0)

@@ -154,10 +154,10 @@ mod tests {
 
     #[test]
     fn results_survive_their_file_and_know_their_rows_and_columns() {
-        let path = std::env::temp_dir().join(format!("results-{}.json", std::process::id()));
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("results.json");
         example().write(&path).unwrap();
         let results = Results::read(&path).unwrap();
-        fs::remove_file(&path).unwrap();
         assert_eq!(results.contestants(), [Contestant::Baseline, Contestant::Switchboard]);
         assert_eq!(results.measures().iter().map(|m| m.name).collect::<Vec<_>>(), ["relay_w1"]);
         assert_eq!(results.spread("relay_w1", Contestant::Switchboard), Spread::of(&[5.0, 5.3, 6.0]));

@@ -138,10 +138,10 @@ mod tests {
         report.figure("cpu", 5.25, "µs");
         report.figure("of nothing", f64::NAN, "µs");
         report.tally(&Tally::default());
-        let path = std::env::temp_dir().join(format!("report-{}.json", std::process::id()));
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("report.json");
         report.write_json(&path).unwrap();
         let read = Report::read_json(&path).unwrap();
-        fs::remove_file(&path).unwrap();
         assert_eq!((read.value("cpu"), read.value("of nothing")), (Some(5.25), None));
         assert_eq!(read.parameters.get("rooms").copied(), Some(3.0));
         assert!(read.passed());
