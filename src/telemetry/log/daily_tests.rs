@@ -15,9 +15,10 @@ use time::Date;
 use super::{
     clock::{Moment, tests::Hands},
     daily::DailyFile,
-    retention::{Retention, parse_day},
+    retention::Retention,
     writer::Output,
 };
+use crate::utc;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const YEARS: Duration = Duration::from_secs(60 * 365 * 86_400);
@@ -79,7 +80,7 @@ impl Drop for Folder {
 }
 
 fn day(text: &str) -> Date {
-    parse_day(text).expect("a day")
+    utc::parse_day(text).expect("a day")
 }
 
 #[track_caller]

@@ -5,6 +5,7 @@ use std::{cell::RefCell, io, rc::Rc, time::SystemTime};
 use slog::{Drain, FnValue, OwnedKVList, PushFnValue, Record, o};
 
 use super::{level::word, visible};
+use crate::utc::Rfc3339;
 
 /// Where slog-json writes: a buffer that is used again for every line.
 #[derive(Clone, Default)]
@@ -38,7 +39,7 @@ impl Formatter {
             .set_newlines(true)
             // One by one: slog writes the members of one `o!` in reverse.
             .add_key_value(o!("ts" => PushFnValue(|_: &Record<'_>, out| {
-                out.emit(format_args!("{}", humantime::format_rfc3339_millis(SystemTime::now())))
+                out.emit(format_args!("{}", Rfc3339(SystemTime::now())))
             })))
             .add_key_value(o!("level" => FnValue(|record: &Record<'_>| word(record.level()))))
             .add_key_value(o!("msg" => PushFnValue(|record: &Record<'_>, out| out.emit(record.msg()))))
@@ -67,6 +68,7 @@ mod tests {
 
     use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
     use serde_json::Value;
+    use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
     use super::*;
     use crate::{
@@ -141,7 +143,7 @@ mod tests {
             assert_eq!(line.get("msg"), Some(event.message()));
             assert_eq!(line.get("level"), Some(word(event.level())));
             let ts = line.get("ts").expect("a time");
-            assert!(ts.len() == 24 && ts.ends_with('Z') && humantime::parse_rfc3339(ts).is_ok(), "{ts}");
+            assert!(ts.len() == 24 && ts.ends_with('Z') && OffsetDateTime::parse(ts, &Rfc3339).is_ok(), "{ts}");
             seen.insert(event.key());
         });
         let known: BTreeSet<&str> = EVENTS.iter().map(|event| event.key).collect();
