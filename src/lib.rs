@@ -13,6 +13,7 @@
 //! | 0 | [`config`] | the settings, one file per section |
 //! | 0 | [`files`] | files and folders that are not for everybody |
 //! | 0 | [`late`] | the guard against looks at the clock that come late |
+//! | 0 | [`utc`] | times and days, as text |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
 //! | 1 | [`ws`] | RFC 6455 over one socket: frames to messages and back, what waits to be written |
@@ -85,5 +86,6 @@ pub mod session;
 pub mod shutdown;
 pub mod supervisor;
 pub mod telemetry;
+pub mod utc;
 pub mod watchdog;
 pub mod ws;

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     messages::metrics::{BySeverity, ErrorExample, ErrorGroup, ErrorReport},
     telemetry::{ErrorSample, Fault, Label, Severity},
+    utc::Rfc3339,
 };
 
 /// Errors that are kept.
@@ -173,7 +174,7 @@ fn example(sample: &ErrorSample) -> ErrorExample {
 }
 
 fn rfc3339(at: SystemTime) -> String {
-    humantime::format_rfc3339_millis(at).to_string()
+    Rfc3339(at).to_string()
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ fn names(folder: &Path) -> Vec<String> {
 
 /// The name of a file of so many days ago.
 fn name(kind: &str, days: u32, end: &str) -> String {
-    let then = humantime::format_rfc3339_seconds(SystemTime::now() - days * DAY).to_string();
+    let then = switchboard::utc::Rfc3339(SystemTime::now() - days * DAY).to_string();
     format!("{kind}-{}{end}", &then[..10])
 }
 
@@ -271,7 +271,7 @@ fn a_wall_clock_that_jumps_by_years_and_back_removes_no_file_and_moves_no_line()
         written(&server, &today(&logs), &room);
         let line = server
             .wait_for_log("a line of another year", |line| line.event() == "peer_joined" && line.says("room", &room));
-        let here = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let here = switchboard::utc::Rfc3339(SystemTime::now()).to_string();
         assert_ne!(&line.json["ts"].as_str().unwrap()[..4], &here[..4], "the clock has not jumped");
         eventually("it has looked at the clock for two seconds", {
             let began = std::time::Instant::now();

@@ -119,7 +119,7 @@ fn report(drain: Drain, lifecycle: &Lifecycle, first: bool, call: &Call) -> Drai
         connections: lifecycle.connections(),
         drain_ms: millis(drain.spread),
         deadline_ms: millis(left),
-        deadline: humantime::format_rfc3339_millis(SystemTime::now() + left).to_string(),
+        deadline: crate::utc::Rfc3339(SystemTime::now() + left).to_string(),
     }
 }
 

@@ -172,5 +172,5 @@ fn check(name: &'static str, took: Duration, problem: Option<(Status, &str)>) ->
 
 /// RFC 3339, UTC, milliseconds.
 pub(in crate::http) fn now() -> String {
-    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+    crate::utc::Rfc3339(SystemTime::now()).to_string()
 }

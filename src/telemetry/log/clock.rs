@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use time::{Date, OffsetDateTime};
+use time::Date;
 
-use crate::late::LateGuard;
+use crate::{late::LateGuard, utc};
 
 /// The two may differ by this much within [`COMPARED`]: corrections by NTP are less, and slower.
 const SLACK: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ impl Clock {
             self.before = now;
         }
         let even = now.at.saturating_duration_since(self.since);
-        Moment { day: OffsetDateTime::from(now.wall).date(), even, jumped: self.jumped }
+        Moment { day: utc::day_of(now.wall), even, jumped: self.jumped }
     }
 }
 

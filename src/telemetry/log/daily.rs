@@ -17,11 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use slog::OwnedKVList;
 use time::Date;
 
 use super::{
     clock::{Clock, Moment},
-    line,
+    line, record,
     retention::{Full, Retention, name_of},
     writer::Output,
 };
@@ -53,6 +54,8 @@ pub(in crate::telemetry) struct DailyFile {
     /// How often all were to be opened anew when this one was.
     opening: usize,
     failing: Option<Failing>,
+    /// Those of every line.
+    values: OwnedKVList,
 }
 
 /// The file that is being written.
@@ -79,10 +82,11 @@ impl DailyFile {
         retention: Arc<Retention>,
         keeper: bool,
         mut clock: Clock,
+        values: OwnedKVList,
     ) -> io::Result<Self> {
         let day = clock.look().day;
         let keeper = keeper.then(Instant::now);
-        let mut file = Self { name, retention, keeper, clock, day, open: None, opening: 0, failing: None };
+        let mut file = Self { name, retention, keeper, clock, day, open: None, opening: 0, failing: None, values };
         file.current()?;
         Ok(file)
     }
@@ -147,10 +151,11 @@ impl DailyFile {
         let event = Event::LogFileFailed { file: &file, error, lines: failing.lines };
         if let (true, true, Some(open)) = (full, first, &mut self.open) {
             // Its last line says why there is none behind it. Should that fail, it is told elsewhere.
-            line::format(&event, None, |line| {
+            let last = |line: &[u8]| {
                 let _ = open.file.write_all(line);
                 open.bytes += line.len() as u64;
-            });
+            };
+            record::of(&event, None, |record| line::format(record, &self.values, last));
         }
         emit(&event);
     }

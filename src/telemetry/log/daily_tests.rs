@@ -16,9 +16,10 @@ use time::Date;
 use super::{
     clock::{Moment, tests::Hands},
     daily::DailyFile,
-    retention::{Retention, parse_day},
+    retention::Retention,
     writer::Output,
 };
+use crate::utc;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const YEARS: Duration = Duration::from_secs(60 * 365 * 86_400);
@@ -72,12 +73,12 @@ impl Folder {
 
     /// The file of all lines.
     fn file(&self, hands: &Hands) -> DailyFile {
-        DailyFile::start("all", self.retention(None), false, hands.clock()).expect("a file")
+        DailyFile::start("all", self.retention(None), false, hands.clock(), slog::OwnedKV(()).into()).expect("a file")
     }
 }
 
 fn day(text: &str) -> Date {
-    parse_day(text).expect("a day")
+    utc::parse_day(text).expect("a day")
 }
 
 #[track_caller]
@@ -124,7 +125,8 @@ fn a_clock_that_jumps_and_comes_back_moves_nothing() {
     let backward = |wall| wall - YEARS / 2;
     for jump in [&forward as &dyn Fn(_) -> _, &backward] {
         let (folder, hands) = (Folder::with(&["all-2026-02-27.jsonl", "all-2026-02-26.jsonl.gz"]), Hands::new());
-        let mut file = DailyFile::start("all", folder.retention(None), true, hands.clock()).expect("a file");
+        let mut file = DailyFile::start("all", folder.retention(None), true, hands.clock(), slog::OwnedKV(()).into())
+            .expect("a file");
         pass(&mut file, &hands, 2 * DAY / 24);
         let (before, mut here) = (folder.names(), None);
         hands.jump(|wall| {
@@ -251,7 +253,8 @@ fn a_day_that_nothing_but_the_clock_speaks_for_removes_nothing_and_never_the_lat
 fn what_is_being_written_is_neither_compressed_nor_removed() {
     let (folder, hands) = (Folder::with(&["all-2026-03-01.jsonl", "all-2026-03-02.jsonl"]), Hands::new());
     let retention = folder.retention(Some(1));
-    let mut file = DailyFile::start("all", Arc::clone(&retention), false, hands.clock()).expect("a file");
+    let mut file = DailyFile::start("all", Arc::clone(&retention), false, hands.clock(), slog::OwnedKV(()).into())
+        .expect("a file");
     retention.tidy(Moment::even(day("2086-03-31"))).expect("tidied");
     assert!(folder.names().contains(&TODAY.to_owned()), "{:?}", folder.names());
     assert!(file.write_all(b"line\n").is_err());
@@ -283,8 +286,10 @@ fn the_oldest_finished_files_make_room_and_then_the_days_file_stops_and_says_so(
         fs::write(folder.dir.join(name), [b'x'; 1000]).expect("a file");
     }
     let retention = folder.retention(Some(16_000));
-    let mut file = DailyFile::start("all", Arc::clone(&retention), false, hands.clock()).expect("a file");
-    let mut errors = DailyFile::start("all-errors", retention, false, hands.clock()).expect("a file");
+    let mut file = DailyFile::start("all", Arc::clone(&retention), false, hands.clock(), slog::OwnedKV(()).into())
+        .expect("a file");
+    let mut errors =
+        DailyFile::start("all-errors", retention, false, hands.clock(), slog::OwnedKV(()).into()).expect("a file");
     let line = "x".repeat(99);
     let mut written = 0;
     let mut left = Vec::new();
@@ -317,5 +322,5 @@ fn a_folder_that_cannot_be_made_is_an_error_at_the_start() {
         dir: folder.dir.join("file"),
         ..Arc::into_inner(folder.retention(None)).expect("the only one")
     });
-    assert!(DailyFile::start("all", retention, false, hands.clock()).is_err());
+    assert!(DailyFile::start("all", retention, false, hands.clock(), slog::OwnedKV(()).into()).is_err());
 }

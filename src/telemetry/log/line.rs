@@ -1,16 +1,11 @@
-//! One event as one line of JSON, by slog-json.
+//! A record as one line of JSON, by slog-json.
 
-use std::{cell::RefCell, fmt, io, rc::Rc, sync::OnceLock, time::SystemTime};
+use std::{cell::RefCell, io, rc::Rc, time::SystemTime};
 
-use slog::{
-    BorrowedKV, Drain, FnValue, KV, Level, OwnedKV, OwnedKVList, PushFnValue, Record, RecordStatic, Serializer, o,
-};
+use slog::{Drain, FnValue, OwnedKVList, PushFnValue, Record, o};
 
-use super::{gather::Gathered, level::word, visible};
-use crate::telemetry::{
-    counts::labels::Label,
-    event::{fault::Fault, field::Field, table::Event},
-};
+use super::{level::word, visible};
+use crate::utc::Rfc3339;
 
 /// Where slog-json writes: a buffer that is used again for every line.
 #[derive(Clone, Default)]
@@ -31,7 +26,6 @@ impl io::Write for Shared {
 struct Formatter {
     json: slog_json::Json<Shared>,
     line: Shared,
-    no_values: OwnedKVList,
 }
 
 thread_local! {
@@ -45,118 +39,50 @@ impl Formatter {
             .set_newlines(true)
             // One by one: slog writes the members of one `o!` in reverse.
             .add_key_value(o!("ts" => PushFnValue(|_: &Record<'_>, out| {
-                out.emit(format_args!("{}", humantime::format_rfc3339_millis(SystemTime::now())))
+                out.emit(format_args!("{}", Rfc3339(SystemTime::now())))
             })))
             .add_key_value(o!("level" => FnValue(|record: &Record<'_>| word(record.level()))))
             .add_key_value(o!("msg" => PushFnValue(|record: &Record<'_>, out| out.emit(record.msg()))))
+            .add_key_value(o!("event" => PushFnValue(|record: &Record<'_>, out| out.emit(record.tag()))))
             .build();
-        Self { json, line, no_values: OwnedKV(()).into() }
+        Self { json, line }
     }
 
-    fn format(
-        &self,
-        level: Level,
-        message: fmt::Arguments<'_>,
-        values: &dyn KV,
-        take: impl FnOnce(&[u8]),
-    ) -> io::Result<()> {
-        static HERE: slog::RecordLocation = slog::RecordLocation {
-            file: file!(),
-            line: line!(),
-            column: column!(),
-            function: "",
-            module: module_path!(),
-        };
+    fn format(&self, record: &Record<'_>, values: &OwnedKVList, take: impl FnOnce(&[u8])) -> io::Result<()> {
         self.line.0.borrow_mut().clear();
-        let facts = RecordStatic { location: &HERE, tag: "", level };
-        self.json.log(&Record::new(&facts, &message, BorrowedKV(values)), &self.no_values)?;
+        self.json.log(record, values)?;
         take(&visible::escape(&self.line.0.borrow()));
         Ok(())
     }
 }
 
-/// The server's name, which is in every line. `None` or never called: there is none.
-pub(in crate::telemetry) fn name_node(node: Option<&str>) {
-    if let Some(node) = node {
-        // One per process, as the log is.
-        let _ = NODE.set(node.to_owned());
-    }
-}
-
-static NODE: OnceLock<String> = OnceLock::new();
-
-fn begin(event: &str, out: &mut dyn Serializer) -> slog::Result {
-    out.emit_str("event", event)?;
-    NODE.get().map_or(Ok(()), |node| out.emit_str("node", node))
-}
-
-/// The event's own keys.
-struct Facts<'a, 'e> {
-    event: &'a Event<'e>,
-    fault: Option<&'a Fault<'e>>,
-}
-
-impl KV for Facts<'_, '_> {
-    fn serialize(&self, _: &Record<'_>, out: &mut dyn Serializer) -> slog::Result {
-        begin(self.event.key(), out)?;
-        self.event.fields(out)?;
-        self.fault.map_or(Ok(()), |fault| error(fault, out))
-    }
-}
-
-fn error(fault: &Fault<'_>, out: &mut dyn Serializer) -> slog::Result {
-    out.emit_str("class", fault.code.category().as_str())?;
-    out.emit_str("code", fault.code.as_str())?;
-    out.emit_str("severity", fault.severity.label())?;
-    out.emit_str("doing", fault.doing)?;
-    if let Some(cause) = &fault.cause {
-        out.emit_str("cause", cause)?;
-    }
-    out.emit_arguments("fingerprint", &format_args!("{:016x}", fault.fingerprint))
-}
-
-impl KV for Gathered {
-    fn serialize(&self, _: &Record<'_>, out: &mut dyn Serializer) -> slog::Result {
-        begin(self.event, out)?;
-        out.emit_u64("more", self.more)?;
-        Field::emit(&self.over, "window_ms", out)?;
-        Field::emit(&self.source, "remote", out)?;
-        if let Some((field, kind)) = self.kind {
-            Field::emit(&kind, field, out)?;
-        }
-        self.fault.as_ref().map_or(Ok(()), |fault| error(fault, out))
-    }
-}
-
-/// Gives `take` the line, with its line end. Not on a thread that is being torn down.
-pub(in crate::telemetry) fn format(event: &Event<'_>, fault: Option<&Fault<'_>>, take: impl FnOnce(&[u8])) {
+/// Gives `take` the line, with its line end: `values` stand before the record's own. Not on a thread that is being torn down.
+pub(in crate::telemetry) fn format(record: &Record<'_>, values: &OwnedKVList, take: impl FnOnce(&[u8])) {
     // Writing to memory does not fail.
-    let _ = FORMATTER.try_with(|formatter| {
-        formatter.format(event.level(), format_args!("{}", event.message()), &Facts { event, fault }, take)
-    });
-}
-
-/// The same for lines that were gathered.
-pub(in crate::telemetry) fn format_gathered(gathered: &Gathered, take: impl FnOnce(&[u8])) {
-    let Gathered { message, more, over, level, .. } = gathered;
-    let seconds = over.as_secs_f64().ceil();
-    // As above.
-    let _ = FORMATTER.try_with(|formatter| {
-        formatter.format(*level, format_args!("{message}, and {more} more in {seconds} s"), gathered, take)
-    });
+    let _ = FORMATTER.try_with(|formatter| formatter.format(record, values, take));
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, time::Duration};
+    use std::{collections::BTreeSet, fmt};
 
     use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
     use serde_json::Value;
+    use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
     use super::*;
     use crate::{
         protocol::RoomName,
-        telemetry::event::{context::Context, redaction::leaks, samples, source::Source, table::EVENTS},
+        telemetry::{
+            event::{
+                context::Context,
+                fault::Fault,
+                redaction::leaks,
+                samples,
+                table::{EVENTS, Event},
+            },
+            log::record,
+        },
     };
 
     /// A JSON object that keeps what is written twice.
@@ -184,10 +110,15 @@ mod tests {
         }
     }
 
+    fn write(event: &Event<'_>, line: &mut Vec<u8>) {
+        let (fault, values) = (Fault::of(event), OwnedKVList::from(slog::OwnedKV(())));
+        record::of(event, fault.as_ref(), |record| format(record, &values, |bytes| line.extend_from_slice(bytes)));
+    }
+
     impl Members {
         fn of(event: &Event<'_>) -> Self {
             let mut line = Vec::new();
-            format(event, Fault::of(event).as_ref(), |bytes| line.extend_from_slice(bytes));
+            write(event, &mut line);
             let text = String::from_utf8(line).expect("UTF-8");
             assert_eq!(text.find('\n'), Some(text.len() - 1), "one line, with its end");
             assert_eq!(leaks(&text), None, "{text}");
@@ -212,7 +143,7 @@ mod tests {
             assert_eq!(line.get("msg"), Some(event.message()));
             assert_eq!(line.get("level"), Some(word(event.level())));
             let ts = line.get("ts").expect("a time");
-            assert!(ts.len() == 24 && ts.ends_with('Z') && humantime::parse_rfc3339(ts).is_ok(), "{ts}");
+            assert!(ts.len() == 24 && ts.ends_with('Z') && OffsetDateTime::parse(ts, &Rfc3339).is_ok(), "{ts}");
             seen.insert(event.key());
         });
         let known: BTreeSet<&str> = EVENTS.iter().map(|event| event.key).collect();
@@ -245,46 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn gathered_lines_are_found_by_the_event_and_say_how_many_of_whom() {
-        let event = Event::HandshakeRefused {
-            context: Context::default(),
-            remote: None,
-            code: crate::protocol::ErrorCode::BadHandshake,
-            status: 400,
-            detail: "a detail",
-        };
-        let gathered = Gathered {
-            event: event.key(),
-            message: event.message(),
-            level: event.level(),
-            kind: Some(("", "bad_handshake")),
-            source: Some(Source::of([192, 0, 2, 7].into())),
-            fault: Fault::of(&event).as_ref().map(Fault::without_cause),
-            more: 4812,
-            over: Duration::from_secs(10),
-        };
-        let mut line = Vec::new();
-        format_gathered(&gathered, |bytes| line.extend_from_slice(bytes));
-        let mut line: Value = serde_json::from_slice(&line).expect("JSON");
-        line["ts"].take();
-        assert_eq!(
-            line,
-            serde_json::json!({
-                "ts": null, "level": "info", "msg": "handshake refused, and 4812 more in 10 s",
-                "event": "handshake_refused", "more": 4812, "window_ms": 10_000.0, "remote": "192.0.2.7",
-                "class": "WS_ERROR", "code": "bad_handshake", "severity": "low", "doing": "upgrading a connection",
-                "fingerprint": Members::of(&event).get("fingerprint").expect("an error"),
-            })
-        );
-    }
-
-    #[test]
     fn a_rooms_name_cannot_turn_a_line_around_on_the_screen() {
         let name = "den\u{202e}\u{2066}\u{200b}\u{e0041}é";
         let room = RoomName::parse(name, 128).expect("a room");
         let event = Event::RoomOpened { context: Context::of_room(&room, None) };
         let mut line = Vec::new();
-        format(&event, None, |bytes| line.extend_from_slice(bytes));
+        write(&event, &mut line);
         let line = String::from_utf8(line).expect("UTF-8");
         assert!(line.contains(r"den\u202e\u2066\u200b\udb40\udc41é"), "{line}");
         assert_eq!(Members::of(&event).get("room"), Some(name));

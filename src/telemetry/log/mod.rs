@@ -1,4 +1,10 @@
-//! The process's log: level, queue, writer.
+//! The process's log: a root logger of slog, and what it logs through.
+//!
+//! ```text
+//! event -> record -> root Logger -> level filter -> Gather -> Outputs: a line of JSON -> queues -> writers' threads
+//! ```
+//!
+//! The bridge for what dependencies log emits events, too: they go the same way.
 
 mod clock;
 mod daily;
@@ -6,61 +12,35 @@ mod daily;
 mod daily_tests;
 mod dependencies;
 mod gather;
+#[cfg(test)]
+mod gather_tests;
 mod level;
 mod line;
+mod outputs;
+mod record;
 #[cfg(test)]
 mod reference;
 mod repeat;
 mod retention;
 mod visible;
+mod windows;
 mod writer;
 
 use std::{
     io,
-    path::PathBuf,
     sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use slog::Level;
+use slog::{Drain, KV, Level, Logger, OwnedKV, OwnedKVList, Record, Serializer};
 
-pub use self::gather::GatherRules;
-use self::{
-    clock::Clock,
-    daily::DailyFile,
-    gather::{Gathered, Gatherer},
-    retention::Retention,
-    writer::Queue,
-};
-use super::{
-    counts::tally,
-    event::{Event, Fault, Sink},
-};
+use self::{gather::Gather, outputs::Outputs};
+pub use self::{outputs::LogFiles, windows::GatherRules};
+use super::event::{Event, Fault, Sink};
 use crate::config::LogLevel;
-
-/// What the files' names begin with.
-const ALL: &str = "switchboard";
-const ERRORS: &str = "switchboard-errors";
-
-/// The log in files, beside that on standard output.
-#[derive(Debug, Clone)]
-pub struct LogFiles {
-    /// Their folder; made if missing.
-    pub dir: PathBuf,
-    /// Days of which all lines are kept, today included.
-    pub keep_days: u32,
-    /// Days of which the lines from `error` up, in files of their own, are kept.
-    pub keep_error_days: u32,
-    /// What all files together may take; `None`: as much as there is.
-    pub max_bytes: Option<u64>,
-    /// The folder's mode, if it is made.
-    pub dir_mode: u32,
-    /// The files' mode.
-    pub file_mode: u32,
-}
 
 /// What is logged, and where to.
 #[derive(Debug, Clone)]
@@ -78,17 +58,20 @@ pub struct LogOptions {
 }
 
 struct Log {
+    root: Logger,
     /// The least important that is written, as slog counts them. It may change while the log is in use.
-    level: AtomicUsize,
-    gatherer: Option<Gatherer>,
-    out: Queue,
-    files: Option<Files>,
+    level: Arc<AtomicUsize>,
+    /// A part of what `root` logs through.
+    gather: Arc<Gather<Outputs>>,
 }
 
-/// Each with its own thread: a disk that hangs holds up neither the standard output nor an arbiter.
-struct Files {
-    all: Queue,
-    errors: Queue,
+/// The server's name, if it has one: in every line.
+struct Node(Option<String>);
+
+impl KV for Node {
+    fn serialize(&self, _: &Record<'_>, out: &mut dyn Serializer) -> slog::Result {
+        self.0.as_ref().map_or(Ok(()), |node| out.emit_str("node", node))
+    }
 }
 
 static LOG: OnceLock<Log> = OnceLock::new();
@@ -115,12 +98,8 @@ impl Drop for LogGuard {
 pub fn start_log(options: &LogOptions) -> io::Result<LogGuard> {
     if LOG.get().is_none() {
         dependencies::listen(options.level.into());
-        line::name_node(options.node.as_deref());
-        let out = Queue::start(io::stdout(), options.queue_lines)?;
-        let files = options.files.as_ref().map(|files| Files::start(files, options.queue_lines)).transpose()?;
         // Two callers at once: the loser's threads end with its queues.
-        let level = AtomicUsize::new(Level::from(options.level).as_usize());
-        let _ = LOG.set(Log { level, gatherer: options.gather.map(Gatherer::new), out, files });
+        let _ = LOG.set(Log::start(options)?);
     }
     Ok(LogGuard(()))
 }
@@ -142,7 +121,7 @@ pub fn reopen_log_files() {
 pub fn flush_logs(at_most: Duration) -> bool {
     LOG.get().is_none_or(|log| {
         log.finish();
-        log.flush(at_most)
+        log.gather.next().flush(at_most)
     })
 }
 
@@ -157,95 +136,85 @@ pub struct LogSink;
 
 impl Sink for LogSink {
     fn take(&self, event: &Event<'_>, fault: Option<&Fault<'_>>) {
-        write(event, fault);
+        let Some(log) = LOG.get() else { return };
+        if matches!(event, Event::ServerStopped { .. }) {
+            // It is the last line.
+            log.finish();
+        }
+        record::of(event, fault, |record| log.root.log(record));
     }
 
     /// Tells of lines whose time to be gathered is over.
     fn flush(&self) {
-        if let Some(log) = LOG.get()
-            && let Some(gatherer) = &log.gatherer
-        {
-            gatherer.sweep(Instant::now(), |gathered| log.tell(gathered));
+        if let Some(log) = LOG.get() {
+            log.gather.sweep(Instant::now(), log.root.list());
         }
-    }
-}
-
-/// Formats and queues one line, if its level is on and it is not gathered.
-fn write(event: &Event<'_>, fault: Option<&Fault<'_>>) {
-    let Some(log) = LOG.get() else { return };
-    let level = event.level();
-    if level.as_usize() > log.level.load(Ordering::Relaxed) {
-        return;
-    }
-    if matches!(event, Event::ServerStopped { .. }) {
-        // It is the last line.
-        log.finish();
-    }
-    if log.admits(event, fault) {
-        line::format(event, fault, |line| log.put(level, line));
-    } else {
-        tally(|t| t.log_lines_gathered += 1);
     }
 }
 
 impl Log {
-    fn admits(&self, event: &Event<'_>, fault: Option<&Fault<'_>>) -> bool {
-        let Some(gatherer) = &self.gatherer else { return true };
-        let Some(repeat) = repeat::of(event) else { return true };
-        gatherer.admits(event, fault, &repeat, Instant::now(), |gathered| self.tell(gathered))
-    }
-
-    fn tell(&self, gathered: &Gathered) {
-        line::format_gathered(gathered, |line| self.put(gathered.level, line));
+    fn start(options: &LogOptions) -> io::Result<Self> {
+        let node = || OwnedKV(Node(options.node.clone()));
+        let outputs = Outputs::start(options.files.as_ref(), options.queue_lines, &OwnedKVList::from(node()))?;
+        let gather = Arc::new(Gather::new(options.gather, outputs));
+        let level = Arc::new(AtomicUsize::new(Level::from(options.level).as_usize()));
+        let root = Logger::root(at_level(Arc::clone(&level), Arc::clone(&gather)).ignore_res(), node());
+        Ok(Self { root, level, gather })
     }
 
     fn finish(&self) {
-        if let Some(gatherer) = &self.gatherer {
-            gatherer.finish(Instant::now(), |gathered| self.tell(gathered));
-        }
-    }
-
-    fn put(&self, level: Level, line: &[u8]) {
-        if let Some(files) = &self.files {
-            files.push(level, line);
-        }
-        self.out.push(line);
-    }
-
-    fn flush(&self, at_most: Duration) -> bool {
-        let deadline = Instant::now() + at_most;
-        let files = self.files.iter().flat_map(|files| [&files.all, &files.errors]);
-        let left = || deadline.saturating_duration_since(Instant::now());
-        // All of them, though one may be stuck.
-        let stuck = [&self.out].into_iter().chain(files).filter(|queue| !queue.flush(left())).count();
-        stuck == 0
+        self.gather.finish(Instant::now(), self.root.list());
     }
 }
 
-impl Files {
-    fn start(files: &LogFiles, queue_lines: usize) -> io::Result<Self> {
-        let retention = Arc::new(Retention {
-            dir: files.dir.clone(),
-            kept: vec![(ALL, files.keep_days), (ERRORS, files.keep_error_days)],
-            dir_mode: files.dir_mode,
-            file_mode: files.file_mode,
-            max_bytes: files.max_bytes,
-            state: Mutex::default(),
-            busy: AtomicBool::default(),
-        });
-        let dir = files.dir.display();
-        let open = |name, keeper| {
-            let said = |error: io::Error| io::Error::new(error.kind(), format!("log.dir {dir}: {error}"));
-            let file = DailyFile::start(name, Arc::clone(&retention), keeper, Clock::new(clock::now)).map_err(said)?;
-            Queue::start(file, queue_lines)
-        };
-        Ok(Self { all: open(ALL, true)?, errors: open(ERRORS, false)? })
+/// Hands on what is at least as important as `least`.
+fn at_level<D: Drain>(least: Arc<AtomicUsize>, next: D) -> impl Drain<Ok = Option<D::Ok>, Err = D::Err> {
+    next.filter(move |record| record.level().as_usize() <= least.load(Ordering::Relaxed))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use slog::Never;
+
+    use super::*;
+
+    /// Keeps the lines that reach it.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<String>>);
+
+    impl Drain for Kept {
+        type Ok = ();
+        type Err = Never;
+
+        fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
+            line::format(record, values, |line| {
+                self.0.lock().expect("no panic").push_str(&String::from_utf8_lossy(line))
+            });
+            Ok(())
+        }
     }
 
-    fn push(&self, level: Level, line: &[u8]) {
-        self.all.push(line);
-        if level.is_at_least(Level::Error) {
-            self.errors.push(line);
-        }
+    #[test]
+    fn a_line_names_the_node_behind_the_event_and_is_written_at_its_level_only() {
+        let (kept, level) = (Kept::default(), Arc::new(AtomicUsize::new(Level::Warning.as_usize())));
+        let chain = at_level(Arc::clone(&level), Gather::new(None, kept.clone()));
+        let root = Logger::root(chain.ignore_res(), OwnedKV(Node(Some("eu-1".to_owned()))));
+        let log = |event: &Event<'_>| record::of(event, None, |record| root.log(record));
+        log(&Event::LogFileRestored { file: "a", lines: 1 });
+        log(&Event::ConfigWarning { what: "b" });
+        level.store(Level::Info.as_usize(), Ordering::Relaxed);
+        log(&Event::LogFileRestored { file: "c", lines: 2 });
+        let text = kept.0.lock().expect("no panic").clone();
+        // Without the time.
+        let lines: Vec<&str> = text.lines().map(|line| &line[r#"{"ts":"2026-01-01T12:00:10.123Z","#.len()..]).collect();
+        assert_eq!(
+            lines,
+            [
+                r#""level":"warning","msg":"configuration warning","event":"config_warning","node":"eu-1","what":"b"}"#,
+                r#""level":"info","msg":"log file restored","event":"log_file_restored","node":"eu-1","file":"c","lines":2}"#,
+            ]
+        );
     }
 }

@@ -33,9 +33,9 @@ pub(in crate::telemetry) enum Burst {
 
 /// `None` for what is never gathered: the server's own errors and its life, which clients do not cause.
 pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
-    if let Event::DependencyLog { level, .. } = event {
+    if let Event::DependencyLog { .. } = event {
         // What they tell at error level, too: a client may be behind it.
-        return life("level", level.as_short_str(), None);
+        return life("", "", None);
     }
     if event.level().is_at_least(Level::Error) {
         return None;

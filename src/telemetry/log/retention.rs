@@ -14,12 +14,13 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-use time::{Date, Month};
+use time::Date;
 
 use super::clock::Moment;
 use crate::{
     files,
     telemetry::event::{emit::emit, table::Event},
+    utc,
 };
 
 /// Ends of the names, plain and compressed.
@@ -87,7 +88,7 @@ pub(in crate::telemetry) struct Full {
 impl Retention {
     /// The file of that day.
     pub(in crate::telemetry) fn path(&self, name: &str, day: Date) -> PathBuf {
-        self.dir.join(format!("{name}-{:04}-{:02}-{:02}{PLAIN}", day.year(), u8::from(day.month()), day.day()))
+        self.dir.join(format!("{name}-{}{PLAIN}", utc::day(day)))
     }
 
     /// The same, which is being written from now on.
@@ -206,7 +207,7 @@ impl Retention {
             None => (name.strip_suffix(PLAIN)?, false),
         };
         self.kept.iter().enumerate().find_map(|(kind, (name, _))| {
-            let day = stem.strip_prefix(name)?.strip_prefix('-').and_then(parse_day)?;
+            let day = stem.strip_prefix(name)?.strip_prefix('-').and_then(|day| utc::parse_day(day).ok())?;
             Some((kind, day, compressed))
         })
     }
@@ -242,11 +243,4 @@ fn remove(path: &Path) -> io::Result<()> {
 /// The last part of a path, for the log.
 pub(in crate::telemetry) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-pub(in crate::telemetry) fn parse_day(text: &str) -> Option<Date> {
-    let mut parts = text.splitn(3, '-');
-    let year = parts.next()?.parse().ok()?;
-    let month = Month::try_from(parts.next()?.parse::<u8>().ok()?).ok()?;
-    Date::from_calendar_date(year, month, parts.next()?.parse().ok()?).ok()
 }

@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::line;
+use slog::OwnedKVList;
+
+use super::{line, record};
 use crate::telemetry::{counts::local::LINES_DROPPED, event::table::Event};
 
 /// The writer sleeps at most this long on its first line, to take along what comes meanwhile: a wake-up and a write for
@@ -70,12 +72,13 @@ struct Batch {
 }
 
 impl Queue {
-    /// Starts a thread that writes to `out`. It ends when the queue is dropped.
-    pub(in crate::telemetry) fn start(out: impl Output, capacity: usize) -> io::Result<Self> {
+    /// Starts a thread that writes to `out`. It ends when the queue is dropped. `values` are those of every line, for the one
+    /// that tells of lines that are missing.
+    pub(in crate::telemetry) fn start(out: impl Output, capacity: usize, values: OwnedKVList) -> io::Result<Self> {
         let (wake, wrote) = (Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { capacity, state: Mutex::default(), wake, wrote });
         let theirs = Arc::clone(&shared);
-        thread::Builder::new().name("log-writer".into()).spawn(move || write_all(&theirs, out))?;
+        thread::Builder::new().name("log-writer".into()).spawn(move || write_all(&theirs, out, &values))?;
         Ok(Self(shared))
     }
 
@@ -150,14 +153,15 @@ impl Shared {
     }
 }
 
-fn write_all<O: Output>(shared: &Shared, mut out: O) {
+fn write_all<O: Output>(shared: &Shared, mut out: O, values: &OwnedKVList) {
     let mut bytes = Vec::new();
     let mut tended: Option<Instant> = None;
     let at_most = if O::TENDED { TEND_EVERY } else { Duration::MAX };
     while let Some(Batch { lines, dropped }) = shared.take(&mut bytes, at_most) {
         if dropped > 0 {
             // Whoever reads the log is to know that lines are missing, and how many.
-            line::format(&Event::LogLinesDropped { lines: dropped }, None, |gap| bytes.extend_from_slice(gap));
+            let event = Event::LogLinesDropped { lines: dropped };
+            record::of(&event, None, |record| line::format(record, values, |gap| bytes.extend_from_slice(gap)));
         }
         // A reader that is gone for good (EPIPE) is no reason to end a server: the lines are lost, and counted.
         if !bytes.is_empty() && out.write_all(&bytes).and_then(|()| out.flush()).is_err() {
@@ -225,7 +229,7 @@ mod tests {
     #[test]
     fn what_is_written_to_is_looked_after_while_nothing_is_written() {
         let (tended, times) = mpsc::channel();
-        let queue = Queue::start(Tended(tended), 4).expect("a thread");
+        let queue = Queue::start(Tended(tended), 4, slog::OwnedKV(()).into()).expect("a thread");
         for _ in 0..2 {
             times.recv_timeout(SOON).expect("it is looked after");
         }
@@ -237,7 +241,7 @@ mod tests {
     fn a_reader_that_stops_costs_lines_and_nobodys_time() {
         let (permit, permits) = mpsc::channel();
         let (written, seen) = mpsc::channel();
-        let queue = Queue::start(Jammed { permits, written }, 4).expect("a thread");
+        let queue = Queue::start(Jammed { permits, written }, 4, slog::OwnedKV(()).into()).expect("a thread");
         // Returns: nothing of it waits for the writer, which waits for a permit.
         for n in 0..1000 {
             queue.push(format!("line {n}\n").as_bytes());
@@ -265,7 +269,7 @@ mod tests {
     fn what_waits_together_is_written_together_and_in_order() {
         let (permit, permits) = mpsc::channel();
         let (written, seen) = mpsc::channel();
-        let queue = Queue::start(Jammed { permits, written }, 100).expect("a thread");
+        let queue = Queue::start(Jammed { permits, written }, 100, slog::OwnedKV(()).into()).expect("a thread");
         for n in 0..100 {
             queue.push(format!("{n}\n").as_bytes());
         }
@@ -282,7 +286,7 @@ mod tests {
         let (written, seen) = mpsc::channel();
         let (_, permits) = mpsc::channel();
         drop(seen);
-        let queue = Queue::start(Jammed { permits, written }, 4).expect("a thread");
+        let queue = Queue::start(Jammed { permits, written }, 4, slog::OwnedKV(()).into()).expect("a thread");
         for _ in 0..3 {
             queue.push(b"line\n");
             assert!(queue.flush(SOON), "its lines count as dealt with");
