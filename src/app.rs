@@ -127,9 +127,9 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
         lifecycle: lifecycle.clone(),
         sockets: public_sockets,
     };
-    actix_rt::spawn(health::run(subjects, settings.health.interval(), publish));
+    actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
-    actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay(), began));
+    actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
 
     let call = signals.or_call(&lifecycle).await;
     // A supervisor that is gone seats nobody either.
@@ -161,7 +161,7 @@ fn operator_ports(
         errors: metrics.clone().recipient(),
         lifecycle: lifecycle.clone(),
         scrapes: scrapes.clone(),
-        drain: Drain { deadline: settings.server.drain_deadline(), spread: settings.server.drain() },
+        drain: Drain { deadline: settings.server.drain_deadline_ms.get(), spread: settings.server.drain_ms.get() },
         #[cfg(feature = "fault-injection")]
         faults: supervisor.clone().recipient(),
     }
@@ -178,7 +178,7 @@ fn keep(record: Record, took: Duration, is_told: bool) {
 
 fn plan(settings: &Settings) -> Plan {
     let server = &settings.server;
-    Plan { drain: server.drain(), deadline: server.drain_deadline(), scrape: settings.ops.scrape_wait() }
+    Plan { drain: server.drain_ms.get(), deadline: server.drain_deadline_ms.get(), scrape: settings.ops.scrape_wait_ms.get() }
 }
 
 fn guard(settings: &Settings, address: SocketAddr, token: Option<Token>, clients: &Clients) -> Guard {
@@ -200,7 +200,7 @@ fn address_of(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 }
 
 fn common(settings: &Settings, probes: Probes) -> Common {
-    Common { probes, slow_request: settings.http.slow_request(), behind_tls: settings.http.behind_tls }
+    Common { probes, slow_request: settings.http.slow_request_ms.get(), behind_tls: settings.http.behind_tls }
 }
 
 async fn forget_addresses(clients: Clients) {
@@ -294,7 +294,7 @@ fn public_door(
         };
         session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone())));
         let heartbeat =
-            tick::Heartbeat { interval: settings.heartbeat.interval(), timeout: settings.heartbeat.ping_timeout() };
+            tick::Heartbeat { interval: settings.heartbeat.interval_ms.get(), timeout: settings.heartbeat.ping_timeout().get() };
         watchdog::spawn_vital(tick::run(index, heartbeat));
         let arbiters = arbiters.clone();
         Public {

@@ -7,7 +7,7 @@ use actix::{Actor, System};
 use actix_rt::{Arbiter, SystemRunner};
 use bytes::{Buf, BytesMut};
 use switchboard::{
-    config::Settings,
+    config::{Milliseconds, Settings},
     limits::{Rate, Waiting},
     room::Room,
     session::{self, AcceptedSocket, Ports, SessionConfig},
@@ -89,7 +89,7 @@ fn settings() -> Settings {
     settings.limits.frame_burst = PLENTY;
     settings.limits.joins_per_minute = PLENTY;
     // Valgrind is slow, and what is slow is told of.
-    settings.log.slow_message_ms = 60_000;
+    settings.log.slow_message_ms = Milliseconds(60_000);
     settings
 }
 

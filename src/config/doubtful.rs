@@ -67,7 +67,7 @@ fn a_plain_variable_is_refused_where_its_value_is_hardly_meant() {
     }
     let long = doubts("", &[("HEARTBEAT_INTERVAL", "900000"), ("CONNECTION_TIMEOUT", "86400000")]);
     assert_eq!(long.len(), 2, "too long may be meant: {long:#?}");
-    assert_eq!(settings("", &[("HEARTBEAT_INTERVAL", "")]).heartbeat.interval_ms, 30_000);
+    assert_eq!(settings("", &[("HEARTBEAT_INTERVAL", "")]).heartbeat.interval_ms, Milliseconds(30_000));
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! `[limits]`: what one peer, one room and one server may use.
 
-use std::time::Duration;
-
-use super::{kind::Kind, section::section};
+use super::{kind::Kind, milliseconds::Milliseconds, section::section};
 
 const MIB: i64 = 1024 * 1024;
 
@@ -59,7 +57,7 @@ section! {
 
         /// Time the seat of a resumable peer is kept when its socket is gone.
         /// 30 s outlast a change of networks; the others wait for it no longer than a person would.
-        resume_window_ms: u64 = 30_000, Kind::milliseconds(10).usual(1000, 3_600_000);
+        resume_window_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(10).usual(1000, 3_600_000);
 
         /// Sessions that may be parked at a time; beyond them, the address that holds most (IPv6: the /48) loses the one that
         /// is away for longest. 0: as many as `server.max_connections`, so that all may lose their line at once.
@@ -76,15 +74,15 @@ section! {
 
         /// Time a connection has to join a room; then it is closed with 4000.
         /// 10 s suffice for a slow phone, and connections that are no peers do not pile up.
-        join_timeout_ms: u64 = 10_000, Kind::milliseconds(10).usual(1000, 600_000);
+        join_timeout_ms: Milliseconds = Milliseconds(10_000), Kind::milliseconds(10).usual(1000, 600_000);
 
         /// Time a connection may be in no room in all, as long as it tries again after each `retryAfterMs`.
         /// 10 min are as long as somebody waits for a seat; who waits longer may connect anew.
-        join_wait_ms: u64 = 600_000, Kind::milliseconds(10);
+        join_wait_ms: Milliseconds = Milliseconds(600_000), Kind::milliseconds(10);
 
         /// Time the server gives itself to answer a `join`; then the client gets `internal`.
         /// A join takes well below a millisecond: 5 s mean that an actor is gone.
-        join_reply_ms: u64 = 5000, Kind::milliseconds(10).usual(500, 60_000);
+        join_reply_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(10).usual(500, 60_000);
 
         /// Frames a second that one connection may send for long, control frames and fragments included; beyond, it is
         /// read no faster. 50 are ten times what a mesh of ten peers needs once it stands.
@@ -96,7 +94,7 @@ section! {
 
         /// Time for which a connection may send faster than `frame_rate` without a pause; then it is closed with 4002.
         /// 30 s are no burst any more: whatever sends like this is broken, or hostile.
-        flood_timeout_ms: u64 = 30_000, Kind::milliseconds(100).usual(1000, 600_000);
+        flood_timeout_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(100).usual(1000, 600_000);
 
         /// Handshakes a second from one address in the long run; beyond: 429. Of IPv6 one address is a /64, and the /56 and
         /// the /48 around it may do 4 and 16 times as much together; so it is with all limits of an address below.
@@ -161,12 +159,6 @@ section! {
 }
 
 impl Limits {
-    /// [`Self::join_timeout_ms`].
-    #[must_use]
-    pub fn join_timeout(&self) -> Duration {
-        Duration::from_millis(self.join_timeout_ms)
-    }
-
     /// [`Self::parked_sessions`], where it says how many, or else as many as there may be connections.
     #[must_use]
     pub fn most_parked(&self, max_connections: usize) -> usize {
@@ -177,29 +169,5 @@ impl Limits {
     #[must_use]
     pub fn most_parked_per_room(&self) -> usize {
         if self.parked_per_room == 0 { (self.peers_per_room - 1).max(1) } else { self.parked_per_room }
-    }
-
-    /// [`Self::join_wait_ms`].
-    #[must_use]
-    pub fn join_wait(&self) -> Duration {
-        Duration::from_millis(self.join_wait_ms)
-    }
-
-    /// [`Self::resume_window_ms`].
-    #[must_use]
-    pub fn resume_window(&self) -> Duration {
-        Duration::from_millis(self.resume_window_ms)
-    }
-
-    /// [`Self::join_reply_ms`].
-    #[must_use]
-    pub fn join_reply(&self) -> Duration {
-        Duration::from_millis(self.join_reply_ms)
-    }
-
-    /// [`Self::flood_timeout_ms`].
-    #[must_use]
-    pub fn flood_timeout(&self) -> Duration {
-        Duration::from_millis(self.flood_timeout_ms)
     }
 }

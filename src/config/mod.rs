@@ -21,6 +21,7 @@ mod limits;
 mod live;
 mod load;
 mod log;
+mod milliseconds;
 mod network;
 mod ops;
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use self::{
     live::Differences,
     load::{check_config, environment, environment_help, file},
     log::{Log, LogLevel},
+    milliseconds::Milliseconds,
     network::Network,
     ops::Ops,
     server::Server,

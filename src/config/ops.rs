@@ -1,9 +1,10 @@
 //! `[ops]`: the operator's listener.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use super::{
     kind::Kind,
+    milliseconds::Milliseconds,
     section::section,
     server::{HOST, is_host_name},
 };
@@ -39,15 +40,7 @@ section! {
         /// 15 s are a scrape interval of 10 s and half of another. Prometheus excuses only what it saw going, and without
         /// connections a drain takes no time. A server that nobody scrapes ends at once, and so does one after Ctrl-C;
         /// curl, browsers and the live page are no scrapers. `server.drain_deadline_ms` holds all the same. 0: never waits.
-        scrape_wait_ms: u64 = 15_000, Kind::milliseconds(0);
-    }
-}
-
-impl Ops {
-    /// [`Self::scrape_wait_ms`].
-    #[must_use]
-    pub fn scrape_wait(&self) -> Duration {
-        Duration::from_millis(self.scrape_wait_ms)
+        scrape_wait_ms: Milliseconds = Milliseconds(15_000), Kind::milliseconds(0);
     }
 }
 

@@ -92,16 +92,16 @@ impl SessionConfig {
             queue_bytes: limits.queue_bytes,
             queue_frames: limits.queue_frames,
             keep: Keep { frames: limits.resume_frames, bytes: limits.resume_bytes },
-            resume_window: limits.resume_window(),
-            pace: Rule { rate: Rate::per_second(limits.frame_rate, limits.frame_burst), flood: limits.flood_timeout() },
+            resume_window: limits.resume_window_ms.get(),
+            pace: Rule { rate: Rate::per_second(limits.frame_rate, limits.frame_burst), flood: limits.flood_timeout_ms.get() },
             mailbox: MAILBOX.max(MAILBOX_PER_PEER * limits.peers_per_room),
-            times: Times { join: limits.join_timeout(), wait: limits.join_wait() },
+            times: Times { join: limits.join_timeout_ms.get(), wait: limits.join_wait_ms.get() },
             waiting,
-            drain: settings.server.drain(),
-            join_reply: limits.join_reply(),
-            slow_message: settings.log.slow_message(),
+            drain: settings.server.drain_ms.get(),
+            join_reply: limits.join_reply_ms.get(),
+            slow_message: settings.log.slow_message_ms.get(),
             ice_servers: settings.ice.to_json(),
-            resume_window_ms: limits.resume_window_ms,
+            resume_window_ms: limits.resume_window_ms.0,
             welcome: welcome(settings),
             ports,
         }
@@ -130,16 +130,16 @@ pub fn welcome(settings: &Settings) -> PreparedWelcome {
         peers_per_room: limits.peers_per_room,
         recipients: limits.recipients,
         json_depth: limits.json_depth,
-        join_timeout_ms: limits.join_timeout_ms,
+        join_timeout_ms: limits.join_timeout_ms.0,
         resume_frames: limits.resume_frames,
         resume_bytes: limits.resume_bytes,
-        resume_window_ms: limits.resume_window_ms,
+        resume_window_ms: limits.resume_window_ms.0,
         frame_rate: limits.frame_rate,
         frame_burst: limits.frame_burst,
     };
 
-    let timeout_ms = u64::try_from(settings.heartbeat.ping_timeout().as_millis()).unwrap_or(u64::MAX);
-    let heartbeat = Heartbeat { interval_ms: settings.heartbeat.interval_ms, timeout_ms };
+    let heartbeat =
+        Heartbeat { interval_ms: settings.heartbeat.interval_ms.0, timeout_ms: settings.heartbeat.ping_timeout().0 };
     Welcome {
         version: env!("CARGO_PKG_VERSION"),
         node: settings.server.node_name().as_deref(),
