@@ -10,4 +10,3 @@ section! {
         interval_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(100).usual(500, 120_000);
     }
 }
-

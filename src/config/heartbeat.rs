@@ -7,7 +7,7 @@ section! {
     Heartbeat = "heartbeat" {
         /// A peer that was silent for this long gets a WebSocket ping; after two such intervals it is gone.
         /// 30 s stay below the 60 s after which common proxies drop a silent connection.
-        interval_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(10).usual(1000, 600_000), plain "HEARTBEAT_INTERVAL";
+        interval_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(10).usual(1000, 600_000), plain "HEARTBEAT_INTERVAL", exported_with_section;
 
         /// Silence that ends a connection whatever the interval; longer than the interval.
         /// 300 s bound it for whoever pings seldom to spare batteries.

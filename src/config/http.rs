@@ -20,7 +20,7 @@ section! {
         allowed_origins: Vec<String> = vec!["*".to_owned()], Kind::List {
             check: is_origin,
             allowed: "a list of \"*\", \"same\", scheme://host or scheme://host:port, lower case, no path, no default port",
-        }, live true;
+        }, live;
 
         /// Whether a proxy before this server speaks TLS to the clients: answers then carry HSTS.
         /// Off by default, since HSTS on a plain server would promise what it cannot keep.
@@ -37,12 +37,12 @@ section! {
         /// Time a client has to send the head of a request, counted from the connection's start.
         /// 5 s suffice on a bad mobile network, and end those who open connections to hold them.
         /// Not below 1 s: the clock that it is measured by ticks coarsely.
-        request_timeout_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(1000).usual(1000, 120_000);
+        request_timeout_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(1000).usual(1000, 120_000), exported;
 
         /// Time a socket has for the whole of its one request, if it does not become a WebSocket: head, body, answer, and
         /// what is read until the client hangs up; then it is closed. 30 s let a phone on a bad network load the page,
         /// and end those who send a body, or read an answer, for ever.
-        socket_timeout_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(1000);
+        socket_timeout_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(1000), exported;
 
         /// A request handled in more than this is logged as slow.
         /// 1 s is when people notice.

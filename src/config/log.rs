@@ -29,7 +29,7 @@ section! {
         level: LogLevel = LogLevel::Info, Kind::Text {
             check: |text| LogLevel::parse(text).map(|level| level.as_str().to_owned()),
             allowed: "critical, error, warn (or warning), info, debug or trace",
-        }, plain "LOG_LEVEL", live true;
+        }, plain "LOG_LEVEL", live;
 
         /// A message handled in more than this is logged as slow.
         /// 500 ms are a thousand times the usual: whatever takes that long wants looking at.
@@ -71,15 +71,15 @@ section! {
 
         /// Lines of one event (connection opened or closed, peer joined or left, and so on) that one address causes in that
         /// time before the rest is gathered. 100, so that 500 pupils of a school who join within a minute have a line each.
-        burst_lines: usize = 100, Kind::count(1, 1_000_000, "lines");
+        burst_lines: usize = 100, Kind::count(1, 1_000_000, "lines"), exported_with_section;
 
         /// The same for refusals, of one event and code.
         /// 20 show whether they are alike; what comes beyond says nothing new.
-        burst_refusals: usize = 20, Kind::count(1, 1_000_000, "lines");
+        burst_refusals: usize = 20, Kind::count(1, 1_000_000, "lines"), exported_with_section;
 
         /// Lines of one event that all addresses together cause in that time before the rest is gathered.
         /// 2000, so that 10 000 clients who come back within a minute have a line each. As many addresses are remembered.
-        event_lines: usize = 2000, Kind::count(1, 1_000_000, "lines");
+        event_lines: usize = 2000, Kind::count(1, 1_000_000, "lines"), exported_with_section;
     }
 }
 

@@ -21,6 +21,7 @@ mod limits;
 mod live;
 mod load;
 mod log;
+mod marked;
 mod milliseconds;
 mod network;
 mod ops;

@@ -23,7 +23,7 @@ section! {
         /// File with the token that `POST /admin/drain` asks for as `Authorization: Bearer`; empty: it asks for none.
         /// Empty by default, because on loopback whoever can ask can also send a signal. Elsewhere that route is
         /// refused without it. One line of 16 to 512 visible ASCII characters; read at the start, and at each reload.
-        token_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" }, live true;
+        token_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" }, live;
 
         /// Names by which the operator's side may be asked for (`Host`), beside any IP address, `localhost`, `ops.host` and
         /// `server.node`. None by default: a page can turn a name of its own to this address, and would read what it finds.
@@ -34,7 +34,7 @@ section! {
 
         /// Wrong tokens a minute that one address may show; then none of it is looked at until the next may come (429).
         /// 10 are more than somebody mistypes, and too few to guess by. Whoever else asks waits for nobody.
-        token_failures_per_minute: u32 = 10, Kind::count(1, 1_000_000, "tokens a minute");
+        token_failures_per_minute: u32 = 10, Kind::count(1, 1_000_000, "tokens a minute"), exported;
 
         /// Longest time since the last scrape, when a drain is over, for which the end waits for one more that tells of it.
         /// 15 s are a scrape interval of 10 s and half of another. Prometheus excuses only what it saw going, and without

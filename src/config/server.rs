@@ -32,7 +32,7 @@ section! {
 
         /// Connections the public side holds at once; those beyond get 503 with `Retry-After`.
         /// 10 000 is what one server is tested with. Each takes a file descriptor: compare `ulimit -n`.
-        max_connections: usize = 10_000, Kind::count(1, 1_000_000, "connections"), plain "MAX_CONNECTIONS";
+        max_connections: usize = 10_000, Kind::count(1, 1_000_000, "connections"), plain "MAX_CONNECTIONS", exported;
 
         /// This server's name in `welcome` and in every line of the log; `%H` in it stands for the machine's host name.
         /// It tells servers apart where several stand behind one address. Empty, also as a variable: it has none.
@@ -43,7 +43,7 @@ section! {
 
         /// Time over which the connections are closed on SIGTERM, each at its own place in it.
         /// 20 s spread 10 000 clients to 500 a second, so that they do not all come back at once elsewhere.
-        drain_ms: Milliseconds = Milliseconds(20_000), Kind::milliseconds(0).usual(1000, 3_600_000);
+        drain_ms: Milliseconds = Milliseconds(20_000), Kind::milliseconds(0).usual(1000, 3_600_000), exported;
 
         /// Time from SIGTERM after which the process ends, whoever is still there; longer than `drain_ms`.
         /// 25 s stay below the 30 s after which Kubernetes kills.

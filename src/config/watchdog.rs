@@ -15,4 +15,3 @@ section! {
         exit_ms: Milliseconds = Milliseconds(4000), Kind::milliseconds(200).usual(1000, 600_000);
     }
 }
-

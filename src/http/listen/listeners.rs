@@ -125,11 +125,7 @@ where
         common: common.clone(),
         ports,
         guard,
-        bounds: Bounds {
-            request: settings.http.request_timeout_ms.get(),
-            whole: settings.http.socket_timeout_ms.get(),
-            head: settings.limits.head_bytes,
-        },
+        bounds: settings.into(),
     };
     let queues = (0..settings.server.worker_count()).map(|_| parts.clone().start()).collect();
     let in_flight = InFlight::default();
