@@ -13,9 +13,9 @@ use std::{
 
 use super::token::Token;
 use crate::{
-    config::Settings,
+    config::{Authority, Settings},
     http::{
-        authority::{Authority, is_page_of, the_one},
+        authority::{is_page_of, the_one},
         client::{Clients, retry_after_seconds},
         error,
         public::probes,
@@ -180,7 +180,8 @@ impl Inner {
 
     /// Whether a `Host` means this listener. Its port does not matter: it may be another's that leads here.
     fn is_ours(&self, host: &str) -> bool {
-        let Some(Authority { host, .. }) = Authority::parse(host) else { return false };
+        let Some(authority) = Authority::parse(host) else { return false };
+        let host = authority.name();
         host.parse::<IpAddr>().is_ok()
             || host.eq_ignore_ascii_case("localhost")
             || self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
