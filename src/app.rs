@@ -5,7 +5,6 @@
 //! own: a scrape must not pause relaying.
 
 mod error;
-mod exported;
 mod reload;
 mod vital;
 
@@ -28,7 +27,7 @@ use crate::{
         client::Clients,
         listen::listeners::{self, Public},
         live::Live,
-        ops::{Drain, Guard, Ops, Token, scrapes::Scrapes},
+        ops::{Guard, GuardConfig, Ops, Token, scrapes::Scrapes},
         public::{
             health::{self, Report, Subjects},
             probes::Probes,
@@ -37,7 +36,7 @@ use crate::{
         socket::sockets::Sockets,
     },
     lifecycle::{Lifecycle, Phase},
-    limits::{Rate, Waiting},
+    limits::Waiting,
     liveness::Liveness,
     messages::{
         room::RoomPort,
@@ -49,7 +48,7 @@ use crate::{
     room::Room,
     session::{self, Ports, SessionConfig, tick},
     shutdown::{self, Plan, Record},
-    supervisor::{ParkedCaps, Shares, SpawnRoom, Supervisor, state::Caps},
+    supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
     watchdog,
 };
@@ -69,14 +68,15 @@ const FORGET_EVERY: Duration = Duration::from_secs(5);
 /// [`StartError`]: it never served anybody.
 pub fn run(settings: Settings, read_again: impl Fn() -> Reread + 'static) -> Result<(), StartError> {
     let began = Instant::now();
-    System::new().block_on(serve(Arc::new(settings), Box::new(read_again), began))
+    System::new().block_on(serve(settings, Box::new(read_again), began))
 }
 
-async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -> Result<(), StartError> {
+async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> Result<(), StartError> {
     let (mut signals, others) =
         shutdown::listen().map_err(|source| StartError::Machine { what: "signal handling", source })?;
     let open_files = raise_descriptor_limit();
-    let capacity = Capacity::of(&settings, open_files);
+    let capacity = Capacity::of(&configured, open_files);
+    let settings = Arc::new(capacity.in_force(&configured));
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
@@ -84,23 +84,23 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
         .map_err(|source| StartError::Token { path: settings.ops.token_file.clone(), source })?;
     let (record, before) = Record::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
-    others.attend(Reload::new(&settings, read_again, origins.clone(), token.clone()).on_hangup());
+    others.attend(Reload::new(&configured, read_again, origins.clone(), token.clone()).on_hangup());
 
-    let (metrics, metrics_arbiter) = start_metrics(&settings, &capacity, before.took)?;
+    let (metrics, metrics_arbiter) = start_metrics(&settings, before.took)?;
     let lifecycle = Lifecycle::new(capacity.connections);
     let (liveness, scrapes) = (Liveness::default(), Scrapes::default());
-    let (clients, sockets) = (Clients::new(&settings, capacity.sockets_per_address), sockets(&capacity));
+    let (clients, sockets) = (Clients::new(&settings), sockets(&capacity));
     let arbiters = Arbiters::default();
-    let (supervisor, headcount) = start_supervisor(&settings, capacity.connections, arbiters.clone());
+    let (supervisor, headcount) = start_supervisor(&settings, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
     let (gate_too, vitals_too, public_sockets) = (lifecycle.clone(), liveness.clone(), sockets[0].clone());
     let sockets_too = public_sockets.clone();
     let probes =
         Probes { lifecycle: gate_too, sockets: sockets_too, reports, headcount, started: began, liveness: vitals_too };
-    let common = common(&settings, probes);
-    let upgrade_service = public_door(&settings, capacity.connections, &lifecycle, &arbiters, &supervisor);
+    let common = Common::new(&settings, probes);
+    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor);
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes, &supervisor);
-    let guard = guard(&settings, addresses.1, token, &clients);
+    let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
     let clients_too = clients.clone();
     let listeners = listeners::Listeners {
         public,
@@ -116,7 +116,7 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
     let running = listeners::start(listeners, &settings, &capacity)
         .map_err(|source| StartError::Machine { what: "workers", source })?;
 
-    announce(&settings, open_files, addresses, before.problem.as_ref());
+    announce(&configured, open_files, addresses, before.problem.as_ref());
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
@@ -127,14 +127,14 @@ async fn serve(settings: Arc<Settings>, read_again: ReadAgain, began: Instant) -
         lifecycle: lifecycle.clone(),
         sockets: public_sockets,
     };
-    actix_rt::spawn(health::run(subjects, settings.health.interval(), publish));
+    actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
-    actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay(), began));
+    actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
 
     let call = signals.or_call(&lifecycle).await;
     // A supervisor that is gone seats nobody either.
     let _ = send_unbounded(&supervisor.clone().recipient(), StopJoins);
-    let plan = plan(&settings);
+    let plan = Plan::from(&*settings);
     shutdown::drain(&lifecycle, &liveness, &call, &arbiters.all(), plan, &mut signals).await;
     // The drain's own time: how long Prometheus takes to come by says nothing of the server.
     let took = call.at.elapsed();
@@ -161,7 +161,7 @@ fn operator_ports(
         errors: metrics.clone().recipient(),
         lifecycle: lifecycle.clone(),
         scrapes: scrapes.clone(),
-        drain: Drain { deadline: settings.server.drain_deadline(), spread: settings.server.drain() },
+        drain: settings.into(),
         #[cfg(feature = "fault-injection")]
         faults: supervisor.clone().recipient(),
     }
@@ -176,17 +176,6 @@ fn keep(record: Record, took: Duration, is_told: bool) {
     }
 }
 
-fn plan(settings: &Settings) -> Plan {
-    let server = &settings.server;
-    Plan { drain: server.drain(), deadline: server.drain_deadline(), scrape: settings.ops.scrape_wait() }
-}
-
-fn guard(settings: &Settings, address: SocketAddr, token: Option<Token>, clients: &Clients) -> Guard {
-    let ops = &settings.ops;
-    let names = [ops.host.clone()].into_iter().chain(settings.server.node_name()).chain(ops.allowed_hosts.clone());
-    Guard::new(address, token, names.collect(), ops.token_failures_per_minute, clients.clone())
-}
-
 fn listen(host: &str, port: u16, key: &'static str, settings: &Settings) -> Result<TcpListener, StartError> {
     listeners::bind(host, port, settings).map_err(|source| StartError::Listen {
         address: format!("{host}:{port}"),
@@ -197,10 +186,6 @@ fn listen(host: &str, port: u16, key: &'static str, settings: &Settings) -> Resu
 
 fn address_of(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|source| StartError::Machine { what: "a listener", source })
-}
-
-fn common(settings: &Settings, probes: Probes) -> Common {
-    Common { probes, slow_request: settings.http.slow_request(), behind_tls: settings.http.behind_tls }
 }
 
 async fn forget_addresses(clients: Clients) {
@@ -220,7 +205,6 @@ fn sockets(capacity: &Capacity) -> [Sockets; 2] {
 
 fn start_metrics(
     settings: &Settings,
-    capacity: &Capacity,
     last_shutdown: Option<Duration>,
 ) -> Result<(Addr<MetricsActor>, ArbiterHandle), StartError> {
     if let Some(took) = last_shutdown {
@@ -230,7 +214,7 @@ fn start_metrics(
         build: BuildInfo::current(),
         node: settings.server.node_name().unwrap_or_default(),
         started: SystemTime::now(),
-        limits: exported::limits(settings, capacity),
+        limits: settings.exported(),
         last_shutdown,
         machine: Machine::read(),
     };
@@ -242,27 +226,9 @@ fn start_metrics(
     Ok((metrics, arbiter))
 }
 
-fn start_supervisor(
-    settings: &Settings,
-    connections: usize,
-    arbiters: Arbiters,
-) -> (Addr<Supervisor>, watch::Receiver<Headcount>) {
-    let limits = &settings.limits;
-    let address = Shares {
-        joins: Rate::per_minute(limits.joins_per_minute),
-        new_rooms: Rate::new(limits.new_rooms_per_minute, Duration::from_secs(60), limits.new_rooms_burst),
-        rooms: limits.rooms_per_address,
-        addresses: limits.addresses,
-    };
-    let parked = ParkedCaps {
-        total: limits.most_parked(connections),
-        per_room: limits.most_parked_per_room(),
-        per_address: limits.connections_per_address,
-    };
-    let wrong_secrets = Rate::per_minute(limits.resume_secrets);
-    let limits = Caps { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address, parked };
+fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> (Addr<Supervisor>, watch::Receiver<Headcount>) {
     let spawn_room: SpawnRoom = Box::new(move |name, capacity| spawn_room(&arbiters, name, capacity));
-    let supervisor = Supervisor::new(limits, wrong_secrets, spawn_room);
+    let supervisor = Supervisor::new(SupervisorConfig::from(settings), spawn_room);
     let headcount = supervisor.headcount();
     (supervisor.start(), headcount)
 }
@@ -276,14 +242,13 @@ fn spawn_room(arbiters: &Arbiters, name: RoomName, capacity: usize) -> RoomPort 
 /// What each worker needs to open sessions. Runs on every worker, once.
 fn public_door(
     settings: &Arc<Settings>,
-    connections: usize,
     lifecycle: &Lifecycle,
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
-    let waiting = Waiting::new(connections, settings.limits.connections_per_address);
+    let waiting = Waiting::from(&*settings);
     move || {
         let index = arbiters.enroll();
         let ports = Ports {
@@ -293,9 +258,7 @@ fn public_door(
             presence: supervisor.clone().recipient(),
         };
         session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone())));
-        let heartbeat =
-            tick::Heartbeat { interval: settings.heartbeat.interval(), timeout: settings.heartbeat.ping_timeout() };
-        watchdog::spawn_vital(tick::run(index, heartbeat));
+        watchdog::spawn_vital(tick::run(index, tick::Heartbeat::from(&*settings)));
         let arbiters = arbiters.clone();
         Public {
             lifecycle: lifecycle.clone(),

@@ -15,6 +15,7 @@ pub use self::{
 };
 
 use crate::{
+    config::Settings,
     http::ops::scrapes::Scrapes,
     lifecycle::{Call, Lifecycle},
     liveness::{Liveness, Part},
@@ -37,6 +38,16 @@ pub struct Plan {
     pub deadline: Duration,
     /// A scrape is waited for if the last one is no longer ago than this.
     pub scrape: Duration,
+}
+
+impl From<&Settings> for Plan {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            drain: settings.server.drain_ms.get(),
+            deadline: settings.server.drain_deadline_ms.get(),
+            scrape: settings.ops.scrape_wait_ms.get(),
+        }
+    }
 }
 
 /// Drains the server; returns when nobody is left or the deadline has come.

@@ -14,6 +14,7 @@ use std::{
 use actix_rt::{Arbiter, ArbiterHandle};
 
 use crate::{
+    config::Settings,
     liveness::{Found, Liveness, Part, Subject, Watch},
     telemetry::{self, Event},
 };
@@ -30,6 +31,12 @@ pub struct Timeouts {
     pub silent: Duration,
     /// Then the process ends.
     pub exit: Duration,
+}
+
+impl From<&Settings> for Timeouts {
+    fn from(settings: &Settings) -> Self {
+        Self { silent: settings.watchdog.silent_ms.get(), exit: settings.watchdog.exit_ms.get() }
+    }
 }
 
 /// Spawns what the calling arbiter is for. A panic ends a task and nobody else: an arbiter whose own work is over would go

@@ -7,11 +7,11 @@ use actix::{Actor, System};
 use actix_rt::{Arbiter, SystemRunner};
 use bytes::{Buf, BytesMut};
 use switchboard::{
-    config::Settings,
-    limits::{Rate, Waiting},
+    config::{Milliseconds, Settings},
+    limits::Waiting,
     room::Room,
     session::{self, AcceptedSocket, Ports, SessionConfig},
-    supervisor::{ParkedCaps, Shares, SpawnRoom, Supervisor, state::Caps},
+    supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::RequestId,
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -31,26 +31,15 @@ impl Server {
         let system = System::new();
         system.block_on(async {
             let settings = settings();
-            let limits = &settings.limits;
-            let shares = Shares {
-                joins: Rate::per_minute(limits.joins_per_minute),
-                new_rooms: Rate::per_minute(limits.new_rooms_per_minute),
-                rooms: limits.rooms_per_address,
-                addresses: limits.addresses,
-            };
-            let (total, per_address) = (settings.server.max_connections, limits.connections_per_address);
-            let parked = ParkedCaps { total, per_room: limits.most_parked_per_room(), per_address };
-            let wrong_secrets = Rate::per_minute(limits.resume_secrets);
-            let limits = Caps { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address: shares, parked };
             let open: SpawnRoom = Box::new(|name, capacity| Room::open(&Arbiter::current(), name, capacity));
-            let supervisor = Supervisor::new(limits, wrong_secrets, open).start();
+            let supervisor = Supervisor::new(SupervisorConfig::from(&settings), open).start();
             let ports = Ports {
                 join: supervisor.clone().recipient(),
                 leave: supervisor.clone().recipient(),
                 reclaim: supervisor.clone().recipient(),
                 presence: supervisor.recipient(),
             };
-            session::install(Rc::new(SessionConfig::new(&settings, ports, Waiting::new(total, per_address))));
+            session::install(Rc::new(SessionConfig::new(&settings, ports, Waiting::from(&settings))));
         });
         Self(system)
     }
@@ -89,7 +78,7 @@ fn settings() -> Settings {
     settings.limits.frame_burst = PLENTY;
     settings.limits.joins_per_minute = PLENTY;
     // Valgrind is slow, and what is slow is told of.
-    settings.log.slow_message_ms = 60_000;
+    settings.log.slow_message_ms = Milliseconds(60_000);
     settings
 }
 

@@ -9,7 +9,7 @@ use crate::{
     liveness::{Liveness, Part, Subject},
     messages::{send_unbounded, supervisor::Ping},
     supervisor::Supervisor,
-    watchdog::{self, Timeouts},
+    watchdog,
 };
 
 /// The threads beside the one that calls, and the actor.
@@ -23,8 +23,7 @@ pub(super) struct Vital<'a> {
 impl Vital<'_> {
     /// Starts the watch. What it finds can be read from `liveness`.
     pub(super) fn watch(self, settings: &Settings, liveness: Liveness) -> Result<(), StartError> {
-        let timeouts = Timeouts { silent: settings.watchdog.silent(), exit: settings.watchdog.exit() };
-        watchdog::start(timeouts, self.subjects(), liveness)
+        watchdog::start(settings.into(), self.subjects(), liveness)
             .map_err(|source| StartError::Machine { what: "the watchdog", source })
     }
 

@@ -17,8 +17,6 @@ const RESERVE: usize = 64;
 const HTTP: usize = 1024;
 /// As many of them are kept, though this leaves fewer connections than are configured.
 const FEWEST_HTTP: usize = 256;
-/// What one address may have beside its WebSocket connections.
-const HTTP_PER_ADDRESS: usize = 256;
 
 /// How many sockets there may be at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +47,21 @@ impl Capacity {
         let sockets = wanted.min(room);
         let http = if sockets < wanted || limits.sockets == 0 { fewest_http(sockets) } else { 0 };
         let connections = most.min(sockets.saturating_sub(http)).max(1);
-        let sockets_per_address = match limits.sockets_per_address {
-            0 => limits.connections_per_address.saturating_add(HTTP_PER_ADDRESS),
-            told => told,
-        };
+        let sockets_per_address = limits.most_sockets_per_address();
         Self { connections, sockets, sockets_per_address, ops_sockets, reserve, short: sockets < wanted }
+    }
+
+    /// The settings as they are in force: what is configured, or the less that this process can hold, and in place of a 0
+    /// that stands for something else what it stands for.
+    #[must_use]
+    pub fn in_force(&self, configured: &Settings) -> Settings {
+        let mut settings = configured.clone();
+        settings.server.max_connections = self.connections;
+        settings.limits.parked_sessions = settings.most_parked();
+        let limits = &mut settings.limits;
+        (limits.sockets, limits.sockets_per_address) = (self.sockets, self.sockets_per_address);
+        limits.parked_per_room = limits.most_parked_per_room();
+        settings
     }
 
     /// Descriptors that `server.max_connections` takes, with all else that a server needs.
@@ -116,5 +124,17 @@ mod tests {
         let capacity = Capacity::of(&settings, 20_000);
         assert_eq!((capacity.connections, capacity.sockets, capacity.sockets_per_address), (50, 50, 7));
         assert!(!capacity.short);
+    }
+
+    #[test]
+    fn what_is_in_force_is_what_the_process_can_hold_and_no_zero_that_stands_for_something_else() {
+        let configured = settings(10_000);
+        let capacity = Capacity::of(&configured, 1024);
+        let mut wanted = configured.clone();
+        (wanted.server.max_connections, wanted.limits.parked_sessions) = (capacity.connections, capacity.connections);
+        (wanted.limits.sockets, wanted.limits.sockets_per_address) = (capacity.sockets, 2256);
+        wanted.limits.parked_per_room = 9;
+        assert_eq!(capacity.in_force(&configured), wanted);
+        assert_eq!(capacity.in_force(&wanted), wanted);
     }
 }

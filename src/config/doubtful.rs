@@ -33,8 +33,8 @@ fn seconds_where_milliseconds_are_asked_for_are_told_with_what_to_write() {
     let starts = [
         "server.drain_ms (file a.toml) is 20 milliseconds; usual are 1000 to 3600000; for 20 seconds write 20000",
         "limits.meta_bytes (file a.toml) is 4 bytes; usual are 128 to 1048576; for 4 KiB write 4096",
-        "limits.resume_window_ms (file a.toml) is 30 milliseconds; usual are",
         "limits.join_timeout_ms (file a.toml) is 10 milliseconds; usual are",
+        "limits.resume_window_ms (file a.toml) is 30 milliseconds; usual are",
         "heartbeat.interval_ms (variable SWITCHBOARD__HEARTBEAT__INTERVAL_MS) is 30 milliseconds; usual are",
     ];
     assert_eq!(told.len(), starts.len(), "{told:#?}");
@@ -67,7 +67,7 @@ fn a_plain_variable_is_refused_where_its_value_is_hardly_meant() {
     }
     let long = doubts("", &[("HEARTBEAT_INTERVAL", "900000"), ("CONNECTION_TIMEOUT", "86400000")]);
     assert_eq!(long.len(), 2, "too long may be meant: {long:#?}");
-    assert_eq!(settings("", &[("HEARTBEAT_INTERVAL", "")]).heartbeat.interval_ms, 30_000);
+    assert_eq!(settings("", &[("HEARTBEAT_INTERVAL", "")]).heartbeat.interval_ms, Milliseconds(30_000));
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! `[http]`: requests, origins, the proxy before us.
 
-use std::time::Duration;
-
 use super::{
     kind::Kind,
+    milliseconds::Milliseconds,
     network::{Network, is_network},
     section::section,
     server::is_url_host,
@@ -21,7 +20,7 @@ section! {
         allowed_origins: Vec<String> = vec!["*".to_owned()], Kind::List {
             check: is_origin,
             allowed: "a list of \"*\", \"same\", scheme://host or scheme://host:port, lower case, no path, no default port",
-        }, live true;
+        }, live;
 
         /// Whether a proxy before this server speaks TLS to the clients: answers then carry HSTS.
         /// Off by default, since HSTS on a plain server would promise what it cannot keep.
@@ -38,16 +37,16 @@ section! {
         /// Time a client has to send the head of a request, counted from the connection's start.
         /// 5 s suffice on a bad mobile network, and end those who open connections to hold them.
         /// Not below 1 s: the clock that it is measured by ticks coarsely.
-        request_timeout_ms: u64 = 5000, Kind::milliseconds(1000).usual(1000, 120_000);
+        request_timeout_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(1000).usual(1000, 120_000), exported;
 
         /// Time a socket has for the whole of its one request, if it does not become a WebSocket: head, body, answer, and
         /// what is read until the client hangs up; then it is closed. 30 s let a phone on a bad network load the page,
         /// and end those who send a body, or read an answer, for ever.
-        socket_timeout_ms: u64 = 30_000, Kind::milliseconds(1000);
+        socket_timeout_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(1000), exported;
 
         /// A request handled in more than this is logged as slow.
         /// 1 s is when people notice.
-        slow_request_ms: u64 = 1000, Kind::milliseconds(1).usual(10, 60_000);
+        slow_request_ms: Milliseconds = Milliseconds(1000), Kind::milliseconds(1).usual(10, 60_000);
 
         /// Connections the kernel keeps until they are accepted; it takes at most `net.core.somaxconn`.
         /// 4096, that setting's own default, holds a spike of returning clients for a second.
@@ -60,24 +59,6 @@ impl Http {
     #[must_use]
     pub fn trusted_networks(&self) -> Vec<Network> {
         self.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect()
-    }
-
-    /// [`Self::request_timeout_ms`].
-    #[must_use]
-    pub fn request_timeout(&self) -> Duration {
-        Duration::from_millis(self.request_timeout_ms)
-    }
-
-    /// [`Self::socket_timeout_ms`].
-    #[must_use]
-    pub fn socket_timeout(&self) -> Duration {
-        Duration::from_millis(self.socket_timeout_ms)
-    }
-
-    /// [`Self::slow_request_ms`].
-    #[must_use]
-    pub fn slow_request(&self) -> Duration {
-        Duration::from_millis(self.slow_request_ms)
     }
 }
 

@@ -6,6 +6,7 @@ use config::{Map, Value, ValueKind};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    authority::Authority,
     kind::{Kind, ValueError, name_of_type},
     section::section,
     server::is_url_host,
@@ -165,16 +166,13 @@ fn check_text(at: &str, name: &str, value: Option<&Value>, needed: bool) -> Resu
 fn is_ice_url(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once(':') else { return false };
     let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
-    let (host, port) = match place.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (place, None),
-    };
     let query_fits = match scheme {
         "stun" | "stuns" => query.is_none(),
         "turn" | "turns" => matches!(query, None | Some("transport=udp" | "transport=tcp")),
         _ => false,
     };
-    query_fits && is_url_host(host) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+    let is_place = |place: Authority| is_url_host(place.host()) && place.port() != Some(0);
+    query_fits && Authority::parse(place).is_some_and(is_place)
 }
 
 /// Names the scheme where it is a usual one, and nothing else: people write passwords into URLs.

@@ -99,6 +99,11 @@ impl Kind {
         }
     }
 
+    /// Whether it counts milliseconds.
+    pub(super) fn is_duration(&self) -> bool {
+        matches!(self, Self::Integer { unit: MILLISECONDS, .. })
+    }
+
     /// What a value may be, for errors and documents.
     pub(super) fn allowed(&self) -> String {
         match *self {

@@ -1,158 +1,158 @@
 //! `[limits]`: what one peer, one room and one server may use.
 
-use std::time::Duration;
-
-use super::{kind::Kind, section::section};
+use super::{kind::Kind, milliseconds::Milliseconds, section::section};
 
 const MIB: i64 = 1024 * 1024;
+/// Sockets that one address may have beside its WebSocket connections.
+const HTTP_PER_ADDRESS: usize = 256;
 
 section! {
     /// What one peer, one room and one server may use. `welcome` tells clients, `/metrics` exports them.
     Limits = "limits" {
         /// Longest message a client may send; a longer one is refused at its header and the connection closed with 1009.
         /// An offer has 2 to 10 kB; 64 KiB leave room for many media sections.
-        frame_bytes: usize = 65_536, Kind::bytes(1024, 16 * MIB);
+        frame_bytes: usize = 65_536, Kind::bytes(1024, 16 * MIB), exported, told;
 
         /// Bytes that may wait for a peer that reads slowly; beyond them its connection is reset.
         /// 256 KiB, four of the longest messages, make 10 000 slow readers cost at most 2.5 GiB.
-        queue_bytes: usize = 262_144, Kind::bytes(4096, 256 * MIB);
+        queue_bytes: usize = 262_144, Kind::bytes(4096, 256 * MIB), exported, told;
 
         /// Frames that may wait for a peer that reads slowly; beyond them its connection is reset.
         /// A mesh of ten peers sends its newcomer about 100 at once; 256 leave twice that.
-        queue_frames: usize = 256, Kind::count(16, 1_000_000, "frames");
+        queue_frames: usize = 256, Kind::count(16, 1_000_000, "frames"), exported, told;
 
         /// Fragments (RFC 6455 section 5.4) one message may come in.
         /// 1024 let a client send 64 bytes at a time, and end those who send empty fragments for ever.
-        fragments: usize = 1024, Kind::count(1, 1_000_000, "fragments");
+        fragments: usize = 1024, Kind::count(1, 1_000_000, "fragments"), exported;
 
         /// Longest `meta` of a peer, as JSON text.
         /// 4 KiB hold a name, a colour and a few flags; every newcomer gets everybody's.
-        meta_bytes: usize = 4096, Kind::bytes(2, MIB).usual(128, MIB);
+        meta_bytes: usize = 4096, Kind::bytes(2, MIB).usual(128, MIB), exported, told;
 
         /// Longest name of a room, in UTF-8.
         /// 128 bytes hold a UUID, a path or a title, and keep log lines readable.
-        room_name_bytes: usize = 128, Kind::bytes(1, 1024).usual(8, 1024);
+        room_name_bytes: usize = 128, Kind::bytes(1, 1024).usual(8, 1024), exported, told;
 
         /// Peers in one room; the next gets `room_full`.
         /// 10 is where a full mesh of media ends to work: each sends its video nine times.
-        peers_per_room: usize = 10, Kind::count(1, 10_000, "peers");
+        peers_per_room: usize = 10, Kind::count(1, 10_000, "peers"), exported, told;
 
         /// Rooms on this server; the next gets `room_limit`.
         /// 10 000, as many as connections, so that it only stops what makes rooms without end.
-        rooms: usize = 10_000, Kind::count(1, 1_000_000, "rooms");
+        rooms: usize = 10_000, Kind::count(1, 1_000_000, "rooms"), exported;
 
         /// Peers that one `signal` may name; a longer list is `invalid_message`.
         /// 64 are more than a room holds by default; to all of a larger one, `"*"` says it shorter.
-        recipients: usize = 64, Kind::count(1, 10_000, "peers");
+        recipients: usize = 64, Kind::count(1, 10_000, "peers"), exported, told;
 
         /// Depth to which JSON from clients may be nested.
         /// WebRTC's own messages have 4 levels; deep nesting only serves to exhaust the stack of who parses it.
-        json_depth: usize = 32, Kind::count(2, 128, "levels");
+        json_depth: usize = 32, Kind::count(2, 128, "levels"), exported, told;
+
+        /// Time a connection has to join a room; then it is closed with 4000.
+        /// 10 s suffice for a slow phone, and connections that are no peers do not pile up.
+        join_timeout_ms: Milliseconds = Milliseconds(10_000), Kind::milliseconds(10).usual(1000, 600_000), exported, told;
+
+        /// Time a connection may be in no room in all, as long as it tries again after each `retryAfterMs`.
+        /// 10 min are as long as somebody waits for a seat; who waits longer may connect anew.
+        join_wait_ms: Milliseconds = Milliseconds(600_000), Kind::milliseconds(10), exported;
+
+        /// Time the server gives itself to answer a `join`; then the client gets `internal`.
+        /// A join takes well below a millisecond: 5 s mean that an actor is gone.
+        join_reply_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(10).usual(500, 60_000), exported;
 
         /// Frames kept for a resumable peer that does not acknowledge; beyond them the oldest are dropped.
         /// 512, twice `queue_frames`: a peer that was cut for slowness can still resume completely.
-        resume_frames: usize = 512, Kind::count(1, 1_000_000, "frames");
+        resume_frames: usize = 512, Kind::count(1, 1_000_000, "frames"), exported, told;
 
         /// Bytes kept for a resumable peer that does not acknowledge; beyond them the oldest frames are dropped.
         /// 512 KiB, twice `queue_bytes`, for the same reason.
-        resume_bytes: usize = 524_288, Kind::bytes(1024, 512 * MIB);
+        resume_bytes: usize = 524_288, Kind::bytes(1024, 512 * MIB), exported, told;
 
         /// Time the seat of a resumable peer is kept when its socket is gone.
         /// 30 s outlast a change of networks; the others wait for it no longer than a person would.
-        resume_window_ms: u64 = 30_000, Kind::milliseconds(10).usual(1000, 3_600_000);
+        resume_window_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(10).usual(1000, 3_600_000), exported, told;
 
         /// Sessions that may be parked at a time; beyond them, the address that holds most (IPv6: the /48) loses the one that
         /// is away for longest. 0: as many as `server.max_connections`, so that all may lose their line at once.
-        parked_sessions: usize = 0, Kind::count(0, 1_000_000, "sessions");
+        parked_sessions: usize = 0, Kind::count(0, 1_000_000, "sessions"), exported;
 
         /// Seats in one room that may be kept for clients of one address (IPv6: of one /48) that are away; beyond them, the
         /// one that is away for longest goes. 0: one less than `peers_per_room`, so that nobody fills a room by hanging up.
-        parked_per_room: usize = 0, Kind::count(0, 10_000, "peers");
+        parked_per_room: usize = 0, Kind::count(0, 10_000, "peers"), exported;
 
         /// Resume tokens that are not good that one address may try in a minute, and that may be tried on one session; then
         /// they get `rate_limited`, and good ones are taken all the same.
         /// 60 are more than slips; nobody guesses 128 bits, but whoever tries is to be seen.
-        resume_secrets: u32 = 60, Kind::count(1, 1_000_000, "tokens a minute");
-
-        /// Time a connection has to join a room; then it is closed with 4000.
-        /// 10 s suffice for a slow phone, and connections that are no peers do not pile up.
-        join_timeout_ms: u64 = 10_000, Kind::milliseconds(10).usual(1000, 600_000);
-
-        /// Time a connection may be in no room in all, as long as it tries again after each `retryAfterMs`.
-        /// 10 min are as long as somebody waits for a seat; who waits longer may connect anew.
-        join_wait_ms: u64 = 600_000, Kind::milliseconds(10);
-
-        /// Time the server gives itself to answer a `join`; then the client gets `internal`.
-        /// A join takes well below a millisecond: 5 s mean that an actor is gone.
-        join_reply_ms: u64 = 5000, Kind::milliseconds(10).usual(500, 60_000);
+        resume_secrets: u32 = 60, Kind::count(1, 1_000_000, "tokens a minute"), exported;
 
         /// Frames a second that one connection may send for long, control frames and fragments included; beyond, it is
         /// read no faster. 50 are ten times what a mesh of ten peers needs once it stands.
-        frame_rate: u32 = 50, Kind::count(1, 1_000_000, "frames a second");
+        frame_rate: u32 = 50, Kind::count(1, 1_000_000, "frames a second"), exported, told;
 
         /// Frames that one connection may send at once, if it was quiet before.
         /// The tenth peer of a mesh sends about 100 at once; 200 leave twice that.
-        frame_burst: u32 = 200, Kind::count(1, 1_000_000, "frames");
+        frame_burst: u32 = 200, Kind::count(1, 1_000_000, "frames"), exported, told;
 
         /// Time for which a connection may send faster than `frame_rate` without a pause; then it is closed with 4002.
         /// 30 s are no burst any more: whatever sends like this is broken, or hostile.
-        flood_timeout_ms: u64 = 30_000, Kind::milliseconds(100).usual(1000, 600_000);
+        flood_timeout_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(100).usual(1000, 600_000), exported;
 
         /// Handshakes a second from one address in the long run; beyond: 429. Of IPv6 one address is a /64, and the /56 and
         /// the /48 around it may do 4 and 16 times as much together; so it is with all limits of an address below.
         /// 5 are more than people can do, and slow down who only opens connections.
-        handshake_rate: u32 = 5, Kind::count(1, 1_000_000, "handshakes a second");
+        handshake_rate: u32 = 5, Kind::count(1, 1_000_000, "handshakes a second"), exported;
 
         /// Handshakes from one address at once, if it was quiet before.
         /// 500, because a school is one address, and all of it comes back when its line does.
-        handshake_burst: u32 = 500, Kind::count(1, 1_000_000, "handshakes");
+        handshake_burst: u32 = 500, Kind::count(1, 1_000_000, "handshakes"), exported;
 
         /// Other HTTP requests a second from one address in the long run, probes excepted; beyond: 429.
         /// 10 load the page once a second.
-        http_rate: u32 = 10, Kind::count(1, 1_000_000, "requests a second");
+        http_rate: u32 = 10, Kind::count(1, 1_000_000, "requests a second"), exported;
 
         /// Other HTTP requests from one address at once, if it was quiet before.
         /// 100 load the page for a dozen people behind one address.
-        http_burst: u32 = 100, Kind::count(1, 1_000_000, "requests");
+        http_burst: u32 = 100, Kind::count(1, 1_000_000, "requests"), exported;
 
         /// Connections of one address at a time; the next gets 429.
         /// 2000 hold a large school, and leave four fifths of the server to others.
-        connections_per_address: usize = 2000, Kind::count(1, 1_000_000, "connections");
+        connections_per_address: usize = 2000, Kind::count(1, 1_000_000, "connections"), exported;
 
         /// Longest head of a request (the request line and all header lines); a longer one is refused with 431.
         /// 16 KiB are twice what proxies let through by default, and what one socket without a request may cost.
-        head_bytes: usize = 16_384, Kind::bytes(1024, MIB);
+        head_bytes: usize = 16_384, Kind::bytes(1024, MIB), exported;
 
         /// Sockets of the public listener at a time, in whatever state, WebSocket connections included; the next gets 503,
         /// or is closed. 0 means `server.max_connections` and 1024 more, for those that come, ask for a page or are
         /// refused. Fewer, if the process may not open as many files: the server says so at its start.
-        sockets: usize = 0, Kind::count(0, 2_000_000, "sockets");
+        sockets: usize = 0, Kind::count(0, 2_000_000, "sockets"), exported;
 
         /// Sockets of one address at a time, as above; a proxy on `http.trusted_proxies` may have any number.
         /// 0 means `limits.connections_per_address` and 256 more: its clients load the page while others are connected.
-        sockets_per_address: usize = 0, Kind::count(0, 2_000_000, "sockets");
+        sockets_per_address: usize = 0, Kind::count(0, 2_000_000, "sockets"), exported;
 
         /// Rooms at a time that one address has opened; the next gets `room_limit`.
         /// 1000 are its 2000 connections in pairs, and a tenth of the server's rooms.
-        rooms_per_address: usize = 1000, Kind::count(1, 1_000_000, "rooms");
+        rooms_per_address: usize = 1000, Kind::count(1, 1_000_000, "rooms"), exported;
 
         /// Joins a minute from one address; the next gets `rate_limited`.
         /// 6000 let a school of 2000 change rooms three times in a minute.
-        joins_per_minute: u32 = 6000, Kind::count(1, 1_000_000, "joins a minute");
+        joins_per_minute: u32 = 6000, Kind::count(1, 1_000_000, "joins a minute"), exported;
 
         /// Joins a minute from one address to rooms that nobody of that address is in; the next gets `rate_limited`.
         /// 120, because people do not enter two new rooms a second; at that pace nobody finds rooms by trying names.
         /// Counted before the room is looked for: what is answered does not depend on whether there is one.
-        new_rooms_per_minute: u32 = 120, Kind::count(1, 1_000_000, "joins a minute");
+        new_rooms_per_minute: u32 = 120, Kind::count(1, 1_000_000, "joins a minute"), exported;
 
         /// Such joins at once, if the address was quiet before.
         /// 1000, because a school is one address, and its 2000 come back in pairs.
-        new_rooms_burst: u32 = 1000, Kind::count(1, 1_000_000, "joins");
+        new_rooms_burst: u32 = 1000, Kind::count(1, 1_000_000, "joins"), exported;
 
         /// Addresses (IPv6: /64) that are remembered for the limits above, and half as many /56 and /48 each.
         /// 100 000 cost some 20 MB, and twice that if all are IPv6. With more in play, a /64 or /56 is counted by what is
         /// around it, and the others share 1024 entries: whoever brings that many gets no more by that.
-        addresses: usize = 100_000, Kind::count(1, 10_000_000, "addresses");
+        addresses: usize = 100_000, Kind::count(1, 10_000_000, "addresses"), exported;
 
         /// Whether the limits per address leave out clients that connect from this machine (`127.0.0.0/8` and `::1`).
         /// Off, because a proxy on this machine connects from there, too: its clients would have no limits. For load tests.
@@ -161,45 +161,18 @@ section! {
 }
 
 impl Limits {
-    /// [`Self::join_timeout_ms`].
+    /// [`Self::sockets_per_address`], where it says how many, or else some more than connections.
     #[must_use]
-    pub fn join_timeout(&self) -> Duration {
-        Duration::from_millis(self.join_timeout_ms)
-    }
-
-    /// [`Self::parked_sessions`], where it says how many, or else as many as there may be connections.
-    #[must_use]
-    pub fn most_parked(&self, max_connections: usize) -> usize {
-        if self.parked_sessions == 0 { max_connections } else { self.parked_sessions }
+    pub fn most_sockets_per_address(&self) -> usize {
+        match self.sockets_per_address {
+            0 => self.connections_per_address.saturating_add(HTTP_PER_ADDRESS),
+            configured => configured,
+        }
     }
 
     /// [`Self::parked_per_room`], where it says how many, or else all seats but one; of a single seat, that one.
     #[must_use]
     pub fn most_parked_per_room(&self) -> usize {
         if self.parked_per_room == 0 { (self.peers_per_room - 1).max(1) } else { self.parked_per_room }
-    }
-
-    /// [`Self::join_wait_ms`].
-    #[must_use]
-    pub fn join_wait(&self) -> Duration {
-        Duration::from_millis(self.join_wait_ms)
-    }
-
-    /// [`Self::resume_window_ms`].
-    #[must_use]
-    pub fn resume_window(&self) -> Duration {
-        Duration::from_millis(self.resume_window_ms)
-    }
-
-    /// [`Self::join_reply_ms`].
-    #[must_use]
-    pub fn join_reply(&self) -> Duration {
-        Duration::from_millis(self.join_reply_ms)
-    }
-
-    /// [`Self::flood_timeout_ms`].
-    #[must_use]
-    pub fn flood_timeout(&self) -> Duration {
-        Duration::from_millis(self.flood_timeout_ms)
     }
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-use super::{kind::Kind, section::section};
+use super::{kind::Kind, milliseconds::Milliseconds, section::section};
 
 const FOLDER_MODES: Kind = Kind::Text {
     check: folder_mode,
@@ -29,11 +29,11 @@ section! {
         level: LogLevel = LogLevel::Info, Kind::Text {
             check: |text| LogLevel::parse(text).map(|level| level.as_str().to_owned()),
             allowed: "critical, error, warn (or warning), info, debug or trace",
-        }, plain "LOG_LEVEL", live true;
+        }, plain "LOG_LEVEL", live;
 
         /// A message handled in more than this is logged as slow.
         /// 500 ms are a thousand times the usual: whatever takes that long wants looking at.
-        slow_message_ms: u64 = 500, Kind::milliseconds(1).usual(10, 60_000);
+        slow_message_ms: Milliseconds = Milliseconds(500), Kind::milliseconds(1).usual(10, 60_000);
 
         /// Lines that may wait for whoever reads the standard output, or for the disk; those beyond are dropped and counted.
         /// 8192 lines are some 3 MB: a reader that pauses must never stop the server.
@@ -67,33 +67,27 @@ section! {
 
         /// Time over which lines are gathered that clients may cause any number of; 0 writes each of them.
         /// 10 s: a flood is a few lines and one with the count of the rest, and that comes soon enough to act upon.
-        gather_ms: u64 = 10_000, Kind::milliseconds(0);
+        gather_ms: Milliseconds = Milliseconds(10_000), Kind::milliseconds(0);
 
         /// Lines of one event (connection opened or closed, peer joined or left, and so on) that one address causes in that
         /// time before the rest is gathered. 100, so that 500 pupils of a school who join within a minute have a line each.
-        burst_lines: usize = 100, Kind::count(1, 1_000_000, "lines");
+        burst_lines: usize = 100, Kind::count(1, 1_000_000, "lines"), exported_with_section;
 
         /// The same for refusals, of one event and code.
         /// 20 show whether they are alike; what comes beyond says nothing new.
-        burst_refusals: usize = 20, Kind::count(1, 1_000_000, "lines");
+        burst_refusals: usize = 20, Kind::count(1, 1_000_000, "lines"), exported_with_section;
 
         /// Lines of one event that all addresses together cause in that time before the rest is gathered.
         /// 2000, so that 10 000 clients who come back within a minute have a line each. As many addresses are remembered.
-        event_lines: usize = 2000, Kind::count(1, 1_000_000, "lines");
+        event_lines: usize = 2000, Kind::count(1, 1_000_000, "lines"), exported_with_section;
     }
 }
 
 impl Log {
-    /// [`Self::slow_message_ms`].
-    #[must_use]
-    pub fn slow_message(&self) -> Duration {
-        Duration::from_millis(self.slow_message_ms)
-    }
-
     /// [`Self::gather_ms`]; `None` if nothing is gathered.
     #[must_use]
     pub fn gather(&self) -> Option<Duration> {
-        (self.gather_ms > 0).then(|| Duration::from_millis(self.gather_ms))
+        (self.gather_ms.0 > 0).then_some(self.gather_ms.get())
     }
 
     /// [`Self::max_bytes`]; `None` if there is no bound.

@@ -7,6 +7,7 @@
 //! A key is written down once, in its section's file (how: `section.rs`); `config/default.toml` and
 //! `docs/configuration.md` are generated from it, and a test keeps them so.
 
+mod authority;
 mod capacity;
 #[cfg(test)]
 mod doubtful;
@@ -21,6 +22,8 @@ mod limits;
 mod live;
 mod load;
 mod log;
+mod marked;
+mod milliseconds;
 mod network;
 mod ops;
 #[cfg(test)]
@@ -38,6 +41,7 @@ mod warnings;
 mod watchdog;
 
 pub use self::{
+    authority::Authority,
     capacity::Capacity,
     error::ConfigError,
     health::Health,
@@ -48,6 +52,7 @@ pub use self::{
     live::Differences,
     load::{check_config, environment, environment_help, file},
     log::{Log, LogLevel},
+    milliseconds::Milliseconds,
     network::Network,
     ops::Ops,
     server::Server,

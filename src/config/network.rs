@@ -2,53 +2,41 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// All addresses that begin with the same bits. IPv4 is kept as IPv6 writes it (`::ffff:192.0.2.1`).
+use ipnet::{IpNet, Ipv6Net};
+
+/// All addresses that begin with the same bits. IPv4 is kept as IPv6 writes it (`::ffff:192.0.2.1`): a socket that listens on
+/// `::` has its clients' addresses so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: u128,
-    prefix: u32,
-}
+pub struct Network(Ipv6Net);
+
+/// Every IPv4 address.
+const ALL_IPV4: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96);
 
 impl Network {
     /// Reads an address (`10.0.0.1`) or a network in CIDR notation (`10.0.0.0/8`, RFC 4632; `fd00::/8`, RFC 4291).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().ok()?;
-        let offset = if address.is_ipv4() { 96 } else { 0 };
-        let prefix = match prefix {
-            None => 128,
-            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => offset + digits.parse::<u32>().ok()?,
-            Some(_) => return None,
-        };
-        (prefix <= 128).then_some(Self { address: bits(address), prefix })
+        let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+        match network {
+            IpNet::V4(v4) => Ipv6Net::new(v4.addr().to_ipv6_mapped(), 96 + v4.prefix_len()).ok().map(Self),
+            IpNet::V6(v6) => Some(Self(v6)),
+        }
     }
 
     /// Whether the address is in it.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        let differ = self.address ^ bits(address);
-        differ.leading_zeros() >= self.prefix
+        let address = match address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) => v6,
+        };
+        self.0.contains(&address)
     }
-}
-
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-        IpAddr::V6(v6) => v6,
-    }
-    .to_bits()
 }
 
 /// Whether it names a network, for the key's check. `::/0` and its like would trust everybody.
 pub(super) fn is_network(text: &str) -> bool {
-    Network::parse(text).is_some_and(|network| network.prefix > 0 && !network.is_all_ipv4())
-}
-
-impl Network {
-    fn is_all_ipv4(self) -> bool {
-        self.prefix <= 96 && self.contains(IpAddr::V6(Ipv6Addr::from_bits(0xffff_0000_0000)))
-    }
+    Network::parse(text).is_some_and(|network| network.0.prefix_len() > 0 && !network.0.contains(&ALL_IPV4))
 }
 
 #[cfg(test)]

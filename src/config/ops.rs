@@ -1,9 +1,10 @@
 //! `[ops]`: the operator's listener.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use super::{
     kind::Kind,
+    milliseconds::Milliseconds,
     section::section,
     server::{HOST, is_host_name},
 };
@@ -22,7 +23,7 @@ section! {
         /// File with the token that `POST /admin/drain` asks for as `Authorization: Bearer`; empty: it asks for none.
         /// Empty by default, because on loopback whoever can ask can also send a signal. Elsewhere that route is
         /// refused without it. One line of 16 to 512 visible ASCII characters; read at the start, and at each reload.
-        token_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" }, live true;
+        token_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" }, live;
 
         /// Names by which the operator's side may be asked for (`Host`), beside any IP address, `localhost`, `ops.host` and
         /// `server.node`. None by default: a page can turn a name of its own to this address, and would read what it finds.
@@ -33,21 +34,13 @@ section! {
 
         /// Wrong tokens a minute that one address may show; then none of it is looked at until the next may come (429).
         /// 10 are more than somebody mistypes, and too few to guess by. Whoever else asks waits for nobody.
-        token_failures_per_minute: u32 = 10, Kind::count(1, 1_000_000, "tokens a minute");
+        token_failures_per_minute: u32 = 10, Kind::count(1, 1_000_000, "tokens a minute"), exported;
 
         /// Longest time since the last scrape, when a drain is over, for which the end waits for one more that tells of it.
         /// 15 s are a scrape interval of 10 s and half of another. Prometheus excuses only what it saw going, and without
         /// connections a drain takes no time. A server that nobody scrapes ends at once, and so does one after Ctrl-C;
         /// curl, browsers and the live page are no scrapers. `server.drain_deadline_ms` holds all the same. 0: never waits.
-        scrape_wait_ms: u64 = 15_000, Kind::milliseconds(0);
-    }
-}
-
-impl Ops {
-    /// [`Self::scrape_wait_ms`].
-    #[must_use]
-    pub fn scrape_wait(&self) -> Duration {
-        Duration::from_millis(self.scrape_wait_ms)
+        scrape_wait_ms: Milliseconds = Milliseconds(15_000), Kind::milliseconds(0);
     }
 }
 

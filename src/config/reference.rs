@@ -5,6 +5,7 @@ use std::{fmt::Write, fs, path::PathBuf};
 
 use super::{
     load::load,
+    marked::{camel_case, exported_name},
     report::{literal, value, values},
     section::Key,
     settings::{SECTIONS, Settings, keys},
@@ -56,6 +57,12 @@ fn configuration_md() -> String {
             writeln!(out, "- Default: `{default}`\n- Allowed: {}", key.kind.allowed()).unwrap();
             if let Some(usual) = key.kind.usual_ones() {
                 writeln!(out, "- Usual: {usual}").unwrap();
+            }
+            if let Some(name) = exported_name(key) {
+                writeln!(out, "- In `/metrics`: `switchboard_limit{{name=\"{name}\"}}`").unwrap();
+            }
+            if key.told {
+                writeln!(out, "- In `welcome`: `limits.{}`", camel_case(key.name)).unwrap();
             }
             if key.live {
                 out += "- Changes while the server runs: by `SIGHUP`\n";

@@ -50,7 +50,7 @@ fn ports(settings: &Settings) -> Option<Broken> {
 }
 
 fn drain(settings: &Settings) -> Option<Broken> {
-    let (drain, deadline) = (settings.server.drain_ms, settings.server.drain_deadline_ms);
+    let (drain, deadline) = (settings.server.drain_ms.0, settings.server.drain_deadline_ms.0);
     (drain >= deadline).then(|| Broken {
         keys: vec![("server.drain_ms", drain), ("server.drain_deadline_ms", deadline)],
         allowed: "server.drain_ms below server.drain_deadline_ms".to_owned(),
@@ -59,7 +59,7 @@ fn drain(settings: &Settings) -> Option<Broken> {
 
 /// Otherwise every silent peer would be gone before its first ping.
 fn heartbeat(settings: &Settings) -> Option<Broken> {
-    let (interval, timeout) = (settings.heartbeat.interval_ms, settings.heartbeat.connection_timeout_ms);
+    let (interval, timeout) = (settings.heartbeat.interval_ms.0, settings.heartbeat.connection_timeout_ms.0);
     (interval >= timeout).then(|| Broken {
         keys: vec![("heartbeat.interval_ms", interval), ("heartbeat.connection_timeout_ms", timeout)],
         allowed: "heartbeat.interval_ms below heartbeat.connection_timeout_ms".to_owned(),
@@ -68,7 +68,7 @@ fn heartbeat(settings: &Settings) -> Option<Broken> {
 
 /// Otherwise the process would end before anybody was told that something is wrong.
 fn watchdog(settings: &Settings) -> Option<Broken> {
-    let (silent, exit) = (settings.watchdog.silent_ms, settings.watchdog.exit_ms);
+    let (silent, exit) = (settings.watchdog.silent_ms.0, settings.watchdog.exit_ms.0);
     (silent >= exit).then(|| Broken {
         keys: vec![("watchdog.silent_ms", silent), ("watchdog.exit_ms", exit)],
         allowed: "watchdog.silent_ms below watchdog.exit_ms".to_owned(),
@@ -125,6 +125,7 @@ fn longest_joined(settings: &Settings) -> Option<Broken> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Milliseconds;
 
     fn refusal(change: fn(&mut Settings)) -> Option<String> {
         let mut settings = Settings::default();
@@ -142,9 +143,9 @@ mod tests {
         for change in [
             (|_| ()) as fn(&mut Settings),
             |s| (s.server.port, s.ops.port) = (0, 0),
-            |s| s.server.drain_ms = 24_999,
-            |s| s.heartbeat.interval_ms = 299_999,
-            |s| s.watchdog.silent_ms = 3999,
+            |s| s.server.drain_ms = Milliseconds(24_999),
+            |s| s.heartbeat.interval_ms = Milliseconds(299_999),
+            |s| s.watchdog.silent_ms = Milliseconds(3999),
             |s| s.limits.frame_bytes = 128 + 4096 + 256,
             |s| s.limits.frame_bytes = 131_072,
             |s| s.limits.peers_per_room = 31,
@@ -162,14 +163,14 @@ mod tests {
                 "server.port = 9464 (variable PORT), ops.port = 9464 (default)",
             ),
             (
-                |s| s.server.drain_ms = 25_000,
+                |s| s.server.drain_ms = Milliseconds(25_000),
                 "server.drain_ms = 25000 (default), server.drain_deadline_ms = 25000 (default)",
             ),
             (
-                |s| s.heartbeat.interval_ms = 300_000,
+                |s| s.heartbeat.interval_ms = Milliseconds(300_000),
                 "allowed: heartbeat.interval_ms below heartbeat.connection_timeout_ms",
             ),
-            (|s| s.watchdog.exit_ms = 1200, "allowed: watchdog.silent_ms below watchdog.exit_ms"),
+            (|s| s.watchdog.exit_ms = Milliseconds(1200), "allowed: watchdog.silent_ms below watchdog.exit_ms"),
             (|s| s.limits.frame_bytes = 4479, "limits.frame_bytes of at least 4480"),
             (|s| s.limits.frame_bytes = 131_073, "limits.frame_bytes of at most 131072"),
             (

@@ -34,6 +34,19 @@ pub(super) struct Key {
     pub(super) plain: Option<&'static str>,
     /// Whether a change takes effect while the server runs, by `SIGHUP`.
     pub(super) live: bool,
+    /// Whether `/metrics` exports it, and with which name before it.
+    pub(super) exported: Option<Exported>,
+    /// Whether `welcome` tells it to clients.
+    pub(super) told: bool,
+}
+
+/// By which name `/metrics` exports a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Exported {
+    /// Its own.
+    Alone,
+    /// Its section's and its own, for one that says nothing alone.
+    WithSection,
 }
 
 impl Section {
@@ -53,16 +66,42 @@ impl Key {
     pub(super) fn variable(&self) -> String {
         format!("{}{}__{}", PREFIX, self.section.to_uppercase(), self.name.to_uppercase())
     }
+
+    /// What may stand behind a key's kind: the plain variable that sets it, too.
+    pub(super) const fn plain(self, variable: &'static str) -> Self {
+        Self { plain: Some(variable), ..self }
+    }
+
+    /// The same: `SIGHUP` changes it.
+    pub(super) const fn live(self) -> Self {
+        Self { live: true, ..self }
+    }
+
+    /// The same: `switchboard_limit` has it.
+    pub(super) const fn exported(self) -> Self {
+        Self { exported: Some(Exported::Alone), ..self }
+    }
+
+    /// The same, with its section before its name.
+    pub(super) const fn exported_with_section(self) -> Self {
+        Self { exported: Some(Exported::WithSection), ..self }
+    }
+
+    /// The same: `welcome` has it.
+    pub(super) const fn told(self) -> Self {
+        Self { told: true, ..self }
+    }
 }
 
-/// Declares a section: the struct with its defaults, and the same as [`Section`] for checks and documents.
+/// Declares a section: the struct with its defaults, and the same as [`Section`] for checks and documents. Behind a key's
+/// kind stands what else is so of it: `plain "PORT"`, `live`, `exported`, `exported_with_section`, `told`.
 macro_rules! section {
     (
         $(#[doc = $about:literal])+
         $struct:ident = $section:literal {
             $(
                 $(#[doc = $doc:literal])+
-                $field:ident: $type:ty = $default:expr, $kind:expr $(, plain $plain:literal)? $(, live $live:literal)?;
+                $field:ident: $type:ty = $default:expr, $kind:expr $(, $flag:ident $($value:literal)?)*;
             )+
         }
     ) => {
@@ -95,15 +134,13 @@ macro_rules! section {
                     #[cfg(test)]
                     about: &[$($doc),+],
                     kind: $kind,
-                    plain: section!(@plain $($plain)?),
-                    live: section!(@live $($live)?),
-                }),+],
+                    plain: None,
+                    live: false,
+                    exported: None,
+                    told: false,
+                }$(.$flag($($value)?))*),+],
             };
         }
     };
-    (@plain) => { None };
-    (@plain $plain:literal) => { Some($plain) };
-    (@live) => { false };
-    (@live $live:literal) => { $live };
 }
 pub(super) use section;

@@ -4,10 +4,9 @@ use std::{
     net::{IpAddr, Ipv6Addr},
     num::NonZero,
     thread,
-    time::Duration,
 };
 
-use super::{kind::Kind, section::section};
+use super::{kind::Kind, milliseconds::Milliseconds, section::section};
 
 /// What a host may be, for the public and the operator's listener.
 pub(super) const HOST: Kind =
@@ -33,7 +32,7 @@ section! {
 
         /// Connections the public side holds at once; those beyond get 503 with `Retry-After`.
         /// 10 000 is what one server is tested with. Each takes a file descriptor: compare `ulimit -n`.
-        max_connections: usize = 10_000, Kind::count(1, 1_000_000, "connections"), plain "MAX_CONNECTIONS";
+        max_connections: usize = 10_000, Kind::count(1, 1_000_000, "connections"), plain "MAX_CONNECTIONS", exported;
 
         /// This server's name in `welcome` and in every line of the log; `%H` in it stands for the machine's host name.
         /// It tells servers apart where several stand behind one address. Empty, also as a variable: it has none.
@@ -44,15 +43,15 @@ section! {
 
         /// Time over which the connections are closed on SIGTERM, each at its own place in it.
         /// 20 s spread 10 000 clients to 500 a second, so that they do not all come back at once elsewhere.
-        drain_ms: u64 = 20_000, Kind::milliseconds(0).usual(1000, 3_600_000);
+        drain_ms: Milliseconds = Milliseconds(20_000), Kind::milliseconds(0).usual(1000, 3_600_000), exported;
 
         /// Time from SIGTERM after which the process ends, whoever is still there; longer than `drain_ms`.
         /// 25 s stay below the 30 s after which Kubernetes kills.
-        drain_deadline_ms: u64 = 25_000, Kind::milliseconds(1);
+        drain_deadline_ms: Milliseconds = Milliseconds(25_000), Kind::milliseconds(1);
 
         /// Time from the start during which `/readyz` still answers 503.
         /// 2 s let a service manager notice a process that dies at once, before clients are sent to it.
-        ready_delay_ms: u64 = 2000, Kind::milliseconds(0).usual(100, 300_000);
+        ready_delay_ms: Milliseconds = Milliseconds(2000), Kind::milliseconds(0).usual(100, 300_000);
     }
 }
 
@@ -76,24 +75,6 @@ impl Server {
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let name = if name.trim().is_empty() { "localhost" } else { name.trim() };
         Some(self.node.replace(HOST_NAME, name))
-    }
-
-    /// [`Self::drain_ms`].
-    #[must_use]
-    pub fn drain(&self) -> Duration {
-        Duration::from_millis(self.drain_ms)
-    }
-
-    /// [`Self::drain_deadline_ms`].
-    #[must_use]
-    pub fn drain_deadline(&self) -> Duration {
-        Duration::from_millis(self.drain_deadline_ms)
-    }
-
-    /// [`Self::ready_delay_ms`].
-    #[must_use]
-    pub fn ready_delay(&self) -> Duration {
-        Duration::from_millis(self.ready_delay_ms)
     }
 }
 

@@ -56,6 +56,14 @@ pub struct Settings {
     pub state: State,
 }
 
+impl Settings {
+    /// `limits.parked_sessions`, where it says how many, or else as many as there may be connections.
+    #[must_use]
+    pub fn most_parked(&self) -> usize {
+        if self.limits.parked_sessions == 0 { self.server.max_connections } else { self.limits.parked_sessions }
+    }
+}
+
 /// Every key of every section.
 pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
     SECTIONS.iter().flat_map(|section| section.keys)

@@ -58,7 +58,7 @@ fn the_plain_variables_work() {
         ],
     );
     assert_eq!((ours.server.host.as_str(), ours.server.port, ours.server.max_connections), ("127.0.0.1", 9000, 42));
-    assert_eq!((ours.heartbeat.interval_ms, ours.heartbeat.ping_timeout().as_millis()), (1000, 1500));
+    assert_eq!((ours.heartbeat.interval_ms.0, ours.heartbeat.ping_timeout().0), (1000, 1500));
     assert_eq!(ours.log.level, LogLevel::Warn);
 }
 

@@ -13,7 +13,7 @@ use actix_http::header::HeaderMap;
 
 use crate::{
     config::{Network, Settings},
-    limits::{AddressPermit, Addresses, By, ClientAddr, Quotas, Rate, Subnet, resolve_client},
+    limits::{AddressPermit, Addresses, By, ClientAddr, Quotas, Subnet, resolve_client},
     telemetry::{self, Event, LimitHit},
 };
 
@@ -51,21 +51,18 @@ pub(super) struct Client {
 }
 
 impl Clients {
-    /// From the settings; each address may have so many `sockets`.
+    /// From the settings.
     #[must_use]
-    pub fn new(settings: &Settings, sockets: usize) -> Self {
-        let limits = &settings.limits;
-        let quotas = Quotas {
-            handshakes: Rate::per_second(limits.handshake_rate, limits.handshake_burst),
-            requests: Rate::per_second(limits.http_rate, limits.http_burst),
-            connections: limits.connections_per_address,
-            addresses: limits.addresses,
-        };
+    pub fn new(settings: &Settings) -> Self {
+        let quotas = Quotas::from(settings);
         Self {
             addresses: Addresses::new(quotas, Instant::now()),
-            sockets: Addresses::new(Quotas { connections: sockets, ..quotas }, Instant::now()),
+            sockets: Addresses::new(
+                Quotas { connections: settings.limits.most_sockets_per_address(), ..quotas },
+                Instant::now(),
+            ),
             trusted: settings.http.trusted_networks().into(),
-            exempt_loopback: limits.exempt_loopback,
+            exempt_loopback: settings.limits.exempt_loopback,
             told: Arc::default(),
             nameless_at: Arc::default(),
             since: Instant::now(),
@@ -160,8 +157,9 @@ mod tests {
 
     fn clients(change: impl FnOnce(&mut Settings)) -> Clients {
         let mut settings = Settings::default();
+        settings.limits.sockets_per_address = 2;
         change(&mut settings);
-        Clients::new(&settings, 2)
+        Clients::new(&settings)
     }
 
     fn subnet(clients: &Clients, peer: &str, forwarded: &[&str]) -> Option<String> {

@@ -34,6 +34,7 @@ use super::{
     },
 };
 use crate::{
+    config::Settings,
     protocol::{ErrorBody, ErrorCode},
     telemetry::RequestId,
 };
@@ -53,6 +54,14 @@ pub struct Common {
     pub slow_request: Duration,
     /// Whether TLS ends in front of the server.
     pub behind_tls: bool,
+}
+
+impl Common {
+    /// With those probes, by these settings.
+    #[must_use]
+    pub fn new(settings: &Settings, probes: Probes) -> Self {
+        Self { probes, slow_request: settings.http.slow_request_ms.get(), behind_tls: settings.http.behind_tls }
+    }
 }
 
 /// The app behind the public listener.

@@ -13,6 +13,7 @@ use super::{
     subnet::Subnet,
     table::{self, Counted, Table},
 };
+use crate::config::Settings;
 
 /// What one address may do. The IPv6 networks around it may do 4 and 16 times as much: see [`table`].
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,18 @@ pub struct Quotas {
     pub connections: usize,
     /// Addresses that are remembered at a time.
     pub addresses: usize,
+}
+
+impl From<&Settings> for Quotas {
+    fn from(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        Self {
+            handshakes: Rate::per_second(limits.handshake_rate, limits.handshake_burst),
+            requests: Rate::per_second(limits.http_rate, limits.http_burst),
+            connections: limits.connections_per_address,
+            addresses: limits.addresses,
+        }
+    }
 }
 
 /// The table of addresses. Cloning shares it.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::subnet::Subnet;
+use crate::config::Settings;
 
 /// Half of a share. One of three or fewer is not halved: whoever comes would send away the one before.
 fn half(share: usize) -> usize {
@@ -50,6 +51,12 @@ pub struct WaitingPlace<H> {
 impl<H> Clone for Waiting<H> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
+    }
+}
+
+impl<H> From<&Settings> for Waiting<H> {
+    fn from(settings: &Settings) -> Self {
+        Self::new(settings.server.max_connections, settings.limits.connections_per_address)
     }
 }
 

@@ -53,7 +53,7 @@ pub struct Facts {
     /// When it started.
     pub started: SystemTime,
     /// Every configured limit by name, for `switchboard_limit{name}`.
-    pub limits: Vec<(&'static str, f64)>,
+    pub limits: Vec<(String, f64)>,
     /// How long the previous run's shutdown took, if it left word.
     pub last_shutdown: Option<Duration>,
     /// What this process may use.

@@ -37,7 +37,7 @@ pub(super) struct Inbound {
 
 impl Inbound {
     pub(super) fn new(shared: Rc<SessionShared>, unread: &[u8], now: Instant) -> Self {
-        let mut decoder = Decoder::new(shared.setup.bound());
+        let mut decoder = Decoder::new(shared.setup.bound);
         decoder.feed(unread);
         let pace = Pace::new(now);
         Self { epoch: shared.epoch.get(), shared, decoder, pace, turn: 0 }

@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 
 use super::shared::SessionShared;
 use crate::{
+    config::Settings,
     late::Lateness,
     limits::Rate,
     protocol::{EndReason, ErrorCode, FrameKind, server},
@@ -33,6 +34,13 @@ pub(super) struct Rule {
     pub(super) rate: Rate,
     /// `limits.flood_timeout_ms`.
     pub(super) flood: Duration,
+}
+
+impl From<&Settings> for Rule {
+    fn from(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        Self { rate: Rate::per_second(limits.frame_rate, limits.frame_burst), flood: limits.flood_timeout_ms.get() }
+    }
 }
 
 /// One connection's bucket. The tokens are in the [`SessionShared`]: they are the session's.

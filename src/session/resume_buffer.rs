@@ -9,6 +9,7 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
+    config::Settings,
     messages::ResumeSecrets,
     protocol::{Meta, Secret},
 };
@@ -20,6 +21,12 @@ pub struct Keep {
     pub frames: usize,
     /// `limits.resume_bytes`.
     pub bytes: usize,
+}
+
+impl From<&Settings> for Keep {
+    fn from(settings: &Settings) -> Self {
+        Self { frames: settings.limits.resume_frames, bytes: settings.limits.resume_bytes }
+    }
 }
 
 /// Slots that are taken with the first frame: those of a negotiation in a room of two. Their 192 bytes are of a size that no

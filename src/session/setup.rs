@@ -8,7 +8,7 @@ use actix_rt::{ArbiterHandle, net::TcpStream};
 use super::{pace::Rule, pump, resume_buffer::Keep, waiting::Times};
 use crate::{
     config::Settings,
-    limits::{Rate, Subnet, Waiting},
+    limits::{Subnet, Waiting},
     messages::{
         KillSwitch,
         supervisor::{Join, Leave, Presence, Reclaim},
@@ -16,7 +16,7 @@ use crate::{
     protocol::{
         RoomName, SessionId, TextFrame,
         client::Bounds,
-        server::{Heartbeat, PreparedWelcome, Welcome, WelcomeLimits},
+        server::{Heartbeat, PreparedWelcome, Welcome},
     },
     telemetry::RequestId,
     ws::{Bound, Socket},
@@ -42,10 +42,8 @@ pub struct Ports {
 /// What every session of an arbiter needs to know. Made once per arbiter by `app`, shared by all its sessions.
 pub struct SessionConfig {
     pub(super) bounds: Bounds,
-    /// Longest message in bytes, fragments together.
-    pub(super) frame_bytes: usize,
-    /// Most fragments of one message.
-    pub(super) fragments: usize,
+    /// What a message may have, fragments together.
+    pub(super) bound: Bound,
     /// Most bytes that may wait for a slow reader.
     pub(super) queue_bytes: usize,
     /// Most frames that may wait for a slow reader.
@@ -81,34 +79,24 @@ impl SessionConfig {
     pub fn new(settings: &Settings, ports: Ports, waiting: Waiting<KillSwitch>) -> Self {
         let limits = &settings.limits;
         Self {
-            bounds: Bounds {
-                room_name_bytes: limits.room_name_bytes,
-                meta_bytes: limits.meta_bytes,
-                json_depth: limits.json_depth,
-                recipients: limits.recipients,
-            },
-            frame_bytes: limits.frame_bytes,
-            fragments: limits.fragments,
+            bounds: settings.into(),
+            bound: settings.into(),
             queue_bytes: limits.queue_bytes,
             queue_frames: limits.queue_frames,
-            keep: Keep { frames: limits.resume_frames, bytes: limits.resume_bytes },
-            resume_window: limits.resume_window(),
-            pace: Rule { rate: Rate::per_second(limits.frame_rate, limits.frame_burst), flood: limits.flood_timeout() },
+            keep: settings.into(),
+            resume_window: limits.resume_window_ms.get(),
+            pace: settings.into(),
             mailbox: MAILBOX.max(MAILBOX_PER_PEER * limits.peers_per_room),
-            times: Times { join: limits.join_timeout(), wait: limits.join_wait() },
+            times: settings.into(),
             waiting,
-            drain: settings.server.drain(),
-            join_reply: limits.join_reply(),
-            slow_message: settings.log.slow_message(),
+            drain: settings.server.drain_ms.get(),
+            join_reply: limits.join_reply_ms.get(),
+            slow_message: settings.log.slow_message_ms.get(),
             ice_servers: settings.ice.to_json(),
-            resume_window_ms: limits.resume_window_ms,
+            resume_window_ms: limits.resume_window_ms.0,
             welcome: welcome(settings),
             ports,
         }
-    }
-
-    pub(super) fn bound(&self) -> Bound {
-        Bound { bytes: self.frame_bytes, fragments: self.fragments }
     }
 
     /// The first frame of a connection.
@@ -120,34 +108,34 @@ impl SessionConfig {
 /// The first frame of each connection, but for the session's name: what a server with these settings tells of itself.
 #[must_use]
 pub fn welcome(settings: &Settings) -> PreparedWelcome {
-    let limits = &settings.limits;
-    let limits = WelcomeLimits {
-        frame_bytes: limits.frame_bytes,
-        queue_bytes: limits.queue_bytes,
-        queue_frames: limits.queue_frames,
-        meta_bytes: limits.meta_bytes,
-        room_name_bytes: limits.room_name_bytes,
-        peers_per_room: limits.peers_per_room,
-        recipients: limits.recipients,
-        json_depth: limits.json_depth,
-        join_timeout_ms: limits.join_timeout_ms,
-        resume_frames: limits.resume_frames,
-        resume_bytes: limits.resume_bytes,
-        resume_window_ms: limits.resume_window_ms,
-        frame_rate: limits.frame_rate,
-        frame_burst: limits.frame_burst,
-    };
-
-    let timeout_ms = u64::try_from(settings.heartbeat.ping_timeout().as_millis()).unwrap_or(u64::MAX);
-    let heartbeat = Heartbeat { interval_ms: settings.heartbeat.interval_ms, timeout_ms };
+    let heartbeat =
+        Heartbeat { interval_ms: settings.heartbeat.interval_ms.0, timeout_ms: settings.heartbeat.ping_timeout().0 };
     Welcome {
         version: env!("CARGO_PKG_VERSION"),
         node: settings.server.node_name().as_deref(),
         features: &["resume", "wait"],
-        limits: &limits,
+        limits: &settings.told(),
         heartbeat,
     }
     .prepare()
+}
+
+impl From<&Settings> for Bounds {
+    fn from(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        Self {
+            room_name_bytes: limits.room_name_bytes,
+            meta_bytes: limits.meta_bytes,
+            json_depth: limits.json_depth,
+            recipients: limits.recipients,
+        }
+    }
+}
+
+impl From<&Settings> for Bound {
+    fn from(settings: &Settings) -> Self {
+        Self { bytes: settings.limits.frame_bytes, fragments: settings.limits.fragments }
+    }
 }
 
 /// What the upgrade service knows of a connection that it hands over.

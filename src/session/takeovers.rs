@@ -234,7 +234,7 @@ impl Client {
 
 #[actix::test]
 async fn a_session_that_is_parked_while_it_waits_for_the_whole_room_still_ends_with_its_window() {
-    let mut stage = Stage::set(|settings| settings.limits.resume_window_ms = 100);
+    let mut stage = Stage::set(|settings| settings.limits.resume_window_ms = crate::config::Milliseconds(100));
     let beat = Duration::from_millis(40);
     actix_rt::spawn(super::tick::run(0, super::tick::Heartbeat { interval: beat, timeout: PATIENCE * 10 }));
     let (_former, member, token) = stage.resumable().await;

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use super::{shared::SessionShared, wheel::Wheel};
 use crate::{
+    config::Settings,
     late::{LateGuard, Lateness},
     messages::session::{Drain, ToSession},
     protocol::EndReason,
@@ -52,6 +53,13 @@ pub struct Heartbeat {
     pub interval: Duration,
     /// A client silent for this long is gone.
     pub timeout: Duration,
+}
+
+impl From<&Settings> for Heartbeat {
+    fn from(settings: &Settings) -> Self {
+        let heartbeat = &settings.heartbeat;
+        Self { interval: heartbeat.interval_ms.get(), timeout: heartbeat.ping_timeout().get() }
+    }
 }
 
 impl Heartbeat {

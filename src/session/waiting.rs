@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{limits::WaitingPlace, messages::KillSwitch};
+use crate::{config::Settings, limits::WaitingPlace, messages::KillSwitch};
 
 /// When a refused join may be tried again, where the refusal itself does not say. Well below the time to join, so that a
 /// patient client is never late.
@@ -20,6 +20,12 @@ pub(super) struct Times {
     pub(super) join: Duration,
     /// `limits.join_wait_ms`: in all, however often it asks.
     pub(super) wait: Duration,
+}
+
+impl From<&Settings> for Times {
+    fn from(settings: &Settings) -> Self {
+        Self { join: settings.limits.join_timeout_ms.get(), wait: settings.limits.join_wait_ms.get() }
+    }
 }
 
 /// One connection's time in no room.

@@ -15,6 +15,7 @@ use super::{
     state::{Caps, GivenUp, Granted, Left, Lost, SupervisorState},
 };
 use crate::{
+    config::Settings,
     limits::{Rate, Subnet},
     messages::{
         Asked, Note,
@@ -38,6 +39,21 @@ const MAILBOX: usize = 0;
 /// Starts a room of that name and capacity, and says how it is reached. `app.rs` decides on which arbiter.
 pub type SpawnRoom = Box<dyn Fn(RoomName, usize) -> RoomPort + Send>;
 
+/// What the supervisor is held to.
+#[derive(Debug, Clone, Copy)]
+pub struct SupervisorConfig {
+    /// Seats, rooms, and what one address may have of them.
+    pub caps: Caps,
+    /// `limits.resume_secrets`: wrong ones that one address may try, and that may be tried on one session.
+    pub wrong_secrets: Rate,
+}
+
+impl From<&Settings> for SupervisorConfig {
+    fn from(settings: &Settings) -> Self {
+        Self { caps: settings.into(), wrong_secrets: Rate::per_minute(settings.limits.resume_secrets) }
+    }
+}
+
 /// The actor that knows every room and every seat.
 pub struct Supervisor {
     pub(super) state: SupervisorState<Seated, RoomPort>,
@@ -51,10 +67,10 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// With no rooms yet. `wrong_secrets`: `limits.resume_secrets`.
-    pub fn new(limits: Caps, wrong_secrets: Rate, spawn_room: SpawnRoom) -> Self {
-        let wrong_secrets = WrongSecrets::new(wrong_secrets, limits.address.addresses, now());
-        let state = SupervisorState::new(limits, now());
+    /// With no rooms yet.
+    pub fn new(config: SupervisorConfig, spawn_room: SpawnRoom) -> Self {
+        let wrong_secrets = WrongSecrets::new(config.wrong_secrets, config.caps.address.addresses, now());
+        let state = SupervisorState::new(config.caps, now());
         let headcount = watch::Sender::new(Headcount::default());
         Self { state, spawn_room, wrong_secrets, ended: room::ended(), looks_again: false, headcount }
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    config::Settings,
     limits::{Bucket, Counted, Rate, Subnet, Table, table},
     protocol::RoomName,
 };
@@ -24,6 +25,18 @@ pub struct Shares {
     pub rooms: usize,
     /// `limits.addresses`: how many are remembered.
     pub addresses: usize,
+}
+
+impl From<&Settings> for Shares {
+    fn from(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        Self {
+            joins: Rate::per_minute(limits.joins_per_minute),
+            new_rooms: Rate::new(limits.new_rooms_per_minute, Duration::from_secs(60), limits.new_rooms_burst),
+            rooms: limits.rooms_per_address,
+            addresses: limits.addresses,
+        }
+    }
 }
 
 /// The addresses with rooms, or with joins of late.

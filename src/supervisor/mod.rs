@@ -20,7 +20,7 @@ mod secrets;
 pub mod simulation;
 pub mod state;
 
-pub use actor::{SpawnRoom, Supervisor};
+pub use actor::{SpawnRoom, Supervisor, SupervisorConfig};
 pub use address_shares::Shares;
 pub use parked::{Excess, ParkedCaps};
 

@@ -13,6 +13,7 @@ use std::{
 };
 
 use crate::{
+    config::Settings,
     limits::Subnet,
     protocol::{RoomName, SessionId},
 };
@@ -27,6 +28,16 @@ pub struct ParkedCaps {
     pub per_room: usize,
     /// `limits.connections_per_address`: seats of one address, those that are kept included.
     pub per_address: usize,
+}
+
+impl From<&Settings> for ParkedCaps {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            total: settings.most_parked(),
+            per_room: settings.limits.most_parked_per_room(),
+            per_address: settings.limits.connections_per_address,
+        }
+    }
 }
 
 /// Which cap was exceeded.

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use actix::{Actor, Addr, Arbiter, Context, Handler, Message, MessageResult};
 use tokio::time::{Instant, advance, pause};
 
-use super::{ParkedCaps, Shares, Supervisor, state::Caps};
+use super::{ParkedCaps, Shares, Supervisor, SupervisorConfig, state::Caps};
 use crate::{
     limits::{Rate, Subnet},
     messages::{
@@ -72,7 +72,8 @@ fn start() -> Addr<Supervisor> {
             Room::open(&Arbiter::current(), name, capacity)
         }
     };
-    Supervisor::new(limits(), Rate::per_minute(2), Box::new(spawn)).start()
+    let config = SupervisorConfig { caps: limits(), wrong_secrets: Rate::per_minute(2) };
+    Supervisor::new(config, Box::new(spawn)).start()
 }
 
 async fn join(supervisor: &Addr<Supervisor>, member: &Arc<Member>, room: &str) -> Result<usize, JoinError> {

@@ -14,6 +14,7 @@ use super::{
     parked::{Excess, Parked, ParkedCaps, Turn},
 };
 use crate::{
+    config::Settings,
     limits::{Counted, Subnet},
     messages::{
         session::JoinError,
@@ -34,6 +35,17 @@ pub struct Caps {
     pub address: Shares,
     /// How many seats are kept for clients that are away.
     pub parked: ParkedCaps,
+}
+
+impl From<&Settings> for Caps {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            peers_per_room: settings.limits.peers_per_room,
+            rooms: settings.limits.rooms,
+            address: settings.into(),
+            parked: settings.into(),
+        }
+    }
 }
 
 /// Every room and every seat, by name: a count is always the length of a list of names, so it cannot drift.

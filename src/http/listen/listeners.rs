@@ -99,7 +99,7 @@ pub fn bind(host: &str, port: u16, settings: &Settings) -> io::Result<TcpListene
     // A restarted server must not wait for its predecessor's connections to be forgotten.
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
-    let user_timeout = settings.heartbeat.tcp_user_timeout();
+    let user_timeout = settings.heartbeat.tcp_user_timeout_ms.get();
     if !user_timeout.is_zero() {
         socket.set_tcp_user_timeout(Some(user_timeout))?;
     }
@@ -125,11 +125,7 @@ where
         common: common.clone(),
         ports,
         guard,
-        bounds: Bounds {
-            request: settings.http.request_timeout(),
-            whole: settings.http.socket_timeout(),
-            head: settings.limits.head_bytes,
-        },
+        bounds: settings.into(),
     };
     let queues = (0..settings.server.worker_count()).map(|_| parts.clone().start()).collect();
     let in_flight = InFlight::default();
@@ -233,7 +229,7 @@ mod tests {
     #[test]
     fn connections_have_the_options_of_the_socket_that_they_came_to() {
         let mut settings = Settings::default();
-        settings.heartbeat.tcp_user_timeout_ms = 12_345;
+        settings.heartbeat.tcp_user_timeout_ms = crate::config::Milliseconds(12_345);
         settings.heartbeat.send_buffer_bytes = 65_536;
         let listening = bind("127.0.0.1", 0, &settings).unwrap();
         let _client = TcpStream::connect(listening.local_addr().unwrap()).unwrap();

@@ -16,6 +16,7 @@ use tokio::{
 
 use super::accept::Accepted;
 use crate::{
+    config::Settings,
     http::{
         public::upgrade::{Arrived, UpgradeService},
         socket::{
@@ -37,6 +38,16 @@ pub(in crate::http) struct Bounds {
     pub(in crate::http) whole: Duration,
     /// Bytes of the head.
     pub(in crate::http) head: usize,
+}
+
+impl From<&Settings> for Bounds {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            request: settings.http.request_timeout_ms.get(),
+            whole: settings.http.socket_timeout_ms.get(),
+            head: settings.limits.head_bytes,
+        }
+    }
 }
 
 /// The services of one worker.

@@ -13,8 +13,9 @@ use std::{
 
 use super::token::Token;
 use crate::{
+    config::{Authority, Settings},
     http::{
-        authority::{Authority, is_page_of, the_one},
+        authority::{is_page_of, the_one},
         client::{Clients, retry_after_seconds},
         error,
         public::probes,
@@ -58,6 +59,23 @@ struct Inner {
     failures: Mutex<Table<Failures>>,
 }
 
+/// What is configured of the guard.
+#[derive(Debug, Clone)]
+pub struct GuardConfig {
+    /// What the listener is also called, beside `localhost` and its address.
+    pub names: Vec<String>,
+    /// Wrong tokens a minute that one address may show.
+    pub failures: u32,
+}
+
+impl From<&Settings> for GuardConfig {
+    fn from(settings: &Settings) -> Self {
+        let ops = &settings.ops;
+        let names = [ops.host.clone()].into_iter().chain(settings.server.node_name()).chain(ops.allowed_hosts.clone());
+        Self { names: names.collect(), failures: ops.token_failures_per_minute }
+    }
+}
+
 /// The wrong tokens of one address.
 struct Failures(Bucket);
 
@@ -86,10 +104,10 @@ enum GuardError {
 }
 
 impl Guard {
-    /// For a listener at `address`, which is also called by these names. An address may show `failures` wrong tokens a
-    /// minute.
+    /// For a listener at `address`.
     #[must_use]
-    pub fn new(address: SocketAddr, token: Option<Token>, names: Vec<String>, failures: u32, clients: Clients) -> Self {
+    pub fn new(config: GuardConfig, address: SocketAddr, token: Option<Token>, clients: Clients) -> Self {
+        let GuardConfig { names, failures } = config;
         let open = token.is_some() || address.ip().to_canonical().is_loopback();
         let rate = Rate::per_minute(failures);
         let failures = Mutex::new(Table::new(ADDRESSES, Instant::now()));
@@ -162,7 +180,8 @@ impl Inner {
 
     /// Whether a `Host` means this listener. Its port does not matter: it may be another's that leads here.
     fn is_ours(&self, host: &str) -> bool {
-        let Some(Authority { host, .. }) = Authority::parse(host) else { return false };
+        let Some(authority) = Authority::parse(host) else { return false };
+        let host = authority.name();
         host.parse::<IpAddr>().is_ok()
             || host.eq_ignore_ascii_case("localhost")
             || self.names.iter().any(|name| name.eq_ignore_ascii_case(host))

@@ -11,7 +11,8 @@ const SECOND: Duration = Duration::from_secs(1);
 fn guard(address: &str, token: Option<&str>) -> Guard {
     let token = token.map(|text| Token(text.as_bytes().into()));
     let names = ["ops-1.internal", "switchboard"].map(str::to_owned).to_vec();
-    Guard::new(address.parse().unwrap(), token, names, 3, Clients::new(&Settings::default(), 100))
+    let config = GuardConfig { names, failures: 3 };
+    Guard::new(config, address.parse().unwrap(), token, Clients::new(&Settings::default()))
 }
 
 fn request(path: &str, list: &[(HeaderName, &str)]) -> TestRequest {

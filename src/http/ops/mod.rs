@@ -10,7 +10,7 @@ pub mod scrapes;
 mod token;
 
 pub use self::{
-    guard::Guard,
+    guard::{Guard, GuardConfig},
     ports::{Drain, Ops},
     token::Token,
 };

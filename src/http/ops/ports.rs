@@ -6,6 +6,7 @@ use actix::Recipient;
 
 use super::scrapes::Scrapes;
 use crate::{
+    config::Settings,
     lifecycle::Lifecycle,
     messages::metrics::{Scrape, TakeErrors},
 };
@@ -35,4 +36,11 @@ pub struct Drain {
     pub deadline: Duration,
     /// The clients' departures are spread over this.
     pub spread: Duration,
+}
+
+impl From<&Settings> for Drain {
+    fn from(settings: &Settings) -> Self {
+        let server = &settings.server;
+        Self { deadline: server.drain_deadline_ms.get(), spread: server.drain_ms.get() }
+    }
 }

@@ -17,7 +17,7 @@ fn state(last_shutdown: Option<Duration>) -> MetricsState {
         build: BuildInfo { version: "1.2.3", revision: "abc", rustc: "1.90.0" },
         node: "blue".to_owned(),
         started: UNIX_EPOCH + Duration::from_secs(1000),
-        limits: vec![("limits.rooms", 10_000.0)],
+        limits: vec![("limits.rooms".to_owned(), 10_000.0)],
         last_shutdown,
         machine: Machine { memory_bytes: Some(1 << 30), cpu_cores: 1.5 },
     };

@@ -18,30 +18,10 @@ pub struct Welcome<'a> {
     pub node: Option<&'a str>,
     /// Optional parts of the protocol that this server speaks.
     pub features: &'a [&'a str],
-    /// What the client is held to.
-    pub limits: &'a WelcomeLimits,
+    /// What the client is held to, by name.
+    pub limits: &'a [(String, u64)],
     /// How the server finds out that a client is gone.
     pub heartbeat: Heartbeat,
-}
-
-/// The limits that a client needs to know, each under its key of the section `limits`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "docs/configuration.md and docs/protocol.md describe the keys of these names")]
-pub struct WelcomeLimits {
-    pub frame_bytes: usize,
-    pub queue_bytes: usize,
-    pub queue_frames: usize,
-    pub meta_bytes: usize,
-    pub room_name_bytes: usize,
-    pub peers_per_room: usize,
-    pub recipients: usize,
-    pub json_depth: usize,
-    pub join_timeout_ms: u64,
-    pub resume_frames: usize,
-    pub resume_bytes: usize,
-    pub resume_window_ms: u64,
-    pub frame_rate: u32,
-    pub frame_burst: u32,
 }
 
 /// When the server pings and when it gives up, in milliseconds.
@@ -72,7 +52,9 @@ impl Welcome<'_> {
             .text("version", self.version)
             .text_if("node", self.node)
             .texts("features", self.features.iter().copied())
-            .object("limits", |object| write_limits(object, self.limits))
+            .object("limits", |object| {
+                self.limits.iter().fold(object, |object, (name, limit)| object.number(name, *limit))
+            })
             .object("heartbeat", |object| {
                 object.number("intervalMs", self.heartbeat.interval_ms).number("timeoutMs", self.heartbeat.timeout_ms)
             })
@@ -94,24 +76,6 @@ impl PreparedWelcome {
             out.extend_from_slice(after);
         })
     }
-}
-
-fn write_limits<'o>(object: Object<'o>, limits: &WelcomeLimits) -> Object<'o> {
-    object
-        .number("frameBytes", limits.frame_bytes as u64)
-        .number("queueBytes", limits.queue_bytes as u64)
-        .number("queueFrames", limits.queue_frames as u64)
-        .number("metaBytes", limits.meta_bytes as u64)
-        .number("roomNameBytes", limits.room_name_bytes as u64)
-        .number("peersPerRoom", limits.peers_per_room as u64)
-        .number("recipients", limits.recipients as u64)
-        .number("jsonDepth", limits.json_depth as u64)
-        .number("joinTimeoutMs", limits.join_timeout_ms)
-        .number("resumeFrames", limits.resume_frames as u64)
-        .number("resumeBytes", limits.resume_bytes as u64)
-        .number("resumeWindowMs", limits.resume_window_ms)
-        .number("frameRate", limits.frame_rate.into())
-        .number("frameBurst", limits.frame_burst.into())
 }
 
 /// `pong`. `t` is the raw text of the JSON number in the `ping`; `ack`, in a resumable session, how many of the client's

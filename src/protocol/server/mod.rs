@@ -6,7 +6,7 @@ mod error_body;
 mod object;
 mod room;
 
-pub use connection::{ErrorFrame, Heartbeat, PreparedWelcome, Welcome, WelcomeLimits, bye, error, pong};
+pub use connection::{ErrorFrame, Heartbeat, PreparedWelcome, Welcome, bye, error, pong};
 pub use error_body::ErrorBody;
 pub use room::{
     Joined, Resumed, joined, left, peer_away, peer_back, peer_joined, peer_left, peer_updated, peers_array,

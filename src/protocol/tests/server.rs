@@ -8,27 +8,31 @@ use super::{A, B, C, NEXT_TOKEN, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
     ByeAction, EndReason, ErrorCode, LeaveReason, Meta, SessionId, SignalKind, TextFrame,
     server::{
-        ErrorBody, ErrorFrame, Heartbeat, Joined, Resumed, Welcome, WelcomeLimits, bye, error, joined, left, peer_away,
-        peer_back, peer_joined, peer_left, peer_updated, peers_array, pong, room_closed, signal,
+        ErrorBody, ErrorFrame, Heartbeat, Joined, Resumed, Welcome, bye, error, joined, left, peer_away, peer_back,
+        peer_joined, peer_left, peer_updated, peers_array, pong, room_closed, signal,
     },
 };
 
-const LIMITS: WelcomeLimits = WelcomeLimits {
-    frame_bytes: 65_536,
-    queue_bytes: 262_144,
-    queue_frames: 256,
-    meta_bytes: 4096,
-    room_name_bytes: 128,
-    peers_per_room: 10,
-    recipients: 64,
-    json_depth: 32,
-    join_timeout_ms: 10_000,
-    resume_frames: 512,
-    resume_bytes: 524_288,
-    resume_window_ms: 30_000,
-    frame_rate: 50,
-    frame_burst: 200,
-};
+const LIMITS: [(&str, u64); 14] = [
+    ("frameBytes", 65_536),
+    ("queueBytes", 262_144),
+    ("queueFrames", 256),
+    ("metaBytes", 4096),
+    ("roomNameBytes", 128),
+    ("peersPerRoom", 10),
+    ("recipients", 64),
+    ("jsonDepth", 32),
+    ("joinTimeoutMs", 10_000),
+    ("resumeFrames", 512),
+    ("resumeBytes", 524_288),
+    ("resumeWindowMs", 30_000),
+    ("frameRate", 50),
+    ("frameBurst", 200),
+];
+
+fn limits() -> Vec<(String, u64)> {
+    LIMITS.map(|(name, limit)| (name.to_owned(), limit)).to_vec()
+}
 
 /// The end of the time in which somebody can come back.
 const UNTIL: u64 = 1_767_225_630_123;
@@ -52,7 +56,7 @@ fn first_welcome() -> TextFrame {
         version: "0.1.0",
         node: Some("eu-1"),
         features: &["resume", "wait"],
-        limits: &LIMITS,
+        limits: &limits(),
         heartbeat: Heartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
     };
     welcome.prepare().to(SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id"))
@@ -198,7 +202,7 @@ fn features_are_listed() {
         version: "0",
         node: None,
         features: &features,
-        limits: &LIMITS,
+        limits: &limits(),
         heartbeat: Heartbeat { interval_ms: 1, timeout_ms: 2 },
     };
     let frame = welcome.prepare().to(SessionId::random());
