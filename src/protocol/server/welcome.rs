@@ -1,13 +1,10 @@
-//! Frames about the connection and its requests.
+//! `welcome`, of which all but the session's name is the same for all connections, and so is written once.
 
-use super::{error_body::ErrorBody, object::Object};
-use crate::protocol::{
-    endings::{ByeAction, EndReason},
-    errors::ErrorCode,
-    frame::TextFrame,
-    ids::{PeerId, SessionId},
-    kinds::FrameKind,
+use super::{
+    frames::{FrameKind, PreparedWelcome},
+    object::Object,
 };
+use crate::protocol::{frame::TextFrame, ids::SessionId};
 
 /// What the first frame of every connection says, the session's name apart.
 #[derive(Debug, Clone, Copy)]
@@ -53,13 +50,6 @@ pub struct Heartbeat {
     pub timeout_ms: u64,
 }
 
-/// `welcome`, written but for the session's name: the rest is the same for all connections of a server.
-#[derive(Debug, Clone)]
-pub struct PreparedWelcome {
-    /// What stands before the name and after it.
-    around: (Vec<u8>, Vec<u8>),
-}
-
 impl Welcome<'_> {
     /// Writes what does not depend on the session.
     #[must_use]
@@ -84,9 +74,7 @@ impl Welcome<'_> {
 }
 
 impl PreparedWelcome {
-    /// `welcome` to the session of that name, which is the connection's in the server's logs.
-    #[must_use]
-    pub fn to(&self, session: SessionId) -> TextFrame {
+    pub(super) fn to(&self, session: SessionId) -> TextFrame {
         let (before, after) = &self.around;
         TextFrame::build(before.len() + SessionId::TEXT_BYTES + after.len(), |out| {
             out.extend_from_slice(before);
@@ -112,66 +100,4 @@ fn write_limits<'o>(object: Object<'o>, limits: &WelcomeLimits) -> Object<'o> {
         .number("resumeWindowMs", limits.resume_window_ms)
         .number("frameRate", limits.frame_rate.into())
         .number("frameBurst", limits.frame_burst.into())
-}
-
-/// `pong`. `t` is the raw text of the JSON number in the `ping`; `ack`, in a resumable session, how many of the client's
-/// counted frames have been handled.
-#[must_use]
-pub fn pong(t: Option<&str>, ack: Option<u64>, re: Option<&str>) -> TextFrame {
-    TextFrame::build(64 + t.map_or(0, str::len) + re.map_or(0, str::len), |out| {
-        let pong = Object::frame(out, FrameKind::Pong).text_if("re", re);
-        pong.raw_if("t", t).number_if("ack", ack).close();
-    })
-}
-
-/// What a client is told when a request fails. See [`ErrorFrame::new`].
-#[derive(Debug, Clone, Copy)]
-pub struct ErrorFrame<'a> {
-    /// What is the matter; it brings `category` and `retryable`.
-    pub code: ErrorCode,
-    /// For the developer: no payload, no metadata, nothing internal.
-    pub message: &'a str,
-    /// The request's `id`.
-    pub re: Option<&'a str>,
-    /// When to try again, in milliseconds.
-    pub retry_after_ms: Option<u64>,
-    /// With `peer_not_found`: who is not there.
-    pub peers: &'a [PeerId],
-    /// With `peer_not_found`: names that nobody can have. On the wire they follow in the same list.
-    pub unknown_peers: &'a [Box<str>],
-}
-
-impl<'a> ErrorFrame<'a> {
-    /// An error with nothing but a code and a message; the rest by `ErrorFrame { re, ..ErrorFrame::new(…) }`.
-    #[must_use]
-    pub fn new(code: ErrorCode, message: &'a str) -> Self {
-        Self { code, message, re: None, retry_after_ms: None, peers: &[], unknown_peers: &[] }
-    }
-}
-
-/// `error`.
-#[must_use]
-pub fn error(error: &ErrorFrame<'_>) -> TextFrame {
-    TextFrame::build(256 + error.message.len(), |out| {
-        let object = Object::frame(out, FrameKind::Error).text_if("re", error.re);
-        let object = ErrorBody::new(error.code, error.message).after(error.retry_after_ms).write(object);
-        if error.peers.is_empty() && error.unknown_peers.is_empty() {
-            return object.close();
-        }
-        let names: Vec<String> = error.peers.iter().map(PeerId::to_string).collect();
-        let unknown = error.unknown_peers.iter().map(|name| &**name);
-        object.texts("peers", names.iter().map(String::as_str).chain(unknown)).close();
-    })
-}
-
-/// `bye`: this connection is about to end, for this reason; come back (if at all) after `retry_after_ms`.
-#[must_use]
-pub fn bye(reason: EndReason, action: ByeAction, retry_after_ms: u64) -> TextFrame {
-    TextFrame::build(128, |out| {
-        Object::frame(out, FrameKind::Bye)
-            .text("reason", reason.as_str())
-            .text("action", action.as_str())
-            .number("retryAfterMs", retry_after_ms)
-            .close();
-    })
 }
