@@ -5,7 +5,7 @@ use std::hint::black_box;
 use switchboard::protocol::{
     ErrorCode, Meta, PeerId, RoomName, SignalKind,
     client::{ClientFrame, parse},
-    server::{self, ErrorFrame, Joined},
+    server::{ErrorFrame, Joined, PeerView, ServerFrame, encode},
 };
 
 use super::{
@@ -31,7 +31,7 @@ pub(crate) fn signal_2k() -> Step {
     let at = text.find(r#""data":"#).expect("an offer has data") + r#""data":"#.len();
     let data = text[at..text.len() - 1].to_owned();
     Step::of(move || {
-        black_box(server::signal(from, SignalKind::Offer, black_box(&data)));
+        black_box(encode(&ServerFrame::Signal { from, kind: SignalKind::Offer, data: black_box(&data) }));
     })
 }
 
@@ -40,18 +40,19 @@ fn joined(others: usize) -> Step {
     let (me, meta) = (peer(), meta());
     let room = RoomName::parse("lobby", 64).expect("the name of a room");
     Step::of(move || {
-        let peers = server::peers_array((0..others).map(|_| (black_box(me), Some(&meta), true, None)));
-        black_box(server::joined(&Joined {
+        let one = || PeerView { id: black_box(me), meta: Some(meta.clone()), polite: true, away_until_ms: None };
+        let peers: Vec<_> = std::iter::repeat_with(one).take(others).collect();
+        black_box(encode(&ServerFrame::Joined(Joined {
             re: Some("1"),
             me,
             meta: Some(&meta),
             room: &room,
             resumed: None,
-            peers_json: Some(&peers),
+            peers: Some(&peers),
             capacity: 128,
             ice_servers_json: r#"[{"urls":["stun:stun.example.com:3478"]}]"#,
             resume: None,
-        }));
+        })));
     })
 }
 
@@ -66,7 +67,7 @@ pub(crate) fn joined_100() -> Step {
 pub(crate) fn peer_joined() -> Step {
     let (peer, meta) = (peer(), meta());
     Step::of(move || {
-        black_box(server::peer_joined(black_box(peer), Some(&meta), false));
+        black_box(encode(&ServerFrame::PeerJoined { id: black_box(peer), meta: Some(&meta), polite: false }));
     })
 }
 
@@ -74,6 +75,7 @@ pub(crate) fn error() -> Step {
     let peers = [peer()];
     Step::of(move || {
         let message = ErrorFrame::new(ErrorCode::PeerNotFound, "no such peer in this room");
-        black_box(server::error(&ErrorFrame { re: Some("7"), peers: black_box(&peers), ..message }));
+        let error = ErrorFrame { re: Some("7"), peers: black_box(&peers), ..message };
+        black_box(encode(&ServerFrame::Error(error)));
     })
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, value::RawValue};
 use switchboard::protocol::{
     ErrorCode, PeerId, ResumeToken, SignalKind, TextFrame,
     client::{Bounds, ClientFrame, ParseError, Request, To, parse},
-    server::{ErrorFrame, error, peer_joined, peer_updated, pong, signal},
+    server::{ErrorFrame, ServerFrame, encode},
 };
 
 /// The defaults, but for shorter metadata and lists.
@@ -240,25 +240,25 @@ fn passes_on(request: &Request<'_>, text: &str) {
         ClientFrame::Signal { data, kind, .. } => {
             let within = text.as_bytes().as_ptr_range();
             assert!(within.contains(&data.as_ptr()), "borrowed from the client's text");
-            let frame = signal(sender, *kind, data);
+            let frame = encode(&ServerFrame::Signal { from: sender, kind: *kind, data });
             let start = format!(r#"{{"type":"signal","from":"{SENDER}","kind":"{}","data":"#, kind.as_str());
             assert_eq!(frame.json(), [&start, *data, "}"].concat().as_bytes());
             reads(&frame);
         }
         ClientFrame::Join { meta: Some(meta), .. } => {
             assert!(text.contains(meta.as_str()));
-            let frame = peer_joined(sender, Some(meta), false);
+            let frame = encode(&ServerFrame::PeerJoined { id: sender, meta: Some(meta), polite: false });
             assert!(has(&frame, meta.as_str()));
             reads(&frame);
         }
         ClientFrame::Update { meta } => {
             assert!(text.contains(meta.as_str()));
-            let frame = peer_updated(sender, meta, id);
+            let frame = encode(&ServerFrame::PeerUpdated { re: id, id: sender, meta });
             assert!(has(&frame, meta.as_str()));
             reads(&frame);
         }
         ClientFrame::Ping { t, ack } => {
-            let frame = pong(*t, *ack, id);
+            let frame = encode(&ServerFrame::Pong { re: id, t: *t, ack: *ack });
             assert!(t.is_none_or(|t| has(&frame, t)));
             reads(&frame);
         }
@@ -280,10 +280,10 @@ fn value(text: &str) -> Value {
 
 /// There is a rule that it breaks, and the answer is a frame that carries the request's `id`, if that is a good one.
 fn refused(refusal: &ParseError, object: Option<&Object<'_>>) {
-    let frame = error(&ErrorFrame {
+    let frame = encode(&ServerFrame::Error(ErrorFrame {
         re: refusal.id.as_deref(),
         ..ErrorFrame::new(refusal.code, &refusal.message)
-    });
+    }));
     let answer: Value = serde_json::from_slice(frame.json()).expect("an error is JSON");
     assert_eq!(answer["re"].as_str(), refusal.id.as_deref());
     assert!(refusal.kind.is_incoming());

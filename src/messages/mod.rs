@@ -3,6 +3,7 @@
 //! Two delivery classes and no third: [`send_unbounded`] (never towards a session), and `try_send` with the refusal
 //! handled by the caller. `do_send` ignores a mailbox's bound and says nothing when the receiver is gone, so clippy
 //! forbids it everywhere else.
+mod event;
 mod kill_switch;
 pub mod metrics;
 mod resume;
@@ -11,6 +12,7 @@ mod send;
 pub mod session;
 pub mod supervisor;
 
+pub use event::{PeerChange, RoomEvent};
 pub use kill_switch::{KillSwitch, Killed, Note, Notes};
 pub use resume::{Asked, ResumeRequests, ResumeSecrets};
 pub use send::send_unbounded;

@@ -10,9 +10,9 @@ use actix::{Message, Recipient};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{kill_switch::KillSwitch, resume::ResumeRequests, room::RoomPort};
+use super::{event::RoomEvent, kill_switch::KillSwitch, resume::ResumeRequests, room::RoomPort};
 use crate::protocol::{
-    EndReason, ErrorCode, FrameKind, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame,
+    EndReason, ErrorCode, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame, server::PeerView,
 };
 use crate::telemetry::{self, Context, Event, LimitHit, RequestId, Source};
 
@@ -52,7 +52,7 @@ pub struct Deliver {
     pub read_at: Option<Instant>,
 }
 
-/// Who is in the room now, in one message with the frame that tells the change. Sent by the room, to the members first
+/// Who is in the room now, in one message with what has changed. Sent by the room, to the members first
 /// and to a newcomer last, so that nobody hears an offer from a peer it was not told of.
 #[derive(Debug, Clone)]
 pub struct Roster {
@@ -67,12 +67,12 @@ pub struct Roster {
 pub enum News {
     /// The receiver itself is in: its first roster. The session completes the `joined` frame from it.
     Joined(Box<Welcomed>),
-    /// Somebody else came, left or changed: the encoded frame, and what it is, for the counts.
-    Changed(FrameKind, TextFrame),
+    /// Something happened to somebody else.
+    Changed(Arc<RoomEvent>),
     /// The receiver came back and has missed too much: the whole room.
     Resynced(Box<Welcomed>),
-    /// The receiver's own `update` was taken: its `peer_updated`, with the request's `re`, and what it has now.
-    Updated(Box<(TextFrame, Meta)>),
+    /// The receiver's own `update` was taken, the oldest that was not yet: what it has now, and the request's `id`.
+    Updated(Box<(Meta, Option<Box<str>>)>),
 }
 
 /// What a newcomer is told in `joined`, beside what its session knows itself.
@@ -80,8 +80,8 @@ pub enum News {
 pub struct Welcomed {
     /// The number of the stay, as the session gave it in its `Join`.
     pub join_seq: u32,
-    /// The JSON array for `joined.peers`.
-    pub peers: String,
+    /// Everybody else, in joining order.
+    pub peers: Vec<PeerView>,
     /// The newcomer's own metadata.
     pub meta: Option<Meta>,
     /// The `id` of its `join`.

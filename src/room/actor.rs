@@ -7,10 +7,11 @@ use actix::{Actor, ActorContext, ArbiterHandle, Context, Handler};
 use super::state::{Effect, Occupant, RoomState};
 use crate::{
     messages::{
+        PeerChange, RoomEvent,
         room::{Admit, Life, RoomPort, ToRoom, Update},
         session::{Member, News, Roster, Snapshot, ToSession, Welcomed},
     },
-    protocol::{ErrorCode, FrameKind, LeaveReason, PeerId, RoomName, TextFrame, server},
+    protocol::{ErrorCode, LeaveReason, PeerId, RoomName},
     telemetry::{self, Event},
 };
 
@@ -84,16 +85,12 @@ impl Room {
             match *effect {
                 Effect::NotifyJoined(peer) => self.notify_joined(peer),
                 Effect::Welcome(peer) => self.welcome(peer, &mut cause),
-                Effect::NotifyLeft(peer, reason) => {
-                    self.notify_others(peer, FrameKind::PeerLeft, &server::peer_left(peer, reason));
-                }
-                Effect::NotifyAway(peer, until) => {
-                    self.notify_others(peer, FrameKind::PeerAway, &server::peer_away(peer, until));
-                }
-                Effect::NotifyBack(peer) => self.notify_others(peer, FrameKind::PeerBack, &server::peer_back(peer)),
+                Effect::NotifyLeft(peer, reason) => self.notify_others(peer, PeerChange::Left(reason)),
+                Effect::NotifyAway(peer, until_ms) => self.notify_others(peer, PeerChange::Away(until_ms)),
+                Effect::NotifyBack(peer) => self.notify_others(peer, PeerChange::Back),
                 Effect::Resync(peer) => self.resync(peer, &mut cause),
                 Effect::NotifyUpdated(peer) => self.notify_updated(peer),
-                Effect::Confirm(peer) => self.confirm(peer, cause.re.as_deref()),
+                Effect::Confirm(peer) => self.confirm(peer, cause.re.take()),
                 Effect::CountStray(peer) => self.count_stray(peer),
                 Effect::Stop => ctx.stop(),
             }
@@ -101,9 +98,8 @@ impl Room {
     }
 
     fn notify_joined(&self, peer: PeerId) {
-        // Whoever is here already is not polite towards one that comes later.
-        let meta = self.state.occupant(peer).and_then(|o| o.meta.as_ref());
-        self.notify_others(peer, FrameKind::PeerJoined, &server::peer_joined(peer, meta, false));
+        let meta = self.state.occupant(peer).and_then(|o| o.meta.clone());
+        self.notify_others(peer, PeerChange::Joined(meta));
     }
 
     fn welcome(&self, peer: PeerId, cause: &mut Cause) {
@@ -120,21 +116,21 @@ impl Room {
 
     /// The whole room, as one peer sees it.
     fn everything(&self, to: &Occupant<Arc<Member>>, cause: &mut Cause) -> Welcomed {
-        let peers = server::peers_array(self.state.seen_by(to.peer));
+        let mut peers = Vec::with_capacity(self.state.occupants().len().saturating_sub(1));
+        peers.extend(self.state.seen_by(to.peer));
         Welcomed { join_seq: cause.join_seq, peers, meta: to.meta.clone(), re: cause.re.take() }
     }
 
     fn notify_updated(&self, peer: PeerId) {
-        if let Some(meta) = self.state.occupant(peer).and_then(|o| o.meta.as_ref()) {
-            self.notify_others(peer, FrameKind::PeerUpdated, &server::peer_updated(peer, meta, None));
+        if let Some(meta) = self.state.occupant(peer).and_then(|o| o.meta.clone()) {
+            self.notify_others(peer, PeerChange::Updated(meta));
         }
     }
 
-    fn confirm(&self, peer: PeerId, re: Option<&str>) {
+    fn confirm(&self, peer: PeerId, re: Option<Box<str>>) {
         let Some(updater) = self.state.occupant(peer) else { return };
         if let Some(meta) = &updater.meta {
-            let frame = server::peer_updated(peer, meta, re);
-            self.post(updater, News::Updated(Box::new((frame, meta.clone()))));
+            self.post(updater, News::Updated(Box::new((meta.clone(), re))));
         }
     }
 
@@ -147,9 +143,10 @@ impl Room {
         });
     }
 
-    fn notify_others(&self, about: PeerId, kind: FrameKind, frame: &TextFrame) {
+    fn notify_others(&self, about: PeerId, change: PeerChange) {
+        let event = RoomEvent::new(about, change);
         for other in self.state.others(about) {
-            self.post(other, News::Changed(kind, frame.clone()));
+            self.post(other, News::Changed(Arc::clone(&event)));
         }
     }
 

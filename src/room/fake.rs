@@ -10,7 +10,7 @@ use crate::{
         KillSwitch, ResumeRequests,
         session::{Evict, Member, News, Roster, ToSession},
     },
-    protocol::{PeerId, SessionId, TextFrame},
+    protocol::{PeerId, SessionId, server::PeerView},
     telemetry::{RequestId, Source},
 };
 
@@ -88,12 +88,19 @@ impl FakeSession {
         }
     }
 
-    /// The JSON of the next roster's news; of a welcome, that of the others.
+    /// The others, as the next roster welcomes to them.
+    pub(crate) async fn hear_welcome(&mut self) -> Vec<PeerView> {
+        match self.hear_roster().await.news {
+            News::Joined(welcomed) => welcomed.peers,
+            other => panic!("expected a welcome, heard {other:?}"),
+        }
+    }
+
+    /// The JSON of what the next roster tells of somebody else.
     pub(crate) async fn hear_news(&mut self) -> String {
         match self.hear_roster().await.news {
-            News::Joined(welcomed) | News::Resynced(welcomed) => welcomed.peers,
-            News::Changed(_, frame) => json(&frame),
-            News::Updated(news) => json(&news.0),
+            News::Changed(event) => String::from_utf8(event.encoded().json().to_vec()).expect("UTF-8"),
+            other => panic!("expected news of somebody else, heard {other:?}"),
         }
     }
 
@@ -108,8 +115,4 @@ impl FakeSession {
     pub(crate) fn is_silent(&mut self) -> bool {
         self.heard.try_recv().is_err()
     }
-}
-
-fn json(frame: &TextFrame) -> String {
-    String::from_utf8(frame.json().to_vec()).expect("UTF-8")
 }

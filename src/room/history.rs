@@ -241,7 +241,7 @@ impl World {
 
     fn show(&mut self, peer: PeerId, news: fn(View) -> News) {
         let seen = self.room.seen_by(peer);
-        let view = seen.map(|(peer, meta, polite, away)| (peer, (meta.cloned(), polite, away))).collect();
+        let view = seen.map(|peer| (peer.id, (peer.meta, peer.polite, peer.away_until_ms))).collect();
         self.post(self.room.occupant(peer).map(|o| o.member), news(view));
     }
 

@@ -2,7 +2,7 @@
 //!
 //! `M` is how a peer is reached. The rules keep it and hand it back; they never use it.
 
-use crate::protocol::{LeaveReason, Meta, PeerId};
+use crate::protocol::{LeaveReason, Meta, PeerId, server::PeerView};
 
 /// What the shell is to carry out, in the order given, with the room as it is after the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,10 +126,15 @@ impl<M> RoomState<M> {
 
     /// Everybody else as `peer` sees them: with whether `peer` is polite towards them, which it is towards those that
     /// were here before it.
-    pub fn seen_by(&self, peer: PeerId) -> impl Iterator<Item = (PeerId, Option<&Meta>, bool, Option<u64>)> {
+    pub fn seen_by(&self, peer: PeerId) -> impl Iterator<Item = PeerView> {
         let own = self.position(peer).unwrap_or(self.occupants.len());
         let seen = self.occupants.iter().enumerate().filter(move |(at, _)| *at != own);
-        seen.map(move |(at, o)| (o.peer, o.meta.as_ref(), at < own, o.away_until))
+        seen.map(move |(at, o)| PeerView {
+            id: o.peer,
+            meta: o.meta.clone(),
+            polite: at < own,
+            away_until_ms: o.away_until,
+        })
     }
 
     fn position(&self, peer: PeerId) -> Option<usize> {

@@ -140,7 +140,7 @@ impl Actor for Session {
         if self.shared.echoes.get() {
             return;
         }
-        self.shared.send(FrameKind::Welcome, self.setup().welcome(session));
+        self.shared.send(&self.setup().welcome(session));
         self.shared.waits(Instant::now());
     }
 

@@ -4,7 +4,10 @@ use actix_http::ws::CloseReason;
 
 use super::attachment::Attachment;
 use crate::{
-    protocol::{ByeAction, EndReason, server},
+    protocol::{
+        ByeAction, EndReason,
+        server::{ServerFrame, encode},
+    },
     telemetry,
     ws::{self, Discarded, close_frame},
 };
@@ -22,7 +25,8 @@ pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction
             // A drain's time to come back is the closing itself.
             let at_once = action == ByeAction::Disconnect || reason == EndReason::ServerDraining;
             let retry_after_ms = if at_once { 0 } else { RETRY_AFTER_MS };
-            let bye = (!said_bye).then(|| server::bye(reason, action, retry_after_ms).into_bytes());
+            let bye = ServerFrame::Bye { reason, action, retry_after_ms };
+            let bye = (!said_bye).then(|| encode(&bye).into_bytes());
             let description = Some(reason.as_str().to_owned());
             (bye, close_frame(Some(CloseReason { code: code.into(), description })))
         }

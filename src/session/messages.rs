@@ -12,7 +12,7 @@ use crate::{
     messages::session::{Deliver, Drain, Evict, JoinError, JoinFailed, News, Roster, Snapshot, Welcomed},
     protocol::{
         ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken,
-        server::{self, ErrorFrame},
+        server::{ErrorFrame, Joined, ServerFrame},
     },
     telemetry::{self, LimitHit, RelayOutcome},
 };
@@ -29,15 +29,18 @@ impl Session {
             }
             (RosterOutcome::Changed, News::Resynced(welcomed)) => self.resynced(&welcomed),
             (RosterOutcome::Changed, News::Updated(news)) => {
-                let (frame, meta) = *news;
+                let (meta, re) = *news;
                 self.remember(Some(&meta));
                 if !self.awaits_everybody() {
-                    self.shared.send(FrameKind::PeerUpdated, frame);
+                    let (id, re) = (self.me().peer, re.as_deref());
+                    self.shared.send(&ServerFrame::PeerUpdated { re, id, meta: &meta });
                 }
             }
             // Part of the whole room that is on its way.
             (RosterOutcome::Changed, _) if self.awaits_everybody() => {}
-            (RosterOutcome::Changed, News::Changed(kind, frame)) => self.shared.send(kind, frame),
+            (RosterOutcome::Changed, News::Changed(event)) => {
+                self.shared.send_encoded(event.frame().kind(), event.encoded());
+            }
             _ => {}
         }
     }
@@ -51,18 +54,18 @@ impl Session {
         let token =
             pending.resumable.then(|| ResumeToken { session: self.me().session, secret: self.open_resume_buffer() });
         self.remember(welcomed.meta.as_ref());
-        let joined = server::Joined {
+        let joined = Joined {
             me: self.me().peer,
             meta: welcomed.meta.as_ref(),
             room: &snapshot.room,
-            peers_json: Some(&welcomed.peers),
+            peers: Some(&welcomed.peers),
             capacity: snapshot.capacity,
             ice_servers_json: &self.setup().ice_servers,
             re: welcomed.re.as_deref(),
             resume: token.as_ref().map(|token| (token, self.setup().resume_window_ms)),
             resumed: None,
         };
-        self.shared.send(FrameKind::Joined, server::joined(&joined));
+        self.shared.send(&ServerFrame::Joined(joined));
         let took = pending.asked.elapsed();
         self.watch(FrameKind::Join, took);
         telemetry::tally(|t| t.handling.observe(took));
@@ -95,7 +98,7 @@ impl Session {
         };
         match received {
             SignalOutcome::Pass => {
-                self.shared.send(FrameKind::from(deliver.kind), deliver.frame);
+                self.shared.send_encoded(FrameKind::from(deliver.kind), deliver.frame);
                 if let Some(read_at) = deliver.read_at {
                     telemetry::tally(|t| t.handling.observe(read_at.elapsed()));
                 }
@@ -148,7 +151,7 @@ impl Session {
             if let Some(pending) = self.pending.take() {
                 self.answer_closed(*pending);
             }
-            self.shared.send(FrameKind::RoomClosed, server::room_closed(&evict.room));
+            self.shared.send(&ServerFrame::RoomClosed { room: &evict.room });
             self.outside();
             self.refuse_leave(leave);
             if !self.shared.attached() {
@@ -200,8 +203,8 @@ impl Session {
     pub(super) fn drain(&mut self, drain: Drain) {
         self.rules.drain();
         self.shared.note(|attachment| attachment.said_bye = true);
-        let bye = server::bye(EndReason::ServerDraining, ByeAction::Reconnect, drain.close_after_ms);
-        self.shared.send(FrameKind::Bye, bye);
+        let (reason, action) = (EndReason::ServerDraining, ByeAction::Reconnect);
+        self.shared.send(&ServerFrame::Bye { reason, action, retry_after_ms: drain.close_after_ms });
     }
 }
 

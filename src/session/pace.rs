@@ -15,7 +15,10 @@ use crate::{
     config::Settings,
     late::Lateness,
     limits::Rate,
-    protocol::{EndReason, ErrorCode, FrameKind, server},
+    protocol::{
+        EndReason, ErrorCode,
+        server::{ErrorFrame, ServerFrame},
+    },
     telemetry::{self, Event, LimitHit},
 };
 
@@ -166,10 +169,7 @@ impl Pace {
         let context = member.map(|m| m.context().as_peer(m.peer)).unwrap_or_default();
         telemetry::emit(&Event::FrameRefused { context, code: ErrorCode::RateLimited, detail: MESSAGE });
         let pause = u64::try_from(shared.setup.pace.rate.span().as_millis()).unwrap_or(u64::MAX);
-        let frame = server::ErrorFrame {
-            retry_after_ms: Some(pause),
-            ..server::ErrorFrame::new(ErrorCode::RateLimited, MESSAGE)
-        };
-        shared.send(FrameKind::Error, server::error(&frame));
+        let error = ErrorFrame::new(ErrorCode::RateLimited, MESSAGE);
+        shared.send(&ServerFrame::Error(ErrorFrame { retry_after_ms: Some(pause), ..error }));
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     protocol::{
         EndReason, ErrorCode, FrameKind, LeaveReason, Meta, RoomName, SignalKind,
         client::{ClientFrame, ParseError, To, parse},
-        server::{self, ErrorFrame},
+        server::{ErrorFrame, ServerFrame, encode},
     },
     telemetry::{self, Event},
 };
@@ -94,7 +94,7 @@ impl Session {
         }
         let handled = resume_buffer.as_ref().map(|resume_buffer| resume_buffer.ack());
         drop(resume_buffer);
-        self.shared.send(FrameKind::Pong, server::pong(t, handled, re));
+        self.shared.send(&ServerFrame::Pong { re, t, ack: handled });
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl Session {
         self.signals = self.signals.wrapping_add(1);
         let read_at = self.signals.is_multiple_of(SAMPLE).then_some(read_at);
         let from = self.me().peer;
-        let relay = Relay { room, from, frame: server::signal(from, kind, data), kind, read_at };
+        let relay = Relay { room, from, frame: encode(&ServerFrame::Signal { from, kind, data }), kind, read_at };
         let (peers, unknown_peers) = relay.send(to);
         if !(peers.is_empty() && unknown_peers.is_empty()) {
             let frame = ErrorFrame {
@@ -161,7 +161,7 @@ impl Session {
 
     fn depart(&mut self, room: &RoomName, re: Option<&str>) {
         self.notify_supervisor(LeaveReason::Left);
-        self.shared.send(FrameKind::Left, server::left(room, re));
+        self.shared.send(&ServerFrame::Left { re, room });
         self.outside();
     }
 
@@ -217,7 +217,7 @@ impl Session {
 
     /// An error that has an event of its own.
     pub(super) fn send_error_quietly(&self, frame: &ErrorFrame<'_>) {
-        self.shared.send(FrameKind::Error, server::error(frame));
+        self.shared.send(&ServerFrame::Error(*frame));
     }
 
     pub(super) fn send_error(&self, detail: &str, frame: &ErrorFrame<'_>) {

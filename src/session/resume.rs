@@ -29,9 +29,9 @@ use crate::{
         supervisor::Reclaim,
     },
     protocol::{
-        ByeAction, EndReason, ErrorCode, FrameKind, ResumeToken, RoomName, Secret,
+        ByeAction, EndReason, ErrorCode, ResumeToken, RoomName, Secret,
         client::ResumeRequest,
-        server::{self, ErrorFrame, Joined, Resumed},
+        server::{ErrorFrame, Joined, Resumed, ServerFrame},
     },
     telemetry::{self, Event, Reconnection},
     ws::Connection,
@@ -233,13 +233,13 @@ impl Session {
             me: self.me().peer,
             meta: meta.as_ref(),
             room: &snapshot.room,
-            peers_json: whole.map(|whole| whole.peers.as_str()),
+            peers: whole.map(|whole| whole.peers.as_slice()),
             capacity: snapshot.capacity,
             ice_servers_json: &self.setup().ice_servers,
             resume: Some((&token, self.setup().resume_window_ms)),
             resumed: Some(Resumed { complete, ack: answer.ack }),
         };
-        self.shared.send(FrameKind::Joined, server::joined(&joined));
+        self.shared.send(&ServerFrame::Joined(joined));
         let result = if complete { Reconnection::Resumed } else { Reconnection::Incomplete };
         telemetry::emit(&Event::SessionResumed { context: self.ids(), result, attempt: answer.attempt });
     }

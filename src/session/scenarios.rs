@@ -7,11 +7,11 @@ use actix::{Actor, Context, Handler};
 use super::state::{Departure, RequestError, RosterOutcome, Rules, SeatLoss, SignalOutcome};
 use crate::{
     messages::{
-        KillSwitch, ResumeRequests,
+        KillSwitch, PeerChange, ResumeRequests, RoomEvent,
         room::{RoomPort, ToRoom},
         session::{Evict, Member, News, Roster, Snapshot, ToSession, Welcomed},
     },
-    protocol::{ErrorCode, FrameKind, PeerId, RoomName, SessionId, server},
+    protocol::{ErrorCode, PeerId, RoomName, SessionId},
     telemetry::{RequestId, Source},
 };
 
@@ -68,13 +68,13 @@ fn later(before: &Arc<Snapshot>, peers: &[PeerId]) -> Arc<Snapshot> {
 }
 
 fn joined(snapshot: &Arc<Snapshot>, join_seq: u32) -> Roster {
-    let welcomed = Welcomed { join_seq, peers: "[]".into(), meta: None, re: None };
+    let welcomed = Welcomed { join_seq, peers: Vec::new(), meta: None, re: None };
     Roster { snapshot: Arc::clone(snapshot), news: News::Joined(Box::new(welcomed)) }
 }
 
 fn changed(snapshot: &Arc<Snapshot>) -> Roster {
-    let frame = server::peer_joined(PeerId::random(), None, false);
-    Roster { snapshot: Arc::clone(snapshot), news: News::Changed(FrameKind::PeerJoined, frame) }
+    let event = RoomEvent::new(PeerId::random(), PeerChange::Joined(None));
+    Roster { snapshot: Arc::clone(snapshot), news: News::Changed(event) }
 }
 
 fn code<T>(outcome: Result<T, RequestError>) -> Option<ErrorCode> {

@@ -14,9 +14,9 @@ use crate::{
         supervisor::{Join, Leave, Presence, Reclaim},
     },
     protocol::{
-        RoomName, SessionId, TextFrame,
+        RoomName, SessionId,
         client::Bounds,
-        server::{Heartbeat, PreparedWelcome, Welcome},
+        server::{Heartbeat, PreparedWelcome, ServerFrame, Welcome},
     },
     telemetry::RequestId,
     ws::{Bound, Socket},
@@ -100,8 +100,8 @@ impl SessionConfig {
     }
 
     /// The first frame of a connection.
-    pub(super) fn welcome(&self, session: SessionId) -> TextFrame {
-        self.welcome.to(session)
+    pub(super) fn welcome(&self, session: SessionId) -> ServerFrame<'_> {
+        ServerFrame::Welcome { session, server: &self.welcome }
     }
 }
 

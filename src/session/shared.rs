@@ -27,7 +27,10 @@ use crate::{
         room::RoomPort,
         session::{FrameCounts, Member, Resumption},
     },
-    protocol::{EndReason, FrameKind, RoomName, TextFrame},
+    protocol::{
+        EndReason, FrameKind, RoomName, TextFrame,
+        server::{ServerFrame, encode},
+    },
     telemetry::{self, Event},
     ws::Decoder,
 };
@@ -128,7 +131,12 @@ impl SessionShared {
     }
 
     /// The one way out for text. Of a session that may be resumed, what is counted is kept until it is acknowledged.
-    pub(super) fn send(&self, kind: FrameKind, frame: TextFrame) {
+    pub(super) fn send(&self, frame: &ServerFrame<'_>) {
+        self.send_encoded(frame.kind(), encode(frame));
+    }
+
+    /// The same for what was encoded once, for many.
+    pub(super) fn send_encoded(&self, kind: FrameKind, frame: TextFrame) {
         let frame = frame.into_bytes();
         telemetry::tally(|t| t.message_out(kind, frame.len()));
         if let Some(resume_buffer) = self.resume_buffer.borrow_mut().as_mut()

@@ -17,12 +17,12 @@ use crate::{
     config::Settings,
     limits::Waiting,
     messages::{
-        KillSwitch, ResumeRequests,
+        KillSwitch, PeerChange, ResumeRequests, RoomEvent,
         room::{RoomPort, ToRoom},
         session::{ClaimAnswer, Member, News, Roster, Snapshot, ToSession, Welcomed},
         supervisor::{Join, Leave, Presence, Reclaim},
     },
-    protocol::{EndReason, FrameKind, LeaveReason, PeerId, SessionId, server},
+    protocol::{EndReason, LeaveReason, PeerId, SessionId},
     telemetry::{self, RequestId, Source},
 };
 
@@ -174,13 +174,13 @@ impl Stage {
     /// Somebody comes, of whom that session hears.
     pub(super) fn somebody_comes(&self, member: &Member) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
-        let news = News::Changed(FrameKind::PeerJoined, server::peer_joined(PeerId::random(), None, false));
+        let news = News::Changed(RoomEvent::new(PeerId::random(), PeerChange::Joined(None)));
         member.post(ToSession::Roster(Roster { snapshot, news }));
     }
 }
 
 fn welcomed(join_seq: u32, re: Option<Box<str>>) -> Welcomed {
-    Welcomed { join_seq, peers: "[]".into(), meta: None, re }
+    Welcomed { join_seq, peers: Vec::new(), meta: None, re }
 }
 
 impl Client {

@@ -218,7 +218,7 @@ async fn a_draining_server_gives_no_seat_and_takes_none_away() {
     supervisor.send(StopJoins).await.expect("the supervisor lives");
     assert_eq!(join(&supervisor, &bob, "a").await, refused(ErrorCode::ServerDraining, 0));
     assert_eq!(census(&supervisor).await.peers, 1);
-    assert_eq!(first.hear_news().await, "[]");
+    assert_eq!(first.hear_welcome().await, []);
     assert!(first.is_silent());
 }
 
@@ -257,7 +257,7 @@ async fn a_room_that_dies_is_noticed_within_a_second_and_its_peers_may_join_agai
 
     assert_eq!(join(&supervisor, &bob, FRAGILE).await, Ok(1), "a fresh room");
     assert!(join(&supervisor, &ann, "sound").await.is_ok());
-    assert_eq!(elsewhere.hear_news().await, "[]");
+    assert_eq!(elsewhere.hear_welcome().await, []);
     assert!(elsewhere.hear_news().await.contains(&ann.peer.to_string()), "the other room goes on");
     assert!(elsewhere.is_silent() && second.is_silent());
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::fields::Field;
-use crate::protocol::{errors::ErrorCode, kinds::FrameKind};
+use crate::protocol::{errors::ErrorCode, server::FrameKind};
 
 /// A frame that is not obeyed: what becomes an `error` frame. Its message never quotes a payload, metadata or a name.
 #[derive(Debug, Clone, PartialEq, Eq)]

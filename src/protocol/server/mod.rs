@@ -1,14 +1,12 @@
-//! What the server says: one function per frame, each giving the encoded [`TextFrame`](super::TextFrame).
-//!
-//! Raw pieces (payloads, metadata, rosters) are copied in as text; everything else is escaped.
-mod connection;
+//! What the server says: a [`ServerFrame`] tells what, and [`encode`] is the one place that says how it is written. Another
+//! dialect would be a second such place, for the same values.
 mod error_body;
+mod frames;
+mod json;
 mod object;
-mod room;
+mod welcome;
 
-pub use connection::{ErrorFrame, Heartbeat, PreparedWelcome, Welcome, bye, error, pong};
 pub use error_body::ErrorBody;
-pub use room::{
-    Joined, Resumed, joined, left, peer_away, peer_back, peer_joined, peer_left, peer_updated, peers_array,
-    room_closed, signal,
-};
+pub use frames::{ErrorFrame, FrameKind, Joined, PeerView, PreparedWelcome, Resumed, ServerFrame};
+pub use json::encode;
+pub use welcome::{Heartbeat, Welcome};

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use crate::protocol::{ids::PeerId, kinds::FrameKind, meta::Meta};
+use super::frames::FrameKind;
+use crate::protocol::{ids::PeerId, meta::Meta};
 
 /// A JSON object being written. Keys are ours and need no escaping.
 pub(crate) struct Object<'o> {
@@ -86,6 +87,19 @@ impl<'o> Object<'o> {
         self
     }
 
+    pub(crate) fn array_if<'t, T>(
+        mut self,
+        key: &str,
+        values: Option<&'t [T]>,
+        write: impl Fn(&mut Vec<u8>, &'t T),
+    ) -> Self {
+        if let Some(values) = values {
+            self.key(key);
+            write_array(self.out, values, write);
+        }
+        self
+    }
+
     pub(crate) fn object(mut self, key: &str, fill: impl FnOnce(Object<'_>) -> Object<'_>) -> Self {
         self.key(key);
         fill(Object::open(self.out)).close();
@@ -119,7 +133,7 @@ impl<'o> Object<'o> {
 }
 
 /// Appends a JSON array whose items `write` appends.
-pub(super) fn write_array<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
+fn write_array<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
     out.push(b'[');
     for (at, item) in items.into_iter().enumerate() {
         if at > 0 {

@@ -5,17 +5,13 @@ use serde_json::{Value, json};
 
 use super::{A, BOUNDS, peer, room};
 use crate::protocol::{
-    EndReason, ErrorCode, FrameKind, LeaveReason, Meta, PeerId, ResumeToken, RoomName, SessionId, SignalKind,
-    TextFrame,
+    EndReason, ErrorCode, LeaveReason, Meta, PeerId, ResumeToken, RoomName, SessionId, SignalKind,
     client::{ClientFrame, ResumeRequest, To, parse},
-    server::{
-        ErrorBody, ErrorFrame, Joined, Resumed, bye, error, joined, left, peer_away, peer_back, peer_joined, peer_left,
-        peer_updated, peers_array, pong, room_closed, signal,
-    },
+    server::{ErrorBody, ErrorFrame, Joined, PeerView, Resumed, ServerFrame, encode},
 };
 
-fn value(frame: &TextFrame) -> Value {
-    serde_json::from_slice(frame.json()).expect("an encoder writes JSON")
+fn value(frame: &ServerFrame<'_>) -> Value {
+    serde_json::from_slice(encode(frame).json()).expect("an encoder writes JSON")
 }
 
 fn any_room() -> impl Strategy<Value = RoomName> {
@@ -91,7 +87,7 @@ proptest! {
         let request = parse(&text, &BOUNDS).expect("a good signal");
         prop_assert_eq!(request.id, None);
         prop_assert_eq!(request.frame, ClientFrame::Signal { to: To::Peer(peer(A)), kind: SignalKind::App, data });
-        let frame = signal(peer(A), SignalKind::App, data);
+        let frame = encode(&ServerFrame::Signal { from: peer(A), kind: SignalKind::App, data });
         let expected = format!(r#"{{"type":"signal","from":"{A}","kind":"app","data":{data}}}"#);
         prop_assert_eq!(frame.json(), expected.as_bytes());
     }
@@ -111,14 +107,17 @@ proptest! {
             resume: None,
         });
         let me = PeerId::random();
-        let others = peers_array([(me, Some(&meta), true, None), (me, None, false, Some(u64::MAX))]);
-        let frame = joined(&Joined {
+        let others = [
+            PeerView { id: me, meta: Some(meta.clone()), polite: true, away_until_ms: None },
+            PeerView { id: me, meta: None, polite: false, away_until_ms: Some(u64::MAX) },
+        ];
+        let frame = ServerFrame::Joined(Joined {
             re: Some(&id),
             me,
             meta: Some(&meta),
             room: &room,
             resumed: None,
-            peers_json: Some(&others),
+            peers: Some(&others),
             capacity: 3,
             ice_servers_json: "[]",
             resume: None,
@@ -138,13 +137,13 @@ proptest! {
     fn a_token_and_counts_come_back_as_they_were_told(session: u128, ack: u64, complete: bool, window_ms: u64) {
         let (me, room) = (peer(A), room("a"));
         let token = ResumeToken::random(SessionId::parse(&format!("{session:032x}")).expect("a canonical id"));
-        let told = value(&joined(&Joined {
+        let told = value(&ServerFrame::Joined(Joined {
             re: None,
             me,
             meta: None,
             room: &room,
             resumed: Some(Resumed { complete, ack }),
-            peers_json: None,
+            peers: None,
             capacity: 2,
             ice_servers_json: "[]",
             resume: Some((&token, window_ms)),
@@ -177,9 +176,11 @@ proptest! {
     fn comings_and_goings_carry_their_numbers(id: u128, until: u64, ack: u64) {
         let name = format!("{id:032x}");
         let id = peer(&name);
-        prop_assert_eq!(value(&peer_away(id, until)), json!({"type": "peer_away", "id": name, "until": until}));
-        prop_assert_eq!(value(&peer_back(id)), json!({"type": "peer_back", "id": name}));
-        prop_assert_eq!(value(&pong(None, Some(ack), None)), json!({"type": "pong", "ack": ack}));
+        let away = ServerFrame::PeerAway { id, until_ms: until };
+        prop_assert_eq!(value(&away), json!({"type": "peer_away", "id": name, "until": until}));
+        prop_assert_eq!(value(&ServerFrame::PeerBack { id }), json!({"type": "peer_back", "id": name}));
+        let pong = ServerFrame::Pong { re: None, t: None, ack: Some(ack) };
+        prop_assert_eq!(value(&pong), json!({"type": "pong", "ack": ack}));
     }
 
     #[test]
@@ -187,15 +188,15 @@ proptest! {
         let id = PeerId::random();
         let name = id.to_string();
         let news = json!({"type": "left", "re": re, "room": room.as_str()});
-        prop_assert_eq!(value(&left(&room, Some(&re))), news);
+        prop_assert_eq!(value(&ServerFrame::Left { re: Some(&re), room: &room }), news);
         let news = json!({"type": "room_closed", "room": room.as_str()});
-        prop_assert_eq!(value(&room_closed(&room)), news);
+        prop_assert_eq!(value(&ServerFrame::RoomClosed { room: &room }), news);
         let news = json!({"type": "peer_joined", "id": name, "meta": object, "polite": true});
-        prop_assert_eq!(value(&peer_joined(id, Some(&meta), true)), news);
+        prop_assert_eq!(value(&ServerFrame::PeerJoined { id, meta: Some(&meta), polite: true }), news);
         let news = json!({"type": "peer_updated", "re": re, "id": name, "meta": object});
-        prop_assert_eq!(value(&peer_updated(id, &meta, Some(&re))), news);
+        prop_assert_eq!(value(&ServerFrame::PeerUpdated { re: Some(&re), id, meta: &meta }), news);
         let news = json!({"type": "pong", "re": re, "t": -1500.0, "ack": 0});
-        prop_assert_eq!(value(&pong(Some("-1.5e3"), Some(0), Some(&re))), news);
+        prop_assert_eq!(value(&ServerFrame::Pong { re: Some(&re), t: Some("-1.5e3"), ack: Some(0) }), news);
     }
 
     #[test]
@@ -213,7 +214,7 @@ proptest! {
         if let Some(wait) = wait {
             expected["retryAfterMs"] = json!(wait);
         }
-        prop_assert_eq!(value(&error(&frame)), expected.clone());
+        prop_assert_eq!(value(&ServerFrame::Error(frame)), expected.clone());
         let body: Value = serde_json::from_str(&ErrorBody::new(code, &message).after(wait).http(&name)).expect("JSON");
         let fields = expected.as_object_mut().expect("an object");
         fields.retain(|key, _| key != "type" && key != "peers");
@@ -234,14 +235,16 @@ proptest! {
 #[test]
 fn every_reason_is_told() {
     for &reason in LeaveReason::ALL {
-        assert_eq!(value(&peer_left(peer(A), reason))["reason"], reason.as_str());
+        assert_eq!(value(&ServerFrame::PeerLeft { id: peer(A), reason })["reason"], reason.as_str());
     }
     for &reason in EndReason::ALL {
-        let (word, action) = (reason.as_str(), reason.action().as_str());
-        let frame = json!({"type": "bye", "reason": word, "action": action, "retryAfterMs": u64::MAX});
-        assert_eq!(value(&bye(reason, reason.action(), u64::MAX)), frame);
+        let action = reason.action();
+        let bye = ServerFrame::Bye { reason, action, retry_after_ms: u64::MAX };
+        let (reason, action) = (reason.as_str(), action.as_str());
+        assert_eq!(value(&bye), json!({"type": "bye", "reason": reason, "action": action, "retryAfterMs": u64::MAX}));
     }
     for &kind in SignalKind::ALL {
-        assert_eq!(value(&signal(peer(A), kind, "0"))["kind"], FrameKind::from(kind).as_str());
+        let signal = ServerFrame::Signal { from: peer(A), kind, data: "0" };
+        assert_eq!(value(&signal)["kind"], signal.kind().as_str());
     }
 }

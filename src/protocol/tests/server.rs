@@ -6,10 +6,9 @@ use serde_json::Value;
 
 use super::{A, B, C, NEXT_TOKEN, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
-    ByeAction, EndReason, ErrorCode, LeaveReason, Meta, SessionId, SignalKind, TextFrame,
+    EndReason, ErrorCode, LeaveReason, Meta, SessionId, SignalKind, TextFrame,
     server::{
-        ErrorBody, ErrorFrame, Heartbeat, Joined, Resumed, Welcome, bye, error, joined, left, peer_away, peer_back,
-        peer_joined, peer_left, peer_updated, peers_array, pong, room_closed, signal,
+        ErrorBody, ErrorFrame, Heartbeat, Joined, PeerView, PreparedWelcome, Resumed, ServerFrame, Welcome, encode,
     },
 };
 
@@ -51,7 +50,12 @@ fn payload(file: &str) -> String {
     data.strip_suffix('}').expect("an object").to_owned()
 }
 
-fn first_welcome() -> TextFrame {
+/// A peer as the fixtures' newcomer sees it.
+fn seen(id: &str, meta: Option<&Meta>, away_until_ms: Option<u64>) -> PeerView {
+    PeerView { id: peer(id), meta: meta.cloned(), polite: true, away_until_ms }
+}
+
+fn greeting() -> PreparedWelcome {
     let welcome = Welcome {
         version: "0.1.0",
         node: Some("eu-1"),
@@ -59,7 +63,7 @@ fn first_welcome() -> TextFrame {
         limits: &limits(),
         heartbeat: Heartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
     };
-    welcome.prepare().to(SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id"))
+    welcome.prepare()
 }
 
 fn joined_frames() -> [(&'static str, TextFrame); 2] {
@@ -73,43 +77,47 @@ fn joined_frames() -> [(&'static str, TextFrame); 2] {
         meta: None,
         room: &room,
         resumed: None,
-        peers_json: Some(&peers_array([])),
+        peers: Some(&[]),
         capacity: 10,
         ice_servers_json: "[]",
         resume: None,
     };
-    let peers = peers_array([(peer(A), Some(&grace), true, None), (peer(C), None, true, None)]);
-    let later = Joined { me: peer(B), meta: Some(&meta), peers_json: Some(&peers), ice_servers_json: ice, ..first };
-    [("joined_first", joined(&first)), ("joined", joined(&later))]
+    let peers = [seen(A, Some(&grace), None), seen(C, None, None)];
+    let later = Joined { me: peer(B), meta: Some(&meta), peers: Some(&peers), ice_servers_json: ice, ..first };
+    [("joined_first", encode(&ServerFrame::Joined(first))), ("joined", encode(&ServerFrame::Joined(later)))]
 }
 
 /// Ada's session: begun, and given back with and without all that was on the way.
 fn resumable_frames() -> [(&'static str, TextFrame); 3] {
     let grace = Meta::from_checked(r#"{"name":"Grace"}"#);
-    let (both, one) = ((peer(A), Some(&grace), true, None), (peer(C), None, true, Some(UNTIL)));
-    let (tokens, peers) = ([token(TOKEN), token(NEXT_TOKEN)], [peers_array([both, one]), peers_array([both])]);
+    let peers = [seen(A, Some(&grace), None), seen(C, None, Some(UNTIL))];
+    let tokens = [token(TOKEN), token(NEXT_TOKEN)];
     let begun = Joined {
         re: Some("1"),
         me: peer(B),
         meta: Some(&ada(true)),
         room: &room("team-standup"),
         resumed: None,
-        peers_json: Some(&peers[0]),
+        peers: Some(&peers),
         capacity: 10,
         ice_servers_json: "[]",
         resume: Some((&tokens[0], 30_000)),
     };
-    let resumed = |complete, peers_json| Joined {
+    let resumed = |complete, peers| Joined {
         resumed: Some(Resumed { complete, ack: 4 }),
-        peers_json,
+        peers,
         resume: Some((&tokens[1], 30_000)),
         ..begun
     };
     [
-        ("joined_resumable", joined(&begun)),
-        ("joined_resumed", joined(&resumed(true, None))),
-        ("joined_resumed_incomplete", joined(&resumed(false, Some(&peers[1])))),
+        ("joined_resumable", encode(&ServerFrame::Joined(begun))),
+        ("joined_resumed", encode(&ServerFrame::Joined(resumed(true, None)))),
+        ("joined_resumed_incomplete", encode(&ServerFrame::Joined(resumed(false, Some(&peers[..1]))))),
     ]
+}
+
+fn error(frame: &ErrorFrame<'_>) -> TextFrame {
+    encode(&ServerFrame::Error(*frame))
 }
 
 fn errors() -> [(&'static str, TextFrame); 8] {
@@ -138,36 +146,43 @@ fn errors() -> [(&'static str, TextFrame); 8] {
 }
 
 fn plain_frames() -> [(&'static str, TextFrame); 15] {
-    let room = room("team-standup");
-    [
-        ("welcome", first_welcome()),
-        ("left", left(&room, Some("9"))),
-        ("peer_joined", peer_joined(peer(B), Some(&ada(true)), false)),
-        ("peer_left", peer_left(peer(B), LeaveReason::Left)),
-        ("peer_updated", peer_updated(peer(B), &ada(false), None)),
-        ("peer_updated_reply", peer_updated(peer(B), &ada(false), Some("5"))),
-        ("peer_away", peer_away(peer(B), UNTIL)),
-        ("peer_back", peer_back(peer(B))),
-        ("pong", pong(Some("1767225600123.25"), None, Some("6"))),
-        ("pong_ack", pong(None, Some(4), Some("6"))),
-        ("pong_bare", pong(None, None, None)),
-        ("room_closed", room_closed(&room)),
-        ("bye_draining", bye(EndReason::ServerDraining, ByeAction::Reconnect, 7350)),
-        ("bye_session_taken", bye(EndReason::SessionTaken, ByeAction::Disconnect, 0)),
-        ("bye_binary", bye(EndReason::BinaryMessage, ByeAction::Disconnect, 0)),
-    ]
+    let (room, id, server) = (room("team-standup"), peer(B), greeting());
+    let session = SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id");
+    let (on, off) = (ada(true), ada(false));
+    let bye = |reason: EndReason, retry_after_ms| ServerFrame::Bye { reason, action: reason.action(), retry_after_ms };
+    let frames = [
+        ("welcome", ServerFrame::Welcome { session, server: &server }),
+        ("left", ServerFrame::Left { re: Some("9"), room: &room }),
+        ("peer_joined", ServerFrame::PeerJoined { id, meta: Some(&on), polite: false }),
+        ("peer_left", ServerFrame::PeerLeft { id, reason: LeaveReason::Left }),
+        ("peer_updated", ServerFrame::PeerUpdated { re: None, id, meta: &off }),
+        ("peer_updated_reply", ServerFrame::PeerUpdated { re: Some("5"), id, meta: &off }),
+        ("peer_away", ServerFrame::PeerAway { id, until_ms: UNTIL }),
+        ("peer_back", ServerFrame::PeerBack { id }),
+        ("pong", ServerFrame::Pong { re: Some("6"), t: Some("1767225600123.25"), ack: None }),
+        ("pong_ack", ServerFrame::Pong { re: Some("6"), t: None, ack: Some(4) }),
+        ("pong_bare", ServerFrame::Pong { re: None, t: None, ack: None }),
+        ("room_closed", ServerFrame::RoomClosed { room: &room }),
+        ("bye_draining", bye(EndReason::ServerDraining, 7350)),
+        ("bye_session_taken", bye(EndReason::SessionTaken, 0)),
+        ("bye_binary", bye(EndReason::BinaryMessage, 0)),
+    ];
+    frames.map(|(name, frame)| (name, encode(&frame)))
 }
 
 #[test]
 fn every_server_fixture_is_what_the_encoder_says() {
     let files = fixtures("server");
-    let of = |name: &str| payload(&compact(&files[name]));
     let signals = [
-        ("signal_offer", signal(peer(B), SignalKind::Offer, &of("signal_offer"))),
-        ("signal_answer", signal(peer(A), SignalKind::Answer, &of("signal_answer"))),
-        ("signal_candidate", signal(peer(B), SignalKind::Candidate, &of("signal_candidate"))),
-        ("signal_app", signal(peer(B), SignalKind::App, &of("signal_app"))),
+        ("signal_offer", B, SignalKind::Offer),
+        ("signal_answer", A, SignalKind::Answer),
+        ("signal_candidate", B, SignalKind::Candidate),
+        ("signal_app", B, SignalKind::App),
     ];
+    let signals = signals.map(|(name, from, kind)| {
+        let data = payload(&compact(&files[name]));
+        (name, encode(&ServerFrame::Signal { from: peer(from), kind, data: &data }))
+    });
     let joined = joined_frames().into_iter().chain(resumable_frames());
     let encoded: BTreeMap<&str, TextFrame> =
         plain_frames().into_iter().chain(joined).chain(errors()).chain(signals).collect();
@@ -205,7 +220,7 @@ fn features_are_listed() {
         limits: &limits(),
         heartbeat: Heartbeat { interval_ms: 1, timeout_ms: 2 },
     };
-    let frame = welcome.prepare().to(SessionId::random());
+    let frame = encode(&ServerFrame::Welcome { session: SessionId::random(), server: &welcome.prepare() });
     let value: Value = serde_json::from_slice(frame.json()).expect("JSON");
     assert_eq!(value["features"], serde_json::json!(features));
     assert_eq!(value.get("node"), None, "a server without a name");

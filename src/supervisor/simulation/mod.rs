@@ -287,7 +287,7 @@ impl World {
             Effect::NotifyJoined(peer) => self.notify_others(at, peer, &ToSession::Joined(at, peer)),
             Effect::NotifyLeft(peer, _) => self.notify_others(at, peer, &ToSession::Left(at, peer)),
             Effect::Welcome(peer) => {
-                let here = rules.seen_by(peer).map(|(other, ..)| other).collect();
+                let here = rules.seen_by(peer).map(|other| other.id).collect();
                 let (who, join_seq) = rules.occupant(peer).expect("it was let in").member;
                 self.post(who, ToSession::Welcome(join_seq, at, here));
             }

@@ -1,0 +1,62 @@
+//! What happened in a room, for those in it.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::protocol::{
+    LeaveReason, Meta, PeerId, TextFrame,
+    server::{ServerFrame, encode},
+};
+
+/// Something that happened to one peer, for all the others. It says nothing of how clients are told; the frame is encoded by
+/// the first session that needs it, and shared.
+#[derive(Debug)]
+pub struct RoomEvent {
+    /// Whom it happened to.
+    pub peer: PeerId,
+    /// What.
+    pub change: PeerChange,
+    encoded: OnceLock<TextFrame>,
+}
+
+/// What can happen to a peer.
+#[derive(Debug)]
+pub enum PeerChange {
+    /// It came, with this metadata.
+    Joined(Option<Meta>),
+    /// It is gone.
+    Left(LeaveReason),
+    /// Its metadata is now this.
+    Updated(Meta),
+    /// Its socket is gone; its seat is kept, until then (milliseconds since the Unix epoch).
+    Away(u64),
+    /// It has a socket again.
+    Back,
+}
+
+impl RoomEvent {
+    /// That happened to that peer.
+    #[must_use]
+    pub fn new(peer: PeerId, change: PeerChange) -> Arc<Self> {
+        Arc::new(Self { peer, change, encoded: OnceLock::new() })
+    }
+
+    /// What the others' clients are told.
+    #[must_use]
+    pub fn frame(&self) -> ServerFrame<'_> {
+        let id = self.peer;
+        match &self.change {
+            // Whoever is here already is not polite towards one that comes later.
+            PeerChange::Joined(meta) => ServerFrame::PeerJoined { id, meta: meta.as_ref(), polite: false },
+            PeerChange::Left(reason) => ServerFrame::PeerLeft { id, reason: *reason },
+            PeerChange::Updated(meta) => ServerFrame::PeerUpdated { re: None, id, meta },
+            PeerChange::Away(until_ms) => ServerFrame::PeerAway { id, until_ms: *until_ms },
+            PeerChange::Back => ServerFrame::PeerBack { id },
+        }
+    }
+
+    /// The same, encoded once for all.
+    #[must_use]
+    pub fn encoded(&self) -> TextFrame {
+        self.encoded.get_or_init(|| encode(&self.frame())).clone()
+    }
+}
