@@ -10,18 +10,18 @@ pub enum Step {
     Join(usize, usize),
     /// The client says `leave`, if it is in a room.
     Leave(usize),
-    /// The session has waited for its welcome long enough.
+    /// The session has waited long enough: for its welcome, for the whole room, or for its client.
     GiveUp(usize),
     /// The client is gone; another takes its place.
     HangUp(usize),
-    /// The client's socket is lost, and its seat kept.
+    /// The client's socket is lost while it is in a room; its seat is kept.
     Park(usize),
-    /// It comes back, if it was away.
+    /// It comes back, whether its former socket is found to be lost or not.
     Resume(usize),
     /// The session handles its oldest message.
     RunSession(usize),
-    /// The session hears what became of its join.
-    HearAnswer(usize),
+    /// The client sends a signal to everybody in its room.
+    Signal(usize),
     RunSupervisor,
     /// One of the rooms handles its oldest message.
     RunRoom(usize),
@@ -43,7 +43,7 @@ impl Step {
             30..=36 => Self::Park(client),
             37..=42 => Self::Resume(client),
             43..=57 => Self::RunSession(client),
-            58..=61 => Self::HearAnswer(client),
+            58..=61 => Self::Signal(client),
             62..=79 => Self::RunSupervisor,
             80..=94 => Self::RunRoom(other),
             95..=97 => Self::Kill(other % NAMES),
