@@ -123,6 +123,10 @@ impl World {
                 }
             }
             Step::Sweep => self.sweep(),
+            Step::Settle => {
+                self.fall_quiet(false);
+                self.agree();
+            }
         }
     }
 

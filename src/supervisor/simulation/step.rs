@@ -28,6 +28,8 @@ pub enum Step {
     /// The room of that name dies.
     Kill(usize),
     Sweep,
+    /// Every message arrives, so that what follows begins with clients in their rooms.
+    Settle,
 }
 
 impl Step {
@@ -36,18 +38,19 @@ impl Step {
     pub fn read(kind: u8, other: u8) -> Self {
         let (client, other) = (usize::from(other) % CLIENTS, usize::from(other) / CLIENTS);
         match kind % 100 {
-            0..=17 => Self::Join(client, other % NAMES),
-            18..=23 => Self::Leave(client),
-            24..=26 => Self::GiveUp(client),
-            27..=29 => Self::HangUp(client),
-            30..=36 => Self::Park(client),
-            37..=42 => Self::Resume(client),
-            43..=57 => Self::RunSession(client),
-            58..=61 => Self::Signal(client),
-            62..=79 => Self::RunSupervisor,
-            80..=94 => Self::RunRoom(other),
-            95..=97 => Self::Kill(other % NAMES),
-            _ => Self::Sweep,
+            0..=15 => Self::Join(client, other % NAMES),
+            16..=19 => Self::Leave(client),
+            20..=21 => Self::GiveUp(client),
+            22..=23 => Self::HangUp(client),
+            24..=30 => Self::Park(client),
+            31..=37 => Self::Resume(client),
+            38..=53 => Self::RunSession(client),
+            54..=62 => Self::Signal(client),
+            63..=76 => Self::RunSupervisor,
+            77..=90 => Self::RunRoom(other),
+            91..=92 => Self::Kill(other % NAMES),
+            93..=95 => Self::Sweep,
+            _ => Self::Settle,
         }
     }
 }
