@@ -149,15 +149,18 @@ impl RoomPort {
         self.0.connected()
     }
 
-    /// Whether this is the same room, and not a later one of the same name.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// Waits until the room has handled the message, or is gone.
     #[cfg(test)]
     pub(crate) async fn handled(&self, message: ToRoom) {
         let _ = self.0.send(message).await;
     }
 }
+
+/// The same room, and not a later one of the same name.
+impl PartialEq for RoomPort {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for RoomPort {}

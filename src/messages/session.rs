@@ -318,23 +318,24 @@ impl std::fmt::Debug for Member {
     }
 }
 
-/// An immutable picture of a room, shared by all its sessions until the next change.
+/// An immutable picture of a room, shared by all its sessions until the next change. `M` is how a peer is reached, and `R`
+/// how the room is.
 #[derive(Debug)]
-pub struct Snapshot {
+pub struct Snapshot<M = Arc<Member>, R = RoomPort> {
     /// The room.
     pub room: RoomName,
     /// Most peers it takes.
     pub capacity: usize,
     /// Sorted by peer, so that a look-up is a binary search over contiguous names.
-    pub members: Vec<(PeerId, Arc<Member>)>,
+    pub members: Vec<(PeerId, M)>,
     /// Where its sessions write to.
-    pub port: RoomPort,
+    pub port: R,
 }
 
-impl Snapshot {
+impl<M, R> Snapshot<M, R> {
     /// The member of that name.
     #[must_use]
-    pub fn find(&self, peer: PeerId) -> Option<&Arc<Member>> {
+    pub fn find(&self, peer: PeerId) -> Option<&M> {
         let at = self.members.binary_search_by_key(&peer, |(name, _)| *name).ok()?;
         Some(&self.members[at].1)
     }

@@ -14,16 +14,16 @@ use actix_web_actors::ws::WebsocketContext;
 use super::{
     SessionConfig,
     inbound::{Inbound, end_reason},
-    resume::Resync,
     shared::SessionShared,
-    state::{Re, Rules},
+    state::Rules,
 };
 use crate::{
     messages::{
         ResumeRequests,
+        room::RoomPort,
         session::{Deliver, Member, ToSession},
     },
-    protocol::{EndReason, FrameKind, PeerId, RoomName, Secret, SessionId},
+    protocol::{EndReason, FrameKind, PeerId, RoomName, SessionId},
     telemetry::{self, Event, RequestId, Source},
     ws::{FrameError, close_frame, pong_frame},
 };
@@ -33,9 +33,7 @@ pub(super) struct Session {
     pub(super) shared: Rc<SessionShared>,
     /// Until the actor starts.
     init: Option<Box<SessionInit>>,
-    pub(super) rules: Rules,
-    /// While an answer to a `join` is awaited: an idle session should cost little.
-    pub(super) pending: Option<Box<Pending>>,
+    pub(super) rules: Rules<Arc<Member>, RoomPort, Deliver>,
     /// Signals sent, for sampling.
     pub(super) signals: u32,
 }
@@ -47,30 +45,6 @@ pub(super) struct SessionInit {
     peer: PeerId,
     request: RequestId,
     source: Source,
-}
-
-/// A `join` that is not answered yet, or a resume that waits for the whole room.
-pub(super) struct Pending {
-    /// When it was read.
-    pub(super) asked: Instant,
-    /// The session's deadline before it.
-    pub(super) deadline: Option<(Instant, EndReason)>,
-    /// Its `id`, should the room end before it can answer.
-    pub(super) re: Re,
-    /// Whether it came no sooner than it might, after a refusal.
-    pub(super) patient: bool,
-    /// Whether it asked to be resumable.
-    pub(super) resumable: bool,
-    /// Signals that overtook the first roster. Bounded by the mailbox's capacity.
-    pub(super) early: Vec<Deliver>,
-    /// The answer to a resume, for when the whole room is known.
-    pub(super) resync: Option<(Resync, Secret)>,
-}
-
-impl Pending {
-    pub(super) fn since(asked: Instant) -> Self {
-        Self { asked, deadline: None, re: None, patient: true, resumable: false, early: Vec::new(), resync: None }
-    }
 }
 
 impl SessionInit {
@@ -88,7 +62,7 @@ impl SessionInit {
 
 impl Session {
     pub(super) fn new(shared: Rc<SessionShared>, init: SessionInit, hint: Option<RoomName>) -> Self {
-        Self { shared, init: Some(Box::new(init)), rules: Rules::new(hint), pending: None, signals: 0 }
+        Self { shared, init: Some(Box::new(init)), rules: Rules::new(hint), signals: 0 }
     }
 
     /// Who this is.
@@ -110,7 +84,7 @@ impl Session {
         self.shared.kill_switch.reason().is_some()
     }
 
-    /// How long the session may stay as it is.
+    /// How long the session may remain as it is.
     pub(super) fn due(&self, after: Option<(Duration, EndReason)>) {
         self.shared.end_at(after.map(|(after, why)| (Instant::now() + after, why)));
     }

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    actor::{Pending, Session},
+    actor::Session,
     shared::RoomHandle,
-    state::{RosterOutcome, SeatLoss, SignalOutcome},
+    state::{PendingJoin, RosterKind, RosterOutcome, SeatLoss, SignalOutcome, Unanswered},
     waiting,
 };
 use crate::{
@@ -19,25 +19,28 @@ use crate::{
 
 impl Session {
     pub(super) fn roster(&mut self, roster: Roster) {
-        match (self.rules.roster(&roster), roster.news) {
-            (RosterOutcome::Entered { leave }, News::Joined(welcomed)) => {
-                self.entered(&roster.snapshot, &welcomed);
+        let Roster { snapshot, news } = roster;
+        match (self.rules.roster(&snapshot, kind(&news)), news) {
+            (RosterOutcome::Entered { join, leave, early }, News::Joined(welcomed)) => {
+                self.entered(&snapshot, &welcomed, &join);
+                self.handle_early(early);
                 if let Some(re) = leave {
                     // Cannot be refused: the session is inside.
                     let _ = self.leave(&re);
                 }
             }
-            (RosterOutcome::Changed, News::Resynced(welcomed)) => self.resynced(&welcomed),
-            (RosterOutcome::Changed, News::Updated(news)) => {
+            (RosterOutcome::Resynced { resume, early }, News::Resynced(welcomed)) => {
+                self.resynced(&resume, &welcomed);
+                self.handle_early(early);
+            }
+            (outcome @ (RosterOutcome::Changed | RosterOutcome::Included), News::Updated(news)) => {
                 let (meta, re) = *news;
                 self.remember(Some(&meta));
-                if !self.awaits_everybody() {
+                if matches!(outcome, RosterOutcome::Changed) {
                     let (id, re) = (self.me().peer, re.as_deref());
                     self.shared.send(&ServerFrame::PeerUpdated { re, id, meta: &meta });
                 }
             }
-            // Part of the whole room that is on its way.
-            (RosterOutcome::Changed, _) if self.awaits_everybody() => {}
             (RosterOutcome::Changed, News::Changed(event)) => {
                 self.shared.send_encoded(event.frame().kind(), event.encoded());
             }
@@ -45,12 +48,11 @@ impl Session {
         }
     }
 
-    fn entered(&mut self, snapshot: &Snapshot, welcomed: &Welcomed) {
+    fn entered(&mut self, snapshot: &Snapshot, welcomed: &Welcomed, pending: &PendingJoin) {
         self.due(None);
         self.shared.waits_no_more();
         let place = RoomHandle { room: snapshot.room.clone(), port: snapshot.port.clone() };
         self.shared.enter(Some(place));
-        let pending = self.pending.take().unwrap_or_else(|| Box::new(Pending::since(Instant::now())));
         let token =
             pending.resumable.then(|| ResumeToken { session: self.me().session, secret: self.open_resume_buffer() });
         self.remember(welcomed.meta.as_ref());
@@ -69,7 +71,6 @@ impl Session {
         let took = pending.asked.elapsed();
         self.watch(FrameKind::Join, took);
         telemetry::tally(|t| t.handling.observe(took));
-        self.handle_early(pending.early);
     }
 
     /// What its room has as this peer's metadata: a resumed client is told again.
@@ -80,48 +81,36 @@ impl Session {
     }
 
     /// What came before the room that it belongs to.
-    pub(super) fn handle_early(&mut self, early: Vec<Deliver>) {
+    fn handle_early(&mut self, early: Vec<Deliver>) {
         for deliver in early {
             self.deliver(deliver);
         }
     }
 
-    /// Whether the answer to a resume waits for the whole room.
-    fn awaits_everybody(&self) -> bool {
-        self.pending.as_ref().is_some_and(|pending| pending.resync.is_some())
-    }
-
     pub(super) fn deliver(&mut self, deliver: Deliver) {
-        let received = match self.rules.deliver(deliver.from) {
-            SignalOutcome::Pass if self.awaits_everybody() => SignalOutcome::TooEarly,
-            received => received,
-        };
-        match received {
+        match self.rules.deliver(deliver.from) {
             SignalOutcome::Pass => {
                 self.shared.send_encoded(FrameKind::from(deliver.kind), deliver.frame);
                 if let Some(read_at) = deliver.read_at {
                     telemetry::tally(|t| t.handling.observe(read_at.elapsed()));
                 }
             }
-            SignalOutcome::TooEarly => self.keep_early(deliver),
+            SignalOutcome::TooEarly => {
+                // Bounded as the mailbox is.
+                if !self.rules.keep_early(deliver, self.setup().mailbox) {
+                    self.shared.kill_switch.kill_for_lost_message();
+                }
+            }
             SignalOutcome::Stray => telemetry::tally(|t| t.relays.add(RelayOutcome::Stray)),
         }
     }
 
-    fn keep_early(&mut self, deliver: Deliver) {
-        let most = self.setup().mailbox;
-        match &mut self.pending {
-            Some(pending) if pending.early.len() < most => pending.early.push(deliver),
-            _ => self.shared.kill_switch.kill_for_lost_message(),
-        }
-    }
-
     pub(super) fn join_refused(&mut self, JoinFailed { join_seq, re, refused }: &JoinFailed) {
-        let SeatLoss::Outside { leave } = self.rules.join_refused(*join_seq) else { return };
+        let SeatLoss::Outside { unanswered, leave } = self.rules.join_refused(*join_seq) else { return };
         let retry_after = self.retry_after(refused);
         // The time to join goes on, unless the client asked no sooner than it was told to: one that only ever fails does not
-        // stay for ever, and one that waits for a seat may.
-        if let Some(pending) = self.pending.take() {
+        // remain for ever, and one that waits for a seat may.
+        if let Some(Unanswered::Join(pending)) = unanswered {
             let anew = retry_after.and_then(|retry| self.waits_on(pending.patient, retry));
             self.shared.end_at(anew.map(|at| (at, EndReason::JoinTimeout)).or(pending.deadline));
         }
@@ -146,10 +135,10 @@ impl Session {
     }
 
     pub(super) fn evict(&mut self, evict: &Evict) {
-        if let SeatLoss::Outside { leave } = self.rules.evicted(evict) {
+        if let SeatLoss::Outside { unanswered, leave } = self.rules.evicted(evict.join_seq) {
             self.shared.paused.set(false);
-            if let Some(pending) = self.pending.take() {
-                self.answer_closed(*pending);
+            if let Some(unanswered) = unanswered {
+                self.answer_closed(unanswered);
             }
             self.shared.send(&ServerFrame::RoomClosed { room: &evict.room });
             self.outside();
@@ -162,13 +151,15 @@ impl Session {
     }
 
     /// The room is gone before it could answer a `join`, or a resume that needs all of it.
-    fn answer_closed(&self, pending: Pending) {
+    fn answer_closed(&self, unanswered: Unanswered) {
         let (code, message) = (ErrorCode::RoomClosed, "the room ended before it could answer; join again");
-        if let Some((answer, _)) = pending.resync {
-            return self.refuse_resume(&answer, code, message, None);
+        match unanswered {
+            Unanswered::Resume(resume) => self.refuse_resume(resume.re.as_deref(), resume.attempt, code, message, None),
+            Unanswered::Join(pending) => {
+                let frame = ErrorFrame { re: pending.re.as_deref(), ..ErrorFrame::new(code, message) };
+                self.send_error(message, &frame);
+            }
         }
-        let frame = ErrorFrame { re: pending.re.as_deref(), ..ErrorFrame::new(code, message) };
-        self.send_error(message, &frame);
     }
 
     /// When a join that is refused may be tried again; `None` where waiting does not help.
@@ -205,6 +196,15 @@ impl Session {
         self.shared.note(|attachment| attachment.said_bye = true);
         let (reason, action) = (EndReason::ServerDraining, ByeAction::Reconnect);
         self.shared.send(&ServerFrame::Bye { reason, action, retry_after_ms: drain.close_after_ms });
+    }
+}
+
+/// What the rules must know of what a roster tells.
+fn kind(news: &News) -> RosterKind {
+    match news {
+        News::Joined(welcomed) => RosterKind::Joined(welcomed.join_seq),
+        News::Resynced(_) => RosterKind::Resynced,
+        News::Changed(..) | News::Updated(_) => RosterKind::Changed,
     }
 }
 

@@ -18,7 +18,7 @@
 //! | `relay` | a signal on its way to one, some or all |
 //! | `shared` | what session, pump and tick share |
 //! | `attachment`, `closing` | the connection that it has at present, and what its client hears at the end |
-//! | [`resume_buffer`], `parking`, `resume` | sessions that outlive their socket: what is kept, how they wait, how they are resumed |
+//! | [`resume_buffer`], `resume_rules`, `parking`, `resume` | sessions that outlive their socket: what is kept, the rules of what is parked and resumed, how they wait, how they are resumed |
 //! | `waiting` | a connection in no room: how long it may be |
 //! | `pace` | a token for each frame, taken before it is read |
 //! | `inbound` | the decoder at its socket |
@@ -44,6 +44,7 @@ mod relay;
 mod requests;
 mod resume;
 pub mod resume_buffer;
+pub mod resume_rules;
 #[cfg(test)]
 mod scenarios;
 mod setup;

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::{closing, shared::SessionShared};
+use super::{closing, resume_rules, shared::SessionShared};
 use crate::{
     messages::{room::ToRoom, send_unbounded, supervisor::Presence},
     protocol::{ByeAction, EndReason},
@@ -10,21 +10,8 @@ use crate::{
 };
 
 /// Whether the session outlives this.
-///
-/// A lost, silent or slow socket parks a session whose client can come back. One that is parked already is ended by its
-/// deadline and by the server's end; that its mailbox was too full for somebody's message is only a gap.
 pub(super) fn may_park(shared: &SessionShared, reason: EndReason) -> bool {
-    parks(shared, reason)
-        && shared.resume_buffer.borrow().as_ref().is_some_and(|resume_buffer| resume_buffer.may_park())
-}
-
-/// Whether this ends a socket only, where there is something to come back with.
-pub(super) fn parks(shared: &SessionShared, reason: EndReason) -> bool {
-    match reason {
-        EndReason::Disconnected | EndReason::PingTimeout | EndReason::SlowConsumer => true,
-        EndReason::ClientClosed => !shared.said_goodbye(),
-        _ => false,
-    }
+    resume_rules::may_park(reason, shared.said_goodbye(), shared.resume_buffer.borrow().as_deref())
 }
 
 /// Lets the socket go and keeps the seat.

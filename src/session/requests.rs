@@ -5,11 +5,11 @@ use std::{borrow::Cow, rc::Rc, sync::Arc, time::Instant};
 use actix_web_actors::ws::WebsocketContext;
 
 use super::{
-    actor::{Pending, Session},
+    actor::Session,
     messages::milliseconds,
     relay::Relay,
     resume_buffer::BadAck,
-    state::{Departure, NOT_IN_ROOM, Re, RequestError},
+    state::{Departure, NOT_IN_ROOM, PendingJoin, Re, RequestError},
 };
 use crate::{
     messages::{
@@ -71,7 +71,8 @@ impl Session {
             ClientFrame::Join { room, meta, attempt, resumable, resume: None } => {
                 // The deadline that is set is that of the time to join: it goes on where the join comes to nothing.
                 let deadline = self.shared.deadline.get();
-                let pending = Pending { resumable, deadline, re: boxed(id), ..Pending::since(read_at) };
+                let patient = self.is_patient(read_at);
+                let pending = PendingJoin { asked: read_at, deadline, re: boxed(id), patient, resumable };
                 self.join(room, meta, attempt, pending)
             }
             ClientFrame::Leave => self.leave(&boxed(id)),
@@ -129,12 +130,10 @@ impl Session {
         room: RoomName,
         meta: Option<Meta>,
         attempt: u32,
-        mut pending: Pending,
+        pending: PendingJoin,
     ) -> Result<(), RequestError> {
-        let join_seq = self.rules.join(&room)?;
-        pending.patient = self.is_patient(pending.asked);
         let re = pending.re.clone();
-        self.pending = Some(Box::new(pending));
+        let join_seq = self.rules.join(&room, pending)?;
         self.due(Some((self.setup().join_reply, EndReason::Internal)));
         let member = Arc::clone(self.me());
         let subnet = self.shared.subnet;

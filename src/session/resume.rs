@@ -11,15 +11,16 @@ use actix_web_actors::ws::WebsocketContext;
 use tokio::sync::oneshot;
 
 use super::{
-    actor::{Pending, Session},
+    actor::Session,
     attachment::Attachment,
     closing,
     inbound::Inbound,
     messages::milliseconds,
     parking::{self, notify_room},
-    resume_buffer::{self, ResumeBuffer},
+    resume_buffer::{ResumeBuffer, Resumed},
+    resume_rules::{Takeover, Verdict, judge, take_over},
     shared::{PendingTransfer, SessionShared},
-    state::{Re, RequestError},
+    state::{PendingResume, Re, RequestError},
 };
 use crate::{
     messages::{
@@ -43,16 +44,6 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// What a client is told when there is no such session.
 const NO_SUCH_SESSION: &str = "no such session: join without resume";
 
-/// An answer that waits for the whole room.
-#[derive(Debug)]
-pub(super) struct Resync {
-    /// The client's frames that were handled, by the count that is over.
-    ack: u64,
-    attempt: u32,
-    /// The `id` of the `join`: the latest, where a client tried again meanwhile.
-    re: Re,
-}
-
 /// The session that reads the `join`.
 impl Session {
     /// Asks the session that the token names whether it is this client's. Until the answer nothing more is read: after a
@@ -67,8 +58,7 @@ impl Session {
     ) -> Result<(), RequestError> {
         self.rules.may_join(&room)?;
         let Some(token) = request.token else {
-            let to = Resync { ack: 0, attempt, re };
-            self.refuse_resume(&to, ErrorCode::SessionNotFound, NO_SUCH_SESSION, None);
+            self.refuse_resume(re.as_deref(), attempt, ErrorCode::SessionNotFound, NO_SUCH_SESSION, None);
             return Ok(());
         };
         let (answer, answered) = oneshot::channel();
@@ -100,16 +90,22 @@ impl Session {
             }
             None => (ErrorCode::SessionNotFound, NO_SUCH_SESSION, None),
         };
-        let Resumption { re, attempt, .. } = claim;
-        self.refuse_resume(&Resync { ack: 0, attempt, re }, code, message, retry);
+        self.refuse_resume(claim.re.as_deref(), claim.attempt, code, message, retry);
         self.shared.paused.set(false);
         self.shared.kill_switch.wake();
     }
 
-    pub(super) fn refuse_resume(&self, to: &Resync, code: ErrorCode, message: &str, retry: Option<Duration>) {
-        telemetry::emit(&Event::ResumeRefused { context: self.ids(), code, attempt: to.attempt });
+    pub(super) fn refuse_resume(
+        &self,
+        re: Option<&str>,
+        attempt: u32,
+        code: ErrorCode,
+        message: &str,
+        retry: Option<Duration>,
+    ) {
+        telemetry::emit(&Event::ResumeRefused { context: self.ids(), code, attempt });
         let retry_after_ms = retry.map(milliseconds);
-        self.send_error_quietly(&ErrorFrame { re: to.re.as_deref(), retry_after_ms, ..ErrorFrame::new(code, message) });
+        self.send_error_quietly(&ErrorFrame { re, retry_after_ms, ..ErrorFrame::new(code, message) });
     }
 }
 
@@ -120,21 +116,20 @@ pub(super) fn answer_claim(shared: &SessionShared) {
     // Dropped without an answer, it says that there is no such session.
     let Some(claim) = me.resume.take() else { return };
     let resume_buffer = shared.resume_buffer.borrow();
-    let Some(resume_buffer) = resume_buffer.as_ref().filter(|resume_buffer| resume_buffer.knows(&claim.secret)) else {
-        return;
+    let inside = shared.inside.borrow();
+    let inside = inside.as_ref().map(|place| &place.room);
+    let answer = match judge(resume_buffer.as_deref(), inside, &claim.room, &claim.secret, claim.ack) {
+        Verdict::Granted => ClaimAnswer::Come(Arc::clone(me)),
+        Verdict::BadAck => ClaimAnswer::BadAck,
+        Verdict::NoSession => return,
     };
-    if shared.inside.borrow().as_ref().is_none_or(|place| place.room != claim.room) {
-        return;
-    }
-    let allowed = resume_buffer.allows(&claim.secret, claim.ack);
-    let answer = if allowed { ClaimAnswer::Come(Arc::clone(me)) } else { ClaimAnswer::BadAck };
     // Whoever asked may be gone by now.
     let _ = claim.answer.send(answer);
 }
 
 /// The session that it resumes.
 impl Session {
-    /// Begins a stay that may be resumed: the secret for its `joined`.
+    /// From here on the session may be resumed: the secret for its `joined`.
     pub(super) fn open_resume_buffer(&self) -> Secret {
         let secret = Secret::random();
         let resume_buffer = Box::new(ResumeBuffer::new(secret));
@@ -150,37 +145,34 @@ impl Session {
         let attachment = Attachment::new(connection).go_on(transfer_guard.frames());
         let next = Secret::random();
         let Some(resumed) = self.take_back(&claim, next) else {
-            // The session has ended or left its room, or was resumed by somebody else, while the socket was on its way.
             return closing::close(attachment, EndReason::Internal, ByeAction::Reconnect);
         };
         transfer_guard.arrive();
         self.replace_socket(attachment);
         let inbound = Inbound::new(Rc::clone(&self.shared), &unread, Instant::now());
         ctx.add_stream(inbound);
-        let answer = Resync { ack: resumed.ack, attempt: claim.attempt, re: claim.re };
+        let resume = PendingResume { ack: resumed.ack, attempt: claim.attempt, re: claim.re, next };
         if resumed.complete {
-            self.send_resumed(next, &answer, None);
+            self.send_resumed(&resume, None);
             self.shared.replay(resumed.replay);
         } else {
-            self.ask_for_everybody(answer, next);
+            self.ask_for_everybody(resume);
         }
     }
 
     /// The resume buffer's part of a resume, if it may be.
-    fn take_back(&self, claim: &Resumption, next: Secret) -> Option<resume_buffer::Resumed> {
+    fn take_back(&self, claim: &Resumption, next: Secret) -> Option<Resumed> {
         let mut resume_buffer = self.shared.resume_buffer.borrow_mut();
-        let resume_buffer = resume_buffer.as_mut().filter(|resume_buffer| resume_buffer.knows(&claim.secret))?;
-        // What ends the former socket must not end the new one: it is being replaced.
-        if let Some(killed) = self.shared.kill_switch.take() {
-            if killed.lost {
-                resume_buffer.lost();
-            }
-            if !parking::parks(&self.shared, killed.reason) {
-                self.shared.kill_switch.kill(killed.reason);
-                return None;
+        let (kill_switch, goodbye) = (&self.shared.kill_switch, self.shared.said_goodbye());
+        let by = (&claim.secret, claim.ack);
+        match take_over(resume_buffer.as_deref_mut(), || kill_switch.take(), goodbye, by, next) {
+            Takeover::Resumed(resumed) => Some(resumed),
+            Takeover::Refused => None,
+            Takeover::Ending(reason) => {
+                kill_switch.kill(reason);
+                None
             }
         }
-        resume_buffer.resume(&claim.secret, claim.ack, next).ok()
     }
 
     /// The former socket, if it is still there, hears that it was replaced before the room hears of anything.
@@ -199,37 +191,34 @@ impl Session {
         }
     }
 
-    fn ask_for_everybody(&mut self, answer: Resync, next: Secret) {
+    fn ask_for_everybody(&mut self, resume: PendingResume) {
         self.shared.paused.set(true);
-        let join_seq = self.rules.join_seq();
-        self.pending = Some(Box::new(Pending { resync: Some((answer, next)), ..Pending::since(Instant::now()) }));
-        notify_room(&self.shared, |peer| ToRoom::Resync { peer, join_seq });
+        if let Some(join_seq) = self.rules.resync(resume) {
+            notify_room(&self.shared, |peer| ToRoom::Resync { peer, join_seq });
+        }
         self.due(Some((self.setup().join_reply, EndReason::Internal)));
     }
 
     /// The whole room, for a client that has missed too much.
-    pub(super) fn resynced(&mut self, welcomed: &Welcomed) {
-        let Some(mut pending) = self.pending.take() else { return };
-        let Some((answer, next)) = pending.resync.take() else { return };
+    pub(super) fn resynced(&mut self, resume: &PendingResume, welcomed: &Welcomed) {
         // A session that was parked meanwhile ends when its window does.
         if self.shared.attached() {
             self.due(None);
         }
         self.remember(welcomed.meta.as_ref());
-        self.send_resumed(next, &answer, Some(welcomed));
+        self.send_resumed(resume, Some(welcomed));
         self.shared.paused.set(false);
         self.shared.kill_switch.wake();
-        self.handle_early(pending.early);
     }
 
     /// With the whole room where the resume is not complete.
-    fn send_resumed(&self, secret: Secret, answer: &Resync, whole: Option<&Welcomed>) {
+    fn send_resumed(&self, resume: &PendingResume, whole: Option<&Welcomed>) {
         let Ok(snapshot) = self.rules.room() else { return };
-        let token = ResumeToken { session: self.me().session, secret };
+        let token = ResumeToken { session: self.me().session, secret: resume.next };
         let complete = whole.is_none();
         let meta = self.shared.resume_buffer.borrow().as_ref().and_then(|resume_buffer| resume_buffer.meta.clone());
         let joined = Joined {
-            re: answer.re.as_deref(),
+            re: resume.re.as_deref(),
             me: self.me().peer,
             meta: meta.as_ref(),
             room: &snapshot.room,
@@ -237,10 +226,10 @@ impl Session {
             capacity: snapshot.capacity,
             ice_servers_json: &self.setup().ice_servers,
             resume: Some((&token, self.setup().resume_window_ms)),
-            resumed: Some(Resumed { complete, ack: answer.ack }),
+            resumed: Some(Resumed { complete, ack: resume.ack }),
         };
         self.shared.send(&ServerFrame::Joined(joined));
         let result = if complete { Reconnection::Resumed } else { Reconnection::Incomplete };
-        telemetry::emit(&Event::SessionResumed { context: self.ids(), result, attempt: answer.attempt });
+        telemetry::emit(&Event::SessionResumed { context: self.ids(), result, attempt: resume.attempt });
     }
 }

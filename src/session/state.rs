@@ -1,21 +1,82 @@
-//! The rules of one session: which frame is allowed when, and whose news it believes. No actix, no clock, no socket.
+//! The rules of one session: which frame is allowed when, whose news it believes, and what waits for an answer. No actix, no
+//! clock, no socket.
+//!
+//! `M` is how a peer is reached, `R` how a room is, and `S` what one peer sends another. The rules keep them and hand them
+//! back; of a room they ask only whether it is the same.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use crate::{
-    messages::session::{Evict, News, Roster, Snapshot},
-    protocol::{ErrorCode, PeerId, RoomName},
+    messages::session::Snapshot,
+    protocol::{EndReason, ErrorCode, PeerId, RoomName, Secret},
 };
 
-/// Where a session stands.
+/// Where a session stands. Small, since an idle session should cost little: what belongs to an answer that is awaited is
+/// boxed.
 #[derive(Debug)]
-enum Phase {
+enum Phase<M, R, S> {
     /// In no room.
     Outside,
     /// Asked the supervisor for a seat; neither refused nor welcomed yet.
-    Joining { room: RoomName, leave: Option<Re> },
-    /// In a room, as of the latest roster.
-    Inside(Arc<Snapshot>),
+    Joining(Box<Joining<S>>),
+    /// In a room.
+    Inside {
+        /// As of the latest roster.
+        snapshot: Arc<Snapshot<M, R>>,
+        /// The client came back, has missed too much, and hears nothing of the room before all of it.
+        resync: Option<Box<Resync<S>>>,
+    },
+}
+
+#[derive(Debug)]
+struct Joining<S> {
+    room: RoomName,
+    leave: Option<Re>,
+    join: PendingJoin,
+    early: Vec<S>,
+}
+
+#[derive(Debug)]
+struct Resync<S> {
+    resume: PendingResume,
+    early: Vec<S>,
+}
+
+/// A `join` that is not answered yet.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PendingJoin {
+    /// When it was read.
+    pub asked: Instant,
+    /// The session's deadline before it.
+    pub deadline: Option<(Instant, EndReason)>,
+    /// Its `id`, should the room end before it can answer.
+    pub re: Re,
+    /// Whether it came no sooner than it might, after a refusal.
+    pub patient: bool,
+    /// Whether it asked to be resumable.
+    pub resumable: bool,
+}
+
+/// A resume that is granted, and answered when the whole room is known.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PendingResume {
+    /// The client's frames that were handled, by the count that is over.
+    pub ack: u64,
+    /// The client's count of attempts.
+    pub attempt: u32,
+    /// The `id` of the `join`.
+    pub re: Re,
+    /// The secret for the next resume.
+    pub next: Secret,
+}
+
+/// What gets no answer from the room any more.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The client's `join`.
+    Join(PendingJoin),
+    /// Its resume.
+    Resume(PendingResume),
 }
 
 /// A request's `id`, for its reply's `re`; empty where the request carried none.
@@ -41,6 +102,8 @@ pub enum SeatLoss {
     Stale,
     /// It is in no room.
     Outside {
+        /// What was still to be answered.
+        unanswered: Option<Unanswered>,
         /// The `leave` that was said on the way in, and still waits for its answer.
         leave: Option<Re>,
     },
@@ -55,17 +118,41 @@ pub enum Departure {
     OnArrival,
 }
 
+/// What a roster tells, as far as the rules care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RosterKind {
+    /// The receiver is in, by the join of that number.
+    Joined(u32),
+    /// The whole room, as it was asked for.
+    Resynced,
+    /// Somebody came, left or changed.
+    Changed,
+}
+
 /// What a roster is to this session.
 #[derive(Debug, PartialEq, Eq)]
-pub enum RosterOutcome {
-    /// The first roster of a stay: say `joined`, then handle what came too early. `leave`: and leave again at once.
+pub enum RosterOutcome<S> {
+    /// The first roster after a join: send `joined`, then handle what came too early. `leave`: and leave again at once.
     Entered {
+        /// What it answers.
+        join: PendingJoin,
         /// The `leave` that was said on the way in.
         leave: Option<Re>,
+        /// The signals that overtook it.
+        early: Vec<S>,
+    },
+    /// The whole room: answer the resume with it, then handle what came too early.
+    Resynced {
+        /// What it answers.
+        resume: PendingResume,
+        /// The signals that came before it.
+        early: Vec<S>,
     },
     /// A change in the room: pass its frame on.
     Changed,
-    /// From a room that this session has left: nothing.
+    /// A change in the room, and part of the whole room that is on its way: the client hears of it then.
+    Included,
+    /// From a room that this session has left, or an answer that nobody waits for: nothing.
     Stale,
 }
 
@@ -74,7 +161,7 @@ pub enum RosterOutcome {
 pub enum SignalOutcome {
     /// Pass it on.
     Pass,
-    /// It overtook this session's own first roster: keep it until then.
+    /// It overtook the roster that this session waits for: [keep](Rules::keep_early) it until then.
     TooEarly,
     /// The sender is not in this session's room, or not any more: drop it and count it.
     Stray,
@@ -82,16 +169,16 @@ pub enum SignalOutcome {
 
 /// The rules' memory.
 #[derive(Debug)]
-pub struct Rules {
-    phase: Phase,
-    /// Counts the stays, so that news of a former one is told apart.
+pub struct Rules<M, R, S> {
+    phase: Phase<M, R, S>,
+    /// Counts the joins, so that news of a former one is told apart.
     join_seq: u32,
     /// The `?room=` of the handshake: the only room this connection may join.
     hint: Option<RoomName>,
     draining: bool,
 }
 
-impl Rules {
+impl<M, R: PartialEq, S> Rules<M, R, S> {
     /// A session that has just been greeted.
     #[must_use]
     pub fn new(hint: Option<RoomName>) -> Self {
@@ -115,23 +202,22 @@ impl Rules {
         Ok(())
     }
 
-    /// A `join`: the number of the stay to ask a seat for.
-    pub fn join(&mut self, room: &RoomName) -> Result<u32, RequestError> {
+    /// A `join`: the number to ask a seat with.
+    pub fn join(&mut self, room: &RoomName, join: PendingJoin) -> Result<u32, RequestError> {
         self.may_join(room)?;
         self.join_seq = self.join_seq.wrapping_add(1);
-        self.phase = Phase::Joining { room: room.clone(), leave: None };
+        self.phase = Phase::Joining(Box::new(Joining { room: room.clone(), leave: None, join, early: Vec::new() }));
         Ok(self.join_seq)
-    }
-
-    /// The number of the present stay, or of the last one.
-    #[must_use]
-    pub fn join_seq(&self) -> u32 {
-        self.join_seq
     }
 
     /// The supervisor refused the seat. Stale: it refused a join that has ended in another way.
     pub fn join_refused(&mut self, join_seq: u32) -> SeatLoss {
-        if matches!(self.phase, Phase::Joining { .. }) { self.unseat(join_seq) } else { SeatLoss::Stale }
+        if matches!(self.phase, Phase::Joining(_)) { self.unseat(join_seq) } else { SeatLoss::Stale }
+    }
+
+    /// The supervisor found the room dead. Stale: this session has left it already.
+    pub fn evicted(&mut self, join_seq: u32) -> SeatLoss {
+        self.unseat(join_seq)
     }
 
     fn unseat(&mut self, join_seq: u32) -> SeatLoss {
@@ -139,8 +225,14 @@ impl Rules {
             return SeatLoss::Stale;
         }
         match std::mem::replace(&mut self.phase, Phase::Outside) {
-            Phase::Joining { leave, .. } => SeatLoss::Outside { leave },
-            Phase::Inside(_) => SeatLoss::Outside { leave: None },
+            Phase::Joining(joining) => {
+                let Joining { join, leave, .. } = *joining;
+                SeatLoss::Outside { unanswered: Some(Unanswered::Join(join)), leave }
+            }
+            Phase::Inside { resync, .. } => {
+                let unanswered = resync.map(|resync| Unanswered::Resume(resync.resume));
+                SeatLoss::Outside { unanswered, leave: None }
+            }
             Phase::Outside => SeatLoss::Stale,
         }
     }
@@ -148,26 +240,24 @@ impl Rules {
     /// A `leave`.
     pub fn leave(&mut self, re: Re) -> Result<Departure, RequestError> {
         match &mut self.phase {
-            Phase::Inside(snapshot) => {
+            Phase::Inside { snapshot, .. } => {
                 let room = snapshot.room.clone();
                 self.phase = Phase::Outside;
                 Ok(Departure::Now(room))
             }
-            Phase::Joining { leave: leave @ None, .. } => {
-                *leave = Some(re);
+            Phase::Joining(joining) if joining.leave.is_none() => {
+                joining.leave = Some(re);
                 Ok(Departure::OnArrival)
             }
-            Phase::Joining { .. } | Phase::Outside => Err(NOT_IN_ROOM),
+            Phase::Joining(_) | Phase::Outside => Err(NOT_IN_ROOM),
         }
     }
 
     /// The room that a `signal` or an `update` is for.
-    pub fn room(&self) -> Result<&Arc<Snapshot>, RequestError> {
+    pub fn room(&self) -> Result<&Arc<Snapshot<M, R>>, RequestError> {
         match &self.phase {
-            Phase::Inside(snapshot) => Ok(snapshot),
-            Phase::Joining { .. } => {
-                refuse(ErrorCode::NotInRoom, "this session is not in the room yet: wait for joined")
-            }
+            Phase::Inside { snapshot, .. } => Ok(snapshot),
+            Phase::Joining(_) => refuse(ErrorCode::NotInRoom, "this session is not in the room yet: wait for joined"),
             Phase::Outside => refuse(ErrorCode::NotInRoom, "this session is in no room; join first"),
         }
     }
@@ -177,50 +267,85 @@ impl Rules {
     pub fn room_name(&self) -> Option<&RoomName> {
         match &self.phase {
             Phase::Outside => None,
-            Phase::Joining { room, .. } => Some(room),
-            Phase::Inside(snapshot) => Some(&snapshot.room),
+            Phase::Joining(joining) => Some(&joining.room),
+            Phase::Inside { snapshot, .. } => Some(&snapshot.room),
         }
     }
 
     /// A roster from a room.
-    pub fn roster(&mut self, roster: &Roster) -> RosterOutcome {
-        let snapshot = &roster.snapshot;
-        match (&mut self.phase, &roster.news) {
-            (Phase::Joining { room, leave }, News::Joined(welcomed))
-                if *room == snapshot.room && welcomed.join_seq == self.join_seq =>
-            {
-                let leave = leave.take();
-                if let Some(hint) = &mut self.hint {
-                    // It says the same, and so its own text can go.
-                    *hint = snapshot.room.clone();
-                }
-                self.phase = Phase::Inside(Arc::clone(snapshot));
-                RosterOutcome::Entered { leave }
+    pub fn roster(&mut self, snapshot: &Arc<Snapshot<M, R>>, kind: RosterKind) -> RosterOutcome<S> {
+        match &mut self.phase {
+            Phase::Joining(joining) if kind == RosterKind::Joined(self.join_seq) && joining.room == snapshot.room => {
+                self.entered(snapshot)
             }
-            (Phase::Inside(current), News::Changed(..) | News::Updated(_) | News::Resynced(_))
+            Phase::Inside { snapshot: current, resync }
                 // One room, one port: a namesake that was opened later has its own.
-                if current.port.is_same(&snapshot.port) =>
+                if !matches!(kind, RosterKind::Joined(_)) && current.port == snapshot.port =>
             {
                 *current = Arc::clone(snapshot);
-                RosterOutcome::Changed
+                match kind {
+                    RosterKind::Resynced => resync.take().map_or(RosterOutcome::Stale, |resync| {
+                        let Resync { resume, early } = *resync;
+                        RosterOutcome::Resynced { resume, early }
+                    }),
+                    _ if resync.is_some() => RosterOutcome::Included,
+                    _ => RosterOutcome::Changed,
+                }
             }
             _ => RosterOutcome::Stale,
         }
+    }
+
+    fn entered(&mut self, snapshot: &Arc<Snapshot<M, R>>) -> RosterOutcome<S> {
+        if let Some(hint) = &mut self.hint {
+            // It says the same, and so its own text can go.
+            *hint = snapshot.room.clone();
+        }
+        let inside = Phase::Inside { snapshot: Arc::clone(snapshot), resync: None };
+        let Phase::Joining(joining) = std::mem::replace(&mut self.phase, inside) else { return RosterOutcome::Stale };
+        let Joining { join, leave, early, .. } = *joining;
+        RosterOutcome::Entered { join, leave, early }
+    }
+
+    /// A client came back and has missed too much: it is answered when the room has sent all that it is. What was kept
+    /// for the answer to an earlier resume goes, since this answer says as well that something was missed.
+    ///
+    /// Says which join this belongs to, for the room to repeat; `None`: the session is in no room.
+    pub fn resync(&mut self, resume: PendingResume) -> Option<u32> {
+        let Phase::Inside { resync, .. } = &mut self.phase else { return None };
+        *resync = Some(Box::new(Resync { resume, early: Vec::new() }));
+        Some(self.join_seq)
     }
 
     /// A signal from another session.
     #[must_use]
     pub fn deliver(&self, from: PeerId) -> SignalOutcome {
         match &self.phase {
-            Phase::Inside(snapshot) if snapshot.find(from).is_some() => SignalOutcome::Pass,
-            Phase::Joining { .. } => SignalOutcome::TooEarly,
-            Phase::Inside(_) | Phase::Outside => SignalOutcome::Stray,
+            Phase::Inside { snapshot, resync } if snapshot.find(from).is_some() => {
+                if resync.is_none() {
+                    SignalOutcome::Pass
+                } else {
+                    SignalOutcome::TooEarly
+                }
+            }
+            Phase::Joining(_) => SignalOutcome::TooEarly,
+            Phase::Inside { .. } | Phase::Outside => SignalOutcome::Stray,
         }
     }
 
-    /// The supervisor found the room dead. Stale: this session has left it already.
-    pub fn evicted(&mut self, evict: &Evict) -> SeatLoss {
-        self.unseat(evict.join_seq)
+    /// Keeps a signal that came [too early](SignalOutcome::TooEarly). `false`: `most` are kept already, and it is lost.
+    #[must_use]
+    pub fn keep_early(&mut self, signal: S, most: usize) -> bool {
+        let early = match &mut self.phase {
+            Phase::Joining(joining) => &mut joining.early,
+            Phase::Inside { resync: Some(resync), .. } => &mut resync.early,
+            Phase::Inside { resync: None, .. } | Phase::Outside => return false,
+        };
+        let fits = early.len() < most;
+        if fits {
+            early.push(signal);
+        }
+        fits
     }
 
     /// The server goes away: nobody joins any more, those inside go on.

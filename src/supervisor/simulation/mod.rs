@@ -1,10 +1,13 @@
-//! Supervisor, rooms and sessions together: the real rules with mailboxes in between that are emptied in random order,
-//! rooms that die, and clients that come, leave and hang up at any moment.
+//! Supervisor, rooms and sessions together: the shipped rules of all three, with mailboxes in between that are emptied in
+//! random order, rooms that die, and clients that come, signal, leave, hang up, are lost and come back at any moment.
 //!
 //! Played by the property tests, and by the fuzz target `seats`: hence the feature `fuzzing`.
 
+mod client;
+mod messages;
 #[cfg(test)]
 mod properties;
+mod room;
 mod session;
 mod step;
 
@@ -15,7 +18,9 @@ use std::{
 
 pub use self::step::Step;
 use self::{
-    session::{Phase, Ports, Session, ToSession},
+    messages::{Effect, Guest, RoomId, Signal, ToRoom, ToSession, ToSupervisor, Who},
+    room::Room,
+    session::Session,
     step::{CLIENTS, NAMES},
 };
 use super::{
@@ -24,8 +29,7 @@ use super::{
 };
 use crate::{
     limits::{Rate, Subnet},
-    protocol::{LeaveReason, PeerId, RoomName},
-    room::state::{Effect, RoomState},
+    protocol::{PeerId, RoomName},
 };
 
 /// Plays a history, lets it come to rest, and compares; then everybody hangs up, and nothing may remain.
@@ -34,40 +38,19 @@ pub fn play(steps: impl IntoIterator<Item = Step>, newest_first: bool) {
     steps.into_iter().for_each(|step| world.run(step));
     world.fall_quiet(newest_first);
     world.agree();
+    (0..CLIENTS).for_each(|client| world.come_back(client));
+    world.fall_quiet(newest_first);
+    world.agree();
     (0..CLIENTS).for_each(|client| world.hang_up(client));
     world.fall_quiet(newest_first);
     world.agree();
     assert!(world.rules.is_blank(), "something of somebody is remembered");
 }
 
-/// A session, by number: each is used once.
-type Who = usize;
-/// A session on one of its stays: what the supervisor and a room know of it.
-type Guest = (Who, u32);
-#[derive(Debug, Clone, Copy)]
-enum ToSupervisor {
-    Join(Guest, usize),
-    Leave(Who),
-    Presence(Who, bool),
-}
-
-#[derive(Debug, Clone, Copy)]
-enum ToRoom {
-    Admit(Guest),
-    Remove(Who),
-}
-
-#[derive(Debug, Default)]
-struct Room {
-    rules: RoomState<Guest>,
-    mailbox: VecDeque<ToRoom>,
-    gone: bool,
-}
-
 struct World {
     now: Instant,
     names: Vec<RoomName>,
-    rules: SupervisorState<Guest, Ports>,
+    rules: SupervisorState<Guest, RoomId>,
     inbox: VecDeque<ToSupervisor>,
     sessions: Vec<Session>,
     /// Which session each client has now.
@@ -75,6 +58,7 @@ struct World {
     rooms: Vec<Room>,
     joins: usize,
     leaves: usize,
+    signals: usize,
 }
 
 /// Small, so that histories meet them.
@@ -100,25 +84,32 @@ impl World {
             names: (0..NAMES).map(name).collect(),
             rules: SupervisorState::new(limits(), now),
             inbox: VecDeque::new(),
-            sessions: (0..CLIENTS).map(|client| Session::new(address_of(client))).collect(),
+            sessions: (0..CLIENTS).map(|client| Session::new(client, address_of(client))).collect(),
             clients: std::array::from_fn(|client| client),
             rooms: Vec::new(),
             joins: 0,
             leaves: 0,
+            signals: 0,
         }
     }
 
     fn run(&mut self, step: Step) {
         match step {
             Step::Join(client, name) => self.ask(self.clients[client], name),
-            Step::Leave(client) if self.sessions[self.clients[client]].away => {}
-            Step::Leave(client) => self.end(self.clients[client], |phase| matches!(phase, Phase::In(..))),
-            Step::GiveUp(client) => self.end(self.clients[client], |phase| *phase == Phase::Joining),
+            Step::Leave(client) => {
+                let effects = self.sessions[self.clients[client]].ask_to_leave();
+                self.carry_out(self.clients[client], effects);
+            }
+            Step::GiveUp(client) => {
+                if self.sessions[self.clients[client]].has_deadline() {
+                    self.end_session(self.clients[client]);
+                }
+            }
             Step::HangUp(client) => self.hang_up(client),
-            Step::Park(client) => self.set_away(self.clients[client], true),
-            Step::Resume(client) => self.set_away(self.clients[client], false),
+            Step::Park(client) => self.sessions[self.clients[client]].lose_socket(),
+            Step::Resume(client) => self.sessions[self.clients[client]].ask_to_resume(),
             Step::RunSession(client) => self.run_session(self.clients[client]),
-            Step::HearAnswer(client) => self.hear_answer(self.clients[client]),
+            Step::Signal(client) => self.signal(self.clients[client]),
             Step::RunSupervisor => self.run_supervisor(),
             Step::RunRoom(pick) => {
                 let busy: Vec<_> = (0..self.rooms.len()).filter(|at| !self.rooms[*at].mailbox.is_empty()).collect();
@@ -128,31 +119,38 @@ impl World {
             }
             Step::Kill(name) => {
                 if let Some(room) = self.rules.port(&self.names[name]).copied() {
-                    self.kill(room);
+                    self.rooms[room].kill();
                 }
             }
             Step::Sweep => self.sweep(),
+            Step::Settle => {
+                self.fall_quiet(false);
+                self.agree();
+            }
         }
     }
 
     fn ask(&mut self, who: Who, name: usize) {
-        let session = &mut self.sessions[who];
-        if session.join() {
-            self.inbox.push_back(ToSupervisor::Join((who, session.join_seq), name));
+        if let Some(join_seq) = self.sessions[who].join(&self.names[name]) {
+            self.inbox.push_back(ToSupervisor::Join((who, join_seq), name));
         }
     }
 
-    fn end(&mut self, who: Who, may_end: impl Fn(&Phase) -> bool) {
-        let session = &mut self.sessions[who];
-        if may_end(&session.phase) {
-            session.end();
-            self.inbox.push_back(ToSupervisor::Leave(who));
+    /// As `Relay` does it, to everyone.
+    fn signal(&mut self, who: Who) {
+        let Some(picture) = self.sessions[who].signal() else { return };
+        let from = self.sessions[who].peer;
+        self.signals += 1;
+        for (_, (to, _)) in picture.members.iter().filter(|(peer, _)| *peer != from) {
+            self.post(*to, ToSession::Deliver(Signal { from, number: self.signals }));
         }
     }
 
-    fn set_away(&mut self, who: Who, away: bool) {
-        if self.sessions[who].set_away(away) {
-            self.inbox.push_back(ToSupervisor::Presence(who, away));
+    /// Whoever is away comes back.
+    fn come_back(&mut self, client: usize) {
+        let session = &mut self.sessions[self.clients[client]];
+        if !session.attached {
+            session.ask_to_resume();
         }
     }
 
@@ -163,31 +161,36 @@ impl World {
     /// The session is over; another takes its place.
     fn end_session(&mut self, who: Who) {
         let session = &mut self.sessions[who];
-        session.end();
         session.mailbox.clear();
         session.gone = true;
-        self.inbox.push_back(ToSupervisor::Leave(who));
+        if session.rules.may_be_seated() {
+            self.inbox.push_back(ToSupervisor::Leave(who));
+        }
         // A client of the same address comes.
         if let Some(client) = self.clients.iter().position(|one| *one == who) {
-            self.clients[client] = self.sessions.len();
-            self.sessions.push(Session::new(self.sessions[who].from));
+            let next = self.sessions.len();
+            self.clients[client] = next;
+            self.sessions.push(Session::new(next, self.sessions[who].from));
         }
     }
 
     fn run_session(&mut self, who: Who) {
-        let session = &mut self.sessions[who];
-        if let Some(message) = session.mailbox.pop_front() {
-            session.handle(message);
-        }
-        // As the pump does it: messages first, and then whether it is parked still.
-        if session.is_to_end() {
-            self.end_session(who);
+        if self.sessions[who].is_busy() {
+            let effects = self.sessions[who].run();
+            self.carry_out(who, effects);
         }
     }
 
-    fn hear_answer(&mut self, who: Who) {
-        if self.sessions[who].answer.take() == Some(false) {
-            self.sessions[who].end();
+    fn carry_out(&mut self, who: Who, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::ToSupervisor(message) => self.inbox.push_back(message),
+                Effect::ToRoom(room, message) if !self.rooms[room].gone => {
+                    self.rooms[room].mailbox.push_back(message);
+                }
+                Effect::ToRoom(..) => {}
+                Effect::Over => self.end_session(who),
+            }
         }
     }
 
@@ -207,7 +210,7 @@ impl World {
     fn give_up(&mut self, given_up: Option<GivenUp>) {
         if let Some(GivenUp { session, .. }) = given_up {
             let of_that_name = self.sessions.iter_mut().find(|one| one.id == session);
-            of_that_name.expect("one of ours").give_up();
+            of_that_name.expect("one of ours").given_up = true;
         }
     }
 
@@ -218,19 +221,19 @@ impl World {
             self.lose(name);
         }
         let id = self.sessions[who].id;
-        let rooms = &mut self.rooms;
+        let (rooms, room) = (&mut self.rooms, &self.names[name]);
         let open = || {
-            rooms.push(Room::default());
+            rooms.push(Room::new(rooms.len(), room.clone()));
             rooms.len() - 1
         };
         let answer = self.rules.join(id, guest, &self.names[name], self.sessions[who].from, self.now, open);
-        if self.sessions[who].phase == Phase::Joining && self.sessions[who].join_seq == join_seq {
-            self.sessions[who].answer = Some(answer.is_ok());
-        }
-        if let Ok(granted) = answer {
-            self.joins += 1;
-            self.give_up(granted.given_up);
-            self.rooms[granted.port].mailbox.push_back(ToRoom::Admit(guest));
+        match answer {
+            Ok(granted) => {
+                self.joins += 1;
+                self.give_up(granted.given_up);
+                self.rooms[granted.port].mailbox.push_back(ToRoom::Admit(guest));
+            }
+            Err(_) => self.post(who, ToSession::JoinFailed(join_seq)),
         }
     }
 
@@ -268,52 +271,10 @@ impl World {
         }
     }
 
-    fn run_room(&mut self, at: Ports) {
-        let Some(message) = self.rooms[at].mailbox.pop_front() else { return };
-        let rules = &mut self.rooms[at].rules;
-        let effects = match message {
-            ToRoom::Admit(guest) => rules.admit(self.sessions[guest.0].peer, None, guest),
-            ToRoom::Remove(who) => rules.remove(self.sessions[who].peer, LeaveReason::Left),
-        };
-        assert!(!effects.is_empty(), "the supervisor admits nobody twice and removes only who is there");
-        for effect in effects {
-            self.carry_out(at, effect);
-        }
-    }
-
-    fn carry_out(&mut self, at: Ports, effect: Effect) {
-        let rules = &self.rooms[at].rules;
-        match effect {
-            Effect::NotifyJoined(peer) => self.notify_others(at, peer, &ToSession::Joined(at, peer)),
-            Effect::NotifyLeft(peer, _) => self.notify_others(at, peer, &ToSession::Left(at, peer)),
-            Effect::Welcome(peer) => {
-                let here = rules.seen_by(peer).map(|other| other.id).collect();
-                let (who, join_seq) = rules.occupant(peer).expect("it was let in").member;
-                self.post(who, ToSession::Welcome(join_seq, at, here));
-            }
-            Effect::Stop => {
-                assert!(self.rooms[at].mailbox.is_empty(), "nobody is sent to a room that has ended");
-                self.kill(at);
-            }
-            Effect::NotifyUpdated(_)
-            | Effect::NotifyAway(..)
-            | Effect::NotifyBack(_)
-            | Effect::Resync(_)
-            | Effect::Confirm(_)
-            | Effect::CountStray(_) => {}
-        }
-    }
-
-    fn notify_others(&mut self, at: Ports, about: PeerId, message: &ToSession) {
-        let others: Vec<_> = self.rooms[at].rules.others(about).map(|o| o.member).collect();
-        for (who, _) in others {
-            self.post(who, message.clone());
-        }
-    }
-
-    fn kill(&mut self, room: Ports) {
-        self.rooms[room].gone = true;
-        self.rooms[room].mailbox.clear();
+    fn run_room(&mut self, at: RoomId) {
+        let sessions = &self.sessions;
+        let posts = self.rooms[at].run(|who| sessions[who].peer);
+        posts.into_iter().for_each(|(who, message)| self.post(who, message));
     }
 
     fn post(&mut self, who: Who, message: ToSession) {
@@ -328,35 +289,39 @@ impl World {
             self.sweep();
             let rooms = 0..self.rooms.len();
             rooms.clone().for_each(|at| self.run_room(if newest_first { rooms.end - 1 - at } else { at }));
-            (0..self.sessions.len()).for_each(|who| self.hear_answer(who));
             (0..self.sessions.len()).for_each(|who| self.run_session(who));
             self.run_supervisor();
-            let messages =
-                self.sessions.iter().any(|s| !s.mailbox.is_empty() || s.answer.is_some() || s.is_asked_to_end());
-            if self.inbox.is_empty() && !messages && self.rooms.iter().all(|room| room.mailbox.is_empty()) {
+            let busy = self.sessions.iter().any(Session::is_busy);
+            if self.inbox.is_empty() && !busy && self.rooms.iter().all(|room| room.mailbox.is_empty()) {
                 return;
             }
         }
     }
 
-    /// What each client believes is what the supervisor and the rooms know.
+    /// What each client believes, and what each session has of its room, is what the supervisor and the rooms know.
     fn agree(&self) {
         let mut seated = 0;
-        for session in &self.sessions {
-            let Phase::In(room, others) = &session.phase else {
-                assert_eq!(&session.phase, &Phase::Out, "nobody waits for ever");
+        for session in self.sessions.iter().filter(|session| !session.gone) {
+            assert!(!session.has_deadline() || !session.attached, "nobody waits for ever");
+            let Ok(picture) = session.rules.room() else {
+                assert!(!session.rules.may_be_seated(), "nobody waits for ever");
+                assert_eq!(session.client.others, None, "its client believes that it is in a room");
                 continue;
             };
             seated += 1;
-            assert!(self.names.iter().any(|name| self.rules.port(name) == Some(room)), "its room is a former one");
-            let here: BTreeSet<_> = self.rooms[*room].rules.occupants().iter().map(|o| o.peer).collect();
-            let believed: BTreeSet<_> = others.iter().copied().chain([session.peer]).collect();
-            assert_eq!(believed, here);
+            let room = picture.port;
+            assert!(self.names.iter().any(|name| self.rules.port(name) == Some(&room)), "its room is a former one");
+            let here: BTreeSet<_> = self.rooms[room].rules.occupants().iter().map(|o| o.peer).collect();
+            assert_eq!(picture.members.iter().map(|(peer, _)| *peer).collect::<BTreeSet<PeerId>>(), here);
+            if session.attached {
+                let others = session.client.others.iter().flatten().copied();
+                assert_eq!(others.chain([session.peer]).collect::<BTreeSet<_>>(), here);
+            }
         }
         let census = self.rules.census(self.now);
         assert_eq!((census.peers, self.joins - self.leaves), (seated, seated));
         assert_eq!(census.rooms, self.rooms.iter().filter(|room| !room.gone).count());
-        let away = self.sessions.iter().filter(|s| s.away && !s.gone).count();
+        let away = self.sessions.iter().filter(|s| !s.attached && !s.gone).count();
         assert_eq!(self.rules.parked(), away, "who is away is known to be, and nobody else");
         assert!(away <= CAPS.total);
     }

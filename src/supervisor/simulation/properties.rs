@@ -9,7 +9,7 @@ proptest! {
 
     #[test]
     fn once_quiet_every_client_believes_the_truth(
-        steps in prop::collection::vec(any::<(u8, u8)>(), 0..60),
+        steps in prop::collection::vec(any::<(u8, u8)>(), 0..100),
         newest_first: bool,
     ) {
         play(steps.into_iter().map(|(kind, other)| Step::read(kind, other)), newest_first);

@@ -1,137 +1,287 @@
-//! What a session must do at least for its client to believe the truth in the end:
-//! - a welcome or an eviction counts only of the stay that it names, and a welcome only until it has left;
-//! - other news count only when they are of the very room that welcomed it (names are used anew, room actors are not);
-//! - in no room, and before its welcome, it heeds no news;
-//! - asked to end because too many are away, it does so if it is away still, and not if it came back meanwhile.
+//! One session: the shipped rules, with a mailbox before them, and a pump and a client behind.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
+use bytes::Bytes;
+
+use super::{
+    client::Client,
+    messages::{Effect, Frame, Guest, News, Picture, RoomId, Signal, ToRoom, ToSession, ToSupervisor, Who},
+};
 use crate::{
     limits::Subnet,
-    protocol::{PeerId, SessionId},
+    messages::Killed,
+    protocol::{EndReason, PeerId, RoomName, Secret, SessionId},
+    session::{
+        resume_buffer::{Keep, ResumeBuffer},
+        resume_rules::{self, Takeover, Verdict},
+        state::{Departure, PendingJoin, PendingResume, RosterKind, RosterOutcome, Rules, SeatLoss, SignalOutcome},
+    },
 };
 
-/// A room actor, by number: each is used once.
-pub(super) type Ports = usize;
+/// Small, so that histories exceed it.
+const KEEP: Keep = Keep { frames: 2, bytes: 1 << 10 };
+/// The most signals that are kept early; small for the same reason.
+const EARLY: usize = 2;
 
-#[derive(Debug, Clone)]
-pub(super) enum ToSession {
-    Welcome(u32, Ports, BTreeSet<PeerId>),
-    Joined(Ports, PeerId),
-    Left(Ports, PeerId),
-    Evict(u32),
-}
-
-#[derive(Debug, Default, PartialEq)]
-pub(super) enum Phase {
-    #[default]
-    Out,
-    Joining,
-    In(Ports, BTreeSet<PeerId>),
-}
-
-/// Whether a session is to end without its client's doing.
-#[derive(Debug, Default, PartialEq)]
-enum Ending {
-    #[default]
-    No,
-    /// It was asked to, and has not looked yet whether it is away.
-    Asked,
-}
-
-#[derive(Debug)]
 pub(super) struct Session {
+    pub(super) who: Who,
     pub(super) id: SessionId,
     pub(super) peer: PeerId,
-    pub(super) phase: Phase,
-    /// Which of its stays this is, or was; a new number for each `Join`.
-    pub(super) join_seq: u32,
-    pub(super) mailbox: VecDeque<ToSession>,
-    pub(super) answer: Option<bool>,
-    pub(super) gone: bool,
     pub(super) from: Option<Subnet>,
-    /// Whether its socket is gone.
-    pub(super) away: bool,
-    /// Whether it is to end if it is away, and has not looked yet.
-    ending: Ending,
+    pub(super) rules: Rules<Guest, RoomId, Signal>,
+    pub(super) mailbox: VecDeque<ToSession>,
+    pub(super) gone: bool,
+    /// Whether it has a socket.
+    pub(super) attached: bool,
+    /// Whether it was asked to end if it is away, and has not looked yet.
+    pub(super) given_up: bool,
+    /// What the pump has not settled yet.
+    killed: Option<Killed>,
+    /// Whether the client's frames wait for the answer to a resume.
+    paused: bool,
+    /// Whether the client's next socket is on its way here.
+    coming: bool,
+    buffer: Option<ResumeBuffer>,
+    /// Every frame that was sent: the buffer has their numbers.
+    sent: Vec<Frame>,
+    pub(super) client: Client,
 }
 
 impl Session {
-    pub(super) fn new(from: Option<Subnet>) -> Self {
+    pub(super) fn new(who: Who, from: Option<Subnet>) -> Self {
         Self {
+            who,
             id: SessionId::random(),
             peer: PeerId::random(),
-            phase: Phase::Out,
-            join_seq: 0,
-            mailbox: VecDeque::new(),
-            answer: None,
-            gone: false,
             from,
-            away: false,
-            ending: Ending::No,
+            rules: Rules::new(None),
+            mailbox: VecDeque::new(),
+            gone: false,
+            attached: true,
+            given_up: false,
+            killed: None,
+            paused: false,
+            coming: false,
+            buffer: None,
+            sent: Vec::new(),
+            client: Client::default(),
         }
     }
 
-    /// Its socket is lost, or there is one again. Says whether that is news.
-    pub(super) fn set_away(&mut self, away: bool) -> bool {
-        let changes = matches!(self.phase, Phase::In(..)) && self.away != away;
-        if changes {
-            self.away = away;
+    /// Whether frames pass between it and its client.
+    fn talks(&self) -> bool {
+        self.attached && !self.coming && self.killed.is_none()
+    }
+
+    /// Whether it will do something without anybody's doing.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.gone && (!self.mailbox.is_empty() || self.given_up || self.killed.is_some())
+    }
+
+    /// Whether it waits for an answer, or for its client, and not for ever.
+    pub(super) fn has_deadline(&self) -> bool {
+        let joins = self.rules.may_be_seated() && self.rules.room().is_err();
+        !self.gone && (joins || self.paused || !self.attached)
+    }
+
+    pub(super) fn join(&mut self, room: &RoomName) -> Option<u32> {
+        if !self.talks() || self.paused {
+            return None;
         }
-        changes
+        let (asked, deadline) = (Instant::now(), None);
+        let join = PendingJoin { asked, deadline, re: None, patient: true, resumable: true };
+        self.rules.join(room, join).ok()
     }
 
-    /// Whether it is to end now, without its client's doing. Whoever is back is not.
-    pub(super) fn is_to_end(&mut self) -> bool {
-        let ending = std::mem::take(&mut self.ending);
-        !self.gone && self.away && ending != Ending::No
+    /// The client asks to leave.
+    pub(super) fn ask_to_leave(&mut self) -> Vec<Effect> {
+        if self.talks() && !self.paused { self.leave() } else { Vec::new() }
     }
 
-    /// More are away than may be, and this one is to go.
-    pub(super) fn give_up(&mut self) {
-        self.ending = Ending::Asked;
+    fn leave(&mut self) -> Vec<Effect> {
+        let Ok(Departure::Now(_)) = self.rules.leave(None) else { return Vec::new() };
+        self.send(Frame::LeftRoom);
+        self.buffer = None;
+        vec![Effect::ToSupervisor(ToSupervisor::Leave(self.who))]
     }
 
-    /// Whether it has not looked yet whether it is to end.
-    pub(super) fn is_asked_to_end(&self) -> bool {
-        !self.gone && self.ending != Ending::No
+    /// Whom a signal of its client's goes to.
+    pub(super) fn signal(&self) -> Option<Picture> {
+        let sends = self.talks() && !self.paused;
+        self.rules.room().ok().filter(|_| sends).map(Arc::clone)
     }
 
-    /// Asks for a room, if it is in none. Says whether it did.
-    pub(super) fn join(&mut self) -> bool {
-        let asks = self.phase == Phase::Out && !self.away;
-        if asks {
-            self.join_seq += 1;
-            self.phase = Phase::Joining;
+    /// Its socket is lost while it is in a room.
+    pub(super) fn lose_socket(&mut self) {
+        if self.attached && self.rules.room().is_ok() {
+            self.kill(EndReason::Disconnected, false);
         }
-        asks
     }
 
-    pub(super) fn handle(&mut self, message: ToSession) {
-        match (message, &mut self.phase) {
-            (ToSession::Welcome(join_seq, room, others), Phase::Joining) if join_seq == self.join_seq => {
-                self.phase = Phase::In(room, others);
+    fn kill(&mut self, reason: EndReason, lost: bool) {
+        let former = self.killed;
+        let reason = former.map_or(reason, |first| first.reason);
+        self.killed = Some(Killed { reason, lost: lost || former.is_some_and(|first| first.lost) });
+    }
+
+    /// Its client comes back, whether its former socket is found to be lost or not, and is told what the rules say.
+    pub(super) fn ask_to_resume(&mut self) {
+        let (Some(token), Ok(room)) = (self.client.token, self.rules.room()) else { return };
+        if self.coming || self.gone {
+            return;
+        }
+        let handled = self.client.handled;
+        let verdict = resume_rules::judge(self.buffer.as_ref(), Some(&room.room), &room.room, &token, handled);
+        assert_eq!(verdict, Verdict::Granted, "an honest client may come back");
+        self.coming = true;
+        self.mailbox.push_back(ToSession::TakeSocket(token, handled));
+    }
+
+    /// One message, and then what the pump finds.
+    pub(super) fn run(&mut self) -> Vec<Effect> {
+        let mut effects = self.mailbox.pop_front().map(|message| self.handle(message)).unwrap_or_default();
+        if std::mem::take(&mut self.given_up) && !self.attached {
+            self.kill(EndReason::ResumeExpired, false);
+        }
+        effects.extend(self.settle());
+        effects
+    }
+
+    fn settle(&mut self) -> Vec<Effect> {
+        let Some(Killed { reason, lost }) = self.killed.take() else { return Vec::new() };
+        if let Some(buffer) = self.buffer.as_mut().filter(|_| lost) {
+            buffer.lost();
+        }
+        if !resume_rules::may_park(reason, false, self.buffer.as_ref()) {
+            return vec![Effect::Over];
+        }
+        if !std::mem::take(&mut self.attached) {
+            return Vec::new();
+        }
+        self.notify(true, ToRoom::Away(self.who))
+    }
+
+    fn notify(&self, away: bool, message: ToRoom) -> Vec<Effect> {
+        let room = self.rules.room().expect("it is in a room").port;
+        vec![Effect::ToSupervisor(ToSupervisor::Presence(self.who, away)), Effect::ToRoom(room, message)]
+    }
+
+    /// What the client hears, now or when it comes back.
+    fn send(&mut self, frame: Frame) {
+        if let Some(buffer) = &mut self.buffer
+            && !matches!(frame, Frame::Joined(..) | Frame::Resumed(..))
+        {
+            buffer.said(&Bytes::copy_from_slice(&self.sent.len().to_be_bytes()), KEEP);
+            self.sent.push(frame.clone());
+        }
+        if self.talks() {
+            self.client.hear(&frame);
+            if let (Frame::Joined(..) | Frame::Resumed(..), Some(buffer)) = (&frame, &mut self.buffer) {
+                // Whatever it sends next shows that it has its token.
+                buffer.confirm();
             }
-            (ToSession::Joined(room, peer), Phase::In(mine, others)) if room == *mine => {
-                others.insert(peer);
+        }
+    }
+
+    fn handle(&mut self, message: ToSession) -> Vec<Effect> {
+        match message {
+            ToSession::Roster(picture, news) => return self.roster(&picture, news),
+            ToSession::Deliver(signal) => self.deliver(signal),
+            ToSession::JoinFailed(join_seq) => {
+                let _ = self.rules.join_refused(join_seq);
             }
-            (ToSession::Left(room, peer), Phase::In(mine, others)) if room == *mine => {
-                others.remove(&peer);
+            ToSession::Evict(join_seq) => self.evict(join_seq),
+            ToSession::TakeSocket(secret, ack) => return self.take_socket(secret, ack),
+        }
+        Vec::new()
+    }
+
+    fn roster(&mut self, picture: &Picture, news: News) -> Vec<Effect> {
+        let kind = match &news {
+            News::Joined(join_seq, _) => RosterKind::Joined(*join_seq),
+            News::Resynced(_) => RosterKind::Resynced,
+            News::Came(_) | News::Left(_) | News::Presence => RosterKind::Changed,
+        };
+        match (self.rules.roster(picture, kind), news) {
+            (RosterOutcome::Entered { leave, early, .. }, News::Joined(_, others)) => {
+                let token = Secret::random();
+                self.buffer = Some(ResumeBuffer::new(token));
+                self.send(Frame::Joined(others, token));
+                early.into_iter().for_each(|signal| self.deliver(signal));
+                return leave.map(|_| self.leave()).unwrap_or_default();
             }
-            (ToSession::Evict(join_seq), _) if join_seq == self.join_seq => {
-                self.end();
-                if self.away {
-                    // There is nothing to come back to.
-                    self.ending = Ending::Asked;
+            (RosterOutcome::Resynced { resume, early }, News::Resynced(others)) => {
+                self.send(Frame::Resumed(Some(others), resume.next));
+                self.paused = false;
+                early.into_iter().for_each(|signal| self.deliver(signal));
+            }
+            (RosterOutcome::Changed, News::Came(peer)) => self.send(Frame::Came(peer)),
+            (RosterOutcome::Changed, News::Left(peer)) => self.send(Frame::Left(peer)),
+            (RosterOutcome::Changed, News::Presence) => self.send(Frame::Presence),
+            (RosterOutcome::Included | RosterOutcome::Stale, _) => {}
+            (outcome, news) => panic!("{outcome:?} for {news:?}"),
+        }
+        Vec::new()
+    }
+
+    fn deliver(&mut self, signal: Signal) {
+        match self.rules.deliver(signal.from) {
+            SignalOutcome::Pass => self.send(Frame::Signal(signal)),
+            SignalOutcome::TooEarly => {
+                if !self.rules.keep_early(signal, EARLY) {
+                    self.kill(EndReason::SlowConsumer, true);
                 }
             }
-            _ => {}
+            SignalOutcome::Stray => {}
         }
     }
 
-    /// Out of whatever room it is in. An answer that is still awaited is not listened to any more.
-    pub(super) fn end(&mut self) {
-        self.answer = None;
-        self.phase = Phase::Out;
+    fn evict(&mut self, join_seq: u32) {
+        if let SeatLoss::Outside { .. } = self.rules.evicted(join_seq) {
+            self.paused = false;
+            self.send(Frame::RoomClosed);
+            self.buffer = None;
+            if !self.attached {
+                // There is nothing to come back to.
+                self.kill(EndReason::ResumeExpired, false);
+            }
+        }
     }
+
+    fn take_socket(&mut self, secret: Secret, ack: u64) -> Vec<Effect> {
+        self.coming = false;
+        let (next, killed) = (Secret::random(), &mut self.killed);
+        match resume_rules::take_over(self.buffer.as_mut(), || killed.take(), false, (&secret, ack), next) {
+            Takeover::Resumed(resumed) => {
+                let mut effects = Vec::new();
+                if !std::mem::replace(&mut self.attached, true) {
+                    effects = self.notify(false, ToRoom::Back(self.who));
+                }
+                self.paused = false;
+                if resumed.complete {
+                    self.send(Frame::Resumed(None, next));
+                    resumed.replay.iter().for_each(|frame| self.client.hear(&self.sent[number(frame)]));
+                } else {
+                    effects.push(self.resync(PendingResume { ack: resumed.ack, attempt: 1, re: None, next }));
+                }
+                return effects;
+            }
+            Takeover::Ending(reason) => self.kill(reason, false),
+            // The client has no other socket, and that is found out.
+            Takeover::Refused => self.kill(EndReason::Disconnected, false),
+        }
+        Vec::new()
+    }
+
+    fn resync(&mut self, resume: PendingResume) -> Effect {
+        self.paused = true;
+        let join_seq = self.rules.resync(resume).expect("it is in a room");
+        let room = self.rules.room().expect("it is in a room").port;
+        Effect::ToRoom(room, ToRoom::Resync((self.who, join_seq)))
+    }
+}
+
+fn number(frame: &Bytes) -> usize {
+    usize::from_be_bytes(frame[..].try_into().expect("a number"))
 }

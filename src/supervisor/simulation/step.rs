@@ -10,24 +10,26 @@ pub enum Step {
     Join(usize, usize),
     /// The client says `leave`, if it is in a room.
     Leave(usize),
-    /// The session has waited for its welcome long enough.
+    /// The session has waited long enough: for its welcome, for the whole room, or for its client.
     GiveUp(usize),
     /// The client is gone; another takes its place.
     HangUp(usize),
-    /// The client's socket is lost, and its seat kept.
+    /// The client's socket is lost while it is in a room; its seat is kept.
     Park(usize),
-    /// It comes back, if it was away.
+    /// It comes back, whether its former socket is found to be lost or not.
     Resume(usize),
     /// The session handles its oldest message.
     RunSession(usize),
-    /// The session hears what became of its join.
-    HearAnswer(usize),
+    /// The client sends a signal to everybody in its room.
+    Signal(usize),
     RunSupervisor,
     /// One of the rooms handles its oldest message.
     RunRoom(usize),
     /// The room of that name dies.
     Kill(usize),
     Sweep,
+    /// Every message arrives, so that what follows begins with clients in their rooms.
+    Settle,
 }
 
 impl Step {
@@ -36,18 +38,19 @@ impl Step {
     pub fn read(kind: u8, other: u8) -> Self {
         let (client, other) = (usize::from(other) % CLIENTS, usize::from(other) / CLIENTS);
         match kind % 100 {
-            0..=17 => Self::Join(client, other % NAMES),
-            18..=23 => Self::Leave(client),
-            24..=26 => Self::GiveUp(client),
-            27..=29 => Self::HangUp(client),
-            30..=36 => Self::Park(client),
-            37..=42 => Self::Resume(client),
-            43..=57 => Self::RunSession(client),
-            58..=61 => Self::HearAnswer(client),
-            62..=79 => Self::RunSupervisor,
-            80..=94 => Self::RunRoom(other),
-            95..=97 => Self::Kill(other % NAMES),
-            _ => Self::Sweep,
+            0..=15 => Self::Join(client, other % NAMES),
+            16..=19 => Self::Leave(client),
+            20..=21 => Self::GiveUp(client),
+            22..=23 => Self::HangUp(client),
+            24..=30 => Self::Park(client),
+            31..=37 => Self::Resume(client),
+            38..=53 => Self::RunSession(client),
+            54..=62 => Self::Signal(client),
+            63..=76 => Self::RunSupervisor,
+            77..=90 => Self::RunRoom(other),
+            91..=92 => Self::Kill(other % NAMES),
+            93..=95 => Self::Sweep,
+            _ => Self::Settle,
         }
     }
 }
