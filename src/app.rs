@@ -22,7 +22,7 @@ use actix_rt::{Arbiter, ArbiterHandle};
 use tokio::sync::watch;
 
 use crate::{
-    arbiters::Arbiters,
+    arbiter::{Arbiters, tick},
     config::{Capacity, Settings, exposure_warnings, machine_warnings},
     http::{
         client::Clients,
@@ -47,7 +47,7 @@ use crate::{
     metrics::{self, BuildInfo, Facts, Machine, MetricsActor},
     protocol::RoomName,
     room::Room,
-    session::{self, Ports, SessionConfig, tick},
+    session::{self, Ports, SessionConfig, heartbeat::Heartbeat},
     shutdown::{self, Plan, Record},
     supervisor::{ParkedCaps, Shares, SpawnRoom, Supervisor, state::Caps},
     telemetry::{self, Event, SocketRefusal},
@@ -294,7 +294,7 @@ fn public_door(
         };
         session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone())));
         let heartbeat =
-            tick::Heartbeat { interval: settings.heartbeat.interval(), timeout: settings.heartbeat.ping_timeout() };
+            Heartbeat { interval: settings.heartbeat.interval(), timeout: settings.heartbeat.ping_timeout() };
         watchdog::spawn_vital(tick::run(index, heartbeat));
         let arbiters = arbiters.clone();
         Public {

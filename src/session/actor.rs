@@ -12,9 +12,9 @@ use actix_http::ws::{CloseCode, Message, ProtocolError};
 use actix_web_actors::ws::WebsocketContext;
 
 use super::{
-    SessionConfig,
     inbound::{Inbound, end_reason},
     resume::Resync,
+    setup::SessionConfig,
     shared::SessionShared,
     state::{Re, Rules},
 };

@@ -13,7 +13,6 @@ use tokio::time::Sleep;
 use super::shared::SessionShared;
 use crate::{
     late::Lateness,
-    limits::Rate,
     protocol::{EndReason, ErrorCode, FrameKind, server},
     telemetry::{self, Event, LimitHit},
 };
@@ -25,15 +24,6 @@ const TELL_AGAIN: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(1);
 
 const MESSAGE: &str = "more frames than limits.frameRate: they are read no faster";
-
-/// What all connections of an arbiter are held to.
-#[derive(Debug)]
-pub(super) struct Rule {
-    /// `limits.frame_rate` and `limits.frame_burst`.
-    pub(super) rate: Rate,
-    /// `limits.flood_timeout_ms`.
-    pub(super) flood: Duration,
-}
 
 /// One connection's bucket. The tokens are in the [`SessionShared`]: they are the session's.
 pub(super) struct Pace {
