@@ -56,6 +56,8 @@ pub mod resume_buffer;
 mod scenarios;
 mod setup;
 mod shared;
+#[cfg(test)]
+mod sockets;
 pub mod state;
 #[cfg(test)]
 mod stories;

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Instant};
 
 use actix_http::ws::Codec;
-use actix_rt::{ArbiterHandle, net::TcpStream};
+use actix_rt::ArbiterHandle;
 use actix_web_actors::ws::WebsocketContext;
 
 use super::{
@@ -19,13 +19,13 @@ use crate::{
     limits::Subnet,
     protocol::{EndReason, RoomName},
     telemetry::RequestId,
-    ws::{Connection, Socket},
+    ws::{AnySocket, Connection, Socket},
 };
 
 /// What the upgrade service knows of a connection that it hands over.
 pub struct AcceptedSocket<P> {
     /// The socket, after the 101.
-    pub socket: TcpStream,
+    pub socket: AnySocket,
     /// What the client sent behind its handshake.
     pub unread: Vec<u8>,
     /// The client's address as it is believed, for the log.
@@ -57,7 +57,7 @@ pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: Accept
     let AcceptedSocket { socket, unread, remote, subnet, request, hint, permit } = opened;
     let Ok(socket) = socket.detach() else { return };
     arbiter.spawn_fn(move || {
-        if let Ok(socket) = TcpStream::attach(socket) {
+        if let Ok(socket) = AnySocket::attach(socket) {
             open_here(AcceptedSocket { socket, unread, remote, subnet, request, hint, permit });
         }
     });
