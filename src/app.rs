@@ -21,7 +21,7 @@ use actix_rt::{Arbiter, ArbiterHandle};
 use tokio::sync::watch;
 
 use crate::{
-    arbiters::Arbiters,
+    arbiter::{Arbiters, tick},
     config::{Capacity, Settings, exposure_warnings, machine_warnings},
     http::{
         client::Clients,
@@ -46,7 +46,7 @@ use crate::{
     metrics::{self, BuildInfo, Facts, Machine, MetricsActor},
     protocol::RoomName,
     room::Room,
-    session::{self, Ports, SessionConfig, tick},
+    session::{self, Ports, SessionConfig, heartbeat::Heartbeat},
     shutdown::{self, Plan, Record},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
@@ -258,7 +258,7 @@ fn public_door(
             presence: supervisor.clone().recipient(),
         };
         session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone())));
-        watchdog::spawn_vital(tick::run(index, tick::Heartbeat::from(&*settings)));
+        watchdog::spawn_vital(tick::run(index, Heartbeat::from(&*settings)));
         let arbiters = arbiters.clone();
         Public {
             lifecycle: lifecycle.clone(),

@@ -25,7 +25,7 @@
 //! | 4 | [`supervisor`] | every seat and every room; the caps; churn |
 //! | 4 | [`metrics`] | the Prometheus registry |
 //! | 5 | [`watchdog`] | ends the process when a thread or the supervisor hangs |
-//! | 5 | [`arbiters`], [`cli`] | the list of threads; the command line |
+//! | 5 | [`arbiter`], [`cli`] | the list of threads, and the tick of each; the command line |
 //! | 6 | [`http`] | the upgrade, the page, the probes, the operator's routes |
 //! | 7 | [`shutdown`], [`probe`] | the way out; what a container's health check runs |
 //! | 8 | [`app`] | the wiring |
@@ -68,7 +68,7 @@
 compile_error!("fault-injection is for tests: a release build must not have it");
 
 pub mod app;
-pub mod arbiters;
+pub mod arbiter;
 pub mod cli;
 pub mod config;
 pub mod files;

@@ -19,7 +19,7 @@ use crate::{
     http::ops::scrapes::Scrapes,
     lifecycle::{Call, Lifecycle},
     liveness::{Liveness, Part},
-    session::tick::{self, Share},
+    session::drain::{self, DrainSpread},
     telemetry::{self, Context, Event},
 };
 
@@ -66,11 +66,11 @@ pub async fn drain(
         connections: lifecycle.connections(),
         drain: plan.drain,
     });
-    let share = Share::new(plan.drain, lifecycle.connections());
+    let spread = DrainSpread::new(plan.drain, lifecycle.connections());
     for arbiter in arbiters {
-        let share = share.clone();
+        let spread = spread.clone();
         // `false` is an arbiter that has ended, and its connections with it.
-        arbiter.spawn_fn(move || tick::drain(&share));
+        arbiter.spawn_fn(move || drain::begin(&spread));
     }
     let last_call = call.at + plan.deadline.saturating_sub(LAST_CALL);
     tokio::select! {
@@ -80,7 +80,7 @@ pub async fn drain(
     let stragglers = lifecycle.connections();
     // Those who are away have no connection to wait for, and leave as everybody does.
     for arbiter in arbiters {
-        arbiter.spawn_fn(tick::end_all);
+        arbiter.spawn_fn(drain::end_all);
     }
     let last = Instant::now() + LAST_CALL;
     empty_by(lifecycle, last).await;
@@ -104,7 +104,7 @@ async fn all_over(arbiters: &[ArbiterHandle], liveness: &Liveness) {
             let (answer, answered) = oneshot::channel();
             // A dropped sender is an arbiter that has ended, and its sessions with it.
             arbiter.spawn_fn(move || {
-                let _ = answer.send(tick::sessions());
+                let _ = answer.send(drain::sessions());
             });
             answered
         });

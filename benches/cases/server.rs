@@ -101,7 +101,7 @@ impl Client {
         session::open_at(
             None,
             AcceptedSocket {
-                socket: accepted,
+                socket: accepted.into(),
                 unread: Vec::new(),
                 remote,
                 subnet: None,

@@ -15,6 +15,7 @@ use crate::protocol::{
     EndReason, ErrorCode, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame, server::PeerView,
 };
 use crate::telemetry::{self, Context, Event, LimitHit, RequestId, Source};
+use crate::ws::DetachedSocket;
 
 /// All messages to a session in one type: a `Recipient` costs some 120 bytes, and a session would need one per message.
 /// One mailbox keeps them in order, too.
@@ -184,8 +185,8 @@ pub struct Resumption {
 
 /// A socket on its way from the session that read its `join` to the one that it resumes.
 pub struct SocketTransfer {
-    /// Connected, non-blocking.
-    pub socket: std::net::TcpStream,
+    /// Connected, watched by no runtime.
+    pub socket: DetachedSocket,
     /// The connection's place in the count.
     pub permit: Box<dyn Any + Send>,
     /// The connection's own story.

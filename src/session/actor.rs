@@ -12,8 +12,8 @@ use actix_http::ws::{CloseCode, Message, ProtocolError};
 use actix_web_actors::ws::WebsocketContext;
 
 use super::{
-    SessionConfig,
     inbound::{Inbound, end_reason},
+    setup::SessionConfig,
     shared::SessionShared,
     state::Rules,
 };

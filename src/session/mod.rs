@@ -24,22 +24,30 @@
 //! | `inbound` | the decoder at its socket |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
-//! | [`tick`], `wheel` | one sweep per arbiter, of those that are due: heartbeats, deadlines, drain |
+//! | `open` | a socket on its way to its arbiter, and the session that it gets there |
+//! | `registry`, `wheel` | the sessions of one arbiter, by the time at which somebody must look at them |
+//! | [`sweep`], [`heartbeat`] | looks at those that are due: heartbeats and deadlines |
+//! | [`drain`], `drain_spread` | tells all of them that the server goes, spread over a time |
 mod actor;
 mod attachment;
 mod closing;
+pub mod drain;
+mod drain_spread;
 #[cfg(feature = "echo")]
 pub mod echo;
+pub mod heartbeat;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod history;
 mod inbound;
 mod messages;
+mod open;
 mod pace;
 mod parking;
 #[cfg(test)]
 mod properties;
 mod pump;
+mod registry;
 mod relay;
 mod requests;
 mod resume;
@@ -49,13 +57,16 @@ pub mod resume_rules;
 mod scenarios;
 mod setup;
 mod shared;
+#[cfg(test)]
+mod sockets;
 pub mod state;
 #[cfg(test)]
 mod stories;
+pub mod sweep;
 #[cfg(test)]
 mod takeovers;
-pub mod tick;
 mod waiting;
 mod wheel;
 
-pub use setup::{AcceptedSocket, Ports, SessionConfig, install, open_at, welcome};
+pub use open::{AcceptedSocket, install, open_at};
+pub use setup::{Ports, SessionConfig, welcome};

@@ -12,9 +12,7 @@ use tokio::time::Sleep;
 
 use super::shared::SessionShared;
 use crate::{
-    config::Settings,
     late::Lateness,
-    limits::Rate,
     protocol::{
         EndReason, ErrorCode,
         server::{ErrorFrame, ServerFrame},
@@ -29,22 +27,6 @@ const TELL_AGAIN: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(1);
 
 const MESSAGE: &str = "more frames than limits.frameRate: they are read no faster";
-
-/// What all connections of an arbiter are held to.
-#[derive(Debug)]
-pub(super) struct Rule {
-    /// `limits.frame_rate` and `limits.frame_burst`.
-    pub(super) rate: Rate,
-    /// `limits.flood_timeout_ms`.
-    pub(super) flood: Duration,
-}
-
-impl From<&Settings> for Rule {
-    fn from(settings: &Settings) -> Self {
-        let limits = &settings.limits;
-        Self { rate: Rate::per_second(limits.frame_rate, limits.frame_burst), flood: limits.flood_timeout_ms.get() }
-    }
-}
 
 /// One connection's bucket. The tokens are in the [`SessionShared`]: they are the session's.
 pub(super) struct Pace {

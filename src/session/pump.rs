@@ -13,19 +13,12 @@ use std::{
     time::Instant,
 };
 
-use actix_http::ws::Codec;
 use bytes::Bytes;
 use futures_util::Stream;
 
 use super::{
-    AcceptedSocket, SessionConfig,
-    actor::{Session, SessionInit},
-    attachment::Attachment,
-    closing, inbound,
-    inbound::Inbound,
-    parking, resume,
-    shared::{PendingTransfer, SessionShared},
-    tick,
+    closing, parking, resume,
+    shared::{PendingTransfer, SESSIONS, SessionShared},
 };
 use crate::{
     messages::{
@@ -34,22 +27,14 @@ use crate::{
     },
     protocol::EndReason,
     telemetry::{self, LimitHit},
-    ws::Connection,
 };
 
-/// Starts a session on the calling arbiter and gives it the socket. `permit` is dropped when the socket is.
-pub(super) fn open<P: Send + 'static>(setup: &Rc<SessionConfig>, opened: AcceptedSocket<P>) {
-    let now = Instant::now();
-    let connection = Connection::new(opened.socket, Box::new(opened.permit), now);
-    let shared = SessionShared::new(Attachment::new(connection), Rc::clone(setup), opened.subnet, now);
-    #[cfg(feature = "echo")]
-    super::echo::mark(&shared, opened.hint.as_ref());
-    let inbound = Inbound::new(Rc::clone(&shared), &opened.unread, now);
-    let init = SessionInit::new(inbound, opened.request, opened.remote);
-    init.announce(&opened.remote);
-    let session = Session::new(Rc::clone(&shared), init, opened.hint);
-    let context = actix_web_actors::ws::WebsocketContext::with_codec(session, inbound::unused(), Codec::new());
-    tick::enlist(&shared);
+/// Runs the session on the calling arbiter, in a task of its own, until it is over. `context` is its actor's.
+pub(super) fn spawn<S>(context: S, shared: Rc<SessionShared>)
+where
+    S: Stream<Item = Result<Bytes, actix_web::Error>> + Unpin + 'static,
+{
+    SESSIONS.with(|sessions| sessions.insert(&shared));
     actix_rt::spawn(Pump { context: Some(context), shared });
 }
 
@@ -201,6 +186,6 @@ impl<S> Drop for Pump<S> {
         if let Some(member) = self.shared.member.get() {
             member.resume.close();
         }
-        tick::dismiss(&self.shared);
+        SESSIONS.with(|sessions| sessions.remove(&self.shared));
     }
 }

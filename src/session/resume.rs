@@ -32,7 +32,7 @@ use crate::{
     protocol::{
         ByeAction, EndReason, ErrorCode, ResumeToken, RoomName, Secret,
         client::ResumeRequest,
-        server::{ErrorFrame, Joined, Resumed, ServerFrame},
+        server::{self, ErrorFrame, Joined, ServerFrame},
     },
     telemetry::{self, Event, Reconnection},
     ws::Connection,
@@ -226,7 +226,7 @@ impl Session {
             capacity: snapshot.capacity,
             ice_servers_json: &self.setup().ice_servers,
             resume: Some((&token, self.setup().resume_window_ms)),
-            resumed: Some(Resumed { complete, ack: resume.ack }),
+            resumed: Some(server::Resumed { complete, ack: resume.ack }),
         };
         self.shared.send(&ServerFrame::Joined(joined));
         let result = if complete { Reconnection::Resumed } else { Reconnection::Incomplete };

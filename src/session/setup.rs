@@ -1,25 +1,23 @@
-//! What every session of an arbiter needs to know, and how a socket finds its way to its arbiter.
+//! What every session of an arbiter needs to know.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
+use std::time::Duration;
 
 use actix::Recipient;
-use actix_rt::{ArbiterHandle, net::TcpStream};
 
-use super::{pace::Rule, pump, resume_buffer::Keep, waiting::Times};
+use super::{resume_buffer::Keep, waiting::Times};
 use crate::{
     config::Settings,
-    limits::{Subnet, Waiting},
+    limits::{Rate, Waiting},
     messages::{
         KillSwitch,
         supervisor::{Join, Leave, Presence, Reclaim},
     },
     protocol::{
-        RoomName, SessionId,
+        SessionId,
         client::Bounds,
         server::{Heartbeat, PreparedWelcome, ServerFrame, Welcome},
     },
-    telemetry::RequestId,
-    ws::{Bound, Socket},
+    ws::Bound,
 };
 
 /// Messages that a session's mailbox holds: with fewer a healthy reader loses a burst.
@@ -39,6 +37,15 @@ pub struct Ports {
     pub presence: Recipient<Presence>,
 }
 
+/// How fast a connection may send.
+#[derive(Debug)]
+pub(super) struct PaceLimits {
+    /// `limits.frame_rate` and `limits.frame_burst`.
+    pub(super) rate: Rate,
+    /// `limits.flood_timeout_ms`: for how long it may be too fast.
+    pub(super) flood: Duration,
+}
+
 /// What every session of an arbiter needs to know. Made once per arbiter by `app`, shared by all its sessions.
 pub struct SessionConfig {
     pub(super) bounds: Bounds,
@@ -53,7 +60,7 @@ pub struct SessionConfig {
     /// How long a parked session waits for its client.
     pub(super) resume_window: Duration,
     /// How fast a connection may send.
-    pub(super) pace: Rule,
+    pub(super) pace: PaceLimits,
     /// Messages that a session's mailbox holds.
     pub(super) mailbox: usize,
     /// How long a connection may stay without being in a room.
@@ -120,6 +127,13 @@ pub fn welcome(settings: &Settings) -> PreparedWelcome {
     .prepare()
 }
 
+impl From<&Settings> for PaceLimits {
+    fn from(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        Self { rate: Rate::per_second(limits.frame_rate, limits.frame_burst), flood: limits.flood_timeout_ms.get() }
+    }
+}
+
 impl From<&Settings> for Bounds {
     fn from(settings: &Settings) -> Self {
         let limits = &settings.limits;
@@ -135,53 +149,5 @@ impl From<&Settings> for Bounds {
 impl From<&Settings> for Bound {
     fn from(settings: &Settings) -> Self {
         Self { bytes: settings.limits.frame_bytes, fragments: settings.limits.fragments }
-    }
-}
-
-/// What the upgrade service knows of a connection that it hands over.
-pub struct AcceptedSocket<P> {
-    /// The socket, after the 101.
-    pub socket: TcpStream,
-    /// What the client sent behind its handshake.
-    pub unread: Vec<u8>,
-    /// The client's address as it is believed, for the log.
-    pub remote: SocketAddr,
-    /// The same for the limits per address; `None`: they do not concern it.
-    pub subnet: Option<Subnet>,
-    /// The handshake's request id, for the log.
-    pub request: RequestId,
-    /// The room that the handshake named: the only one that this connection may join.
-    pub hint: Option<RoomName>,
-    /// Held as long as the socket is; dropping it gives the connection's place back.
-    pub permit: P,
-}
-
-thread_local! {
-    /// A socket that is handed to another arbiter finds that arbiter's setup here.
-    static SETUP: RefCell<Option<Rc<SessionConfig>>> = const { RefCell::new(None) };
-}
-
-/// Makes the calling thread an arbiter of sessions.
-pub fn install(setup: Rc<SessionConfig>) {
-    SETUP.set(Some(setup));
-}
-
-/// Starts a session for the socket, on that arbiter or here. A socket that cannot be moved is dropped, and with it the
-/// connection: its client connects again.
-pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: AcceptedSocket<P>) {
-    let Some(arbiter) = arbiter else { return open_here(opened) };
-    let AcceptedSocket { socket, unread, remote, subnet, request, hint, permit } = opened;
-    let Ok(socket) = socket.detach() else { return };
-    arbiter.spawn_fn(move || {
-        if let Ok(socket) = TcpStream::attach(socket) {
-            open_here(AcceptedSocket { socket, unread, remote, subnet, request, hint, permit });
-        }
-    });
-}
-
-fn open_here<P: Send + 'static>(opened: AcceptedSocket<P>) {
-    let setup = SETUP.with_borrow(Clone::clone);
-    if let Some(setup) = setup {
-        pump::open(&setup, opened);
     }
 }

@@ -13,12 +13,12 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    SessionConfig,
     attachment::Attachment,
+    heartbeat::Beat,
+    registry::{Entry, Listed, Registry, Standing},
     resume_buffer::ResumeBuffer,
-    tick::{self, Beat, Standing},
+    setup::SessionConfig,
     waiting::{InNoRoom, Wait},
-    wheel::{Position, Positioned},
 };
 use crate::{
     limits::{Bucket, Subnet},
@@ -86,15 +86,26 @@ pub(super) struct SessionShared {
     /// Whether the client hears back what it says.
     #[cfg(feature = "echo")]
     pub(super) echoes: Cell<bool>,
-    /// Its place in the arbiter's wheel.
-    position: Cell<Position>,
-    /// As what the arbiter counts it, while it does.
-    pub(super) counted: Cell<Option<Standing>>,
+    /// For the registry of the arbiter's sessions.
+    entry: Entry,
 }
 
-impl Positioned for SessionShared {
-    fn position(&self) -> &Cell<Position> {
-        &self.position
+thread_local! {
+    /// The arbiter's sessions: shared with nobody, asked by nobody else.
+    pub(super) static SESSIONS: Registry<SessionShared> = Registry::new(Instant::now());
+}
+
+impl Listed for SessionShared {
+    fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    fn standing(&self) -> Standing {
+        match (self.attached(), self.inside.borrow().is_some()) {
+            (false, _) => Standing::Parked,
+            (true, false) => Standing::Connected,
+            (true, true) => Standing::Joined,
+        }
     }
 }
 
@@ -125,8 +136,7 @@ impl SessionShared {
             in_no_room: RefCell::new(None),
             #[cfg(feature = "echo")]
             echoes: Cell::new(false),
-            position: Cell::new(Position::OUTSIDE),
-            counted: Cell::new(None),
+            entry: Entry::default(),
         })
     }
 
@@ -168,7 +178,7 @@ impl SessionShared {
         let restless = connection.outbox.is_restless();
         connection.outbox.push(frame);
         if !restless {
-            tick::hurry(self);
+            self.hurry();
         }
     }
 
@@ -178,7 +188,7 @@ impl SessionShared {
             for frame in frames {
                 connection.outbox.push_exempt(frame);
             }
-            tick::hurry(self);
+            self.hurry();
         }
     }
 
@@ -260,7 +270,7 @@ impl SessionShared {
         self.frames_in.set(attachment.frames_in);
         *self.attachment.borrow_mut() = Some(attachment);
         self.recount();
-        tick::hurry(self);
+        self.hurry();
     }
 
     pub(super) fn attached(&self) -> bool {
@@ -273,20 +283,15 @@ impl SessionShared {
         self.recount();
     }
 
-    /// How the session stands.
-    pub(super) fn standing(&self) -> Standing {
-        match (self.attached(), self.inside.borrow().is_some()) {
-            (false, _) => Standing::Parked,
-            (true, false) => Standing::Connected,
-            (true, true) => Standing::Joined,
-        }
+    /// The session may stand otherwise than before.
+    fn recount(&self) {
+        SESSIONS.with(|sessions| sessions.recount(self));
     }
 
-    /// Has the arbiter count the session as what it is now, if it counts it at all.
-    fn recount(&self) {
-        if self.counted.get().is_some() {
-            tick::recount(self, Some(self.standing()));
-        }
+    /// Has the next sweep look at the session.
+    #[inline]
+    fn hurry(&self) {
+        SESSIONS.with(|sessions| sessions.hurry(self));
     }
 
     /// Whether the present socket ended without a close frame.
@@ -311,7 +316,7 @@ impl SessionShared {
     pub(super) fn end_at(&self, deadline: Option<(Instant, EndReason)>) {
         if self.deadline.get().is_none_or(|(_, why)| why != EndReason::ServerDraining) {
             self.deadline.set(deadline);
-            tick::hurry(self);
+            self.hurry();
         }
     }
 
@@ -341,7 +346,7 @@ impl SessionShared {
     /// Bytes came in: the client lives.
     pub(super) fn received(&self) {
         if !self.received.replace(true) {
-            tick::hurry(self);
+            self.hurry();
         }
     }
 

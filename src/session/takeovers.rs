@@ -4,16 +4,18 @@
 use std::{net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{Actor, Context, Handler};
+use actix_rt::Arbiter;
 use serde_json::{Value, json};
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
 
-use super::{AcceptedSocket, Ports, SessionConfig, install, open_at};
+use super::{AcceptedSocket, Ports, SessionConfig, heartbeat::Heartbeat, install, open_at};
 use crate::{
+    arbiter::tick,
     config::Settings,
     limits::Waiting,
     messages::{
@@ -24,6 +26,7 @@ use crate::{
     },
     protocol::{EndReason, LeaveReason, PeerId, SessionId},
     telemetry::{self, RequestId, Source},
+    ws::AnySocket,
 };
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,11 +74,16 @@ records!(ToSession, (), SignalOutcome::Posted, ());
 pub(super) struct Stage {
     received: mpsc::UnboundedReceiver<SignalOutcome>,
     recorder: actix::Addr<Recorder>,
+    settings: Settings,
     pub(super) snapshot: Option<Arc<Snapshot>>,
 }
 
 /// A client's side of a connection.
-pub(super) struct Client(TcpStream);
+pub(super) struct Client(Box<dyn Duplex>);
+
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
 
 impl Stage {
     pub(super) fn set(change: impl FnOnce(&mut Settings)) -> Self {
@@ -83,14 +91,24 @@ impl Stage {
         let recorder = Recorder(sender).start();
         let mut settings = Settings::default();
         change(&mut settings);
-        let ports = Ports {
-            join: recorder.clone().recipient(),
-            leave: recorder.clone().recipient(),
-            reclaim: recorder.clone().recipient(),
-            presence: recorder.clone().recipient(),
-        };
-        install(Rc::new(SessionConfig::new(&settings, ports, Waiting::new(10, 10))));
-        Self { received, recorder, snapshot: None }
+        let stage = Self { received, recorder, settings, snapshot: None };
+        install(Rc::new(SessionConfig::new(&stage.settings, stage.ports(), Waiting::new(10, 10))));
+        stage
+    }
+
+    fn ports(&self) -> Ports {
+        Ports {
+            join: self.recorder.clone().recipient(),
+            leave: self.recorder.clone().recipient(),
+            reclaim: self.recorder.clone().recipient(),
+            presence: self.recorder.clone().recipient(),
+        }
+    }
+
+    /// Makes another thread an arbiter of sessions, too.
+    pub(super) fn install_on(&self, arbiter: &Arbiter) {
+        let (settings, ports) = (self.settings.clone(), self.ports());
+        arbiter.spawn_fn(move || install(Rc::new(SessionConfig::new(&settings, ports, Waiting::new(10, 10)))));
     }
 
     pub(super) async fn hear(&mut self) -> SignalOutcome {
@@ -116,22 +134,37 @@ impl Stage {
     async fn connect(&self) -> Client {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (socket, remote) = listener.accept().await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
         // Small, so that little jams it.
         SockRef::from(&client).set_recv_buffer_size(4096).unwrap();
         SockRef::from(&socket).set_send_buffer_size(4096).unwrap();
-        let request = RequestId::accept(None);
+        self.open(None, socket, client)
+    }
+
+    /// A session for the one socket, here or on that arbiter; its client has the other.
+    pub(super) fn open(
+        &self,
+        arbiter: Option<&Arbiter>,
+        socket: impl Into<AnySocket>,
+        client: impl Duplex + 'static,
+    ) -> Client {
+        let (remote, request) = ((Ipv4Addr::LOCALHOST, 1).into(), RequestId::accept(None));
+        let (socket, unread) = (socket.into(), Vec::new());
         open_at(
-            None,
-            AcceptedSocket { socket, unread: Vec::new(), remote, subnet: None, request, hint: None, permit: () },
+            arbiter.map(Arbiter::handle),
+            AcceptedSocket { socket, unread, remote, subnet: None, request, hint: None, permit: () },
         );
-        Client(client)
+        Client(Box::new(client))
     }
 
     /// A peer whose client has shown that it has its token.
     pub(super) async fn resumable(&mut self) -> (Client, Arc<Member>, String) {
-        let mut client = self.connect().await;
-        assert_eq!(client.hear().await["type"], "welcome");
+        let client = Client::greeted(self).await;
+        self.joined(client).await
+    }
+
+    /// The same, of a client that has been greeted.
+    pub(super) async fn joined(&mut self, mut client: Client) -> (Client, Arc<Member>, String) {
         client.send(&json!({"type": "join", "room": ROOM, "resumable": true})).await;
         let SignalOutcome::Join(join) = self.hear().await else { panic!("a join") };
         let port = RoomPort::new(self.recorder.clone().recipient());
@@ -236,7 +269,7 @@ impl Client {
 async fn a_session_that_is_parked_while_it_waits_for_the_whole_room_still_ends_with_its_window() {
     let mut stage = Stage::set(|settings| settings.limits.resume_window_ms = crate::config::Milliseconds(100));
     let beat = Duration::from_millis(40);
-    actix_rt::spawn(super::tick::run(0, super::tick::Heartbeat { interval: beat, timeout: PATIENCE * 10 }));
+    actix_rt::spawn(tick::run(0, Heartbeat { interval: beat, timeout: PATIENCE * 10 }));
     let (_former, member, token) = stage.resumable().await;
     member.kill_switch.kill_for_lost_message();
     stage.hear_away(&member).await;

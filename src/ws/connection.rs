@@ -8,9 +8,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 
 use super::{
+    any_socket::AnySocket,
     decoder::Decoder,
     outbox::{Flushed, Outbox},
     read_buffer,
@@ -21,7 +21,7 @@ use super::{
 type Permit = Box<dyn Any + Send>;
 
 /// A connected client, on the thread that serves it.
-pub(crate) struct Connection<S = TcpStream> {
+pub(crate) struct Connection<S = AnySocket> {
     socket: S,
     pub(crate) outbox: Outbox,
     permit: Permit,

@@ -10,9 +10,11 @@
 //! | `encode` | control frames |
 //! | `outbox` | what waits to be written: counted, bounded by its owner |
 //! | `socket` | what is asked of a socket; TCP |
+//! | `any_socket` | a socket of any kind |
 //! | `read_buffer` | one buffer per thread, lent for each read |
 //! | `connection` | a socket with its outbox |
 //! | `graceful_close` | last words, FIN, and the wait for the client to hang up |
+mod any_socket;
 #[cfg(test)]
 mod conformance;
 mod connection;
@@ -25,7 +27,10 @@ mod graceful_close;
 mod outbox;
 mod read_buffer;
 mod socket;
+#[cfg(test)]
+mod unix_socket;
 
+pub use any_socket::{AnySocket, DetachedSocket};
 pub(crate) use connection::{Connection, Discarded};
 pub use decoder::Decoder;
 #[cfg(feature = "echo")]

@@ -94,7 +94,7 @@ impl UpgradeService {
             Ok((accepted, permit)) => {
                 socket.write_all(&switch(&request, &accepted, &id, &mut codec)?).await?;
                 (self.open)(AcceptedSocket {
-                    socket,
+                    socket: socket.into(),
                     unread: unread.to_vec(),
                     remote: client.remote,
                     subnet: client.subnet,

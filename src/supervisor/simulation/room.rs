@@ -70,7 +70,7 @@ impl Room {
     }
 
     fn whole(&self, peer: PeerId, news: impl FnOnce(BTreeSet<PeerId>) -> News) -> (Who, ToSession) {
-        let others = self.rules.seen_by(peer).map(|(other, ..)| other).collect();
+        let others = self.rules.seen_by(peer).map(|other| other.id).collect();
         let (who, _) = self.rules.occupant(peer).expect("it was let in").member;
         (who, self.roster(news(others)))
     }

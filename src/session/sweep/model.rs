@@ -10,14 +10,13 @@ use actix::{Actor, Context, Handler};
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{
-    super::{
-        Ports, SessionConfig,
-        attachment::Attachment,
-        shared::{RoomHandle, SessionShared},
-        wheel::{Position, Positioned, Wheel},
-    },
-    Beat, Found, Heartbeat, LATE, LINKS, STANDING, Standing, Verdict, counted, dismiss, enlist, sweep,
+use super::super::{
+    Ports, SessionConfig,
+    attachment::Attachment,
+    heartbeat::{Beat, Found, Heartbeat, Verdict},
+    registry::Standing,
+    shared::{RoomHandle, SESSIONS, SessionShared},
+    wheel::{Position, Positioned, Wheel},
 };
 use crate::{
     config::Settings,
@@ -32,6 +31,8 @@ use crate::{
 
 const HEARTBEAT: Heartbeat = Heartbeat { interval: Duration::from_secs(30), timeout: Duration::from_secs(60) };
 const PERIOD: Duration = Duration::from_secs(1);
+/// A sweep that is later than this is a late one.
+const LATE: Duration = Duration::from_secs(2);
 
 /// A connection as far as the sweep knows it.
 #[derive(Debug, Clone, Copy)]
@@ -258,7 +259,7 @@ async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
     let setup = Rc::new(SessionConfig::new(&Settings::default(), ports, Waiting::new(100, 100)));
     let (connection, client) = connection(now).await;
     let shared = SessionShared::new(connection, setup, None, now);
-    enlist(&shared);
+    SESSIONS.with(|sessions| sessions.insert(&shared));
     (shared, client)
 }
 
@@ -266,19 +267,25 @@ async fn connection(now: Instant) -> (Attachment, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, _) = listener.accept().await.unwrap();
-    (Attachment::new(Connection::new(socket, Box::new(()), now)), client)
+    (Attachment::new(Connection::new(socket.into(), Box::new(()), now)), client)
 }
 
-/// Sweeps as [`super::run`] does; how many connections were looked at.
+/// Sweeps as the arbiter's tick does; how many sessions were looked at.
 fn look(now: Instant) -> usize {
-    let due = LINKS.with_borrow_mut(|links| links.take_due(now));
-    let looks = due.len();
-    for shared in due {
-        let again = sweep(&shared, now, HEARTBEAT, false);
-        LINKS.with_borrow_mut(|links| links.put_back(shared, again));
-    }
-    assert_eq!(STANDING.get(), counted());
-    looks
+    SESSIONS.with(|sessions| {
+        let due = sessions.take_due(now);
+        let looks = due.len();
+        for shared in due {
+            let again = super::look(&shared, now, HEARTBEAT, false);
+            sessions.put_back(shared, again);
+        }
+        assert_eq!(sessions.counts(), sessions.counted_anew());
+        looks
+    })
+}
+
+fn dismiss(shared: &SessionShared) {
+    SESSIONS.with(|sessions| sessions.remove(shared));
 }
 
 #[actix::test]
@@ -349,7 +356,8 @@ async fn sessions_are_counted_as_what_they_are() {
         if let Some(standing) = standing {
             counts[standing as usize] = 1;
         }
-        assert_eq!((STANDING.get(), counted()), (counts, counts), "{standing:?}");
+        let anew = SESSIONS.with(|sessions| sessions.counted_anew());
+        assert_eq!((super::standing(), anew), (counts, counts), "{standing:?}");
     };
     let place = || RoomHandle {
         room: RoomName::parse("blue", 128).expect("a name"),

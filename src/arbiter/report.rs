@@ -1,0 +1,18 @@
+//! What an arbiter tells of itself at each tick: how many sessions it has, and how late the tick came.
+
+use crate::{
+    late::Lateness,
+    session::sweep,
+    telemetry::{self, ArbiterReport, Event},
+};
+
+/// Reports, and hands on what this thread has counted since the last report. `index` names the arbiter.
+pub(super) fn report(index: usize, Lateness { behind: late, is_late }: Lateness) {
+    let [connected, joined, parked] = sweep::standing();
+    let connections = connected + joined;
+    telemetry::tally(|t| t.report(ArbiterReport { arbiter: index, connections, joined, parked, tick_delay: late }));
+    if is_late {
+        telemetry::emit(&Event::TickLate { arbiter: index, late });
+    }
+    telemetry::flush();
+}

@@ -1,0 +1,31 @@
+//! One tick per arbiter, which sweeps its sessions and reports.
+
+use std::time::{Duration, Instant};
+
+use super::report::report;
+use crate::{
+    late::LateGuard,
+    session::{drain, heartbeat::Heartbeat, sweep},
+};
+
+/// Ticks come this often, or four times per heartbeat interval where that is shorter. A deadline is met within one.
+const PERIOD: Duration = Duration::from_secs(1);
+/// While the server drains: closings are to be spread, not gathered into one sweep a second.
+const DRAIN_PERIOD: Duration = Duration::from_millis(50);
+/// A tick this much later than planned has seen a stopped process or a blocked arbiter, not silent clients.
+const LATE: Duration = Duration::from_secs(2);
+
+/// Ticks for ever. `index` names the arbiter in its reports.
+pub async fn run(index: usize, heartbeat: Heartbeat) {
+    let usual = (heartbeat.interval / 4).clamp(Duration::from_millis(10), PERIOD);
+    let mut ticks = LateGuard::new(Instant::now(), LATE);
+    loop {
+        let period = if drain::has_begun() { DRAIN_PERIOD } else { usual };
+        // A drain that begins is another reason to look; the next round finds which of the two it was.
+        let _ = tokio::time::timeout(period, drain::begins()).await;
+        let now = Instant::now();
+        let lateness = ticks.look(now, period);
+        sweep::sweep(now, heartbeat, lateness.is_late);
+        report(index, lateness);
+    }
+}

@@ -1,0 +1,64 @@
+//! The drain of one arbiter's sessions: each is told when it ends, and at the last all end at once.
+
+use std::{cell::Cell, rc::Rc, time::Instant};
+
+use tokio::sync::Notify;
+
+pub use super::drain_spread::DrainSpread;
+use super::shared::SESSIONS;
+use crate::{
+    messages::session::{Drain, ToSession},
+    protocol::EndReason,
+};
+
+thread_local! {
+    /// Whether this arbiter's sessions were told to go: one that comes after that, from a handshake under way, is told
+    /// at once.
+    static BEGUN: Cell<bool> = const { Cell::new(false) };
+    /// Wakes the tick when the drain begins.
+    static NOTICE: Rc<Notify> = Rc::new(Notify::new());
+}
+
+/// Tells every session of this arbiter that the server goes, each with its place in the server's spread.
+pub fn begin(spread: &DrainSpread) {
+    BEGUN.set(true);
+    NOTICE.with(|notice| notice.notify_one());
+    let now = Instant::now();
+    for shared in SESSIONS.with(|sessions| sessions.all()) {
+        // One that is away has nobody to tell, and needs no place among those who come back.
+        let after = if shared.attached() { spread.take() } else { spread.end() };
+        shared.end_at(Some((now + after, EndReason::ServerDraining)));
+        let Some(member) = shared.member.get() else {
+            // Its actor has not started, and would set a deadline of its own.
+            shared.kill_switch.kill(EndReason::ServerDraining);
+            continue;
+        };
+        let close_after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        // Full: it is ended already. Gone: it has ended.
+        let _ = member.post(ToSession::Drain(Drain { close_after_ms }));
+    }
+}
+
+/// Whether [`begin`] was called on this arbiter.
+#[must_use]
+pub fn has_begun() -> bool {
+    BEGUN.get()
+}
+
+/// Ready when the drain begins. For one waiter, the arbiter's tick.
+pub async fn begins() {
+    NOTICE.with(Rc::clone).notified().await;
+}
+
+/// Sessions of this arbiter, those included that have no connection.
+#[must_use]
+pub fn sessions() -> usize {
+    SESSIONS.with(|sessions| sessions.len())
+}
+
+/// Ends every session of this arbiter now: the drain's deadline has come, or nobody has a connection any more.
+pub fn end_all() {
+    for shared in SESSIONS.with(|sessions| sessions.all()) {
+        shared.kill_switch.kill(EndReason::ServerDraining);
+    }
+}

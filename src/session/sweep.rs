@@ -1,0 +1,66 @@
+//! The sweep of one arbiter's sessions: heartbeats and deadlines.
+//!
+//! Each sweep looks only at the sessions for which there may be something to do: the arbiter's registry holds them by the
+//! time of their next look. Whatever may bring that time forward (something was received or queued, a deadline was set, a
+//! socket came) has the next sweep look, and only a sweep moves it back. So a connection whose client only answers pings
+//! costs two or three looks per heartbeat interval.
+
+use std::time::Instant;
+
+use super::{
+    heartbeat::{Found, Heartbeat},
+    shared::{SESSIONS, SessionShared},
+};
+use crate::{telemetry, ws::PING};
+
+/// Looks at the sessions that are due. `late`: much later than planned, so that nobody's silence means anything.
+pub fn sweep(now: Instant, heartbeat: Heartbeat, late: bool) {
+    SESSIONS.with(|sessions| {
+        for shared in sessions.take_due(now) {
+            let again = look(&shared, now, heartbeat, late);
+            sessions.put_back(shared, again);
+        }
+        debug_assert_eq!(sessions.counts(), sessions.counted_anew(), "connected, joined and parked sessions");
+    });
+}
+
+/// How many sessions of this arbiter are connected and in no room, connected and in one, and parked.
+#[must_use]
+pub fn standing() -> [usize; 3] {
+    SESSIONS.with(|sessions| sessions.counts())
+}
+
+/// Looks at one session; when to look again.
+fn look(shared: &SessionShared, now: Instant, heartbeat: Heartbeat, late: bool) -> Option<Instant> {
+    let mut beat = shared.beat.get();
+    let found = Found {
+        attached: shared.attached(),
+        received: shared.has_received(),
+        restless: shared.is_restless(),
+        deadline: shared.deadline.get(),
+    };
+    let verdict = beat.judge(found, now, heartbeat, late);
+    shared.beat.set(beat);
+    if verdict.ping {
+        ping(shared);
+    }
+    if verdict.rest || verdict.ping {
+        shared.rest();
+    }
+    if let Some(why) = verdict.end {
+        shared.kill_switch.kill(why);
+    }
+    // A socket that takes no more: what waits has kept its memory.
+    let jammed = (verdict.rest || verdict.ping) && shared.is_restless();
+    if jammed { Some(now) } else { verdict.again }
+}
+
+/// Writes the ping at once where nothing waits before it: waking the pump for two bytes would cost more than they do.
+fn ping(shared: &SessionShared) {
+    telemetry::tally(|t| t.pings_sent += 1);
+    shared.queue(PING);
+    shared.flush();
+}
+
+#[cfg(test)]
+mod model;

@@ -1,0 +1,100 @@
+//! The kinds of sockets that there are. A kind is one row of `kinds!` and its [`Socket`]; what a connection is built on
+//! need not know which it has.
+//!
+//! An enum, and no boxed trait object: while plain TCP is the only kind there is nothing to decide at run time, and with
+//! another one it is a branch that is always foreseen, instead of an allocation and an indirect call.
+
+use std::{
+    io::{self, IoSlice},
+    task::{Context, Poll},
+};
+
+use bytes::BytesMut;
+
+use super::socket::Socket;
+
+macro_rules! kinds {
+    ($($(#[$gate:meta])* $kind:ident($socket:ty, $detached:ty),)+) => {
+        /// A client's socket, of any kind.
+        #[derive(Debug)]
+        #[expect(missing_docs, reason = "named after what they hold")]
+        pub enum AnySocket {
+            $($(#[$gate])* $kind($socket),)+
+        }
+
+        /// The same on its way to another thread.
+        #[derive(Debug)]
+        #[expect(missing_docs, reason = "named after what they hold")]
+        pub enum DetachedSocket {
+            $($(#[$gate])* $kind($detached),)+
+        }
+
+        $($(#[$gate])* impl From<$socket> for AnySocket {
+            fn from(socket: $socket) -> Self {
+                Self::$kind(socket)
+            }
+        })+
+
+        impl Socket for AnySocket {
+            type Detached = DetachedSocket;
+
+            #[inline]
+            fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut BytesMut, most: usize) -> Poll<io::Result<usize>> {
+                match self {
+                    $($(#[$gate])* Self::$kind(socket) => Socket::poll_read(socket, cx, into, most),)+
+                }
+            }
+
+            #[inline]
+            fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+                match self {
+                    $($(#[$gate])* Self::$kind(socket) => Socket::try_write(socket, slices),)+
+                }
+            }
+
+            #[inline]
+            fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match self {
+                    $($(#[$gate])* Self::$kind(socket) => Socket::poll_read_ready(socket, cx),)+
+                }
+            }
+
+            #[inline]
+            fn poll_write_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match self {
+                    $($(#[$gate])* Self::$kind(socket) => Socket::poll_write_ready(socket, cx),)+
+                }
+            }
+
+            fn finish(&mut self) {
+                match self {
+                    $($(#[$gate])* Self::$kind(socket) => socket.finish(),)+
+                }
+            }
+
+            fn reset(self) {
+                match self {
+                    $($(#[$gate])* Self::$kind(socket) => socket.reset(),)+
+                }
+            }
+
+            fn detach(self) -> io::Result<DetachedSocket> {
+                Ok(match self {
+                    $($(#[$gate])* Self::$kind(socket) => DetachedSocket::$kind(socket.detach()?),)+
+                })
+            }
+
+            fn attach(detached: DetachedSocket) -> io::Result<Self> {
+                Ok(match detached {
+                    $($(#[$gate])* DetachedSocket::$kind(socket) => Self::$kind(Socket::attach(socket)?),)+
+                })
+            }
+        }
+    };
+}
+
+kinds! {
+    Tcp(tokio::net::TcpStream, std::net::TcpStream),
+    #[cfg(test)]
+    Unix(tokio::net::UnixStream, std::os::unix::net::UnixStream),
+}
