@@ -1,5 +1,7 @@
 //! `[http]`: requests, origins, the proxy before us.
 
+use url::Url;
+
 use super::{
     kind::Kind,
     milliseconds::Milliseconds,
@@ -62,25 +64,18 @@ impl Http {
     }
 }
 
-/// Whether a browser could send this text in `Origin` (RFC 6454 section 6.2): what it never sends would never match.
+/// Whether a browser could send this text in `Origin` (RFC 6454 section 6.2): what it never sends would never match. A browser
+/// writes what the URL standard makes of it; so a text that this changes is none.
 fn is_origin(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once("://") else { return text == "*" || text == SAME_ORIGIN };
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (rest, None),
-    };
-    let scheme_fits = scheme.starts_with(|c: char| c.is_ascii_lowercase())
-        && scheme.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b));
-    scheme_fits
-        && is_url_host(host)
-        && !host.bytes().any(|b| b.is_ascii_uppercase())
-        && port.is_none_or(|port| is_sent_port(scheme, port))
-}
-
-fn is_sent_port(scheme: &str, port: &str) -> bool {
-    let default = matches!((scheme, port), ("http", "80") | ("https", "443"));
-    // Compared as text, because a browser writes neither `+` nor leading zeros.
-    !default && port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port)
+    if text == "*" || text == SAME_ORIGIN {
+        return true;
+    }
+    let Ok(url) = Url::parse(text) else { return false };
+    let Some(host) = url.host_str() else { return false };
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    // The standard lets more through as a host, and leaves that of schemes that it does not know as it is.
+    let host_fits = is_url_host(host) && !host.bytes().any(|b| b.is_ascii_uppercase());
+    host_fits && url.port() != Some(0) && format!("{}://{host}{port}", url.scheme()) == text
 }
 
 #[cfg(test)]
@@ -117,6 +112,9 @@ mod tests {
             "https://user@example.org",
             "http://::1",
             "HTTPS://example.org",
+            "http://[0:0::1]",
+            "http://user:pw@example.org",
+            "http:///example.org",
         ] {
             assert!(!is_origin(bad), "{bad}");
         }

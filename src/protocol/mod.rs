@@ -21,5 +21,5 @@ pub use frame::TextFrame;
 pub use ids::{PeerId, RoomName, RoomNameError, SessionId};
 pub use kinds::SignalKind;
 pub use meta::Meta;
-pub use resume::{ResumeToken, Secret, same_bytes};
+pub use resume::{ResumeToken, Secret};
 pub use server::{ErrorBody, FrameKind};

@@ -1,21 +1,11 @@
 //! What proves that a client is the one whose session was parked: the resume token.
 
-use std::{fmt, hint::black_box};
+use std::fmt;
 
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::ids::SessionId;
-
-/// Whether both are the same, found out in a time that does not depend on where they differ, only on their length:
-/// answers must not tell a guesser how many bytes were right.
-///
-/// The `subtle` crate is in nobody's dependencies here, and would be one more for these lines. Every byte is looked
-/// at, and `black_box` hides the intermediate results, so that the optimiser has no reason to leave early.
-#[must_use]
-pub fn same_bytes(one: &[u8], other: &[u8]) -> bool {
-    let pairs = one.iter().zip(other);
-    one.len() == other.len() && pairs.fold(0, |difference, (a, b)| black_box(difference | (a ^ b))) == 0
-}
 
 /// 128 random bits that only the server and one client know. `==` is [`Secret::matches`].
 #[derive(Clone, Copy)]
@@ -37,10 +27,11 @@ impl Secret {
         Self(bytes)
     }
 
-    /// Whether both are the same, by [`same_bytes`].
+    /// Whether both are the same, found out in a time that does not depend on where they differ: answers must not tell a
+    /// guesser how many bytes were right.
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
-        same_bytes(&self.0, &other.0)
+        self.0.ct_eq(&other.0).into()
     }
 
     fn parse(text: &str) -> Option<Self> {

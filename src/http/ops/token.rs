@@ -3,11 +3,9 @@
 use std::{fs, io, path::Path};
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use subtle::ConstantTimeEq;
 
-use crate::{
-    http::{authority::the_one, live::Live},
-    protocol::same_bytes,
-};
+use crate::http::{authority::the_one, live::Live};
 
 /// A token's length. Shorter ones can be guessed; no header should be longer.
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=512;
@@ -35,7 +33,7 @@ impl Token {
     /// From now on `other` is the one that must be shown. Says whether it is another.
     pub fn become_like(&self, other: &Self) -> bool {
         let (mine, theirs) = (self.0.get(), other.0.get());
-        let another = !same_bytes(&mine, &theirs);
+        let another = !bool::from(mine.ct_eq(&theirs));
         self.0.set(theirs);
         another
     }
@@ -46,7 +44,7 @@ impl Token {
             let (scheme, token) = value.split_at_checked("Bearer ".len())?;
             scheme.eq_ignore_ascii_case("Bearer ").then_some(token)
         });
-        shown.is_some_and(|token| same_bytes(token.as_bytes(), &self.0.get()))
+        shown.is_some_and(|token| token.as_bytes().ct_eq(&self.0.get()).into())
     }
 }
 
