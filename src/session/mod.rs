@@ -30,15 +30,10 @@ mod attachment;
 mod closing;
 #[cfg(feature = "echo")]
 pub mod echo;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub mod history;
 mod inbound;
 mod messages;
 mod pace;
 mod parking;
-#[cfg(test)]
-mod properties;
 mod pump;
 mod relay;
 mod requests;

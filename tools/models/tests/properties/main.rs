@@ -1,0 +1,5 @@
+//! The server's rules against naive models of them, over random histories.
+#[path = "../../../../src/protocol/histories.rs"]
+mod histories;
+mod resume_buffer;
+mod room;
