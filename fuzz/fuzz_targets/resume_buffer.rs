@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use switchboard::session::history::{Step, play};
+use switchboard_models::resume_buffer::{Step, play};
 
 fuzz_target!(|input: &[u8]| {
     play(input.chunks_exact(2).take(400).map(|pair| Step::read(pair[0], pair[1])));

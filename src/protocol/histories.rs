@@ -1,4 +1,4 @@
-//! How many random histories the property tests of all floors play.
+//! How many random histories the property tests play: those of all layers here, and those of tools/models.
 
 use proptest::prelude::ProptestConfig;
 

@@ -8,9 +8,6 @@
 mod actor;
 #[cfg(feature = "fault-injection")]
 mod faults;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub mod history;
 pub mod state;
 
 pub use actor::Room;
@@ -19,7 +16,5 @@ pub use faults::make_fail;
 
 #[cfg(test)]
 pub(crate) mod fake;
-#[cfg(test)]
-mod properties;
 #[cfg(test)]
 mod scenarios;

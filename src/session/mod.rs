@@ -36,16 +36,11 @@ mod drain_spread;
 #[cfg(feature = "echo")]
 pub mod echo;
 pub mod heartbeat;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub mod history;
 mod inbound;
 mod messages;
 mod open;
 mod pace;
 mod parking;
-#[cfg(test)]
-mod properties;
 mod pump;
 mod registry;
 mod relay;

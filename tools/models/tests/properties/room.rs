@@ -2,10 +2,10 @@
 
 use proptest::prelude::{any, prop, proptest};
 
-use super::history::{Step, play};
+use switchboard_models::room::{Step, play};
 
 proptest! {
-    #![proptest_config(crate::protocol::histories::config())]
+    #![proptest_config(crate::histories::config())]
 
     #[test]
     fn no_view_of_a_room_diverges(steps in prop::collection::vec(any::<(u8, u8)>(), 0..40)) {

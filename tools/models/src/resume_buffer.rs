@@ -2,15 +2,15 @@
 //! sockets between them that are cut after any frame in either direction, answers that are lost, acks at any time, true
 //! and false, and messages that the session's mailbox refuses. Whatever happens, every frame arrives exactly once and in
 //! order, or the client is told that it missed some.
-//!
-//! Played by the property tests, and by the fuzz target `resume_buffer`: hence the feature `fuzzing`.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::resume_buffer::{BadAck, Keep, ResumeBuffer, Resumed};
-use crate::protocol::Secret;
+use switchboard::{
+    protocol::Secret,
+    session::resume_buffer::{BadAck, Keep, ResumeBuffer, Resumed},
+};
 
 /// Small, so that histories exceed it.
 const KEEP: Keep = Keep { frames: 6, bytes: 60 };
@@ -20,20 +20,23 @@ const NUMBER: usize = 8;
 /// What may happen.
 #[derive(Debug, Clone, Copy)]
 pub enum Step {
-    /// The server says a counted frame of so many bytes.
-    ServerSays(usize),
+    /// The server sends a counted frame of so many bytes.
+    ServerSends(usize),
     /// The client handles the oldest frame on its way.
-    ClientHears,
-    ClientSays,
+    ClientReceives,
+    /// The client sends a counted frame.
+    ClientSends,
+    /// The client acknowledges what it has handled.
     ClientPings,
-    ServerHears,
+    /// The server handles the oldest frame on its way.
+    ServerReceives,
     /// The socket is gone, with all that was on its way.
     KillSwitch,
     /// The client comes back, before or after its former socket is gone; whether the answer arrives.
     Resume(bool),
-    /// The session's mailbox refuses a message: what it was to say is lost, and its socket is cut.
+    /// The session's mailbox refuses a message: what it was to send is lost, and its socket is cut.
     LoseMessage,
-    /// A client says a number that its acks cannot reach: in a `ping` or, without a socket, in a `resume`.
+    /// A client sends a number that its acks cannot reach: in a `ping` or, without a socket, in a `resume`.
     LieAbove(u64),
     /// As above, with a number that its acks have passed.
     LieBelow(u64),
@@ -45,11 +48,11 @@ impl Step {
     pub fn read(kind: u8, size: u8) -> Self {
         let size = 1 + usize::from(size % 24);
         match kind % 100 {
-            0..=24 => Self::ServerSays(size),
-            25..=47 => Self::ClientHears,
-            48..=59 => Self::ClientSays,
+            0..=24 => Self::ServerSends(size),
+            25..=47 => Self::ClientReceives,
+            48..=59 => Self::ClientSends,
             60..=65 => Self::ClientPings,
-            66..=79 => Self::ServerHears,
+            66..=79 => Self::ServerReceives,
             80..=86 => Self::KillSwitch,
             87..=95 => Self::Resume(!size.is_multiple_of(3)),
             96..=97 => Self::LoseMessage,
@@ -101,7 +104,7 @@ struct World {
     /// Frames as the server numbers them now, with their sizes.
     numbered: Vec<(usize, usize)>,
     acked: u64,
-    said: usize,
+    sent_ids: usize,
     asked: usize,
     /// The client's frames that the server handled.
     received: Vec<usize>,
@@ -124,7 +127,7 @@ impl World {
             attached: true,
             numbered: Vec::new(),
             acked: 0,
-            said: 0,
+            sent_ids: 0,
             asked: 0,
             received: Vec::new(),
             gap: false,
@@ -137,26 +140,26 @@ impl World {
 
     fn run(&mut self, step: Step) {
         match step {
-            Step::ServerSays(size) => self.server_says(size),
-            Step::ClientHears => self.client_hears(),
-            Step::ClientSays if self.attached => {
+            Step::ServerSends(size) => self.server_sends(size),
+            Step::ClientReceives => self.client_receives(),
+            Step::ClientSends if self.attached => {
                 self.client.sent.push(self.asked);
                 self.up.push_back(Up::Frame(self.asked));
                 self.asked += 1;
             }
             Step::ClientPings if self.attached => self.up.push_back(Up::Ping(self.client.handled)),
-            Step::ServerHears => self.server_hears(),
+            Step::ServerReceives => self.server_receives(),
             Step::KillSwitch => self.kill_switch(),
             Step::Resume(arrives) => self.resume(arrives),
             Step::LoseMessage => {
-                self.said += 1;
+                self.sent_ids += 1;
                 self.resume_buffer.lost();
                 self.gap = true;
                 self.kill_switch();
             }
             Step::LieAbove(by) => self.lie(|(_, sent)| Some(sent + by)),
             Step::LieBelow(by) => self.lie(|(acked, _)| acked.checked_sub(by)),
-            Step::ClientSays | Step::ClientPings => {}
+            Step::ClientSends | Step::ClientPings => {}
         }
     }
 
@@ -174,24 +177,24 @@ impl World {
         assert!(frames > 0 || bytes == 0, "{bytes} bytes of nothing");
     }
 
-    fn server_says(&mut self, size: usize) {
+    fn server_sends(&mut self, size: usize) {
         let size = size.max(NUMBER);
-        self.resume_buffer.said(&frame(self.said, size), KEEP);
-        self.numbered.push((self.said, size));
+        self.resume_buffer.said(&frame(self.sent_ids, size), KEEP);
+        self.numbered.push((self.sent_ids, size));
         if self.attached {
-            self.down.push_back(self.said);
+            self.down.push_back(self.sent_ids);
         }
-        self.said += 1;
+        self.sent_ids += 1;
     }
 
-    fn client_hears(&mut self) {
+    fn client_receives(&mut self) {
         if let Some(id) = self.down.pop_front() {
             self.client.handled += 1;
             self.client.got.push(Some(id));
         }
     }
 
-    fn server_hears(&mut self) {
+    fn server_receives(&mut self) {
         let Some(up) = self.up.pop_front() else { return };
         self.confirm();
         match up {
@@ -298,10 +301,10 @@ impl World {
     fn settle(&mut self) {
         self.resume(true);
         while !self.down.is_empty() {
-            self.client_hears();
+            self.client_receives();
         }
         while !self.up.is_empty() {
-            self.server_hears();
+            self.server_receives();
         }
         assert_eq!(
             self.received,
@@ -319,7 +322,7 @@ impl World {
                 }
             }
         }
-        assert!(expected == self.said || missed, "the last frames are missing, and nobody said so");
+        assert!(expected == self.sent_ids || missed, "the last frames are missing, and nobody said so");
     }
 }
 

@@ -3,16 +3,16 @@
 use bytes::Bytes;
 use proptest::prelude::{any, prop, proptest};
 
-use super::{
-    history::{Step, play},
-    resume_buffer::{Keep, ResumeBuffer},
+use switchboard::{
+    protocol::Secret,
+    session::resume_buffer::{Keep, ResumeBuffer},
 };
-use crate::protocol::Secret;
+use switchboard_models::resume_buffer::{Step, play};
 
 const KEEP: Keep = Keep { frames: 6, bytes: 60 };
 
 proptest! {
-    #![proptest_config(crate::protocol::histories::config())]
+    #![proptest_config(crate::histories::config())]
 
     #[test]
     fn every_frame_arrives_once_and_in_order_or_the_client_is_told(
@@ -24,8 +24,8 @@ proptest! {
 
 /// Both sides say so many frames, of which these many arrive each way before the socket is gone.
 fn talk(frames: usize, down: usize, up: usize) -> impl Iterator<Item = Step> {
-    let said = (0..frames).flat_map(|_| [Step::ServerSays(8), Step::ClientSays]);
-    let received = std::iter::repeat_n(Step::ClientHears, down).chain(std::iter::repeat_n(Step::ServerHears, up));
+    let said = (0..frames).flat_map(|_| [Step::ServerSends(8), Step::ClientSends]);
+    let received = std::iter::repeat_n(Step::ClientReceives, down).chain(std::iter::repeat_n(Step::ServerReceives, up));
     said.chain(received).chain([Step::KillSwitch])
 }
 
@@ -38,7 +38,7 @@ fn the_stream_may_be_cut_after_every_frame_in_both_directions_and_any_number_of_
             for refused in [false, true] {
                 let answers = std::iter::repeat_n(Step::Resume(false), lost).chain([Step::Resume(true)]);
                 // What is said between the answers is missed by all of them but the last.
-                let answers = answers.flat_map(|answer| [Step::ServerSays(8), answer]);
+                let answers = answers.flat_map(|answer| [Step::ServerSends(8), answer]);
                 let before = refused.then_some(Step::LoseMessage);
                 // Twice: what the first resume leaves behind, the second has to cope with.
                 let once: Vec<_> = talk(frames, down, up).chain(before).chain(answers).collect();

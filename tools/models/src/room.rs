@@ -1,12 +1,15 @@
 //! Histories of one room: its rules, a naive model of them, and clients that believe what they are told in messages that
 //! wait in mailboxes for a while.
-//!
-//! Played by the property tests, and by the fuzz target `room`: hence the feature `fuzzing`.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::state::{Effect, RoomState};
-use crate::protocol::{LeaveReason, Meta, PeerId};
+use switchboard::{
+    protocol::{
+        LeaveReason, Meta, PeerId,
+        client::{Bounds, ClientFrame, parse},
+    },
+    room::state::{Effect, RoomState},
+};
 
 /// Peers that come and go in one history.
 const PEERS: usize = 6;
@@ -14,8 +17,11 @@ const PEERS: usize = 6;
 /// What may happen.
 #[derive(Debug, Clone, Copy)]
 pub enum Step {
+    /// The supervisor lets the peer in.
     Admit(usize),
+    /// The peer leaves, or hangs up.
     Remove(usize),
+    /// The peer changes its metadata.
     Update(usize),
     /// The peer's socket is gone.
     Away(usize),
@@ -119,6 +125,16 @@ impl Client {
     }
 }
 
+/// Metadata as a client's `update` brings it, since nothing else makes any.
+fn meta(n: usize) -> Meta {
+    let bounds = Bounds { room_name_bytes: 1, meta_bytes: 64, json_depth: 2, recipients: 1 };
+    let text = format!(r#"{{"type":"update","meta":{{"n":{n}}}}}"#);
+    match parse(&text, &bounds).expect("a frame").frame {
+        ClientFrame::Update { meta } => meta,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// The room under test, the model (a list, in joining order), and the clients.
 struct World {
     names: Vec<PeerId>,
@@ -139,7 +155,7 @@ impl World {
 
     fn fresh_meta(&mut self) -> Meta {
         self.updates += 1;
-        Meta::from_checked(&format!("{{\"n\":{}}}", self.updates))
+        meta(self.updates)
     }
 
     fn has(&self, who: usize) -> bool {

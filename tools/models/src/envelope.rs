@@ -1,0 +1,302 @@
+//! A client's text, read by the server and by `serde_json`. What the server takes is JSON with the same values, held to
+//! the rules of docs/protocol.md as a second reader understands them; what it refuses breaks one of them. What it passes
+//! on is the same bytes, in frames that are JSON again.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Value, value::RawValue};
+use switchboard::protocol::{
+    ErrorCode, PeerId, ResumeToken, SignalKind, TextFrame,
+    client::{Bounds, ClientFrame, ParseError, Request, To, parse},
+    server::{ErrorFrame, ServerFrame, encode},
+};
+
+/// The defaults, but for shorter metadata and lists.
+const BOUNDS: Bounds = Bounds { room_name_bytes: 128, meta_bytes: 256, json_depth: 32, recipients: 4 };
+const SENDER: &str = "a94d1e07c2b84f35b6e8d0f1a2c3e4f5";
+
+/// Reads `text` in both ways, and compares.
+pub fn play(text: &str) {
+    let read = parse(text, &BOUNDS);
+    let object = Object::read(text);
+    match (&read, &object) {
+        (Ok(request), Some(object)) => {
+            let values = object.values.as_ref().expect("taken, though serde_json's values cannot hold it");
+            assert_eq!(object.flaw(values), None, "taken, and breaks a rule");
+            agrees(request, values);
+            passes_on(request, text);
+        }
+        (Ok(request), None) => panic!("{request:?} was read from what is no JSON object"),
+        (Err(refusal), object) => refused(refusal, object.as_ref()),
+    }
+}
+
+/// A JSON object as `serde_json` reads it.
+struct Object<'a> {
+    /// Every name in it, repetitions included.
+    names: Vec<String>,
+    /// The text of each value; of a repeated name, the last.
+    texts: BTreeMap<String, &'a str>,
+    /// `None` where a number or a string is beyond what a value can hold.
+    values: Option<Value>,
+}
+
+impl<'a> Object<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        serde_json::from_str::<IgnoredAny>(text).ok()?;
+        let Pairs(pairs) = serde_json::from_str(text).ok()?;
+        let names = pairs.iter().map(|(name, _)| name.clone()).collect();
+        let texts = pairs.into_iter().map(|(name, raw)| (name, raw.get())).collect();
+        Some(Self { names, texts, values: serde_json::from_str(text).ok() })
+    }
+
+    /// Which rule of docs/protocol.md a frame with these values breaks.
+    fn flaw(&self, values: &Value) -> Option<&'static str> {
+        let mut names = self.names.clone();
+        names.sort_unstable();
+        names.dedup();
+        let own: &[&str] = match values["type"].as_str() {
+            Some("join") => &["room", "meta", "attempt", "resumable", "resume"],
+            Some("leave") => &[],
+            Some("signal") => &["to", "kind", "data"],
+            Some("update") => &["meta"],
+            Some("ping") => &["t", "ack"],
+            _ => return Some("type"),
+        };
+        let has = |name: &str| self.texts.contains_key(name);
+        let count = |value: &Value| value.as_u64().is_some();
+        let meta =
+            || values["meta"].is_object() && self.texts["meta"].len() <= BOUNDS.meta_bytes && shallow(&values["meta"]);
+        let number = |name: &str| values[name].is_number();
+        match () {
+            () if names.len() < self.names.len() => Some("a name is repeated"),
+            () if names.iter().any(|name| !["type", "id"].contains(&&**name) && !own.contains(&&**name)) => {
+                Some("a name")
+            }
+            () if has("id") && !values["id"].as_str().is_some_and(|id| (1..=64).contains(&id.len())) => Some("id"),
+            () if own.contains(&"room") && !values["room"].as_str().is_some_and(good_room) => Some("room"),
+            () if own.contains(&"meta") && has("meta") && !meta() => Some("meta"),
+            () if own == ["meta"] && !has("meta") => Some("meta is missing"),
+            () if has("attempt") && values["attempt"].as_u64().is_none_or(|n| n > u64::from(u32::MAX)) => {
+                Some("attempt")
+            }
+            () if has("resumable") && !values["resumable"].is_boolean() => Some("resumable"),
+            () if has("resume") && !self.good_resume(&values["resume"]) => Some("resume"),
+            () if has("resume") && values["resumable"] == false => Some("resume without resumable"),
+            () if own.contains(&"to") && !good_to(&values["to"]) => Some("to"),
+            () if own.contains(&"kind") && !good_kind(&values["kind"]) => Some("kind"),
+            () if own.contains(&"data") && !(has("data") && shallow(&values["data"])) => Some("data"),
+            () if has("t") && !number("t") => Some("t"),
+            () if has("ack") && !count(&values["ack"]) => Some("ack"),
+            () if self.texts.values().any(|text| longest_number(text) > 400) => Some("a long number"),
+            () => None,
+        }
+    }
+
+    fn good_resume(&self, resume: &Value) -> bool {
+        let Some(Pairs(pairs)) = serde_json::from_str(self.texts["resume"]).ok() else { return false };
+        pairs.len() == 2 && resume["token"].is_string() && resume["ack"].as_u64().is_some()
+    }
+}
+
+/// How many digits the longest number has: a second way to find them, by the places where a string begins or ends.
+fn longest_number(text: &str) -> usize {
+    let (mut inside, mut longest, mut digits) = (false, 0, 0);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => inside = !inside,
+            b'\\' => drop(bytes.next()),
+            _ if inside => {}
+            b'0'..=b'9' => digits += 1,
+            b'.' | b'e' | b'E' | b'+' | b'-' => {}
+            _ => digits = 0,
+        }
+        longest = longest.max(digits);
+    }
+    longest
+}
+
+/// The members of an object, in order, with their texts.
+struct Pairs<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Pairs<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Pairs<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn shallow(value: &Value) -> bool {
+    depth(value) <= BOUNDS.json_depth
+}
+
+fn good_room(name: &str) -> bool {
+    (1..=BOUNDS.room_name_bytes).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
+fn good_kind(kind: &Value) -> bool {
+    kind.as_str().is_some_and(|kind| ["offer", "answer", "candidate", "app"].contains(&kind))
+}
+
+fn good_to(to: &Value) -> bool {
+    let short = |name: &Value| name.as_str().is_some_and(|name| name.len() <= 64);
+    match to {
+        Value::Array(names) => (1..=BOUNDS.recipients).contains(&names.len()) && names.iter().all(short),
+        name => short(name),
+    }
+}
+
+fn is_peer(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The request says what the values say.
+fn agrees(request: &Request<'_>, values: &Value) {
+    assert_eq!(request.id.as_deref(), values["id"].as_str());
+    match &request.frame {
+        ClientFrame::Join { room, meta, attempt, resumable, resume } => {
+            assert_eq!(values["type"], "join");
+            assert_eq!(Some(room.as_str()), values["room"].as_str());
+            assert_eq!(meta.as_ref().map(|meta| value(meta.as_str())).unwrap_or_default(), values["meta"]);
+            assert_eq!(u64::from(*attempt), values["attempt"].as_u64().unwrap_or(0));
+            assert_eq!(*resumable, resume.is_some() || values["resumable"] == true);
+            assert_eq!(resume.as_ref().map(|resume| resume.ack), values["resume"]["ack"].as_u64());
+            let token = values["resume"]["token"].as_str();
+            assert_eq!(resume.as_ref().and_then(|resume| resume.token), token.and_then(ResumeToken::parse));
+            let written = resume.as_ref().and_then(|resume| resume.token).map(|token| token.to_string());
+            assert!(written.is_none() || written.as_deref() == token, "a token has one form");
+        }
+        ClientFrame::Leave => assert_eq!(values["type"], "leave"),
+        ClientFrame::Signal { to, kind, data } => {
+            assert_eq!(values["type"], "signal");
+            assert_eq!(Some(*kind), values["kind"].as_str().and_then(SignalKind::parse));
+            assert_eq!(value(data), values["data"]);
+            addressed(to, &values["to"]);
+        }
+        ClientFrame::Update { meta } => {
+            assert_eq!(values["type"], "update");
+            assert_eq!(value(meta.as_str()), values["meta"]);
+        }
+        ClientFrame::Ping { t, ack } => {
+            assert_eq!(values["type"], "ping");
+            assert_eq!(t.map(value).unwrap_or_default(), values["t"]);
+            assert_eq!(*ack, values["ack"].as_u64());
+        }
+    }
+}
+
+fn addressed(to: &To, value: &Value) {
+    let mut names: Vec<&str> = match value {
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+        name => name.as_str().into_iter().collect(),
+    };
+    let mut once = Vec::new();
+    names.retain(|name| {
+        !once.contains(name) && {
+            once.push(*name);
+            true
+        }
+    });
+    match to {
+        To::Everyone => assert_eq!(value, "*"),
+        To::Peer(peer) => assert_eq!(value.as_str(), Some(&*peer.to_string())),
+        To::Peers { known, unknown } => {
+            let (ids, others): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| is_peer(name));
+            assert_eq!(known.iter().map(ToString::to_string).collect::<Vec<_>>(), ids);
+            assert_eq!(unknown.iter().map(|name| &**name).collect::<Vec<_>>(), others);
+            assert!(value.is_array() || (others.len() == 1 && ids.is_empty()));
+        }
+    }
+}
+
+/// What others will read is the client's own bytes, in JSON.
+fn passes_on(request: &Request<'_>, text: &str) {
+    let sender = PeerId::parse(SENDER).expect("an id");
+    let id = request.id.as_deref();
+    match &request.frame {
+        ClientFrame::Signal { data, kind, .. } => {
+            let within = text.as_bytes().as_ptr_range();
+            assert!(within.contains(&data.as_ptr()), "borrowed from the client's text");
+            let frame = encode(&ServerFrame::Signal { from: sender, kind: *kind, data });
+            let start = format!(r#"{{"type":"signal","from":"{SENDER}","kind":"{}","data":"#, kind.as_str());
+            assert_eq!(frame.json(), [&start, *data, "}"].concat().as_bytes());
+            reads(&frame);
+        }
+        ClientFrame::Join { meta: Some(meta), .. } => {
+            assert!(text.contains(meta.as_str()));
+            let frame = encode(&ServerFrame::PeerJoined { id: sender, meta: Some(meta), polite: false });
+            assert!(has(&frame, meta.as_str()));
+            reads(&frame);
+        }
+        ClientFrame::Update { meta } => {
+            assert!(text.contains(meta.as_str()));
+            let frame = encode(&ServerFrame::PeerUpdated { re: id, id: sender, meta });
+            assert!(has(&frame, meta.as_str()));
+            reads(&frame);
+        }
+        ClientFrame::Ping { t, ack } => {
+            let frame = encode(&ServerFrame::Pong { re: id, t: *t, ack: *ack });
+            assert!(t.is_none_or(|t| has(&frame, t)));
+            reads(&frame);
+        }
+        ClientFrame::Join { meta: None, .. } | ClientFrame::Leave => {}
+    }
+}
+
+fn has(frame: &TextFrame, text: &str) -> bool {
+    std::str::from_utf8(frame.json()).expect("a frame is UTF-8").contains(text)
+}
+
+fn reads(frame: &TextFrame) {
+    serde_json::from_slice::<IgnoredAny>(frame.json()).expect("a frame is JSON");
+}
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).expect("it was part of what serde_json reads")
+}
+
+/// There is a rule that it breaks, and the answer is a frame that carries the request's `id`, if that is a good one.
+fn refused(refusal: &ParseError, object: Option<&Object<'_>>) {
+    let frame = encode(&ServerFrame::Error(ErrorFrame {
+        re: refusal.id.as_deref(),
+        ..ErrorFrame::new(refusal.code, &refusal.message)
+    }));
+    let answer: Value = serde_json::from_slice(frame.json()).expect("an error is JSON");
+    assert_eq!(answer["re"].as_str(), refusal.id.as_deref());
+    assert!(refusal.kind.is_incoming());
+    let Some(object) = object else { return };
+    let Some(values) = &object.values else { return };
+    assert!(object.flaw(values).is_some(), "refused, and breaks no rule: {}", refusal.message);
+    let once = object.names.iter().filter(|name| *name == "id").count() == 1;
+    let id = values["id"].as_str().filter(|id| once && (1..=64).contains(&id.len()));
+    assert_eq!(refusal.id.as_deref(), id);
+    let known = ["join", "leave", "signal", "update", "ping"].map(Value::from).contains(&values["type"]);
+    assert!(refusal.code == ErrorCode::InvalidMessage || (values["type"].is_string() && !known));
+}

@@ -1,0 +1,7 @@
+//! The server's rules against naive models of them, over random histories.
+mod decoder;
+mod envelope;
+#[path = "../../../../src/protocol/histories.rs"]
+mod histories;
+mod resume_buffer;
+mod room;
