@@ -99,7 +99,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         Probes { lifecycle: gate_too, sockets: sockets_too, reports, headcount, started: began, liveness: vitals_too };
     let common = Common::new(&settings, probes);
     let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor);
-    let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes, &supervisor);
+    let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
     let clients_too = clients.clone();
     let listeners = listeners::Listeners {
@@ -147,23 +147,14 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     Ok(())
 }
 
-/// What the operators' routes reach. Without fault injection none of them reaches the supervisor.
-fn operator_ports(
-    settings: &Settings,
-    metrics: &Addr<MetricsActor>,
-    lifecycle: &Lifecycle,
-    scrapes: &Scrapes,
-    #[cfg_attr(not(feature = "fault-injection"), expect(unused_variables, reason = "only faults go there"))]
-    supervisor: &Addr<Supervisor>,
-) -> Ops {
+/// What the operators' routes reach.
+fn operator_ports(settings: &Settings, metrics: &Addr<MetricsActor>, lifecycle: &Lifecycle, scrapes: &Scrapes) -> Ops {
     Ops {
         scrape: metrics.clone().recipient(),
         errors: metrics.clone().recipient(),
         lifecycle: lifecycle.clone(),
         scrapes: scrapes.clone(),
         drain: settings.into(),
-        #[cfg(feature = "fault-injection")]
-        faults: supervisor.clone().recipient(),
     }
 }
 

@@ -4,6 +4,8 @@
 //! handled by the caller. `do_send` ignores a mailbox's bound and says nothing when the receiver is gone, so clippy
 //! forbids it everywhere else.
 mod event;
+#[cfg(feature = "fault-injection")]
+pub mod faults;
 mod kill_switch;
 pub mod metrics;
 mod resume;

@@ -46,19 +46,6 @@ pub enum ToRoom {
         /// Comes back in [`Welcomed`](super::session::Welcomed).
         join_seq: u32,
     },
-    /// From the ops listener of a test build: fail.
-    #[cfg(feature = "fault-injection")]
-    Fail(RoomFault),
-}
-
-/// What a room can be made to do.
-#[cfg(feature = "fault-injection")]
-#[derive(Debug, Clone, Copy)]
-pub enum RoomFault {
-    /// Panic.
-    Panic,
-    /// Hang with its whole arbiter, for that long.
-    Stall(std::time::Duration),
 }
 
 /// Somebody is to be let in.

@@ -34,9 +34,6 @@ pub enum ToSession {
     Drain(Drain),
     /// From the pump of a session whose client comes back to this one, and was told that it may.
     TakeSocket(Box<SocketTransfer>),
-    /// From the supervisor of a test build: panic.
-    #[cfg(feature = "fault-injection")]
-    Panic,
 }
 
 /// One `signal`, already encoded, from a peer of the same room. The receiver drops and counts what comes from a peer

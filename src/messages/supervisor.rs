@@ -76,19 +76,6 @@ pub struct StopJoins;
 #[rtype(result = "()")]
 pub struct Ping(pub Box<dyn FnOnce() + Send>);
 
-/// From the ops listener of a test build, may be refused: fail, or make somebody fail. Nothing sends it in any other build.
-#[cfg(feature = "fault-injection")]
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub enum Fault {
-    /// The supervisor panics.
-    SupervisorPanic,
-    /// The supervisor and its thread hang.
-    SupervisorStall,
-    /// That session panics.
-    SessionPanic(SessionId),
-}
-
 /// How many are here: published by the supervisor with every change and every second, so that whoever is asked for it
 /// asks nobody.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

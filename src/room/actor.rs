@@ -45,15 +45,10 @@ impl Room {
     /// Starts a room on that arbiter. It lives until its last peer is removed; `capacity` is what clients are told, the
     /// supervisor enforces it.
     pub fn open(on: &ArbiterHandle, name: RoomName, capacity: usize) -> RoomPort {
-        #[cfg(feature = "fault-injection")]
-        let enlisted = name.clone();
         // From here on: the arbiter may be gone, and the room never begin.
         let life = Life::new();
         let room = Self::start_in_arbiter(on, move |_| Self::new(name, capacity, life));
-        let port = RoomPort::new(room.recipient());
-        #[cfg(feature = "fault-injection")]
-        super::faults::enlist(enlisted, port.clone());
-        port
+        RoomPort::new(room.recipient())
     }
 
     fn new(name: RoomName, capacity: usize, life: Life) -> Self {
@@ -163,6 +158,11 @@ impl Actor for Room {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(UPDATES_MIN.max(UPDATES_PER_PEER * self.capacity));
+        #[cfg(feature = "fault-injection")]
+        crate::messages::faults::enlist(
+            format!("room {}", self.name.as_str()),
+            &actix::AsyncContext::address(ctx).recipient(),
+        );
     }
 }
 
@@ -177,9 +177,16 @@ impl Handler<ToRoom> for Room {
             ToRoom::Away { peer, until_ms } => (self.state.away(peer, until_ms), Cause::default()),
             ToRoom::Back { peer } => (self.state.back(peer), Cause::default()),
             ToRoom::Resync { peer, join_seq } => (self.state.resync(peer), Cause { re: None, join_seq }),
-            #[cfg(feature = "fault-injection")]
-            ToRoom::Fail(fault) => return super::faults::fail(fault),
         };
         self.carry_out(&effects, cause, ctx);
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+impl Handler<crate::messages::supervisor::Ping> for Room {
+    type Result = ();
+
+    fn handle(&mut self, ping: crate::messages::supervisor::Ping, _: &mut Self::Context) {
+        (ping.0)();
     }
 }

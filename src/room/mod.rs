@@ -6,13 +6,9 @@
 //! - **Never** counts seats or refuses a peer (that is the supervisor's), sees a signal's payload (sessions deliver those
 //!   to each other), or frees a seat: a session whose mailbox is full is cut, and leaves the ordinary way.
 mod actor;
-#[cfg(feature = "fault-injection")]
-mod faults;
 pub mod state;
 
 pub use actor::Room;
-#[cfg(feature = "fault-injection")]
-pub use faults::make_fail;
 
 #[cfg(test)]
 pub(crate) mod fake;

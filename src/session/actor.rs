@@ -105,6 +105,8 @@ impl Actor for Session {
         let Some(init) = self.init.take() else { return };
         let SessionInit { inbound, session, peer, request, source } = *init;
         let port = ctx.address().recipient();
+        #[cfg(feature = "fault-injection")]
+        crate::messages::faults::enlist(format!("session {session}"), &ctx.address().recipient());
         let (kill_switch, resume) = (self.shared.kill_switch.clone(), ResumeRequests::default());
         let member = Member { peer, session, request, source, port, kill_switch, resume };
         // Empty until now, for the same reason.
@@ -180,8 +182,15 @@ impl Handler<ToSession> for Session {
             ToSession::Evict(evict) => self.evict(&evict),
             ToSession::Drain(drain) => self.drain(drain),
             ToSession::TakeSocket(transfer) => self.take_socket(*transfer, ctx),
-            #[cfg(feature = "fault-injection")]
-            ToSession::Panic => panic!("a fault was injected"),
         }
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+impl Handler<crate::messages::supervisor::Ping> for Session {
+    type Result = ();
+
+    fn handle(&mut self, ping: crate::messages::supervisor::Ping, _: &mut Self::Context) {
+        (ping.0)();
     }
 }

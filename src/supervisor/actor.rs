@@ -233,6 +233,8 @@ impl Actor for Supervisor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
+        #[cfg(feature = "fault-injection")]
+        crate::messages::faults::enlist("supervisor".to_owned(), &ctx.address().recipient());
         ctx.run_interval(SWEEP_EVERY, |supervisor, _| supervisor.sweep());
         ctx.run_interval(REPORT_EVERY, |supervisor, _| supervisor.report());
     }

@@ -8,8 +8,6 @@
 mod actor;
 mod address_shares;
 mod churn;
-#[cfg(feature = "fault-injection")]
-mod faults;
 mod news;
 mod occupancy;
 mod parked;

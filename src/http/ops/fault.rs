@@ -5,21 +5,14 @@ use std::{thread, time::Duration};
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use super::ports::Ops;
-use crate::{
-    messages::{room::RoomFault, supervisor::Fault},
-    protocol::{RoomName, SessionId},
-    room::make_fail,
-};
+use crate::messages::faults::run_in;
 
 /// Time for the answer to leave before its thread hangs.
 const ANSWER_FIRST: Duration = Duration::from_millis(20);
-/// Longer than any patience.
+/// Longer than any patience: for ever, as far as a test can see.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 /// Shorter than the watch's patience, and long enough for a test on a busy machine.
 const FOR_A_WHILE: Duration = Duration::from_secs(2);
-/// Longest name of a room, whatever is configured.
-const ROOM_NAME_BYTES: usize = 1024;
 
 /// The room or peer that it concerns.
 #[derive(Deserialize)]
@@ -31,36 +24,32 @@ pub(in crate::http) struct Target {
 }
 
 /// 202, or 404 where there is no such fault.
-pub(in crate::http) async fn inject(
-    what: web::Path<String>,
-    target: web::Query<Target>,
-    ops: web::Data<Ops>,
-) -> HttpResponse {
-    if *what == "worker-stall" {
-        actix_rt::spawn(async {
-            tokio::time::sleep(ANSWER_FIRST).await;
-            thread::sleep(FOR_EVER);
-        });
-        return HttpResponse::Accepted().finish();
-    }
-    if taken(&what, &target, &ops) { HttpResponse::Accepted().finish() } else { HttpResponse::NotFound().finish() }
+pub(in crate::http) async fn inject(what: web::Path<String>, target: web::Query<Target>) -> HttpResponse {
+    if is_taken(&what, &target) { HttpResponse::Accepted().finish() } else { HttpResponse::NotFound().finish() }
 }
 
-fn room_fails(target: &Target, fault: RoomFault) -> bool {
-    let room = target.room.as_deref().and_then(|name| RoomName::parse(name, ROOM_NAME_BYTES).ok());
-    room.is_some_and(|room| make_fail(&room, fault))
-}
-
-fn taken(what: &str, target: &Target, ops: &Ops) -> bool {
-    let fault = match what {
-        "supervisor-panic" => Some(Fault::SupervisorPanic),
-        "supervisor-stall" => Some(Fault::SupervisorStall),
-        "session-panic" => target.session.as_deref().and_then(SessionId::parse).map(Fault::SessionPanic),
-        "room-panic" => return room_fails(target, RoomFault::Panic),
+fn is_taken(what: &str, target: &Target) -> bool {
+    let (room, session) = (target.room.as_deref().unwrap_or_default(), target.session.as_deref().unwrap_or_default());
+    match what {
+        "supervisor-panic" => run_in("supervisor", panic),
+        "supervisor-stall" => run_in("supervisor", || thread::sleep(FOR_EVER)),
+        "session-panic" => run_in(&format!("session {session}"), panic),
+        "room-panic" => run_in(&format!("room {room}"), panic),
         "room-stall" => {
-            return room_fails(target, RoomFault::Stall(target.ms.map_or(FOR_A_WHILE, Duration::from_millis)));
+            let time = target.ms.map_or(FOR_A_WHILE, Duration::from_millis);
+            run_in(&format!("room {room}"), move || thread::sleep(time))
         }
-        _ => None,
-    };
-    fault.is_some_and(|fault| ops.faults.try_send(fault).is_ok())
+        "worker-stall" => {
+            actix_rt::spawn(async {
+                tokio::time::sleep(ANSWER_FIRST).await;
+                thread::sleep(FOR_EVER);
+            });
+            true
+        }
+        _ => false,
+    }
+}
+
+fn panic() {
+    panic!("a fault was injected");
 }

@@ -24,9 +24,6 @@ pub struct Ops {
     pub scrapes: Scrapes,
     /// `/admin/drain`.
     pub drain: Drain,
-    /// `/fault/…`, in test builds only.
-    #[cfg(feature = "fault-injection")]
-    pub faults: Recipient<crate::messages::supervisor::Fault>,
 }
 
 /// How the server goes when it is told to.
