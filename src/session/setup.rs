@@ -11,7 +11,7 @@ use crate::{
     limits::{Rate, Subnet, Waiting},
     messages::{
         KillSwitch,
-        supervisor::{Join, Leave, Presence, Reclaim},
+        supervisor::{Join, Leave, Presence, Resume},
     },
     protocol::{
         RoomName, SessionId, TextFrame,
@@ -34,7 +34,7 @@ pub struct Ports {
     /// Free my seat.
     pub leave: Recipient<Leave>,
     /// This client says that it comes back.
-    pub reclaim: Recipient<Reclaim>,
+    pub resume: Recipient<Resume>,
     /// My client is away, or back.
     pub presence: Recipient<Presence>,
 }
