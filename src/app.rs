@@ -245,7 +245,7 @@ fn public_door(
         let ports = Ports {
             join: supervisor.clone().recipient(),
             leave: supervisor.clone().recipient(),
-            reclaim: supervisor.clone().recipient(),
+            resume: supervisor.clone().recipient(),
             presence: supervisor.clone().recipient(),
         };
         session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone())));

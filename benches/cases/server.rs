@@ -36,7 +36,7 @@ impl Server {
             let ports = Ports {
                 join: supervisor.clone().recipient(),
                 leave: supervisor.clone().recipient(),
-                reclaim: supervisor.clone().recipient(),
+                resume: supervisor.clone().recipient(),
                 presence: supervisor.recipient(),
             };
             session::install(Rc::new(SessionConfig::new(&settings, ports, Waiting::from(&settings))));

@@ -6,10 +6,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::session::Claim;
+use super::session::ResumeRequest;
 use crate::protocol::Secret;
 
-/// The secrets that one stay can be resumed with. Its resume buffer changes them, by the rules of tokens.
+/// The secrets that one membership can be resumed with. Its resume buffer changes them, by the rules of tokens.
 #[derive(Debug)]
 pub struct ResumeSecrets(Mutex<Good>);
 
@@ -21,7 +21,7 @@ struct Good {
 }
 
 impl ResumeSecrets {
-    /// Of a stay that begins.
+    /// Of a membership that begins.
     #[must_use]
     pub fn new(current: Secret) -> Arc<Self> {
         Arc::new(Self(Mutex::new(Good { current, former: None })))
@@ -60,10 +60,10 @@ pub enum Asked {
     /// newer connection now, is handed back.
     Waits {
         /// The earlier one.
-        instead_of: Option<Box<Claim>>,
+        instead_of: Option<Box<ResumeRequest>>,
     },
     /// The secret is wrong; the session has not noticed.
-    WrongSecret(Box<Claim>),
+    WrongSecret(Box<ResumeRequest>),
     /// The session cannot be resumed, or is over.
     NoSession,
 }
@@ -74,31 +74,31 @@ pub struct ResumeRequests(Mutex<Desk>);
 
 #[derive(Debug, Default)]
 struct Desk {
-    /// Those of the present stay; they go with its resume buffer.
+    /// Those of the present membership; they go with its resume buffer.
     secrets: Weak<ResumeSecrets>,
-    waiting: Option<Box<Claim>>,
+    waiting: Option<Box<ResumeRequest>>,
 }
 
 impl ResumeRequests {
-    /// A stay begins that can be resumed with these.
+    /// A membership begins that can be resumed with these.
     pub fn open(&self, secrets: &Arc<ResumeSecrets>) {
         lock(&self.0).secrets = Arc::downgrade(secrets);
     }
 
     /// Asks. Where this says that the request waits, the session's pump is to be told.
-    pub fn ask(&self, claim: Box<Claim>) -> Asked {
+    pub fn ask(&self, request: Box<ResumeRequest>) -> Asked {
         let mut desk = lock(&self.0);
         let Some(secrets) = desk.secrets.upgrade() else { return Asked::NoSession };
-        if secrets.know(&claim.secret) {
-            Asked::Waits { instead_of: desk.waiting.replace(claim) }
+        if secrets.know(&request.secret) {
+            Asked::Waits { instead_of: desk.waiting.replace(request) }
         } else {
-            Asked::WrongSecret(claim)
+            Asked::WrongSecret(request)
         }
     }
 
     /// The request that waits, for the session to answer.
     #[must_use]
-    pub fn take(&self) -> Option<Box<Claim>> {
+    pub fn take(&self) -> Option<Box<ResumeRequest>> {
         lock(&self.0).waiting.take()
     }
 
@@ -119,12 +119,12 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::{messages::session::ClaimAnswer, protocol::RoomName};
+    use crate::{messages::session::ResumeAnswer, protocol::RoomName};
 
-    fn claim(secret: Secret) -> (Box<Claim>, oneshot::Receiver<ClaimAnswer>) {
+    fn request(secret: Secret) -> (Box<ResumeRequest>, oneshot::Receiver<ResumeAnswer>) {
         let (answer, answered) = oneshot::channel();
         let room = RoomName::parse("r", 128).expect("a sane name");
-        (Box::new(Claim { secret, ack: 0, room, answer }), answered)
+        (Box::new(ResumeRequest { secret, ack: 0, room, answer }), answered)
     }
 
     #[test]
@@ -132,19 +132,19 @@ mod tests {
         let (right, wrong) = (Secret::random(), Secret::random());
         let secrets = ResumeSecrets::new(right);
         let desk = ResumeRequests::default();
-        assert!(matches!(desk.ask(claim(right).0), Asked::NoSession), "no stay that can be resumed has begun");
+        assert!(matches!(desk.ask(request(right).0), Asked::NoSession), "no membership that can be resumed has begun");
         desk.open(&secrets);
         for _ in 0..1000 {
-            assert!(matches!(desk.ask(claim(wrong).0), Asked::WrongSecret(_)));
+            assert!(matches!(desk.ask(request(wrong).0), Asked::WrongSecret(_)));
         }
         assert!(desk.take().is_none(), "a stranger's request got as far as the session");
-        let (first, mut answered) = claim(right);
+        let (first, mut answered) = request(right);
         assert!(matches!(desk.ask(first), Asked::Waits { instead_of: None }));
-        assert!(matches!(desk.ask(claim(wrong).0), Asked::WrongSecret(_)));
-        let Asked::Waits { instead_of: Some(earlier) } = desk.ask(claim(right).0) else {
+        assert!(matches!(desk.ask(request(wrong).0), Asked::WrongSecret(_)));
+        let Asked::Waits { instead_of: Some(earlier) } = desk.ask(request(right).0) else {
             panic!("the first is handed back")
         };
-        earlier.answer.send(ClaimAnswer::Busy).expect("somebody waits");
+        earlier.answer.send(ResumeAnswer::Busy).expect("somebody waits");
         assert!(answered.try_recv().is_ok());
         assert!(desk.take().is_some() && desk.take().is_none());
     }
@@ -155,23 +155,23 @@ mod tests {
         let secrets = ResumeSecrets::new(right);
         let desk = ResumeRequests::default();
         desk.open(&secrets);
-        let (asks, mut answered) = claim(right);
+        let (asks, mut answered) = request(right);
         assert!(matches!(desk.ask(asks), Asked::Waits { .. }));
         desk.close();
         assert_eq!(answered.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
-        assert!(matches!(desk.ask(claim(right).0), Asked::NoSession));
+        assert!(matches!(desk.ask(request(right).0), Asked::NoSession));
     }
 
     #[test]
-    fn a_stay_takes_its_secrets_with_it() {
+    fn a_membership_takes_its_secrets_with_it() {
         let (first, second) = (Secret::random(), Secret::random());
         let desk = ResumeRequests::default();
         let former = ResumeSecrets::new(first);
         desk.open(&former);
         let present = ResumeSecrets::new(second);
         desk.open(&present);
-        assert!(matches!(desk.ask(claim(first).0), Asked::WrongSecret(_)));
+        assert!(matches!(desk.ask(request(first).0), Asked::WrongSecret(_)));
         drop(present);
-        assert!(matches!(desk.ask(claim(second).0), Asked::NoSession));
+        assert!(matches!(desk.ask(request(second).0), Asked::NoSession));
     }
 }

@@ -57,7 +57,7 @@ pub struct Admit {
     pub meta: Option<Meta>,
     /// The `id` of its `join`, for the `joined` frame.
     pub re: Option<Box<str>>,
-    /// The session's number of this stay, for its first roster.
+    /// The session's number of its join, for its first roster.
     pub join_seq: u32,
     /// The room's own port, for its snapshots.
     pub port: RoomPort,

@@ -76,7 +76,7 @@ pub enum News {
 /// What a newcomer is told in `joined`, beside what its session knows itself.
 #[derive(Debug, Clone)]
 pub struct Welcomed {
-    /// The number of the stay, as the session gave it in its `Join`.
+    /// The number of the join, as the session gave it in its `Join`.
     pub join_seq: u32,
     /// Everybody else, in joining order.
     pub peers: Vec<PeerView>,
@@ -89,7 +89,7 @@ pub struct Welcomed {
 /// The session gets no seat: it may ask again, for this room or another.
 #[derive(Debug)]
 pub struct JoinFailed {
-    /// The number of the stay, as the session gave it in its `Join`.
+    /// The number of the join, as the session gave it in its `Join`.
     pub join_seq: u32,
     /// The `id` of its `join`.
     pub re: Option<Box<str>>,
@@ -129,7 +129,7 @@ impl JoinError {
 pub struct Evict {
     /// The room that ended.
     pub room: RoomName,
-    /// The number of the stay, as the session gave it in its `Join`: news of a former one changes nothing.
+    /// The number of the join, as the session gave it in its `Join`: news of a former one changes nothing.
     pub join_seq: u32,
 }
 
@@ -143,22 +143,22 @@ pub struct Drain {
 /// May this client come back to you? Answered with the session's own handle, or dropped. It is no message: see
 /// [`ResumeRequests`].
 #[derive(Debug)]
-pub struct Claim {
-    /// Is good, or nobody hears of the claim.
+pub struct ResumeRequest {
+    /// Is good, or nobody hears of the request.
     pub secret: Secret,
     /// Must be within what was sent.
     pub ack: u64,
     /// Must be the room that the session is in.
     pub room: RoomName,
     /// Where the answer goes. Dropped: no such session.
-    pub answer: oneshot::Sender<ClaimAnswer>,
+    pub answer: oneshot::Sender<ResumeAnswer>,
 }
 
-/// What is said to a [`Claim`]. The first two are the session's, the others the supervisor's.
+/// What is said to a [`ResumeRequest`]. The first two are the session's, the others the supervisor's.
 #[derive(Debug)]
-pub enum ClaimAnswer {
+pub enum ResumeAnswer {
     /// Send the socket here.
-    Come(Arc<Member>),
+    Granted(Arc<Member>),
     /// The client's `ack` falls, or exceeds what was sent.
     BadAck,
     /// The client has asked again, on a newer connection.
@@ -167,10 +167,10 @@ pub enum ClaimAnswer {
     TooManyWrong(Duration),
 }
 
-/// What a client says when it comes back.
+/// What a client that comes back was granted: goes with its socket.
 #[derive(Debug)]
-pub struct Resumption {
-    /// As in [`Claim`]; looked at again when the socket comes.
+pub struct ResumeGrant {
+    /// As in [`ResumeRequest`]; looked at again when the socket comes.
     pub secret: Secret,
     /// How many frames the client has handled.
     pub ack: u64,
@@ -193,7 +193,7 @@ pub struct SocketTransfer {
     /// What was read and not handled.
     pub unread: Vec<u8>,
     /// Whose it is.
-    pub claim: Resumption,
+    pub grant: ResumeGrant,
 }
 
 impl std::fmt::Debug for SocketTransfer {

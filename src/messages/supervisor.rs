@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::Message;
 
-use super::session::{Claim, Member};
+use super::session::{Member, ResumeRequest};
 use crate::{
     limits::Subnet,
     protocol::{LeaveReason, Meta, RoomName, SessionId},
@@ -25,8 +25,8 @@ pub struct Join {
     pub re: Option<Box<str>>,
     /// The client's reconnection counter; above 0, the join's result counts as that of a reconnection.
     pub attempt: u32,
-    /// The session's own number of this stay. It comes back in `joined` and in an eviction, so that the session can tell
-    /// news of this stay from news of a former one.
+    /// The number of the join, counted by the session. It comes back in `joined` and in an eviction, so that the session can tell
+    /// news of this join from news of a former one.
     pub join_seq: u32,
     /// Where it comes from, for the limits per address; `None`: they do not concern it.
     pub subnet: Option<Subnet>,
@@ -43,14 +43,14 @@ pub struct Leave {
 }
 
 /// From a session, is sent unbounded: its client says that it comes back to another session. Passed on to that one if the secret
-/// is right; else the claim is dropped, and with it the answer.
+/// is right; else the request is dropped, and with it the answer.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Reclaim {
+pub struct Resume {
     /// The session that the token names.
     pub session: SessionId,
     /// What that session is asked, if the secret is right.
-    pub claim: Box<Claim>,
+    pub request: Box<ResumeRequest>,
     /// Where it comes from, for the limit on wrong secrets; `None`: it does not concern it.
     pub subnet: Option<Subnet>,
 }

@@ -149,7 +149,7 @@ where
         let (Some(attachment), Some(pending_transfer)) = (attachment, self.shared.pending_transfer.take()) else {
             return;
         };
-        let PendingTransfer { to, claim, unread } = *pending_transfer;
+        let PendingTransfer { to, grant, unread } = *pending_transfer;
         let Some(from) = self.shared.member.get() else { return };
         let frames = attachment.frame_counts();
         let connection = attachment.connection;
@@ -157,7 +157,7 @@ where
         // A socket that cannot be moved is closed, and so is one that nobody takes, for good or because too much waits
         // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not cut.
         if let Ok((socket, permit, unsent)) = connection.into_parts() {
-            let transfer = SocketTransfer { socket, permit, transfer_guard, unsent, unread, claim };
+            let transfer = SocketTransfer { socket, permit, transfer_guard, unsent, unread, grant };
             let _ = to.port.try_send(ToSession::TakeSocket(Box::new(transfer)));
         }
     }
@@ -166,7 +166,7 @@ where
 /// What others have asked of this session without ending it.
 fn read(shared: &SessionShared, notes: Notes) {
     if notes.has(Note::ResumeRequested) {
-        resume::answer_claim(shared);
+        resume::answer_resume_request(shared);
     }
     // Who has come back meanwhile is not parked any more.
     if notes.has(Note::TooManyParked) && !shared.attached() {

@@ -66,7 +66,7 @@ impl Session {
         let outcome = match frame {
             ClientFrame::Signal { to, kind, data } => self.signal(&to, kind, data, id, read_at),
             ClientFrame::Join { room, attempt, resume: Some(resume), .. } => {
-                self.reclaim(&resume, room, attempt, boxed(id), ctx)
+                self.ask_to_resume(&resume, room, attempt, boxed(id), ctx)
             }
             ClientFrame::Join { room, meta, attempt, resumable, resume: None } => {
                 // The deadline that is set is that of the time to join: it goes on where the join comes to nothing.

@@ -26,12 +26,12 @@ use crate::{
     messages::{
         room::ToRoom,
         send_unbounded,
-        session::{Claim, ClaimAnswer, Resumption, SocketTransfer, Welcomed},
-        supervisor::Reclaim,
+        session::{ResumeAnswer, ResumeGrant, ResumeRequest, SocketTransfer, Welcomed},
+        supervisor::Resume,
     },
     protocol::{
         ByeAction, EndReason, ErrorCode, ResumeToken, RoomName, Secret,
-        client::ResumeRequest,
+        client::ResumeParams,
         server::{self, ErrorFrame, Joined, ServerFrame},
     },
     telemetry::{self, Event, Reconnection},
@@ -48,9 +48,9 @@ const NO_SUCH_SESSION: &str = "no such session: join without resume";
 impl Session {
     /// Asks the session that the token names whether it is this client's. Until the answer nothing more is read: after a
     /// `join` that resumes, the client's next frame belongs to the other session.
-    pub(super) fn reclaim(
+    pub(super) fn ask_to_resume(
         &mut self,
-        request: &ResumeRequest,
+        request: &ResumeParams,
         room: RoomName,
         attempt: u32,
         re: Re,
@@ -62,35 +62,35 @@ impl Session {
             return Ok(());
         };
         let (answer, answered) = oneshot::channel();
-        let claim = Box::new(Claim { secret: token.secret, ack: request.ack, room, answer });
-        let reclaim = Reclaim { session: token.session, claim, subnet: self.shared.subnet };
-        if !send_unbounded(&self.setup().ports.reclaim, reclaim) {
+        let asked = ResumeRequest { secret: token.secret, ack: request.ack, room, answer };
+        let resume = Resume { session: token.session, request: Box::new(asked), subnet: self.shared.subnet };
+        if !send_unbounded(&self.setup().ports.resume, resume) {
             self.shared.kill_switch.kill(EndReason::Internal);
         }
         self.shared.paused.set(true);
-        let claim = Resumption { secret: token.secret, ack: request.ack, re, attempt };
-        ctx.spawn(answered.into_actor(self).map(move |found, session, _| session.reclaimed(found.ok(), claim)));
+        let grant = ResumeGrant { secret: token.secret, ack: request.ack, re, attempt };
+        ctx.spawn(answered.into_actor(self).map(move |found, session, _| session.resume_answered(found.ok(), grant)));
         Ok(())
     }
 
-    fn reclaimed(&mut self, found: Option<ClaimAnswer>, claim: Resumption) {
+    fn resume_answered(&mut self, found: Option<ResumeAnswer>, grant: ResumeGrant) {
         let (code, message, retry) = match found {
-            Some(ClaimAnswer::Come(to)) => {
+            Some(ResumeAnswer::Granted(to)) => {
                 *self.shared.pending_transfer.borrow_mut() =
-                    Some(Box::new(PendingTransfer { to, claim, unread: Vec::new() }));
+                    Some(Box::new(PendingTransfer { to, grant, unread: Vec::new() }));
                 return self.shared.kill_switch.wake();
             }
-            Some(ClaimAnswer::BadAck) => (ErrorCode::InvalidMessage, "ack falls, or exceeds what was sent", None),
+            Some(ResumeAnswer::BadAck) => (ErrorCode::InvalidMessage, "ack falls, or exceeds what was sent", None),
             // The client's own doing, and no failure of the server's.
-            Some(ClaimAnswer::Busy) => {
+            Some(ResumeAnswer::Busy) => {
                 (ErrorCode::RateLimited, "a newer connection resumes this session", Some(TRY_AGAIN))
             }
-            Some(ClaimAnswer::TooManyWrong(wait)) => {
+            Some(ResumeAnswer::TooManyWrong(wait)) => {
                 (ErrorCode::RateLimited, "more resume tokens that are not good than may be tried", Some(wait))
             }
             None => (ErrorCode::SessionNotFound, NO_SUCH_SESSION, None),
         };
-        self.refuse_resume(claim.re.as_deref(), claim.attempt, code, message, retry);
+        self.refuse_resume(grant.re.as_deref(), grant.attempt, code, message, retry);
         self.shared.paused.set(false);
         self.shared.kill_switch.wake();
     }
@@ -111,20 +111,20 @@ impl Session {
 
 /// What the session says to who asks to resume it and knows a secret of it. Said by the pump: nothing of this goes through
 /// the mailbox.
-pub(super) fn answer_claim(shared: &SessionShared) {
+pub(super) fn answer_resume_request(shared: &SessionShared) {
     let Some(me) = shared.member.get() else { return };
     // Dropped without an answer, it says that there is no such session.
-    let Some(claim) = me.resume.take() else { return };
+    let Some(request) = me.resume.take() else { return };
     let resume_buffer = shared.resume_buffer.borrow();
     let inside = shared.inside.borrow();
     let inside = inside.as_ref().map(|place| &place.room);
-    let answer = match judge(resume_buffer.as_deref(), inside, &claim.room, &claim.secret, claim.ack) {
-        Verdict::Granted => ClaimAnswer::Come(Arc::clone(me)),
-        Verdict::BadAck => ClaimAnswer::BadAck,
+    let answer = match judge(resume_buffer.as_deref(), inside, &request.room, &request.secret, request.ack) {
+        Verdict::Granted => ResumeAnswer::Granted(Arc::clone(me)),
+        Verdict::BadAck => ResumeAnswer::BadAck,
         Verdict::NoSession => return,
     };
     // Whoever asked may be gone by now.
-    let _ = claim.answer.send(answer);
+    let _ = request.answer.send(answer);
 }
 
 /// The session that it resumes.
@@ -140,18 +140,18 @@ impl Session {
 
     /// Takes the socket of a client that came back.
     pub(super) fn take_socket(&mut self, transfer: SocketTransfer, ctx: &mut WebsocketContext<Self>) {
-        let SocketTransfer { socket, permit, transfer_guard, unsent, unread, claim } = transfer;
+        let SocketTransfer { socket, permit, transfer_guard, unsent, unread, grant } = transfer;
         let Ok(connection) = Connection::from_parts(socket, permit, transfer_guard.opened(), unsent) else { return };
         let attachment = Attachment::new(connection).go_on(transfer_guard.frames());
         let next = Secret::random();
-        let Some(resumed) = self.take_back(&claim, next) else {
+        let Some(resumed) = self.take_back(&grant, next) else {
             return closing::close(attachment, EndReason::Internal, ByeAction::Reconnect);
         };
         transfer_guard.arrive();
         self.replace_socket(attachment);
         let inbound = Inbound::new(Rc::clone(&self.shared), &unread, Instant::now());
         ctx.add_stream(inbound);
-        let resume = PendingResume { ack: resumed.ack, attempt: claim.attempt, re: claim.re, next };
+        let resume = PendingResume { ack: resumed.ack, attempt: grant.attempt, re: grant.re, next };
         if resumed.complete {
             self.send_resumed(&resume, None);
             self.shared.replay(resumed.replay);
@@ -161,10 +161,10 @@ impl Session {
     }
 
     /// The resume buffer's part of a resume, if it may be.
-    fn take_back(&self, claim: &Resumption, next: Secret) -> Option<Resumed> {
+    fn take_back(&self, grant: &ResumeGrant, next: Secret) -> Option<Resumed> {
         let mut resume_buffer = self.shared.resume_buffer.borrow_mut();
         let (kill_switch, goodbye) = (&self.shared.kill_switch, self.shared.said_goodbye());
-        let by = (&claim.secret, claim.ack);
+        let by = (&grant.secret, grant.ack);
         match take_over(resume_buffer.as_deref_mut(), || kill_switch.take(), goodbye, by, next) {
             Takeover::Resumed(resumed) => Some(resumed),
             Takeover::Refused => None,

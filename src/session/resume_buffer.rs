@@ -81,7 +81,7 @@ struct Former {
     frozen: Option<Counts>,
 }
 
-/// The resume buffer of one stay.
+/// The resume buffer of one membership.
 #[derive(Debug)]
 pub struct ResumeBuffer {
     /// The latest token, and the one before it as long as there is a `former`. Shared with who compares on the session's
@@ -90,7 +90,7 @@ pub struct ResumeBuffer {
     /// The latest token that the client is known to have, where that is not the latest one.
     /// Boxed: there is none but between a resume and the client's next frame.
     former: Option<Box<Former>>,
-    /// Whether any token of this stay was proven to have arrived.
+    /// Whether any token of this membership was proven to have arrived.
     confirmed: bool,
     counts: Counts,
     /// Frames `counts.sent - unacked.len() + 1 ..= counts.sent`.
@@ -103,7 +103,7 @@ pub struct ResumeBuffer {
 }
 
 impl ResumeBuffer {
-    /// A stay that begins. `secret` goes out with its `joined`.
+    /// A membership that begins. `secret` goes out with its `joined`.
     #[must_use]
     pub fn new(secret: Secret) -> Self {
         Self {

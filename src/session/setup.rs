@@ -10,7 +10,7 @@ use crate::{
     limits::{Rate, Waiting},
     messages::{
         KillSwitch,
-        supervisor::{Join, Leave, Presence, Reclaim},
+        supervisor::{Join, Leave, Presence, Resume},
     },
     protocol::{
         SessionId,
@@ -32,7 +32,7 @@ pub struct Ports {
     /// Free my seat.
     pub leave: Recipient<Leave>,
     /// This client says that it comes back.
-    pub reclaim: Recipient<Reclaim>,
+    pub resume: Recipient<Resume>,
     /// My client is away, or back.
     pub presence: Recipient<Presence>,
 }

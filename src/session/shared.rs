@@ -25,7 +25,7 @@ use crate::{
     messages::{
         KillSwitch, Note,
         room::RoomPort,
-        session::{FrameCounts, Member, Resumption},
+        session::{FrameCounts, Member, ResumeGrant},
     },
     protocol::{
         EndReason, FrameKind, RoomName, TextFrame,
@@ -44,7 +44,7 @@ pub(super) struct RoomHandle {
 /// This session's socket is to go to the session that its client comes back to.
 pub(super) struct PendingTransfer {
     pub(super) to: Arc<Member>,
-    pub(super) claim: Resumption,
+    pub(super) grant: ResumeGrant,
     /// What the reader had left when it was dropped.
     pub(super) unread: Vec<u8>,
 }

@@ -5,21 +5,21 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::takeovers::{Client, PATIENCE, ROOM, SignalOutcome, Stage};
+use super::takeovers::{Client, PATIENCE, ROOM, Sent, Stage};
 use crate::{
     messages::{
         Asked, Note,
         room::ToRoom,
-        session::{Claim, ClaimAnswer, Evict, Member, ToSession},
+        session::{Evict, Member, ResumeAnswer, ResumeRequest, ToSession},
     },
     protocol::{EndReason, LeaveReason, ResumeToken, RoomName, Secret},
 };
 
 /// As the supervisor does it for whoever says that it comes back.
-fn ask(member: &Member, secret: Secret, ack: u64) -> (Asked, oneshot::Receiver<ClaimAnswer>) {
+fn ask(member: &Member, secret: Secret, ack: u64) -> (Asked, oneshot::Receiver<ResumeAnswer>) {
     let (answer, answered) = oneshot::channel();
     let room = RoomName::parse(ROOM, 128).expect("a sane name");
-    (member.resume.ask(Box::new(Claim { secret, ack, room, answer })), answered)
+    (member.resume.ask(Box::new(ResumeRequest { secret, ack, room, answer })), answered)
 }
 
 /// More parked sessions than may be: this one is asked to end, and whether it does is decided where nothing races.
@@ -37,9 +37,7 @@ async fn a_session_that_is_given_up_ends_if_it_is_parked_still_and_not_if_its_cl
     member.post(message);
     member.kill_switch.leave_note(Note::TooManyParked);
     stage.hear_back(&member).await;
-    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
-        panic!("the whole room is needed")
-    };
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
     stage.resync(&member, join_seq);
     let joined = client.hear().await;
     assert_eq!(joined["type"], "joined", "{joined}");
@@ -48,7 +46,7 @@ async fn a_session_that_is_given_up_ends_if_it_is_parked_still_and_not_if_its_cl
     member.kill_switch.kill(EndReason::Disconnected);
     stage.hear_away(&member).await;
     member.kill_switch.leave_note(Note::TooManyParked);
-    let SignalOutcome::Leave(leave) = stage.hear().await else { panic!("a leave") };
+    let Sent::Leave(leave) = stage.hear().await else { panic!("a leave") };
     assert_eq!((leave.session, leave.reason), (member.session, LeaveReason::Timeout));
 }
 
@@ -74,8 +72,8 @@ async fn only_a_right_secret_reaches_the_session_and_it_is_answered_past_a_full_
         assert!(matches!(asked, Asked::Waits { instead_of: None }));
         member.kill_switch.leave_note(Note::ResumeRequested);
         match answered.await.expect("the session answers") {
-            ClaimAnswer::Come(who) => assert!(right && Arc::ptr_eq(&who, &member)),
-            other => assert!(!right && matches!(other, ClaimAnswer::BadAck)),
+            ResumeAnswer::Granted(who) => assert!(right && Arc::ptr_eq(&who, &member)),
+            other => assert!(!right && matches!(other, ResumeAnswer::BadAck)),
         }
     }
 }
@@ -90,9 +88,7 @@ async fn a_room_that_ends_before_it_has_answered_a_resume_is_no_end_without_an_a
     let (mut client, message) = stage.transfer(client, &token, "1").await;
     member.post(message);
     stage.hear_back(&member).await;
-    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
-        panic!("the whole room is needed")
-    };
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
     let room = stage.snapshot.as_ref().expect("a room").room.clone();
     member.post(ToSession::Evict(Evict { room, join_seq }));
     let error = client.hear().await;
@@ -100,7 +96,7 @@ async fn a_room_that_ends_before_it_has_answered_a_resume_is_no_end_without_an_a
     assert_eq!(error["retryable"], true);
     assert_eq!(client.hear().await["type"], "room_closed");
     client.send(&json!({"type": "join", "id": "2", "room": ROOM})).await;
-    assert!(matches!(stage.hear().await, SignalOutcome::Join(_)), "it may join again");
+    assert!(matches!(stage.hear().await, Sent::Join(_)), "it may join again");
 }
 
 #[actix::test]
@@ -108,7 +104,7 @@ async fn a_room_that_ends_before_it_has_answered_a_join_is_answered_for() {
     let mut stage = Stage::set(|_| {});
     let mut client = Client::greeted(&stage).await;
     client.send(&json!({"type": "join", "id": "1", "room": ROOM})).await;
-    let SignalOutcome::Join(join) = stage.hear().await else { panic!("a join") };
+    let Sent::Join(join) = stage.hear().await else { panic!("a join") };
     join.member.post(ToSession::Evict(Evict { room: join.room, join_seq: join.join_seq }));
     let error = client.hear().await;
     assert_eq!((&error["re"], &error["code"]), (&json!("1"), &json!("room_closed")), "{error}");
@@ -125,9 +121,7 @@ async fn a_session_that_is_parked_while_it_waits_for_a_room_that_ends_is_over() 
     let (_client, message) = stage.transfer(client, &token, "1").await;
     member.post(message);
     stage.hear_back(&member).await;
-    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
-        panic!("the whole room is needed")
-    };
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
     member.kill_switch.kill(EndReason::Disconnected);
     stage.hear_away(&member).await;
     let room = stage.snapshot.as_ref().expect("a room").room.clone();

@@ -21,8 +21,8 @@ use crate::{
     messages::{
         KillSwitch, PeerChange, ResumeRequests, RoomEvent,
         room::{RoomPort, ToRoom},
-        session::{ClaimAnswer, Member, News, Roster, Snapshot, ToSession, Welcomed},
-        supervisor::{Join, Leave, Presence, Reclaim},
+        session::{Member, News, ResumeAnswer, Roster, Snapshot, ToSession, Welcomed},
+        supervisor::{Join, Leave, Presence, Resume},
     },
     protocol::{EndReason, LeaveReason, PeerId, SessionId},
     telemetry::{self, RequestId, Source},
@@ -34,17 +34,17 @@ pub(super) const ROOM: &str = "blue";
 
 /// Everything that sessions say to others.
 #[derive(Debug)]
-pub(super) enum SignalOutcome {
+pub(super) enum Sent {
     Join(Join),
     Leave(Leave),
-    Reclaim(Reclaim),
+    Resume(Resume),
     Presence(Presence),
     Room(ToRoom),
     /// To a member that a test has put in place of a session.
     Posted(ToSession),
 }
 
-struct Recorder(mpsc::UnboundedSender<SignalOutcome>);
+struct Recorder(mpsc::UnboundedSender<Sent>);
 
 impl Actor for Recorder {
     type Context = Context<Self>;
@@ -63,16 +63,16 @@ macro_rules! records {
     };
 }
 
-records!(Join, (), SignalOutcome::Join, ());
-records!(Leave, (), SignalOutcome::Leave, ());
-records!(Reclaim, (), SignalOutcome::Reclaim, ());
-records!(Presence, (), SignalOutcome::Presence, ());
-records!(ToRoom, (), SignalOutcome::Room, ());
-records!(ToSession, (), SignalOutcome::Posted, ());
+records!(Join, (), Sent::Join, ());
+records!(Leave, (), Sent::Leave, ());
+records!(Resume, (), Sent::Resume, ());
+records!(Presence, (), Sent::Presence, ());
+records!(ToRoom, (), Sent::Room, ());
+records!(ToSession, (), Sent::Posted, ());
 
 /// An arbiter of sessions.
 pub(super) struct Stage {
-    received: mpsc::UnboundedReceiver<SignalOutcome>,
+    received: mpsc::UnboundedReceiver<Sent>,
     recorder: actix::Addr<Recorder>,
     settings: Settings,
     pub(super) snapshot: Option<Arc<Snapshot>>,
@@ -100,7 +100,7 @@ impl Stage {
         Ports {
             join: self.recorder.clone().recipient(),
             leave: self.recorder.clone().recipient(),
-            reclaim: self.recorder.clone().recipient(),
+            resume: self.recorder.clone().recipient(),
             presence: self.recorder.clone().recipient(),
         }
     }
@@ -111,23 +111,23 @@ impl Stage {
         arbiter.spawn_fn(move || install(Rc::new(SessionConfig::new(&settings, ports, Waiting::new(10, 10)))));
     }
 
-    pub(super) async fn hear(&mut self) -> SignalOutcome {
+    pub(super) async fn hear(&mut self) -> Sent {
         tokio::time::timeout(PATIENCE, self.received.recv()).await.expect("nothing is said").expect("a recorder")
     }
 
     pub(super) async fn hear_away(&mut self, member: &Member) {
         self.hear_presence(member, true).await;
-        assert!(matches!(self.hear().await, SignalOutcome::Room(ToRoom::Away { .. })));
+        assert!(matches!(self.hear().await, Sent::Room(ToRoom::Away { .. })));
     }
 
     pub(super) async fn hear_back(&mut self, member: &Member) {
-        assert!(matches!(self.hear().await, SignalOutcome::Room(ToRoom::Back { .. })));
+        assert!(matches!(self.hear().await, Sent::Room(ToRoom::Back { .. })));
         self.hear_presence(member, false).await;
     }
 
     /// As the room, so the supervisor.
     async fn hear_presence(&mut self, member: &Member, away: bool) {
-        let SignalOutcome::Presence(presence) = self.hear().await else { panic!("the supervisor is not told") };
+        let Sent::Presence(presence) = self.hear().await else { panic!("the supervisor is not told") };
         assert_eq!((presence.session, presence.away), (member.session, away));
     }
 
@@ -166,7 +166,7 @@ impl Stage {
     /// The same, of a client that has been greeted.
     pub(super) async fn joined(&mut self, mut client: Client) -> (Client, Arc<Member>, String) {
         client.send(&json!({"type": "join", "room": ROOM, "resumable": true})).await;
-        let SignalOutcome::Join(join) = self.hear().await else { panic!("a join") };
+        let Sent::Join(join) = self.hear().await else { panic!("a join") };
         let port = RoomPort::new(self.recorder.clone().recipient());
         let members = vec![(join.member.peer, Arc::clone(&join.member))];
         let snapshot = Arc::new(Snapshot { room: join.room, capacity: 10, members, port });
@@ -182,7 +182,7 @@ impl Stage {
     /// A client that comes back, and the socket on its way to the session that it names.
     pub(super) async fn transfer(&mut self, mut client: Client, token: &str, re: &str) -> (Client, ToSession) {
         client.send(&json!({"type": "join", "id": re, "room": ROOM, "resume": {"token": token, "ack": 0}})).await;
-        let SignalOutcome::Reclaim(reclaim) = self.hear().await else { panic!("a claim") };
+        let Sent::Resume(resume) = self.hear().await else { panic!("a resume") };
         let member = Member {
             peer: PeerId::random(),
             session: SessionId::random(),
@@ -192,8 +192,8 @@ impl Stage {
             kill_switch: KillSwitch::default(),
             resume: ResumeRequests::default(),
         };
-        reclaim.claim.answer.send(ClaimAnswer::Come(Arc::new(member))).expect("somebody waits");
-        let SignalOutcome::Posted(message) = self.hear().await else { panic!("a socket") };
+        resume.request.answer.send(ResumeAnswer::Granted(Arc::new(member))).expect("somebody waits");
+        let Sent::Posted(message) = self.hear().await else { panic!("a socket") };
         (client, message)
     }
 
@@ -277,13 +277,11 @@ async fn a_session_that_is_parked_while_it_waits_for_the_whole_room_still_ends_w
     let (_client, message) = stage.transfer(client, &token, "1").await;
     member.post(message);
     stage.hear_back(&member).await;
-    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
-        panic!("the whole room is needed")
-    };
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
     member.kill_switch.kill(EndReason::Disconnected);
     stage.hear_away(&member).await;
     stage.resync(&member, join_seq);
-    let SignalOutcome::Leave(leave) = stage.hear().await else { panic!("a leave") };
+    let Sent::Leave(leave) = stage.hear().await else { panic!("a leave") };
     assert_eq!((leave.session, leave.reason), (member.session, LeaveReason::Timeout));
 }
 
@@ -297,13 +295,11 @@ async fn the_answer_to_a_second_resume_carries_its_own_id() {
     let (_lost, message) = stage.transfer(client, &token, "1").await;
     member.post(message);
     stage.hear_back(&member).await;
-    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
-        panic!("the whole room is needed")
-    };
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
     let client = Client::greeted(&stage).await;
     let (mut client, message) = stage.transfer(client, &token, "2").await;
     member.post(message);
-    assert!(matches!(stage.hear().await, SignalOutcome::Room(ToRoom::Resync { .. })));
+    assert!(matches!(stage.hear().await, Sent::Room(ToRoom::Resync { .. })));
     stage.resync(&member, join_seq);
     let joined = client.hear().await;
     assert_eq!((&joined["re"], &joined["complete"]), (&json!("2"), &json!(false)), "{joined}");
@@ -334,9 +330,7 @@ async fn what_was_lost_in_the_moment_of_a_resume_makes_it_incomplete() {
     let (mut client, message) = stage.transfer(client, &token, "1").await;
     member.post(message);
     member.kill_switch.kill_for_lost_message();
-    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
-        panic!("the whole room is needed")
-    };
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
     stage.resync(&member, join_seq);
     assert_eq!(client.hear().await["complete"], false);
 }
@@ -351,7 +345,7 @@ async fn a_session_that_ends_in_the_moment_of_a_resume_sends_its_client_away_in_
     member.kill_switch.kill(EndReason::ProtocolError);
     let bye = client.hear().await;
     assert_eq!((&bye["type"], &bye["action"]), (&json!("bye"), &json!("reconnect")), "{bye}");
-    assert!(matches!(stage.hear().await, SignalOutcome::Leave(_)));
+    assert!(matches!(stage.hear().await, Sent::Leave(_)));
 }
 
 #[actix::test]

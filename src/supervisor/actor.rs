@@ -20,8 +20,8 @@ use crate::{
     messages::{
         Asked, Note,
         room::{self, Admit, RoomPort, ToRoom},
-        session::{Claim, ClaimAnswer, Evict, JoinError, JoinFailed, ToSession},
-        supervisor::{Headcount, Join, Leave, Ping, Presence, Reclaim, StopJoins},
+        session::{Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest, ToSession},
+        supervisor::{Headcount, Join, Leave, Ping, Presence, Resume, StopJoins},
     },
     protocol::{LeaveReason, RoomName},
     telemetry,
@@ -32,7 +32,7 @@ use crate::{
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 /// How often the census is reported: the resolution of the heartbeat that alerts watch.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
-/// Unbounded, on purpose. What waits here is bounded by what causes it: per session one `Join` or `Reclaim` (it awaits the
+/// Unbounded, on purpose. What waits here is bounded by what causes it: per session one `Join` or `Resume` (it awaits the
 /// answer), one `Leave`, one `Presence` per socket; and connections are capped before any actor exists.
 const MAILBOX: usize = 0;
 
@@ -137,25 +137,25 @@ impl Supervisor {
         }
     }
 
-    /// Compares the secret, so that whoever does not know it never gets as far as the session. A claim that is dropped is
+    /// Compares the secret, so that whoever does not know it never gets as far as the session. A request that is dropped is
     /// answered by that: there is no such session.
-    fn reclaim(&mut self, Reclaim { session, claim, subnet }: Reclaim) {
+    fn resume(&mut self, Resume { session, request, subnet }: Resume) {
         let Some(seated) = self.state.seated(session) else { return };
-        let answer = |claim: Claim, answer| {
+        let answer = |request: ResumeRequest, answer| {
             // Whoever asked may be gone by now.
-            let _ = claim.answer.send(answer);
+            let _ = request.answer.send(answer);
         };
-        match seated.member.resume.ask(claim) {
+        match seated.member.resume.ask(request) {
             Asked::Waits { instead_of } => {
                 seated.member.kill_switch.leave_note(Note::ResumeRequested);
                 if let Some(earlier) = instead_of {
-                    answer(*earlier, ClaimAnswer::Busy);
+                    answer(*earlier, ResumeAnswer::Busy);
                 }
             }
-            Asked::WrongSecret(claim) => {
+            Asked::WrongSecret(request) => {
                 if let Err(wait) = self.wrong_secrets.count(session, subnet, now()) {
                     news::too_many_wrong_secrets();
-                    answer(*claim, ClaimAnswer::TooManyWrong(wait));
+                    answer(*request, ResumeAnswer::TooManyWrong(wait));
                 }
             }
             Asked::NoSession => {}
@@ -259,11 +259,11 @@ impl Handler<Leave> for Supervisor {
     }
 }
 
-impl Handler<Reclaim> for Supervisor {
+impl Handler<Resume> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, reclaim: Reclaim, _: &mut Self::Context) {
-        self.reclaim(reclaim);
+    fn handle(&mut self, resume: Resume, _: &mut Self::Context) {
+        self.resume(resume);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Bounds, FieldError, ResumeRequest, Shape,
+    Bounds, FieldError, ResumeParams, Shape,
     address::{To, address},
     fields::{Field, Fields, text},
     resume,
@@ -49,7 +49,7 @@ pub(super) fn attempt(fields: &Fields<'_>) -> Result<u32, FieldError> {
 }
 
 /// What `resume` asks for, and whether the stay is to be resumable, which it is when it was resumed.
-pub(super) fn resume(fields: &Fields<'_>) -> Result<(bool, Option<ResumeRequest>), FieldError> {
+pub(super) fn resume(fields: &Fields<'_>) -> Result<(bool, Option<ResumeParams>), FieldError> {
     let resume = fields.raw(Field::Resume).map(resume::request).transpose()?;
     match fields.raw(Field::Resumable) {
         None => Ok((resume.is_some(), resume)),

@@ -15,7 +15,7 @@ pub use address::To;
 use fields::{Field, Fields};
 use refusal::FieldError;
 pub use refusal::ParseError;
-pub use resume::ResumeRequest;
+pub use resume::ResumeParams;
 
 use super::{FrameKind, Meta, RoomName, SignalKind, scan};
 
@@ -55,7 +55,7 @@ pub enum ClientFrame<'a> {
         /// Keep my seat when my socket is lost. Always so with `resume`.
         resumable: bool,
         /// Give me my session back.
-        resume: Option<ResumeRequest>,
+        resume: Option<ResumeParams>,
     },
     /// I leave the room and keep the connection.
     Leave,

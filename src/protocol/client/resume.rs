@@ -11,7 +11,7 @@ use crate::protocol::resume::ResumeToken;
 
 /// A client that wants its session back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResumeRequest {
+pub struct ResumeParams {
     /// Which session, and what proves it; `None` for a text that can be no token of ours, so that no session answers
     /// to it.
     pub token: Option<ResumeToken>,
@@ -30,12 +30,12 @@ struct Parts<'a> {
 }
 
 /// Reads `resume`.
-pub(super) fn request(raw: &str) -> Result<ResumeRequest, FieldError> {
+pub(super) fn request(raw: &str) -> Result<ResumeParams, FieldError> {
     // A derived struct could be read from a list as well.
     let object = raw.starts_with('{').then(|| serde_json::from_str(raw).ok()).flatten();
     let parts: Parts<'_> =
         object.ok_or_else(|| FieldError::field(Field::Resume, "must be an object of token and ack"))?;
     let token =
         text(parts.token.get()).ok_or_else(|| FieldError::field(Field::Resume, "has a token that is no string"))?;
-    Ok(ResumeRequest { token: ResumeToken::parse(&token), ack: check::count(Field::Ack, parts.ack.get())? })
+    Ok(ResumeParams { token: ResumeToken::parse(&token), ack: check::count(Field::Ack, parts.ack.get())? })
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{A, B, BOUNDS, C, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
     ErrorCode, FrameKind, Meta, ResumeToken, SignalKind,
-    client::{ClientFrame, Request, ResumeRequest, To, parse},
+    client::{ClientFrame, Request, ResumeParams, To, parse},
 };
 
 fn accepted(text: &str) -> Request<'_> {
@@ -28,7 +28,7 @@ fn join(name: &str, meta: Option<Meta>, attempt: u32) -> ClientFrame<'static> {
 
 /// A resume whose frame says `resumable` or not: it means the same.
 fn resume(token: Option<ResumeToken>, ack: u64) -> ClientFrame<'static> {
-    let resume = Some(ResumeRequest { token, ack });
+    let resume = Some(ResumeParams { token, ack });
     ClientFrame::Join { room: room("team-standup"), meta: None, attempt: 1, resumable: true, resume }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{A, BOUNDS, peer, room};
 use crate::protocol::{
     EndReason, ErrorCode, LeaveReason, Meta, PeerId, ResumeToken, RoomName, SessionId, SignalKind,
-    client::{ClientFrame, ResumeRequest, To, parse},
+    client::{ClientFrame, ResumeParams, To, parse},
     server::{ErrorBody, ErrorFrame, Joined, PeerView, Resumed, ServerFrame, encode},
 };
 
@@ -157,7 +157,7 @@ proptest! {
         });
         let again = again.to_string();
         let request = parse(&again, &BOUNDS).expect("a good join");
-        let resume = Some(ResumeRequest { token: Some(token), ack });
+        let resume = Some(ResumeParams { token: Some(token), ack });
         prop_assert_eq!(request.frame, ClientFrame::Join { room, meta: None, attempt: 0, resumable: true, resume });
     }
 
@@ -165,7 +165,7 @@ proptest! {
     fn any_text_may_stand_for_a_token_and_only_one_of_ours_is_one(text: String, ack: u64) {
         let join = json!({"type": "join", "room": "a", "resume": {"token": text, "ack": ack}}).to_string();
         let request = parse(&join, &BOUNDS).expect("a good join");
-        let resume = Some(ResumeRequest { token: ResumeToken::parse(&text), ack });
+        let resume = Some(ResumeParams { token: ResumeToken::parse(&text), ack });
         prop_assert_eq!(
             request.frame,
             ClientFrame::Join { room: room("a"), meta: None, attempt: 0, resumable: true, resume }

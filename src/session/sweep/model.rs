@@ -23,7 +23,7 @@ use crate::{
     limits::Waiting,
     messages::{
         room::{RoomPort, ToRoom},
-        supervisor::{Join, Leave, Presence, Reclaim},
+        supervisor::{Join, Leave, Presence, Resume},
     },
     protocol::{EndReason, RoomName},
     ws::Connection,
@@ -245,7 +245,7 @@ macro_rules! ignores {
     )*};
 }
 
-ignores!(Join, Leave, Presence, Reclaim, ToRoom);
+ignores!(Join, Leave, Presence, Resume, ToRoom);
 
 /// A session's link with a real socket, and the client's side of it.
 async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
@@ -253,7 +253,7 @@ async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
     let ports = Ports {
         join: nobody.clone().recipient(),
         leave: nobody.clone().recipient(),
-        reclaim: nobody.clone().recipient(),
+        resume: nobody.clone().recipient(),
         presence: nobody.clone().recipient(),
     };
     let setup = Rc::new(SessionConfig::new(&Settings::default(), ports, Waiting::new(100, 100)));

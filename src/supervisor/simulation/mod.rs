@@ -303,6 +303,7 @@ impl World {
         let mut seated = 0;
         for session in self.sessions.iter().filter(|session| !session.gone) {
             assert!(!session.has_deadline() || !session.attached, "nobody waits for ever");
+            assert!(!session.leaving, "who asked to leave on the way in has left");
             let Ok(picture) = session.rules.room() else {
                 assert!(!session.rules.may_be_seated(), "nobody waits for ever");
                 assert_eq!(session.client.others, None, "its client believes that it is in a room");

@@ -40,6 +40,8 @@ pub(super) struct Session {
     killed: Option<Killed>,
     /// Whether the client's frames wait for the answer to a resume.
     paused: bool,
+    /// Whether the client was told, by no error, that it will leave.
+    pub(super) leaving: bool,
     /// Whether the client's next socket is on its way here.
     coming: bool,
     buffer: Option<ResumeBuffer>,
@@ -62,6 +64,7 @@ impl Session {
             given_up: false,
             killed: None,
             paused: false,
+            leaving: false,
             coming: false,
             buffer: None,
             sent: Vec::new(),
@@ -100,7 +103,11 @@ impl Session {
     }
 
     fn leave(&mut self) -> Vec<Effect> {
-        let Ok(Departure::Now(_)) = self.rules.leave(None) else { return Vec::new() };
+        let Ok(departure) = self.rules.leave(None) else { return Vec::new() };
+        self.leaving = departure == Departure::OnArrival;
+        if self.leaving {
+            return Vec::new();
+        }
         self.send(Frame::LeftRoom);
         self.buffer = None;
         vec![Effect::ToSupervisor(ToSupervisor::Leave(self.who))]
@@ -189,7 +196,9 @@ impl Session {
             ToSession::Roster(picture, news) => return self.roster(&picture, news),
             ToSession::Deliver(signal) => self.deliver(signal),
             ToSession::JoinFailed(join_seq) => {
-                let _ = self.rules.join_refused(join_seq);
+                if let SeatLoss::Outside { .. } = self.rules.join_refused(join_seq) {
+                    self.leaving = false;
+                }
             }
             ToSession::Evict(join_seq) => self.evict(join_seq),
             ToSession::TakeSocket(secret, ack) => return self.take_socket(secret, ack),
@@ -239,7 +248,7 @@ impl Session {
 
     fn evict(&mut self, join_seq: u32) {
         if let SeatLoss::Outside { .. } = self.rules.evicted(join_seq) {
-            self.paused = false;
+            (self.paused, self.leaving) = (false, false);
             self.send(Frame::RoomClosed);
             self.buffer = None;
             if !self.attached {
