@@ -4,7 +4,7 @@ use actix_rt::Arbiter;
 use serde_json::{Value, json};
 use tokio::net::UnixStream;
 
-use super::takeovers::{Client, SignalOutcome, Stage};
+use super::takeovers::{Client, Sent, Stage};
 use crate::protocol::{EndReason, LeaveReason};
 
 impl Client {
@@ -35,7 +35,7 @@ async fn a_session_speaks_over_any_socket_on_any_thread_and_closes_it_in_the_pro
         let bye = client.hear().await;
         assert_eq!((&bye["type"], &bye["reason"]), (&json!("bye"), &json!("protocol_error")), "{bye}");
         assert_eq!(client.hear().await, Value::Null, "a close frame");
-        let SignalOutcome::Leave(leave) = stage.hear().await else { panic!("a leave") };
+        let Sent::Leave(leave) = stage.hear().await else { panic!("a leave") };
         assert_eq!((leave.session, leave.reason), (member.session, LeaveReason::Error));
     }
     other.stop();

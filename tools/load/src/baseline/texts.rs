@@ -1,7 +1,14 @@
 //! What the baseline says: Switchboard's frames, byte for byte as long.
 
 use memchr::memmem;
-use switchboard::{config::Settings, protocol::SessionId, session::welcome};
+use switchboard::{
+    config::Settings,
+    protocol::{
+        SessionId,
+        server::{ServerFrame, encode},
+    },
+    session::welcome,
+};
 
 use super::relay::{HEAD, write_head};
 use crate::ws::{
@@ -95,7 +102,8 @@ impl Texts {
         let left = |reason| Form::new(&format!(r#"{{"type":"peer_left","id":"{BLANK}","reason":"{reason}"}}"#));
         let mut opening = switching();
         if let Some(session) = SessionId::parse(BLANK) {
-            opening.extend_from_slice(&welcome(settings).to(session).into_bytes());
+            let welcome = encode(&ServerFrame::Welcome { session, server: &welcome(settings) });
+            opening.extend_from_slice(&welcome.into_bytes());
         }
         Self {
             accept: memmem::find(&opening, ACCEPT.as_bytes()).unwrap_or_default(),
