@@ -274,7 +274,9 @@ impl World {
     fn run_room(&mut self, at: RoomId) {
         let sessions = &self.sessions;
         let posts = self.rooms[at].run(|who| sessions[who].peer);
-        posts.into_iter().for_each(|(who, message)| self.post(who, message));
+        for (who, message) in posts {
+            self.post(who, message);
+        }
     }
 
     fn post(&mut self, who: Who, message: ToSession) {

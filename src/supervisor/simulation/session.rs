@@ -24,6 +24,7 @@ const KEEP: Keep = Keep { frames: 2, bytes: 1 << 10 };
 /// The most signals that are kept early; small for the same reason.
 const EARLY: usize = 2;
 
+#[expect(clippy::struct_excessive_bools, reason = "each holds with and without the others")]
 pub(super) struct Session {
     pub(super) who: Who,
     pub(super) id: SessionId,
@@ -108,7 +109,7 @@ impl Session {
         if self.leaving {
             return Vec::new();
         }
-        self.send(Frame::LeftRoom);
+        self.send(&Frame::LeftRoom);
         self.buffer = None;
         vec![Effect::ToSupervisor(ToSupervisor::Leave(self.who))]
     }
@@ -175,7 +176,7 @@ impl Session {
     }
 
     /// What the client hears, now or when it comes back.
-    fn send(&mut self, frame: Frame) {
+    fn send(&mut self, frame: &Frame) {
         if let Some(buffer) = &mut self.buffer
             && !matches!(frame, Frame::Joined(..) | Frame::Resumed(..))
         {
@@ -183,8 +184,8 @@ impl Session {
             self.sent.push(frame.clone());
         }
         if self.talks() {
-            self.client.hear(&frame);
-            if let (Frame::Joined(..) | Frame::Resumed(..), Some(buffer)) = (&frame, &mut self.buffer) {
+            self.client.hear(frame);
+            if let (Frame::Joined(..) | Frame::Resumed(..), Some(buffer)) = (frame, &mut self.buffer) {
                 // Whatever it sends next shows that it has its token.
                 buffer.confirm();
             }
@@ -216,27 +217,33 @@ impl Session {
             (RosterOutcome::Entered { leave, early, .. }, News::Joined(_, others)) => {
                 let token = Secret::random();
                 self.buffer = Some(ResumeBuffer::new(token));
-                self.send(Frame::Joined(others, token));
-                early.into_iter().for_each(|signal| self.deliver(signal));
+                self.send(&Frame::Joined(others, token));
+                self.deliver_all(early);
                 return leave.map(|_| self.leave()).unwrap_or_default();
             }
             (RosterOutcome::Resynced { resume, early }, News::Resynced(others)) => {
-                self.send(Frame::Resumed(Some(others), resume.next));
+                self.send(&Frame::Resumed(Some(others), resume.next));
                 self.paused = false;
-                early.into_iter().for_each(|signal| self.deliver(signal));
+                self.deliver_all(early);
             }
-            (RosterOutcome::Changed, News::Came(peer)) => self.send(Frame::Came(peer)),
-            (RosterOutcome::Changed, News::Left(peer)) => self.send(Frame::Left(peer)),
-            (RosterOutcome::Changed, News::Presence) => self.send(Frame::Presence),
+            (RosterOutcome::Changed, News::Came(peer)) => self.send(&Frame::Came(peer)),
+            (RosterOutcome::Changed, News::Left(peer)) => self.send(&Frame::Left(peer)),
+            (RosterOutcome::Changed, News::Presence) => self.send(&Frame::Presence),
             (RosterOutcome::Included | RosterOutcome::Stale, _) => {}
             (outcome, news) => panic!("{outcome:?} for {news:?}"),
         }
         Vec::new()
     }
 
+    fn deliver_all(&mut self, early: Vec<Signal>) {
+        for signal in early {
+            self.deliver(signal);
+        }
+    }
+
     fn deliver(&mut self, signal: Signal) {
         match self.rules.deliver(signal.from) {
-            SignalOutcome::Pass => self.send(Frame::Signal(signal)),
+            SignalOutcome::Pass => self.send(&Frame::Signal(signal)),
             SignalOutcome::TooEarly => {
                 if !self.rules.keep_early(signal, EARLY) {
                     self.kill(EndReason::SlowConsumer, true);
@@ -249,7 +256,7 @@ impl Session {
     fn evict(&mut self, join_seq: u32) {
         if let SeatLoss::Outside { .. } = self.rules.evicted(join_seq) {
             (self.paused, self.leaving) = (false, false);
-            self.send(Frame::RoomClosed);
+            self.send(&Frame::RoomClosed);
             self.buffer = None;
             if !self.attached {
                 // There is nothing to come back to.
@@ -269,7 +276,7 @@ impl Session {
                 }
                 self.paused = false;
                 if resumed.complete {
-                    self.send(Frame::Resumed(None, next));
+                    self.send(&Frame::Resumed(None, next));
                     resumed.replay.iter().for_each(|frame| self.client.hear(&self.sent[number(frame)]));
                 } else {
                     effects.push(self.resync(PendingResume { ack: resumed.ack, attempt: 1, re: None, next }));
