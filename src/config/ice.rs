@@ -1,13 +1,12 @@
 //! `[ice]`: the STUN and TURN servers that `joined.iceServers` hands to clients.
 
-use std::fmt;
-
 use config::{Map, Value, ValueKind};
 use serde::{Deserialize, Serialize};
 
 use super::{
     authority::Authority,
     kind::{Kind, ValueError, name_of_type},
+    secret::Secret,
     section::section,
     server::is_url_host,
 };
@@ -17,8 +16,6 @@ const ALLOWED: &str = "a list of { urls, username?, credential? } (in a variable
 /// What `urls` takes.
 const URLS: &str =
     "stun:HOST[:PORT], stuns:HOST[:PORT], turn:HOST[:PORT][?transport=udp or tcp] or turns:…, or a list of them";
-/// How a credential is shown wherever it is not handed to a client.
-const HIDDEN: &str = "(hidden)";
 
 section! {
     /// Servers that help two peers to find a way to each other. They go to browsers as `joined.iceServers`.
@@ -79,37 +76,6 @@ pub enum Urls {
     One(String),
     /// A list of texts.
     Many(Vec<String>),
-}
-
-/// A text that `Debug` and serialization hide: only [`Secret::reveal`] gives it away.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps a text as a secret.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(HIDDEN)
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(HIDDEN)
-    }
 }
 
 /// Checks the whole list. A refusal shows no value, only types: a credential may be anywhere in a mistyped entry.
@@ -192,6 +158,7 @@ fn refuse<T>(at: String, found: &str, allowed: &str) -> Result<T, ValueError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::secret::HIDDEN;
 
     fn check_json(json: &str) -> Result<(), ValueError> {
         check(&serde_json::from_str::<Value>(json).unwrap().kind)

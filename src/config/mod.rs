@@ -30,6 +30,7 @@ mod ops;
 mod reference;
 mod report;
 mod rules;
+mod secret;
 mod section;
 mod server;
 mod settings;
@@ -47,7 +48,7 @@ pub use self::{
     health::Health,
     heartbeat::Heartbeat,
     http::{Http, SAME_ORIGIN},
-    ice::{Ice, IceServer, Secret, Urls},
+    ice::{Ice, IceServer, Urls},
     limits::Limits,
     live::Differences,
     load::{check_config, environment, environment_help, file},
@@ -55,6 +56,7 @@ pub use self::{
     milliseconds::Milliseconds,
     network::Network,
     ops::Ops,
+    secret::Secret,
     server::Server,
     settings::{Settings, sets},
     state::State,

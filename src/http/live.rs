@@ -40,12 +40,6 @@ impl<T> From<Vec<T>> for Live<[T]> {
     }
 }
 
-impl<T: Clone> From<&[T]> for Live<[T]> {
-    fn from(list: &[T]) -> Self {
-        Self::new(list.into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

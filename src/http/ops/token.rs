@@ -3,16 +3,18 @@
 use std::{fs, io, path::Path};
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use subtle::ConstantTimeEq;
 
-use crate::http::{authority::the_one, live::Live};
+use crate::{
+    config::Secret,
+    http::{authority::the_one, live::Live},
+};
 
 /// A token's length. Shorter ones can be guessed; no header should be longer.
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=512;
 
 /// What an operator proves to be one with.
 #[derive(Clone)]
-pub struct Token(pub(super) Live<[u8]>);
+pub struct Token(Live<Secret>);
 
 impl Token {
     /// Reads it from a file of one line; an empty path is none.
@@ -23,17 +25,21 @@ impl Token {
         if path.as_os_str().is_empty() {
             return Ok(None);
         }
-        let text = fs::read(path)?;
-        let token = text.trim_ascii();
-        let fits = TOKEN_BYTES.contains(&token.len()) && token.iter().all(u8::is_ascii_graphic);
         let wrong = || io::Error::new(io::ErrorKind::InvalidData, "no line of 16 to 512 visible ASCII characters");
-        if fits { Ok(Some(Self(token.into()))) } else { Err(wrong()) }
+        let text = String::from_utf8(fs::read(path)?).map_err(|_| wrong())?;
+        let token = text.trim_ascii();
+        let fits = TOKEN_BYTES.contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(Some(Self::new(token))) } else { Err(wrong()) }
+    }
+
+    pub(super) fn new(token: &str) -> Self {
+        Self(Live::new(Secret::new(token.to_owned()).into()))
     }
 
     /// From now on `other` is the one that must be shown. Says whether it is another.
     pub fn become_like(&self, other: &Self) -> bool {
         let (mine, theirs) = (self.0.get(), other.0.get());
-        let another = !bool::from(mine.ct_eq(&theirs));
+        let another = mine != theirs;
         self.0.set(theirs);
         another
     }
@@ -44,7 +50,7 @@ impl Token {
             let (scheme, token) = value.split_at_checked("Bearer ".len())?;
             scheme.eq_ignore_ascii_case("Bearer ").then_some(token)
         });
-        shown.is_some_and(|token| token.as_bytes().ct_eq(&self.0.get()).into())
+        shown.is_some_and(|token| self.0.get().is(token))
     }
 }
 
@@ -61,7 +67,7 @@ mod tests {
             Token::read(&path)
         };
         let token = read("correct-horse-battery-staple\n").unwrap().expect("a token");
-        assert_eq!(&*token.0.get(), b"correct-horse-battery-staple");
+        assert_eq!(token.0.get().reveal(), "correct-horse-battery-staple");
         for bad in ["", "\n", "too short", &"x".repeat(513), "sixteen letters and spaces", "sechzehn-öctets-lang"] {
             assert_eq!(read(bad).err().map(|error| error.kind()), Some(io::ErrorKind::InvalidData), "{bad:?}");
         }
