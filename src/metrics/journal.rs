@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use super::report::{BySeverity, ErrorExample, ErrorGroup, ErrorReport};
 use crate::{
-    messages::metrics::{BySeverity, ErrorExample, ErrorGroup, ErrorReport},
-    telemetry::{ErrorSample, Fault, Label, Severity},
+    telemetry::{ErrorSample, Fault, Label, Severity, Tally},
     utc::Rfc3339,
 };
 
@@ -23,11 +23,10 @@ const SLOTS: u64 = 96;
 /// The journal. Bounded in all directions. What it counts by time it counts by the clock that nobody sets: a wall clock
 /// that jumps would otherwise make it forget a day's errors.
 #[derive(Debug)]
-pub struct ErrorJournal {
+pub(super) struct ErrorJournal {
     began: Instant,
     kinds: BTreeMap<u64, Kind>,
     recent: VecDeque<ErrorSample>,
-    total: BySeverity,
     day: VecDeque<(u64, BySeverity)>,
 }
 
@@ -40,20 +39,13 @@ struct Kind {
 
 impl ErrorJournal {
     /// Nothing has happened yet.
-    #[must_use]
-    pub fn new(now: Instant) -> Self {
-        Self {
-            began: now,
-            kinds: BTreeMap::new(),
-            recent: VecDeque::new(),
-            total: BySeverity::default(),
-            day: VecDeque::new(),
-        }
+    pub(super) fn new(now: Instant) -> Self {
+        Self { began: now, kinds: BTreeMap::new(), recent: VecDeque::new(), day: VecDeque::new() }
     }
 
     /// Keeps one note. When it is full, the oldest note of the commonest kind goes: a flood of one kind does not wash
     /// away the single error that matters.
-    pub fn sample(&mut self, sample: ErrorSample) {
+    pub(super) fn sample(&mut self, sample: ErrorSample) {
         if let Some(kind) = self.kinds.get_mut(&sample.fingerprint) {
             kind.count += sample.count;
         } else if self.kinds.len() < MAX_KINDS {
@@ -66,8 +58,7 @@ impl ErrorJournal {
     }
 
     /// Counts errors that happened at about `now`.
-    pub fn count(&mut self, errors: BySeverity, now: Instant) {
-        add(&mut self.total, errors);
+    pub(super) fn count(&mut self, errors: BySeverity, now: Instant) {
         let slot = self.slot(now);
         match self.day.back_mut() {
             Some((latest, counts)) if *latest >= slot => add(counts, errors),
@@ -79,25 +70,17 @@ impl ErrorJournal {
     }
 
     /// Kinds of errors seen since the start, up to a bound.
-    #[must_use]
-    pub fn fingerprints(&self) -> usize {
+    pub(super) fn fingerprints(&self) -> usize {
         self.kinds.len()
     }
 
-    /// What there is to tell at `now`, which is called `time`.
-    #[must_use]
-    pub fn report(&self, now: Instant, time: SystemTime) -> ErrorReport {
+    /// What there is to tell at `now`, which is called `time`; `total` is what was counted since the start.
+    pub(super) fn report(&self, total: BySeverity, now: Instant, time: SystemTime) -> ErrorReport {
         let mut last_24h = BySeverity::default();
         for (_, counts) in self.day.iter().filter(|(at, _)| at + SLOTS > self.slot(now)) {
             add(&mut last_24h, *counts);
         }
-        ErrorReport {
-            at: rfc3339(time),
-            total: self.total,
-            last_24h,
-            fingerprints: self.fingerprints(),
-            groups: self.groups(),
-        }
+        ErrorReport { at: rfc3339(time), total, last_24h, fingerprints: self.fingerprints(), groups: self.groups() }
     }
 
     fn slot(&self, at: Instant) -> u64 {
@@ -143,8 +126,9 @@ impl ErrorJournal {
     }
 }
 
-/// One row of counts out of a tally.
-pub(super) fn by_severity(count: impl Fn(Severity) -> u64) -> BySeverity {
+/// The errors of a tally.
+pub(super) fn by_severity(tally: &Tally) -> BySeverity {
+    let count = |severity: Severity| tally.errors[severity as usize].total();
     BySeverity {
         low: count(Severity::Low),
         medium: count(Severity::Medium),
@@ -195,7 +179,7 @@ mod tests {
     }
 
     fn report(journal: &ErrorJournal, seconds: u64) -> ErrorReport {
-        journal.report(journal.began + Duration::from_secs(seconds), at(seconds))
+        journal.report(BySeverity::default(), journal.began + Duration::from_secs(seconds), at(seconds))
     }
 
     fn sample(fingerprint: u64, seconds: u64) -> ErrorSample {
@@ -250,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_later_an_error_is_in_the_total_only() {
+    fn a_day_later_an_error_is_none_of_the_last_day() {
         let mut journal = journal();
         let began = journal.began;
         journal.count(BySeverity { low: 3, ..BySeverity::default() }, began);
@@ -259,6 +243,5 @@ mod tests {
         assert_eq!(day(23 * HOUR), BySeverity { low: 3, high: 1, ..BySeverity::default() });
         assert_eq!(day(24 * HOUR), BySeverity { high: 1, ..BySeverity::default() });
         assert_eq!(day(36 * HOUR), BySeverity::default());
-        assert_eq!(report(&journal, 36 * HOUR).total, BySeverity { low: 3, high: 1, ..BySeverity::default() });
     }
 }

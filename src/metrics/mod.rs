@@ -17,9 +17,9 @@ mod machine;
 mod peak;
 #[cfg(test)]
 mod reference;
+mod report;
 mod state;
 
 pub use actor::{MetricsActor, sink};
-pub use journal::ErrorJournal;
 pub use machine::Machine;
 pub use state::{BuildInfo, Facts, MetricsState};

@@ -9,11 +9,9 @@ use super::{
     journal::{self, ErrorJournal},
     machine::Machine,
     peak::Peak,
+    report::ErrorReport,
 };
-use crate::{
-    messages::metrics::ErrorReport,
-    telemetry::{ArbiterReport, Tally},
-};
+use crate::telemetry::{ArbiterReport, Tally};
 
 /// Which program this is.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +101,7 @@ impl MetricsState {
         if let Some(report) = tally.arbiter {
             self.hear(report, now);
         }
-        self.journal.count(journal::by_severity(|severity| tally.errors[severity as usize].total()), now);
+        self.journal.count(journal::by_severity(&tally), now);
         for sample in tally.error_samples.take() {
             self.journal.sample(sample);
         }
@@ -111,9 +109,8 @@ impl MetricsState {
     }
 
     /// What the journal has to tell.
-    #[must_use]
-    pub fn errors(&self, now: Instant, time: SystemTime) -> ErrorReport {
-        self.journal.report(now, time)
+    pub(super) fn errors(&self, now: Instant, time: SystemTime) -> ErrorReport {
+        self.journal.report(journal::by_severity(&self.totals), now, time)
     }
 
     fn hear(&mut self, report: ArbiterReport, now: Instant) {

@@ -22,13 +22,13 @@ pub(in crate::telemetry) fn each(mut with: impl FnMut(Event<'_>)) {
         source: Some(Source::of([192, 0, 2, 7].into())),
     };
     let error = io::Error::new(io::ErrorKind::TimedOut, "after 5 s");
-    let all: [&[Event<'_>]; 3] = [&server(&error), &connection(context, &error), &rooms(context, &room)];
-    all.into_iter().flatten().for_each(|event| with(*event));
+    let all = [server(&error), connection(context, &error), rooms(context, &room)];
+    all.into_iter().flatten().for_each(&mut with);
 }
 
-fn server(error: &io::Error) -> [Event<'_>; 27] {
+fn server(error: &io::Error) -> Vec<Event<'_>> {
     let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-    [
+    vec![
         Event::ServerStarted { version: "0.1.0", public: address, ops: address, workers: 2 },
         Event::ServerReady { took: TOOK },
         Event::ServerStopped { took: TOOK },
@@ -59,11 +59,11 @@ fn server(error: &io::Error) -> [Event<'_>; 27] {
     ]
 }
 
-fn connection<'a>(context: Context<'a>, error: &'a io::Error) -> [Event<'a>; 11] {
+fn connection<'a>(context: Context<'a>, error: &'a io::Error) -> Vec<Event<'a>> {
     let remote = Some(SocketAddr::from(([192, 0, 2, 7], 50_000)));
     let code = ErrorCode::OverCapacity;
     let (listener, kind) = (Listener::Public, Rejection::Tls);
-    [
+    vec![
         Event::SocketRefused { remote, listener, reason: SocketRefusal::Address },
         Event::RequestRejected { remote, listener, kind, cause: kind.cause() },
         Event::HandshakeRefused { context, remote, code, status: 503, detail: "10000 connections are open" },
@@ -84,8 +84,8 @@ fn connection<'a>(context: Context<'a>, error: &'a io::Error) -> [Event<'a>; 11]
     ]
 }
 
-fn rooms<'a>(context: Context<'a>, room: &'a RoomName) -> [Event<'a>; 9] {
-    [
+fn rooms<'a>(context: Context<'a>, room: &'a RoomName) -> Vec<Event<'a>> {
+    vec![
         Event::PeerJoined { context, peers: 2, attempt: 1 },
         Event::JoinRefused { context, code: ErrorCode::RoomFull, attempt: 1 },
         Event::SessionParked { context, window: TOOK },

@@ -5,7 +5,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -60,15 +60,8 @@ impl Folder {
     }
 
     fn retention(&self, max_bytes: Option<u64>) -> Arc<Retention> {
-        Arc::new(Retention {
-            dir: self.dir.clone(),
-            kept: vec![("all", 14), ("all-errors", 30)],
-            dir_mode: 0o750,
-            file_mode: 0o640,
-            max_bytes,
-            state: Mutex::default(),
-            busy: AtomicBool::default(),
-        })
+        let kept = vec![("all", 14), ("all-errors", 30)];
+        Arc::new(Retention::new(self.dir.clone(), kept, (0o750, 0o640), max_bytes))
     }
 
     /// The file of all lines.
@@ -318,9 +311,7 @@ fn the_oldest_finished_files_make_room_and_then_the_days_file_stops_and_says_so(
 #[test]
 fn a_folder_that_cannot_be_made_is_an_error_at_the_start() {
     let (folder, hands) = (Folder::with(&["file"]), Hands::new());
-    let retention = Arc::new(Retention {
-        dir: folder.dir.join("file"),
-        ..Arc::into_inner(folder.retention(None)).expect("the only one")
-    });
-    assert!(DailyFile::start("all", retention, false, hands.clock(), slog::OwnedKV(()).into()).is_err());
+    let mut retention = Arc::into_inner(folder.retention(None)).expect("the only one");
+    retention.dir = folder.dir.join("file");
+    assert!(DailyFile::start("all", Arc::new(retention), false, hands.clock(), slog::OwnedKV(()).into()).is_err());
 }

@@ -3,7 +3,7 @@
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -90,15 +90,9 @@ impl Drain for Outputs {
 
 impl Files {
     fn start(files: &LogFiles, queue_lines: usize, values: &OwnedKVList) -> io::Result<Self> {
-        let retention = Arc::new(Retention {
-            dir: files.dir.clone(),
-            kept: vec![(ALL, files.keep_days), (ERRORS, files.keep_error_days)],
-            dir_mode: files.dir_mode,
-            file_mode: files.file_mode,
-            max_bytes: files.max_bytes,
-            state: Mutex::default(),
-            busy: AtomicBool::default(),
-        });
+        let kept = vec![(ALL, files.keep_days), (ERRORS, files.keep_error_days)];
+        let modes = (files.dir_mode, files.file_mode);
+        let retention = Arc::new(Retention::new(files.dir.clone(), kept, modes, files.max_bytes));
         let dir = files.dir.display();
         let open = |name, keeper| {
             let said = |error: io::Error| io::Error::new(error.kind(), format!("log.dir {dir}: {error}"));

@@ -43,21 +43,21 @@ pub(in crate::telemetry) struct Retention {
     /// The folder.
     pub(in crate::telemetry) dir: PathBuf,
     /// What names begin with, and the days they are kept, today included. The last one is that of errors.
-    pub(in crate::telemetry) kept: Vec<(&'static str, u32)>,
+    kept: Vec<(&'static str, u32)>,
     /// Of the folder, if it has to be made.
     pub(in crate::telemetry) dir_mode: u32,
     /// Of the files.
     pub(in crate::telemetry) file_mode: u32,
     /// What all of them together may take; `None`: as much as there is.
-    pub(in crate::telemetry) max_bytes: Option<u64>,
-    pub(in crate::telemetry) state: Mutex<Held>,
+    max_bytes: Option<u64>,
+    state: Mutex<Held>,
     /// Whether files of earlier days are being looked after.
-    pub(in crate::telemetry) busy: AtomicBool,
+    busy: AtomicBool,
 }
 
 /// What is known of the files.
 #[derive(Debug, Default)]
-pub(in crate::telemetry) struct Held {
+struct Held {
     /// What they take; unknown until they are counted, and after some were compressed.
     bytes: Option<u64>,
     /// When there was no room, and nothing to remove.
@@ -86,6 +86,16 @@ pub(in crate::telemetry) struct Full {
 }
 
 impl Retention {
+    /// Modes are those of the folder, if it has to be made, and of the files.
+    pub(in crate::telemetry) fn new(
+        dir: PathBuf,
+        kept: Vec<(&'static str, u32)>,
+        (dir_mode, file_mode): (u32, u32),
+        max_bytes: Option<u64>,
+    ) -> Self {
+        Self { dir, kept, dir_mode, file_mode, max_bytes, state: Mutex::default(), busy: AtomicBool::default() }
+    }
+
     /// The file of that day.
     pub(in crate::telemetry) fn path(&self, name: &str, day: Date) -> PathBuf {
         self.dir.join(format!("{name}-{}{PLAIN}", utc::day(day)))
