@@ -1,7 +1,7 @@
 //! The worker threads, and which of them a room and its sessions live on.
 //!
 //! A relay between two sessions of one arbiter crosses no thread. A connection that names its room in the handshake
-//! (`/ws?room=NAME`) is moved to the arbiter where that room is; the others stay where the kernel put them.
+//! (`/ws?room=NAME`) is moved to the arbiter where that room is; the others are served where the kernel put them.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

@@ -1,4 +1,4 @@
-//! The connection that a session has at present. One that may be resumed can outlive several.
+//! A connection of a session's. A session that may be resumed can outlive several.
 
 use bytes::Bytes;
 
@@ -7,7 +7,7 @@ use crate::{messages::session::FrameCounts, ws::Connection};
 /// A session's connection, and what the session remembers of it.
 pub(super) struct Attachment {
     pub(super) connection: Connection,
-    /// Frames read from it. Brought up to date when it is taken away; meanwhile `SessionShared` counts.
+    /// Frames read from it. Brought up to date when it is taken away; meanwhile `CurrentConnection` counts.
     pub(super) frames_in: u64,
     /// The answer to the client's close frame.
     pub(super) close_answer: Option<Box<Bytes>>,

@@ -5,7 +5,7 @@ use std::{cell::Cell, rc::Rc, time::Instant};
 use tokio::sync::Notify;
 
 pub use super::drain_spread::DrainSpread;
-use super::shared::SESSIONS;
+use super::{registry::Registry, shared::SESSIONS};
 use crate::{
     messages::session::{Drain, ToSession},
     protocol::EndReason,
@@ -24,7 +24,7 @@ pub fn begin(spread: &DrainSpread) {
     BEGUN.set(true);
     NOTICE.with(|notice| notice.notify_one());
     let now = Instant::now();
-    for shared in SESSIONS.with(|sessions| sessions.all()) {
+    for shared in SESSIONS.with(Registry::all) {
         // One that is away has nobody to tell, and needs no place among those who come back.
         let after = if shared.attached() { spread.take() } else { spread.end() };
         shared.end_at(Some((now + after, EndReason::ServerDraining)));
@@ -53,12 +53,12 @@ pub async fn begins() {
 /// Sessions of this arbiter, those included that have no connection.
 #[must_use]
 pub fn sessions() -> usize {
-    SESSIONS.with(|sessions| sessions.len())
+    SESSIONS.with(Registry::len)
 }
 
 /// Ends every session of this arbiter now: the drain's deadline has come, or nobody has a connection any more.
 pub fn end_all() {
-    for shared in SESSIONS.with(|sessions| sessions.all()) {
+    for shared in SESSIONS.with(Registry::all) {
         shared.kill_switch.kill(EndReason::ServerDraining);
     }
 }

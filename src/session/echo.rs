@@ -22,7 +22,7 @@ pub fn hint() -> Option<RoomName> {
 pub(super) fn mark(shared: &SessionShared, named: Option<&RoomName>) {
     let echoes = named.is_some() && named == hint().as_ref();
     shared.echoes.set(echoes);
-    shared.note(|attachment| attachment.said_bye = echoes);
+    shared.connection.note(|attachment| attachment.said_bye = echoes);
 }
 
 /// Sends a message back where it came from, and leaves the session what else there is to handle.

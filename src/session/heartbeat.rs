@@ -1,6 +1,9 @@
 //! The rule of heartbeats and deadlines: what a sweep finds of one connection, and what is to be done about it.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use crate::{config::Settings, protocol::EndReason};
 
@@ -25,6 +28,50 @@ impl From<&Settings> for Heartbeat {
 pub(super) struct Beat {
     heard_at: Instant,
     pinged: bool,
+}
+
+/// What is remembered of one session's signs of life, between its reader, who has them, and the sweep.
+pub(super) struct Pulse {
+    /// A [`Beat`], in cells of their own: together they would take a word more.
+    heard_at: Cell<Instant>,
+    pinged: Cell<bool>,
+    /// Whether anything was received since the sweep's last look.
+    received: Cell<bool>,
+}
+
+impl Pulse {
+    pub(super) fn since(now: Instant) -> Self {
+        Self { heard_at: Cell::new(now), pinged: Cell::new(false), received: Cell::new(false) }
+    }
+
+    /// Something was received. Whether it is the first since the last look.
+    #[inline]
+    pub(super) fn received(&self) -> bool {
+        !self.received.replace(true)
+    }
+
+    /// Another connection, whose silence begins now.
+    pub(super) fn restart(&self, now: Instant) {
+        self.remember(Beat::since(now));
+    }
+
+    /// Whether anything was received since this was asked last. For the sweep.
+    pub(super) fn take_received(&self) -> bool {
+        self.received.replace(false)
+    }
+
+    /// See [`Beat::judge`]. For the sweep.
+    pub(super) fn judge(&self, found: Found, now: Instant, heartbeat: Heartbeat, late: bool) -> Verdict {
+        let mut beat = Beat { heard_at: self.heard_at.get(), pinged: self.pinged.get() };
+        let verdict = beat.judge(found, now, heartbeat, late);
+        self.remember(beat);
+        verdict
+    }
+
+    fn remember(&self, Beat { heard_at, pinged }: Beat) {
+        self.heard_at.set(heard_at);
+        self.pinged.set(pinged);
+    }
 }
 
 /// What a sweep finds of one connection.

@@ -40,25 +40,31 @@ impl Inbound {
         let mut decoder = Decoder::new(shared.setup.bound);
         decoder.feed(unread);
         let pace = Pace::new(now);
-        Self { epoch: shared.epoch.get(), shared, decoder, pace, turn: 0 }
+        Self { epoch: shared.connection.epoch(), shared, decoder, pace, turn: 0 }
     }
 
     /// The next message for which there are tokens.
     fn decode(&mut self) -> Result<Option<Message>, FrameError> {
         let Self { decoder, pace, shared, .. } = self;
-        decoder.next_permitted(|| pace.take(shared) && shared.frame_read())
+        decoder.next_permitted(|| {
+            let permitted = pace.take(shared);
+            if permitted {
+                shared.connection.frame_read();
+            }
+            permitted
+        })
     }
 
     /// Reads once, behind what is left of the last read.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let most = if self.pace.is_exceeded() { SHORT_READ } else { READ };
-        self.shared.poll_fill(&mut self.decoder, most, cx)
+        self.shared.connection.poll_fill(&mut self.decoder, most, cx)
     }
 
     /// With an empty bucket: ready when there is a token again, if a frame waits for it, here or in the kernel.
     fn wait_for_token(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.turn = 0;
-        if !self.decoder.has_frame() && self.shared.poll_read_ready(cx).is_pending() {
+        if !self.decoder.has_frame() && self.shared.connection.poll_read_ready(cx).is_pending() {
             self.pace.caught_up();
             return Poll::Pending;
         }
@@ -71,7 +77,7 @@ impl Stream for Inbound {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if this.epoch != this.shared.epoch.get() {
+        if this.epoch != this.shared.connection.epoch() {
             return Poll::Ready(None);
         }
         loop {
@@ -97,7 +103,7 @@ impl Stream for Inbound {
                     return Poll::Pending;
                 }
                 Poll::Ready(Ok(0) | Err(_)) => {
-                    this.shared.note(|attachment| attachment.lost = true);
+                    this.shared.connection.note(|attachment| attachment.lost = true);
                     return Poll::Ready(None);
                 }
                 Poll::Ready(Ok(read)) => {

@@ -16,8 +16,9 @@
 //! | `requests` | what its client asks: the rules first, then what follows |
 //! | `messages` | what other actors say |
 //! | `relay` | a signal on its way to one, some or all |
-//! | `shared` | what session, pump and tick share |
-//! | `attachment`, `closing` | the connection that it has at present, and what its client hears at the end |
+//! | `shared` | what actor, reader, pump and sweep share |
+//! | `attachment`, `current_connection` | a connection, and the one that the session has at present |
+//! | `closing` | what its client hears at the end |
 //! | [`resume_buffer`], `resume_rules`, `parking`, `resume` | sessions that outlive their socket: what is kept, the rules of what is parked and resumed, how they wait, how they are resumed |
 //! | `waiting` | a connection in no room: how long it may be |
 //! | `pace` | a token for each frame, taken before it is read |
@@ -31,6 +32,7 @@
 mod actor;
 mod attachment;
 mod closing;
+mod current_connection;
 pub mod drain;
 mod drain_spread;
 #[cfg(feature = "echo")]

@@ -45,7 +45,7 @@ struct Pump<S> {
     shared: Rc<SessionShared>,
 }
 
-/// What follows when a session's cut was pulled.
+/// What follows when a session's kill switch was pulled.
 enum Next {
     /// The session goes on, with or without a socket.
     GoesOn,
@@ -86,7 +86,7 @@ where
                         return Poll::Ready(());
                     }
                 }
-                None => match this.shared.poll_flush(cx) {
+                None => match this.shared.connection.poll_flush(cx) {
                     Poll::Ready(Err(_)) => this.shared.kill_switch.kill(EndReason::Disconnected),
                     Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
                 },

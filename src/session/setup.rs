@@ -63,7 +63,7 @@ pub struct SessionConfig {
     pub(super) pace: PaceLimits,
     /// Messages that a session's mailbox holds.
     pub(super) mailbox: usize,
-    /// How long a connection may stay without being in a room.
+    /// How long a connection may be in no room.
     pub(super) times: Times,
     /// Those of all arbiters that are in no room.
     pub(super) waiting: Waiting<KillSwitch>,

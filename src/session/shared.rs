@@ -1,12 +1,10 @@
-//! What a session, its pump and its arbiter's tick share: the socket, if there is one, the bound on what waits for it, the
-//! resume buffer of a session that may be resumed, and the one way to end it all.
+//! What a session's actor, its reader, its pump and its arbiter's sweep share, in parts, and what concerns more than one of
+//! these: whatever is received, queued or due has the next sweep look.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    io,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
     time::Instant,
 };
 
@@ -14,7 +12,8 @@ use bytes::Bytes;
 
 use super::{
     attachment::Attachment,
-    heartbeat::Beat,
+    current_connection::{CurrentConnection, Queued},
+    heartbeat::Pulse,
     registry::{Entry, Listed, Registry, Standing},
     resume_buffer::ResumeBuffer,
     setup::SessionConfig,
@@ -32,10 +31,9 @@ use crate::{
         server::{ServerFrame, encode},
     },
     telemetry::{self, Event},
-    ws::Decoder,
 };
 
-/// The room that a session is in, as far as its link must know it.
+/// The room that a session is in, as far as its pump must know it.
 pub(super) struct RoomHandle {
     pub(super) room: RoomName,
     pub(super) port: RoomPort,
@@ -49,36 +47,37 @@ pub(super) struct PendingTransfer {
     pub(super) unread: Vec<u8>,
 }
 
-/// One session, as its arbiter sees it.
+/// One session, as its arbiter sees it. Most of it is the actor's; what others change says so.
 pub(super) struct SessionShared {
-    /// None while the session is parked.
-    attachment: RefCell<Option<Attachment>>,
-    /// Only for a session that may be resumed.
-    pub(super) resume_buffer: RefCell<Option<Box<ResumeBuffer>>>,
+    /// What all sessions of the arbiter have in common.
     pub(super) setup: Rc<SessionConfig>,
     /// Where the client is, for the limits per address.
     pub(super) subnet: Option<Subnet>,
-    /// The tokens for its frames: they are the session's, whatever its socket.
-    pub(super) bucket: Cell<Bucket>,
-    /// How the session is ended, by whomever.
-    pub(super) kill_switch: KillSwitch,
-    /// Counts the sockets: a reader that belongs to a former one is told so by it.
-    pub(super) epoch: Cell<u32>,
-    /// Whether incoming messages wait: nothing may come between a `join` that resumes and its `joined`.
-    pub(super) paused: Cell<bool>,
-    pub(super) pending_transfer: RefCell<Option<Box<PendingTransfer>>>,
-    /// Whether anything was received since the sweep's last look.
-    received: Cell<bool>,
-    /// Frames read from the present socket.
-    frames_in: Cell<u64>,
-    /// For the sweep.
-    pub(super) beat: Cell<Beat>,
-    /// Why the session is over, for `stopped`.
-    pub(super) why: Cell<Option<EndReason>>,
-    /// When this session ends by itself, and why. Whoever sets it has the sweep look.
-    pub(super) deadline: Cell<Option<(Instant, EndReason)>>,
-    /// How the room's other sessions reach this one. Set when its actor starts.
+    /// How the room's other sessions reach this one. Set once, when the actor starts.
     pub(super) member: OnceCell<Arc<Member>>,
+    /// How the session is ended, by whomever. The pump looks.
+    pub(super) kill_switch: KillSwitch,
+    /// Why the session is over: the pump tells `stopped`.
+    pub(super) why: Cell<Option<EndReason>>,
+
+    /// Read by the reader, written and taken away by the pump; the actor gives it another.
+    pub(super) connection: CurrentConnection,
+    /// The tokens for its frames, the reader's: they are the session's, whatever its connection.
+    pub(super) bucket: Cell<Bucket>,
+    /// Whether the reader waits: nothing may come between a `join` that resumes and its `joined`. The actor says so.
+    pub(super) paused: Cell<bool>,
+    /// Where the actor wants the connection to go. The reader adds what it has not handled, the pump takes it there.
+    pub(super) pending_transfer: RefCell<Option<Box<PendingTransfer>>>,
+
+    /// The sweep's; the reader tells it of signs of life.
+    pub(super) pulse: Pulse,
+    /// When this session ends by itself, and why. Set by [`SessionShared::end_at`] alone, for the sweep.
+    pub(super) deadline: Cell<Option<(Instant, EndReason)>>,
+    /// For the registry of the arbiter's sessions.
+    entry: Entry,
+
+    /// Only for a session that may be resumed. The pump tells it of losses.
+    pub(super) resume_buffer: RefCell<Option<Box<ResumeBuffer>>>,
     /// The room, while the session is in one. Set by [`SessionShared::enter`].
     pub(super) inside: RefCell<Option<RoomHandle>>,
     /// While there is a connection and it is in no room.
@@ -86,9 +85,10 @@ pub(super) struct SessionShared {
     /// Whether the client hears back what it says.
     #[cfg(feature = "echo")]
     pub(super) echoes: Cell<bool>,
-    /// For the registry of the arbiter's sessions.
-    entry: Entry,
 }
+
+/// With its `Rc`'s two counts it is in the allocator's class of 448 bytes, and every idle connection has one.
+const _: () = assert!(size_of::<SessionShared>() <= 448 - 2 * size_of::<usize>());
 
 thread_local! {
     /// The arbiter's sessions: shared with nobody, asked by nobody else.
@@ -117,26 +117,23 @@ impl SessionShared {
         now: Instant,
     ) -> Rc<Self> {
         Rc::new(Self {
-            attachment: RefCell::new(Some(attachment)),
-            resume_buffer: RefCell::new(None),
-            subnet,
-            bucket: Cell::new(Bucket::full(now)),
             setup,
+            subnet,
+            member: OnceCell::new(),
             kill_switch: KillSwitch::default(),
-            epoch: Cell::new(0),
+            why: Cell::new(None),
+            connection: CurrentConnection::new(attachment),
+            bucket: Cell::new(Bucket::full(now)),
             paused: Cell::new(false),
             pending_transfer: RefCell::new(None),
-            received: Cell::new(false),
-            frames_in: Cell::new(0),
-            beat: Cell::new(Beat::since(now)),
-            why: Cell::new(None),
+            pulse: Pulse::since(now),
             deadline: Cell::new(None),
-            member: OnceCell::new(),
+            entry: Entry::default(),
+            resume_buffer: RefCell::new(None),
             inside: RefCell::new(None),
             in_no_room: RefCell::new(None),
             #[cfg(feature = "echo")]
             echoes: Cell::new(false),
-            entry: Entry::default(),
         })
     }
 
@@ -163,74 +160,17 @@ impl SessionShared {
         if self.kill_switch.reason().is_some() {
             return;
         }
-        let mut attachment = self.attachment.borrow_mut();
-        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return };
-        let most = (self.setup.queue_bytes, self.setup.queue_frames);
-        if connection.outbox.over(most, frame.len()) {
-            // A burst is no slow reader: what the kernel still takes does not wait. An error here comes back at the
-            // pump's own flush.
-            let _ = connection.flush();
-            if connection.outbox.over(most, frame.len()) {
-                self.kill_switch.kill(EndReason::SlowConsumer);
-                return;
-            }
-        }
-        let restless = connection.outbox.is_restless();
-        connection.outbox.push(frame);
-        if !restless {
-            self.hurry();
+        match self.connection.queue(frame, (self.setup.queue_bytes, self.setup.queue_frames)) {
+            Queued::First => self.hurry(),
+            Queued::Next | Queued::Nowhere => {}
+            Queued::Over => self.kill_switch.kill(EndReason::SlowConsumer),
         }
     }
 
-    /// Queues what a resumed session has missed: past the bound, or whoever was cut for slowness would be cut again.
+    /// Queues what a resumed session has missed: past the bound, or who was too slow before would be found so again.
     pub(super) fn replay(&self, frames: Vec<Bytes>) {
-        if let Some(Attachment { connection, .. }) = self.attachment.borrow_mut().as_mut() {
-            for frame in frames {
-                connection.outbox.push_exempt(frame);
-            }
-            self.hurry();
-        }
-    }
-
-    /// Writes what waits; if the kernel is full, asks to be woken when it is not. An error is the socket's end.
-    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut attachment = self.attachment.borrow_mut();
-        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return Poll::Ready(Ok(())) };
-        connection.poll_flush(cx)
-    }
-
-    /// Reads once from the present socket, at most `most` bytes, behind what the decoder has left of the last read; 0 is
-    /// its end.
-    pub(super) fn poll_fill(
-        &self,
-        decoder: &mut Decoder,
-        most: usize,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        let mut attachment = self.attachment.borrow_mut();
-        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return Poll::Ready(Ok(0)) };
-        connection.poll_fill(decoder, most, cx)
-    }
-
-    /// Whether there is something to read from the present socket, or its end to be found.
-    pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut attachment = self.attachment.borrow_mut();
-        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return Poll::Ready(Ok(())) };
-        connection.poll_read_ready(cx)
-    }
-
-    /// Writes what waits, as far as the kernel takes it. A jam or an error is the pump's to find: it waits for the socket
-    /// either way.
-    pub(super) fn flush(&self) {
-        if let Some(Attachment { connection, .. }) = self.attachment.borrow_mut().as_mut() {
-            let _ = connection.flush();
-        }
-    }
-
-    /// Counts one frame of the present socket. Says `true`, as who permits it.
-    pub(super) fn frame_read(&self) -> bool {
-        self.frames_in.set(self.frames_in.get() + 1);
-        true
+        self.connection.queue_exempt(frames);
+        self.hurry();
     }
 
     /// Takes the socket away, and tells that its connection ended.
@@ -255,26 +195,21 @@ impl SessionShared {
     /// Takes the socket away: it goes on elsewhere.
     pub(super) fn detach_quietly(&self) -> Option<Attachment> {
         self.waits_no_more();
-        self.epoch.set(self.epoch.get().wrapping_add(1));
-        let mut attachment = self.attachment.borrow_mut().take();
-        if let Some(attachment) = &mut attachment {
-            attachment.frames_in = self.frames_in.get();
-        }
+        let attachment = self.connection.take();
         self.recount();
         attachment
     }
 
     /// Gives the session a socket.
     pub(super) fn attach(&self, attachment: Attachment, now: Instant) {
-        self.beat.set(Beat::since(now));
-        self.frames_in.set(attachment.frames_in);
-        *self.attachment.borrow_mut() = Some(attachment);
+        self.pulse.restart(now);
+        self.connection.set(attachment);
         self.recount();
         self.hurry();
     }
 
     pub(super) fn attached(&self) -> bool {
-        self.attachment.borrow().is_some()
+        self.connection.is_there()
     }
 
     /// The session is in this room, or in none.
@@ -296,19 +231,17 @@ impl SessionShared {
 
     /// Whether the present socket ended without a close frame.
     pub(super) fn is_lost(&self) -> bool {
-        self.attachment.borrow().as_ref().is_some_and(|attachment| attachment.lost)
+        self.connection.has(|attachment| attachment.lost)
     }
 
     /// Whether the client's close frame said that it does not come back.
     pub(super) fn said_goodbye(&self) -> bool {
-        self.attachment.borrow().as_ref().is_some_and(|attachment| attachment.goodbye)
+        self.connection.has(|attachment| attachment.goodbye)
     }
 
     /// Remembers something of the present socket.
     pub(super) fn note(&self, note: impl FnOnce(&mut Attachment)) {
-        if let Some(attachment) = self.attachment.borrow_mut().as_mut() {
-            note(attachment);
-        }
+        self.connection.note(note);
     }
 
     /// When the session ends by itself, if nothing changes. A drain's deadline is never moved, not even before the session
@@ -344,24 +277,10 @@ impl SessionShared {
     }
 
     /// Bytes came in: the client lives.
+    #[inline]
     pub(super) fn received(&self) {
-        if !self.received.replace(true) {
+        if self.pulse.received() {
             self.hurry();
         }
-    }
-
-    /// Whether there is memory that [`SessionShared::rest`] could give back.
-    pub(super) fn is_restless(&self) -> bool {
-        self.attachment.borrow().as_ref().is_some_and(|attachment| attachment.connection.outbox.is_restless())
-    }
-
-    /// Gives back what an idle connection has no use for.
-    pub(super) fn rest(&self) {
-        self.note(|attachment| attachment.connection.outbox.rest());
-    }
-
-    /// Whether anything came in since this was asked last.
-    pub(super) fn has_received(&self) -> bool {
-        self.received.replace(false)
     }
 }

@@ -9,9 +9,9 @@ use crate::protocol::{EndReason, LeaveReason};
 
 impl Client {
     /// Comes over a socket that is no TCP, with its greeting heard.
-    async fn greeted_elsewhere(stage: &Stage, arbiter: Option<&Arbiter>) -> Self {
+    async fn greeted_elsewhere(arbiter: Option<&Arbiter>) -> Self {
         let (socket, client) = UnixStream::pair().expect("two sockets");
-        let mut client = stage.open(arbiter, socket, client);
+        let mut client = Self::over(arbiter, socket, client);
         assert_eq!(client.hear().await["type"], "welcome");
         client
     }
@@ -25,7 +25,7 @@ async fn a_session_speaks_over_any_socket_on_any_thread_and_closes_it_in_the_pro
         if let Some(arbiter) = arbiter {
             stage.install_on(arbiter);
         }
-        let client = Client::greeted_elsewhere(&stage, arbiter).await;
+        let client = Client::greeted_elsewhere(arbiter).await;
         let (mut client, member, _token) = stage.joined(client).await;
         for n in 0..100 {
             client.send(&json!({"type": "ping", "id": n.to_string()})).await;
@@ -49,10 +49,7 @@ async fn a_client_comes_back_over_a_socket_of_another_kind() {
         member.kill_switch.kill(EndReason::Disconnected);
         stage.hear_away(&member).await;
         stage.somebody_comes(&member);
-        let client = match elsewhere {
-            true => Client::greeted_elsewhere(&stage, None).await,
-            false => Client::greeted(&stage).await,
-        };
+        let client = if elsewhere { Client::greeted_elsewhere(None).await } else { Client::greeted(&stage).await };
         let (mut client, message) = stage.transfer(client, &token, "1").await;
         member.post(message);
         stage.hear_back(&member).await;

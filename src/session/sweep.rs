@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::{
     heartbeat::{Found, Heartbeat},
+    registry::Registry,
     shared::{SESSIONS, SessionShared},
 };
 use crate::{telemetry, ws::PING};
@@ -27,31 +28,29 @@ pub fn sweep(now: Instant, heartbeat: Heartbeat, late: bool) {
 /// How many sessions of this arbiter are connected and in no room, connected and in one, and parked.
 #[must_use]
 pub fn standing() -> [usize; 3] {
-    SESSIONS.with(|sessions| sessions.counts())
+    SESSIONS.with(Registry::counts)
 }
 
 /// Looks at one session; when to look again.
 fn look(shared: &SessionShared, now: Instant, heartbeat: Heartbeat, late: bool) -> Option<Instant> {
-    let mut beat = shared.beat.get();
     let found = Found {
         attached: shared.attached(),
-        received: shared.has_received(),
-        restless: shared.is_restless(),
+        received: shared.pulse.take_received(),
+        restless: shared.connection.is_restless(),
         deadline: shared.deadline.get(),
     };
-    let verdict = beat.judge(found, now, heartbeat, late);
-    shared.beat.set(beat);
+    let verdict = shared.pulse.judge(found, now, heartbeat, late);
     if verdict.ping {
         ping(shared);
     }
     if verdict.rest || verdict.ping {
-        shared.rest();
+        shared.connection.rest();
     }
     if let Some(why) = verdict.end {
         shared.kill_switch.kill(why);
     }
     // A socket that takes no more: what waits has kept its memory.
-    let jammed = (verdict.rest || verdict.ping) && shared.is_restless();
+    let jammed = (verdict.rest || verdict.ping) && shared.connection.is_restless();
     if jammed { Some(now) } else { verdict.again }
 }
 
@@ -59,7 +58,7 @@ fn look(shared: &SessionShared, now: Instant, heartbeat: Heartbeat, late: bool) 
 fn ping(shared: &SessionShared) {
     telemetry::tally(|t| t.pings_sent += 1);
     shared.queue(PING);
-    shared.flush();
+    shared.connection.flush();
 }
 
 #[cfg(test)]

@@ -138,23 +138,7 @@ impl Stage {
         // Small, so that little jams it.
         SockRef::from(&client).set_recv_buffer_size(4096).unwrap();
         SockRef::from(&socket).set_send_buffer_size(4096).unwrap();
-        self.open(None, socket, client)
-    }
-
-    /// A session for the one socket, here or on that arbiter; its client has the other.
-    pub(super) fn open(
-        &self,
-        arbiter: Option<&Arbiter>,
-        socket: impl Into<AnySocket>,
-        client: impl Duplex + 'static,
-    ) -> Client {
-        let (remote, request) = ((Ipv4Addr::LOCALHOST, 1).into(), RequestId::accept(None));
-        let (socket, unread) = (socket.into(), Vec::new());
-        open_at(
-            arbiter.map(Arbiter::handle),
-            AcceptedSocket { socket, unread, remote, subnet: None, request, hint: None, permit: () },
-        );
-        Client(Box::new(client))
+        Client::over(None, socket, client)
     }
 
     /// A peer whose client has shown that it has its token.
@@ -217,6 +201,17 @@ fn welcomed(join_seq: u32, re: Option<Box<str>>) -> Welcomed {
 }
 
 impl Client {
+    /// A session for the one socket, here or on that arbiter; its client has the other.
+    pub(super) fn over(arbiter: Option<&Arbiter>, socket: impl Into<AnySocket>, client: impl Duplex + 'static) -> Self {
+        let (remote, request) = ((Ipv4Addr::LOCALHOST, 1).into(), RequestId::accept(None));
+        let (socket, unread) = (socket.into(), Vec::new());
+        open_at(
+            arbiter.map(Arbiter::handle),
+            AcceptedSocket { socket, unread, remote, subnet: None, request, hint: None, permit: () },
+        );
+        Self(Box::new(client))
+    }
+
     pub(super) async fn send(&mut self, frame: &Value) {
         self.say_all(std::slice::from_ref(frame)).await;
     }

@@ -1,4 +1,4 @@
-//! The sweep by due times against a naive one that looks at everybody each time, and the real links' part of it.
+//! The sweep by due times against a naive one that looks at everybody each time, and the real sessions' part of it.
 
 use std::{
     cell::Cell,
@@ -14,7 +14,7 @@ use super::super::{
     Ports, SessionConfig,
     attachment::Attachment,
     heartbeat::{Beat, Found, Heartbeat, Verdict},
-    registry::Standing,
+    registry::{Registry, Standing},
     shared::{RoomHandle, SESSIONS, SessionShared},
     wheel::{Position, Positioned, Wheel},
 };
@@ -228,7 +228,7 @@ fn a_client_that_only_answers_pings_is_looked_at_a_few_times_per_interval() {
     assert!(race.looks <= 40, "{} looks in ten intervals", race.looks);
 }
 
-/// Whom sessions would speak to.
+/// Somebody for sessions to speak to.
 struct Nobody;
 
 impl Actor for Nobody {
@@ -247,7 +247,7 @@ macro_rules! ignores {
 
 ignores!(Join, Leave, Presence, Resume, ToRoom);
 
-/// A session's link with a real socket, and the client's side of it.
+/// What a session with a real socket shares, and the client's side of it.
 async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
     let nobody = Nobody.start();
     let ports = Ports {
@@ -313,7 +313,7 @@ async fn whatever_concerns_the_sweep_has_the_next_one_look() {
         let at = quiet();
         concern(&shared);
         assert_eq!(look(at), 1);
-        shared.flush();
+        shared.connection.flush();
     }
     let at = quiet();
     drop(shared.detach_quietly());
@@ -356,7 +356,7 @@ async fn sessions_are_counted_as_what_they_are() {
         if let Some(standing) = standing {
             counts[standing as usize] = 1;
         }
-        let anew = SESSIONS.with(|sessions| sessions.counted_anew());
+        let anew = SESSIONS.with(Registry::counted_anew);
         assert_eq!((super::standing(), anew), (counts, counts), "{standing:?}");
     };
     let place = || RoomHandle {

@@ -1,0 +1,158 @@
+//! The connection that a session has at present, if it has one: read by the session's reader, written by whoever has
+//! something to send, replaced when its client comes back on another.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+
+use super::attachment::Attachment;
+use crate::ws::Decoder;
+
+/// See the module.
+pub(super) struct CurrentConnection {
+    /// None while the session is parked.
+    attachment: RefCell<Option<Attachment>>,
+    /// Counts the connections: a reader that belongs to a former one is told so by it.
+    epoch: Cell<u32>,
+    /// Frames read from the present one. Beside it, since each frame is counted.
+    frames_in: Cell<u64>,
+}
+
+/// What became of bytes that were to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Queued {
+    /// They wait; before them nothing did, and nothing had for long.
+    First,
+    /// They wait.
+    Next,
+    /// More waits than may, and the kernel takes no more.
+    Over,
+    /// There is no connection.
+    Nowhere,
+}
+
+impl CurrentConnection {
+    pub(super) fn new(attachment: Attachment) -> Self {
+        Self { attachment: RefCell::new(Some(attachment)), epoch: Cell::new(0), frames_in: Cell::new(0) }
+    }
+
+    /// Whether there is one.
+    pub(super) fn is_there(&self) -> bool {
+        self.attachment.borrow().is_some()
+    }
+
+    /// Which one it is.
+    #[inline]
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch.get()
+    }
+
+    /// Takes it away. From now on it is a former one.
+    pub(super) fn take(&self) -> Option<Attachment> {
+        self.epoch.set(self.epoch.get().wrapping_add(1));
+        let mut attachment = self.attachment.borrow_mut().take();
+        if let Some(attachment) = &mut attachment {
+            attachment.frames_in = self.frames_in.get();
+        }
+        attachment
+    }
+
+    /// Sets another one, where there is none.
+    pub(super) fn set(&self, attachment: Attachment) {
+        self.frames_in.set(attachment.frames_in);
+        *self.attachment.borrow_mut() = Some(attachment);
+    }
+
+    /// Queues bytes, of which no more than `most` bytes and frames may wait.
+    #[inline]
+    pub(super) fn queue(&self, frame: Bytes, most: (usize, usize)) -> Queued {
+        let mut attachment = self.attachment.borrow_mut();
+        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return Queued::Nowhere };
+        if connection.outbox.over(most, frame.len()) {
+            // A burst is no slow reader: what the kernel still takes does not wait. An error here comes back at the
+            // pump's own flush.
+            let _ = connection.flush();
+            if connection.outbox.over(most, frame.len()) {
+                return Queued::Over;
+            }
+        }
+        let restless = connection.outbox.is_restless();
+        connection.outbox.push(frame);
+        if restless { Queued::Next } else { Queued::First }
+    }
+
+    /// Queues frames past the bound.
+    pub(super) fn queue_exempt(&self, frames: Vec<Bytes>) {
+        self.note(|Attachment { connection, .. }| {
+            for frame in frames {
+                connection.outbox.push_exempt(frame);
+            }
+        });
+    }
+
+    /// Writes what waits; if the kernel is full, asks to be woken when it is not. An error is the connection's end.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut attachment = self.attachment.borrow_mut();
+        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return Poll::Ready(Ok(())) };
+        connection.poll_flush(cx)
+    }
+
+    /// Writes what waits, as far as the kernel takes it. A jam or an error is the pump's to find: it waits for the socket
+    /// either way.
+    pub(super) fn flush(&self) {
+        self.note(|Attachment { connection, .. }| {
+            let _ = connection.flush();
+        });
+    }
+
+    /// Reads once, at most `most` bytes, behind what the decoder has left of the last read; 0 is the end.
+    pub(super) fn poll_fill(
+        &self,
+        decoder: &mut Decoder,
+        most: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut attachment = self.attachment.borrow_mut();
+        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return Poll::Ready(Ok(0)) };
+        connection.poll_fill(decoder, most, cx)
+    }
+
+    /// Whether there is something to read, or the end to be found.
+    pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut attachment = self.attachment.borrow_mut();
+        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return Poll::Ready(Ok(())) };
+        connection.poll_read_ready(cx)
+    }
+
+    /// Counts one frame that was read.
+    #[inline]
+    pub(super) fn frame_read(&self) {
+        self.frames_in.set(self.frames_in.get() + 1);
+    }
+
+    /// Remembers something of it.
+    pub(super) fn note(&self, note: impl FnOnce(&mut Attachment)) {
+        if let Some(attachment) = self.attachment.borrow_mut().as_mut() {
+            note(attachment);
+        }
+    }
+
+    /// Whether something is so of it. Of none, nothing is.
+    pub(super) fn has(&self, what: impl FnOnce(&Attachment) -> bool) -> bool {
+        self.attachment.borrow().as_ref().is_some_and(what)
+    }
+
+    /// Whether there is memory that [`rest`](Self::rest) could give back.
+    pub(super) fn is_restless(&self) -> bool {
+        self.has(|attachment| attachment.connection.outbox.is_restless())
+    }
+
+    /// Gives back what an idle connection has no use for.
+    pub(super) fn rest(&self) {
+        self.note(|attachment| attachment.connection.outbox.rest());
+    }
+}
