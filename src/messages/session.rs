@@ -71,8 +71,8 @@ pub enum News {
     Changed(Arc<RoomEvent>),
     /// The receiver came back and has missed too much: the whole room.
     Resynced(Box<Welcomed>),
-    /// The receiver's own `update` was taken, the oldest that was not yet: what it has now, and the request's `id`.
-    Updated(Box<(Meta, Option<Box<str>>)>),
+    /// The receiver's own `update` was taken, the oldest that was not yet: what it has now.
+    Updated(Meta),
 }
 
 /// What a newcomer is told in `joined`, beside what its session knows itself.
@@ -84,8 +84,6 @@ pub struct Welcomed {
     pub peers: Vec<PeerView>,
     /// The newcomer's own metadata.
     pub meta: Option<Meta>,
-    /// The `id` of its `join`.
-    pub re: Option<Box<str>>,
 }
 
 /// The session gets no seat: it may ask again, for this room or another.
@@ -93,8 +91,6 @@ pub struct Welcomed {
 pub struct JoinFailed {
     /// The number of the stay, as the session gave it in its `Join`.
     pub join_seq: u32,
-    /// The `id` of its `join`.
-    pub re: Option<Box<str>>,
     /// Why not.
     pub refused: JoinError,
 }

@@ -14,6 +14,7 @@ use actix_web_actors::ws::WebsocketContext;
 use super::{
     SessionConfig,
     inbound::{Inbound, end_reason},
+    requests::Unconfirmed,
     resume::Resync,
     shared::SessionShared,
     state::{Re, Rules},
@@ -36,6 +37,8 @@ pub(super) struct Session {
     pub(super) rules: Rules,
     /// While an answer to a `join` is awaited: an idle session should cost little.
     pub(super) pending: Option<Box<Pending>>,
+    /// While there are any.
+    pub(super) unconfirmed: Option<Box<Unconfirmed>>,
     /// Signals sent, for sampling.
     pub(super) signals: u32,
 }
@@ -88,7 +91,14 @@ impl SessionInit {
 
 impl Session {
     pub(super) fn new(shared: Rc<SessionShared>, init: SessionInit, hint: Option<RoomName>) -> Self {
-        Self { shared, init: Some(Box::new(init)), rules: Rules::new(hint), pending: None, signals: 0 }
+        Self {
+            shared,
+            init: Some(Box::new(init)),
+            rules: Rules::new(hint),
+            pending: None,
+            unconfirmed: None,
+            signals: 0,
+        }
     }
 
     /// Who this is.

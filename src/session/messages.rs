@@ -28,8 +28,8 @@ impl Session {
                 }
             }
             (RosterOutcome::Changed, News::Resynced(welcomed)) => self.resynced(&welcomed),
-            (RosterOutcome::Changed, News::Updated(news)) => {
-                let (meta, re) = *news;
+            (RosterOutcome::Changed, News::Updated(meta)) => {
+                let re = self.confirmed();
                 self.remember(Some(&meta));
                 if !self.awaits_everybody() {
                     let (id, re) = (self.me().peer, re.as_deref());
@@ -61,7 +61,7 @@ impl Session {
             peers: Some(&welcomed.peers),
             capacity: snapshot.capacity,
             ice_servers_json: &self.setup().ice_servers,
-            re: welcomed.re.as_deref(),
+            re: pending.re.as_deref(),
             resume: token.as_ref().map(|token| (token, self.setup().resume_window_ms)),
             resumed: None,
         };
@@ -116,12 +116,13 @@ impl Session {
         }
     }
 
-    pub(super) fn join_refused(&mut self, JoinFailed { join_seq, re, refused }: &JoinFailed) {
+    pub(super) fn join_refused(&mut self, JoinFailed { join_seq, refused }: &JoinFailed) {
         let SeatLoss::Outside { leave } = self.rules.join_refused(*join_seq) else { return };
         let retry_after = self.retry_after(refused);
         // The time to join goes on, unless the client asked no sooner than it was told to: one that only ever fails does not
         // stay for ever, and one that waits for a seat may.
-        if let Some(pending) = self.pending.take() {
+        let pending = self.pending.take();
+        if let Some(pending) = &pending {
             let anew = retry_after.and_then(|retry| self.waits_on(pending.patient, retry));
             self.shared.end_at(anew.map(|at| (at, EndReason::JoinTimeout)).or(pending.deadline));
         }
@@ -138,7 +139,7 @@ impl Session {
         };
         // The supervisor has told of it.
         self.send_error_quietly(&ErrorFrame {
-            re: re.as_deref(),
+            re: pending.as_ref().and_then(|pending| pending.re.as_deref()),
             retry_after_ms: retry_after.map(milliseconds),
             ..ErrorFrame::new(refused.code, message)
         });

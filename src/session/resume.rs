@@ -211,6 +211,8 @@ impl Session {
     pub(super) fn resynced(&mut self, welcomed: &Welcomed) {
         let Some(mut pending) = self.pending.take() else { return };
         let Some((answer, next)) = pending.resync.take() else { return };
+        // The room has answered them all, before this; some answers may have been lost.
+        self.unconfirmed = None;
         // A session that was parked meanwhile ends when its window does.
         if self.shared.attached() {
             self.due(None);

@@ -68,7 +68,7 @@ fn later(before: &Arc<Snapshot>, peers: &[PeerId]) -> Arc<Snapshot> {
 }
 
 fn joined(snapshot: &Arc<Snapshot>, join_seq: u32) -> Roster {
-    let welcomed = Welcomed { join_seq, peers: Vec::new(), meta: None, re: None };
+    let welcomed = Welcomed { join_seq, peers: Vec::new(), meta: None };
     Roster { snapshot: Arc::clone(snapshot), news: News::Joined(Box::new(welcomed)) }
 }
 

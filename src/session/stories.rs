@@ -141,3 +141,40 @@ async fn a_session_that_is_parked_while_it_waits_for_a_room_that_ends_is_over() 
         tokio::task::yield_now().await;
     }
 }
+
+#[actix::test]
+async fn each_update_is_confirmed_under_its_own_id_and_a_lost_confirmation_does_not_move_the_next() {
+    let mut stage = Stage::set(|_| {});
+    let (mut client, member, token) = stage.resumable().await;
+    let mut taken = Vec::new();
+    for frame in [json!({"id": "1"}), json!({}), json!({"id": "3"})] {
+        let mut frame = frame;
+        (frame["type"], frame["meta"]) = (json!("update"), json!({"n": taken.len()}));
+        client.send(&frame).await;
+        let SignalOutcome::Room(ToRoom::Update { meta, .. }) = stage.hear().await else { panic!("an update") };
+        taken.push((frame["id"].clone(), meta));
+    }
+    for (n, (id, meta)) in taken.into_iter().enumerate() {
+        stage.confirm(&member, meta);
+        let reply = client.hear().await;
+        assert_eq!((&reply["type"], &reply["re"]), (&json!("peer_updated"), &id), "{reply}");
+        assert_eq!((&reply["id"], &reply["meta"]), (&json!(member.peer.to_string()), &json!({"n": n})));
+    }
+    client.send(&json!({"type": "update", "id": "lost", "meta": {}})).await;
+    assert!(matches!(stage.hear().await, SignalOutcome::Room(ToRoom::Update { .. })));
+    member.kill_switch.kill_for_lost_message();
+    stage.hear_away(&member).await;
+    let back = Client::greeted(&stage).await;
+    let (mut client, message) = stage.transfer(back, &token, "join").await;
+    member.post(message);
+    stage.hear_back(&member).await;
+    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
+        panic!("the whole room is needed")
+    };
+    stage.resync(&member, join_seq);
+    assert_eq!(client.hear().await["re"], "join");
+    client.send(&json!({"type": "update", "id": "later", "meta": {}})).await;
+    let SignalOutcome::Room(ToRoom::Update { meta, .. }) = stage.hear().await else { panic!("an update") };
+    stage.confirm(&member, meta);
+    assert_eq!(client.hear().await["re"], "later");
+}

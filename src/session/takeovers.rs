@@ -22,7 +22,7 @@ use crate::{
         session::{ClaimAnswer, Member, News, Roster, Snapshot, ToSession, Welcomed},
         supervisor::{Join, Leave, Presence, Reclaim},
     },
-    protocol::{EndReason, LeaveReason, PeerId, SessionId},
+    protocol::{EndReason, LeaveReason, Meta, PeerId, SessionId},
     telemetry::{self, RequestId, Source},
 };
 
@@ -138,7 +138,7 @@ impl Stage {
         let members = vec![(join.member.peer, Arc::clone(&join.member))];
         let snapshot = Arc::new(Snapshot { room: join.room, capacity: 10, members, port });
         self.snapshot = Some(Arc::clone(&snapshot));
-        let news = News::Joined(Box::new(welcomed(join.join_seq, None)));
+        let news = News::Joined(Box::new(welcomed(join.join_seq)));
         join.member.post(ToSession::Roster(Roster { snapshot, news }));
         let joined = client.hear().await;
         client.send(&json!({"type": "ping", "ack": 0})).await;
@@ -167,8 +167,14 @@ impl Stage {
     /// The room's answer to a session that has missed too much.
     pub(super) fn resync(&self, member: &Member, join_seq: u32) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
-        let news = News::Resynced(Box::new(welcomed(join_seq, None)));
+        let news = News::Resynced(Box::new(welcomed(join_seq)));
         member.post(ToSession::Roster(Roster { snapshot, news }));
+    }
+
+    /// The room takes an update.
+    pub(super) fn confirm(&self, member: &Member, meta: Meta) {
+        let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
+        member.post(ToSession::Roster(Roster { snapshot, news: News::Updated(meta) }));
     }
 
     /// Somebody comes, of whom that session hears.
@@ -179,8 +185,8 @@ impl Stage {
     }
 }
 
-fn welcomed(join_seq: u32, re: Option<Box<str>>) -> Welcomed {
-    Welcomed { join_seq, peers: Vec::new(), meta: None, re }
+fn welcomed(join_seq: u32) -> Welcomed {
+    Welcomed { join_seq, peers: Vec::new(), meta: None }
 }
 
 impl Client {

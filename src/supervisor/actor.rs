@@ -70,7 +70,7 @@ impl Supervisor {
 
     /// The number of peers in the room then, the newcomer included.
     pub(super) fn join(&mut self, join: Join) -> Result<usize, Box<JoinFailed>> {
-        let Join { member, room, meta, re, attempt, join_seq, subnet } = join;
+        let Join { member, room, meta, attempt, join_seq, subnet } = join;
         self.bury(&room);
         match self.take_seat(Seated { member: Arc::clone(&member), join_seq }, &room, subnet) {
             Ok(Granted { port, peers, given_up }) => {
@@ -78,7 +78,7 @@ impl Supervisor {
                 self.publish();
                 news::joined(&member, &room, peers, attempt);
                 self.give_up(given_up);
-                let admit = Admit { member, meta, re, join_seq, port: port.clone() };
+                let admit = Admit { member, meta, join_seq, port: port.clone() };
                 if !port.send_unbounded(ToRoom::Admit(admit)) {
                     // It died just now. The newcomer has a seat, and hears of the end as the others do.
                     self.lose(&room);
@@ -87,7 +87,7 @@ impl Supervisor {
             }
             Err(refused) => {
                 news::refused(&member, &room, refused, attempt);
-                Err(Box::new(JoinFailed { join_seq, re, refused }))
+                Err(Box::new(JoinFailed { join_seq, refused }))
             }
         }
     }
