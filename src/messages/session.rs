@@ -1,4 +1,5 @@
-//! Messages to a session. Handled in `session/actor.rs`; sent with `try_send` only, and a refusal pulls the [`KillSwitch`].
+//! Messages to a session: [`ToMember`] from its peers and its room, [`Control`] from whoever decides about the session
+//! itself. Handled in `session/actor.rs`; sent with `try_send` only, and a refusal pulls the [`KillSwitch`].
 
 use std::{
     any::Any,
@@ -11,20 +12,39 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{event::RoomEvent, kill_switch::KillSwitch, resume::ResumeRequests, room::RoomPort};
-use crate::protocol::{
-    EndReason, ErrorCode, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame, server::PeerView,
-};
-use crate::telemetry::{self, Context, Event, LimitHit, RequestId, Source};
+use crate::protocol::{ErrorCode, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame, server::PeerView};
+use crate::telemetry::{Context, LimitHit, RequestId, Source};
 
 /// All messages to a session in one type: a `Recipient` costs some 120 bytes, and a session would need one per message.
 /// One mailbox keeps them in order, too.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub enum ToSession {
+    /// As a member of a room.
+    Member(ToMember),
+    /// About the session itself.
+    Control(Control),
+}
+
+/// What a member of a room is told, by the others and by the room: all that a peer which lives elsewhere would have to be
+/// told, too.
+#[derive(Debug)]
+pub enum ToMember {
     /// From another session of the room.
     Deliver(Deliver),
     /// From the room.
     Roster(Roster),
+}
+
+impl From<ToMember> for ToSession {
+    fn from(message: ToMember) -> Self {
+        Self::Member(message)
+    }
+}
+
+/// What concerns one session of this process and its connection.
+#[derive(Debug)]
+pub enum Control {
     /// From the supervisor: the answer to a `Join` that it does not grant.
     JoinFailed(Box<JoinFailed>),
     /// From the supervisor.
@@ -36,6 +56,12 @@ pub enum ToSession {
     /// From the supervisor of a test build: panic.
     #[cfg(feature = "fault-injection")]
     Panic,
+}
+
+impl From<Control> for ToSession {
+    fn from(message: Control) -> Self {
+        Self::Control(message)
+    }
 }
 
 /// One `signal`, already encoded, from a peer of the same room. The receiver drops and counts what comes from a peer
@@ -100,8 +126,6 @@ pub struct JoinFailed {
 pub struct JoinError {
     /// `room_full`, `room_limit`, `rate_limited`, `already_joined`, `server_draining` or `internal`.
     pub code: ErrorCode,
-    /// The cap that was met, for the message; 0 where none was.
-    pub limit: usize,
     /// With `rate_limited`: when the next join may come.
     pub retry_after: Option<Duration>,
     /// The limit of one address that it was, if it was not the server's or the room's.
@@ -109,16 +133,16 @@ pub struct JoinError {
 }
 
 impl JoinError {
-    /// With that code, because of that cap of the room's or the server's.
+    /// With that code, because of a cap of the room's or the server's, or of none.
     #[must_use]
-    pub fn new(code: ErrorCode, limit: usize) -> Self {
-        Self { code, limit, retry_after: None, share: None }
+    pub fn new(code: ErrorCode) -> Self {
+        Self { code, retry_after: None, share: None }
     }
 
     /// With that code, because of that limit of one address.
     #[must_use]
-    pub fn of_address(code: ErrorCode, limit: usize, retry_after: Option<Duration>, share: LimitHit) -> Self {
-        Self { code, limit, retry_after, share: Some(share) }
+    pub fn of_address(code: ErrorCode, retry_after: Option<Duration>, share: LimitHit) -> Self {
+        Self { code, retry_after, share: Some(share) }
     }
 }
 
@@ -211,19 +235,18 @@ pub struct FrameCounts {
 
 /// A connection between two sessions. One that never arrives has its end told by nobody else, whatever became of the
 /// message.
-#[derive(Debug)]
 pub struct TransferGuard {
     opened: Instant,
     frames: FrameCounts,
-    from: Arc<Member>,
-    arrived: bool,
+    /// Until it arrives.
+    lost: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl TransferGuard {
-    /// The connection, which was opened then, is no more that session's.
+    /// The connection, which was opened then, has no session any more. `lost` runs if it never has one again.
     #[must_use]
-    pub fn begin(opened: Instant, frames: FrameCounts, from: Arc<Member>) -> Self {
-        Self { opened, frames, from, arrived: false }
+    pub fn begin(opened: Instant, frames: FrameCounts, lost: impl FnOnce() + Send + 'static) -> Self {
+        Self { opened, frames, lost: Some(Box::new(lost)) }
     }
 
     /// When it was opened.
@@ -240,19 +263,14 @@ impl TransferGuard {
 
     /// It has a session again.
     pub fn arrive(mut self) {
-        self.arrived = true;
+        self.lost = None;
     }
 }
 
 impl Drop for TransferGuard {
     fn drop(&mut self) {
-        if !self.arrived {
-            let context = self.from.context();
-            // No failure of the server's, and clients can cause it: the session was gone before its client's socket came.
-            // (The client hears `internal` and `reconnect`: there is nothing more for it to know.)
-            let (reason, duration) = (EndReason::ResumeExpired, self.opened.elapsed());
-            let FrameCounts { read: frames_in, written: frames_out } = self.frames;
-            telemetry::emit(&Event::ConnectionClosed { context, reason, duration, frames_in, frames_out });
+        if let Some(lost) = self.lost.take() {
+            lost();
         }
     }
 }
@@ -273,7 +291,7 @@ pub struct Member {
     /// For when the mailbox refuses.
     pub kill_switch: KillSwitch,
     /// For who wants to resume it.
-    pub resume: ResumeRequests,
+    pub resume: ResumeRequests<Claim>,
 }
 
 /// What became of a message to a session.
@@ -295,8 +313,8 @@ impl Member {
     }
 
     /// Sends a message; a full mailbox is a cut (the message is lost, so the session cannot go on as if nothing happened).
-    pub fn post(&self, message: ToSession) -> Posted {
-        match self.port.try_send(message) {
+    pub fn post(&self, message: impl Into<ToSession>) -> Posted {
+        match self.port.try_send(message.into()) {
             Ok(()) if self.kill_switch.is_shut() => Posted::Gone,
             Ok(()) => Posted::Taken,
             Err(actix::prelude::SendError::Full(_)) => {

@@ -9,7 +9,7 @@ use crate::{
     messages::{
         PeerChange, RoomEvent,
         room::{Admit, Life, RoomPort, ToRoom},
-        session::{Member, News, Roster, Snapshot, ToSession, Welcomed},
+        session::{Member, News, Roster, Snapshot, ToMember, Welcomed},
     },
     protocol::{ErrorCode, LeaveReason, PeerId, RoomName},
     telemetry::{self, Event},
@@ -146,7 +146,7 @@ impl Room {
     /// way. Either way the peer stays here until the supervisor says otherwise.
     fn post(&self, to: &Occupant<Arc<Member>>, news: News) {
         let Some(snapshot) = self.snapshot.clone() else { return };
-        to.member.post(ToSession::Roster(Roster { snapshot, news }));
+        to.member.post(ToMember::Roster(Roster { snapshot, news }));
     }
 }
 

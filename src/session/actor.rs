@@ -22,7 +22,7 @@ use super::{
 use crate::{
     messages::{
         ResumeRequests,
-        session::{Deliver, Member, ToSession},
+        session::{Control, Deliver, Member, ToMember, ToSession},
     },
     protocol::{EndReason, FrameKind, PeerId, RoomName, Secret, SessionId},
     telemetry::{self, Event, RequestId, Source},
@@ -125,6 +125,17 @@ impl Session {
         self.shared.end_at(after.map(|(after, why)| (Instant::now() + after, why)));
     }
 
+    fn control(&mut self, control: Control, ctx: &mut WebsocketContext<Self>) {
+        match control {
+            Control::JoinFailed(join_failed) => self.join_refused(&join_failed),
+            Control::Evict(evict) => self.evict(&evict),
+            Control::Drain(drain) => self.drain(drain),
+            Control::TakeSocket(transfer) => self.take_socket(*transfer, ctx),
+            #[cfg(feature = "fault-injection")]
+            Control::Panic => panic!("a fault was injected"),
+        }
+    }
+
     pub(super) fn watch(&self, kind: FrameKind, took: Duration) {
         if took > self.setup().slow_message {
             telemetry::emit(&Event::SlowMessage { context: self.ids(), kind: kind.as_str(), took });
@@ -210,14 +221,9 @@ impl Handler<ToSession> for Session {
             return;
         }
         match message {
-            ToSession::Deliver(deliver) => self.deliver(deliver),
-            ToSession::Roster(roster) => self.roster(roster),
-            ToSession::JoinFailed(join_failed) => self.join_refused(&join_failed),
-            ToSession::Evict(evict) => self.evict(&evict),
-            ToSession::Drain(drain) => self.drain(drain),
-            ToSession::TakeSocket(transfer) => self.take_socket(*transfer, ctx),
-            #[cfg(feature = "fault-injection")]
-            ToSession::Panic => panic!("a fault was injected"),
+            ToSession::Member(ToMember::Deliver(deliver)) => self.deliver(deliver),
+            ToSession::Member(ToMember::Roster(roster)) => self.roster(roster),
+            ToSession::Control(control) => self.control(control, ctx),
         }
     }
 }

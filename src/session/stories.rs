@@ -10,16 +10,16 @@ use crate::{
     messages::{
         Asked, Note,
         room::ToRoom,
-        session::{Claim, ClaimAnswer, Evict, Member, ToSession},
+        session::{Claim, ClaimAnswer, Control, Evict, Member},
     },
     protocol::{EndReason, LeaveReason, ResumeToken, RoomName, Secret},
 };
 
 /// As the supervisor does it for whoever says that it comes back.
-fn ask(member: &Member, secret: Secret, ack: u64) -> (Asked, oneshot::Receiver<ClaimAnswer>) {
+fn ask(member: &Member, secret: Secret, ack: u64) -> (Asked<Claim>, oneshot::Receiver<ClaimAnswer>) {
     let (answer, answered) = oneshot::channel();
     let room = RoomName::parse(ROOM, 128).expect("a sane name");
-    (member.resume.ask(Box::new(Claim { secret, ack, room, answer })), answered)
+    (member.resume.ask(&secret, Box::new(Claim { secret, ack, room, answer })), answered)
 }
 
 /// More parked sessions than may be: this one is asked to end, and whether it does is decided where nothing races.
@@ -65,7 +65,7 @@ async fn only_a_right_secret_reaches_the_session_and_it_is_answered_past_a_full_
     // As full as it gets without a loss; nobody runs between these lines.
     let mut messages = 0;
     let evict = || Evict { room: stage.snapshot.as_ref().expect("a room").room.clone(), join_seq: u32::MAX };
-    while member.port.try_send(ToSession::Evict(evict())).is_ok() {
+    while member.port.try_send(Control::Evict(evict()).into()).is_ok() {
         messages += 1;
     }
     assert!(messages >= 256, "{messages}");
@@ -94,7 +94,7 @@ async fn a_room_that_ends_before_it_has_answered_a_resume_is_no_end_without_an_a
         panic!("the whole room is needed")
     };
     let room = stage.snapshot.as_ref().expect("a room").room.clone();
-    member.post(ToSession::Evict(Evict { room, join_seq }));
+    member.post(Control::Evict(Evict { room, join_seq }));
     let error = client.hear().await;
     assert_eq!((&error["type"], &error["re"], &error["code"]), (&json!("error"), &json!("1"), &json!("room_closed")));
     assert_eq!(error["retryable"], true);
@@ -109,7 +109,7 @@ async fn a_room_that_ends_before_it_has_answered_a_join_is_answered_for() {
     let mut client = Client::greeted(&stage).await;
     client.send(&json!({"type": "join", "id": "1", "room": ROOM})).await;
     let SignalOutcome::Join(join) = stage.hear().await else { panic!("a join") };
-    join.member.post(ToSession::Evict(Evict { room: join.room, join_seq: join.join_seq }));
+    join.member.post(Control::Evict(Evict { room: join.room, join_seq: join.join_seq }));
     let error = client.hear().await;
     assert_eq!((&error["re"], &error["code"]), (&json!("1"), &json!("room_closed")), "{error}");
     assert_eq!(client.hear().await["type"], "room_closed");
@@ -131,7 +131,7 @@ async fn a_session_that_is_parked_while_it_waits_for_a_room_that_ends_is_over() 
     member.kill_switch.kill(EndReason::Disconnected);
     stage.hear_away(&member).await;
     let room = stage.snapshot.as_ref().expect("a room").room.clone();
-    member.post(ToSession::Evict(Evict { room, join_seq }));
+    member.post(Control::Evict(Evict { room, join_seq }));
     // Its seat is freed already, so it says nothing more; and nobody can ask for it.
     let secret = ResumeToken::parse(&token).expect("a token").secret;
     let gone = || matches!(ask(&member, secret, 0).0, Asked::NoSession);

@@ -19,7 +19,7 @@ use crate::{
     messages::{
         KillSwitch, PeerChange, ResumeRequests, RoomEvent,
         room::{RoomPort, ToRoom},
-        session::{ClaimAnswer, Member, News, Roster, Snapshot, ToSession, Welcomed},
+        session::{ClaimAnswer, Member, News, Roster, Snapshot, ToMember, ToSession, Welcomed},
         supervisor::{Join, Leave, Presence, Reclaim},
     },
     protocol::{EndReason, LeaveReason, Meta, PeerId, SessionId},
@@ -139,7 +139,7 @@ impl Stage {
         let snapshot = Arc::new(Snapshot { room: join.room, capacity: 10, members, port });
         self.snapshot = Some(Arc::clone(&snapshot));
         let news = News::Joined(Box::new(welcomed(join.join_seq)));
-        join.member.post(ToSession::Roster(Roster { snapshot, news }));
+        join.member.post(ToMember::Roster(Roster { snapshot, news }));
         let joined = client.hear().await;
         client.send(&json!({"type": "ping", "ack": 0})).await;
         assert_eq!(client.hear().await["type"], "pong");
@@ -168,20 +168,20 @@ impl Stage {
     pub(super) fn resync(&self, member: &Member, join_seq: u32) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
         let news = News::Resynced(Box::new(welcomed(join_seq)));
-        member.post(ToSession::Roster(Roster { snapshot, news }));
+        member.post(ToMember::Roster(Roster { snapshot, news }));
     }
 
     /// The room takes an update.
     pub(super) fn confirm(&self, member: &Member, meta: Meta) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
-        member.post(ToSession::Roster(Roster { snapshot, news: News::Updated(meta) }));
+        member.post(ToMember::Roster(Roster { snapshot, news: News::Updated(meta) }));
     }
 
     /// Somebody comes, of whom that session hears.
     pub(super) fn somebody_comes(&self, member: &Member) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
         let news = News::Changed(RoomEvent::new(PeerId::random(), PeerChange::Joined(None)));
-        member.post(ToSession::Roster(Roster { snapshot, news }));
+        member.post(ToMember::Roster(Roster { snapshot, news }));
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use super::{shared::SessionShared, wheel::Wheel};
 use crate::{
     late::{LateGuard, Lateness},
-    messages::session::{Drain, ToSession},
+    messages::session::{Control, Drain},
     protocol::EndReason,
     telemetry::{self, ArbiterReport, Event},
     ws::PING,
@@ -271,7 +271,7 @@ pub fn drain(share: &Share) {
         };
         let close_after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         // Full: it is cut already. Gone: it has ended.
-        let _ = member.post(ToSession::Drain(Drain { close_after_ms }));
+        let _ = member.post(Control::Drain(Drain { close_after_ms }));
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     messages::{
         Asked, Note,
         room::{self, Admit, RoomPort, ToRoom},
-        session::{Claim, ClaimAnswer, Evict, JoinError, JoinFailed, ToSession},
+        session::{Claim, ClaimAnswer, Control, Evict, JoinError, JoinFailed},
         supervisor::{Headcount, Join, Leave, Ping, Presence, Reclaim, StopJoins},
     },
     protocol::{LeaveReason, RoomName},
@@ -129,7 +129,8 @@ impl Supervisor {
             // Whoever asked may be gone by now.
             let _ = claim.answer.send(answer);
         };
-        match seated.member.resume.ask(claim) {
+        let secret = claim.secret;
+        match seated.member.resume.ask(&secret, claim) {
             Asked::Waits { instead_of } => {
                 seated.member.kill_switch.leave_note(Note::ResumeRequested);
                 if let Some(earlier) = instead_of {
@@ -203,7 +204,7 @@ fn evict(lost: &Lost<Seated>) {
     for seat in &lost.seats {
         news::left(seat, &lost.room, LeaveReason::RoomClosed);
         let Seated { member, join_seq } = &seat.member;
-        member.post(ToSession::Evict(Evict { room: lost.room.clone(), join_seq: *join_seq }));
+        member.post(Control::Evict(Evict { room: lost.room.clone(), join_seq: *join_seq }));
     }
 }
 
@@ -228,7 +229,7 @@ impl Handler<Join> for Supervisor {
     fn handle(&mut self, join: Join, _: &mut Self::Context) {
         let member = Arc::clone(&join.member);
         if let Err(join_failed) = self.join(join) {
-            member.post(ToSession::JoinFailed(join_failed));
+            member.post(Control::JoinFailed(join_failed));
         }
     }
 }

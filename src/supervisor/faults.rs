@@ -6,7 +6,7 @@ use std::{thread, time::Duration};
 use actix::Handler;
 
 use super::Supervisor;
-use crate::messages::{session::ToSession, supervisor::Fault};
+use crate::messages::{session::Control, supervisor::Fault};
 
 /// Longer than any patience: for ever, as far as a test can see.
 const FOR_EVER: Duration = Duration::from_secs(3600);
@@ -20,7 +20,7 @@ impl Handler<Fault> for Supervisor {
             Fault::SupervisorStall => thread::sleep(FOR_EVER),
             Fault::SessionPanic(session) => {
                 if let Some(seated) = self.state.seated(session) {
-                    seated.member.post(ToSession::Panic);
+                    seated.member.post(Control::Panic);
                 }
             }
         }
