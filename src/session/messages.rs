@@ -11,7 +11,7 @@ use super::{
 use crate::{
     messages::session::{Deliver, Drain, Evict, JoinError, JoinFailed, News, Roster, Snapshot, Welcomed},
     protocol::{
-        ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken,
+        ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken, error_texts,
         server::{ErrorFrame, Joined, ServerFrame},
     },
     telemetry::{self, LimitHit, RelayOutcome},
@@ -127,14 +127,14 @@ impl Session {
             self.shared.end_at(anew.map(|at| (at, EndReason::JoinTimeout)).or(pending.deadline));
         }
         let message = match refused.code {
-            ErrorCode::RoomFull => "the room holds as many peers as it may",
+            ErrorCode::RoomFull => error_texts::ROOM_FULL,
             ErrorCode::RoomLimit if refused.share.is_some() => "this address holds as many rooms as it may",
             ErrorCode::RateLimited if refused.share == Some(LimitHit::NewRooms) => {
                 "this address joins rooms that it is not in more often than it may"
             }
             ErrorCode::RateLimited => "this address joins more often than it may",
             ErrorCode::RoomLimit => "the server holds as many rooms as it may",
-            ErrorCode::ServerDraining => "the server is going away; connect again after the bye's retryAfterMs",
+            ErrorCode::ServerDraining => error_texts::DRAINING,
             _ => "the join failed",
         };
         // The supervisor has told of it.
@@ -164,7 +164,7 @@ impl Session {
 
     /// The room is gone before it could answer a `join`, or a resume that needs all of it.
     fn answer_closed(&self, pending: Pending) {
-        let (code, message) = (ErrorCode::RoomClosed, "the room ended before it could answer; join again");
+        let (code, message) = (ErrorCode::RoomClosed, error_texts::ROOM_ENDED);
         if let Some((answer, _)) = pending.resync {
             return self.refuse_resume(&answer, code, message, None);
         }

@@ -15,7 +15,7 @@ use crate::{
     late::Lateness,
     limits::Rate,
     protocol::{
-        EndReason, ErrorCode,
+        EndReason, ErrorCode, error_texts,
         server::{ErrorFrame, ServerFrame},
     },
     telemetry::{self, Event, LimitHit},
@@ -27,7 +27,7 @@ const TELL_AGAIN: Duration = Duration::from_secs(1);
 /// has filled, so its spell begins anew.
 const LATE: Duration = Duration::from_secs(1);
 
-const MESSAGE: &str = "more frames than limits.frameRate: they are read no faster";
+const MESSAGE: &str = error_texts::TOO_FAST;
 
 /// What all connections of an arbiter are held to.
 #[derive(Debug)]

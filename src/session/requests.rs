@@ -20,6 +20,7 @@ use crate::{
     protocol::{
         EndReason, ErrorCode, FrameKind, LeaveReason, Meta, RoomName, SignalKind,
         client::{ClientFrame, ParseError, To, parse},
+        error_texts,
         server::{ErrorFrame, ServerFrame, encode},
     },
     telemetry::{self, Event},
@@ -122,7 +123,7 @@ impl Session {
                 re,
                 peers: &peers,
                 unknown_peers,
-                ..ErrorFrame::new(ErrorCode::PeerNotFound, "no such peer in this room")
+                ..ErrorFrame::new(ErrorCode::PeerNotFound, error_texts::NO_SUCH_PEER)
             };
             self.send_error(frame.message, &frame);
         }
@@ -192,7 +193,7 @@ impl Session {
                 Ok(())
             }
             Err(actix::prelude::SendError::Full(_)) => {
-                Err(RequestError { code: ErrorCode::RateLimited, message: "the room has too much waiting" })
+                Err(RequestError { code: ErrorCode::RateLimited, message: error_texts::ROOM_IS_BUSY })
             }
             Err(actix::prelude::SendError::Closed(_)) => {
                 Err(RequestError { code: ErrorCode::RoomClosed, message: "the room is ending" })

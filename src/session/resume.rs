@@ -31,6 +31,7 @@ use crate::{
     protocol::{
         ByeAction, EndReason, ErrorCode, ResumeToken, RoomName, Secret,
         client::ResumeRequest,
+        error_texts::NO_SUCH_SESSION,
         server::{ErrorFrame, Joined, Resumed, ServerFrame},
     },
     telemetry::{self, Event, Reconnection},
@@ -39,9 +40,6 @@ use crate::{
 
 /// When a client may try again whose newer connection was about to take its session.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-
-/// What a client is told when there is no such session.
-const NO_SUCH_SESSION: &str = "no such session: join without resume";
 
 /// An answer that waits for the whole room.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     messages::session::{Evict, News, Roster, Snapshot},
-    protocol::{ErrorCode, PeerId, RoomName},
+    protocol::{ErrorCode, PeerId, RoomName, error_texts},
 };
 
 /// Where a session stands.
@@ -104,10 +104,7 @@ impl Rules {
             return refuse(ErrorCode::AlreadyJoined, "this session is in a room, or on its way into one; leave first");
         }
         if self.draining {
-            return refuse(
-                ErrorCode::ServerDraining,
-                "the server is going away; connect again after the bye's retryAfterMs",
-            );
+            return refuse(ErrorCode::ServerDraining, error_texts::DRAINING);
         }
         if self.hint.as_ref().is_some_and(|hint| !is_meant(hint, room)) {
             return refuse(ErrorCode::InvalidMessage, "room is not the one that the connection's ?room= named");
