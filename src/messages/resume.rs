@@ -6,7 +6,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::session::ResumeRequest;
 use crate::protocol::Secret;
 
 /// The secrets that one membership can be resumed with. Its resume buffer changes them, by the rules of tokens.
@@ -53,43 +52,55 @@ impl ResumeSecrets {
     }
 }
 
-/// What became of a request to resume a session.
+/// What became of a request `C` to resume a session.
 #[derive(Debug)]
-pub enum Asked {
+pub enum Asked<C> {
     /// The secret is right, and the session will answer. One request waits at a time: an earlier one, whose client has a
     /// newer connection now, is handed back.
     Waits {
         /// The earlier one.
-        instead_of: Option<Box<ResumeRequest>>,
+        instead_of: Option<Box<C>>,
     },
     /// The secret is wrong; the session has not noticed.
-    WrongSecret(Box<ResumeRequest>),
+    WrongSecret(Box<C>),
     /// The session cannot be resumed, or is over.
     NoSession,
 }
 
 /// Where a session is asked to give itself to another socket.
-#[derive(Debug, Default)]
-pub struct ResumeRequests(Mutex<Desk>);
+#[derive(Debug)]
+pub struct ResumeRequests<C>(Mutex<Desk<C>>);
 
-#[derive(Debug, Default)]
-struct Desk {
+#[derive(Debug)]
+struct Desk<C> {
     /// Those of the present membership; they go with its resume buffer.
     secrets: Weak<ResumeSecrets>,
-    waiting: Option<Box<ResumeRequest>>,
+    waiting: Option<Box<C>>,
 }
 
-impl ResumeRequests {
+impl<C> Default for ResumeRequests<C> {
+    fn default() -> Self {
+        Self(Mutex::new(Desk::default()))
+    }
+}
+
+impl<C> Default for Desk<C> {
+    fn default() -> Self {
+        Self { secrets: Weak::new(), waiting: None }
+    }
+}
+
+impl<C> ResumeRequests<C> {
     /// A membership begins that can be resumed with these.
     pub fn open(&self, secrets: &Arc<ResumeSecrets>) {
         lock(&self.0).secrets = Arc::downgrade(secrets);
     }
 
-    /// Asks. Where this says that the request waits, the session's pump is to be told.
-    pub fn ask(&self, request: Box<ResumeRequest>) -> Asked {
+    /// Asks, with that secret. Where this says that the request waits, the session's pump is to be told.
+    pub fn ask(&self, secret: &Secret, request: Box<C>) -> Asked<C> {
         let mut desk = lock(&self.0);
         let Some(secrets) = desk.secrets.upgrade() else { return Asked::NoSession };
-        if secrets.know(&request.secret) {
+        if secrets.know(secret) {
             Asked::Waits { instead_of: desk.waiting.replace(request) }
         } else {
             Asked::WrongSecret(request)
@@ -98,7 +109,7 @@ impl ResumeRequests {
 
     /// The request that waits, for the session to answer.
     #[must_use]
-    pub fn take(&self) -> Option<Box<ResumeRequest>> {
+    pub fn take(&self) -> Option<Box<C>> {
         lock(&self.0).waiting.take()
     }
 
@@ -119,12 +130,13 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::{messages::session::ResumeAnswer, protocol::RoomName};
 
-    fn request(secret: Secret) -> (Box<ResumeRequest>, oneshot::Receiver<ResumeAnswer>) {
+    /// A request is whatever is asked; here, only who waits for its answer.
+    type Request = oneshot::Sender<()>;
+
+    fn ask(desk: &ResumeRequests<Request>, secret: Secret) -> (Asked<Request>, oneshot::Receiver<()>) {
         let (answer, answered) = oneshot::channel();
-        let room = RoomName::parse("r", 128).expect("a sane name");
-        (Box::new(ResumeRequest { secret, ack: 0, room, answer }), answered)
+        (desk.ask(&secret, Box::new(answer)), answered)
     }
 
     #[test]
@@ -132,19 +144,19 @@ mod tests {
         let (right, wrong) = (Secret::random(), Secret::random());
         let secrets = ResumeSecrets::new(right);
         let desk = ResumeRequests::default();
-        assert!(matches!(desk.ask(request(right).0), Asked::NoSession), "no membership that can be resumed has begun");
+        assert!(matches!(ask(&desk, right).0, Asked::NoSession), "no membership that can be resumed has begun");
         desk.open(&secrets);
         for _ in 0..1000 {
-            assert!(matches!(desk.ask(request(wrong).0), Asked::WrongSecret(_)));
+            assert!(matches!(ask(&desk, wrong).0, Asked::WrongSecret(_)));
         }
         assert!(desk.take().is_none(), "a stranger's request got as far as the session");
-        let (first, mut answered) = request(right);
-        assert!(matches!(desk.ask(first), Asked::Waits { instead_of: None }));
-        assert!(matches!(desk.ask(request(wrong).0), Asked::WrongSecret(_)));
-        let Asked::Waits { instead_of: Some(earlier) } = desk.ask(request(right).0) else {
+        let (first, mut answered) = ask(&desk, right);
+        assert!(matches!(first, Asked::Waits { instead_of: None }));
+        assert!(matches!(ask(&desk, wrong).0, Asked::WrongSecret(_)));
+        let Asked::Waits { instead_of: Some(earlier) } = ask(&desk, right).0 else {
             panic!("the first is handed back")
         };
-        earlier.answer.send(ResumeAnswer::Busy).expect("somebody waits");
+        earlier.send(()).expect("somebody waits");
         assert!(answered.try_recv().is_ok());
         assert!(desk.take().is_some() && desk.take().is_none());
     }
@@ -155,11 +167,11 @@ mod tests {
         let secrets = ResumeSecrets::new(right);
         let desk = ResumeRequests::default();
         desk.open(&secrets);
-        let (asks, mut answered) = request(right);
-        assert!(matches!(desk.ask(asks), Asked::Waits { .. }));
+        let (asked, mut answered) = ask(&desk, right);
+        assert!(matches!(asked, Asked::Waits { .. }));
         desk.close();
         assert_eq!(answered.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
-        assert!(matches!(desk.ask(request(right).0), Asked::NoSession));
+        assert!(matches!(ask(&desk, right).0, Asked::NoSession));
     }
 
     #[test]
@@ -170,8 +182,8 @@ mod tests {
         desk.open(&former);
         let present = ResumeSecrets::new(second);
         desk.open(&present);
-        assert!(matches!(desk.ask(request(first).0), Asked::WrongSecret(_)));
+        assert!(matches!(ask(&desk, first).0, Asked::WrongSecret(_)));
         drop(present);
-        assert!(matches!(desk.ask(request(second).0), Asked::NoSession));
+        assert!(matches!(ask(&desk, second).0, Asked::NoSession));
     }
 }

@@ -26,7 +26,12 @@ pub enum ToRoom {
         reason: LeaveReason,
     },
     /// From a session, may be refused: the client is told `rate_limited`.
-    Update(Update),
+    Update {
+        /// Whose.
+        peer: PeerId,
+        /// The new metadata, whole.
+        meta: Meta,
+    },
     /// From a session, is sent unbounded: the peer's socket is gone, its seat is kept.
     Away {
         /// Whose.
@@ -55,23 +60,10 @@ pub struct Admit {
     pub member: Arc<Member>,
     /// What it wants the others to know of it.
     pub meta: Option<Meta>,
-    /// The `id` of its `join`, for the `joined` frame.
-    pub re: Option<Box<str>>,
     /// The session's number of its join, for its first roster.
     pub join_seq: u32,
     /// The room's own port, for its snapshots.
     pub port: RoomPort,
-}
-
-/// New metadata.
-#[derive(Debug)]
-pub struct Update {
-    /// Whose.
-    pub peer: PeerId,
-    /// The new metadata, whole.
-    pub meta: Meta,
-    /// The `id` of the request.
-    pub re: Option<Box<str>>,
 }
 
 /// Rooms of this process that have ended, however they did.

@@ -1,4 +1,5 @@
-//! Messages to a session. Handled in `session/actor.rs`; sent with `try_send` only, and a refusal pulls the [`KillSwitch`].
+//! Messages to a session: [`ToMember`] from its peers and its room, [`Control`] from whoever decides about the session
+//! itself. Handled in `session/actor.rs`; sent with `try_send` only, and a refusal pulls the [`KillSwitch`].
 
 use std::{
     any::Any,
@@ -11,10 +12,8 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{event::RoomEvent, kill_switch::KillSwitch, resume::ResumeRequests, room::RoomPort};
-use crate::protocol::{
-    EndReason, ErrorCode, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame, server::PeerView,
-};
-use crate::telemetry::{self, Context, Event, LimitHit, RequestId, Source};
+use crate::protocol::{ErrorCode, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame, server::PeerView};
+use crate::telemetry::{Context, LimitHit, RequestId, Source};
 use crate::ws::DetachedSocket;
 
 /// All messages to a session in one type: a `Recipient` costs some 120 bytes, and a session would need one per message.
@@ -22,10 +21,31 @@ use crate::ws::DetachedSocket;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub enum ToSession {
+    /// As a member of a room.
+    Member(ToMember),
+    /// About the session itself.
+    Control(Control),
+}
+
+/// What a member of a room is told, by the others and by the room: all that a peer which lives elsewhere would have to be
+/// told, too.
+#[derive(Debug)]
+pub enum ToMember {
     /// From another session of the room.
     Deliver(Deliver),
     /// From the room.
     Roster(Roster),
+}
+
+impl From<ToMember> for ToSession {
+    fn from(message: ToMember) -> Self {
+        Self::Member(message)
+    }
+}
+
+/// What concerns one session of this process and its connection.
+#[derive(Debug)]
+pub enum Control {
     /// From the supervisor: the answer to a `Join` that it does not grant.
     JoinFailed(Box<JoinFailed>),
     /// From the supervisor.
@@ -34,6 +54,12 @@ pub enum ToSession {
     Drain(Drain),
     /// From the pump of a session whose client comes back to this one, and was told that it may.
     TakeSocket(Box<SocketTransfer>),
+}
+
+impl From<Control> for ToSession {
+    fn from(message: Control) -> Self {
+        Self::Control(message)
+    }
 }
 
 /// One `signal`, already encoded, from a peer of the same room. The receiver drops and counts what comes from a peer
@@ -69,8 +95,8 @@ pub enum News {
     Changed(Arc<RoomEvent>),
     /// The receiver came back and has missed too much: the whole room.
     Resynced(Box<Welcomed>),
-    /// The receiver's own `update` was taken, the oldest that was not yet: what it has now, and the request's `id`.
-    Updated(Box<(Meta, Option<Box<str>>)>),
+    /// The receiver's own `update` was taken, the oldest that was not yet: what it has now.
+    Updated(Meta),
 }
 
 /// What a newcomer is told in `joined`, beside what its session knows itself.
@@ -82,8 +108,6 @@ pub struct Welcomed {
     pub peers: Vec<PeerView>,
     /// The newcomer's own metadata.
     pub meta: Option<Meta>,
-    /// The `id` of its `join`.
-    pub re: Option<Box<str>>,
 }
 
 /// The session gets no seat: it may ask again, for this room or another.
@@ -91,8 +115,6 @@ pub struct Welcomed {
 pub struct JoinFailed {
     /// The number of the join, as the session gave it in its `Join`.
     pub join_seq: u32,
-    /// The `id` of its `join`.
-    pub re: Option<Box<str>>,
     /// Why not.
     pub refused: JoinError,
 }
@@ -102,8 +124,6 @@ pub struct JoinFailed {
 pub struct JoinError {
     /// `room_full`, `room_limit`, `rate_limited`, `already_joined`, `server_draining` or `internal`.
     pub code: ErrorCode,
-    /// The cap that was met, for the message; 0 where none was.
-    pub limit: usize,
     /// With `rate_limited`: when the next join may come.
     pub retry_after: Option<Duration>,
     /// The limit of one address that it was, if it was not the server's or the room's.
@@ -111,16 +131,16 @@ pub struct JoinError {
 }
 
 impl JoinError {
-    /// With that code, because of that cap of the room's or the server's.
+    /// With that code, because of a cap of the room's or the server's, or of none.
     #[must_use]
-    pub fn new(code: ErrorCode, limit: usize) -> Self {
-        Self { code, limit, retry_after: None, share: None }
+    pub fn new(code: ErrorCode) -> Self {
+        Self { code, retry_after: None, share: None }
     }
 
     /// With that code, because of that limit of one address.
     #[must_use]
-    pub fn of_address(code: ErrorCode, limit: usize, retry_after: Option<Duration>, share: LimitHit) -> Self {
-        Self { code, limit, retry_after, share: Some(share) }
+    pub fn of_address(code: ErrorCode, retry_after: Option<Duration>, share: LimitHit) -> Self {
+        Self { code, retry_after, share: Some(share) }
     }
 }
 
@@ -213,19 +233,18 @@ pub struct FrameCounts {
 
 /// A connection between two sessions. One that never arrives has its end told by nobody else, whatever became of the
 /// message.
-#[derive(Debug)]
 pub struct TransferGuard {
     opened: Instant,
     frames: FrameCounts,
-    from: Arc<Member>,
-    arrived: bool,
+    /// Until it arrives.
+    lost: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl TransferGuard {
-    /// The connection, which was opened then, is no more that session's.
+    /// The connection, which was opened then, has no session any more. `lost` runs if it never has one again.
     #[must_use]
-    pub fn begin(opened: Instant, frames: FrameCounts, from: Arc<Member>) -> Self {
-        Self { opened, frames, from, arrived: false }
+    pub fn begin(opened: Instant, frames: FrameCounts, lost: impl FnOnce() + Send + 'static) -> Self {
+        Self { opened, frames, lost: Some(Box::new(lost)) }
     }
 
     /// When it was opened.
@@ -242,19 +261,14 @@ impl TransferGuard {
 
     /// It has a session again.
     pub fn arrive(mut self) {
-        self.arrived = true;
+        self.lost = None;
     }
 }
 
 impl Drop for TransferGuard {
     fn drop(&mut self) {
-        if !self.arrived {
-            let context = self.from.context();
-            // No failure of the server's, and clients can cause it: the session was gone before its client's socket came.
-            // (The client hears `internal` and `reconnect`: there is nothing more for it to know.)
-            let (reason, duration) = (EndReason::ResumeExpired, self.opened.elapsed());
-            let FrameCounts { read: frames_in, written: frames_out } = self.frames;
-            telemetry::emit(&Event::ConnectionClosed { context, reason, duration, frames_in, frames_out });
+        if let Some(lost) = self.lost.take() {
+            lost();
         }
     }
 }
@@ -275,7 +289,7 @@ pub struct Member {
     /// For when the mailbox refuses.
     pub kill_switch: KillSwitch,
     /// For who wants to resume it.
-    pub resume: ResumeRequests,
+    pub resume: ResumeRequests<ResumeRequest>,
 }
 
 /// What became of a message to a session.
@@ -297,8 +311,8 @@ impl Member {
     }
 
     /// Sends a message; a full mailbox is a cut (the message is lost, so the session cannot go on as if nothing happened).
-    pub fn post(&self, message: ToSession) -> Posted {
-        match self.port.try_send(message) {
+    pub fn post(&self, message: impl Into<ToSession>) -> Posted {
+        match self.port.try_send(message.into()) {
             Ok(()) if self.kill_switch.is_shut() => Posted::Gone,
             Ok(()) => Posted::Taken,
             Err(actix::prelude::SendError::Full(_)) => {

@@ -21,8 +21,6 @@ pub struct Join {
     pub room: RoomName,
     /// Passed on to the room.
     pub meta: Option<Meta>,
-    /// The `id` of the `join`, for its answer.
-    pub re: Option<Box<str>>,
     /// The client's reconnection counter; above 0, the join's result counts as that of a reconnection.
     pub attempt: u32,
     /// The number of the join, counted by the session. It comes back in `joined` and in an eviction, so that the session can tell

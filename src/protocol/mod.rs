@@ -1,6 +1,7 @@
 //! What travels on the wire, version 1. Knows no actor, no socket, no clock.
 pub mod client;
 mod endings;
+pub mod error_texts;
 mod errors;
 mod frame;
 #[cfg(test)]

@@ -8,8 +8,8 @@ use super::state::{Effect, Occupant, RoomState};
 use crate::{
     messages::{
         PeerChange, RoomEvent,
-        room::{Admit, Life, RoomPort, ToRoom, Update},
-        session::{Member, News, Roster, Snapshot, ToSession, Welcomed},
+        room::{Admit, Life, RoomPort, ToRoom},
+        session::{Member, News, Roster, Snapshot, ToMember, Welcomed},
     },
     protocol::{ErrorCode, LeaveReason, PeerId, RoomName},
     telemetry::{self, Event},
@@ -32,15 +32,6 @@ pub struct Room {
     _life: Life,
 }
 
-/// What of the causing message comes back to whoever sent it.
-#[derive(Debug, Default)]
-struct Cause {
-    /// The request's `id`.
-    re: Option<Box<str>>,
-    /// The newcomer's number of its stay.
-    join_seq: u32,
-}
-
 impl Room {
     /// Starts a room on that arbiter. It lives until its last peer is removed; `capacity` is what clients are told, the
     /// supervisor enforces it.
@@ -61,10 +52,10 @@ impl Room {
         self.snapshot = Some(Arc::new(Snapshot { room, capacity, members, port }));
     }
 
-    fn admit(&mut self, Admit { member, meta, re, join_seq, port }: Admit, ctx: &mut Context<Self>) {
+    fn admit(&mut self, Admit { member, meta, join_seq, port }: Admit, ctx: &mut Context<Self>) {
         let effects = self.state.admit(member.peer, meta, member);
         self.redraw(port);
-        self.carry_out(&effects, Cause { re, join_seq }, ctx);
+        self.carry_out(&effects, Some(join_seq), ctx);
     }
 
     fn remove(&mut self, peer: PeerId, reason: LeaveReason, ctx: &mut Context<Self>) {
@@ -72,20 +63,21 @@ impl Room {
         if let Some(snapshot) = &self.snapshot {
             self.redraw(snapshot.port.clone());
         }
-        self.carry_out(&effects, Cause::default(), ctx);
+        self.carry_out(&effects, None, ctx);
     }
 
-    fn carry_out(&self, effects: &[Effect], mut cause: Cause, ctx: &mut Context<Self>) {
+    /// `join_seq` comes back to the peer that the effects are about, where it is told of the whole room.
+    fn carry_out(&self, effects: &[Effect], join_seq: Option<u32>, ctx: &mut Context<Self>) {
         for effect in effects {
             match *effect {
                 Effect::NotifyJoined(peer) => self.notify_joined(peer),
-                Effect::Welcome(peer) => self.welcome(peer, &mut cause),
+                Effect::Welcome(peer) => self.welcome(peer, join_seq),
                 Effect::NotifyLeft(peer, reason) => self.notify_others(peer, PeerChange::Left(reason)),
                 Effect::NotifyAway(peer, until_ms) => self.notify_others(peer, PeerChange::Away(until_ms)),
                 Effect::NotifyBack(peer) => self.notify_others(peer, PeerChange::Back),
-                Effect::Resync(peer) => self.resync(peer, &mut cause),
+                Effect::Resync(peer) => self.resync(peer, join_seq),
                 Effect::NotifyUpdated(peer) => self.notify_updated(peer),
-                Effect::Confirm(peer) => self.confirm(peer, cause.re.take()),
+                Effect::Confirm(peer) => self.confirm(peer),
                 Effect::CountStray(peer) => self.count_stray(peer),
                 Effect::Stop => ctx.stop(),
             }
@@ -97,23 +89,23 @@ impl Room {
         self.notify_others(peer, PeerChange::Joined(meta));
     }
 
-    fn welcome(&self, peer: PeerId, cause: &mut Cause) {
+    fn welcome(&self, peer: PeerId, join_seq: Option<u32>) {
         if let Some(newcomer) = self.state.occupant(peer) {
-            self.post(newcomer, News::Joined(Box::new(self.everything(newcomer, cause))));
+            self.post(newcomer, News::Joined(Box::new(self.everything(newcomer, join_seq))));
         }
     }
 
-    fn resync(&self, peer: PeerId, cause: &mut Cause) {
+    fn resync(&self, peer: PeerId, join_seq: Option<u32>) {
         if let Some(returner) = self.state.occupant(peer) {
-            self.post(returner, News::Resynced(Box::new(self.everything(returner, cause))));
+            self.post(returner, News::Resynced(Box::new(self.everything(returner, join_seq))));
         }
     }
 
     /// The whole room, as one peer sees it.
-    fn everything(&self, to: &Occupant<Arc<Member>>, cause: &mut Cause) -> Welcomed {
+    fn everything(&self, to: &Occupant<Arc<Member>>, join_seq: Option<u32>) -> Welcomed {
         let mut peers = Vec::with_capacity(self.state.occupants().len().saturating_sub(1));
         peers.extend(self.state.seen_by(to.peer));
-        Welcomed { join_seq: cause.join_seq, peers, meta: to.meta.clone(), re: cause.re.take() }
+        Welcomed { join_seq: join_seq.unwrap_or_default(), peers, meta: to.meta.clone() }
     }
 
     fn notify_updated(&self, peer: PeerId) {
@@ -122,10 +114,10 @@ impl Room {
         }
     }
 
-    fn confirm(&self, peer: PeerId, re: Option<Box<str>>) {
+    fn confirm(&self, peer: PeerId) {
         let Some(updater) = self.state.occupant(peer) else { return };
         if let Some(meta) = &updater.meta {
-            self.post(updater, News::Updated(Box::new((meta.clone(), re))));
+            self.post(updater, News::Updated(meta.clone()));
         }
     }
 
@@ -149,7 +141,7 @@ impl Room {
     /// way. Either way the peer stays here until the supervisor says otherwise.
     fn post(&self, to: &Occupant<Arc<Member>>, news: News) {
         let Some(snapshot) = self.snapshot.clone() else { return };
-        to.member.post(ToSession::Roster(Roster { snapshot, news }));
+        to.member.post(ToMember::Roster(Roster { snapshot, news }));
     }
 }
 
@@ -170,15 +162,15 @@ impl Handler<ToRoom> for Room {
     type Result = ();
 
     fn handle(&mut self, message: ToRoom, ctx: &mut Self::Context) {
-        let (effects, cause) = match message {
+        let (effects, join_seq) = match message {
             ToRoom::Admit(admit) => return self.admit(admit, ctx),
             ToRoom::Remove { peer, reason } => return self.remove(peer, reason, ctx),
-            ToRoom::Update(Update { peer, meta, re }) => (self.state.update(peer, meta), Cause { re, join_seq: 0 }),
-            ToRoom::Away { peer, until_ms } => (self.state.away(peer, until_ms), Cause::default()),
-            ToRoom::Back { peer } => (self.state.back(peer), Cause::default()),
-            ToRoom::Resync { peer, join_seq } => (self.state.resync(peer), Cause { re: None, join_seq }),
+            ToRoom::Update { peer, meta } => (self.state.update(peer, meta), None),
+            ToRoom::Away { peer, until_ms } => (self.state.away(peer, until_ms), None),
+            ToRoom::Back { peer } => (self.state.back(peer), None),
+            ToRoom::Resync { peer, join_seq } => (self.state.resync(peer), Some(join_seq)),
         };
-        self.carry_out(&effects, cause, ctx);
+        self.carry_out(&effects, join_seq, ctx);
     }
 }
 

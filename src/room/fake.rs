@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use crate::{
     messages::{
         KillSwitch, ResumeRequests,
-        session::{Evict, Member, News, Roster, ToSession},
+        session::{Control, Evict, Member, News, Roster, ToMember, ToSession},
     },
     protocol::{PeerId, SessionId, server::PeerView},
     telemetry::{RequestId, Source},
@@ -83,7 +83,7 @@ impl FakeSession {
 
     pub(crate) async fn hear_roster(&mut self) -> Roster {
         match self.hear().await {
-            ToSession::Roster(roster) => roster,
+            ToSession::Member(ToMember::Roster(roster)) => roster,
             other => panic!("expected a roster, heard {other:?}"),
         }
     }
@@ -106,7 +106,7 @@ impl FakeSession {
 
     pub(crate) async fn hear_evict(&mut self) -> Evict {
         match self.hear().await {
-            ToSession::Evict(evict) => evict,
+            ToSession::Control(Control::Evict(evict)) => evict,
             other => panic!("expected an eviction, heard {other:?}"),
         }
     }

@@ -7,7 +7,7 @@ use actix::Arbiter;
 use super::{Room, fake::FakeSession};
 use crate::{
     messages::{
-        room::{Admit, RoomPort, ToRoom, Update},
+        room::{Admit, RoomPort, ToRoom},
         session::{Member, News, Snapshot},
     },
     protocol::{EndReason, ErrorCode, LeaveReason, Meta, RoomName, server::PeerView},
@@ -26,8 +26,7 @@ fn meta(text: &str) -> Meta {
 }
 
 fn admit(room: &RoomPort, member: &Arc<Member>, about: Option<&str>) {
-    let re = Some("join-1".into());
-    let admit = Admit { member: Arc::clone(member), meta: about.map(meta), re, join_seq: 3, port: room.clone() };
+    let admit = Admit { member: Arc::clone(member), meta: about.map(meta), join_seq: 3, port: room.clone() };
     assert!(room.send_unbounded(ToRoom::Admit(admit)));
 }
 
@@ -36,8 +35,7 @@ fn remove(room: &RoomPort, member: &Member) {
 }
 
 fn update(snapshot: &Snapshot, member: &Member, about: &str) {
-    let sent =
-        snapshot.port.try_send(ToRoom::Update(Update { peer: member.peer, meta: meta(about), re: Some("u-1".into()) }));
+    let sent = snapshot.port.try_send(ToRoom::Update { peer: member.peer, meta: meta(about) });
     assert!(sent.is_ok(), "the room has a place for it");
 }
 
@@ -78,7 +76,7 @@ async fn a_newcomer_is_told_who_is_here_and_is_polite_to_them_all() {
     let here = PeerView { id: ann.peer, meta: Some(meta(r#"{"name":"Ann"}"#)), polite: true, away_until_ms: None };
     assert_eq!(welcomed.peers, [here]);
     assert_eq!(welcomed.meta, Some(meta(r#"{"name":"Bob"}"#)));
-    assert_eq!((welcomed.re.as_deref(), welcomed.join_seq), (Some("join-1"), 3));
+    assert_eq!(welcomed.join_seq, 3);
 
     assert_eq!(first.hear_welcome().await, []);
     let news = first.hear_roster().await;
@@ -102,7 +100,7 @@ async fn an_update_is_news_to_the_others_and_an_answer_to_the_updater() {
 
     update(&snapshot, &bob, r#"{"hand":"up"}"#);
     let News::Updated(news) = second.hear_roster().await.news else { panic!("an answer") };
-    assert_eq!(*news, (meta(r#"{"hand":"up"}"#), Some("u-1".into())));
+    assert_eq!(news, meta(r#"{"hand":"up"}"#));
     let fields = format!(r#""id":"{}","meta":{{"hand":"up"}}}}"#, bob.peer);
     assert_eq!(first.hear_news().await, format!(r#"{{"type":"peer_updated",{fields}"#));
 

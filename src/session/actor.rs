@@ -13,6 +13,7 @@ use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     inbound::{Inbound, end_reason},
+    requests::Unconfirmed,
     setup::SessionConfig,
     shared::SessionShared,
     state::Rules,
@@ -21,7 +22,7 @@ use crate::{
     messages::{
         ResumeRequests,
         room::RoomPort,
-        session::{Deliver, Member, ToSession},
+        session::{Control, Deliver, Member, ToMember, ToSession},
     },
     protocol::{EndReason, FrameKind, PeerId, RoomName, SessionId},
     telemetry::{self, Event, RequestId, Source},
@@ -34,6 +35,8 @@ pub(super) struct Session {
     /// Until the actor starts.
     init: Option<Box<SessionInit>>,
     pub(super) rules: Rules<Arc<Member>, RoomPort, Deliver>,
+    /// While there are any.
+    pub(super) unconfirmed: Option<Box<Unconfirmed>>,
     /// Signals sent, for sampling.
     pub(super) signals: u32,
 }
@@ -62,7 +65,7 @@ impl SessionInit {
 
 impl Session {
     pub(super) fn new(shared: Rc<SessionShared>, init: SessionInit, hint: Option<RoomName>) -> Self {
-        Self { shared, init: Some(Box::new(init)), rules: Rules::new(hint), signals: 0 }
+        Self { shared, init: Some(Box::new(init)), rules: Rules::new(hint), unconfirmed: None, signals: 0 }
     }
 
     /// Who this is.
@@ -87,6 +90,15 @@ impl Session {
     /// How long the session may remain as it is.
     pub(super) fn due(&self, after: Option<(Duration, EndReason)>) {
         self.shared.end_at(after.map(|(after, why)| (Instant::now() + after, why)));
+    }
+
+    fn control(&mut self, control: Control, ctx: &mut WebsocketContext<Self>) {
+        match control {
+            Control::JoinFailed(join_failed) => self.join_refused(&join_failed),
+            Control::Evict(evict) => self.evict(&evict),
+            Control::Drain(drain) => self.drain(drain),
+            Control::TakeSocket(transfer) => self.take_socket(*transfer, ctx),
+        }
     }
 
     pub(super) fn watch(&self, kind: FrameKind, took: Duration) {
@@ -176,12 +188,9 @@ impl Handler<ToSession> for Session {
             return;
         }
         match message {
-            ToSession::Deliver(deliver) => self.deliver(deliver),
-            ToSession::Roster(roster) => self.roster(roster),
-            ToSession::JoinFailed(join_failed) => self.join_refused(&join_failed),
-            ToSession::Evict(evict) => self.evict(&evict),
-            ToSession::Drain(drain) => self.drain(drain),
-            ToSession::TakeSocket(transfer) => self.take_socket(*transfer, ctx),
+            ToSession::Member(ToMember::Deliver(deliver)) => self.deliver(deliver),
+            ToSession::Member(ToMember::Roster(roster)) => self.roster(roster),
+            ToSession::Control(control) => self.control(control, ctx),
         }
     }
 }

@@ -1,14 +1,17 @@
 //! The end of a session's connection: what its client hears of the reason, if its socket takes last words.
 
+use std::time::Instant;
+
 use actix_http::ws::CloseReason;
 
 use super::attachment::Attachment;
 use crate::{
+    messages::session::{FrameCounts, Member},
     protocol::{
         ByeAction, EndReason,
         server::{ServerFrame, encode},
     },
-    telemetry,
+    telemetry::{self, Event},
     ws::{self, Discarded, close_frame},
 };
 
@@ -40,4 +43,13 @@ fn tally(discarded: Discarded) {
         t.discarded_frames += discarded.frames as u64;
         t.discarded_bytes += discarded.bytes as u64;
     });
+}
+
+/// A connection was lost on its way from that session to the one that its client came back to. No failure of the server's,
+/// and clients can cause it: that session was gone before the socket came. (The client hears `internal` and `reconnect`:
+/// there is nothing more for it to know.)
+pub(super) fn never_arrived(from: &Member, opened: Instant, frames: FrameCounts) {
+    let (context, reason, duration) = (from.context(), EndReason::ResumeExpired, opened.elapsed());
+    let FrameCounts { read: frames_in, written: frames_out } = frames;
+    telemetry::emit(&Event::ConnectionClosed { context, reason, duration, frames_in, frames_out });
 }

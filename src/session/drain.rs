@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 pub use super::drain_spread::DrainSpread;
 use super::{registry::Registry, shared::SESSIONS};
 use crate::{
-    messages::session::{Drain, ToSession},
+    messages::session::{Control, Drain},
     protocol::EndReason,
 };
 
@@ -35,7 +35,7 @@ pub fn begin(spread: &DrainSpread) {
         };
         let close_after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         // Full: it is ended already. Gone: it has ended.
-        let _ = member.post(ToSession::Drain(Drain { close_after_ms }));
+        let _ = member.post(Control::Drain(Drain { close_after_ms }));
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     messages::session::{Deliver, Drain, Evict, JoinError, JoinFailed, News, Roster, Snapshot, Welcomed},
     protocol::{
-        ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken,
+        ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken, error_texts,
         server::{ErrorFrame, Joined, ServerFrame},
     },
     telemetry::{self, LimitHit, RelayOutcome},
@@ -33,8 +33,8 @@ impl Session {
                 self.resynced(&resume, &welcomed);
                 self.handle_early(early);
             }
-            (outcome @ (RosterOutcome::Changed | RosterOutcome::Included), News::Updated(news)) => {
-                let (meta, re) = *news;
+            (outcome @ (RosterOutcome::Changed | RosterOutcome::Included), News::Updated(meta)) => {
+                let re = self.confirmed();
                 self.remember(Some(&meta));
                 if matches!(outcome, RosterOutcome::Changed) {
                     let (id, re) = (self.me().peer, re.as_deref());
@@ -63,7 +63,7 @@ impl Session {
             peers: Some(&welcomed.peers),
             capacity: snapshot.capacity,
             ice_servers_json: &self.setup().ice_servers,
-            re: welcomed.re.as_deref(),
+            re: pending.re.as_deref(),
             resume: token.as_ref().map(|token| (token, self.setup().resume_window_ms)),
             resumed: None,
         };
@@ -105,29 +105,33 @@ impl Session {
         }
     }
 
-    pub(super) fn join_refused(&mut self, JoinFailed { join_seq, re, refused }: &JoinFailed) {
+    pub(super) fn join_refused(&mut self, JoinFailed { join_seq, refused }: &JoinFailed) {
         let SeatLoss::Outside { unanswered, leave } = self.rules.join_refused(*join_seq) else { return };
         let retry_after = self.retry_after(refused);
         // The time to join goes on, unless the client asked no sooner than it was told to: one that only ever fails does not
         // remain for ever, and one that waits for a seat may.
-        if let Some(Unanswered::Join(pending)) = unanswered {
+        let pending = match unanswered {
+            Some(Unanswered::Join(pending)) => Some(pending),
+            _ => None,
+        };
+        if let Some(pending) = &pending {
             let anew = retry_after.and_then(|retry| self.waits_on(pending.patient, retry));
             self.shared.end_at(anew.map(|at| (at, EndReason::JoinTimeout)).or(pending.deadline));
         }
         let message = match refused.code {
-            ErrorCode::RoomFull => "the room holds as many peers as it may",
+            ErrorCode::RoomFull => error_texts::ROOM_FULL,
             ErrorCode::RoomLimit if refused.share.is_some() => "this address holds as many rooms as it may",
             ErrorCode::RateLimited if refused.share == Some(LimitHit::NewRooms) => {
                 "this address joins rooms that it is not in more often than it may"
             }
             ErrorCode::RateLimited => "this address joins more often than it may",
             ErrorCode::RoomLimit => "the server holds as many rooms as it may",
-            ErrorCode::ServerDraining => "the server is going away; connect again after the bye's retryAfterMs",
+            ErrorCode::ServerDraining => error_texts::DRAINING,
             _ => "the join failed",
         };
         // The supervisor has told of it.
         self.send_error_quietly(&ErrorFrame {
-            re: re.as_deref(),
+            re: pending.as_ref().and_then(|pending| pending.re.as_deref()),
             retry_after_ms: retry_after.map(milliseconds),
             ..ErrorFrame::new(refused.code, message)
         });
@@ -152,7 +156,7 @@ impl Session {
 
     /// The room is gone before it could answer a `join`, or a resume that needs all of it.
     fn answer_closed(&self, unanswered: Unanswered) {
-        let (code, message) = (ErrorCode::RoomClosed, "the room ended before it could answer; join again");
+        let (code, message) = (ErrorCode::RoomClosed, error_texts::ROOM_ENDED);
         match unanswered {
             Unanswered::Resume(resume) => self.refuse_resume(resume.re.as_deref(), resume.attempt, code, message, None),
             Unanswered::Join(pending) => {

@@ -14,7 +14,7 @@ use super::shared::SessionShared;
 use crate::{
     late::Lateness,
     protocol::{
-        EndReason, ErrorCode,
+        EndReason, ErrorCode, error_texts,
         server::{ErrorFrame, ServerFrame},
     },
     telemetry::{self, Event, LimitHit},
@@ -26,7 +26,7 @@ const TELL_AGAIN: Duration = Duration::from_secs(1);
 /// has filled, so its spell begins anew.
 const LATE: Duration = Duration::from_secs(1);
 
-const MESSAGE: &str = "more frames than limits.frameRate: they are read no faster";
+const MESSAGE: &str = error_texts::TOO_FAST;
 
 /// One connection's bucket. The tokens are in the [`SessionShared`]: they are the session's.
 pub(super) struct Pace {

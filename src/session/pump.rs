@@ -23,7 +23,7 @@ use super::{
 use crate::{
     messages::{
         Killed, Note, Notes,
-        session::{SocketTransfer, ToSession, TransferGuard},
+        session::{Control, SocketTransfer, TransferGuard},
     },
     protocol::EndReason,
     telemetry::{self, LimitHit},
@@ -153,12 +153,14 @@ where
         let Some(from) = self.shared.member.get() else { return };
         let frames = attachment.frame_counts();
         let connection = attachment.connection;
-        let transfer_guard = TransferGuard::begin(connection.opened, frames, Arc::clone(from));
+        let (opened, former) = (connection.opened, Arc::clone(from));
+        let transfer_guard =
+            TransferGuard::begin(opened, frames, move || closing::never_arrived(&former, opened, frames));
         // A socket that cannot be moved is closed, and so is one that nobody takes, for good or because too much waits
         // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not cut.
         if let Ok((socket, permit, unsent)) = connection.into_parts() {
             let transfer = SocketTransfer { socket, permit, transfer_guard, unsent, unread, grant };
-            let _ = to.port.try_send(ToSession::TakeSocket(Box::new(transfer)));
+            let _ = to.port.try_send(Control::TakeSocket(Box::new(transfer)).into());
         }
     }
 }

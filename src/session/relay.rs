@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    messages::session::{Deliver, Member, Posted, Snapshot, ToSession},
+    messages::session::{Deliver, Member, Posted, Snapshot, ToMember},
     protocol::{PeerId, SignalKind, TextFrame, client::To},
     telemetry::{self, RelayOutcome},
 };
@@ -50,7 +50,7 @@ impl Relay<'_> {
 
     fn post(&self, member: &Member) -> Posted {
         let message = Deliver { from: self.from, kind: self.kind, frame: self.frame.clone(), read_at: self.read_at };
-        let posted = member.post(ToSession::Deliver(message));
+        let posted = member.post(ToMember::Deliver(message));
         telemetry::tally(|t| {
             t.relays.add(match posted {
                 Posted::Taken => RelayOutcome::Delivered,

@@ -1,6 +1,6 @@
 //! What a client asks: frame by frame, the rules first, then what follows.
 
-use std::{borrow::Cow, rc::Rc, sync::Arc, time::Instant};
+use std::{borrow::Cow, collections::VecDeque, rc::Rc, sync::Arc, time::Instant};
 
 use actix_web_actors::ws::WebsocketContext;
 
@@ -13,13 +13,14 @@ use super::{
 };
 use crate::{
     messages::{
-        room::{ToRoom, Update},
+        room::ToRoom,
         send_unbounded,
         supervisor::{Join, Leave},
     },
     protocol::{
         EndReason, ErrorCode, FrameKind, LeaveReason, Meta, RoomName, SignalKind,
         client::{ClientFrame, ParseError, To, parse},
+        error_texts,
         server::{ErrorFrame, ServerFrame, encode},
     },
     telemetry::{self, Event},
@@ -27,6 +28,11 @@ use crate::{
 
 /// Of the relayed messages, one in this many is timed: two clock readings cost a hundredth of a relay.
 const SAMPLE: u32 = 16;
+
+/// The `id`s of updates that the room has not confirmed, oldest first: it does so in order. What the room's mailbox and the
+/// session's own hold is the bound of these.
+#[derive(Default)]
+pub(super) struct Unconfirmed(VecDeque<Re>);
 
 impl Session {
     pub(super) fn text(&mut self, text: &str, ctx: &mut WebsocketContext<Self>) {
@@ -118,7 +124,7 @@ impl Session {
                 re,
                 peers: &peers,
                 unknown_peers,
-                ..ErrorFrame::new(ErrorCode::PeerNotFound, "no such peer in this room")
+                ..ErrorFrame::new(ErrorCode::PeerNotFound, error_texts::NO_SUCH_PEER)
             };
             self.send_error(frame.message, &frame);
         }
@@ -132,12 +138,11 @@ impl Session {
         attempt: u32,
         pending: PendingJoin,
     ) -> Result<(), RequestError> {
-        let re = pending.re.clone();
         let join_seq = self.rules.join(&room, pending)?;
         self.due(Some((self.setup().join_reply, EndReason::Internal)));
         let member = Arc::clone(self.me());
         let subnet = self.shared.subnet;
-        let join = Join { member, room, meta, re, attempt, join_seq, subnet };
+        let join = Join { member, room, meta, attempt, join_seq, subnet };
         if !send_unbounded(&self.setup().ports.join, join) {
             self.shared.kill_switch.kill(EndReason::Internal);
         }
@@ -167,6 +172,7 @@ impl Session {
     /// The session is in no room any more, and has the time to join anew.
     pub(super) fn outside(&mut self) {
         self.shared.enter(None);
+        self.unconfirmed = None;
         *self.shared.resume_buffer.borrow_mut() = None;
         self.shared.waits(Instant::now());
     }
@@ -179,16 +185,26 @@ impl Session {
 
     fn update(&mut self, meta: Meta, re: Re) -> Result<(), RequestError> {
         let room = self.rules.room()?;
-        let message = ToRoom::Update(Update { peer: self.me().peer, meta, re });
+        let message = ToRoom::Update { peer: self.me().peer, meta };
         match room.port.try_send(message) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.unconfirmed.get_or_insert_default().0.push_back(re);
+                Ok(())
+            }
             Err(actix::prelude::SendError::Full(_)) => {
-                Err(RequestError { code: ErrorCode::RateLimited, message: "the room has too much waiting" })
+                Err(RequestError { code: ErrorCode::RateLimited, message: error_texts::ROOM_IS_BUSY })
             }
             Err(actix::prelude::SendError::Closed(_)) => {
                 Err(RequestError { code: ErrorCode::RoomClosed, message: "the room is ending" })
             }
         }
+    }
+
+    /// The room has taken the oldest update that it had not: the request's `id`.
+    pub(super) fn confirmed(&mut self) -> Re {
+        let re = self.unconfirmed.as_mut().and_then(|unconfirmed| unconfirmed.0.pop_front()).flatten();
+        self.unconfirmed.take_if(|unconfirmed| unconfirmed.0.is_empty());
+        re
     }
 
     fn refuse_unread(&self, refusal: &ParseError) {

@@ -32,6 +32,7 @@ use crate::{
     protocol::{
         ByeAction, EndReason, ErrorCode, ResumeToken, RoomName, Secret,
         client::ResumeParams,
+        error_texts::NO_SUCH_SESSION,
         server::{self, ErrorFrame, Joined, ServerFrame},
     },
     telemetry::{self, Event, Reconnection},
@@ -41,8 +42,6 @@ use crate::{
 /// When a client may try again whose newer connection was about to take its session.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
-/// What a client is told when there is no such session.
-const NO_SUCH_SESSION: &str = "no such session: join without resume";
 
 /// The session that reads the `join`.
 impl Session {
@@ -201,6 +200,8 @@ impl Session {
 
     /// The whole room, for a client that has missed too much.
     pub(super) fn resynced(&mut self, resume: &PendingResume, welcomed: &Welcomed) {
+        // The room has answered them all, before this; some answers may have been lost.
+        self.unconfirmed = None;
         // A session that was parked meanwhile ends when its window does.
         if self.shared.attached() {
             self.due(None);

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Instant};
 
 use crate::{
     messages::session::Snapshot,
-    protocol::{EndReason, ErrorCode, PeerId, RoomName, Secret},
+    protocol::{EndReason, ErrorCode, PeerId, RoomName, Secret, error_texts},
 };
 
 /// Where a session stands. Small, since an idle session should cost little: what belongs to an answer that is awaited is
@@ -191,10 +191,7 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
             return refuse(ErrorCode::AlreadyJoined, "this session is in a room, or on its way into one; leave first");
         }
         if self.draining {
-            return refuse(
-                ErrorCode::ServerDraining,
-                "the server is going away; connect again after the bye's retryAfterMs",
-            );
+            return refuse(ErrorCode::ServerDraining, error_texts::DRAINING);
         }
         if self.hint.as_ref().is_some_and(|hint| !is_meant(hint, room)) {
             return refuse(ErrorCode::InvalidMessage, "room is not the one that the connection's ?room= named");

@@ -10,16 +10,16 @@ use crate::{
     messages::{
         Asked, Note,
         room::ToRoom,
-        session::{Evict, Member, ResumeAnswer, ResumeRequest, ToSession},
+        session::{Control, Evict, Member, ResumeAnswer, ResumeRequest},
     },
     protocol::{EndReason, LeaveReason, ResumeToken, RoomName, Secret},
 };
 
 /// As the supervisor does it for whoever says that it comes back.
-fn ask(member: &Member, secret: Secret, ack: u64) -> (Asked, oneshot::Receiver<ResumeAnswer>) {
+fn ask(member: &Member, secret: Secret, ack: u64) -> (Asked<ResumeRequest>, oneshot::Receiver<ResumeAnswer>) {
     let (answer, answered) = oneshot::channel();
     let room = RoomName::parse(ROOM, 128).expect("a sane name");
-    (member.resume.ask(Box::new(ResumeRequest { secret, ack, room, answer })), answered)
+    (member.resume.ask(&secret, Box::new(ResumeRequest { secret, ack, room, answer })), answered)
 }
 
 /// More parked sessions than may be: this one is asked to end, and whether it does is decided where nothing races.
@@ -63,7 +63,7 @@ async fn only_a_right_secret_reaches_the_session_and_it_is_answered_past_a_full_
     // As full as it gets without a loss; nobody runs between these lines.
     let mut messages = 0;
     let evict = || Evict { room: stage.snapshot.as_ref().expect("a room").room.clone(), join_seq: u32::MAX };
-    while member.port.try_send(ToSession::Evict(evict())).is_ok() {
+    while member.port.try_send(Control::Evict(evict()).into()).is_ok() {
         messages += 1;
     }
     assert!(messages >= 256, "{messages}");
@@ -90,7 +90,7 @@ async fn a_room_that_ends_before_it_has_answered_a_resume_is_no_end_without_an_a
     stage.hear_back(&member).await;
     let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
     let room = stage.snapshot.as_ref().expect("a room").room.clone();
-    member.post(ToSession::Evict(Evict { room, join_seq }));
+    member.post(Control::Evict(Evict { room, join_seq }));
     let error = client.hear().await;
     assert_eq!((&error["type"], &error["re"], &error["code"]), (&json!("error"), &json!("1"), &json!("room_closed")));
     assert_eq!(error["retryable"], true);
@@ -105,7 +105,7 @@ async fn a_room_that_ends_before_it_has_answered_a_join_is_answered_for() {
     let mut client = Client::greeted(&stage).await;
     client.send(&json!({"type": "join", "id": "1", "room": ROOM})).await;
     let Sent::Join(join) = stage.hear().await else { panic!("a join") };
-    join.member.post(ToSession::Evict(Evict { room: join.room, join_seq: join.join_seq }));
+    join.member.post(Control::Evict(Evict { room: join.room, join_seq: join.join_seq }));
     let error = client.hear().await;
     assert_eq!((&error["re"], &error["code"]), (&json!("1"), &json!("room_closed")), "{error}");
     assert_eq!(client.hear().await["type"], "room_closed");
@@ -125,7 +125,7 @@ async fn a_session_that_is_parked_while_it_waits_for_a_room_that_ends_is_over() 
     member.kill_switch.kill(EndReason::Disconnected);
     stage.hear_away(&member).await;
     let room = stage.snapshot.as_ref().expect("a room").room.clone();
-    member.post(ToSession::Evict(Evict { room, join_seq }));
+    member.post(Control::Evict(Evict { room, join_seq }));
     // Its seat is freed already, so it says nothing more; and nobody can ask for it.
     let secret = ResumeToken::parse(&token).expect("a token").secret;
     let gone = || matches!(ask(&member, secret, 0).0, Asked::NoSession);
@@ -134,4 +134,41 @@ async fn a_session_that_is_parked_while_it_waits_for_a_room_that_ends_is_over() 
         assert!(tokio::time::Instant::now() < deadline, "the session goes on without a room and without a client");
         tokio::task::yield_now().await;
     }
+}
+
+#[actix::test]
+async fn each_update_is_confirmed_under_its_own_id_and_a_lost_confirmation_does_not_move_the_next() {
+    let mut stage = Stage::set(|_| {});
+    let (mut client, member, token) = stage.resumable().await;
+    let mut taken = Vec::new();
+    for frame in [json!({"id": "1"}), json!({}), json!({"id": "3"})] {
+        let mut frame = frame;
+        (frame["type"], frame["meta"]) = (json!("update"), json!({"n": taken.len()}));
+        client.send(&frame).await;
+        let SignalOutcome::Room(ToRoom::Update { meta, .. }) = stage.hear().await else { panic!("an update") };
+        taken.push((frame["id"].clone(), meta));
+    }
+    for (n, (id, meta)) in taken.into_iter().enumerate() {
+        stage.confirm(&member, meta);
+        let reply = client.hear().await;
+        assert_eq!((&reply["type"], &reply["re"]), (&json!("peer_updated"), &id), "{reply}");
+        assert_eq!((&reply["id"], &reply["meta"]), (&json!(member.peer.to_string()), &json!({"n": n})));
+    }
+    client.send(&json!({"type": "update", "id": "lost", "meta": {}})).await;
+    assert!(matches!(stage.hear().await, SignalOutcome::Room(ToRoom::Update { .. })));
+    member.kill_switch.kill_for_lost_message();
+    stage.hear_away(&member).await;
+    let back = Client::greeted(&stage).await;
+    let (mut client, message) = stage.transfer(back, &token, "join").await;
+    member.post(message);
+    stage.hear_back(&member).await;
+    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
+        panic!("the whole room is needed")
+    };
+    stage.resync(&member, join_seq);
+    assert_eq!(client.hear().await["re"], "join");
+    client.send(&json!({"type": "update", "id": "later", "meta": {}})).await;
+    let SignalOutcome::Room(ToRoom::Update { meta, .. }) = stage.hear().await else { panic!("an update") };
+    stage.confirm(&member, meta);
+    assert_eq!(client.hear().await["re"], "later");
 }

@@ -21,10 +21,10 @@ use crate::{
     messages::{
         KillSwitch, PeerChange, ResumeRequests, RoomEvent,
         room::{RoomPort, ToRoom},
-        session::{Member, News, ResumeAnswer, Roster, Snapshot, ToSession, Welcomed},
+        session::{Member, News, ResumeAnswer, Roster, Snapshot, ToMember, ToSession, Welcomed},
         supervisor::{Join, Leave, Presence, Resume},
     },
-    protocol::{EndReason, LeaveReason, PeerId, SessionId},
+    protocol::{EndReason, LeaveReason, Meta, PeerId, SessionId},
     telemetry::{self, RequestId, Source},
     ws::AnySocket,
 };
@@ -155,8 +155,8 @@ impl Stage {
         let members = vec![(join.member.peer, Arc::clone(&join.member))];
         let snapshot = Arc::new(Snapshot { room: join.room, capacity: 10, members, port });
         self.snapshot = Some(Arc::clone(&snapshot));
-        let news = News::Joined(Box::new(welcomed(join.join_seq, None)));
-        join.member.post(ToSession::Roster(Roster { snapshot, news }));
+        let news = News::Joined(Box::new(welcomed(join.join_seq)));
+        join.member.post(ToMember::Roster(Roster { snapshot, news }));
         let joined = client.hear().await;
         client.send(&json!({"type": "ping", "ack": 0})).await;
         assert_eq!(client.hear().await["type"], "pong");
@@ -184,20 +184,26 @@ impl Stage {
     /// The room's answer to a session that has missed too much.
     pub(super) fn resync(&self, member: &Member, join_seq: u32) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
-        let news = News::Resynced(Box::new(welcomed(join_seq, None)));
-        member.post(ToSession::Roster(Roster { snapshot, news }));
+        let news = News::Resynced(Box::new(welcomed(join_seq)));
+        member.post(ToMember::Roster(Roster { snapshot, news }));
+    }
+
+    /// The room takes an update.
+    pub(super) fn confirm(&self, member: &Member, meta: Meta) {
+        let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
+        member.post(ToMember::Roster(Roster { snapshot, news: News::Updated(meta) }));
     }
 
     /// Somebody comes, of whom that session hears.
     pub(super) fn somebody_comes(&self, member: &Member) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
         let news = News::Changed(RoomEvent::new(PeerId::random(), PeerChange::Joined(None)));
-        member.post(ToSession::Roster(Roster { snapshot, news }));
+        member.post(ToMember::Roster(Roster { snapshot, news }));
     }
 }
 
-fn welcomed(join_seq: u32, re: Option<Box<str>>) -> Welcomed {
-    Welcomed { join_seq, peers: Vec::new(), meta: None, re }
+fn welcomed(join_seq: u32) -> Welcomed {
+    Welcomed { join_seq, peers: Vec::new(), meta: None }
 }
 
 impl Client {

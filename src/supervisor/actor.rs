@@ -20,7 +20,7 @@ use crate::{
     messages::{
         Asked, Note,
         room::{self, Admit, RoomPort, ToRoom},
-        session::{Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest, ToSession},
+        session::{Control, Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest},
         supervisor::{Headcount, Join, Leave, Ping, Presence, Resume, StopJoins},
     },
     protocol::{LeaveReason, RoomName},
@@ -86,7 +86,7 @@ impl Supervisor {
 
     /// The number of peers in the room then, the newcomer included.
     pub(super) fn join(&mut self, join: Join) -> Result<usize, Box<JoinFailed>> {
-        let Join { member, room, meta, re, attempt, join_seq, subnet } = join;
+        let Join { member, room, meta, attempt, join_seq, subnet } = join;
         self.bury(&room);
         match self.take_seat(Seated { member: Arc::clone(&member), join_seq }, &room, subnet) {
             Ok(Granted { port, peers, given_up }) => {
@@ -94,7 +94,7 @@ impl Supervisor {
                 self.publish();
                 news::joined(&member, &room, peers, attempt);
                 self.give_up(given_up);
-                let admit = Admit { member, meta, re, join_seq, port: port.clone() };
+                let admit = Admit { member, meta, join_seq, port: port.clone() };
                 if !port.send_unbounded(ToRoom::Admit(admit)) {
                     // It died just now. The newcomer has a seat, and hears of the end as the others do.
                     self.lose(&room);
@@ -103,7 +103,7 @@ impl Supervisor {
             }
             Err(refused) => {
                 news::refused(&member, &room, refused, attempt);
-                Err(Box::new(JoinFailed { join_seq, re, refused }))
+                Err(Box::new(JoinFailed { join_seq, refused }))
             }
         }
     }
@@ -145,7 +145,8 @@ impl Supervisor {
             // Whoever asked may be gone by now.
             let _ = request.answer.send(answer);
         };
-        match seated.member.resume.ask(request) {
+        let secret = request.secret;
+        match seated.member.resume.ask(&secret, request) {
             Asked::Waits { instead_of } => {
                 seated.member.kill_switch.leave_note(Note::ResumeRequested);
                 if let Some(earlier) = instead_of {
@@ -219,7 +220,7 @@ fn evict(lost: &Lost<Seated>) {
     for seat in &lost.seats {
         news::left(seat, &lost.room, LeaveReason::RoomClosed);
         let Seated { member, join_seq } = &seat.member;
-        member.post(ToSession::Evict(Evict { room: lost.room.clone(), join_seq: *join_seq }));
+        member.post(Control::Evict(Evict { room: lost.room.clone(), join_seq: *join_seq }));
     }
 }
 
@@ -246,7 +247,7 @@ impl Handler<Join> for Supervisor {
     fn handle(&mut self, join: Join, _: &mut Self::Context) {
         let member = Arc::clone(&join.member);
         if let Err(join_failed) = self.join(join) {
-            member.post(ToSession::JoinFailed(join_failed));
+            member.post(Control::JoinFailed(join_failed));
         }
     }
 }

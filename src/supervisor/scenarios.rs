@@ -11,7 +11,7 @@ use crate::{
     limits::{Rate, Subnet},
     messages::{
         room::{Life, RoomPort, ToRoom},
-        session::{JoinError, Member, News, ToSession},
+        session::{Control, JoinError, Member, News, ToSession},
         supervisor::{Census, Join, Leave, StopJoins},
     },
     protocol::{ErrorCode, LeaveReason, RoomName},
@@ -87,7 +87,7 @@ async fn rejoin(
     attempt: u32,
 ) -> Result<usize, JoinError> {
     let room = RoomName::parse(room, 128).expect("a sane name");
-    let message = Join { member: Arc::clone(member), room, meta: None, re: None, attempt, join_seq: 7, subnet: None };
+    let message = Join { member: Arc::clone(member), room, meta: None, attempt, join_seq: 7, subnet: None };
     supervisor.send(Ask(message)).await.expect("the supervisor lives")
 }
 
@@ -113,8 +113,8 @@ async fn census(supervisor: &Addr<Supervisor>) -> Census {
     supervisor.send(TakeCensus).await.expect("the supervisor lives")
 }
 
-fn refused(code: ErrorCode, limit: usize) -> Result<usize, JoinError> {
-    Err(JoinError::new(code, limit))
+fn refused(code: ErrorCode) -> Result<usize, JoinError> {
+    Err(JoinError::new(code))
 }
 
 #[actix::test]
@@ -125,9 +125,9 @@ async fn a_refused_joiner_that_hangs_up_frees_nobodys_seat() {
     for (already, member) in members.iter().take(3).enumerate() {
         assert_eq!(join(&supervisor, member, "a").await, Ok(already + 1));
     }
-    assert_eq!(join(&supervisor, &members[3], "a").await, refused(ErrorCode::RoomFull, 3));
+    assert_eq!(join(&supervisor, &members[3], "a").await, refused(ErrorCode::RoomFull));
     leave(&supervisor, &members[3]).await;
-    assert_eq!(join(&supervisor, &session.member(), "a").await, refused(ErrorCode::RoomFull, 3));
+    assert_eq!(join(&supervisor, &session.member(), "a").await, refused(ErrorCode::RoomFull));
     assert_eq!(census(&supervisor).await.occupancy, [0, 0, 1]);
 }
 
@@ -140,17 +140,17 @@ async fn an_address_has_its_share_of_rooms_and_joins_and_no_more() {
     let ask = async |room: &str| {
         let room = RoomName::parse(room, 128).expect("a sane name");
         let member = Arc::clone(&member);
-        let message = Join { member, room, meta: None, re: None, attempt: 0, join_seq: 7, subnet: school };
+        let message = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: school };
         supervisor.send(Ask(message)).await.expect("the supervisor lives")
     };
     let other = session.member();
     assert!(join(&supervisor, &other, "b").await.is_ok(), "who has no address is not counted");
     let seated = session.member();
     let room = RoomName::parse("a", 128).expect("a sane name");
-    let opener = Join { member: seated, room, meta: None, re: None, attempt: 0, join_seq: 7, subnet: school };
+    let opener = Join { member: seated, room, meta: None, attempt: 0, join_seq: 7, subnet: school };
     assert!(supervisor.send(Ask(opener)).await.expect("the supervisor lives").is_ok());
     leave(&supervisor, &other).await;
-    let share = JoinError::of_address(ErrorCode::RoomLimit, 1, None, LimitHit::RoomsPerAddress);
+    let share = JoinError::of_address(ErrorCode::RoomLimit, None, LimitHit::RoomsPerAddress);
     assert_eq!(ask("b").await, Err(share));
     assert!(ask("a").await.is_ok(), "a room that is there can be joined");
     leave(&supervisor, &member).await;
@@ -172,17 +172,19 @@ async fn a_session_hears_of_a_refusal_and_the_room_answers_a_join_that_is_grante
     let (mut first, mut second) = (FakeSession::new(), FakeSession::new());
     let room = RoomName::parse("a", 128).expect("a sane name");
     let ask = |member: &Arc<Member>, join_seq| {
-        let (member, room, re) = (Arc::clone(member), room.clone(), Some("9".into()));
-        supervisor.send(Join { member, room, meta: None, re, attempt: 0, join_seq, subnet: None })
+        let (member, room) = (Arc::clone(member), room.clone());
+        supervisor.send(Join { member, room, meta: None, attempt: 0, join_seq, subnet: None })
     };
     let (ann, bob) = (first.member(), second.member());
     ask(&ann, 3).await.expect("the supervisor lives");
     assert!(matches!(first.hear_roster().await.news, News::Joined(welcomed) if welcomed.join_seq == 3));
     supervisor.send(StopJoins).await.expect("the supervisor lives");
     ask(&bob, 4).await.expect("the supervisor lives");
-    let ToSession::JoinFailed(join_failed) = second.hear().await else { panic!("expected a refusal") };
-    assert_eq!((join_failed.join_seq, join_failed.re.as_deref()), (4, Some("9")));
-    assert_eq!(join_failed.refused, JoinError::new(ErrorCode::ServerDraining, 0));
+    let ToSession::Control(Control::JoinFailed(join_failed)) = second.hear().await else {
+        panic!("expected a refusal")
+    };
+    assert_eq!(join_failed.join_seq, 4);
+    assert_eq!(join_failed.refused, JoinError::new(ErrorCode::ServerDraining));
     assert!(first.is_silent() && second.is_silent());
 }
 
@@ -191,8 +193,8 @@ async fn a_session_has_one_seat() {
     let supervisor = start();
     let ann = FakeSession::new().member();
     assert!(join(&supervisor, &ann, "a").await.is_ok());
-    assert_eq!(join(&supervisor, &ann, "a").await, refused(ErrorCode::AlreadyJoined, 0));
-    assert_eq!(join(&supervisor, &ann, "b").await, refused(ErrorCode::AlreadyJoined, 0));
+    assert_eq!(join(&supervisor, &ann, "a").await, refused(ErrorCode::AlreadyJoined));
+    assert_eq!(join(&supervisor, &ann, "b").await, refused(ErrorCode::AlreadyJoined));
     leave(&supervisor, &ann).await;
     assert!(join(&supervisor, &ann, "b").await.is_ok());
 }
@@ -204,7 +206,7 @@ async fn the_server_holds_so_many_rooms_and_an_empty_one_makes_place() {
     let (ann, bob, cid) = (session.member(), session.member(), session.member());
     assert!(join(&supervisor, &ann, "a").await.is_ok());
     assert!(join(&supervisor, &bob, "b").await.is_ok());
-    assert_eq!(join(&supervisor, &cid, "c").await, refused(ErrorCode::RoomLimit, 2));
+    assert_eq!(join(&supervisor, &cid, "c").await, refused(ErrorCode::RoomLimit));
     leave(&supervisor, &bob).await;
     assert!(join(&supervisor, &cid, "c").await.is_ok());
 }
@@ -216,7 +218,7 @@ async fn a_draining_server_gives_no_seat_and_takes_none_away() {
     let (ann, bob) = (first.member(), FakeSession::new().member());
     assert!(join(&supervisor, &ann, "a").await.is_ok());
     supervisor.send(StopJoins).await.expect("the supervisor lives");
-    assert_eq!(join(&supervisor, &bob, "a").await, refused(ErrorCode::ServerDraining, 0));
+    assert_eq!(join(&supervisor, &bob, "a").await, refused(ErrorCode::ServerDraining));
     assert_eq!(census(&supervisor).await.peers, 1);
     assert_eq!(first.hear_welcome().await, []);
     assert!(first.is_silent());

@@ -322,14 +322,14 @@ impl<M, R: Clone> SupervisorState<M, R> {
         subnet: Option<Subnet>,
         now: Instant,
     ) -> Result<(), JoinError> {
-        let refuse = |code, limit| Err(JoinError::new(code, limit));
+        let refuse = |code| Err(JoinError::new(code));
         if self.draining {
-            return refuse(ErrorCode::ServerDraining, 0);
+            return refuse(ErrorCode::ServerDraining);
         }
         if self.seats.contains_key(&session) {
-            return refuse(ErrorCode::AlreadyJoined, 0);
+            return refuse(ErrorCode::AlreadyJoined);
         }
-        let too_soon = |wait, hit| Err(JoinError::of_address(ErrorCode::RateLimited, 0, Some(wait), hit));
+        let too_soon = |wait, hit| Err(JoinError::of_address(ErrorCode::RateLimited, Some(wait), hit));
         if let Some(Err(wait)) = subnet.map(|subnet| self.address_shares.join(subnet, now)) {
             return too_soon(wait, LimitHit::JoinsPerMinute);
         }
@@ -337,14 +337,12 @@ impl<M, R: Clone> SupervisorState<M, R> {
         if let Some(Err(wait)) = subnet.map(|subnet| self.address_shares.look_into(subnet, room, now)) {
             return too_soon(wait, LimitHit::NewRooms);
         }
-        let Caps { peers_per_room, rooms, address, .. } = self.limits;
+        let Caps { peers_per_room, rooms, .. } = self.limits;
         let mut may_open = || subnet.is_none_or(|subnet| self.address_shares.may_open(subnet, now));
         match self.rooms.get(room) {
-            Some(entry) if entry.sessions.len() >= peers_per_room => refuse(ErrorCode::RoomFull, peers_per_room),
-            None if self.rooms.len() >= rooms => refuse(ErrorCode::RoomLimit, rooms),
-            None if !may_open() => {
-                Err(JoinError::of_address(ErrorCode::RoomLimit, address.rooms, None, LimitHit::RoomsPerAddress))
-            }
+            Some(entry) if entry.sessions.len() >= peers_per_room => refuse(ErrorCode::RoomFull),
+            None if self.rooms.len() >= rooms => refuse(ErrorCode::RoomLimit),
+            None if !may_open() => Err(JoinError::of_address(ErrorCode::RoomLimit, None, LimitHit::RoomsPerAddress)),
             _ => Ok(()),
         }
     }

@@ -77,10 +77,13 @@ fn conversation(server: &TestServer) -> Vec<Heard> {
     bob.say(&json!({"type": "ping", "id": "4", "t": 5}));
     bob.say(&json!({"type": "ping"}));
     bob.say(&json!({"type": "join", "room": "blue", "id": "6"}));
+    bob.say(&json!({"type": "join", "room": "", "id": "8"}));
     said.extend(bob.hear_all());
     bob.say(&json!({"type": "leave", "id": "5"}));
     said.push(bob.hear("left"));
     said.extend(alice.hear_all());
+    bob.say(&json!({"type": "join", "room": "blue", "resume": {"token": "x", "ack": 0}, "id": "9"}));
+    said.push(bob.hear_error("session_not_found"));
     said.push(refusal(server, &mut bob));
     said.push(farewell(&mut alice));
     said
@@ -104,8 +107,13 @@ fn what_the_server_says_has_the_documented_fields() {
     let shapes = |kind: &str| -> Vec<BTreeSet<String>> {
         documented.iter().filter(|one| one.json["type"] == kind).map(|one| shape(&one.json)).collect()
     };
+    let texts = |code: &Value| -> Vec<&Value> {
+        documented.iter().filter(|one| one.json["code"] == *code).map(|one| &one.json["message"]).collect()
+    };
     for heard in conversation(&server) {
         let known = shapes(heard.kind());
         assert!(known.contains(&shape(heard.json())), "{} is none of {known:#?}", heard.text);
+        let texts = if heard.kind() == "error" { texts(&heard["code"]) } else { Vec::new() };
+        assert!(texts.is_empty() || texts.contains(&&heard["message"]), "{} says none of {texts:?}", heard.text);
     }
 }

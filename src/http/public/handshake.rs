@@ -5,7 +5,7 @@ use actix_http::{Method, RequestHead, StatusCode, Version, header};
 use super::{hint, origin};
 use crate::{
     http::{live::Live, socket::head},
-    protocol::{ErrorCode, RoomName},
+    protocol::{ErrorCode, RoomName, error_texts},
 };
 
 /// Where sockets are opened.
@@ -50,7 +50,7 @@ pub(in crate::http) fn check(head: &RequestHead, policy: &Policy, proxied: bool)
     }
     protocol_rules(head)?;
     if !origin::is_allowed(head, &policy.allowed_origins.get(), proxied) {
-        return refused(StatusCode::FORBIDDEN, ErrorCode::OriginDenied, "this origin is not on http.allowed_origins");
+        return refused(StatusCode::FORBIDDEN, ErrorCode::OriginDenied, error_texts::ORIGIN_DENIED);
     }
     Ok(Accepted { named_subprotocol: subprotocol(head)?, hint: hint(head, policy.room_name_bytes) })
 }

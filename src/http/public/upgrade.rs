@@ -27,7 +27,7 @@ use crate::{
         socket::{single_request, sockets::SocketPlace},
     },
     lifecycle::{AdmissionError, Lifecycle, Permit},
-    protocol::{ErrorBody, ErrorCode},
+    protocol::{ErrorBody, ErrorCode, error_texts},
     session::AcceptedSocket,
     telemetry::{self, Context, Event, RequestId, method_label},
 };
@@ -123,7 +123,7 @@ impl UpgradeService {
 
     /// The cheapest check first, and nothing is held that a later check could refuse.
     fn admit(&self, request: &Request, client: Client) -> Result<(Accepted, Permit), UpgradeError> {
-        let too_fast = |wait| too_many("more handshakes from this address than it may make", wait);
+        let too_fast = |wait| too_many(error_texts::TOO_MANY_HANDSHAKES, wait);
         self.clients.handshake(client).map_err(too_fast)?;
         let accepted = handshake::check(request.head(), &self.policy, client.proxied)?;
         let place = self.clients.connect(client);
@@ -153,7 +153,7 @@ fn too_many(message: &'static str, wait: Duration) -> UpgradeError {
 
 fn refused_at_the_gate(refusal: AdmissionError) -> UpgradeError {
     let (code, message) = match refusal {
-        AdmissionError::Full => (ErrorCode::OverCapacity, "the server holds as many connections as it may"),
+        AdmissionError::Full => (ErrorCode::OverCapacity, error_texts::SERVER_FULL),
         AdmissionError::Draining => (ErrorCode::ServerDraining, "the server is going away"),
     };
     let refused = HandshakeError { status: StatusCode::SERVICE_UNAVAILABLE, code, message };

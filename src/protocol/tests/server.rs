@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{A, B, C, NEXT_TOKEN, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
-    EndReason, ErrorCode, LeaveReason, Meta, SessionId, SignalKind, TextFrame,
+    EndReason, ErrorCode, LeaveReason, Meta, RoomName, SessionId, SignalKind, TextFrame, error_texts,
     server::{
         ErrorBody, ErrorFrame, Heartbeat, Joined, PeerView, PreparedWelcome, Resumed, ServerFrame, Welcome, encode,
     },
@@ -122,21 +122,22 @@ fn error(frame: &ErrorFrame<'_>) -> TextFrame {
 
 fn errors() -> [(&'static str, TextFrame); 8] {
     let frame = |code, message, re| ErrorFrame { re: Some(re), ..ErrorFrame::new(code, message) };
-    let full = "the room holds 10 peers, which is all it takes";
-    let busy = frame(ErrorCode::RateLimited, "the room has too much waiting", "5");
-    let fast = ErrorFrame::new(ErrorCode::RateLimited, "more frames than limits.frameRate: they are read no faster");
-    let draining = "the server is going away; connect again after the bye's retryAfterMs";
-    let draining = frame(ErrorCode::ServerDraining, draining, "1");
-    let closed = frame(ErrorCode::RoomClosed, "the room ended before it could answer; join again", "1");
-    let full = frame(ErrorCode::RoomFull, full, "1");
-    let missing = frame(ErrorCode::PeerNotFound, "not in this room", "4");
+    let unnamed = RoomName::parse("", 128).expect_err("a name has a character").to_string();
+    let unnamed = frame(ErrorCode::InvalidMessage, &unnamed, "1");
+    let busy = frame(ErrorCode::RateLimited, error_texts::ROOM_IS_BUSY, "5");
+    let fast = ErrorFrame::new(ErrorCode::RateLimited, error_texts::TOO_FAST);
+    let draining = frame(ErrorCode::ServerDraining, error_texts::DRAINING, "1");
+    let closed = frame(ErrorCode::RoomClosed, error_texts::ROOM_ENDED, "1");
+    let full = frame(ErrorCode::RoomFull, error_texts::ROOM_FULL, "1");
+    let unknown = frame(ErrorCode::SessionNotFound, error_texts::NO_SUCH_SESSION, "1");
+    let missing = frame(ErrorCode::PeerNotFound, error_texts::NO_SUCH_PEER, "4");
     [
-        ("error_invalid_message", error(&frame(ErrorCode::InvalidMessage, "room must not be empty", "1"))),
+        ("error_invalid_message", error(&unnamed)),
         ("error_room_full", error(&ErrorFrame { retry_after_ms: Some(5000), ..full })),
         ("error_room_closed", error(&closed)),
         ("error_draining", error(&ErrorFrame { retry_after_ms: Some(7350), ..draining })),
-        ("error_session_not_found", error(&frame(ErrorCode::SessionNotFound, "there is no such session", "1"))),
-        ("error_rate_limited", error(&ErrorFrame { retry_after_ms: Some(1000), ..busy })),
+        ("error_session_not_found", error(&unknown)),
+        ("error_rate_limited", error(&busy)),
         ("error_too_fast", error(&ErrorFrame { retry_after_ms: Some(4000), ..fast })),
         (
             "error_peer_not_found",
@@ -196,12 +197,11 @@ fn every_server_fixture_is_what_the_encoder_says() {
 #[test]
 fn a_refused_http_request_reads_like_an_error_frame() {
     let request = "0d5b7f0e9a3c4c1e8f2a6b7c8d9e0f11";
-    let full = "the server holds all the connections it may";
-    let fast = "more handshakes from this address than it may make";
+    let (full, fast, origin) = (error_texts::SERVER_FULL, error_texts::TOO_MANY_HANDSHAKES, error_texts::ORIGIN_DENIED);
     let bodies = BTreeMap::from([
         ("over_capacity", ErrorBody::new(ErrorCode::OverCapacity, full).after(Some(5000)).http(request)),
-        ("rate_limited", ErrorBody::new(ErrorCode::RateLimited, fast).after(Some(1800)).http(request)),
-        ("origin_denied", ErrorBody::new(ErrorCode::OriginDenied, "this origin may not connect").http(request)),
+        ("rate_limited", ErrorBody::new(ErrorCode::RateLimited, fast).after(Some(2000)).http(request)),
+        ("origin_denied", ErrorBody::new(ErrorCode::OriginDenied, origin).http(request)),
     ]);
     let files = fixtures("http");
     assert!(files.keys().map(String::as_str).eq(bodies.keys().copied()));

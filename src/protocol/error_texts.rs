@@ -1,0 +1,24 @@
+//! What errors say to people, as far as docs/protocol.md shows it: the server sends these, and the examples are made of them.
+//!
+//! Every other text stands where the error is found.
+
+/// `room_full`.
+pub const ROOM_FULL: &str = "the room holds as many peers as it may";
+/// `room_closed`, to a request that the room cannot answer any more.
+pub const ROOM_ENDED: &str = "the room ended before it could answer; join again";
+/// `server_draining`, to a `join`.
+pub const DRAINING: &str = "the server is going away; connect again after the bye's retryAfterMs";
+/// `session_not_found`.
+pub const NO_SUCH_SESSION: &str = "no such session: join without resume";
+/// `peer_not_found`.
+pub const NO_SUCH_PEER: &str = "no such peer in this room";
+/// `rate_limited`, to an `update` of a room that has enough to do.
+pub const ROOM_IS_BUSY: &str = "the room has too much waiting";
+/// `rate_limited`, to a connection that sends faster than it is read.
+pub const TOO_FAST: &str = "more frames than limits.frameRate: they are read no faster";
+/// `over_capacity`.
+pub const SERVER_FULL: &str = "the server holds as many connections as it may";
+/// `rate_limited`, to a handshake.
+pub const TOO_MANY_HANDSHAKES: &str = "more handshakes from this address than it may make";
+/// `origin_denied`.
+pub const ORIGIN_DENIED: &str = "this origin is not on http.allowed_origins";
