@@ -42,7 +42,6 @@ use crate::{
 /// When a client may try again whose newer connection was about to take its session.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
-
 /// The session that reads the `join`.
 impl Session {
     /// Asks the session that the token names whether it is this client's. Until the answer nothing more is read: after a

@@ -145,7 +145,7 @@ async fn each_update_is_confirmed_under_its_own_id_and_a_lost_confirmation_does_
         let mut frame = frame;
         (frame["type"], frame["meta"]) = (json!("update"), json!({"n": taken.len()}));
         client.send(&frame).await;
-        let SignalOutcome::Room(ToRoom::Update { meta, .. }) = stage.hear().await else { panic!("an update") };
+        let Sent::Room(ToRoom::Update { meta, .. }) = stage.hear().await else { panic!("an update") };
         taken.push((frame["id"].clone(), meta));
     }
     for (n, (id, meta)) in taken.into_iter().enumerate() {
@@ -155,20 +155,18 @@ async fn each_update_is_confirmed_under_its_own_id_and_a_lost_confirmation_does_
         assert_eq!((&reply["id"], &reply["meta"]), (&json!(member.peer.to_string()), &json!({"n": n})));
     }
     client.send(&json!({"type": "update", "id": "lost", "meta": {}})).await;
-    assert!(matches!(stage.hear().await, SignalOutcome::Room(ToRoom::Update { .. })));
+    assert!(matches!(stage.hear().await, Sent::Room(ToRoom::Update { .. })));
     member.kill_switch.kill_for_lost_message();
     stage.hear_away(&member).await;
     let back = Client::greeted(&stage).await;
     let (mut client, message) = stage.transfer(back, &token, "join").await;
     member.post(message);
     stage.hear_back(&member).await;
-    let SignalOutcome::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else {
-        panic!("the whole room is needed")
-    };
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
     stage.resync(&member, join_seq);
     assert_eq!(client.hear().await["re"], "join");
     client.send(&json!({"type": "update", "id": "later", "meta": {}})).await;
-    let SignalOutcome::Room(ToRoom::Update { meta, .. }) = stage.hear().await else { panic!("an update") };
+    let Sent::Room(ToRoom::Update { meta, .. }) = stage.hear().await else { panic!("an update") };
     stage.confirm(&member, meta);
     assert_eq!(client.hear().await["re"], "later");
 }
