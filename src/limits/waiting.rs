@@ -88,18 +88,6 @@ impl<H> Waiting<H> {
         (WaitingPlace { among: self.clone(), number }, goes.map(|one| one.handle))
     }
 
-    /// Connections that are in no room.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.lock().all.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     fn lock(&self) -> MutexGuard<'_, Table<H>> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -155,7 +143,7 @@ mod tests {
         assert_eq!(enter(0, "f"), Some("b"), "an address without limits counts in all");
         assert_eq!(enter(3, "g"), Some("c"));
         places.clear();
-        assert!(waiting.is_empty() && waiting.lock().of_address.is_empty());
+        assert!(waiting.lock().all.is_empty() && waiting.lock().of_address.is_empty());
     }
 
     #[test]
@@ -184,7 +172,7 @@ mod tests {
                     drop(place);
                     list.retain(|(_, other)| *other != name);
                 }
-                prop_assert_eq!(waiting.len(), list.len());
+                prop_assert_eq!(waiting.lock().all.len(), list.len());
                 prop_assert!(list.len() <= 5);
             }
         }

@@ -62,19 +62,12 @@ impl Decoder {
         (self.missing > 0 && self.rest.len() > MOVED).then_some((&mut self.rest, self.missing as usize))
     }
 
-    /// The next whole message, control frames included, among the bytes at hand; `None` when more must come first.
+    /// The next whole message, control frames included, among the bytes at hand; `None` when more must come first. `permit`
+    /// is asked before each whole frame, fragments and control frames included. Where it refuses, `None`: the frame stays
+    /// at hand.
     ///
     /// # Errors
     /// The connection is over: what follows is not to be decoded.
-    pub fn next_message(&mut self) -> Result<Option<Message>, FrameError> {
-        self.next_permitted(|| true)
-    }
-
-    /// As [`next_message`](Self::next_message), but `permit` is asked before each whole frame, fragments and control
-    /// frames included. Where it refuses, `None`: the frame stays at hand.
-    ///
-    /// # Errors
-    /// As there.
     pub fn next_permitted(&mut self, mut permit: impl FnMut() -> bool) -> Result<Option<Message>, FrameError> {
         loop {
             let frame = self.inspect()?;

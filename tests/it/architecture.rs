@@ -4,6 +4,7 @@
 mod circles;
 mod maps;
 mod source;
+mod unused;
 
 use self::source::{Source, program, sources};
 

@@ -9,7 +9,7 @@ const TOKEN: &str = "correct-horse-battery-staple";
 const SECOND: Duration = Duration::from_secs(1);
 
 fn guard(address: &str, token: Option<&str>) -> Guard {
-    let token = token.map(|text| Token::new(text));
+    let token = token.map(Token::new);
     let names = ["ops-1.internal", "switchboard"].map(str::to_owned).to_vec();
     let config = GuardConfig { names, failures: 3 };
     Guard::new(config, address.parse().unwrap(), token, Clients::new(&Settings::default()))

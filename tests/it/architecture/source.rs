@@ -54,7 +54,8 @@ impl Source {
             if let Some(rest) = rest.strip_prefix("#[path = \"") {
                 return Some(vec![format!("{beside}/{}", rest.split_once('"')?.0)]);
             }
-            let (name, _) = rest.trim_start_matches("pub ").strip_prefix("mod ")?.split_once(';')?;
+            let rest = rest.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+            let (name, _) = rest.strip_prefix("mod ")?.split_once(';')?;
             let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_');
             is_name.then(|| vec![format!("{below}/{name}.rs"), format!("{below}/{name}/")])
         });
