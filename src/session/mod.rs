@@ -29,7 +29,7 @@ mod actor;
 mod attachment;
 mod closing;
 #[cfg(feature = "echo")]
-pub mod echo;
+mod echo;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod history;
