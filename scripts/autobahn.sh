@@ -74,7 +74,7 @@ done
 cat >"$run/spec.json" <<SPEC
 {
     "outdir": "$home/report",
-    "servers": [{"agent": "switchboard", "url": "ws://$address/echo"}],
+    "servers": [{"agent": "switchboard", "url": "ws://$address/ws?room=/echo"}],
     "cases": ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"],
     "exclude-cases": [],
     "exclude-agent-cases": {}

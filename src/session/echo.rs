@@ -1,5 +1,5 @@
-//! Only with the feature `echo`, which no build for use has: a path of its own whose connections hear back what they say,
-//! by the same decoder, queue, pump and close handling as all others. What conformance tests talk to.
+//! Only with the feature `echo`, which no build for use has: a connection that names a certain room in its handshake hears
+//! back what it says, by the same decoder, queue, pump and close handling as all others. What conformance tests talk to.
 
 use actix_http::ws::Message;
 
@@ -9,18 +9,12 @@ use crate::{
     ws::{FrameError, encode},
 };
 
-/// Where such connections are opened.
-pub const PATH: &str = "/echo";
-
-/// What the handshake says of such a connection to the session: that it named this room.
-#[must_use]
-pub fn hint() -> Option<RoomName> {
-    RoomName::parse(PATH, PATH.len()).ok()
-}
+/// Such connections are opened at `/ws?room=/echo`.
+const ROOM: &str = "/echo";
 
 /// Marks the connection if it is one. It hears no word of the protocol.
 pub(super) fn mark(shared: &SessionShared, named: Option<&RoomName>) {
-    let echoes = named.is_some() && named == hint().as_ref();
+    let echoes = named.is_some_and(|room| room.as_str() == ROOM);
     shared.echoes.set(echoes);
     shared.connection.note(|attachment| attachment.said_bye = echoes);
 }

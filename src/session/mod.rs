@@ -36,7 +36,7 @@ mod current_connection;
 pub mod drain;
 mod drain_spread;
 #[cfg(feature = "echo")]
-pub mod echo;
+mod echo;
 pub mod heartbeat;
 mod inbound;
 mod messages;

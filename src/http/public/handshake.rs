@@ -56,10 +56,6 @@ pub(in crate::http) fn check(head: &RequestHead, policy: &Policy, proxied: bool)
 }
 
 fn is_door(path: &str) -> bool {
-    #[cfg(feature = "echo")]
-    if path == crate::session::echo::PATH {
-        return true;
-    }
     path == PATH
 }
 
@@ -177,10 +173,6 @@ fn subprotocol(head: &RequestHead) -> Result<bool, HandshakeError> {
 }
 
 fn hint(head: &RequestHead, limit: usize) -> Option<RoomName> {
-    #[cfg(feature = "echo")]
-    if head.uri.path() == crate::session::echo::PATH {
-        return crate::session::echo::hint();
-    }
     hint::of(head.uri.query().unwrap_or_default(), limit)
 }
 

@@ -151,11 +151,11 @@ impl DailyFile {
         let event = Event::LogFileFailed { file: &file, error, lines: failing.lines };
         if let (true, true, Some(open)) = (full, first, &mut self.open) {
             // Its last line says why there is none behind it. Should that fail, it is told elsewhere.
-            let last = |line: &[u8]| {
+            let write_last = |line: &[u8]| {
                 let _ = open.file.write_all(line);
                 open.bytes += line.len() as u64;
             };
-            record::of(&event, None, |record| line::format(record, &self.values, last));
+            record::of(&event, None, |record| line::format(record, &self.values, write_last));
         }
         emit(&event);
     }

@@ -190,7 +190,7 @@ mod tests {
 
         fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
             line::format(record, values, |line| {
-                self.0.lock().expect("no panic").push_str(&String::from_utf8_lossy(line))
+                self.0.lock().expect("no panic").push_str(&String::from_utf8_lossy(line));
             });
             Ok(())
         }
