@@ -27,7 +27,7 @@ impl Vital<'_> {
             .map_err(|source| StartError::Machine { what: "the watchdog", source })
     }
 
-    /// The workers are numbered as [`crate::arbiters::Arbiters`] has them, for the shutdown to find them again.
+    /// The workers are numbered as [`crate::arbiter::Arbiters`] has them, for the shutdown to find them again.
     fn subjects(self) -> Vec<Subject> {
         let workers =
             self.workers.into_iter().enumerate().map(|(at, worker)| Subject::arbiter(Part::Worker(at), worker));

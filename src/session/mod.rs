@@ -2,7 +2,7 @@
 //!
 //! - **owns** at most one socket, what waits to be written to it, and its view of one room
 //! - **hears** its client's frames; `Deliver` from other sessions; `Roster` from its room; `Evict` from the supervisor;
-//!   `Drain` from its arbiter's tick
+//!   `Drain` from its arbiter
 //! - **says** frames to its client; `Join` and `Leave` to the supervisor; `Update` to its room; `Deliver` to other sessions
 //! - **never** parses a signal's `data`, waits (`ctx.wait` would freeze its mailbox), or keeps a timer of its own
 //!
