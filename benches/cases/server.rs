@@ -42,7 +42,8 @@ impl Server {
             let parked = ParkedCaps { total, per_room: limits.most_parked_per_room(), per_address };
             let wrong_secrets = Rate::per_minute(limits.resume_secrets);
             let limits = Caps { peers_per_room: limits.peers_per_room, rooms: limits.rooms, address: shares, parked };
-            let open: SpawnRoom = Box::new(|name, capacity| Room::open(&Arbiter::current(), name, capacity));
+            let open: SpawnRoom =
+                Box::new(|name, capacity, guard| Room::open(&Arbiter::current(), name, capacity, guard));
             let supervisor = Supervisor::new(limits, wrong_secrets, open).start();
             let ports = Ports {
                 join: supervisor.clone().recipient(),

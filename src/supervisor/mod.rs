@@ -8,6 +8,7 @@
 mod actor;
 mod address_shares;
 mod churn;
+mod ended;
 #[cfg(feature = "fault-injection")]
 mod faults;
 mod news;
