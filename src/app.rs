@@ -9,6 +9,7 @@ mod reload;
 mod vital;
 
 use std::{
+    any::Any,
     io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
@@ -218,16 +219,16 @@ fn start_metrics(
 }
 
 fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> (Addr<Supervisor>, watch::Receiver<Headcount>) {
-    let spawn_room: SpawnRoom = Box::new(move |name, capacity| spawn_room(&arbiters, name, capacity));
+    let spawn_room: SpawnRoom = Box::new(move |name, capacity, guard| spawn_room(&arbiters, name, capacity, guard));
     let supervisor = Supervisor::new(SupervisorConfig::from(settings), spawn_room);
     let headcount = supervisor.headcount();
     (supervisor.start(), headcount)
 }
 
 /// A room lives where the sessions that named it in their handshakes are.
-fn spawn_room(arbiters: &Arbiters, name: RoomName, capacity: usize) -> RoomPort {
+fn spawn_room(arbiters: &Arbiters, name: RoomName, capacity: usize, guard: Box<dyn Any + Send>) -> RoomPort {
     let arbiter = arbiters.place(&name).map_or_else(Arbiter::current, |(_, arbiter)| arbiter);
-    Room::open(&arbiter, name, capacity)
+    Room::open(&arbiter, name, capacity, guard)
 }
 
 /// What each worker needs to open sessions. Runs on every worker, once.

@@ -31,7 +31,8 @@ impl Server {
         let system = System::new();
         system.block_on(async {
             let settings = settings();
-            let open: SpawnRoom = Box::new(|name, capacity| Room::open(&Arbiter::current(), name, capacity));
+            let open: SpawnRoom =
+                Box::new(|name, capacity, guard| Room::open(&Arbiter::current(), name, capacity, guard));
             let supervisor = Supervisor::new(SupervisorConfig::from(&settings), open).start();
             let ports = Ports {
                 join: supervisor.clone().recipient(),

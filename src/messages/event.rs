@@ -12,9 +12,8 @@ use crate::protocol::{
 #[derive(Debug)]
 pub struct RoomEvent {
     /// Whom it happened to.
-    pub peer: PeerId,
-    /// What.
-    pub change: PeerChange,
+    peer: PeerId,
+    change: PeerChange,
     encoded: OnceLock<TextFrame>,
 }
 

@@ -1,9 +1,6 @@
 //! Messages to a room. Handled in `room/actor.rs`.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 use actix::{Message, Recipient, prelude::SendError};
 
@@ -64,36 +61,6 @@ pub struct Admit {
     pub join_seq: u32,
     /// The room's own port, for its snapshots.
     pub port: RoomPort,
-}
-
-/// Rooms of this process that have ended, however they did.
-static ENDED: AtomicUsize = AtomicUsize::new(0);
-
-/// How many rooms of this process have ended so far, so that nobody need look for dead ones while it stays the same. It may
-/// be a moment ahead: a port can still say [`connected`](RoomPort::connected) then.
-#[must_use]
-pub fn ended() -> usize {
-    ENDED.load(Ordering::Acquire)
-}
-
-/// What every room's actor holds as long as there is one: its drop is counted by [`ended`]. A panic and an arbiter's end drop
-/// it, too.
-#[derive(Debug)]
-pub struct Life(());
-
-impl Life {
-    /// Of a room that is about to be started.
-    #[must_use]
-    #[expect(clippy::new_without_default, reason = "a room's life does not begin by default")]
-    pub fn new() -> Self {
-        Self(())
-    }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        ENDED.fetch_add(1, Ordering::Release);
-    }
 }
 
 /// How one room is reached. There is exactly one per room, which the supervisor and all its sessions share: each clone of

@@ -1,6 +1,6 @@
 //! The shell of a room: unpacks messages, asks the rules, posts what they say.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use actix::{Actor, ActorContext, ArbiterHandle, Context, Handler};
 
@@ -8,7 +8,7 @@ use super::state::{Effect, Occupant, RoomState};
 use crate::{
     messages::{
         PeerChange, RoomEvent,
-        room::{Admit, Life, RoomPort, ToRoom},
+        room::{Admit, RoomPort, ToRoom},
         session::{Member, News, Roster, Snapshot, ToMember, Welcomed},
     },
     protocol::{ErrorCode, LeaveReason, PeerId, RoomName},
@@ -29,21 +29,20 @@ pub struct Room {
     capacity: usize,
     /// None before the first peer.
     snapshot: Option<Arc<Snapshot>>,
-    _life: Life,
+    /// Its drop tells the supervisor that the room has ended.
+    _guard: Box<dyn Any + Send>,
 }
 
 impl Room {
     /// Starts a room on that arbiter. It lives until its last peer is removed; `capacity` is what clients are told, the
-    /// supervisor enforces it.
-    pub fn open(on: &ArbiterHandle, name: RoomName, capacity: usize) -> RoomPort {
-        // From here on: the arbiter may be gone, and the room never begin.
-        let life = Life::new();
-        let room = Self::start_in_arbiter(on, move |_| Self::new(name, capacity, life));
+    /// supervisor enforces it. `guard` is dropped when the room ends, however it does.
+    pub fn open(on: &ArbiterHandle, name: RoomName, capacity: usize, guard: Box<dyn Any + Send>) -> RoomPort {
+        let room = Self::start_in_arbiter(on, move |_| Self::new(name, capacity, guard));
         RoomPort::new(room.recipient())
     }
 
-    fn new(name: RoomName, capacity: usize, life: Life) -> Self {
-        Self { state: RoomState::default(), name, capacity, snapshot: None, _life: life }
+    fn new(name: RoomName, capacity: usize, guard: Box<dyn Any + Send>) -> Self {
+        Self { state: RoomState::default(), name, capacity, snapshot: None, _guard: guard }
     }
 
     /// A new picture, after somebody came or went.

@@ -18,7 +18,7 @@ const CAPACITY: usize = 10;
 
 fn open() -> RoomPort {
     let name = RoomName::parse("lobby", 128).expect("a sane name");
-    Room::open(&Arbiter::current(), name, CAPACITY)
+    Room::open(&Arbiter::current(), name, CAPACITY, Box::new(()))
 }
 
 fn meta(text: &str) -> Meta {

@@ -1,6 +1,7 @@
 //! The shell of the supervisor: unpacks messages, asks the rules, sends what they say.
 
 use std::{
+    any::Any,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,6 +10,7 @@ use actix::{Actor, AsyncContext, Context, Handler};
 use tokio::sync::watch;
 
 use super::{
+    ended::EndedRooms,
     news,
     seated::Seated,
     secrets::WrongSecrets,
@@ -19,7 +21,7 @@ use crate::{
     limits::{Rate, Subnet},
     messages::{
         Asked, Note,
-        room::{self, Admit, RoomPort, ToRoom},
+        room::{Admit, RoomPort, ToRoom},
         session::{Control, Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest},
         supervisor::{Headcount, Join, Leave, Ping, Presence, Resume, StopJoins},
     },
@@ -36,8 +38,9 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// answer), one `Leave`, one `Presence` per socket; and connections are capped before any actor exists.
 const MAILBOX: usize = 0;
 
-/// Starts a room of that name and capacity, and says how it is reached. `app.rs` decides on which arbiter.
-pub type SpawnRoom = Box<dyn Fn(RoomName, usize) -> RoomPort + Send>;
+/// Starts a room of that name and capacity, and says how it is reached. It holds the third as long as it is there: that tells
+/// the supervisor of its end. `app.rs` decides on which arbiter.
+pub type SpawnRoom = Box<dyn Fn(RoomName, usize, Box<dyn Any + Send>) -> RoomPort + Send>;
 
 /// What the supervisor is held to.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +62,8 @@ pub struct Supervisor {
     pub(super) state: SupervisorState<Seated, RoomPort>,
     spawn_room: SpawnRoom,
     wrong_secrets: WrongSecrets,
-    /// Rooms of the process that had ended at the last sweep.
+    ended_rooms: EndedRooms,
+    /// How many had ended at the last sweep.
     ended: usize,
     /// One had ended since the sweep before; its port may have been a moment behind.
     looks_again: bool,
@@ -72,7 +76,8 @@ impl Supervisor {
         let wrong_secrets = WrongSecrets::new(config.wrong_secrets, config.caps.address.addresses, now());
         let state = SupervisorState::new(config.caps, now());
         let headcount = watch::Sender::new(Headcount::default());
-        Self { state, spawn_room, wrong_secrets, ended: room::ended(), looks_again: false, headcount }
+        let ended_rooms = EndedRooms::default();
+        Self { state, spawn_room, wrong_secrets, ended_rooms, ended: 0, looks_again: false, headcount }
     }
 
     /// How many are here, always as of now.
@@ -115,7 +120,7 @@ impl Supervisor {
         subnet: Option<Subnet>,
     ) -> Result<Granted<RoomPort>, JoinError> {
         let capacity = self.state.limits().peers_per_room;
-        let open = || (self.spawn_room)(room.clone(), capacity);
+        let open = || (self.spawn_room)(room.clone(), capacity, self.ended_rooms.guard());
         self.state.join(seated.member.session, seated, room, subnet, now(), open)
     }
 
@@ -196,7 +201,7 @@ impl Supervisor {
     fn sweep(&mut self) {
         self.state.forget_origins(now());
         self.wrong_secrets.sweep(now());
-        let ended = room::ended();
+        let ended = self.ended_rooms.count();
         let news = ended != self.ended;
         if news || self.looks_again {
             let lost = self.state.sweep(now(), RoomPort::connected);

@@ -8,6 +8,7 @@
 mod actor;
 mod address_shares;
 mod churn;
+mod ended;
 mod news;
 mod occupancy;
 mod parked;

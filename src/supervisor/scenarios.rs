@@ -1,7 +1,7 @@
 //! A running supervisor, with real rooms and with rooms that die, and sessions that write down what they hear. The clock
 //! stands still unless a test moves it.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, Arbiter, Context, Handler, Message, MessageResult};
 use tokio::time::{Instant, advance, pause};
@@ -10,7 +10,7 @@ use super::{ParkedCaps, Shares, Supervisor, SupervisorConfig, state::Caps};
 use crate::{
     limits::{Rate, Subnet},
     messages::{
-        room::{Life, RoomPort, ToRoom},
+        room::{RoomPort, ToRoom},
         session::{Control, JoinError, Member, News, ToSession},
         supervisor::{Census, Join, Leave, StopJoins},
     },
@@ -25,7 +25,7 @@ const FRAGILE: &str = "fragile";
 /// A room that dies of its second peer, and says nothing to anybody before.
 struct Fragile {
     peers: usize,
-    _life: Life,
+    _guard: Box<dyn Any + Send>,
 }
 
 impl Actor for Fragile {
@@ -65,11 +65,11 @@ fn limits() -> Caps {
 fn start() -> Addr<Supervisor> {
     pause();
     let _ = telemetry::take();
-    let spawn = |name: RoomName, capacity| {
+    let spawn = |name: RoomName, capacity, guard| {
         if name.as_str() == FRAGILE {
-            RoomPort::new(Fragile { peers: 0, _life: Life::new() }.start().recipient())
+            RoomPort::new(Fragile { peers: 0, _guard: guard }.start().recipient())
         } else {
-            Room::open(&Arbiter::current(), name, capacity)
+            Room::open(&Arbiter::current(), name, capacity, guard)
         }
     };
     let config = SupervisorConfig { caps: limits(), wrong_secrets: Rate::per_minute(2) };

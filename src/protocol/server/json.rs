@@ -10,13 +10,12 @@ use super::{
 use crate::protocol::{frame::TextFrame, ids::PeerId, kinds::SignalKind, meta::Meta};
 
 /// The frame as bytes for a socket. The guess of its length is one that it seldom exceeds, so that it is allocated once.
-// Inlined, so that a caller which knows its variant pays for no other.
+// Inlined, so that who relays a signal pays for no other frame.
 #[inline]
 #[must_use]
 pub fn encode(frame: &ServerFrame<'_>) -> TextFrame {
     match frame {
         ServerFrame::Signal { from, kind, data } => signal(*from, *kind, data),
-        ServerFrame::Welcome { session, server } => server.to(*session),
         other => write(other),
     }
 }
