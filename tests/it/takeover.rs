@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     TestPeer, TestServer, eventually, expect_eq, http,
-    ws::{Handshake, first, frame},
+    ws::{self, Handshake, first, frame},
 };
 
 /// A resumable peer whose token is good, and that token.
@@ -172,20 +172,32 @@ fn elsewhere(server: &TestServer, mut peers: Vec<TestPeer>) -> Vec<TestPeer> {
     peers.into_iter().filter_map(|mut peer| answered(&mut peer).then_some(peer)).collect()
 }
 
+/// Has the room's thread hang, and waits until it does: its message may be handled after much that came to that thread later.
 #[cfg(feature = "fault-injection")]
 fn stall(server: &TestServer, room: &str, time: Duration) {
+    let path = format!("GET /ws?room={room} HTTP/1.1");
+    let mut on_its_thread = TestPeer::open(http::dial(server.public), &Handshake::new().request_line(&path));
+    on_its_thread.hear("welcome");
     let ms = time.as_millis();
     let head = format!(
         "POST /fault/room-stall?room={room}&ms={ms} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
     assert_eq!(http::exchange(server.ops, &head).status, 202);
+    let ends = Instant::now() + time;
+    loop {
+        assert!(Instant::now() < ends, "the room's thread answers although it was told to hang");
+        on_its_thread.say(&json!({"type": "ping"}));
+        match on_its_thread.next(time / 8) {
+            Ok(_) => {}
+            Err(ws::Ended::Silence) => return,
+            Err(end) => panic!("{end:?} instead of silence"),
+        }
+    }
 }
 
 #[cfg(feature = "fault-injection")]
 #[test]
 fn a_session_that_is_parked_while_it_waits_for_its_whole_room_ends_with_its_window() {
-    use crate::support::ws;
-
     // The window is longer than the room hangs, which is long enough for a busy machine, and nobody ends the server for it.
     let hangs = Duration::from_secs(4);
     let server = TestServer::set("limits.resume_frames", 5)
