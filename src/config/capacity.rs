@@ -25,8 +25,6 @@ pub struct Capacity {
     pub connections: usize,
     /// Sockets of the public listener, whatever they are: `limits.sockets`, or what the descriptors allow.
     pub sockets: usize,
-    /// Those of one address: `limits.sockets_per_address`.
-    pub sockets_per_address: usize,
     /// Sockets of the operator's listener.
     pub ops_sockets: usize,
     /// Sockets beyond all those, each for as long as a probe's answer or a refusal takes.
@@ -47,8 +45,7 @@ impl Capacity {
         let sockets = wanted.min(room);
         let http = if sockets < wanted || limits.sockets == 0 { fewest_http(sockets) } else { 0 };
         let connections = most.min(sockets.saturating_sub(http)).max(1);
-        let sockets_per_address = limits.most_sockets_per_address();
-        Self { connections, sockets, sockets_per_address, ops_sockets, reserve, short: sockets < wanted }
+        Self { connections, sockets, ops_sockets, reserve, short: sockets < wanted }
     }
 
     /// The settings as they are in force: what is configured, or the less that this process can hold, and in place of a 0
@@ -59,7 +56,7 @@ impl Capacity {
         settings.server.max_connections = self.connections;
         settings.limits.parked_sessions = settings.most_parked();
         let limits = &mut settings.limits;
-        (limits.sockets, limits.sockets_per_address) = (self.sockets, self.sockets_per_address);
+        (limits.sockets, limits.sockets_per_address) = (self.sockets, limits.most_sockets_per_address());
         limits.parked_per_room = limits.most_parked_per_room();
         settings
     }
@@ -93,7 +90,7 @@ mod tests {
     fn with_descriptors_enough_the_settings_hold() {
         let capacity = Capacity::of(&settings(10_000), 20_000);
         assert_eq!((capacity.connections, capacity.sockets, capacity.short), (10_000, 11_024, false));
-        assert_eq!((capacity.ops_sockets, capacity.reserve, capacity.sockets_per_address), (128, 64, 2256));
+        assert_eq!((capacity.ops_sockets, capacity.reserve), (128, 64));
         let enough = Capacity::needed(&settings(10_000)) as u64;
         let capacity = Capacity::of(&settings(10_000), enough);
         assert_eq!((capacity.connections, capacity.sockets), (10_000, 10_256), "fewer for HTTP, and all connections");
@@ -122,7 +119,8 @@ mod tests {
         settings.limits.sockets = 50;
         settings.limits.sockets_per_address = 7;
         let capacity = Capacity::of(&settings, 20_000);
-        assert_eq!((capacity.connections, capacity.sockets, capacity.sockets_per_address), (50, 50, 7));
+        assert_eq!((capacity.connections, capacity.sockets), (50, 50));
+        assert_eq!(capacity.in_force(&settings).limits.sockets_per_address, 7);
         assert!(!capacity.short);
     }
 
