@@ -156,7 +156,7 @@ impl StreamHandler<Result<Message, FrameError>> for Session {
             Ok(Message::Close(reason)) => {
                 // A tab that is closed, or a program that says goodbye. Any other code is a connection in trouble.
                 let goodbye = reason.as_ref().is_none_or(|r| matches!(r.code, CloseCode::Normal | CloseCode::Away));
-                self.shared.note(|attachment| {
+                self.shared.connection.note(|attachment| {
                     attachment.goodbye = goodbye;
                     attachment.close_answer = Some(Box::new(close_frame(reason)));
                 });

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 pub use super::drain_spread::DrainSpread;
 use super::{registry::Registry, shared::SESSIONS};
 use crate::{
+    config::Milliseconds,
     messages::session::{Control, Drain},
     protocol::EndReason,
 };
@@ -33,7 +34,7 @@ pub fn begin(spread: &DrainSpread) {
             shared.kill_switch.kill(EndReason::ServerDraining);
             continue;
         };
-        let close_after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        let close_after_ms = Milliseconds::rounded_down(after).0;
         // Full: it is ended already. Gone: it has ended.
         let _ = member.post(Control::Drain(Drain { close_after_ms }));
     }

@@ -9,6 +9,7 @@ use super::{
     waiting,
 };
 use crate::{
+    config::Milliseconds,
     messages::session::{Deliver, Drain, Evict, JoinError, JoinFailed, News, Roster, Snapshot, Welcomed},
     protocol::{
         ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken, error_texts,
@@ -106,18 +107,12 @@ impl Session {
     }
 
     pub(super) fn join_refused(&mut self, JoinFailed { join_seq, refused }: &JoinFailed) {
-        let SeatLoss::Outside { unanswered, leave } = self.rules.join_refused(*join_seq) else { return };
+        let Some((pending, leave)) = self.rules.join_refused(*join_seq) else { return };
         let retry_after = self.retry_after(refused);
         // The time to join goes on, unless the client asked no sooner than it was told to: one that only ever fails does not
         // remain for ever, and one that waits for a seat may.
-        let pending = match unanswered {
-            Some(Unanswered::Join(pending)) => Some(pending),
-            _ => None,
-        };
-        if let Some(pending) = &pending {
-            let anew = retry_after.and_then(|retry| self.waits_on(pending.patient, retry));
-            self.shared.end_at(anew.map(|at| (at, EndReason::JoinTimeout)).or(pending.deadline));
-        }
+        let anew = retry_after.and_then(|retry| self.waits_on(pending.patient, retry));
+        self.shared.end_at(anew.map(|at| (at, EndReason::JoinTimeout)).or(pending.deadline));
         let message = match refused.code {
             ErrorCode::RoomFull => error_texts::ROOM_FULL,
             ErrorCode::RoomLimit if refused.share.is_some() => "this address holds as many rooms as it may",
@@ -131,8 +126,8 @@ impl Session {
         };
         // The supervisor has told of it.
         self.send_error_quietly(&ErrorFrame {
-            re: pending.as_ref().and_then(|pending| pending.re.as_deref()),
-            retry_after_ms: retry_after.map(milliseconds),
+            re: pending.re.as_deref(),
+            retry_after_ms: retry_after.map(|time| Milliseconds::rounded_up(time).0),
             ..ErrorFrame::new(refused.code, message)
         });
         self.refuse_leave(leave);
@@ -197,7 +192,7 @@ impl Session {
 
     pub(super) fn drain(&mut self, drain: Drain) {
         self.rules.drain();
-        self.shared.note(|attachment| attachment.said_bye = true);
+        self.shared.connection.note(|attachment| attachment.said_bye = true);
         let (reason, action) = (EndReason::ServerDraining, ByeAction::Reconnect);
         self.shared.send(&ServerFrame::Bye { reason, action, retry_after_ms: drain.close_after_ms });
     }
@@ -210,9 +205,4 @@ fn kind(news: &News) -> RosterKind {
         News::Resynced(_) => RosterKind::Resynced,
         News::Changed(..) | News::Updated(_) => RosterKind::Changed,
     }
-}
-
-/// Whole milliseconds, rounded up: who comes after them is not too early.
-pub(super) fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 
 use super::shared::SessionShared;
 use crate::{
+    config::Milliseconds,
     late::Lateness,
     protocol::{
         EndReason, ErrorCode, error_texts,
@@ -25,8 +26,6 @@ const TELL_AGAIN: Duration = Duration::from_secs(1);
 /// A connection that was woken this much too late has seen a stopped process or a blocked arbiter: meanwhile its bucket
 /// has filled, so its spell begins anew.
 const LATE: Duration = Duration::from_secs(1);
-
-const MESSAGE: &str = error_texts::TOO_FAST;
 
 /// One connection's bucket. The tokens are in the [`SessionShared`]: they are the session's.
 pub(super) struct Pace {
@@ -149,9 +148,9 @@ impl Pace {
         excess.told = Some(self.now);
         let member = shared.member.get();
         let context = member.map(|m| m.context().as_peer(m.peer)).unwrap_or_default();
-        telemetry::emit(&Event::FrameRefused { context, code: ErrorCode::RateLimited, detail: MESSAGE });
-        let pause = u64::try_from(shared.setup.pace.rate.span().as_millis()).unwrap_or(u64::MAX);
-        let error = ErrorFrame::new(ErrorCode::RateLimited, MESSAGE);
+        telemetry::emit(&Event::FrameRefused { context, code: ErrorCode::RateLimited, detail: error_texts::TOO_FAST });
+        let pause = Milliseconds::rounded_down(shared.setup.pace.rate.span()).0;
+        let error = ErrorFrame::new(ErrorCode::RateLimited, error_texts::TOO_FAST);
         shared.send(&ServerFrame::Error(ErrorFrame { retry_after_ms: Some(pause), ..error }));
     }
 }

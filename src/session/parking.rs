@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::{closing, resume_rules, shared::SessionShared};
 use crate::{
+    config::Milliseconds,
     messages::{room::ToRoom, send_unbounded, supervisor::Presence},
     protocol::{ByeAction, EndReason},
     telemetry::{self, Event},
@@ -45,5 +46,5 @@ pub(super) fn notify_supervisor(shared: &SessionShared, away: bool) {
 /// Milliseconds since the Unix epoch, as the wire says a time.
 fn epoch_ms(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    Milliseconds::rounded_down(since).0
 }

@@ -6,12 +6,12 @@ use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     actor::Session,
-    messages::milliseconds,
     relay::Relay,
     resume_buffer::BadAck,
     state::{Departure, NOT_IN_ROOM, PendingJoin, Re, RequestError},
 };
 use crate::{
+    config::Milliseconds,
     messages::{
         room::ToRoom,
         send_unbounded,
@@ -93,11 +93,11 @@ impl Session {
     }
 
     fn ping(&self, t: Option<&str>, ack: Option<u64>, re: Option<&str>) -> Result<(), RequestError> {
-        let refuse = |message| RequestError { code: ErrorCode::InvalidMessage, message };
         let mut resume_buffer = self.shared.resume_buffer.borrow_mut();
         // Without a resume buffer nothing is kept that could be acknowledged.
         if let (Some(resume_buffer), Some(ack)) = (resume_buffer.as_mut(), ack) {
-            resume_buffer.acked(ack).map_err(|BadAck| refuse("ack falls, or exceeds what was sent"))?;
+            let refusal = RequestError { code: ErrorCode::InvalidMessage, message: BadAck::MESSAGE };
+            resume_buffer.acked(ack).map_err(|BadAck| refusal)?;
         }
         let handled = resume_buffer.as_ref().map(|resume_buffer| resume_buffer.ack());
         drop(resume_buffer);
@@ -225,7 +225,7 @@ impl Session {
 
     /// The server goes: the client may come again when this connection is closed.
     fn refuse_draining(&self, refused: RequestError, re: Option<&str>) {
-        let retry_after_ms = Some(milliseconds(self.closes_after()));
+        let retry_after_ms = Some(Milliseconds::rounded_up(self.closes_after()).0);
         let frame = ErrorFrame { re, retry_after_ms, ..ErrorFrame::new(refused.code, refused.message) };
         self.send_error(refused.message, &frame);
     }

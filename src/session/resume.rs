@@ -15,14 +15,14 @@ use super::{
     attachment::Attachment,
     closing,
     inbound::Inbound,
-    messages::milliseconds,
     parking::{self, notify_room},
-    resume_buffer::{ResumeBuffer, Resumed},
+    resume_buffer::{BadAck, ResumeBuffer, Resumed},
     resume_rules::{Takeover, Verdict, judge, take_over},
     shared::{PendingTransfer, SessionShared},
     state::{PendingResume, Re, RequestError},
 };
 use crate::{
+    config::Milliseconds,
     messages::{
         room::ToRoom,
         send_unbounded,
@@ -78,7 +78,7 @@ impl Session {
                     Some(Box::new(PendingTransfer { to, grant, unread: Vec::new() }));
                 return self.shared.kill_switch.wake();
             }
-            Some(ResumeAnswer::BadAck) => (ErrorCode::InvalidMessage, "ack falls, or exceeds what was sent", None),
+            Some(ResumeAnswer::BadAck) => (ErrorCode::InvalidMessage, BadAck::MESSAGE, None),
             // The client's own doing, and no failure of the server's.
             Some(ResumeAnswer::Busy) => {
                 (ErrorCode::RateLimited, "a newer connection resumes this session", Some(TRY_AGAIN))
@@ -102,7 +102,7 @@ impl Session {
         retry: Option<Duration>,
     ) {
         telemetry::emit(&Event::ResumeRefused { context: self.ids(), code, attempt });
-        let retry_after_ms = retry.map(milliseconds);
+        let retry_after_ms = retry.map(|time| Milliseconds::rounded_up(time).0);
         self.send_error_quietly(&ErrorFrame { re, retry_after_ms, ..ErrorFrame::new(code, message) });
     }
 }

@@ -38,8 +38,13 @@ const COPIED: usize = 512;
 
 /// An `ack` that falls, or exceeds what was sent: the client's bookkeeping is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("ack falls, or exceeds what was sent")]
+#[error("{}", Self::MESSAGE)]
 pub struct BadAck;
+
+impl BadAck {
+    /// What the client is told.
+    pub(super) const MESSAGE: &str = "ack falls, or exceeds what was sent";
+}
 
 /// A frame to be kept while it goes out. To share one that has a single owner takes an allocation of 32 bytes, of the size
 /// of much that stays: a small frame is copied instead, which takes no longer and leaves no holes between it. One that a whole

@@ -239,11 +239,6 @@ impl SessionShared {
         self.connection.has(|attachment| attachment.goodbye)
     }
 
-    /// Remembers something of the present socket.
-    pub(super) fn note(&self, note: impl FnOnce(&mut Attachment)) {
-        self.connection.note(note);
-    }
-
     /// When the session ends by itself, if nothing changes. A drain's deadline is never moved, not even before the session
     /// has read of it: what is handled until then would take it away, and nobody would close the connection.
     pub(super) fn end_at(&self, deadline: Option<(Instant, EndReason)>) {

@@ -95,7 +95,7 @@ pub struct RequestError {
 pub const NOT_IN_ROOM: RequestError =
     RequestError { code: ErrorCode::NotInRoom, message: "this session is in no room" };
 
-/// What becomes of a session that the supervisor refused a seat, or has taken its seat from.
+/// What becomes of a session whose seat the supervisor has taken, since its room is dead.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SeatLoss {
     /// Nothing: it has left by itself.
@@ -125,7 +125,7 @@ pub enum RosterKind {
     Joined(u32),
     /// The whole room, as it was asked for.
     Resynced,
-    /// Somebody came, left or changed.
+    /// Something happened to another peer, or the receiver's own `update` was taken.
     Changed,
 }
 
@@ -207,17 +207,26 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
         Ok(self.join_seq)
     }
 
-    /// The supervisor refused the seat. Stale: it refused a join that has ended in another way.
-    pub fn join_refused(&mut self, join_seq: u32) -> SeatLoss {
-        if matches!(self.phase, Phase::Joining(_)) { self.unseat(join_seq) } else { SeatLoss::Stale }
+    /// The supervisor refused the seat: the join that this answers, and the `leave` that was said on the way in and still
+    /// waits for its answer. `None`: it refused a join that has ended in another way.
+    pub fn join_refused(&mut self, join_seq: u32) -> Option<(PendingJoin, Option<Re>)> {
+        if join_seq != self.join_seq {
+            return None;
+        }
+        match std::mem::replace(&mut self.phase, Phase::Outside) {
+            Phase::Joining(joining) => {
+                let Joining { join, leave, .. } = *joining;
+                Some((join, leave))
+            }
+            other => {
+                self.phase = other;
+                None
+            }
+        }
     }
 
     /// The supervisor found the room dead. Stale: this session has left it already.
     pub fn evicted(&mut self, join_seq: u32) -> SeatLoss {
-        self.unseat(join_seq)
-    }
-
-    fn unseat(&mut self, join_seq: u32) -> SeatLoss {
         if join_seq != self.join_seq {
             return SeatLoss::Stale;
         }

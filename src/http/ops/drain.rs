@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use super::ports::{Drain, Ops};
 use crate::{
+    config::Milliseconds,
     http::{authority::the_one, error, socket::single_request::BODY_MAX},
     lifecycle::{Call, Lifecycle},
     protocol::{ErrorBody, ErrorCategory},
@@ -112,13 +113,12 @@ fn says_nothing(body: &[u8]) -> bool {
 }
 
 fn report(drain: Drain, lifecycle: &Lifecycle, first: bool, call: &Call) -> Draining {
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let left = (call.at + drain.deadline).saturating_duration_since(Instant::now());
     Draining {
         status: if first { "draining" } else { "already_draining" },
         connections: lifecycle.connections(),
-        drain_ms: millis(drain.spread),
-        deadline_ms: millis(left),
+        drain_ms: Milliseconds::rounded_down(drain.spread).0,
+        deadline_ms: Milliseconds::rounded_down(left).0,
         deadline: crate::utc::Rfc3339(SystemTime::now() + left).to_string(),
     }
 }

@@ -197,7 +197,7 @@ impl Session {
             ToSession::Roster(picture, news) => return self.roster(&picture, news),
             ToSession::Deliver(signal) => self.deliver(signal),
             ToSession::JoinFailed(join_seq) => {
-                if let SeatLoss::Outside { .. } = self.rules.join_refused(join_seq) {
+                if self.rules.join_refused(join_seq).is_some() {
                     self.leaving = false;
                 }
             }
