@@ -225,7 +225,7 @@ impl Session {
             peers: whole.map(|whole| whole.peers.as_slice()),
             capacity: snapshot.capacity,
             ice_servers_json: &self.setup().ice_servers,
-            resume: Some((&token, self.setup().resume_window_ms)),
+            resume: Some((&token, self.setup().resume_window.0)),
             resumed: Some(server::Resumed { complete, ack: resume.ack }),
         };
         self.shared.send(&ServerFrame::Joined(joined));
