@@ -10,7 +10,7 @@ use switchboard::{
     app,
     cli::Arguments,
     config::{self, Settings},
-    telemetry::{self, GatherRules, LogFiles, LogOptions},
+    telemetry::{self, LogOptions},
 };
 
 /// Chosen by measurement: of jemalloc, mimalloc and glibc's it keeps the least memory per connection, and none of them
@@ -39,7 +39,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         return Ok(say(&switchboard::probe::probe(file.as_deref(), &environment)?)?);
     }
     let (settings, doubts) = Settings::load_with_doubts(file.as_deref(), &environment)?;
-    let _log = telemetry::start_log(&log_options(&settings))?;
+    let _log = telemetry::start_log(&LogOptions::from(&settings))?;
     // One per process. Counted first, so that whoever saw the line finds the count.
     let _ = telemetry::install_sinks(vec![
         Box::new(telemetry::EventCounts),
@@ -59,30 +59,5 @@ fn say(text: &str) -> io::Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
-    }
-}
-
-/// An empty `log.dir` means: no files.
-fn log_options(settings: &Settings) -> LogOptions {
-    let log = &settings.log;
-    let wanted = !log.dir.as_os_str().is_empty();
-    LogOptions {
-        level: log.level,
-        node: settings.server.node_name(),
-        queue_lines: log.queue_lines,
-        gather: log.gather().map(|window| GatherRules {
-            window,
-            lines: log.burst_lines,
-            refusals: log.burst_refusals,
-            event_lines: log.event_lines,
-        }),
-        files: wanted.then(|| LogFiles {
-            dir: log.dir.clone(),
-            keep_days: log.keep_days,
-            keep_error_days: log.keep_error_days,
-            max_bytes: log.bound(),
-            dir_mode: log.folder_bits(),
-            file_mode: log.file_bits(),
-        }),
     }
 }

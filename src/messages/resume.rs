@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::protocol::Secret;
+use crate::protocol::ResumeSecret;
 
 /// The secrets that one membership can be resumed with. Its resume buffer changes them, by the rules of tokens.
 #[derive(Debug)]
@@ -14,21 +14,21 @@ pub struct ResumeSecrets(Mutex<Good>);
 
 #[derive(Debug)]
 struct Good {
-    current: Secret,
+    current: ResumeSecret,
     /// Good until the client proves that it has the current one.
-    former: Option<Secret>,
+    former: Option<ResumeSecret>,
 }
 
 impl ResumeSecrets {
     /// Of a membership that begins.
     #[must_use]
-    pub fn new(current: Secret) -> Arc<Self> {
+    pub fn new(current: ResumeSecret) -> Arc<Self> {
         Arc::new(Self(Mutex::new(Good { current, former: None })))
     }
 
     /// Whether it is one of them. Takes the same time whatever the answer.
     #[must_use]
-    pub fn know(&self, secret: &Secret) -> bool {
+    pub fn know(&self, secret: &ResumeSecret) -> bool {
         let good = lock(&self.0);
         let current = good.current.matches(secret);
         let former = good.former.as_ref().is_some_and(|former| former.matches(secret));
@@ -37,12 +37,12 @@ impl ResumeSecrets {
 
     /// Whether it is the current one.
     #[must_use]
-    pub fn is_current(&self, secret: &Secret) -> bool {
+    pub fn is_current(&self, secret: &ResumeSecret) -> bool {
         lock(&self.0).current.matches(secret)
     }
 
     /// The client came back with `used`, and is told `next`.
-    pub fn follow(&self, used: Secret, next: Secret) {
+    pub fn follow(&self, used: ResumeSecret, next: ResumeSecret) {
         *lock(&self.0) = Good { current: next, former: Some(used) };
     }
 
@@ -97,7 +97,7 @@ impl<C> ResumeRequests<C> {
     }
 
     /// Asks, with that secret. Where this says that the request waits, the session's pump is to be told.
-    pub fn ask(&self, secret: &Secret, request: Box<C>) -> Asked<C> {
+    pub fn ask(&self, secret: &ResumeSecret, request: Box<C>) -> Asked<C> {
         let mut desk = lock(&self.0);
         let Some(secrets) = desk.secrets.upgrade() else { return Asked::NoSession };
         if secrets.know(secret) {
@@ -134,14 +134,14 @@ mod tests {
     /// A request is whatever is asked; here, only who waits for its answer.
     type Request = oneshot::Sender<()>;
 
-    fn ask(desk: &ResumeRequests<Request>, secret: Secret) -> (Asked<Request>, oneshot::Receiver<()>) {
+    fn ask(desk: &ResumeRequests<Request>, secret: ResumeSecret) -> (Asked<Request>, oneshot::Receiver<()>) {
         let (answer, answered) = oneshot::channel();
         (desk.ask(&secret, Box::new(answer)), answered)
     }
 
     #[test]
     fn only_the_right_secret_waits_and_only_one_request() {
-        let (right, wrong) = (Secret::random(), Secret::random());
+        let (right, wrong) = (ResumeSecret::random(), ResumeSecret::random());
         let secrets = ResumeSecrets::new(right);
         let desk = ResumeRequests::default();
         assert!(matches!(ask(&desk, right).0, Asked::NoSession), "no membership that can be resumed has begun");
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_session_that_is_over_leaves_nobody_waiting() {
-        let right = Secret::random();
+        let right = ResumeSecret::random();
         let secrets = ResumeSecrets::new(right);
         let desk = ResumeRequests::default();
         desk.open(&secrets);
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_membership_takes_its_secrets_with_it() {
-        let (first, second) = (Secret::random(), Secret::random());
+        let (first, second) = (ResumeSecret::random(), ResumeSecret::random());
         let desk = ResumeRequests::default();
         let former = ResumeSecrets::new(first);
         desk.open(&former);

@@ -12,7 +12,9 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{event::RoomEvent, kill_switch::KillSwitch, resume::ResumeRequests, room::RoomPort};
-use crate::protocol::{ErrorCode, Meta, PeerId, RoomName, Secret, SessionId, SignalKind, TextFrame, server::PeerView};
+use crate::protocol::{
+    ErrorCode, Meta, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, server::PeerView,
+};
 use crate::telemetry::{Context, LimitHit, RequestId, Source};
 use crate::ws::DetachedSocket;
 
@@ -165,7 +167,7 @@ pub struct Drain {
 #[derive(Debug)]
 pub struct ResumeRequest {
     /// Is good, or nobody hears of the request.
-    pub secret: Secret,
+    pub secret: ResumeSecret,
     /// Must be within what was sent.
     pub ack: u64,
     /// Must be the room that the session is in.
@@ -191,7 +193,7 @@ pub enum ResumeAnswer {
 #[derive(Debug)]
 pub struct ResumeGrant {
     /// As in [`ResumeRequest`]; looked at again when the socket comes.
-    pub secret: Secret,
+    pub secret: ResumeSecret,
     /// How many frames the client has handled.
     pub ack: u64,
     /// The `id` of its `join`.

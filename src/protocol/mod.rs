@@ -22,5 +22,5 @@ pub use frame::TextFrame;
 pub use ids::{PeerId, RoomName, RoomNameError, SessionId};
 pub use kinds::SignalKind;
 pub use meta::Meta;
-pub use resume::{ResumeToken, Secret};
+pub use resume::{ResumeSecret, ResumeToken};
 pub use server::{ErrorBody, FrameKind};

@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use super::ids::SessionId;
 
-/// 128 random bits that only the server and one client know. `==` is [`Secret::matches`].
+/// 128 random bits that only the server and one client know. `==` is [`ResumeSecret::matches`].
 #[derive(Clone, Copy)]
-pub struct Secret([u8; 16]);
+pub struct ResumeSecret([u8; 16]);
 
-impl Secret {
+impl ResumeSecret {
     /// Length of the text: lower-case hex.
     const TEXT_BYTES: usize = 32;
 
@@ -45,17 +45,17 @@ impl Secret {
     }
 }
 
-impl PartialEq for Secret {
+impl PartialEq for ResumeSecret {
     fn eq(&self, other: &Self) -> bool {
         self.matches(other)
     }
 }
 
-impl Eq for Secret {}
+impl Eq for ResumeSecret {}
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for ResumeSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
+        f.write_str("ResumeSecret(…)")
     }
 }
 
@@ -68,30 +68,30 @@ pub struct ResumeToken {
     /// Which session; no secret.
     pub session: SessionId,
     /// What proves that it is the client's.
-    pub secret: Secret,
+    pub secret: ResumeSecret,
 }
 
 impl ResumeToken {
     /// Length of the text.
-    pub const TEXT_BYTES: usize = SessionId::TEXT_BYTES + 1 + Secret::TEXT_BYTES;
+    pub const TEXT_BYTES: usize = SessionId::TEXT_BYTES + 1 + ResumeSecret::TEXT_BYTES;
 
     /// A new token for that session.
     #[must_use]
     pub fn random(session: SessionId) -> Self {
-        Self { session, secret: Secret::random() }
+        Self { session, secret: ResumeSecret::random() }
     }
 
     /// Reads the one canonical form; anything else is no token of ours.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (session, secret) = text.split_once('.')?;
-        Some(Self { session: SessionId::parse(session)?, secret: Secret::parse(secret)? })
+        Some(Self { session: SessionId::parse(session)?, secret: ResumeSecret::parse(secret)? })
     }
 }
 
 impl fmt::Display for ResumeToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.session, self.secret.encode(&mut [0; Secret::TEXT_BYTES]))
+        write!(f, "{}.{}", self.session, self.secret.encode(&mut [0; ResumeSecret::TEXT_BYTES]))
     }
 }
 
@@ -103,7 +103,7 @@ mod tests {
 
     fn token(session: u128, secret: [u8; 16]) -> ResumeToken {
         let session = SessionId::parse(&format!("{session:032x}")).expect("a canonical id");
-        ResumeToken { session, secret: Secret(secret) }
+        ResumeToken { session, secret: ResumeSecret(secret) }
     }
 
     proptest! {
@@ -129,9 +129,9 @@ mod tests {
         fn a_secret_with_any_bit_changed_does_not_match(secret: [u8; 16], bit in 0_usize..128) {
             let mut other = secret;
             other[bit / 8] ^= 1 << (bit % 8);
-            prop_assert!(Secret(secret).matches(&Secret(secret)));
-            prop_assert!(!Secret(secret).matches(&Secret(other)));
-            prop_assert!(Secret(secret) != Secret(other));
+            prop_assert!(ResumeSecret(secret).matches(&ResumeSecret(secret)));
+            prop_assert!(!ResumeSecret(secret).matches(&ResumeSecret(other)));
+            prop_assert!(ResumeSecret(secret) != ResumeSecret(other));
         }
 
         #[test]
@@ -139,7 +139,7 @@ mod tests {
             let shown = format!("{:?}", token(session, secret));
             prop_assert_eq!(
                 shown,
-                format!("ResumeToken {{ session: SessionId({session:032x}), secret: Secret(…) }}")
+                format!("ResumeToken {{ session: SessionId({session:032x}), secret: ResumeSecret(…) }}")
             );
         }
     }
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn no_two_secrets_are_alike_and_no_bit_is_fixed() {
-        let drawn: Vec<[u8; 16]> = (0..128).map(|_| Secret::random().0).collect();
+        let drawn: Vec<[u8; 16]> = (0..128).map(|_| ResumeSecret::random().0).collect();
         let any = drawn.iter().fold(0, |bits, bytes| bits | u128::from_be_bytes(*bytes));
         let all = drawn.iter().fold(u128::MAX, |bits, bytes| bits & u128::from_be_bytes(*bytes));
         // A bit that is fair is the same 128 times with a chance of 2^-127.

@@ -13,10 +13,10 @@ use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     inbound::{Inbound, end_reason},
-    requests::Unconfirmed,
     setup::SessionConfig,
     shared::SessionShared,
     state::Rules,
+    unconfirmed::Unconfirmed,
 };
 use crate::{
     messages::{

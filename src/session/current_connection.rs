@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 use super::attachment::Attachment;
-use crate::ws::Decoder;
+use crate::ws::{Decoder, QueueBound};
 
 /// See the module.
 pub(super) struct CurrentConnection {
@@ -67,9 +67,9 @@ impl CurrentConnection {
         *self.attachment.borrow_mut() = Some(attachment);
     }
 
-    /// Queues bytes, of which no more than `most` bytes and frames may wait.
+    /// Queues bytes, of which no more than `most` may wait.
     #[inline]
-    pub(super) fn queue(&self, frame: Bytes, most: (usize, usize)) -> Queued {
+    pub(super) fn queue(&self, frame: Bytes, most: QueueBound) -> Queued {
         let mut attachment = self.attachment.borrow_mut();
         let Some(Attachment { connection, .. }) = attachment.as_mut() else { return Queued::Nowhere };
         if connection.outbox.over(most, frame.len()) {

@@ -65,7 +65,7 @@ impl Session {
             capacity: snapshot.capacity,
             ice_servers_json: &self.setup().ice_servers,
             re: pending.re.as_deref(),
-            resume: token.as_ref().map(|token| (token, self.setup().resume_window_ms)),
+            resume: token.as_ref().map(|token| (token, self.setup().resume_window.0)),
             resumed: None,
         };
         self.shared.send(&ServerFrame::Joined(joined));

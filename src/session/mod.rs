@@ -20,6 +20,7 @@
 //! | `attachment`, `current_connection` | a connection, and the one that the session has at present |
 //! | `closing` | what its client hears at the end |
 //! | [`resume_buffer`], `resume_rules`, `parking`, `resume` | sessions that outlive their socket: what is kept, the rules of what is parked and resumed, how they wait, how they are resumed |
+//! | `unconfirmed` | updates that the room has not confirmed |
 //! | `waiting` | a connection in no room: how long it may be |
 //! | `pace` | a token for each frame, taken before it is read |
 //! | `inbound` | the decoder at its socket |
@@ -62,6 +63,7 @@ mod stories;
 pub mod sweep;
 #[cfg(test)]
 mod takeovers;
+mod unconfirmed;
 mod waiting;
 mod wheel;
 

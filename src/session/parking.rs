@@ -18,15 +18,13 @@ pub(super) fn may_park(shared: &SessionShared, reason: EndReason) -> bool {
 /// Lets the socket go and keeps the seat.
 pub(super) fn park(shared: &SessionShared, reason: EndReason) {
     let Some(attachment) = shared.detach(reason) else { return };
+    let window = shared.setup.resume_window.get();
     closing::close(attachment, reason, ByeAction::Resume);
-    shared.end_at(Some((Instant::now() + shared.setup.resume_window, EndReason::ResumeExpired)));
+    shared.end_at(Some((Instant::now() + window, EndReason::ResumeExpired)));
     // The supervisor first: who is away for longest is then the one whose room heard of it first.
     notify_supervisor(shared, true);
-    notify_room(shared, |peer| ToRoom::Away {
-        peer,
-        until_ms: epoch_ms(SystemTime::now() + shared.setup.resume_window),
-    });
-    shared.with_ids(|context| telemetry::emit(&Event::SessionParked { context, window: shared.setup.resume_window }));
+    notify_room(shared, |peer| ToRoom::Away { peer, until_ms: epoch_ms(SystemTime::now() + window) });
+    shared.with_ids(|context| telemetry::emit(&Event::SessionParked { context, window }));
 }
 
 /// Away and back is sent unbounded; a room that is gone has told the supervisor's sweep, and the session hears of it.

@@ -1,6 +1,6 @@
 //! What a client asks: frame by frame, the rules first, then what follows.
 
-use std::{borrow::Cow, collections::VecDeque, rc::Rc, sync::Arc, time::Instant};
+use std::{borrow::Cow, rc::Rc, sync::Arc, time::Instant};
 
 use actix_web_actors::ws::WebsocketContext;
 
@@ -28,11 +28,6 @@ use crate::{
 
 /// Of the relayed messages, one in this many is timed: two clock readings cost a hundredth of a relay.
 const SAMPLE: u32 = 16;
-
-/// The `id`s of updates that the room has not confirmed, oldest first: it does so in order. What the room's mailbox and the
-/// session's own hold is the bound of these.
-#[derive(Default)]
-pub(super) struct Unconfirmed(VecDeque<Re>);
 
 impl Session {
     pub(super) fn text(&mut self, text: &str, ctx: &mut WebsocketContext<Self>) {
@@ -188,7 +183,7 @@ impl Session {
         let message = ToRoom::Update { peer: self.me().peer, meta };
         match room.port.try_send(message) {
             Ok(()) => {
-                self.unconfirmed.get_or_insert_default().0.push_back(re);
+                self.unconfirmed.get_or_insert_default().push(re);
                 Ok(())
             }
             Err(actix::prelude::SendError::Full(_)) => {
@@ -202,8 +197,8 @@ impl Session {
 
     /// The room has taken the oldest update that it had not: the request's `id`.
     pub(super) fn confirmed(&mut self) -> Re {
-        let re = self.unconfirmed.as_mut().and_then(|unconfirmed| unconfirmed.0.pop_front()).flatten();
-        self.unconfirmed.take_if(|unconfirmed| unconfirmed.0.is_empty());
+        let re = self.unconfirmed.as_mut().and_then(|unconfirmed| unconfirmed.pop());
+        self.unconfirmed.take_if(|unconfirmed| unconfirmed.is_empty());
         re
     }
 

@@ -30,7 +30,7 @@ use crate::{
         supervisor::Resume,
     },
     protocol::{
-        ByeAction, EndReason, ErrorCode, ResumeToken, RoomName, Secret,
+        ByeAction, EndReason, ErrorCode, ResumeSecret, ResumeToken, RoomName,
         client::ResumeParams,
         error_texts::NO_SUCH_SESSION,
         server::{self, ErrorFrame, Joined, ServerFrame},
@@ -128,8 +128,8 @@ pub(super) fn answer_resume_request(shared: &SessionShared) {
 /// The session that it resumes.
 impl Session {
     /// From here on the session may be resumed: the secret for its `joined`.
-    pub(super) fn open_resume_buffer(&self) -> Secret {
-        let secret = Secret::random();
+    pub(super) fn open_resume_buffer(&self) -> ResumeSecret {
+        let secret = ResumeSecret::random();
         let resume_buffer = Box::new(ResumeBuffer::new(secret));
         self.me().resume.open(resume_buffer.secrets());
         *self.shared.resume_buffer.borrow_mut() = Some(resume_buffer);
@@ -141,7 +141,7 @@ impl Session {
         let SocketTransfer { socket, permit, transfer_guard, unsent, unread, grant } = transfer;
         let Ok(connection) = Connection::from_parts(socket, permit, transfer_guard.opened(), unsent) else { return };
         let attachment = Attachment::new(connection).go_on(transfer_guard.frames());
-        let next = Secret::random();
+        let next = ResumeSecret::random();
         let Some(resumed) = self.take_back(&grant, next) else {
             return closing::close(attachment, EndReason::Internal, ByeAction::Reconnect);
         };
@@ -159,7 +159,7 @@ impl Session {
     }
 
     /// The resume buffer's part of a resume, if it may be.
-    fn take_back(&self, grant: &ResumeGrant, next: Secret) -> Option<Resumed> {
+    fn take_back(&self, grant: &ResumeGrant, next: ResumeSecret) -> Option<Resumed> {
         let mut resume_buffer = self.shared.resume_buffer.borrow_mut();
         let (kill_switch, goodbye) = (&self.shared.kill_switch, self.shared.said_goodbye());
         let by = (&grant.secret, grant.ack);
@@ -225,7 +225,7 @@ impl Session {
             peers: whole.map(|whole| whole.peers.as_slice()),
             capacity: snapshot.capacity,
             ice_servers_json: &self.setup().ice_servers,
-            resume: Some((&token, self.setup().resume_window_ms)),
+            resume: Some((&token, self.setup().resume_window.0)),
             resumed: Some(server::Resumed { complete, ack: resume.ack }),
         };
         self.shared.send(&ServerFrame::Joined(joined));

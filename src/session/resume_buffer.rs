@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::{
     config::Settings,
     messages::ResumeSecrets,
-    protocol::{Meta, Secret},
+    protocol::{Meta, ResumeSecret},
 };
 
 /// How much is kept for a client that does not acknowledge.
@@ -110,7 +110,7 @@ pub struct ResumeBuffer {
 impl ResumeBuffer {
     /// A membership that begins. `secret` goes out with its `joined`.
     #[must_use]
-    pub fn new(secret: Secret) -> Self {
+    pub fn new(secret: ResumeSecret) -> Self {
         Self {
             secrets: ResumeSecrets::new(secret),
             former: None,
@@ -189,13 +189,13 @@ impl ResumeBuffer {
 
     /// Whether a session may be resumed with this secret. Takes the same time whatever the answer.
     #[must_use]
-    pub fn knows(&self, secret: &Secret) -> bool {
+    pub fn knows(&self, secret: &ResumeSecret) -> bool {
         self.secrets.know(secret)
     }
 
     /// Whether a client that comes back with this secret can have handled `ack` frames.
     #[must_use]
-    pub fn allows(&self, secret: &Secret, ack: u64) -> bool {
+    pub fn allows(&self, secret: &ResumeSecret, ack: u64) -> bool {
         self.counts_of(secret).allow(ack)
     }
 
@@ -206,13 +206,13 @@ impl ResumeBuffer {
     }
 
     /// The counts that a token goes with, where the numbering has begun anew since.
-    fn frozen_of(&self, secret: &Secret) -> Option<Counts> {
+    fn frozen_of(&self, secret: &ResumeSecret) -> Option<Counts> {
         let former = self.former.as_ref().filter(|_| !self.secrets.is_current(secret));
         former.and_then(|former| former.frozen)
     }
 
     /// The counts that a token goes with.
-    fn counts_of(&self, secret: &Secret) -> Counts {
+    fn counts_of(&self, secret: &ResumeSecret) -> Counts {
         self.frozen_of(secret).unwrap_or(self.counts)
     }
 
@@ -221,7 +221,7 @@ impl ResumeBuffer {
     ///
     /// # Errors
     /// [`BadAck`]; nothing has changed then.
-    pub fn resume(&mut self, secret: &Secret, ack: u64, next: Secret) -> Result<Resumed, BadAck> {
+    pub fn resume(&mut self, secret: &ResumeSecret, ack: u64, next: ResumeSecret) -> Result<Resumed, BadAck> {
         let frozen = self.frozen_of(secret);
         let counts = frozen.unwrap_or(self.counts);
         if !counts.allow(ack) {

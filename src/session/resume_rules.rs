@@ -4,7 +4,7 @@
 use super::resume_buffer::{ResumeBuffer, Resumed};
 use crate::{
     messages::Killed,
-    protocol::{EndReason, RoomName, Secret},
+    protocol::{EndReason, ResumeSecret, RoomName},
 };
 
 /// Whether the session outlives this.
@@ -45,7 +45,7 @@ pub fn judge(
     buffer: Option<&ResumeBuffer>,
     inside: Option<&RoomName>,
     room: &RoomName,
-    secret: &Secret,
+    secret: &ResumeSecret,
     ack: u64,
 ) -> Verdict {
     match buffer {
@@ -77,8 +77,8 @@ pub fn take_over(
     buffer: Option<&mut ResumeBuffer>,
     killed: impl FnOnce() -> Option<Killed>,
     goodbye: bool,
-    (secret, ack): (&Secret, u64),
-    next: Secret,
+    (secret, ack): (&ResumeSecret, u64),
+    next: ResumeSecret,
 ) -> Takeover {
     let Some(buffer) = buffer.filter(|buffer| buffer.knows(secret)) else { return Takeover::Refused };
     // What ends the former socket must not end the new one: it is being replaced.

@@ -8,7 +8,7 @@ use super::state::{
 };
 use crate::{
     messages::session::Snapshot,
-    protocol::{ErrorCode, PeerId, RoomName, Secret},
+    protocol::{ErrorCode, PeerId, ResumeSecret, RoomName},
 };
 
 fn name(text: &str) -> RoomName {
@@ -31,7 +31,7 @@ fn asked(re: Option<&str>) -> PendingJoin {
 }
 
 fn resume(re: &str) -> PendingResume {
-    PendingResume { ack: 0, attempt: 1, re: Some(re.into()), next: Secret::random() }
+    PendingResume { ack: 0, attempt: 1, re: Some(re.into()), next: ResumeSecret::random() }
 }
 
 /// A session that asks for a room, and its number.

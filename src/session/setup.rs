@@ -6,7 +6,7 @@ use actix::Recipient;
 
 use super::{resume_buffer::Keep, waiting::Times};
 use crate::{
-    config::Settings,
+    config::{Milliseconds, Settings},
     limits::{Rate, Waiting},
     messages::{
         KillSwitch,
@@ -17,7 +17,7 @@ use crate::{
         client::Bounds,
         server::{Heartbeat, PreparedWelcome, ServerFrame, Welcome},
     },
-    ws::Bound,
+    ws::{Bound, QueueBound},
 };
 
 /// Messages that a session's mailbox holds: with fewer a healthy reader loses a burst.
@@ -51,14 +51,12 @@ pub struct SessionConfig {
     pub(super) bounds: Bounds,
     /// What a message may have, fragments together.
     pub(super) bound: Bound,
-    /// Most bytes that may wait for a slow reader.
-    pub(super) queue_bytes: usize,
-    /// Most frames that may wait for a slow reader.
-    pub(super) queue_frames: usize,
+    /// What may wait for a slow reader.
+    pub(super) queue: QueueBound,
     /// What is kept of what a resumable session's client has not acknowledged.
     pub(super) keep: Keep,
     /// How long a parked session waits for its client.
-    pub(super) resume_window: Duration,
+    pub(super) resume_window: Milliseconds,
     /// How fast a connection may send.
     pub(super) pace: PaceLimits,
     /// Messages that a session's mailbox holds.
@@ -75,7 +73,6 @@ pub struct SessionConfig {
     pub(super) slow_message: Duration,
     /// For `joined.iceServers`: a JSON array.
     pub(super) ice_servers: String,
-    pub(super) resume_window_ms: u64,
     welcome: PreparedWelcome,
     pub(super) ports: Ports,
 }
@@ -88,10 +85,9 @@ impl SessionConfig {
         Self {
             bounds: settings.into(),
             bound: settings.into(),
-            queue_bytes: limits.queue_bytes,
-            queue_frames: limits.queue_frames,
+            queue: settings.into(),
             keep: settings.into(),
-            resume_window: limits.resume_window_ms.get(),
+            resume_window: limits.resume_window_ms,
             pace: settings.into(),
             mailbox: MAILBOX.max(MAILBOX_PER_PEER * limits.peers_per_room),
             times: settings.into(),
@@ -100,7 +96,6 @@ impl SessionConfig {
             join_reply: limits.join_reply_ms.get(),
             slow_message: settings.log.slow_message_ms.get(),
             ice_servers: settings.ice.to_json(),
-            resume_window_ms: limits.resume_window_ms.0,
             welcome: welcome(settings),
             ports,
         }
@@ -149,5 +144,11 @@ impl From<&Settings> for Bounds {
 impl From<&Settings> for Bound {
     fn from(settings: &Settings) -> Self {
         Self { bytes: settings.limits.frame_bytes, fragments: settings.limits.fragments }
+    }
+}
+
+impl From<&Settings> for QueueBound {
+    fn from(settings: &Settings) -> Self {
+        Self { bytes: settings.limits.queue_bytes, frames: settings.limits.queue_frames }
     }
 }

@@ -160,7 +160,7 @@ impl SessionShared {
         if self.kill_switch.reason().is_some() {
             return;
         }
-        match self.connection.queue(frame, (self.setup.queue_bytes, self.setup.queue_frames)) {
+        match self.connection.queue(frame, self.setup.queue) {
             Queued::First => self.hurry(),
             Queued::Next | Queued::Nowhere => {}
             Queued::Over => self.kill_switch.kill(EndReason::SlowConsumer),

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Instant};
 
 use crate::{
     messages::session::Snapshot,
-    protocol::{EndReason, ErrorCode, PeerId, RoomName, Secret, error_texts},
+    protocol::{EndReason, ErrorCode, PeerId, ResumeSecret, RoomName, error_texts},
 };
 
 /// Where a session stands. Small, since an idle session should cost little: what belongs to an answer that is awaited is
@@ -67,7 +67,7 @@ pub struct PendingResume {
     /// The `id` of the `join`.
     pub re: Re,
     /// The secret for the next resume.
-    pub next: Secret,
+    pub next: ResumeSecret,
 }
 
 /// What gets no answer from the room any more.

@@ -12,11 +12,11 @@ use crate::{
         room::ToRoom,
         session::{Control, Evict, Member, ResumeAnswer, ResumeRequest},
     },
-    protocol::{EndReason, LeaveReason, ResumeToken, RoomName, Secret},
+    protocol::{EndReason, LeaveReason, ResumeSecret, ResumeToken, RoomName},
 };
 
 /// As the supervisor does it for whoever says that it comes back.
-fn ask(member: &Member, secret: Secret, ack: u64) -> (Asked<ResumeRequest>, oneshot::Receiver<ResumeAnswer>) {
+fn ask(member: &Member, secret: ResumeSecret, ack: u64) -> (Asked<ResumeRequest>, oneshot::Receiver<ResumeAnswer>) {
     let (answer, answered) = oneshot::channel();
     let room = RoomName::parse(ROOM, 128).expect("a sane name");
     (member.resume.ask(&secret, Box::new(ResumeRequest { secret, ack, room, answer })), answered)
@@ -58,7 +58,7 @@ async fn only_a_right_secret_reaches_the_session_and_it_is_answered_past_a_full_
     let secret = ResumeToken::parse(&token).expect("a token").secret;
     let ask = |secret, ack| ask(&member, secret, ack);
     for _ in 0..10_000 {
-        assert!(matches!(ask(Secret::random(), 0).0, Asked::WrongSecret(_)));
+        assert!(matches!(ask(ResumeSecret::random(), 0).0, Asked::WrongSecret(_)));
     }
     // As full as it gets without a loss; nobody runs between these lines.
     let mut messages = 0;

@@ -23,7 +23,5 @@ pub use event::{
     Context, EVENTS, Event, EventCounts, EventDoc, Fault, RequestId, SampledErrors, Sink, Sinks, Source, chain, emit,
     flush, install_sinks, redaction,
 };
-pub use log::{
-    GatherRules, LogFiles, LogGuard, LogOptions, LogSink, flush_logs, reopen_log_files, set_log_level, start_log,
-};
+pub use log::{LogGuard, LogOptions, LogSink, flush_logs, reopen_log_files, set_log_level, start_log};
 pub use panics::install_panic_hook;

@@ -39,5 +39,6 @@ pub(crate) use encode::{PING, close_frame, pong_frame};
 pub use error::FrameError;
 pub use frame_header::Bound;
 pub(crate) use graceful_close::close;
+pub(crate) use outbox::QueueBound;
 pub(crate) use read_buffer::READ;
 pub(crate) use socket::Socket;

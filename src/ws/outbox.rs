@@ -12,6 +12,15 @@ const SLICES: usize = 32;
 /// An empty queue keeps no more than this many slots until the next sweep finds it idle.
 const IDLE_SLOTS: usize = 4;
 
+/// Most that may wait for a slow reader.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueBound {
+    /// `limits.queue_bytes`.
+    pub(crate) bytes: usize,
+    /// `limits.queue_frames`.
+    pub(crate) frames: usize,
+}
+
 /// A queue of encoded frames, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -63,10 +72,10 @@ impl Outbox {
         self.pushed - self.frames.len() as u64
     }
 
-    /// Whether one more frame of that length would exceed `most` bytes or frames.
-    pub(crate) fn over(&self, most: (usize, usize), more: usize) -> bool {
+    /// Whether one more frame of that length would exceed `most`.
+    pub(crate) fn over(&self, most: QueueBound, more: usize) -> bool {
         let exempt = self.exempt.as_deref().copied().unwrap_or_default();
-        self.bytes - exempt.bytes + more > most.0 || self.frames.len() - exempt.frames >= most.1
+        self.bytes - exempt.bytes + more > most.bytes || self.frames.len() - exempt.frames >= most.frames
     }
 
     /// What waits, oldest first; the first may be the rest of a frame.

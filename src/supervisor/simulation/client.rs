@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::messages::{Frame, Signal};
-use crate::protocol::{PeerId, Secret};
+use crate::protocol::{PeerId, ResumeSecret};
 
 #[derive(Debug, Default)]
 pub(super) struct Client {
     /// The others in its room, while it is in one.
     pub(super) others: Option<BTreeSet<PeerId>>,
     /// What it may come back with.
-    pub(super) token: Option<Secret>,
+    pub(super) token: Option<ResumeSecret>,
     /// Frames handled since the count began.
     pub(super) handled: u64,
     /// The latest signal of each peer.

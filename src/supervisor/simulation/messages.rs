@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     messages::session::Snapshot,
-    protocol::{PeerId, Secret},
+    protocol::{PeerId, ResumeSecret},
 };
 
 /// A session, by number: each is used for one connection only, and those that resume it.
@@ -57,15 +57,15 @@ pub(super) enum ToSession {
     JoinFailed(u32),
     Evict(u32),
     /// The socket of a client that comes back with this secret, and has handled so many frames.
-    TakeSocket(Secret, u64),
+    TakeSocket(ResumeSecret, u64),
 }
 
 /// What a client hears.
 #[derive(Debug, Clone)]
 pub(super) enum Frame {
-    Joined(BTreeSet<PeerId>, Secret),
+    Joined(BTreeSet<PeerId>, ResumeSecret),
     /// With the whole room, where the resume is not complete.
-    Resumed(Option<BTreeSet<PeerId>>, Secret),
+    Resumed(Option<BTreeSet<PeerId>>, ResumeSecret),
     Came(PeerId),
     Left(PeerId),
     Presence,

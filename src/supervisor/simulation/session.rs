@@ -11,7 +11,7 @@ use super::{
 use crate::{
     limits::Subnet,
     messages::Killed,
-    protocol::{EndReason, PeerId, RoomName, Secret, SessionId},
+    protocol::{EndReason, PeerId, ResumeSecret, RoomName, SessionId},
     session::{
         resume_buffer::{Keep, ResumeBuffer},
         resume_rules::{self, Takeover, Verdict},
@@ -215,7 +215,7 @@ impl Session {
         };
         match (self.rules.roster(picture, kind), news) {
             (RosterOutcome::Entered { leave, early, .. }, News::Joined(_, others)) => {
-                let token = Secret::random();
+                let token = ResumeSecret::random();
                 self.buffer = Some(ResumeBuffer::new(token));
                 self.send(&Frame::Joined(others, token));
                 self.deliver_all(early);
@@ -265,9 +265,9 @@ impl Session {
         }
     }
 
-    fn take_socket(&mut self, secret: Secret, ack: u64) -> Vec<Effect> {
+    fn take_socket(&mut self, secret: ResumeSecret, ack: u64) -> Vec<Effect> {
         self.coming = false;
-        let (next, killed) = (Secret::random(), &mut self.killed);
+        let (next, killed) = (ResumeSecret::random(), &mut self.killed);
         match resume_rules::take_over(self.buffer.as_mut(), || killed.take(), false, (&secret, ack), next) {
             Takeover::Resumed(resumed) => {
                 let mut effects = Vec::new();

@@ -37,24 +37,40 @@ use std::{
 
 use slog::{Drain, KV, Level, Logger, OwnedKV, OwnedKVList, Record, Serializer};
 
-use self::{gather::Gather, outputs::Outputs};
-pub use self::{outputs::LogFiles, windows::GatherRules};
+use self::{
+    gather::Gather,
+    outputs::{LogFiles, Outputs},
+    windows::GatherRules,
+};
 use super::event::{Event, Fault, Sink};
-use crate::config::LogLevel;
+use crate::config::{LogLevel, Settings};
 
 /// What is logged, and where to.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
     /// The least important level that is.
-    pub level: LogLevel,
+    level: LogLevel,
     /// The server's name, for every line.
-    pub node: Option<String>,
+    node: Option<String>,
     /// Lines that may wait for a slow reader, or for the disk, before lines are dropped.
-    pub queue_lines: usize,
+    queue_lines: usize,
     /// How lines are gathered that clients cause any number of; `None`: not at all.
-    pub gather: Option<GatherRules>,
+    gather: Option<GatherRules>,
     /// Files beside standard output.
-    pub files: Option<LogFiles>,
+    files: Option<LogFiles>,
+}
+
+impl From<&Settings> for LogOptions {
+    fn from(settings: &Settings) -> Self {
+        let log = &settings.log;
+        Self {
+            level: log.level,
+            node: settings.server.node_name(),
+            queue_lines: log.queue_lines,
+            gather: GatherRules::configured(log),
+            files: LogFiles::configured(log),
+        }
+    }
 }
 
 struct Log {

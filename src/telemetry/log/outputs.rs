@@ -16,6 +16,7 @@ use super::{
     retention::Retention,
     writer::Queue,
 };
+use crate::config;
 
 /// What the files' names begin with.
 const ALL: &str = "switchboard";
@@ -23,19 +24,33 @@ const ERRORS: &str = "switchboard-errors";
 
 /// The log in files, beside that on standard output.
 #[derive(Debug, Clone)]
-pub struct LogFiles {
+pub(super) struct LogFiles {
     /// Their folder; made if missing.
-    pub dir: PathBuf,
+    dir: PathBuf,
     /// Days of which all lines are kept, today included.
-    pub keep_days: u32,
+    keep_days: u32,
     /// Days of which the lines from `error` up, in files of their own, are kept.
-    pub keep_error_days: u32,
+    keep_error_days: u32,
     /// What all files together may take; `None`: as much as there is.
-    pub max_bytes: Option<u64>,
+    max_bytes: Option<u64>,
     /// The folder's mode, if it is made.
-    pub dir_mode: u32,
+    dir_mode: u32,
     /// The files' mode.
-    pub file_mode: u32,
+    file_mode: u32,
+}
+
+impl LogFiles {
+    /// An empty `log.dir` means: no files.
+    pub(super) fn configured(log: &config::Log) -> Option<Self> {
+        (!log.dir.as_os_str().is_empty()).then(|| Self {
+            dir: log.dir.clone(),
+            keep_days: log.keep_days,
+            keep_error_days: log.keep_error_days,
+            max_bytes: log.bound(),
+            dir_mode: log.folder_bits(),
+            file_mode: log.file_bits(),
+        })
+    }
 }
 
 /// Makes a line of a record, once for all of them.

@@ -11,19 +11,34 @@ use super::{
     record::{HERE, Repeated, error},
     repeat::Burst,
 };
-use crate::telemetry::event::{fault::Fault, field::Field, source::Source};
+use crate::{
+    config,
+    telemetry::event::{fault::Fault, field::Field, source::Source},
+};
 
 /// When lines are gathered.
 #[derive(Debug, Clone, Copy)]
-pub struct GatherRules {
+pub(super) struct GatherRules {
     /// `log.gather_ms`: the time from the first line of its kind to the one with the count.
-    pub window: Duration,
+    pub(super) window: Duration,
     /// `log.burst_lines`.
-    pub lines: usize,
+    pub(super) lines: usize,
     /// `log.burst_refusals`.
-    pub refusals: usize,
+    pub(super) refusals: usize,
     /// `log.event_lines`.
-    pub event_lines: usize,
+    pub(super) event_lines: usize,
+}
+
+impl GatherRules {
+    /// `None`: nothing is gathered.
+    pub(super) fn configured(log: &config::Log) -> Option<Self> {
+        log.gather().map(|window| Self {
+            window,
+            lines: log.burst_lines,
+            refusals: log.burst_refusals,
+            event_lines: log.event_lines,
+        })
+    }
 }
 
 /// What stands for several lines.

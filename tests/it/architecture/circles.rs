@@ -7,17 +7,12 @@ use super::source::{Source, program};
 
 /// The circles there are: folder, files, and why they are let be. A folder below counts as one of the files.
 /// A circle within such a list is no new one; a list without any circle in it has to go.
-const KNOWN: [(&str, &[&str], &str); 3] = [
+const KNOWN: [(&str, &[&str], &str); 2] = [
     ("messages", &["room", "session"], "a room is told of a member, whose handle takes what names the room"),
     (
         "protocol/client",
         &["address", "check", "mod", "resume"],
         "ClientFrame is defined in mod.rs, its parts beside it; resume's fields are checked as all others are",
-    ),
-    (
-        "session",
-        &["actor", "messages", "resume"],
-        "an answer that waits for the whole room is part of what a session awaits",
     ),
 ];
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use switchboard::{
-    protocol::Secret,
+    protocol::ResumeSecret,
     session::resume_buffer::{BadAck, Keep, ResumeBuffer, Resumed},
 };
 
@@ -80,7 +80,7 @@ enum Up {
 }
 
 struct Client {
-    token: Secret,
+    token: ResumeSecret,
     handled: u64,
     /// Its own frames since the count began: those that the last answer covered need not be sent again.
     sent: Vec<usize>,
@@ -91,7 +91,7 @@ struct Client {
 /// A token that the client may still use, and the acks that it may go with, where those are of a count that is over.
 #[derive(Clone, Copy)]
 struct Former {
-    secret: Secret,
+    secret: ResumeSecret,
     acks: Option<(u64, u64)>,
 }
 
@@ -110,15 +110,15 @@ struct World {
     received: Vec<usize>,
     gap: bool,
     /// Every token there ever was, and those of them that are good.
-    issued: Vec<Secret>,
-    current: Secret,
+    issued: Vec<ResumeSecret>,
+    current: ResumeSecret,
     former: Option<Former>,
     confirmed: bool,
 }
 
 impl World {
     fn new() -> Self {
-        let secret = Secret::random();
+        let secret = ResumeSecret::random();
         Self {
             resume_buffer: ResumeBuffer::new(secret),
             client: Client { token: secret, handled: 0, sent: Vec::new(), got: Vec::new() },
@@ -165,8 +165,9 @@ impl World {
 
     /// What holds at any moment.
     fn check(&self) {
-        let good =
-            |secret: &Secret| *secret == self.current || self.former.is_some_and(|former| former.secret == *secret);
+        let good = |secret: &ResumeSecret| {
+            *secret == self.current || self.former.is_some_and(|former| former.secret == *secret)
+        };
         for secret in &self.issued {
             assert_eq!(self.resume_buffer.knows(secret), good(secret), "a token is good until the next one is proven");
         }
@@ -248,13 +249,13 @@ impl World {
             assert_eq!(self.resume_buffer.acked(ack), Err(BadAck));
         }
         assert!(!self.resume_buffer.allows(&self.client.token, ack));
-        assert_eq!(self.resume_buffer.resume(&self.client.token, ack, Secret::random()), Err(BadAck));
+        assert_eq!(self.resume_buffer.resume(&self.client.token, ack, ResumeSecret::random()), Err(BadAck));
         assert_eq!(self.resume_buffer.kept(), before);
     }
 
     fn resume(&mut self, arrives: bool) {
         self.kill_switch();
-        let next = Secret::random();
+        let next = ResumeSecret::random();
         let complete = !self.is_behind() && !self.gap && self.fits();
         let acks = self.acks();
         assert!(self.resume_buffer.allows(&self.client.token, self.client.handled), "an honest ack is refused");

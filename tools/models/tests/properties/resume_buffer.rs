@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::{any, prop, proptest};
 
 use switchboard::{
-    protocol::Secret,
+    protocol::ResumeSecret,
     session::resume_buffer::{Keep, ResumeBuffer},
 };
 use switchboard_models::resume_buffer::{Step, play};
@@ -53,7 +53,7 @@ fn the_stream_may_be_cut_after_every_frame_in_both_directions_and_any_number_of_
 
 #[test]
 fn an_idle_peer_holds_nothing_and_dishonest_acks_change_nothing() {
-    let mut resume_buffer = ResumeBuffer::new(Secret::random());
+    let mut resume_buffer = ResumeBuffer::new(ResumeSecret::random());
     let frame = Bytes::from_static(&[0; 8]);
     resume_buffer.said(&frame, KEEP);
     resume_buffer.said(&frame, KEEP);
@@ -65,7 +65,7 @@ fn an_idle_peer_holds_nothing_and_dishonest_acks_change_nothing() {
 
 #[test]
 fn a_token_that_was_followed_is_good_until_the_next_one_is_proven() {
-    let (first, second, third) = (Secret::random(), Secret::random(), Secret::random());
+    let (first, second, third) = (ResumeSecret::random(), ResumeSecret::random(), ResumeSecret::random());
     let mut resume_buffer = ResumeBuffer::new(first);
     assert!(!resume_buffer.may_park(), "a client whose joined may be lost has nothing to come back with");
     resume_buffer.confirm();
