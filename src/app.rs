@@ -47,7 +47,7 @@ use crate::{
     metrics::{self, BuildInfo, Facts, Machine, MetricsActor},
     protocol::RoomName,
     room::Room,
-    session::{self, Ports, SessionConfig, heartbeat::Heartbeat},
+    session::{self, Ports, SessionConfig, heartbeat::HeartbeatTimes},
     shutdown::{self, Plan, Record},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
@@ -250,7 +250,7 @@ fn public_door(
             presence: supervisor.clone().recipient(),
         };
         session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone())));
-        watchdog::spawn_vital(tick::run(index, Heartbeat::from(&*settings)));
+        watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
         let arbiters = arbiters.clone();
         Public {
             lifecycle: lifecycle.clone(),

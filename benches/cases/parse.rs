@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use switchboard::{
     config::Settings,
-    protocol::client::{Bounds, parse},
+    protocol::client::{ParseLimits, parse},
 };
 
 use super::{
@@ -13,9 +13,9 @@ use super::{
 };
 
 /// As the configuration has them unless it says otherwise.
-pub(crate) fn bounds() -> Bounds {
+pub(crate) fn bounds() -> ParseLimits {
     let limits = Settings::default().limits;
-    Bounds {
+    ParseLimits {
         room_name_bytes: limits.room_name_bytes,
         meta_bytes: limits.meta_bytes,
         json_depth: limits.json_depth,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::report::report;
 use crate::{
     late::LateGuard,
-    session::{drain, heartbeat::Heartbeat, sweep},
+    session::{drain, heartbeat::HeartbeatTimes, sweep},
 };
 
 /// Ticks come this often, or four times per heartbeat interval where that is shorter. A deadline is met within one.
@@ -16,7 +16,7 @@ const DRAIN_PERIOD: Duration = Duration::from_millis(50);
 const LATE: Duration = Duration::from_secs(2);
 
 /// Ticks for ever. `index` names the arbiter in its reports.
-pub async fn run(index: usize, heartbeat: Heartbeat) {
+pub async fn run(index: usize, heartbeat: HeartbeatTimes) {
     let usual = (heartbeat.interval / 4).clamp(Duration::from_millis(10), PERIOD);
     let mut ticks = LateGuard::new(Instant::now(), LATE);
     loop {

@@ -9,14 +9,14 @@ use crate::{config::Settings, protocol::EndReason};
 
 /// When pings are due.
 #[derive(Debug, Clone, Copy)]
-pub struct Heartbeat {
+pub struct HeartbeatTimes {
     /// A client silent for this long is pinged.
     pub interval: Duration,
     /// A client silent for this long is gone.
     pub timeout: Duration,
 }
 
-impl From<&Settings> for Heartbeat {
+impl From<&Settings> for HeartbeatTimes {
     fn from(settings: &Settings) -> Self {
         let heartbeat = &settings.heartbeat;
         Self { interval: heartbeat.interval_ms.get(), timeout: heartbeat.ping_timeout().get() }
@@ -61,7 +61,7 @@ impl Pulse {
     }
 
     /// See [`Beat::judge`]. For the sweep.
-    pub(super) fn judge(&self, found: Found, now: Instant, heartbeat: Heartbeat, late: bool) -> Verdict {
+    pub(super) fn judge(&self, found: Found, now: Instant, heartbeat: HeartbeatTimes, late: bool) -> Verdict {
         let mut beat = Beat { heard_at: self.heard_at.get(), pinged: self.pinged.get() };
         let verdict = beat.judge(found, now, heartbeat, late);
         self.remember(beat);
@@ -101,7 +101,7 @@ impl Beat {
     }
 
     /// The rule of heartbeats: one ping per silence, the end after `timeout`; a late sweep ends nobody.
-    fn next(&mut self, received: bool, now: Instant, heartbeat: Heartbeat, late: bool) -> Due {
+    fn next(&mut self, received: bool, now: Instant, heartbeat: HeartbeatTimes, late: bool) -> Due {
         if received {
             *self = Self::since(now);
             return Due::Nothing;
@@ -118,12 +118,12 @@ impl Beat {
     }
 
     /// When the rule next asks for something, in silence.
-    fn due(&self, heartbeat: Heartbeat) -> Instant {
+    fn due(&self, heartbeat: HeartbeatTimes) -> Instant {
         self.heard_at + if self.pinged { heartbeat.timeout } else { heartbeat.interval }
     }
 
     /// All that a sweep decides about one connection. To ask it of a connection that is not due does no harm.
-    pub(super) fn judge(&mut self, found: Found, now: Instant, heartbeat: Heartbeat, late: bool) -> Verdict {
+    pub(super) fn judge(&mut self, found: Found, now: Instant, heartbeat: HeartbeatTimes, late: bool) -> Verdict {
         let Found { attached, received, restless, deadline } = found;
         let mut verdict = Verdict { ping: false, rest: attached && !received && restless, end: None, again: None };
         if attached {
@@ -157,7 +157,8 @@ enum Due {
 mod tests {
     use super::*;
 
-    const HEARTBEAT: Heartbeat = Heartbeat { interval: Duration::from_secs(30), timeout: Duration::from_secs(60) };
+    const HEARTBEAT: HeartbeatTimes =
+        HeartbeatTimes { interval: Duration::from_secs(30), timeout: Duration::from_secs(60) };
 
     fn at(start: Instant, seconds: u64) -> Instant {
         start + Duration::from_secs(seconds)

@@ -226,7 +226,7 @@ impl Session {
             capacity: snapshot.capacity,
             ice_servers_json: &self.setup().ice_servers,
             resume: Some((&token, self.setup().resume_window.0)),
-            resumed: Some(server::Resumed { complete, ack: resume.ack }),
+            resumed: Some(server::ResumeStatus { complete, ack: resume.ack }),
         };
         self.shared.send(&ServerFrame::Joined(joined));
         let result = if complete { Reconnection::Resumed } else { Reconnection::Incomplete };

@@ -14,8 +14,8 @@ use crate::{
     },
     protocol::{
         SessionId,
-        client::Bounds,
-        server::{Heartbeat, PreparedWelcome, ServerFrame, Welcome},
+        client::ParseLimits,
+        server::{PreparedWelcome, ServerFrame, Welcome, WelcomeHeartbeat},
     },
     ws::{Bound, QueueBound},
 };
@@ -48,7 +48,7 @@ pub(super) struct PaceLimits {
 
 /// What every session of an arbiter needs to know. Made once per arbiter by `app`, shared by all its sessions.
 pub struct SessionConfig {
-    pub(super) bounds: Bounds,
+    pub(super) bounds: ParseLimits,
     /// What a message may have, fragments together.
     pub(super) bound: Bound,
     /// What may wait for a slow reader.
@@ -110,8 +110,10 @@ impl SessionConfig {
 /// The first frame of each connection, but for the session's name: what a server with these settings tells of itself.
 #[must_use]
 pub fn welcome(settings: &Settings) -> PreparedWelcome {
-    let heartbeat =
-        Heartbeat { interval_ms: settings.heartbeat.interval_ms.0, timeout_ms: settings.heartbeat.ping_timeout().0 };
+    let heartbeat = WelcomeHeartbeat {
+        interval_ms: settings.heartbeat.interval_ms.0,
+        timeout_ms: settings.heartbeat.ping_timeout().0,
+    };
     Welcome {
         version: env!("CARGO_PKG_VERSION"),
         node: settings.server.node_name().as_deref(),
@@ -129,7 +131,7 @@ impl From<&Settings> for PaceLimits {
     }
 }
 
-impl From<&Settings> for Bounds {
+impl From<&Settings> for ParseLimits {
     fn from(settings: &Settings) -> Self {
         let limits = &settings.limits;
         Self {

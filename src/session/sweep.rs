@@ -8,14 +8,14 @@
 use std::time::Instant;
 
 use super::{
-    heartbeat::{Found, Heartbeat},
+    heartbeat::{Found, HeartbeatTimes},
     registry::Registry,
     shared::{SESSIONS, SessionShared},
 };
 use crate::{telemetry, ws::PING};
 
 /// Looks at the sessions that are due. `late`: much later than planned, so that nobody's silence means anything.
-pub fn sweep(now: Instant, heartbeat: Heartbeat, late: bool) {
+pub fn sweep(now: Instant, heartbeat: HeartbeatTimes, late: bool) {
     SESSIONS.with(|sessions| {
         for shared in sessions.take_due(now) {
             let again = look(&shared, now, heartbeat, late);
@@ -32,7 +32,7 @@ pub fn standing() -> [usize; 3] {
 }
 
 /// Looks at one session; when to look again.
-fn look(shared: &SessionShared, now: Instant, heartbeat: Heartbeat, late: bool) -> Option<Instant> {
+fn look(shared: &SessionShared, now: Instant, heartbeat: HeartbeatTimes, late: bool) -> Option<Instant> {
     let found = Found {
         attached: shared.attached(),
         received: shared.pulse.take_received(),

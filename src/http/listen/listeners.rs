@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     accept::{self, Accepted, Workers},
-    worker::{self, Bounds, Worker},
+    worker::{self, RequestLimits, Worker},
 };
 use crate::{
     config::{Capacity, Settings},
@@ -170,7 +170,7 @@ struct Parts<D> {
     common: Common,
     ports: Ops,
     guard: Guard,
-    bounds: Bounds,
+    bounds: RequestLimits,
 }
 
 impl<D> Parts<D>

@@ -31,7 +31,7 @@ use crate::{
 
 /// How long, and how much, a socket may take for its request.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::http) struct Bounds {
+pub(in crate::http) struct RequestLimits {
     /// From the accept to the end of the head.
     pub(in crate::http) request: Duration,
     /// From the accept to the close.
@@ -40,7 +40,7 @@ pub(in crate::http) struct Bounds {
     pub(in crate::http) head: usize,
 }
 
-impl From<&Settings> for Bounds {
+impl From<&Settings> for RequestLimits {
     fn from(settings: &Settings) -> Self {
         Self {
             request: settings.http.request_timeout_ms.get(),
@@ -56,7 +56,7 @@ pub(in crate::http) struct Worker<P, O> {
     pub(in crate::http) ops: O,
     pub(in crate::http) upgrade_service: Rc<UpgradeService>,
     pub(in crate::http) config: ServiceConfig,
-    pub(in crate::http) bounds: Bounds,
+    pub(in crate::http) bounds: RequestLimits,
 }
 
 /// A connection of which one request is read, and who is at its other end.

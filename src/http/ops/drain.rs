@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use super::ports::{Drain, Ops};
+use super::ports::{DrainTimes, Ops};
 use crate::{
     config::Milliseconds,
     http::{authority::the_one, error, socket::single_request::BODY_MAX},
@@ -112,7 +112,7 @@ fn says_nothing(body: &[u8]) -> bool {
     body.is_empty() || serde_json::from_slice::<Map<String, Value>>(body).is_ok_and(|map| map.is_empty())
 }
 
-fn report(drain: Drain, lifecycle: &Lifecycle, first: bool, call: &Call) -> Draining {
+fn report(drain: DrainTimes, lifecycle: &Lifecycle, first: bool, call: &Call) -> Draining {
     let left = (call.at + drain.deadline).saturating_duration_since(Instant::now());
     Draining {
         status: if first { "draining" } else { "already_draining" },

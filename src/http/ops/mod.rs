@@ -11,6 +11,6 @@ mod token;
 
 pub use self::{
     guard::{Guard, GuardConfig},
-    ports::{Drain, Ops},
+    ports::{DrainTimes, Ops},
     token::Token,
 };

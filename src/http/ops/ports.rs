@@ -23,19 +23,19 @@ pub struct Ops {
     /// Who scrapes.
     pub scrapes: Scrapes,
     /// `/admin/drain`.
-    pub drain: Drain,
+    pub drain: DrainTimes,
 }
 
 /// How the server goes when it is told to.
 #[derive(Debug, Clone, Copy)]
-pub struct Drain {
+pub struct DrainTimes {
     /// From the call to the end, at most.
     pub deadline: Duration,
     /// The clients' departures are spread over this.
     pub spread: Duration,
 }
 
-impl From<&Settings> for Drain {
+impl From<&Settings> for DrainTimes {
     fn from(settings: &Settings) -> Self {
         let server = &settings.server;
         Self { deadline: server.drain_deadline_ms.get(), spread: server.drain_ms.get() }

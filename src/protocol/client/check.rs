@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Bounds, FieldError, ResumeParams, Shape,
+    FieldError, ParseLimits, ResumeParams, Shape,
     address::{To, address},
     fields::{Field, Fields, text},
     resume,
@@ -38,7 +38,7 @@ pub(super) fn required_text<'a>(fields: &Fields<'a>, field: Field) -> Result<Cow
     text(required(fields, field)?).ok_or_else(|| FieldError::field(field, "must be a string"))
 }
 
-pub(super) fn room(fields: &Fields<'_>, bounds: &Bounds) -> Result<RoomName, FieldError> {
+pub(super) fn room(fields: &Fields<'_>, bounds: &ParseLimits) -> Result<RoomName, FieldError> {
     let name = required_text(fields, Field::Room)?;
     RoomName::parse(&name, bounds.room_name_bytes).map_err(|error| FieldError::invalid(error.to_string()))
 }
@@ -69,7 +69,7 @@ pub(super) fn count(field: Field, raw: &str) -> Result<u64, FieldError> {
     raw.parse().map_err(|_| FieldError::field(field, "must be an integer, 0 or more"))
 }
 
-pub(super) fn meta(fields: &Fields<'_>, bounds: &Bounds) -> Result<Meta, FieldError> {
+pub(super) fn meta(fields: &Fields<'_>, bounds: &ParseLimits) -> Result<Meta, FieldError> {
     let raw = required(fields, Field::Meta)?;
     match raw {
         _ if !raw.starts_with('{') => Err(FieldError::field(Field::Meta, "must be an object")),
@@ -80,11 +80,11 @@ pub(super) fn meta(fields: &Fields<'_>, bounds: &Bounds) -> Result<Meta, FieldEr
     }
 }
 
-pub(super) fn optional_meta(fields: &Fields<'_>, bounds: &Bounds) -> Result<Option<Meta>, FieldError> {
+pub(super) fn optional_meta(fields: &Fields<'_>, bounds: &ParseLimits) -> Result<Option<Meta>, FieldError> {
     fields.raw(Field::Meta).map(|_| meta(fields, bounds)).transpose()
 }
 
-pub(super) fn to(fields: &Fields<'_>, bounds: &Bounds) -> Result<To, FieldError> {
+pub(super) fn to(fields: &Fields<'_>, bounds: &ParseLimits) -> Result<To, FieldError> {
     address(required(fields, Field::To)?, bounds.recipients)
 }
 
@@ -93,7 +93,7 @@ pub(super) fn kind(fields: &Fields<'_>) -> Result<SignalKind, FieldError> {
     SignalKind::parse(&word).ok_or_else(|| FieldError::field(Field::Kind, "must be offer, answer, candidate or app"))
 }
 
-pub(super) fn data<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<&'a str, FieldError> {
+pub(super) fn data<'a>(fields: &Fields<'a>, bounds: &ParseLimits) -> Result<&'a str, FieldError> {
     passable(Field::Data, required(fields, Field::Data)?, bounds)
 }
 
@@ -106,7 +106,7 @@ pub(super) fn t<'a>(fields: &Fields<'a>) -> Result<Option<&'a str>, FieldError> 
 }
 
 /// What other peers will have to parse.
-fn passable<'a>(field: Field, raw: &'a str, bounds: &Bounds) -> Result<&'a str, FieldError> {
+fn passable<'a>(field: Field, raw: &'a str, bounds: &ParseLimits) -> Result<&'a str, FieldError> {
     if !scan::depth_within(raw, bounds.json_depth) {
         return Err(FieldError::field(field, format!("is nested more than {} levels deep", bounds.json_depth)));
     }

@@ -21,7 +21,7 @@ use super::{FrameKind, Meta, RoomName, SignalKind, scan};
 
 /// The configured limits that a frame's text is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
+pub struct ParseLimits {
     /// `limits.room_name_bytes`: longest name of a room, in bytes of UTF-8.
     pub room_name_bytes: usize,
     /// `limits.meta_bytes`: longest metadata, in bytes of JSON text as the client wrote it.
@@ -117,7 +117,7 @@ impl fmt::Debug for ClientFrame<'_> {
 /// A [`ParseError`] with `unknown_type` for a `type` that this version does not have, else with `invalid_message`: no JSON
 /// object, a field missing, repeated, unknown, of another frame's or of the wrong kind, or beyond one of the `bounds`; or a
 /// number anywhere whose double is infinite or that has more than 400 digits.
-pub fn parse<'a>(text: &'a str, bounds: &Bounds) -> Result<Request<'a>, ParseError> {
+pub fn parse<'a>(text: &'a str, bounds: &ParseLimits) -> Result<Request<'a>, ParseError> {
     let (fields, numbers_fit) = match fast_path::fields(text) {
         // It reads no other numbers.
         Some(fields) => (fields, true),
@@ -135,7 +135,7 @@ pub fn parse<'a>(text: &'a str, bounds: &Bounds) -> Result<Request<'a>, ParseErr
     })
 }
 
-fn request<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<Request<'a>, FieldError> {
+fn request<'a>(fields: &Fields<'a>, bounds: &ParseLimits) -> Result<Request<'a>, FieldError> {
     if let Some(field) = fields.repeated() {
         return Err(FieldError::field(field, "is repeated"));
     }
@@ -157,7 +157,7 @@ fn request<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<Request<'a>, Fiel
     Ok(Request { id, frame })
 }
 
-fn join<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<ClientFrame<'a>, FieldError> {
+fn join<'a>(fields: &Fields<'a>, bounds: &ParseLimits) -> Result<ClientFrame<'a>, FieldError> {
     let room = check::room(fields, bounds)?;
     let meta = check::optional_meta(fields, bounds)?;
     let attempt = check::attempt(fields)?;

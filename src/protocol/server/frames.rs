@@ -219,7 +219,7 @@ pub struct Joined<'a> {
     /// The room.
     pub room: &'a RoomName,
     /// On a resume: what became of the frames on the way.
-    pub resumed: Option<Resumed>,
+    pub resumed: Option<ResumeStatus>,
     /// Everybody else in it. `None` after a complete resume: the client knows, or is about to hear.
     pub peers: Option<&'a [PeerView]>,
     /// Most peers the room takes, the newcomer included.
@@ -246,7 +246,7 @@ pub struct PeerView {
 
 /// How a resume went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resumed {
+pub struct ResumeStatus {
     /// Whether all that the client has not seen follows, each frame once and in order. Otherwise some of it is lost,
     /// `peers` is the room as it is, and both counts start anew.
     pub complete: bool,

@@ -18,12 +18,12 @@ pub struct Welcome<'a> {
     /// What the client is held to, by name.
     pub limits: &'a [(String, u64)],
     /// How the server finds out that a client is gone.
-    pub heartbeat: Heartbeat,
+    pub heartbeat: WelcomeHeartbeat,
 }
 
 /// When the server pings and when it gives up, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heartbeat {
+pub struct WelcomeHeartbeat {
     /// Silence after which a WebSocket ping is sent.
     pub interval_ms: u64,
     /// Silence after which the connection is closed.

@@ -7,7 +7,7 @@ use super::{A, BOUNDS, peer, room};
 use crate::protocol::{
     EndReason, ErrorCode, LeaveReason, Meta, PeerId, ResumeToken, RoomName, SessionId, SignalKind,
     client::{ClientFrame, ResumeParams, To, parse},
-    server::{ErrorBody, ErrorFrame, Joined, PeerView, Resumed, ServerFrame, encode},
+    server::{ErrorBody, ErrorFrame, Joined, PeerView, ResumeStatus, ServerFrame, encode},
 };
 
 fn value(frame: &ServerFrame<'_>) -> Value {
@@ -96,7 +96,7 @@ proptest! {
     fn a_join_comes_out_as_it_went_in(room in any_room(), (object, meta) in any_meta(), id in "\\PC{1,16}") {
         let (quoted, name) = (json!(id), json!(room.as_str()));
         let text = format!(r#"{{"type":"join","id":{quoted},"room":{name},"meta":{}}}"#, meta.as_str());
-        let bounds = super::Bounds { room_name_bytes: 1000, meta_bytes: 100_000, ..BOUNDS };
+        let bounds = super::ParseLimits { room_name_bytes: 1000, meta_bytes: 100_000, ..BOUNDS };
         let request = parse(&text, &bounds).expect("a good join");
         prop_assert_eq!(request.id.as_deref(), Some(id.as_str()));
         prop_assert_eq!(request.frame, ClientFrame::Join {
@@ -142,7 +142,7 @@ proptest! {
             me,
             meta: None,
             room: &room,
-            resumed: Some(Resumed { complete, ack }),
+            resumed: Some(ResumeStatus { complete, ack }),
             peers: None,
             capacity: 2,
             ice_servers_json: "[]",

@@ -8,7 +8,8 @@ use super::{A, B, C, NEXT_TOKEN, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
     EndReason, ErrorCode, LeaveReason, Meta, RoomName, SessionId, SignalKind, TextFrame, error_texts,
     server::{
-        ErrorBody, ErrorFrame, Heartbeat, Joined, PeerView, PreparedWelcome, Resumed, ServerFrame, Welcome, encode,
+        ErrorBody, ErrorFrame, Joined, PeerView, PreparedWelcome, ResumeStatus, ServerFrame, Welcome, WelcomeHeartbeat,
+        encode,
     },
 };
 
@@ -61,7 +62,7 @@ fn greeting() -> PreparedWelcome {
         node: Some("eu-1"),
         features: &["resume", "wait"],
         limits: &limits(),
-        heartbeat: Heartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
+        heartbeat: WelcomeHeartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
     };
     welcome.prepare()
 }
@@ -104,7 +105,7 @@ fn resumable_frames() -> [(&'static str, TextFrame); 3] {
         resume: Some((&tokens[0], 30_000)),
     };
     let resumed = |complete, peers| Joined {
-        resumed: Some(Resumed { complete, ack: 4 }),
+        resumed: Some(ResumeStatus { complete, ack: 4 }),
         peers,
         resume: Some((&tokens[1], 30_000)),
         ..begun
@@ -218,7 +219,7 @@ fn features_are_listed() {
         node: None,
         features: &features,
         limits: &limits(),
-        heartbeat: Heartbeat { interval_ms: 1, timeout_ms: 2 },
+        heartbeat: WelcomeHeartbeat { interval_ms: 1, timeout_ms: 2 },
     };
     let frame = encode(&ServerFrame::Welcome { session: SessionId::random(), server: &welcome.prepare() });
     let value: Value = serde_json::from_slice(frame.json()).expect("JSON");

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::super::{
     Ports, SessionConfig,
     attachment::Attachment,
-    heartbeat::{Beat, Found, Heartbeat, Verdict},
+    heartbeat::{Beat, Found, HeartbeatTimes, Verdict},
     registry::{Registry, Standing},
     shared::{RoomHandle, SESSIONS, SessionShared},
     wheel::{Position, Positioned, Wheel},
@@ -29,7 +29,8 @@ use crate::{
     ws::Connection,
 };
 
-const HEARTBEAT: Heartbeat = Heartbeat { interval: Duration::from_secs(30), timeout: Duration::from_secs(60) };
+const HEARTBEAT: HeartbeatTimes =
+    HeartbeatTimes { interval: Duration::from_secs(30), timeout: Duration::from_secs(60) };
 const PERIOD: Duration = Duration::from_secs(1);
 /// A sweep that is later than this is a late one.
 const LATE: Duration = Duration::from_secs(2);

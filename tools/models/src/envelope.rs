@@ -8,12 +8,12 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 use switchboard::protocol::{
     ErrorCode, PeerId, ResumeToken, SignalKind, TextFrame,
-    client::{Bounds, ClientFrame, ParseError, Request, To, parse},
+    client::{ClientFrame, ParseError, ParseLimits, Request, To, parse},
     server::{ErrorFrame, ServerFrame, encode},
 };
 
 /// The defaults, but for shorter metadata and lists.
-const BOUNDS: Bounds = Bounds { room_name_bytes: 128, meta_bytes: 256, json_depth: 32, recipients: 4 };
+const BOUNDS: ParseLimits = ParseLimits { room_name_bytes: 128, meta_bytes: 256, json_depth: 32, recipients: 4 };
 const SENDER: &str = "a94d1e07c2b84f35b6e8d0f1a2c3e4f5";
 
 /// Reads `text` in both ways, and compares.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use switchboard::{
     protocol::{
         LeaveReason, Meta, PeerId,
-        client::{Bounds, ClientFrame, parse},
+        client::{ClientFrame, ParseLimits, parse},
     },
     room::state::{Effect, RoomState},
 };
@@ -127,7 +127,7 @@ impl Client {
 
 /// Metadata as a client's `update` brings it, since nothing else makes any.
 fn meta(n: usize) -> Meta {
-    let bounds = Bounds { room_name_bytes: 1, meta_bytes: 64, json_depth: 2, recipients: 1 };
+    let bounds = ParseLimits { room_name_bytes: 1, meta_bytes: 64, json_depth: 2, recipients: 1 };
     let text = format!(r#"{{"type":"update","meta":{{"n":{n}}}}}"#);
     match parse(&text, &bounds).expect("a frame").frame {
         ClientFrame::Update { meta } => meta,
