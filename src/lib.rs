@@ -63,7 +63,8 @@
 //! 2. [`session`], its `mod.rs` and `state.rs`: what one peer may do.
 //! 3. [`supervisor::state`] and [`room::state`]: seats and rosters.
 //! 4. [`app`]: who lives where.
-//! 5. `session/pump.rs`: how a slow reader is kept from hurting anybody else.
+//! 5. `session/shared.rs` and `session/current_connection.rs`, `queue` in both: how a slow reader is kept from hurting
+//!    anybody else. `session/pump.rs`: what becomes of it then.
 #[cfg(all(feature = "fault-injection", not(debug_assertions)))]
 compile_error!("fault-injection is for tests: a release build must not have it");
 

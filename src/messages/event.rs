@@ -11,7 +11,7 @@ use crate::protocol::{
 /// the first session that needs it, and shared.
 #[derive(Debug)]
 pub struct RoomEvent {
-    /// Whom it happened to.
+    /// The peer that it happened to.
     peer: PeerId,
     change: PeerChange,
     encoded: OnceLock<TextFrame>,

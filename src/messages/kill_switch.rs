@@ -139,7 +139,7 @@ impl KillSwitch {
         EndReason::from_repr(self.0.reason.load(Ordering::Acquire))
     }
 
-    /// The pump says whom to wake. To be called before [`KillSwitch::reason`], or a pull in between is lost.
+    /// The waker of the pump. To be called before [`KillSwitch::reason`], or a pull in between is lost.
     pub fn register(&self, pump: &Waker) {
         self.0.pump.register(pump);
     }
@@ -147,6 +147,6 @@ impl KillSwitch {
 
 impl std::fmt::Debug for KillSwitch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Cut({:?})", self.reason())
+        write!(f, "KillSwitch({:?})", self.reason())
     }
 }

@@ -12,9 +12,9 @@ use crate::protocol::{LeaveReason, Meta, PeerId};
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub enum ToRoom {
-    /// From the supervisor, is sent unbounded: this session has a seat, let it in.
+    /// From the supervisor, unbounded: this session has a seat, let it in.
     Admit(Admit),
-    /// From the supervisor, is sent unbounded: this peer's seat is free. When it was the last, the room stops itself; the
+    /// From the supervisor, unbounded: this peer's seat is free. When it was the last, the room stops itself; the
     /// supervisor has forgotten it already.
     Remove {
         /// Who.
@@ -29,19 +29,19 @@ pub enum ToRoom {
         /// The new metadata, whole.
         meta: Meta,
     },
-    /// From a session, is sent unbounded: the peer's socket is gone, its seat is kept.
+    /// From a session, unbounded: the peer's socket is gone, its seat is kept.
     Away {
         /// Whose.
         peer: PeerId,
         /// Until when it is waited for, in milliseconds since the Unix epoch.
         until_ms: u64,
     },
-    /// From a session, is sent unbounded: the peer is back.
+    /// From a session, unbounded: the peer is back.
     Back {
         /// Who.
         peer: PeerId,
     },
-    /// From a session, is sent unbounded: the peer is back, has missed too much, and needs the whole room.
+    /// From a session, unbounded: the peer is back, has missed too much, and needs the whole room.
     Resync {
         /// Who.
         peer: PeerId,
@@ -75,7 +75,7 @@ impl RoomPort {
         Self(Arc::new(room))
     }
 
-    /// Sends a message that is sent unbounded. Says whether the room was there to take it.
+    /// Sends a message past the mailbox's bound. Says whether the room was there to take it.
     #[must_use]
     pub fn send_unbounded(&self, message: ToRoom) -> bool {
         send_unbounded(&self.0, message)

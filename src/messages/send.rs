@@ -1,7 +1,7 @@
 //! The one place that sends past a mailbox's bound.
 
-/// Sends a message that is sent unbounded, past the mailbox's bound: such messages are bounded by what causes them (one `Join`
-/// under way and one `Leave` per session, one `Admit` per seat). Says whether somebody was there to take it.
+/// Sends a message past the mailbox's bound: for those that are bounded by what causes them, as `Join` is, of which each
+/// session has one under way. Their own comments say "unbounded". Says whether somebody was there to take it.
 ///
 /// Never towards a session, whose client decides how fast it reads.
 #[must_use]

@@ -52,7 +52,7 @@ pub enum Control {
     JoinFailed(Box<JoinFailed>),
     /// From the supervisor.
     Evict(Evict),
-    /// From the arbiter's shared tick.
+    /// From `session/drain.rs`, which the shutdown runs on every arbiter.
     Drain(Drain),
     /// From the pump of a session whose client comes back to this one, and was told that it may.
     TakeSocket(Box<SocketTransfer>),
@@ -299,7 +299,7 @@ pub struct Member {
 pub enum Posted {
     /// In the mailbox.
     Taken,
-    /// The mailbox was full; the session is being cut.
+    /// The mailbox was full; the session is being ended.
     Full,
     /// The session is gone.
     Gone,
@@ -312,7 +312,7 @@ impl Member {
         Context::of_session(&self.request, self.session, self.source)
     }
 
-    /// Sends a message; a full mailbox is a cut (the message is lost, so the session cannot go on as if nothing happened).
+    /// Sends a message; a full mailbox ends the session (the message is lost, so it cannot go on as if nothing happened).
     pub fn post(&self, message: impl Into<ToSession>) -> Posted {
         match self.port.try_send(message.into()) {
             Ok(()) if self.kill_switch.is_shut() => Posted::Gone,

@@ -10,7 +10,7 @@ use crate::{
     protocol::{LeaveReason, Meta, RoomName, SessionId},
 };
 
-/// From a session, is sent unbounded: a seat in that room, please. The room answers, with the first roster; or the supervisor,
+/// From a session, unbounded: a seat in that room, please. The room answers, with the first roster; or the supervisor,
 /// with [`JoinFailed`](super::session::JoinFailed).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -30,7 +30,7 @@ pub struct Join {
     pub subnet: Option<Subnet>,
 }
 
-/// From a session, is sent unbounded, idempotent: free its seat, if it has one. Sent for the `leave` frame and from `stopped()`.
+/// From a session, unbounded, idempotent: free its seat, if it has one. Sent for the `leave` frame and from `stopped()`.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Leave {
@@ -40,7 +40,7 @@ pub struct Leave {
     pub reason: LeaveReason,
 }
 
-/// From a session, is sent unbounded: its client says that it comes back to another session. Passed on to that one if the secret
+/// From a session, unbounded: its client says that it comes back to another session. Passed on to that one if the secret
 /// is right; else the request is dropped, and with it the answer.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -53,7 +53,7 @@ pub struct Resume {
     pub subnet: Option<Subnet>,
 }
 
-/// From a session, is sent unbounded, idempotent: whether its client is away, with its seat kept. Bounded by what causes it: a
+/// From a session, unbounded, idempotent: whether its client is away, with its seat kept. Bounded by what causes it: a
 /// socket that is lost, and one that comes in its place.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -64,12 +64,12 @@ pub struct Presence {
     pub away: bool,
 }
 
-/// From the shutdown, is sent unbounded: nobody gets a seat from now on; whoever has one keeps it.
+/// From the shutdown, unbounded: nobody gets a seat from now on; whoever has one keeps it.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct StopJoins;
 
-/// From the watchdog, is sent unbounded (one at a time): run this. That it runs is the answer.
+/// From the watchdog, unbounded (one at a time): run this. That it runs is the answer.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Ping(pub Box<dyn FnOnce() + Send>);

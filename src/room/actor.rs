@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Updates that may wait per peer of a full room, before its clients are told `rate_limited`. Each becomes a message to
-/// every peer, so what waits is work of this many rounds. `Admit` and `Remove` is sent unbounded and are not held up by it.
+/// every peer, so what waits is work of this many rounds. `Admit` and `Remove` go past this bound.
 const UPDATES_PER_PEER: usize = 4;
 /// Never fewer than these in all, or a room for two would refuse a burst that costs nothing.
 const UPDATES_MIN: usize = 32;
@@ -136,7 +136,7 @@ impl Room {
         }
     }
 
-    /// A full mailbox has been handled by [`Member::post`] (the session is cut); one that is gone has its `Leave` under
+    /// A full mailbox has been handled by [`Member::post`] (the session is ended); one that is gone has its `Leave` under
     /// way. Either way the peer stays here until the supervisor says otherwise.
     fn post(&self, to: &Occupant<Arc<Member>>, news: News) {
         let Some(snapshot) = self.snapshot.clone() else { return };

@@ -66,6 +66,32 @@ fn the_threads_are_those_that_the_document_lists() {
     );
 }
 
+/// The messages in this file whose comment says that they are sent unbounded.
+fn unbounded(file: &str) -> Vec<String> {
+    let (text, mut marked, mut found) = (read(file), false, Vec::new());
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with("#[")) {
+        if let Some(comment) = line.strip_prefix("///") {
+            marked |= comment.starts_with(" From ") && comment.contains(", unbounded");
+        } else if std::mem::take(&mut marked) {
+            let names = line.trim_start_matches("pub struct ").split(|c: char| !c.is_alphanumeric());
+            found.extend(names.take(1).map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_unbounded_messages_are_those_that_the_document_lists() {
+    let document = read("docs/architecture.md");
+    let (_, paragraph) = document.split_once("\n*Unbounded* ").expect("a paragraph on them");
+    let paragraph = paragraph.split("\n\n").next().unwrap_or(paragraph);
+    let spans = paragraph.split('`').skip(1).step_by(2);
+    let listed: BTreeSet<_> = spans.filter(|span| span.starts_with(char::is_uppercase)).map(str::to_owned).collect();
+    let files = ["room", "session", "supervisor", "metrics"].map(|file| format!("src/messages/{file}.rs"));
+    let marked: BTreeSet<_> = files.iter().flat_map(|file| unbounded(file)).collect();
+    assert_eq!(listed, marked);
+}
+
 #[test]
 fn the_shared_state_is_what_the_document_lists() {
     let shares = [
