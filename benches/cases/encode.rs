@@ -35,7 +35,7 @@ pub(crate) fn signal_2k() -> Step {
     })
 }
 
-/// The first frame of a stay, in a room with so many others.
+/// The first frame of a membership, in a room with so many others.
 fn joined(others: usize) -> Step {
     let (me, meta) = (peer(), meta());
     let room = RoomName::parse("lobby", 64).expect("the name of a room");

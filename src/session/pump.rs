@@ -157,7 +157,7 @@ where
         let transfer_guard =
             TransferGuard::begin(opened, frames, move || closing::never_arrived(&former, opened, frames));
         // A socket that cannot be moved is closed, and so is one that nobody takes, for good or because too much waits
-        // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not cut.
+        // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not ended.
         if let Ok((socket, permit, unsent)) = connection.into_parts() {
             let transfer = SocketTransfer { socket, permit, transfer_guard, unsent, unread, grant };
             let _ = to.port.try_send(Control::TakeSocket(Box::new(transfer)).into());

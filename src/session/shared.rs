@@ -184,7 +184,7 @@ impl SessionShared {
         Some(attachment)
     }
 
-    /// Whom events of this session concern.
+    /// Lends out what events of this session say of it: its names, and its room.
     pub(super) fn with_ids(&self, send: impl FnOnce(telemetry::Context<'_>)) {
         let inside = self.inside.borrow();
         let member = self.member.get();

@@ -219,7 +219,7 @@ impl Supervisor {
     }
 }
 
-/// Tells everybody who was in a room that died. A session whose mailbox is full is cut by that, and has no seat to free.
+/// Tells everybody who was in a room that died. A session whose mailbox is full is ended by that, and has no seat to free.
 fn evict(lost: &Lost<Seated>) {
     news::room_lost(&lost.room, lost.seats.len());
     for seat in &lost.seats {

@@ -1,4 +1,4 @@
-//! The wire held against its fixtures, its document and its own laws.
+//! The frames, compared with their fixtures, their document and their own laws.
 mod client;
 mod document;
 mod laws;

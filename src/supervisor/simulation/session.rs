@@ -114,7 +114,7 @@ impl Session {
         vec![Effect::ToSupervisor(ToSupervisor::Leave(self.who))]
     }
 
-    /// Whom a signal of its client's goes to.
+    /// The room that a signal of its client's goes to.
     pub(super) fn signal(&self) -> Option<Picture> {
         let sends = self.talks() && !self.paused;
         self.rules.room().ok().filter(|_| sends).map(Arc::clone)

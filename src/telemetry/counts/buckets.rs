@@ -7,7 +7,7 @@ pub(in crate::telemetry) const HANDLING: &[f64] = &[
     0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
     0.5, 1.0, 2.0, 3.0, 5.0,
 ];
-/// From a second to a day: connections, stays in a room, rooms.
+/// From a second to a day: connections, memberships of a room, rooms.
 pub(in crate::telemetry) const LIFETIME: &[f64] =
     &[1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 86_400.0];
 /// From 1 ms to 10 s: requests.

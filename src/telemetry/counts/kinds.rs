@@ -10,7 +10,7 @@ label_set! {
         Delivered = "delivered",
         /// The sender's roster has no such peer.
         PeerNotFound = "peer_not_found",
-        /// The receiver's mailbox was full; the receiver is being cut.
+        /// The receiver's mailbox was full; the receiver is being ended.
         ReceiverFull = "receiver_full",
         /// The receiver's session has ended, its `peer_left` is on its way.
         ReceiverGone = "receiver_gone",
