@@ -160,9 +160,9 @@ fn operator_ports(settings: &Settings, metrics: &Addr<MetricsActor>, lifecycle: 
 }
 
 /// That it cannot be kept may have been told at the start, when somebody read the log.
-fn keep(record: Record, took: Duration, is_told: bool) {
+fn keep(record: Record, took: Duration, is_reported: bool) {
     if let Err(error) = record.keep(took)
-        && !is_told
+        && !is_reported
     {
         telemetry::emit(&Event::ShutdownRecordFailed { error: &error });
     }

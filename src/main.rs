@@ -33,10 +33,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let environment = config::environment(std::env::vars_os())?;
     let file = config::file(arguments.config.as_deref(), &environment);
     if arguments.check_config {
-        return Ok(say(&config::check_config(file.as_deref(), environment)?)?);
+        return Ok(print(&config::check_config(file.as_deref(), environment)?)?);
     }
     if arguments.probe {
-        return Ok(say(&switchboard::probe::probe(file.as_deref(), &environment)?)?);
+        return Ok(print(&switchboard::probe::probe(file.as_deref(), &environment)?)?);
     }
     let (settings, doubts) = Settings::load_with_doubts(file.as_deref(), &environment)?;
     let _log = telemetry::start_log(&LogOptions::from(&settings))?;
@@ -55,7 +55,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Writes to standard output. A reader that has seen enough (`| head -1`) is no failure.
-fn say(text: &str) -> io::Result<()> {
+fn print(text: &str) -> io::Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,

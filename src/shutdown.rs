@@ -122,12 +122,12 @@ pub async fn be_scraped(scrapes: &Scrapes, call: &Call, plan: Plan, signals: &mu
     let Some(last) = scrapes.last() else { return };
     let until = (last + plan.scrape).min(call.at + plan.deadline);
     let most = until.saturating_duration_since(Instant::now());
-    if most.is_zero() || call.by == INTERRUPT || scrapes.was_told() {
+    if most.is_zero() || call.by == INTERRUPT || scrapes.was_drain_scraped() {
         return;
     }
     telemetry::emit(&Event::ScrapeAwaited { most });
     tokio::select! {
-        () = scrapes.told() => {}
+        () = scrapes.drain_scraped() => {}
         () = tokio::time::sleep(most) => {}
         () = signals.hurry() => {}
     }

@@ -73,7 +73,7 @@ fn run(mut watch: Watch, exit: Duration, liveness: &Liveness) {
     let mut before = Found::default();
     while !liveness.is_dismissed() {
         let found = watch.round(Instant::now());
-        tell_change(before, found);
+        report_change(before, found);
         if let Some((part, silent)) = found.worst
             && silent >= exit
             && !liveness.is_dismissed()
@@ -85,7 +85,7 @@ fn run(mut watch: Watch, exit: Duration, liveness: &Liveness) {
     }
 }
 
-fn tell_change(before: Found, found: Found) {
+fn report_change(before: Found, found: Found) {
     let (to, worst) = match (before.silent, found.silent) {
         (0, 1..) => ("dead", found.worst),
         (1.., 0) => ("alive", before.worst),

@@ -11,15 +11,15 @@ section! {
     Limits = "limits" {
         /// Longest message a client may send; a longer one is refused at its header and the connection closed with 1009.
         /// An offer has 2 to 10 kB; 64 KiB leave room for many media sections.
-        frame_bytes: usize = 65_536, Kind::bytes(1024, 16 * MIB), exported, told;
+        frame_bytes: usize = 65_536, Kind::bytes(1024, 16 * MIB), exported, in_welcome;
 
         /// Bytes that may wait for a peer that reads slowly; beyond them its connection is reset.
         /// 256 KiB, four of the longest messages, make 10 000 slow readers cost at most 2.5 GiB.
-        queue_bytes: usize = 262_144, Kind::bytes(4096, 256 * MIB), exported, told;
+        queue_bytes: usize = 262_144, Kind::bytes(4096, 256 * MIB), exported, in_welcome;
 
         /// Frames that may wait for a peer that reads slowly; beyond them its connection is reset.
         /// A mesh of ten peers sends its newcomer about 100 at once; 256 leave twice that.
-        queue_frames: usize = 256, Kind::count(16, 1_000_000, "frames"), exported, told;
+        queue_frames: usize = 256, Kind::count(16, 1_000_000, "frames"), exported, in_welcome;
 
         /// Fragments (RFC 6455 section 5.4) one message may come in.
         /// 1024 let a client send 64 bytes at a time, and end those who send empty fragments for ever.
@@ -27,15 +27,15 @@ section! {
 
         /// Longest `meta` of a peer, as JSON text.
         /// 4 KiB hold a name, a colour and a few flags; every newcomer gets everybody's.
-        meta_bytes: usize = 4096, Kind::bytes(2, MIB).usual(128, MIB), exported, told;
+        meta_bytes: usize = 4096, Kind::bytes(2, MIB).usual(128, MIB), exported, in_welcome;
 
         /// Longest name of a room, in UTF-8.
         /// 128 bytes hold a UUID, a path or a title, and keep log lines readable.
-        room_name_bytes: usize = 128, Kind::bytes(1, 1024).usual(8, 1024), exported, told;
+        room_name_bytes: usize = 128, Kind::bytes(1, 1024).usual(8, 1024), exported, in_welcome;
 
         /// Peers in one room; the next gets `room_full`.
         /// 10 is where a full mesh of media ends to work: each sends its video nine times.
-        peers_per_room: usize = 10, Kind::count(1, 10_000, "peers"), exported, told;
+        peers_per_room: usize = 10, Kind::count(1, 10_000, "peers"), exported, in_welcome;
 
         /// Rooms on this server; the next gets `room_limit`.
         /// 10 000, as many as connections, so that it only stops what makes rooms without end.
@@ -43,15 +43,15 @@ section! {
 
         /// Peers that one `signal` may name; a longer list is `invalid_message`.
         /// 64 are more than a room holds by default; to all of a larger one, `"*"` says it shorter.
-        recipients: usize = 64, Kind::count(1, 10_000, "peers"), exported, told;
+        recipients: usize = 64, Kind::count(1, 10_000, "peers"), exported, in_welcome;
 
         /// Depth to which JSON from clients may be nested.
         /// WebRTC's own messages have 4 levels; deep nesting only serves to exhaust the stack of who parses it.
-        json_depth: usize = 32, Kind::count(2, 128, "levels"), exported, told;
+        json_depth: usize = 32, Kind::count(2, 128, "levels"), exported, in_welcome;
 
         /// Time a connection has to join a room; then it is closed with 4000.
         /// 10 s suffice for a slow phone, and connections that are no peers do not pile up.
-        join_timeout_ms: Milliseconds = Milliseconds(10_000), Kind::milliseconds(10).usual(1000, 600_000), exported, told;
+        join_timeout_ms: Milliseconds = Milliseconds(10_000), Kind::milliseconds(10).usual(1000, 600_000), exported, in_welcome;
 
         /// Time a connection may be in no room in all, as long as it tries again after each `retryAfterMs`.
         /// 10 min are as long as somebody waits for a seat; who waits longer may connect anew.
@@ -63,15 +63,15 @@ section! {
 
         /// Frames kept for a resumable peer that does not acknowledge; beyond them the oldest are dropped.
         /// 512, twice `queue_frames`: a peer that was cut for slowness can still resume completely.
-        resume_frames: usize = 512, Kind::count(1, 1_000_000, "frames"), exported, told;
+        resume_frames: usize = 512, Kind::count(1, 1_000_000, "frames"), exported, in_welcome;
 
         /// Bytes kept for a resumable peer that does not acknowledge; beyond them the oldest frames are dropped.
         /// 512 KiB, twice `queue_bytes`, for the same reason.
-        resume_bytes: usize = 524_288, Kind::bytes(1024, 512 * MIB), exported, told;
+        resume_bytes: usize = 524_288, Kind::bytes(1024, 512 * MIB), exported, in_welcome;
 
         /// Time the seat of a resumable peer is kept when its socket is gone.
         /// 30 s outlast a change of networks; the others wait for it no longer than a person would.
-        resume_window_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(10).usual(1000, 3_600_000), exported, told;
+        resume_window_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(10).usual(1000, 3_600_000), exported, in_welcome;
 
         /// Sessions that may be parked at a time; beyond them, the address that holds most (IPv6: the /48) loses the one that
         /// is away for longest. 0: as many as `server.max_connections`, so that all may lose their line at once.
@@ -88,11 +88,11 @@ section! {
 
         /// Frames a second that one connection may send for long, control frames and fragments included; beyond, it is
         /// read no faster. 50 are ten times what a mesh of ten peers needs once it stands.
-        frame_rate: u32 = 50, Kind::count(1, 1_000_000, "frames a second"), exported, told;
+        frame_rate: u32 = 50, Kind::count(1, 1_000_000, "frames a second"), exported, in_welcome;
 
         /// Frames that one connection may send at once, if it was quiet before.
         /// The tenth peer of a mesh sends about 100 at once; 200 leave twice that.
-        frame_burst: u32 = 200, Kind::count(1, 1_000_000, "frames"), exported, told;
+        frame_burst: u32 = 200, Kind::count(1, 1_000_000, "frames"), exported, in_welcome;
 
         /// Time for which a connection may send faster than `frame_rate` without a pause; then it is closed with 4002.
         /// 30 s are no burst any more: whatever sends like this is broken, or hostile.

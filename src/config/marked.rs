@@ -24,10 +24,10 @@ impl Settings {
 
     /// What clients are held to and need to know, for `welcome.limits`: by the keys' names as the protocol spells them.
     #[must_use]
-    pub fn told(&self) -> Vec<(String, u64)> {
+    pub fn in_welcome(&self) -> Vec<(String, u64)> {
         let values = report::values(self);
-        let told = keys().filter(|key| key.told);
-        told.filter_map(|key| Some((camel_case(key.name), report::value(&values, key).as_u64()?))).collect()
+        let keys = keys().filter(|key| key.in_welcome);
+        keys.filter_map(|key| Some((camel_case(key.name), report::value(&values, key).as_u64()?))).collect()
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn whatever_is_marked_is_a_number_and_has_a_name_of_its_own() {
-        let marked = keys().filter(|key| key.exported.is_some() || key.told);
+        let marked = keys().filter(|key| key.exported.is_some() || key.in_welcome);
         assert!(marked.into_iter().all(|key| matches!(key.kind, Kind::Integer { .. })));
         let exported = Settings::default().exported();
         let mut names: Vec<_> = exported.iter().map(|(name, _)| name).collect();
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn names_are_those_that_dashboards_and_clients_know() {
-        let (exported, told) = (Settings::default().exported(), Settings::default().told());
+        let (exported, in_welcome) = (Settings::default().exported(), Settings::default().in_welcome());
         for (name, value) in [
             ("max_connections", 10_000.0),
             ("request_timeout_seconds", 5.0),
@@ -95,7 +95,7 @@ mod tests {
             assert!(exported.contains(&(name.to_owned(), value)), "{name}: {exported:?}");
         }
         for (name, value) in [("frameBytes", 65_536), ("joinTimeoutMs", 10_000), ("recipients", 64)] {
-            assert!(told.contains(&(name.to_owned(), value)), "{name}: {told:?}");
+            assert!(in_welcome.contains(&(name.to_owned(), value)), "{name}: {in_welcome:?}");
         }
     }
 }

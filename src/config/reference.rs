@@ -61,7 +61,7 @@ fn configuration_md() -> String {
             if let Some(name) = exported_name(key) {
                 writeln!(out, "- In `/metrics`: `switchboard_limit{{name=\"{name}\"}}`").unwrap();
             }
-            if key.told {
+            if key.in_welcome {
                 writeln!(out, "- In `welcome`: `limits.{}`", camel_case(key.name)).unwrap();
             }
             if key.live {

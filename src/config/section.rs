@@ -37,7 +37,7 @@ pub(super) struct Key {
     /// Whether `/metrics` exports it, and with which name before it.
     pub(super) exported: Option<Exported>,
     /// Whether `welcome` tells it to clients.
-    pub(super) told: bool,
+    pub(super) in_welcome: bool,
 }
 
 /// By which name `/metrics` exports a key.
@@ -88,13 +88,13 @@ impl Key {
     }
 
     /// The same: `welcome` has it.
-    pub(super) const fn told(self) -> Self {
-        Self { told: true, ..self }
+    pub(super) const fn in_welcome(self) -> Self {
+        Self { in_welcome: true, ..self }
     }
 }
 
 /// Declares a section: the struct with its defaults, and the same as [`Section`] for checks and documents. Behind a key's
-/// kind stands what else is so of it: `plain "PORT"`, `live`, `exported`, `exported_with_section`, `told`.
+/// kind stands what else is so of it: `plain "PORT"`, `live`, `exported`, `exported_with_section`, `in_welcome`.
 macro_rules! section {
     (
         $(#[doc = $about:literal])+
@@ -137,7 +137,7 @@ macro_rules! section {
                     plain: None,
                     live: false,
                     exported: None,
-                    told: false,
+                    in_welcome: false,
                 }$(.$flag($($value)?))*),+],
             };
         }

@@ -33,7 +33,7 @@ pub struct Clients {
     trusted: Arc<[Network]>,
     exempt_loopback: bool,
     /// Whether it was told that somebody who is not trusted sends [`FORWARDED_FOR`].
-    told: Arc<AtomicBool>,
+    reported: Arc<AtomicBool>,
     /// When it may be told again that one of our proxies names nobody: seconds after `since`.
     nameless_at: Arc<AtomicU64>,
     since: Instant,
@@ -63,7 +63,7 @@ impl Clients {
             ),
             trusted: settings.http.trusted_networks().into(),
             exempt_loopback: settings.limits.exempt_loopback,
-            told: Arc::default(),
+            reported: Arc::default(),
             nameless_at: Arc::default(),
             since: Instant::now(),
         }
@@ -87,10 +87,10 @@ impl Clients {
     pub(super) fn identify(&self, peer: SocketAddr, headers: &HeaderMap) -> Client {
         let seen = self.look(peer, headers);
         match seen.by {
-            By::Presuming if !self.told.swap(true, Ordering::Relaxed) => {
+            By::Presuming if !self.reported.swap(true, Ordering::Relaxed) => {
                 telemetry::emit(&Event::ForwardedNotBelieved { remote: seen.remote });
             }
-            By::NamelessProxy if self.may_tell_of_nameless() => {
+            By::NamelessProxy if self.may_report_nameless() => {
                 telemetry::emit(&Event::ProxyNamesNobody { remote: seen.remote });
             }
             _ => {}
@@ -113,7 +113,7 @@ impl Clients {
     }
 
     /// Again and again, since a check of the proxy's own may have been the first.
-    fn may_tell_of_nameless(&self) -> bool {
+    fn may_report_nameless(&self) -> bool {
         let now = self.since.elapsed();
         let due = |at: u64| (at <= now.as_secs()).then(|| (now + NAMELESS_AGAIN).as_secs());
         self.nameless_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok()

@@ -204,7 +204,7 @@ async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, clients
         return options("GET, OPTIONS");
     }
     let refused = handshake::lost(request.head());
-    tell_refused(&refused, &request, &id, Some(&clients));
+    report_refused(&refused, &request, &id, Some(&clients));
     let answer = error::answer(refused.status, &ErrorBody::new(refused.code, refused.message), &id);
     match refused.status {
         // RFC 9110 section 15.5.22.
@@ -217,7 +217,7 @@ async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, clients
 }
 
 /// `clients`: those of the public listener, if it came there.
-fn tell_refused(refused: &HandshakeError, request: &HttpRequest, id: &RequestId, clients: Option<&Clients>) {
+fn report_refused(refused: &HandshakeError, request: &HttpRequest, id: &RequestId, clients: Option<&Clients>) {
     let Some(peer) = request.peer_addr() else { return };
     let remote = clients.map_or(peer, |clients| clients.identify(peer, request.headers()).remote);
     upgrade::report(refused, id, remote);
@@ -231,7 +231,7 @@ async fn not_found(request: HttpRequest, id: web::ReqData<RequestId>) -> HttpRes
     let clients = request.app_data::<web::Data<Clients>>();
     let strayed = handshake::strayed(request.head(), clients.is_some());
     if let Some(refused) = &strayed {
-        tell_refused(refused, &request, &id, clients.map(web::Data::get_ref));
+        report_refused(refused, &request, &id, clients.map(web::Data::get_ref));
     }
     let message = strayed.map_or("there is nothing at this path", |refused| refused.message);
     error::answer(StatusCode::NOT_FOUND, &ErrorBody::new(ErrorCode::UnsupportedVersion, message), &id)

@@ -79,7 +79,7 @@ pub struct Deliver {
 }
 
 /// Who is in the room now, in one message with what has changed. Sent by the room, to the members first
-/// and to a newcomer last, so that nobody hears an offer from a peer it was not told of.
+/// and to a newcomer last, so that nobody receives an offer from a peer it was not told of.
 #[derive(Debug, Clone)]
 pub struct Roster {
     /// The complete room.
@@ -155,7 +155,7 @@ pub struct Evict {
     pub join_seq: u32,
 }
 
-/// The server is going away: say `bye`, and close after `close_after_ms` with [`EndReason::ServerDraining`].
+/// The server is going away: send `bye`, and close after `close_after_ms` with [`EndReason::ServerDraining`].
 #[derive(Debug, Clone, Copy)]
 pub struct Drain {
     /// This session's place in the spread, from now, in milliseconds.
@@ -166,7 +166,7 @@ pub struct Drain {
 /// [`ResumeRequests`].
 #[derive(Debug)]
 pub struct ResumeRequest {
-    /// Is good, or nobody hears of the request.
+    /// Is good, or the request goes to nobody.
     pub secret: ResumeSecret,
     /// Must be within what was sent.
     pub ack: u64,
@@ -176,7 +176,7 @@ pub struct ResumeRequest {
     pub answer: oneshot::Sender<ResumeAnswer>,
 }
 
-/// What is said to a [`ResumeRequest`]. The first two are the session's, the others the supervisor's.
+/// What is answered to a [`ResumeRequest`]. The first two are the session's, the others the supervisor's.
 #[derive(Debug)]
 pub enum ResumeAnswer {
     /// Send the socket here.
@@ -210,7 +210,7 @@ pub struct SocketTransfer {
     pub permit: Box<dyn Any + Send>,
     /// The connection's own story.
     pub transfer_guard: TransferGuard,
-    /// What was said on it and not written: the oldest may be the rest of a frame.
+    /// What was queued on it and not written: the oldest may be the rest of a frame.
     pub unsent: Vec<Bytes>,
     /// What was read and not handled.
     pub unread: Vec<u8>,

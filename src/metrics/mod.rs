@@ -2,8 +2,8 @@
 //!
 //! - **Owns** the totals (one [`crate::telemetry::Tally`] that all others are merged into), the latest absolute values
 //!   from their owners, the journal of errors, the registry.
-//! - **Hears** `Record` from every thread that counts, `Scrape` and `TakeErrors` from the ops listener.
-//! - **Says** nothing by itself.
+//! - **Receives** `Record` from every thread that counts, `Scrape` and `TakeErrors` from the ops listener.
+//! - **Sends** nothing by itself.
 //! - **Never** is asked by anybody that a client waits for. It lives on a thread of its own, so that a scrape does not
 //!   pause relaying.
 //!

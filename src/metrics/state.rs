@@ -58,11 +58,11 @@ pub struct Facts {
     pub machine: Machine,
 }
 
-/// One arbiter, as it last said.
+/// One arbiter, as it last reported.
 #[derive(Debug)]
 pub(super) struct Arbiter {
     pub(super) latest: ArbiterReport,
-    pub(super) heard_at: Instant,
+    pub(super) reported_at: Instant,
     pub(super) delay: Peak,
 }
 
@@ -99,7 +99,7 @@ impl MetricsState {
     pub fn merge(&mut self, mut tally: Tally, now: Instant) {
         self.records_merged += 1;
         if let Some(report) = tally.arbiter {
-            self.hear(report, now);
+            self.take_report(report, now);
         }
         self.journal.count(journal::by_severity(&tally), now);
         for sample in tally.error_samples.take() {
@@ -113,14 +113,14 @@ impl MetricsState {
         self.journal.report(journal::by_severity(&self.totals), now, time)
     }
 
-    fn hear(&mut self, report: ArbiterReport, now: Instant) {
+    fn take_report(&mut self, report: ArbiterReport, now: Instant) {
         let arbiter = self.arbiters.entry(report.arbiter).or_insert_with(|| Arbiter {
             latest: report,
-            heard_at: now,
+            reported_at: now,
             delay: Peak::default(),
         });
         arbiter.latest = report;
-        arbiter.heard_at = now;
+        arbiter.reported_at = now;
         arbiter.delay.observe(report.tick_delay, now);
     }
 }

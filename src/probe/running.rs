@@ -40,14 +40,14 @@ struct Server {
 /// Where the server listens that this process is to ask after. `own` is what this process would use itself, from `file`
 /// and `environment`.
 pub(super) fn place(own: &Settings, file: Option<&Path>, environment: &[(String, String)]) -> Place {
-    let as_told = |note| Place { host: own.server.host.clone(), port: own.server.port, note };
+    let as_configured = |note| Place { host: own.server.host.clone(), port: own.server.port, note };
     if file.is_some() && own.server.port != 0 {
-        return as_told(None);
+        return as_configured(None);
     }
-    let told = |key: &str| environment.iter().any(|(name, value)| !value.is_empty() && config::sets(name, key));
+    let is_set = |key: &str| environment.iter().any(|(name, value)| !value.is_empty() && config::sets(name, key));
     let fits = |server: &Server| {
         let theirs = &server.settings.server;
-        let open = |key| file.is_none() && !told(key);
+        let open = |key| file.is_none() && !is_set(key);
         (open("server.host") || theirs.host == own.server.host)
             && (open("server.port") || theirs.port == own.server.port)
     };
@@ -56,12 +56,14 @@ pub(super) fn place(own: &Settings, file: Option<&Path>, environment: &[(String,
         // In a container both have the same variables; on a machine with several servers that tells them apart.
         servers.retain(|server| same(&server.environment, environment));
         if servers.len() != 1 {
-            return as_told(Some("several servers run here: --config, HOST or PORT say which is meant".to_owned()));
+            return as_configured(Some(
+                "several servers run here: --config, HOST or PORT say which is meant".to_owned(),
+            ));
         }
     }
     match servers.first() {
-        None => as_told(None),
-        Some(server) => server.place().unwrap_or_else(|| as_told(None)),
+        None => as_configured(None),
+        Some(server) => server.place().unwrap_or_else(|| as_configured(None)),
     }
 }
 

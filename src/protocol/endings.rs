@@ -1,4 +1,4 @@
-//! How a connection and a stay in a room end: reasons, close codes, and what the client should do next.
+//! How a connection and a membership of a room end: reasons, close codes, and what the client should do next.
 
 use strum::{FromRepr, IntoStaticStr, VariantArray};
 

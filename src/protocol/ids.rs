@@ -53,7 +53,7 @@ random_id! {
     PeerId
 }
 random_id! {
-    /// One client's stay on this server: told to that client in `welcome`, written in the logs, seen by no other peer.
+    /// One client's session on this server: told to that client in `welcome`, written in the logs, seen by no other peer.
     SessionId
 }
 

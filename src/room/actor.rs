@@ -1,4 +1,4 @@
-//! The shell of a room: unpacks messages, asks the rules, posts what they say.
+//! The shell of a room: unpacks messages, asks the rules, sends what they decide.
 
 use std::{any::Any, sync::Arc};
 

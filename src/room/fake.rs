@@ -1,4 +1,4 @@
-//! Sessions that write down what they hear.
+//! Sessions that record what they receive.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 struct Recorder {
     capacity: usize,
-    heard: mpsc::UnboundedSender<ToSession>,
+    received: mpsc::UnboundedSender<ToSession>,
 }
 
 impl Actor for Recorder {
@@ -34,14 +34,14 @@ impl Handler<ToSession> for Recorder {
     type Result = ();
 
     fn handle(&mut self, message: ToSession, _: &mut Self::Context) {
-        let _ = self.heard.send(message);
+        let _ = self.received.send(message);
     }
 }
 
 /// A mailbox, as many members with it as the test likes, and everything that came, in order.
 pub(crate) struct FakeSession {
     mailbox: Addr<Recorder>,
-    heard: mpsc::UnboundedReceiver<ToSession>,
+    received: mpsc::UnboundedReceiver<ToSession>,
 }
 
 impl FakeSession {
@@ -50,9 +50,9 @@ impl FakeSession {
     }
 
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        let (sender, heard) = mpsc::unbounded_channel();
-        let mailbox = Recorder { capacity, heard: sender }.start();
-        Self { mailbox, heard }
+        let (sender, received) = mpsc::unbounded_channel();
+        let mailbox = Recorder { capacity, received: sender }.start();
+        Self { mailbox, received }
     }
 
     /// A peer that is reached through this mailbox.
@@ -70,49 +70,49 @@ impl FakeSession {
     }
 
     /// The next message, whatever it is.
-    pub(crate) async fn hear(&mut self) -> ToSession {
-        let message = tokio::time::timeout(DEADLINE, self.heard.recv()).await;
+    pub(crate) async fn receive(&mut self) -> ToSession {
+        let message = tokio::time::timeout(DEADLINE, self.received.recv()).await;
         message.expect("a message before the deadline").expect("the recorder lives")
     }
 
     pub(crate) async fn skip(&mut self, messages: usize) {
         for _ in 0..messages {
-            self.hear().await;
+            self.receive().await;
         }
     }
 
-    pub(crate) async fn hear_roster(&mut self) -> Roster {
-        match self.hear().await {
+    pub(crate) async fn receive_roster(&mut self) -> Roster {
+        match self.receive().await {
             ToSession::Member(ToMember::Roster(roster)) => roster,
-            other => panic!("expected a roster, heard {other:?}"),
+            other => panic!("expected a roster, received {other:?}"),
         }
     }
 
     /// The others, as the next roster welcomes to them.
-    pub(crate) async fn hear_welcome(&mut self) -> Vec<PeerView> {
-        match self.hear_roster().await.news {
+    pub(crate) async fn receive_welcome(&mut self) -> Vec<PeerView> {
+        match self.receive_roster().await.news {
             News::Joined(welcomed) => welcomed.peers,
-            other => panic!("expected a welcome, heard {other:?}"),
+            other => panic!("expected a welcome, received {other:?}"),
         }
     }
 
     /// The JSON of what the next roster tells of somebody else.
-    pub(crate) async fn hear_news(&mut self) -> String {
-        match self.hear_roster().await.news {
+    pub(crate) async fn receive_news(&mut self) -> String {
+        match self.receive_roster().await.news {
             News::Changed(event) => String::from_utf8(event.encoded().json().to_vec()).expect("UTF-8"),
-            other => panic!("expected news of somebody else, heard {other:?}"),
+            other => panic!("expected news of somebody else, received {other:?}"),
         }
     }
 
-    pub(crate) async fn hear_evict(&mut self) -> Evict {
-        match self.hear().await {
+    pub(crate) async fn receive_evict(&mut self) -> Evict {
+        match self.receive().await {
             ToSession::Control(Control::Evict(evict)) => evict,
-            other => panic!("expected an eviction, heard {other:?}"),
+            other => panic!("expected an eviction, received {other:?}"),
         }
     }
 
-    /// Whether all that came has been heard.
+    /// Whether all that came has been read.
     pub(crate) fn is_silent(&mut self) -> bool {
-        self.heard.try_recv().is_err()
+        self.received.try_recv().is_err()
     }
 }

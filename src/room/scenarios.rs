@@ -1,4 +1,4 @@
-//! A running room and sessions that write down what it says.
+//! A running room and sessions that record what it sends.
 
 use std::sync::Arc;
 
@@ -46,20 +46,20 @@ fn names(snapshot: &Snapshot) -> Vec<String> {
 #[actix::test]
 async fn members_hear_of_a_newcomer_before_it_is_welcomed() {
     let room = open();
-    // One mailbox for all three, so that what is posted first is heard first.
+    // One mailbox for all three, so that what is sent first is received first.
     let mut all = FakeSession::new();
     let (ann, bob, cid) = (all.member(), all.member(), all.member());
     admit(&room, &ann, None);
     admit(&room, &bob, Some(r#"{"name":"Bob"}"#));
-    assert!(matches!(all.hear_roster().await.news, News::Joined(_)), "Ann is welcomed");
+    assert!(matches!(all.receive_roster().await.news, News::Joined(_)), "Ann is welcomed");
     let to_ann = format!(r#"{{"type":"peer_joined","id":"{}","meta":{{"name":"Bob"}},"polite":false}}"#, bob.peer);
-    assert_eq!(all.hear_news().await, to_ann);
-    assert!(matches!(all.hear_roster().await.news, News::Joined(_)), "Bob is welcomed");
+    assert_eq!(all.receive_news().await, to_ann);
+    assert!(matches!(all.receive_roster().await.news, News::Joined(_)), "Bob is welcomed");
 
     admit(&room, &cid, None);
     let told = format!(r#"{{"type":"peer_joined","id":"{}","polite":false}}"#, cid.peer);
-    assert_eq!([all.hear_news().await, all.hear_news().await], [told.clone(), told]);
-    assert!(matches!(all.hear_roster().await.news, News::Joined(_)), "Cid is welcomed last");
+    assert_eq!([all.receive_news().await, all.receive_news().await], [told.clone(), told]);
+    assert!(matches!(all.receive_roster().await.news, News::Joined(_)), "Cid is welcomed last");
     assert!(all.is_silent());
 }
 
@@ -71,15 +71,15 @@ async fn a_newcomer_is_told_who_is_here_and_is_polite_to_them_all() {
     admit(&room, &ann, Some(r#"{"name":"Ann"}"#));
     admit(&room, &bob, Some(r#"{"name":"Bob"}"#));
 
-    let welcome = second.hear_roster().await;
+    let welcome = second.receive_roster().await;
     let News::Joined(welcomed) = welcome.news else { panic!("the first roster welcomes") };
     let here = PeerView { id: ann.peer, meta: Some(meta(r#"{"name":"Ann"}"#)), polite: true, away_until_ms: None };
     assert_eq!(welcomed.peers, [here]);
     assert_eq!(welcomed.meta, Some(meta(r#"{"name":"Bob"}"#)));
     assert_eq!(welcomed.join_seq, 3);
 
-    assert_eq!(first.hear_welcome().await, []);
-    let news = first.hear_roster().await;
+    assert_eq!(first.receive_welcome().await, []);
+    let news = first.receive_roster().await;
     assert!(Arc::ptr_eq(&news.snapshot, &welcome.snapshot), "one picture for all");
     assert!(Arc::ptr_eq(news.snapshot.find(ann.peer).expect("Ann"), &ann), "one handle per member, never a copy");
     let mut sorted = [ann.peer.to_string(), bob.peer.to_string()];
@@ -95,18 +95,18 @@ async fn an_update_is_news_to_the_others_and_an_answer_to_the_updater() {
     let (ann, bob) = (first.member(), second.member());
     admit(&room, &ann, None);
     admit(&room, &bob, None);
-    let snapshot = second.hear_roster().await.snapshot;
+    let snapshot = second.receive_roster().await.snapshot;
     first.skip(2).await;
 
     update(&snapshot, &bob, r#"{"hand":"up"}"#);
-    let News::Updated(news) = second.hear_roster().await.news else { panic!("an answer") };
+    let News::Updated(news) = second.receive_roster().await.news else { panic!("an answer") };
     assert_eq!(news, meta(r#"{"hand":"up"}"#));
     let fields = format!(r#""id":"{}","meta":{{"hand":"up"}}}}"#, bob.peer);
-    assert_eq!(first.hear_news().await, format!(r#"{{"type":"peer_updated",{fields}"#));
+    assert_eq!(first.receive_news().await, format!(r#"{{"type":"peer_updated",{fields}"#));
 
     let mut third = FakeSession::new();
     admit(&room, &third.member(), None);
-    let seen = third.hear_welcome().await;
+    let seen = third.receive_welcome().await;
     assert_eq!(seen[1].meta, Some(meta(r#"{"hand":"up"}"#)), "later ones see it");
     assert_eq!((seen[1].id, seen[1].polite), (bob.peer, true));
 }
@@ -118,15 +118,15 @@ async fn an_update_of_a_peer_that_left_is_counted_and_nothing_else() {
     let (ann, bob) = (first.member(), second.member());
     admit(&room, &ann, None);
     admit(&room, &bob, None);
-    let snapshot = first.hear_roster().await.snapshot;
+    let snapshot = first.receive_roster().await.snapshot;
     let _ = telemetry::take();
     remove(&room, &bob);
     update(&snapshot, &bob, "{}");
     update(&snapshot, &ann, "{}");
 
-    assert!(first.hear_news().await.contains("peer_joined"));
-    assert_eq!(first.hear_news().await, format!(r#"{{"type":"peer_left","id":"{}","reason":"left"}}"#, bob.peer));
-    assert!(matches!(first.hear_roster().await.news, News::Updated(_)), "nothing of Bob's in between");
+    assert!(first.receive_news().await.contains("peer_joined"));
+    assert_eq!(first.receive_news().await, format!(r#"{{"type":"peer_left","id":"{}","reason":"left"}}"#, bob.peer));
+    assert!(matches!(first.receive_roster().await.news, News::Updated(_)), "nothing of Bob's in between");
     let counts = telemetry::take().expect("it was counted");
     assert_eq!(counts.errors[Severity::Low as usize].get(ErrorCode::NotInRoom), 1);
 }
@@ -146,13 +146,13 @@ async fn a_peer_whose_mailbox_is_full_is_cut_and_the_others_hear_everything() {
     let crowd = FakeSession::new();
     (0..5).for_each(|_| admit(&room, &crowd.member(), None));
     for _ in 0..5 {
-        assert!(reader.hear_news().await.contains("peer_joined"));
+        assert!(reader.receive_news().await.contains("peer_joined"));
     }
     assert_eq!((ann.kill_switch.reason(), bob.kill_switch.reason()), (None, Some(EndReason::SlowConsumer)));
 
     // Nobody frees its seat for it: it is in the room until it leaves the ordinary way.
     remove(&room, &bob);
-    let last = reader.hear_roster().await;
+    let last = reader.receive_roster().await;
     assert!(matches!(last.news, News::Changed(..)));
     assert!(last.snapshot.find(bob.peer).is_none() && last.snapshot.members.len() == 6);
 }

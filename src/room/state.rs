@@ -7,21 +7,21 @@ use crate::protocol::{LeaveReason, Meta, PeerId, server::PeerView};
 /// What the shell is to carry out, in the order given, with the room as it is after the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// The others hear that this peer came.
+    /// The others are notified that this peer came.
     NotifyJoined(PeerId),
     /// This peer gets its first roster.
     Welcome(PeerId),
-    /// Everybody hears that this peer is gone.
+    /// Everybody is notified that this peer is gone.
     NotifyLeft(PeerId, LeaveReason),
     /// The others get this peer's new metadata.
     NotifyUpdated(PeerId),
-    /// The others hear that this peer's socket is gone, and until when it is waited for.
+    /// The others are notified that this peer's socket is gone, and until when it is waited for.
     NotifyAway(PeerId, u64),
-    /// The others hear that this peer is back.
+    /// The others are notified that this peer is back.
     NotifyBack(PeerId),
     /// This peer gets the whole room again.
     Resync(PeerId),
-    /// This peer hears that its update was taken.
+    /// This peer is notified that its update was taken.
     Confirm(PeerId),
     /// An update came from a peer that is not here (it left while the message was on its way): counted, nothing else.
     CountStray(PeerId),
@@ -56,7 +56,7 @@ impl<M> Default for RoomState<M> {
 }
 
 impl<M> RoomState<M> {
-    /// Lets a peer in, as the last. The members hear of it first and the newcomer is welcomed last, so that nobody hears
+    /// Lets a peer in, as the last. The members are notified first and the newcomer is welcomed last, so that nobody receives
     /// an offer from a peer it was not told of.
     ///
     /// The supervisor gives nobody a second seat, so a peer that is here already changes nothing.

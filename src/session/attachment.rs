@@ -11,8 +11,8 @@ pub(super) struct Attachment {
     pub(super) frames_in: u64,
     /// The answer to the client's close frame.
     pub(super) close_answer: Option<Box<Bytes>>,
-    /// Whether `bye` was said already: a drain says it long before the close.
-    pub(super) said_bye: bool,
+    /// Whether `bye` was sent already: a drain sends it long before the close.
+    pub(super) bye_sent: bool,
     /// Whether it ended without a close frame.
     pub(super) lost: bool,
     /// Whether the client's close frame said that it does not come back.
@@ -21,7 +21,7 @@ pub(super) struct Attachment {
 
 impl Attachment {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, frames_in: 0, close_answer: None, said_bye: false, lost: false, goodbye: false }
+        Self { connection, frames_in: 0, close_answer: None, bye_sent: false, lost: false, goodbye: false }
     }
 
     /// A connection that had a session before: so many frames were read from and written to it.

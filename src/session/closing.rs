@@ -1,4 +1,4 @@
-//! The end of a session's connection: what its client hears of the reason, if its socket takes last words.
+//! The end of a session's connection: what its client is sent as the reason, if its socket takes last words.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ const RETRY_AFTER_MS: u64 = 1_000;
 
 /// Ends a connection in the way that the reason asks for, in a task of its own.
 pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction) {
-    let Attachment { connection, close_answer, said_bye, .. } = attachment;
+    let Attachment { connection, close_answer, bye_sent, .. } = attachment;
     let (bye, close_frame) = match (close_answer, reason.close_code()) {
         // The client closed first: its close frame is answered with the same.
         (Some(answer), _) => (None, *answer),
@@ -29,7 +29,7 @@ pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction
             let at_once = action == ByeAction::Disconnect || reason == EndReason::ServerDraining;
             let retry_after_ms = if at_once { 0 } else { RETRY_AFTER_MS };
             let bye = ServerFrame::Bye { reason, action, retry_after_ms };
-            let bye = (!said_bye).then(|| encode(&bye).into_bytes());
+            let bye = (!bye_sent).then(|| encode(&bye).into_bytes());
             let description = Some(reason.as_str().to_owned());
             (bye, close_frame(Some(CloseReason { code: code.into(), description })))
         }
@@ -46,7 +46,7 @@ fn tally(discarded: Discarded) {
 }
 
 /// A connection was lost on its way from that session to the one that its client came back to. No failure of the server's,
-/// and clients can cause it: that session was gone before the socket came. (The client hears `internal` and `reconnect`:
+/// and clients can cause it: that session was gone before the socket came. (The client is sent `internal` and `reconnect`:
 /// there is nothing more for it to know.)
 pub(super) fn never_arrived(from: &Member, opened: Instant, frames: FrameCounts) {
     let (context, reason, duration) = (from.context(), EndReason::ResumeExpired, opened.elapsed());

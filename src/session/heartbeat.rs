@@ -26,14 +26,14 @@ impl From<&Settings> for HeartbeatTimes {
 /// What the sweep remembers of one connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Beat {
-    heard_at: Instant,
+    alive_at: Instant,
     pinged: bool,
 }
 
 /// What is remembered of one session's signs of life, between its reader, who has them, and the sweep.
 pub(super) struct Pulse {
     /// A [`Beat`], in cells of their own: together they would take a word more.
-    heard_at: Cell<Instant>,
+    alive_at: Cell<Instant>,
     pinged: Cell<bool>,
     /// Whether anything was received since the sweep's last look.
     received: Cell<bool>,
@@ -41,7 +41,7 @@ pub(super) struct Pulse {
 
 impl Pulse {
     pub(super) fn since(now: Instant) -> Self {
-        Self { heard_at: Cell::new(now), pinged: Cell::new(false), received: Cell::new(false) }
+        Self { alive_at: Cell::new(now), pinged: Cell::new(false), received: Cell::new(false) }
     }
 
     /// Something was received. Whether it is the first since the last look.
@@ -62,14 +62,14 @@ impl Pulse {
 
     /// See [`Beat::judge`]. For the sweep.
     pub(super) fn judge(&self, found: Found, now: Instant, heartbeat: HeartbeatTimes, late: bool) -> Verdict {
-        let mut beat = Beat { heard_at: self.heard_at.get(), pinged: self.pinged.get() };
+        let mut beat = Beat { alive_at: self.alive_at.get(), pinged: self.pinged.get() };
         let verdict = beat.judge(found, now, heartbeat, late);
         self.remember(beat);
         verdict
     }
 
-    fn remember(&self, Beat { heard_at, pinged }: Beat) {
-        self.heard_at.set(heard_at);
+    fn remember(&self, Beat { alive_at, pinged }: Beat) {
+        self.alive_at.set(alive_at);
         self.pinged.set(pinged);
     }
 }
@@ -97,7 +97,7 @@ pub(super) struct Verdict {
 
 impl Beat {
     pub(super) fn since(now: Instant) -> Self {
-        Self { heard_at: now, pinged: false }
+        Self { alive_at: now, pinged: false }
     }
 
     /// The rule of heartbeats: one ping per silence, the end after `timeout`; a late sweep ends nobody.
@@ -106,7 +106,7 @@ impl Beat {
             *self = Self::since(now);
             return Due::Nothing;
         }
-        let silent = now.saturating_duration_since(self.heard_at);
+        let silent = now.saturating_duration_since(self.alive_at);
         if silent >= heartbeat.timeout && self.pinged && !late {
             Due::Timeout
         } else if silent >= heartbeat.interval && !self.pinged {
@@ -119,7 +119,7 @@ impl Beat {
 
     /// When the rule next asks for something, in silence.
     fn due(&self, heartbeat: HeartbeatTimes) -> Instant {
-        self.heard_at + if self.pinged { heartbeat.timeout } else { heartbeat.interval }
+        self.alive_at + if self.pinged { heartbeat.timeout } else { heartbeat.interval }
     }
 
     /// All that a sweep decides about one connection. To ask it of a connection that is not due does no harm.
@@ -132,7 +132,7 @@ impl Beat {
                 Due::Ping => verdict.ping = true,
                 Due::Timeout => verdict.end = Some(EndReason::PingTimeout),
             }
-            // One that was heard gives memory back if the next sweep hears nothing more.
+            // One that received something gives memory back if it has received nothing more by the next sweep.
             verdict.again = Some(if received && restless { now } else { self.due(heartbeat) });
         }
         if let Some((at, why)) = deadline {

@@ -1,4 +1,4 @@
-//! What other actors say: rosters, signals, refusals, evictions, the drain.
+//! What other actors send: rosters, signals, refusals, evictions, the drain.
 
 use std::time::{Duration, Instant};
 
@@ -192,7 +192,7 @@ impl Session {
 
     pub(super) fn drain(&mut self, drain: Drain) {
         self.rules.drain();
-        self.shared.connection.note(|attachment| attachment.said_bye = true);
+        self.shared.connection.note(|attachment| attachment.bye_sent = true);
         let (reason, action) = (EndReason::ServerDraining, ByeAction::Reconnect);
         self.shared.send(&ServerFrame::Bye { reason, action, retry_after_ms: drain.close_after_ms });
     }

@@ -1,9 +1,9 @@
 //! One peer: a WebSocket session, as an actor on our own pump.
 //!
 //! - **owns** at most one socket, what waits to be written to it, and its view of one room
-//! - **hears** its client's frames; `Deliver` from other sessions; `Roster` from its room; `Evict` from the supervisor;
+//! - **receives** its client's frames; `Deliver` from other sessions; `Roster` from its room; `Evict` from the supervisor;
 //!   `Drain` from its arbiter
-//! - **says** frames to its client; `Join` and `Leave` to the supervisor; `Update` to its room; `Deliver` to other sessions
+//! - **sends** frames to its client; `Join` and `Leave` to the supervisor; `Update` to its room; `Deliver` to other sessions
 //! - **never** parses a signal's `data`, waits (`ctx.wait` would freeze its mailbox), or keeps a timer of its own
 //!
 //! The `WebsocketContext` of actix-web-actors is used, but not the way `ws::start` drives it: as an HTTP response body the
@@ -14,11 +14,11 @@
 //! | [`state`] | the rules: which frame is allowed when, and what follows. No actix, no clock |
 //! | `actor` | the shell: the actor, its start and its end |
 //! | `requests` | what its client asks: the rules first, then what follows |
-//! | `messages` | what other actors say |
+//! | `messages` | what other actors send |
 //! | `relay` | a signal on its way to one, some or all |
 //! | `shared` | what actor, reader, pump and sweep share |
 //! | `attachment`, `current_connection` | a connection, and the one that the session has at present |
-//! | `closing` | what its client hears at the end |
+//! | `closing` | what its client is sent at the end |
 //! | [`resume_buffer`], `resume_rules`, `parking`, `resume` | sessions that outlive their socket: what is kept, the rules of what is parked and resumed, how they wait, how they are resumed |
 //! | `unconfirmed` | updates that the room has not confirmed |
 //! | `waiting` | a connection in no room: how long it may be |

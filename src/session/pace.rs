@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// A client that is too fast is told so at most this often.
-const TELL_AGAIN: Duration = Duration::from_secs(1);
+const REFUSE_AGAIN: Duration = Duration::from_secs(1);
 /// A connection that was woken this much too late has seen a stopped process or a blocked arbiter: meanwhile its bucket
 /// has filled, so its spell begins anew.
 const LATE: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub(super) struct Pace {
 /// What is remembered of a connection that was too fast.
 #[derive(Default)]
 struct Excess {
-    told: Option<Instant>,
+    refused: Option<Instant>,
     spell: Option<Spell>,
 }
 
@@ -109,7 +109,7 @@ impl Pace {
                 return Poll::Ready(());
             }
             self.go_on(wait);
-            self.tell(shared);
+            self.refuse(shared);
             // To be read at this pace is a sign of life.
             shared.received();
             let spell = self.excess.as_mut().and_then(|excess| excess.spell.as_mut());
@@ -140,12 +140,12 @@ impl Pace {
         excess.spell = Some(Spell { since: now, token_at, sleep });
     }
 
-    fn tell(&mut self, shared: &SessionShared) {
+    fn refuse(&mut self, shared: &SessionShared) {
         let excess = self.excess.get_or_insert_default();
-        if excess.told.is_some_and(|told| self.now.saturating_duration_since(told) < TELL_AGAIN) {
+        if excess.refused.is_some_and(|at| self.now.saturating_duration_since(at) < REFUSE_AGAIN) {
             return;
         }
-        excess.told = Some(self.now);
+        excess.refused = Some(self.now);
         let member = shared.member.get();
         let context = member.map(|m| m.context().as_peer(m.peer)).unwrap_or_default();
         telemetry::emit(&Event::FrameRefused { context, code: ErrorCode::RateLimited, detail: error_texts::TOO_FAST });

@@ -12,7 +12,7 @@ use crate::{
 
 /// Whether the session outlives this.
 pub(super) fn may_park(shared: &SessionShared, reason: EndReason) -> bool {
-    resume_rules::may_park(reason, shared.said_goodbye(), shared.resume_buffer.borrow().as_deref())
+    resume_rules::may_park(reason, shared.has_goodbye(), shared.resume_buffer.borrow().as_deref())
 }
 
 /// Lets the socket go and keeps the seat.
@@ -21,13 +21,13 @@ pub(super) fn park(shared: &SessionShared, reason: EndReason) {
     let window = shared.setup.resume_window.get();
     closing::close(attachment, reason, ByeAction::Resume);
     shared.end_at(Some((Instant::now() + window, EndReason::ResumeExpired)));
-    // The supervisor first: who is away for longest is then the one whose room heard of it first.
+    // The supervisor first: who is away for longest is then the one whose room was notified first.
     notify_supervisor(shared, true);
     notify_room(shared, |peer| ToRoom::Away { peer, until_ms: epoch_ms(SystemTime::now() + window) });
     shared.with_ids(|context| telemetry::emit(&Event::SessionParked { context, window }));
 }
 
-/// Away and back is sent unbounded; a room that is gone has told the supervisor's sweep, and the session hears of it.
+/// Away and back is sent unbounded; a room that is gone has told the supervisor's sweep, and the session is notified.
 pub(super) fn notify_room(shared: &SessionShared, message: impl FnOnce(crate::protocol::PeerId) -> ToRoom) {
     if let (Some(member), Some(place)) = (shared.member.get(), shared.inside.borrow().as_ref()) {
         let _ = place.port.send_unbounded(message(member.peer));

@@ -38,7 +38,7 @@ where
     actix_rt::spawn(Pump { context: Some(context), shared });
 }
 
-/// The task of one session. A connection that ends with last words says them in a task of its own.
+/// The task of one session. A connection that ends with last words sends them in a task of its own.
 struct Pump<S> {
     /// The actor. Gone once the session is over.
     context: Option<S>,
@@ -99,7 +99,7 @@ impl<S> Pump<S>
 where
     S: Stream<Item = Result<Bytes, actix_web::Error>> + Unpin,
 {
-    /// Mailbox, timers and incoming messages, until there is nothing to do. What the session says it queues by itself.
+    /// Mailbox, timers and incoming messages, until there is nothing to do. What the session sends it queues by itself.
     fn run_actor(&mut self, cx: &mut Context<'_>) {
         let Some(context) = self.context.as_mut() else { return };
         loop {

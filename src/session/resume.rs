@@ -107,7 +107,7 @@ impl Session {
     }
 }
 
-/// What the session says to who asks to resume it and knows a secret of it. Said by the pump: nothing of this goes through
+/// What the session answers who asks to resume it and knows a secret of it. The pump answers: nothing of this goes through
 /// the mailbox.
 pub(super) fn answer_resume_request(shared: &SessionShared) {
     let Some(me) = shared.member.get() else { return };
@@ -161,7 +161,7 @@ impl Session {
     /// The resume buffer's part of a resume, if it may be.
     fn take_back(&self, grant: &ResumeGrant, next: ResumeSecret) -> Option<Resumed> {
         let mut resume_buffer = self.shared.resume_buffer.borrow_mut();
-        let (kill_switch, goodbye) = (&self.shared.kill_switch, self.shared.said_goodbye());
+        let (kill_switch, goodbye) = (&self.shared.kill_switch, self.shared.has_goodbye());
         let by = (&grant.secret, grant.ack);
         match take_over(resume_buffer.as_deref_mut(), || kill_switch.take(), goodbye, by, next) {
             Takeover::Resumed(resumed) => Some(resumed),
@@ -173,7 +173,7 @@ impl Session {
         }
     }
 
-    /// The former socket, if it is still there, hears that it was replaced before the room hears of anything.
+    /// The former socket, if it is still there, is told that it was replaced before the room is notified of anything.
     fn replace_socket(&self, attachment: Attachment) {
         let former = self.shared.detach(EndReason::SessionTaken);
         let parked = former.is_none();

@@ -1,4 +1,4 @@
-//! The bookkeeping of a session that may be resumed: what was said and not acknowledged, what was handled, and which
+//! The bookkeeping of a session that may be resumed: what was sent and not acknowledged, what was handled, and which
 //! tokens are good. Counting as XMPP's stream management does (XEP-0198). No actix, no clock, no socket.
 //!
 //! Counted, from 1 after each `joined` that is not a complete resume: every frame but `joined`, `pong` and `bye` from the
@@ -125,7 +125,7 @@ impl ResumeBuffer {
 
     /// A counted frame goes out, or would if there were a socket. Beyond the bounds the oldest is dropped: not to
     /// acknowledge is no reason to be cut.
-    pub fn said(&mut self, frame: &Bytes, keep: Keep) {
+    pub fn record(&mut self, frame: &Bytes, keep: Keep) {
         if self.unacked.capacity() == 0 {
             self.unacked.reserve_exact(FIRST_SLOTS);
         }

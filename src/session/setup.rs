@@ -65,7 +65,7 @@ pub struct SessionConfig {
     pub(super) times: Times,
     /// Those of all arbiters that are in no room.
     pub(super) waiting: Waiting<KillSwitch>,
-    /// How long a drain takes at most, for a client that asks before it has heard its own time.
+    /// How long a drain takes at most, for a client that asks before it has been sent its own time.
     pub(super) drain: Duration,
     /// How long the supervisor and the room may take to let a session in.
     pub(super) join_reply: Duration,
@@ -118,7 +118,7 @@ pub fn welcome(settings: &Settings) -> PreparedWelcome {
         version: env!("CARGO_PKG_VERSION"),
         node: settings.server.node_name().as_deref(),
         features: &["resume", "wait"],
-        limits: &settings.told(),
+        limits: &settings.in_welcome(),
         heartbeat,
     }
     .prepare()

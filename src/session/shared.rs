@@ -82,7 +82,7 @@ pub(super) struct SessionShared {
     pub(super) inside: RefCell<Option<RoomHandle>>,
     /// While there is a connection and it is in no room.
     pub(super) in_no_room: RefCell<Option<Box<InNoRoom>>>,
-    /// Whether the client hears back what it says.
+    /// Whether the client is sent back what it sends.
     #[cfg(feature = "echo")]
     pub(super) echoes: Cell<bool>,
 }
@@ -149,7 +149,7 @@ impl SessionShared {
         if let Some(resume_buffer) = self.resume_buffer.borrow_mut().as_mut()
             && !matches!(kind, FrameKind::Joined | FrameKind::Pong | FrameKind::Bye)
         {
-            resume_buffer.said(&frame, self.setup.keep);
+            resume_buffer.record(&frame, self.setup.keep);
         }
         self.queue(frame);
     }
@@ -235,7 +235,7 @@ impl SessionShared {
     }
 
     /// Whether the client's close frame said that it does not come back.
-    pub(super) fn said_goodbye(&self) -> bool {
+    pub(super) fn has_goodbye(&self) -> bool {
         self.connection.has(|attachment| attachment.goodbye)
     }
 

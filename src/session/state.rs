@@ -23,7 +23,7 @@ enum Phase<M, R, S> {
     Inside {
         /// As of the latest roster.
         snapshot: Arc<Snapshot<M, R>>,
-        /// The client came back, has missed too much, and hears nothing of the room before all of it.
+        /// The client came back, has missed too much, and is sent nothing of the room before all of it.
         resync: Option<Box<Resync<S>>>,
     },
 }
@@ -104,7 +104,7 @@ pub enum SeatLoss {
     Outside {
         /// What was still to be answered.
         unanswered: Option<Unanswered>,
-        /// The `leave` that was said on the way in, and still waits for its answer.
+        /// The `leave` that was sent on the way in, and still waits for its answer.
         leave: Option<Re>,
     },
 }
@@ -112,7 +112,7 @@ pub enum SeatLoss {
 /// What a `leave` leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Departure {
-    /// Tell the supervisor, say `left`.
+    /// Notify the supervisor, send `left`.
     Now(RoomName),
     /// The session is on its way in: it leaves as soon as it is there, so that a join always ends in one definite way.
     OnArrival,
@@ -136,7 +136,7 @@ pub enum RosterOutcome<S> {
     Entered {
         /// What it answers.
         join: PendingJoin,
-        /// The `leave` that was said on the way in.
+        /// The `leave` that was sent on the way in.
         leave: Option<Re>,
         /// The signals that overtook it.
         early: Vec<S>,
@@ -150,7 +150,7 @@ pub enum RosterOutcome<S> {
     },
     /// A change in the room: pass its frame on.
     Changed,
-    /// A change in the room, and part of the whole room that is on its way: the client hears of it then.
+    /// A change in the room, and part of the whole room that is on its way: the client is told then.
     Included,
     /// From a room that this session has left, or an answer that nobody waits for: nothing.
     Stale,

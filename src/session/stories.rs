@@ -30,23 +30,23 @@ async fn a_session_that_is_given_up_ends_if_it_is_parked_still_and_not_if_its_cl
     member.kill_switch.leave_note(Note::TooManyParked);
     stage.somebody_comes(&member);
     member.kill_switch.kill_for_lost_message();
-    stage.hear_away(&member).await;
+    stage.receive_away(&member).await;
     let client = Client::greeted(&stage).await;
     let (mut client, message) = stage.transfer(client, &token, "1").await;
     // The socket is there when the request to end comes.
     member.post(message);
     member.kill_switch.leave_note(Note::TooManyParked);
-    stage.hear_back(&member).await;
-    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
+    stage.receive_back(&member).await;
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.receive().await else { panic!("the whole room is needed") };
     stage.resync(&member, join_seq);
-    let joined = client.hear().await;
+    let joined = client.receive().await;
     assert_eq!(joined["type"], "joined", "{joined}");
     client.send(&json!({"type": "ping"})).await;
-    assert_eq!(client.hear().await["type"], "pong", "a connected peer goes on");
+    assert_eq!(client.receive().await["type"], "pong", "a connected peer goes on");
     member.kill_switch.kill(EndReason::Disconnected);
-    stage.hear_away(&member).await;
+    stage.receive_away(&member).await;
     member.kill_switch.leave_note(Note::TooManyParked);
-    let Sent::Leave(leave) = stage.hear().await else { panic!("a leave") };
+    let Sent::Leave(leave) = stage.receive().await else { panic!("a leave") };
     assert_eq!((leave.session, leave.reason), (member.session, LeaveReason::Timeout));
 }
 
@@ -83,20 +83,20 @@ async fn a_room_that_ends_before_it_has_answered_a_resume_is_no_end_without_an_a
     let mut stage = Stage::set(|_| {});
     let (_former, member, token) = stage.resumable().await;
     member.kill_switch.kill_for_lost_message();
-    stage.hear_away(&member).await;
+    stage.receive_away(&member).await;
     let client = Client::greeted(&stage).await;
     let (mut client, message) = stage.transfer(client, &token, "1").await;
     member.post(message);
-    stage.hear_back(&member).await;
-    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
+    stage.receive_back(&member).await;
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.receive().await else { panic!("the whole room is needed") };
     let room = stage.snapshot.as_ref().expect("a room").room.clone();
     member.post(Control::Evict(Evict { room, join_seq }));
-    let error = client.hear().await;
+    let error = client.receive().await;
     assert_eq!((&error["type"], &error["re"], &error["code"]), (&json!("error"), &json!("1"), &json!("room_closed")));
     assert_eq!(error["retryable"], true);
-    assert_eq!(client.hear().await["type"], "room_closed");
+    assert_eq!(client.receive().await["type"], "room_closed");
     client.send(&json!({"type": "join", "id": "2", "room": ROOM})).await;
-    assert!(matches!(stage.hear().await, Sent::Join(_)), "it may join again");
+    assert!(matches!(stage.receive().await, Sent::Join(_)), "it may join again");
 }
 
 #[actix::test]
@@ -104,11 +104,11 @@ async fn a_room_that_ends_before_it_has_answered_a_join_is_answered_for() {
     let mut stage = Stage::set(|_| {});
     let mut client = Client::greeted(&stage).await;
     client.send(&json!({"type": "join", "id": "1", "room": ROOM})).await;
-    let Sent::Join(join) = stage.hear().await else { panic!("a join") };
+    let Sent::Join(join) = stage.receive().await else { panic!("a join") };
     join.member.post(Control::Evict(Evict { room: join.room, join_seq: join.join_seq }));
-    let error = client.hear().await;
+    let error = client.receive().await;
     assert_eq!((&error["re"], &error["code"]), (&json!("1"), &json!("room_closed")), "{error}");
-    assert_eq!(client.hear().await["type"], "room_closed");
+    assert_eq!(client.receive().await["type"], "room_closed");
 }
 
 #[actix::test]
@@ -116,17 +116,17 @@ async fn a_session_that_is_parked_while_it_waits_for_a_room_that_ends_is_over() 
     let mut stage = Stage::set(|_| {});
     let (_former, member, token) = stage.resumable().await;
     member.kill_switch.kill_for_lost_message();
-    stage.hear_away(&member).await;
+    stage.receive_away(&member).await;
     let client = Client::greeted(&stage).await;
     let (_client, message) = stage.transfer(client, &token, "1").await;
     member.post(message);
-    stage.hear_back(&member).await;
-    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
+    stage.receive_back(&member).await;
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.receive().await else { panic!("the whole room is needed") };
     member.kill_switch.kill(EndReason::Disconnected);
-    stage.hear_away(&member).await;
+    stage.receive_away(&member).await;
     let room = stage.snapshot.as_ref().expect("a room").room.clone();
     member.post(Control::Evict(Evict { room, join_seq }));
-    // Its seat is freed already, so it says nothing more; and nobody can ask for it.
+    // Its seat is freed already, so it sends nothing more; and nobody can ask for it.
     let secret = ResumeToken::parse(&token).expect("a token").secret;
     let gone = || matches!(ask(&member, secret, 0).0, Asked::NoSession);
     let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -145,28 +145,28 @@ async fn each_update_is_confirmed_under_its_own_id_and_a_lost_confirmation_does_
         let mut frame = frame;
         (frame["type"], frame["meta"]) = (json!("update"), json!({"n": taken.len()}));
         client.send(&frame).await;
-        let Sent::Room(ToRoom::Update { meta, .. }) = stage.hear().await else { panic!("an update") };
+        let Sent::Room(ToRoom::Update { meta, .. }) = stage.receive().await else { panic!("an update") };
         taken.push((frame["id"].clone(), meta));
     }
     for (n, (id, meta)) in taken.into_iter().enumerate() {
         stage.confirm(&member, meta);
-        let reply = client.hear().await;
+        let reply = client.receive().await;
         assert_eq!((&reply["type"], &reply["re"]), (&json!("peer_updated"), &id), "{reply}");
         assert_eq!((&reply["id"], &reply["meta"]), (&json!(member.peer.to_string()), &json!({"n": n})));
     }
     client.send(&json!({"type": "update", "id": "lost", "meta": {}})).await;
-    assert!(matches!(stage.hear().await, Sent::Room(ToRoom::Update { .. })));
+    assert!(matches!(stage.receive().await, Sent::Room(ToRoom::Update { .. })));
     member.kill_switch.kill_for_lost_message();
-    stage.hear_away(&member).await;
+    stage.receive_away(&member).await;
     let back = Client::greeted(&stage).await;
     let (mut client, message) = stage.transfer(back, &token, "join").await;
     member.post(message);
-    stage.hear_back(&member).await;
-    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
+    stage.receive_back(&member).await;
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.receive().await else { panic!("the whole room is needed") };
     stage.resync(&member, join_seq);
-    assert_eq!(client.hear().await["re"], "join");
+    assert_eq!(client.receive().await["re"], "join");
     client.send(&json!({"type": "update", "id": "later", "meta": {}})).await;
-    let Sent::Room(ToRoom::Update { meta, .. }) = stage.hear().await else { panic!("an update") };
+    let Sent::Room(ToRoom::Update { meta, .. }) = stage.receive().await else { panic!("an update") };
     stage.confirm(&member, meta);
-    assert_eq!(client.hear().await["re"], "later");
+    assert_eq!(client.receive().await["re"], "later");
 }

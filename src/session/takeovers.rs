@@ -32,7 +32,7 @@ use crate::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const ROOM: &str = "blue";
 
-/// Everything that sessions say to others.
+/// Everything that sessions send to others.
 #[derive(Debug)]
 pub(super) enum Sent {
     Join(Join),
@@ -111,23 +111,23 @@ impl Stage {
         arbiter.spawn_fn(move || install(Rc::new(SessionConfig::new(&settings, ports, Waiting::new(10, 10)))));
     }
 
-    pub(super) async fn hear(&mut self) -> Sent {
+    pub(super) async fn receive(&mut self) -> Sent {
         tokio::time::timeout(PATIENCE, self.received.recv()).await.expect("nothing is said").expect("a recorder")
     }
 
-    pub(super) async fn hear_away(&mut self, member: &Member) {
-        self.hear_presence(member, true).await;
-        assert!(matches!(self.hear().await, Sent::Room(ToRoom::Away { .. })));
+    pub(super) async fn receive_away(&mut self, member: &Member) {
+        self.receive_presence(member, true).await;
+        assert!(matches!(self.receive().await, Sent::Room(ToRoom::Away { .. })));
     }
 
-    pub(super) async fn hear_back(&mut self, member: &Member) {
-        assert!(matches!(self.hear().await, Sent::Room(ToRoom::Back { .. })));
-        self.hear_presence(member, false).await;
+    pub(super) async fn receive_back(&mut self, member: &Member) {
+        assert!(matches!(self.receive().await, Sent::Room(ToRoom::Back { .. })));
+        self.receive_presence(member, false).await;
     }
 
     /// As the room, so the supervisor.
-    async fn hear_presence(&mut self, member: &Member, away: bool) {
-        let Sent::Presence(presence) = self.hear().await else { panic!("the supervisor is not told") };
+    async fn receive_presence(&mut self, member: &Member, away: bool) {
+        let Sent::Presence(presence) = self.receive().await else { panic!("the supervisor is not told") };
         assert_eq!((presence.session, presence.away), (member.session, away));
     }
 
@@ -150,23 +150,23 @@ impl Stage {
     /// The same, of a client that has been greeted.
     pub(super) async fn joined(&mut self, mut client: Client) -> (Client, Arc<Member>, String) {
         client.send(&json!({"type": "join", "room": ROOM, "resumable": true})).await;
-        let Sent::Join(join) = self.hear().await else { panic!("a join") };
+        let Sent::Join(join) = self.receive().await else { panic!("a join") };
         let port = RoomPort::new(self.recorder.clone().recipient());
         let members = vec![(join.member.peer, Arc::clone(&join.member))];
         let snapshot = Arc::new(Snapshot { room: join.room, capacity: 10, members, port });
         self.snapshot = Some(Arc::clone(&snapshot));
         let news = News::Joined(Box::new(welcomed(join.join_seq)));
         join.member.post(ToMember::Roster(Roster { snapshot, news }));
-        let joined = client.hear().await;
+        let joined = client.receive().await;
         client.send(&json!({"type": "ping", "ack": 0})).await;
-        assert_eq!(client.hear().await["type"], "pong");
+        assert_eq!(client.receive().await["type"], "pong");
         (client, join.member, joined["resume"]["token"].as_str().expect("a token").to_owned())
     }
 
     /// A client that comes back, and the socket on its way to the session that it names.
     pub(super) async fn transfer(&mut self, mut client: Client, token: &str, re: &str) -> (Client, ToSession) {
         client.send(&json!({"type": "join", "id": re, "room": ROOM, "resume": {"token": token, "ack": 0}})).await;
-        let Sent::Resume(resume) = self.hear().await else { panic!("a resume") };
+        let Sent::Resume(resume) = self.receive().await else { panic!("a resume") };
         let member = Member {
             peer: PeerId::random(),
             session: SessionId::random(),
@@ -177,7 +177,7 @@ impl Stage {
             resume: ResumeRequests::default(),
         };
         resume.request.answer.send(ResumeAnswer::Granted(Arc::new(member))).expect("somebody waits");
-        let Sent::Posted(message) = self.hear().await else { panic!("a socket") };
+        let Sent::Posted(message) = self.receive().await else { panic!("a socket") };
         (client, message)
     }
 
@@ -194,7 +194,7 @@ impl Stage {
         member.post(ToMember::Roster(Roster { snapshot, news: News::Updated(meta) }));
     }
 
-    /// Somebody comes, of whom that session hears.
+    /// Somebody comes, of whom that session is notified.
     pub(super) fn somebody_comes(&self, member: &Member) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
         let news = News::Changed(RoomEvent::new(PeerId::random(), PeerChange::Joined(None)));
@@ -219,10 +219,10 @@ impl Client {
     }
 
     pub(super) async fn send(&mut self, frame: &Value) {
-        self.say_all(std::slice::from_ref(frame)).await;
+        self.send_all(std::slice::from_ref(frame)).await;
     }
 
-    async fn say_all(&mut self, frames: &[Value]) {
+    async fn send_all(&mut self, frames: &[Value]) {
         let mut bytes = Vec::new();
         for frame in frames {
             let text = frame.to_string();
@@ -239,7 +239,7 @@ impl Client {
     }
 
     /// The next text frame; `Null` where a close frame comes, or the end.
-    pub(super) async fn hear(&mut self) -> Value {
+    pub(super) async fn receive(&mut self) -> Value {
         tokio::time::timeout(PATIENCE, self.read()).await.expect("nothing is heard")
     }
 
@@ -258,10 +258,10 @@ impl Client {
         serde_json::from_slice(&text).expect("a whole frame")
     }
 
-    /// Comes with its greeting heard.
+    /// Comes with its `welcome` read.
     pub(super) async fn greeted(stage: &Stage) -> Self {
         let mut client = stage.connect().await;
-        assert_eq!(client.hear().await["type"], "welcome");
+        assert_eq!(client.receive().await["type"], "welcome");
         client
     }
 }
@@ -273,16 +273,16 @@ async fn a_session_that_is_parked_while_it_waits_for_the_whole_room_still_ends_w
     actix_rt::spawn(tick::run(0, HeartbeatTimes { interval: beat, timeout: PATIENCE * 10 }));
     let (_former, member, token) = stage.resumable().await;
     member.kill_switch.kill_for_lost_message();
-    stage.hear_away(&member).await;
+    stage.receive_away(&member).await;
     let client = Client::greeted(&stage).await;
     let (_client, message) = stage.transfer(client, &token, "1").await;
     member.post(message);
-    stage.hear_back(&member).await;
-    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
+    stage.receive_back(&member).await;
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.receive().await else { panic!("the whole room is needed") };
     member.kill_switch.kill(EndReason::Disconnected);
-    stage.hear_away(&member).await;
+    stage.receive_away(&member).await;
     stage.resync(&member, join_seq);
-    let Sent::Leave(leave) = stage.hear().await else { panic!("a leave") };
+    let Sent::Leave(leave) = stage.receive().await else { panic!("a leave") };
     assert_eq!((leave.session, leave.reason), (member.session, LeaveReason::Timeout));
 }
 
@@ -291,18 +291,18 @@ async fn the_answer_to_a_second_resume_carries_its_own_id() {
     let mut stage = Stage::set(|_| {});
     let (_former, member, token) = stage.resumable().await;
     member.kill_switch.kill_for_lost_message();
-    stage.hear_away(&member).await;
+    stage.receive_away(&member).await;
     let client = Client::greeted(&stage).await;
     let (_lost, message) = stage.transfer(client, &token, "1").await;
     member.post(message);
-    stage.hear_back(&member).await;
-    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
+    stage.receive_back(&member).await;
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.receive().await else { panic!("the whole room is needed") };
     let client = Client::greeted(&stage).await;
     let (mut client, message) = stage.transfer(client, &token, "2").await;
     member.post(message);
-    assert!(matches!(stage.hear().await, Sent::Room(ToRoom::Resync { .. })));
+    assert!(matches!(stage.receive().await, Sent::Room(ToRoom::Resync { .. })));
     stage.resync(&member, join_seq);
-    let joined = client.hear().await;
+    let joined = client.receive().await;
     assert_eq!((&joined["re"], &joined["complete"]), (&json!("2"), &json!(false)), "{joined}");
 }
 
@@ -317,9 +317,9 @@ async fn a_reason_that_was_the_former_sockets_is_not_the_new_ones() {
         let (mut client, message) = stage.transfer(client, &token, "1").await;
         member.post(message);
         member.kill_switch.kill(reason);
-        let joined = client.hear().await;
+        let joined = client.receive().await;
         assert_eq!((&joined["type"], &joined["complete"]), (&json!("joined"), &json!(true)), "{reason:?}: {joined}");
-        assert_eq!(client.hear().await["type"], "peer_joined", "{reason:?}");
+        assert_eq!(client.receive().await["type"], "peer_joined", "{reason:?}");
     }
 }
 
@@ -331,9 +331,9 @@ async fn what_was_lost_in_the_moment_of_a_resume_makes_it_incomplete() {
     let (mut client, message) = stage.transfer(client, &token, "1").await;
     member.post(message);
     member.kill_switch.kill_for_lost_message();
-    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.hear().await else { panic!("the whole room is needed") };
+    let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.receive().await else { panic!("the whole room is needed") };
     stage.resync(&member, join_seq);
-    assert_eq!(client.hear().await["complete"], false);
+    assert_eq!(client.receive().await["complete"], false);
 }
 
 #[actix::test]
@@ -344,9 +344,9 @@ async fn a_session_that_ends_in_the_moment_of_a_resume_sends_its_client_away_in_
     let (mut client, message) = stage.transfer(client, &token, "1").await;
     member.post(message);
     member.kill_switch.kill(EndReason::ProtocolError);
-    let bye = client.hear().await;
+    let bye = client.receive().await;
     assert_eq!((&bye["type"], &bye["action"]), (&json!("bye"), &json!("reconnect")), "{bye}");
-    assert!(matches!(stage.hear().await, Sent::Leave(_)));
+    assert!(matches!(stage.receive().await, Sent::Leave(_)));
 }
 
 #[actix::test]
@@ -362,14 +362,14 @@ async fn answers_that_wait_go_along_with_the_socket() {
     // More than both kernels take while the client reads nothing.
     let pings: Vec<_> =
         (0..ASKED).map(|n| json!({"type": "signal", "id": format!("{n:064}"), "x".repeat(64): 1})).collect();
-    client.say_all(&pings).await;
+    client.send_all(&pings).await;
     let (mut client, message) = stage.transfer(client, &token, "1").await;
     member.post(message);
     for n in 0..ASKED {
-        let answer = client.hear().await;
+        let answer = client.receive().await;
         assert_eq!(answer["re"], format!("{n:064}"), "{answer}");
     }
-    assert_eq!(client.hear().await["complete"], true);
+    assert_eq!(client.receive().await["complete"], true);
 }
 
 #[actix::test]

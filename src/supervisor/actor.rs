@@ -1,4 +1,4 @@
-//! The shell of the supervisor: unpacks messages, asks the rules, sends what they say.
+//! The shell of the supervisor: unpacks messages, asks the rules, sends what they decide.
 
 use std::{
     any::Any,
@@ -29,7 +29,7 @@ use crate::{
     telemetry,
 };
 
-/// How often dead rooms are looked for. Their peers are to hear of it within a second: half of that is left for a sweep
+/// How often dead rooms are looked for. Their peers are to be told within a second: half of that is left for a sweep
 /// that comes late.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 /// How often the census is reported: the resolution of the heartbeat that alerts watch.
@@ -101,7 +101,7 @@ impl Supervisor {
                 self.give_up(given_up);
                 let admit = Admit { member, meta, join_seq, port: port.clone() };
                 if !port.send_unbounded(ToRoom::Admit(admit)) {
-                    // It died just now. The newcomer has a seat, and hears of the end as the others do.
+                    // It died just now. The newcomer has a seat, and is told of the end as the others are.
                     self.lose(&room);
                 }
                 Ok(peers)

@@ -1,8 +1,8 @@
 //! The supervisor: one actor for the whole server.
 //!
 //! - **Owns** the map of rooms, every seat (by the session's name), the caps, and churn.
-//! - **Hears** `Join`, `Leave`, `Presence`, `Resume` from sessions and `StopJoins` from the shutdown.
-//! - **Says** `Admit` and `Remove` to rooms, `Evict` to the peers of a room that died, its census to the metrics,
+//! - **Receives** `Join`, `Leave`, `Presence`, `Resume` from sessions and `StopJoins` from the shutdown.
+//! - **Sends** `Admit` and `Remove` to rooms, `Evict` to the peers of a room that died, its census to the metrics,
 //!   and to the probes how many are here.
 //! - **Never** tells a peer who else is in its room (that is the room's), sees a signal, or waits for anybody.
 mod actor;

@@ -322,7 +322,7 @@ impl World {
         }
     }
 
-    /// Everybody hangs up: nothing may remain, and each stay has ended once.
+    /// Everybody hangs up: nothing may remain, and each membership has ended once.
     fn end(&mut self) -> Result<(), TestCaseError> {
         (0..SESSIONS).try_for_each(|session| self.run(Step::Leave(session)))?;
         let census = self.rules.census(self.now);

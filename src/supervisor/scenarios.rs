@@ -1,4 +1,4 @@
-//! A running supervisor, with real rooms and with rooms that die, and sessions that write down what they hear. The clock
+//! A running supervisor, with real rooms and with rooms that die, and sessions that record what they receive. The clock
 //! stands still unless a test moves it.
 
 use std::{any::Any, sync::Arc, time::Duration};
@@ -22,7 +22,7 @@ use crate::{
 /// The room of this name is [`Fragile`].
 const FRAGILE: &str = "fragile";
 
-/// A room that dies of its second peer, and says nothing to anybody before.
+/// A room that dies of its second peer, and sends nothing to anybody before.
 struct Fragile {
     peers: usize,
     _guard: Box<dyn Any + Send>,
@@ -43,7 +43,7 @@ impl Handler<ToRoom> for Fragile {
     }
 }
 
-/// What the supervisor says to a join, said to the test.
+/// What the supervisor answers to a join, handed to the test.
 #[derive(Message)]
 #[rtype(result = "Result<usize, JoinError>")]
 struct Ask(Join);
@@ -177,10 +177,10 @@ async fn a_session_hears_of_a_refusal_and_the_room_answers_a_join_that_is_grante
     };
     let (ann, bob) = (first.member(), second.member());
     ask(&ann, 3).await.expect("the supervisor lives");
-    assert!(matches!(first.hear_roster().await.news, News::Joined(welcomed) if welcomed.join_seq == 3));
+    assert!(matches!(first.receive_roster().await.news, News::Joined(welcomed) if welcomed.join_seq == 3));
     supervisor.send(StopJoins).await.expect("the supervisor lives");
     ask(&bob, 4).await.expect("the supervisor lives");
-    let ToSession::Control(Control::JoinFailed(join_failed)) = second.hear().await else {
+    let ToSession::Control(Control::JoinFailed(join_failed)) = second.receive().await else {
         panic!("expected a refusal")
     };
     assert_eq!(join_failed.join_seq, 4);
@@ -220,7 +220,7 @@ async fn a_draining_server_gives_no_seat_and_takes_none_away() {
     supervisor.send(StopJoins).await.expect("the supervisor lives");
     assert_eq!(join(&supervisor, &bob, "a").await, refused(ErrorCode::ServerDraining));
     assert_eq!(census(&supervisor).await.peers, 1);
-    assert_eq!(first.hear_welcome().await, []);
+    assert_eq!(first.receive_welcome().await, []);
     assert!(first.is_silent());
 }
 
@@ -230,10 +230,10 @@ async fn a_room_that_emptied_and_opens_again_knows_nothing_of_the_former_one() {
     let mut session = FakeSession::new();
     let (ann, bob) = (session.member(), session.member());
     assert!(join(&supervisor, &ann, "a").await.is_ok());
-    let former = session.hear_roster().await.snapshot;
+    let former = session.receive_roster().await.snapshot;
     leave(&supervisor, &ann).await;
     assert!(join(&supervisor, &bob, "a").await.is_ok());
-    let welcome = session.hear_roster().await;
+    let welcome = session.receive_roster().await;
     assert!(matches!(welcome.news, News::Joined(_)));
     assert_eq!(welcome.snapshot.members.len(), 1);
     assert!(former.port != welcome.snapshot.port, "by this, sessions tell the two apart");
@@ -250,7 +250,7 @@ async fn a_room_that_dies_is_noticed_within_a_second_and_its_peers_may_join_agai
 
     let died = tokio::time::Instant::now();
     for session in [&mut first, &mut second] {
-        let evict = session.hear_evict().await;
+        let evict = session.receive_evict().await;
         assert_eq!((evict.room.as_str(), evict.join_seq), (FRAGILE, 7));
     }
     assert!(died.elapsed() < Duration::from_secs(1));
@@ -259,8 +259,8 @@ async fn a_room_that_dies_is_noticed_within_a_second_and_its_peers_may_join_agai
 
     assert_eq!(join(&supervisor, &bob, FRAGILE).await, Ok(1), "a fresh room");
     assert!(join(&supervisor, &ann, "sound").await.is_ok());
-    assert_eq!(elsewhere.hear_welcome().await, []);
-    assert!(elsewhere.hear_news().await.contains(&ann.peer.to_string()), "the other room goes on");
+    assert_eq!(elsewhere.receive_welcome().await, []);
+    assert!(elsewhere.receive_news().await.contains(&ann.peer.to_string()), "the other room goes on");
     assert!(elsewhere.is_silent() && second.is_silent());
 }
 
@@ -273,7 +273,7 @@ async fn a_join_that_comes_before_the_sweep_finds_a_fresh_room() {
     assert!(join(&supervisor, &bob, FRAGILE).await.is_ok());
     settle().await;
     assert_eq!(join(&supervisor, &cid, FRAGILE).await, Ok(1));
-    assert_eq!(first.hear_evict().await.room.as_str(), FRAGILE);
+    assert_eq!(first.receive_evict().await.room.as_str(), FRAGILE);
 }
 
 #[actix::test]
@@ -285,7 +285,7 @@ async fn a_leave_that_comes_before_the_sweep_evicts_the_others_at_once() {
     assert!(join(&supervisor, &bob, FRAGILE).await.is_ok());
     settle().await;
     leave(&supervisor, &ann).await;
-    assert_eq!(second.hear_evict().await.room.as_str(), FRAGILE);
+    assert_eq!(second.receive_evict().await.room.as_str(), FRAGILE);
     assert!(first.is_silent(), "who left is not evicted");
     let now = census(&supervisor).await;
     assert_eq!((now.rooms, now.peers, now.leaves_per_minute), (0, 0, 2));

@@ -77,7 +77,7 @@ impl<S: Socket> Connection<S> {
         self.socket.poll_read_ready(cx)
     }
 
-    /// Says FIN: everything was said.
+    /// Sends FIN: everything was sent.
     pub(super) fn finish(&mut self) {
         self.socket.finish();
     }

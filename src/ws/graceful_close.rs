@@ -88,7 +88,7 @@ mod tests {
             into: &mut BytesMut,
             most: usize,
         ) -> Poll<io::Result<usize>> {
-            assert!(self.seen.borrow().finished, "the client is waited for before everything was said");
+            assert!(self.seen.borrow().finished, "the client is waited for before everything was sent");
             let read = most.min(self.sends);
             into.put_bytes(b'x', read);
             self.sends -= read;

@@ -37,7 +37,7 @@ const AT_ONCE: usize = 16;
 /// After an error that another attempt would meet at once.
 const PAUSE: Duration = Duration::from_millis(50);
 /// A listener that fails is told of no more often.
-const TELL_AGAIN: Duration = Duration::from_secs(60);
+const REPORT_AGAIN: Duration = Duration::from_secs(60);
 /// How often the sockets are reported.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -152,7 +152,7 @@ fn spare() -> Option<File> {
 
 impl Acceptor {
     async fn run(mut self, listening: AsyncFd<TcpListener>) {
-        let mut told = None;
+        let mut reported = None;
         loop {
             // An error is a runtime that ends.
             let Ok(mut ready) = listening.readable().await else { return };
@@ -177,7 +177,7 @@ impl Acceptor {
                     Waits::Perhaps => {}
                 },
                 Some(error) => {
-                    tell_fault(&error, &mut told);
+                    report_fault(&error, &mut reported);
                     sleep(PAUSE).await;
                 }
                 None => {}
@@ -197,7 +197,7 @@ impl Acceptor {
         match accept(listening) {
             Ok((socket, peer)) if self.listener == Listener::Ops => self.take(socket, peer),
             Ok((socket, peer)) => {
-                self.tell(Some(peer), SocketRefusal::Descriptors);
+                self.report(Some(peer), SocketRefusal::Descriptors);
                 turn_away(&socket);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => waits = Waits::Nobody,
@@ -220,7 +220,7 @@ impl Acceptor {
         match self.sockets.take(address) {
             Ok(place) => self.give(socket, peer, place),
             Err(reason) => {
-                self.tell(Some(peer), reason);
+                self.report(Some(peer), reason);
                 self.reserve.take(socket);
             }
         }
@@ -241,17 +241,17 @@ impl Acceptor {
         }
     }
 
-    fn tell(&self, remote: Option<SocketAddr>, reason: SocketRefusal) {
+    fn report(&self, remote: Option<SocketAddr>, reason: SocketRefusal) {
         telemetry::emit(&Event::SocketRefused { remote, listener: self.listener, reason });
     }
 }
 
 /// The listener itself fails: told at once, and each minute while it goes on.
-fn tell_fault(error: &io::Error, told: &mut Option<Instant>) {
-    if told.is_some_and(|at| at.elapsed() < TELL_AGAIN) {
+fn report_fault(error: &io::Error, reported: &mut Option<Instant>) {
+    if reported.is_some_and(|at| at.elapsed() < REPORT_AGAIN) {
         return;
     }
-    *told = Some(Instant::now());
+    *reported = Some(Instant::now());
     let context = telemetry::Context::default();
     telemetry::emit(&Event::ServerFault { context, doing: "accepting a connection", error });
 }

@@ -151,12 +151,12 @@ where
     ];
     let (stop, stopped) = watch::channel(false);
     let accept = Arbiter::new().handle();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (started, starting) = std::sync::mpsc::channel();
     accept.spawn_fn(move || {
         // Whoever asked is waiting for it.
-        let _ = tell.send(accept::start(doors, &workers, &stopped));
+        let _ = started.send(accept::start(doors, &workers, &stopped));
     });
-    told.recv().map_err(io::Error::other)??;
+    starting.recv().map_err(io::Error::other)??;
     Ok(Running { stop, in_flight, accept })
 }
 

@@ -45,7 +45,7 @@ pub(in crate::http) struct Waiting(RefCell<VecDeque<oneshot::Sender<()>>>);
 impl Waiting {
     /// One more waits.
     pub(in crate::http) fn enter(&self) -> oneshot::Receiver<()> {
-        let (make_room, told) = oneshot::channel();
+        let (make_room, needed) = oneshot::channel();
         let mut waiting = self.0.borrow_mut();
         while waiting.front().is_some_and(oneshot::Sender::is_closed) {
             waiting.pop_front();
@@ -55,7 +55,7 @@ impl Waiting {
             waiting.retain(|one| !one.is_closed());
         }
         waiting.push_back(make_room);
-        told
+        needed
     }
 
     /// Those that still wait.
@@ -96,20 +96,20 @@ impl Reserve {
         if self.waiting.len() >= self.most {
             self.waiting.evict();
         }
-        let told = self.waiting.enter();
+        let needed = self.waiting.enter();
         let (this, place) = (Rc::clone(self), self.sockets.reserve());
         actix_rt::spawn(async move {
-            this.serve(socket, told).await;
+            this.serve(socket, needed).await;
             drop(place);
         });
     }
 
-    async fn serve(&self, socket: StdStream, told: oneshot::Receiver<()>) {
+    async fn serve(&self, socket: StdStream, needed: oneshot::Receiver<()>) {
         let Ok(socket) = TcpStream::from_std(socket) else { return };
-        let (mut got, mut make_room) = (BytesMut::new(), Some(told));
+        let (mut got, mut make_room) = (BytesMut::new(), Some(needed));
         let end = select! {
             end = timeout(WITHIN, head::read(&socket, HEAD, &mut got)) => end.ok().and_then(Result::ok),
-            () = single_request::told(&mut make_room) => None,
+            () = single_request::place_needed(&mut make_room) => None,
         };
         let probe = end.and_then(|end| {
             let (bodyless, path) = probe_of(&got[..end])?;

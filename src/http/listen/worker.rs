@@ -103,7 +103,7 @@ impl<P: Service<Served>, O: Service<Served>> Worker<P, O> {
         let mut got = BytesMut::new();
         let end = select! {
             end = self.head(&fresh.socket, fresh.at, &mut got) => end,
-            () = single_request::told(&mut fresh.make_room) => return turned_away(fresh.peer, fresh.listener, SocketRefusal::Total),
+            () = single_request::place_needed(&mut fresh.make_room) => return turned_away(fresh.peer, fresh.listener, SocketRefusal::Total),
         };
         let decoded = match end {
             Ok(end) => self.decode(&got[..end]).map(|(request, codec)| (end, request, codec)),

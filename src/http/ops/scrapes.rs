@@ -82,7 +82,7 @@ pub struct Scrapes(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     seen: Mutex<Seen>,
-    told: watch::Sender<bool>,
+    drain_scraped: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +101,7 @@ struct Pace {
 
 impl Default for Scrapes {
     fn default() -> Self {
-        Self(Arc::new(Inner { seen: Mutex::default(), told: watch::Sender::new(false) }))
+        Self(Arc::new(Inner { seen: Mutex::default(), drain_scraped: watch::Sender::new(false) }))
     }
 }
 
@@ -121,7 +121,7 @@ impl Scrapes {
             scrape
         };
         if scrape && draining {
-            self.0.told.send_replace(true);
+            self.0.drain_scraped.send_replace(true);
         }
     }
 
@@ -133,14 +133,14 @@ impl Scrapes {
 
     /// Whether a scrape has carried the news.
     #[must_use]
-    pub fn was_told(&self) -> bool {
-        *self.0.told.borrow()
+    pub fn was_drain_scraped(&self) -> bool {
+        *self.0.drain_scraped.borrow()
     }
 
     /// Waits for a scrape that carried the news; returns at once if one has.
-    pub async fn told(&self) {
+    pub async fn drain_scraped(&self) {
         // It fails when the sender is gone, which lives as long as `self`.
-        let _ = self.0.told.subscribe().wait_for(|told| *told).await;
+        let _ = self.0.drain_scraped.subscribe().wait_for(|scraped| *scraped).await;
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -235,11 +235,11 @@ mod tests {
     fn only_a_scraper_carries_the_news() {
         let scrapes = Scrapes::default();
         scrapes.served(Asker::Person, true, Instant::now());
-        assert!(!scrapes.was_told() && scrapes.last().is_none());
+        assert!(!scrapes.was_drain_scraped() && scrapes.last().is_none());
         scrapes.served(Asker::Scraper, false, Instant::now());
-        assert!(!scrapes.was_told() && scrapes.last().is_some());
+        assert!(!scrapes.was_drain_scraped() && scrapes.last().is_some());
         scrapes.served(Asker::Scraper, true, Instant::now());
-        assert!(scrapes.was_told());
+        assert!(scrapes.was_drain_scraped());
     }
 
     #[test]

@@ -213,5 +213,5 @@ fn refuse(denied: &UpgradeError, id: &RequestId, codec: &mut h1::Codec, silent: 
     codec.encode(h1::Message::Item((head, BodySize::Sized(body.len() as u64))), &mut out)?;
     codec.encode(h1::Message::Chunk(Some(body)), &mut out)?;
     codec.encode(h1::Message::Chunk(None), &mut out)?;
-    Ok(if silent { single_request::say_close(&out) } else { out })
+    Ok(if silent { single_request::with_close_header(&out) } else { out })
 }

@@ -167,7 +167,7 @@ impl AsyncWrite for SingleRequestStream {
         if !std::mem::take(&mut this.silent_close) {
             return Pin::new(&mut this.socket).poll_write(cx, bytes);
         }
-        this.first = say_close(bytes);
+        this.first = with_close_header(bytes);
         let _ = this.poll_first(cx)?;
         Poll::Ready(Ok(bytes.len()))
     }
@@ -212,7 +212,7 @@ impl AsyncWrite for SingleRequestStream {
 }
 
 /// An answer to an HTTP/1.0 request, with what the library leaves out of it.
-pub(in crate::http) fn say_close(answer: &[u8]) -> BytesMut {
+pub(in crate::http) fn with_close_header(answer: &[u8]) -> BytesMut {
     let mut out = BytesMut::with_capacity(answer.len() + CLOSE.len());
     let line = memchr::memchr(b'\n', answer).map_or(0, |end| end + 1);
     out.extend_from_slice(&answer[..line]);
@@ -222,12 +222,12 @@ pub(in crate::http) fn say_close(answer: &[u8]) -> BytesMut {
 }
 
 /// Ends when somebody else needs the place.
-pub(in crate::http) async fn told(make_room: &mut MakeRoom) {
+pub(in crate::http) async fn place_needed(make_room: &mut MakeRoom) {
     if let Some(waiting) = make_room {
-        let is_told = waiting.await.is_ok();
+        let is_needed = waiting.await.is_ok();
         // It tells once.
         *make_room = None;
-        if is_told {
+        if is_needed {
             return;
         }
     }
@@ -251,7 +251,7 @@ pub(in crate::http) async fn answer(mut socket: TcpStream, bytes: &[u8], make_ro
     };
     select! {
         end = timeout(LINGER, throw_away) => end.unwrap_or(Ok(())),
-        () = told(make_room) => Ok(()),
+        () = place_needed(make_room) => Ok(()),
     }
 }
 

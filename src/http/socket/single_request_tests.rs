@@ -18,7 +18,7 @@ fn once(socket: TcpStream, head: &str, read: &str, body: Body, most: usize) -> S
 }
 
 /// What the library reads of a request of which `read` came with the head and `sent` later.
-async fn heard(read: &str, sent: &str, body: Body, most: usize) -> (String, bool) {
+async fn exchange(read: &str, sent: &str, body: Body, most: usize) -> (String, bool) {
     const HEAD: &str = "POST / HTTP/1.1\r\n\r\n";
     let (mut client, socket) = pair().await;
     let mut once = once(socket, HEAD, read, body, most);
@@ -43,7 +43,7 @@ async fn the_end_comes_where_the_request_ends() {
         ("2\r\nab\r\n", "2\r\ncd\r\n", Body::Chunked, 9, "2\r\nab\r\n2\r", true),
         ("2\r\n", "", Body::Chunked, 0, "", true),
     ] {
-        let found = heard(read, sent, body, most).await;
+        let found = exchange(read, sent, body, most).await;
         assert_eq!(found, (wanted.to_owned(), cut), "{read:?}, {sent:?}, {body:?}, {most}");
     }
 }
@@ -87,8 +87,8 @@ async fn what_still_comes_behind_an_answer_is_read_for_a_while_and_no_longer() {
 #[actix::test]
 async fn who_only_waits_for_its_client_to_hang_up_makes_room() {
     let (_client, socket) = pair().await;
-    let (make_room, told) = oneshot::channel();
-    let mut once = SingleRequestStream::new(socket, BytesMut::new(), 0, Body::Sized(9), 0, false, Some(told));
+    let (make_room, needed) = oneshot::channel();
+    let mut once = SingleRequestStream::new(socket, BytesMut::new(), 0, Body::Sized(9), 0, false, Some(needed));
     let mut closing = std::pin::pin!(once.shutdown());
     assert!(timeout(Duration::from_millis(20), &mut closing).await.is_err(), "it lingers");
     make_room.send(()).unwrap();

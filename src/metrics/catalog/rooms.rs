@@ -47,7 +47,7 @@ pub(super) const SERIES: &[Series] = &[
         "How long peers stayed in a room, observed at their leave.",
         &[],
         |s, out| {
-            out.buckets(&[], &s.totals.stay);
+            out.buckets(&[], &s.totals.time_in_room);
         },
     ),
     Series::gauge(

@@ -66,7 +66,9 @@ pub(super) const SERIES: &[Series] = &[
         "switchboard_arbiter_report_age_seconds",
         "The time since the report of the arbiter that has been silent longest. Above a few seconds its thread hangs.",
         &[],
-        |s, out| out.seconds(s.arbiters.values().map(|a| s.now.duration_since(a.heard_at)).max().unwrap_or_default()),
+        |s, out| {
+            out.seconds(s.arbiters.values().map(|a| s.now.duration_since(a.reported_at)).max().unwrap_or_default());
+        },
     ),
     Series::gauge(
         "switchboard_arbiter_tick_delay_max_seconds",

@@ -48,7 +48,7 @@ pub(super) fn attempt(fields: &Fields<'_>) -> Result<u32, FieldError> {
     raw.parse().map_err(|_| FieldError::field(Field::Attempt, "must be an integer from 0 to 4294967295"))
 }
 
-/// What `resume` asks for, and whether the stay is to be resumable, which it is when it was resumed.
+/// What `resume` asks for, and whether the session is to be resumable, which it is when it was resumed.
 pub(super) fn resume(fields: &Fields<'_>) -> Result<(bool, Option<ResumeParams>), FieldError> {
     let resume = fields.raw(Field::Resume).map(resume::request).transpose()?;
     match fields.raw(Field::Resumable) {

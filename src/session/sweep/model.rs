@@ -78,7 +78,7 @@ impl Positioned for Item {
 enum Happens {
     SignalOutcome,
     /// Something is queued for it, and written at once.
-    Told,
+    Queued,
     Deadline(Duration),
     NoDeadline,
     Lost,
@@ -98,7 +98,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let millis = |range| Strategy::prop_map(range, Duration::from_millis);
     let happens = prop_oneof![
         4 => Just(Happens::SignalOutcome),
-        3 => Just(Happens::Told),
+        3 => Just(Happens::Queued),
         3 => millis(0_u64..200_000).prop_map(Happens::Deadline),
         1 => Just(Happens::NoDeadline),
         1 => Just(Happens::Lost),
@@ -187,7 +187,7 @@ impl Race {
 fn change(peer: &mut Peer, what: Happens, now: Instant) {
     match what {
         Happens::SignalOutcome => peer.found.received |= peer.found.attached,
-        Happens::Told => peer.found.restless |= peer.found.attached,
+        Happens::Queued => peer.found.restless |= peer.found.attached,
         Happens::Deadline(after) => peer.found.deadline = Some((now + after, EndReason::JoinTimeout)),
         Happens::NoDeadline => peer.found.deadline = None,
         Happens::Lost => (peer.found.attached, peer.found.restless) = (false, false),

@@ -18,8 +18,8 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Hears a frame, and finds no fault with it.
-    pub(super) fn hear(&mut self, frame: &Frame) {
+    /// Receives a frame, and finds no fault with it.
+    pub(super) fn receive(&mut self, frame: &Frame) {
         match frame {
             Frame::Joined(others, token) => {
                 assert_eq!(self.others, None, "it is in no room before it has joined");
@@ -33,17 +33,17 @@ impl Client {
             }
             counted => {
                 self.handled += 1;
-                self.hear_counted(counted);
+                self.receive_counted(counted);
             }
         }
     }
 
-    fn hear_counted(&mut self, frame: &Frame) {
+    fn receive_counted(&mut self, frame: &Frame) {
         if let Frame::LeftRoom | Frame::RoomClosed = frame {
             (self.others, self.token) = (None, None);
             return;
         }
-        let others = self.others.as_mut().expect("in no room nothing is heard of one");
+        let others = self.others.as_mut().expect("in no room nothing is received of one");
         match frame {
             Frame::Came(peer) => assert!(others.insert(*peer), "each peer comes once"),
             Frame::Left(peer) => assert!(others.remove(peer), "only who is there leaves, and once"),

@@ -180,11 +180,11 @@ impl Session {
         if let Some(buffer) = &mut self.buffer
             && !matches!(frame, Frame::Joined(..) | Frame::Resumed(..))
         {
-            buffer.said(&Bytes::copy_from_slice(&self.sent.len().to_be_bytes()), KEEP);
+            buffer.record(&Bytes::copy_from_slice(&self.sent.len().to_be_bytes()), KEEP);
             self.sent.push(frame.clone());
         }
         if self.talks() {
-            self.client.hear(frame);
+            self.client.receive(frame);
             if let (Frame::Joined(..) | Frame::Resumed(..), Some(buffer)) = (frame, &mut self.buffer) {
                 // Whatever it sends next shows that it has its token.
                 buffer.confirm();
@@ -277,7 +277,7 @@ impl Session {
                 self.paused = false;
                 if resumed.complete {
                     self.send(&Frame::Resumed(None, next));
-                    resumed.replay.iter().for_each(|frame| self.client.hear(&self.sent[number(frame)]));
+                    resumed.replay.iter().for_each(|frame| self.client.receive(&self.sent[number(frame)]));
                 } else {
                     effects.push(self.resync(PendingResume { ack: resumed.ack, attempt: 1, re: None, next }));
                 }

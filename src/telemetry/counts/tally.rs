@@ -135,7 +135,7 @@ tally! {
         /// Stays in a room that ended, by reason.
         leaves: Counts<LeaveReason> = Counts::new(),
         /// How long they lasted.
-        stay: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME),
+        time_in_room: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME),
         /// Rooms opened.
         rooms_opened: u64 = 0,
         /// Rooms that ended with their last peer.

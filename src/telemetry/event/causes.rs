@@ -11,11 +11,11 @@ const MAX_BYTES: usize = 1024;
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let words: Vec<String> = causes(error).map(ToString::to_string).collect();
-    told(&words.join(": ")).into_owned()
+    presentable(&words.join(": ")).into_owned()
 }
 
 /// A text of others, as it may be told: clipped, and withheld if it leaks.
-pub(in crate::telemetry) fn told(text: &str) -> Cow<'_, str> {
+pub(in crate::telemetry) fn presentable(text: &str) -> Cow<'_, str> {
     clip(redaction::scrub(text))
 }
 

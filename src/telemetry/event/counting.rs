@@ -65,7 +65,7 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         Event::ResumeRefused { .. } => tally.reconnections.add(Reconnection::NotFound),
         Event::PeerLeft { reason, stayed, .. } => {
             tally.leaves.add(reason);
-            tally.stay.observe(stayed);
+            tally.time_in_room.observe(stayed);
         }
         Event::RoomOpened { .. } => tally.rooms_opened += 1,
         Event::RoomEnded { lived, .. } => {

@@ -23,10 +23,10 @@ pub fn install_sinks(sinks: Sinks) -> bool {
     SINKS.set(sinks).is_ok()
 }
 
-fn each(tell: impl FnMut(&dyn Sink)) {
+fn each(notify: impl FnMut(&dyn Sink)) {
     match SINKS.get() {
-        Some(sinks) => sinks.iter().map(|sink| &**sink).for_each(tell),
-        None => COUNTED.into_iter().for_each(tell),
+        Some(sinks) => sinks.iter().map(|sink| &**sink).for_each(notify),
+        None => COUNTED.into_iter().for_each(notify),
     }
 }
 

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// How often it is told again that a file cannot be written.
-const TELL_AGAIN: Duration = Duration::from_secs(60);
+const REPORT_AGAIN: Duration = Duration::from_secs(60);
 
 /// How often the files were to be opened anew.
 static OPENINGS: AtomicUsize = AtomicUsize::new(0);
@@ -70,7 +70,7 @@ struct Open {
 
 /// A file that cannot be written.
 struct Failing {
-    told: Instant,
+    reported: Instant,
     /// Lines that are missing.
     lines: u64,
 }
@@ -141,12 +141,12 @@ impl DailyFile {
         }
         let lost = bytes.split(|byte| *byte == b'\n').count() as u64 - 1;
         let first = self.failing.is_none();
-        let failing = self.failing.get_or_insert_with(|| Failing { told: Instant::now(), lines: 0 });
+        let failing = self.failing.get_or_insert_with(|| Failing { reported: Instant::now(), lines: 0 });
         failing.lines += lost;
-        if !first && failing.told.elapsed() < TELL_AGAIN {
+        if !first && failing.reported.elapsed() < REPORT_AGAIN {
             return;
         }
-        failing.told = Instant::now();
+        failing.reported = Instant::now();
         let file = name_of(&self.retention.path(self.name, self.day));
         let event = Event::LogFileFailed { file: &file, error, lines: failing.lines };
         if let (true, true, Some(open)) = (full, first, &mut self.open) {

@@ -75,7 +75,7 @@ fn day(text: &str) -> Date {
 }
 
 #[track_caller]
-fn say(file: &mut DailyFile, line: &str) {
+fn write_line(file: &mut DailyFile, line: &str) {
     file.write_all(format!("{line}\n").as_bytes()).expect("written");
 }
 
@@ -94,10 +94,10 @@ fn pass(file: &mut DailyFile, hands: &Hands, time: Duration) {
 fn a_day_has_its_file_and_a_line_goes_into_the_one_of_the_day_it_is_written() {
     let (folder, hands) = (Folder::with(&[]), Hands::new());
     let mut file = folder.file(&hands);
-    say(&mut file, "one");
+    write_line(&mut file, "one");
     pass(&mut file, &hands, DAY / 2);
-    say(&mut file, "two");
-    say(&mut file, "three");
+    write_line(&mut file, "two");
+    write_line(&mut file, "three");
     assert_eq!(folder.text(TODAY), "one\n");
     assert_eq!(folder.text("all-2026-03-01.jsonl"), "two\nthree\n");
 }
@@ -107,7 +107,7 @@ fn a_restart_goes_on_in_the_days_file_and_after_half_a_line_in_a_new_one() {
     let (folder, hands) = (Folder::with(&[]), Hands::new());
     fs::write(folder.dir.join(TODAY), "whole\nha").expect("a file");
     for line in ["next", "last"] {
-        say(&mut folder.file(&hands), line);
+        write_line(&mut folder.file(&hands), line);
     }
     assert_eq!(folder.text(TODAY), "whole\nha\nnext\nlast\n");
 }
@@ -126,11 +126,11 @@ fn a_clock_that_jumps_and_comes_back_moves_nothing() {
             here = Some(wall);
             jump(wall)
         });
-        say(&mut file, "during");
+        write_line(&mut file, "during");
         hands.run(Duration::from_secs(2));
         file.tend();
         hands.jump(|_| here.expect("a time") + Duration::from_secs(2));
-        say(&mut file, "after");
+        write_line(&mut file, "after");
         assert_eq!(folder.names(), before);
         assert_eq!(folder.text(TODAY), "during\nafter\n");
     }
@@ -141,9 +141,9 @@ fn a_clock_that_was_set_is_followed_once_it_has_run_for_a_while() {
     let (folder, hands) = (Folder::with(&[]), Hands::new());
     let mut file = folder.file(&hands);
     hands.jump(|wall| wall - 5 * DAY);
-    say(&mut file, "one");
+    write_line(&mut file, "one");
     pass(&mut file, &hands, Duration::from_secs(60));
-    say(&mut file, "two");
+    write_line(&mut file, "two");
     assert_eq!((folder.text(TODAY), folder.text("all-2026-02-23.jsonl")), ("one\n".into(), "two\n".into()));
 }
 
@@ -152,27 +152,27 @@ fn what_others_do_to_the_file_costs_no_line() {
     let (folder, hands) = (Folder::with(&[]), Hands::new());
     let mut file = folder.file(&hands);
     let path = folder.dir.join(TODAY);
-    say(&mut file, "one");
+    write_line(&mut file, "one");
     fs::remove_file(&path).expect("removed");
-    say(&mut file, "two");
+    write_line(&mut file, "two");
     assert_eq!(folder.text(TODAY), "two\n");
     fs::rename(&path, folder.dir.join("rotated")).expect("renamed");
-    say(&mut file, "three");
+    write_line(&mut file, "three");
     assert_eq!((folder.text("rotated"), folder.text(TODAY)), ("two\n".into(), "three\n".into()));
     fs::write(&path, "").expect("emptied, as by copytruncate");
-    say(&mut file, "four");
+    write_line(&mut file, "four");
     assert_eq!(folder.text(TODAY), "four\n");
     fs::remove_file(&path).expect("removed");
     fs::write(&path, "another\n").expect("replaced");
-    say(&mut file, "five");
+    write_line(&mut file, "five");
     assert_eq!(folder.text(TODAY), "another\nfive\n");
     assert_eq!(folder.mode(TODAY), 0o640);
     fs::remove_dir_all(&folder.dir).expect("removed");
-    say(&mut file, "six");
+    write_line(&mut file, "six");
     assert_eq!((folder.text(TODAY), folder.mode("")), ("six\n".into(), 0o750));
     fs::rename(&folder.dir, folder.dir.with_extension("old")).expect("renamed");
     fs::create_dir(&folder.dir).expect("replaced");
-    say(&mut file, "seven");
+    write_line(&mut file, "seven");
     assert_eq!(folder.text(TODAY), "seven\n");
     fs::remove_dir_all(folder.dir.with_extension("old")).expect("removed");
 }
@@ -196,7 +196,7 @@ fn a_folder_that_cannot_be_written_loses_lines_until_it_can() {
         assert!(file.write_all(b"lost\n").is_err());
     }
     fs::remove_file(&folder.dir).expect("removed");
-    say(&mut file, "kept");
+    write_line(&mut file, "kept");
     assert_eq!(folder.text(TODAY), "kept\n");
 }
 
@@ -297,7 +297,7 @@ fn the_oldest_finished_files_make_room_and_then_the_days_file_stops_and_says_so(
     let last: serde_json::Value =
         serde_json::from_str(folder.text(TODAY).lines().last().expect("lines")).expect("JSON");
     assert_eq!((&last["event"], &last["lines"]), (&"log_file_failed".into(), &1.into()));
-    say(&mut errors, "an error");
+    write_line(&mut errors, "an error");
     // With some room it goes on.
     fs::write(folder.dir.join(TODAY), "x\n").expect("emptied");
     let deadline = Instant::now() + Duration::from_secs(20);

@@ -4,7 +4,7 @@
 use log::{LevelFilter, Log, Metadata, Record};
 use slog::Level;
 
-use crate::telemetry::event::{causes::told, emit::emit, table::Event};
+use crate::telemetry::event::{causes::presentable, emit::emit, table::Event};
 
 struct Dependencies;
 
@@ -16,7 +16,11 @@ impl Log for Dependencies {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             let text = record.args().to_string();
-            emit(&Event::DependencyLog { level: level(record.level()), target: record.target(), text: &told(&text) });
+            emit(&Event::DependencyLog {
+                level: level(record.level()),
+                target: record.target(),
+                text: &presentable(&text),
+            });
         }
     }
 
@@ -52,7 +56,7 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_secret_is_withheld_and_long_words_are_clipped() {
-        assert_eq!(told("got authorization: Bearer abc"), "(withheld: contains a token)");
-        assert!(told(&"x".repeat(5000)).len() < 2000);
+        assert_eq!(presentable("got authorization: Bearer abc"), "(withheld: contains a token)");
+        assert!(presentable(&"x".repeat(5000)).len() < 2000);
     }
 }

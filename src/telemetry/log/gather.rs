@@ -39,14 +39,14 @@ impl<D: Drain<Ok = (), Err = Never>> Gather<D> {
     pub(in crate::telemetry) fn sweep(&self, now: Instant, values: &OwnedKVList) {
         let Some(rules) = &self.rules else { return };
         let over = self.windows().expire(now, rules);
-        self.tell(&over, values);
+        self.report(&over, values);
     }
 
     /// Tells of all windows, as far as they have come: the process ends.
     pub(in crate::telemetry) fn finish(&self, now: Instant, values: &OwnedKVList) {
         let Some(rules) = &self.rules else { return };
         let open = mem::take(&mut *self.windows());
-        self.tell(&open.end(now, rules), values);
+        self.report(&open.end(now, rules), values);
     }
 
     /// Before the record, `next` hears of windows that are over.
@@ -58,7 +58,7 @@ impl<D: Drain<Ok = (), Err = Never>> Gather<D> {
             let over = windows.expire(now, rules);
             let is_admitted = windows.admit(record.level(), &repeated, now, rules);
             drop(windows);
-            self.tell(&over, values);
+            self.report(&over, values);
             if !is_admitted {
                 tally(|t| t.log_lines_gathered += 1);
                 return Ok(());
@@ -67,7 +67,7 @@ impl<D: Drain<Ok = (), Err = Never>> Gather<D> {
         self.next.log(record, values)
     }
 
-    fn tell(&self, over: &[Gathered], values: &OwnedKVList) {
+    fn report(&self, over: &[Gathered], values: &OwnedKVList) {
         for gathered in over {
             // It cannot fail.
             let _ = gathered.record(|record| self.next.log(record, values));

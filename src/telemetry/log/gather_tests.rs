@@ -46,7 +46,7 @@ impl Line {
         self.keys.get("more").map(|more| more.parse().expect("a number"))
     }
 
-    fn said(&self) -> (String, u64, &str) {
+    fn summary(&self) -> (String, u64, &str) {
         let source = self.keys.get("remote").map_or("all", String::as_str);
         (format!("{} {source}", self.event), self.more().expect("it stands for several"), &self.keys["window_ms"])
     }
@@ -108,21 +108,21 @@ impl Log {
         self.lines().iter().filter(|line| line.more().is_none()).count()
     }
 
-    fn told(&self) -> Vec<Line> {
+    fn gathered(&self) -> Vec<Line> {
         self.lines().into_iter().filter(|line| line.more().is_some()).collect()
     }
 
     #[track_caller]
-    fn assert_told(&self, expected: &[(&str, u64, &str)]) {
-        let told = self.told();
-        let said: Vec<_> = told.iter().map(Line::said).collect();
-        let said: Vec<_> = said.iter().map(|(what, more, over)| (what.as_str(), *more, *over)).collect();
-        assert_eq!(said, expected);
+    fn assert_gathered(&self, expected: &[(&str, u64, &str)]) {
+        let gathered = self.gathered();
+        let summaries: Vec<_> = gathered.iter().map(Line::summary).collect();
+        let summaries: Vec<_> = summaries.iter().map(|(what, more, over)| (what.as_str(), *more, *over)).collect();
+        assert_eq!(summaries, expected);
     }
 
     /// Everything, written or told.
     fn all(&self) -> u64 {
-        self.written() as u64 + self.told().iter().filter_map(Line::more).sum::<u64>()
+        self.written() as u64 + self.gathered().iter().filter_map(Line::more).sum::<u64>()
     }
 }
 
@@ -147,13 +147,13 @@ fn of_dependency(level: Level) -> Event<'static> {
 fn what_one_address_repeats_is_a_burst_and_one_line_with_the_count_of_the_rest() {
     let log = Log::new();
     log.emit(&refused(1, ErrorCode::BadHandshake), 0, 1000);
-    assert_eq!((log.written(), log.told().len()), (2, 0));
+    assert_eq!((log.written(), log.gathered().len()), (2, 0));
     log.sweep(9);
-    assert!(log.told().is_empty(), "the window is not over");
+    assert!(log.gathered().is_empty(), "the window is not over");
     log.sweep(10);
-    log.assert_told(&[("handshake_refused 0.0.0.1", 998, "10000")]);
+    log.assert_gathered(&[("handshake_refused 0.0.0.1", 998, "10000")]);
     log.sweep(60);
-    assert_eq!(log.told().len(), 1, "told once");
+    assert_eq!(log.gathered().len(), 1, "told once");
     log.emit(&refused(1, ErrorCode::BadHandshake), 61, 1);
     assert_eq!(log.written(), 3, "and begun anew");
 }
@@ -168,7 +168,7 @@ fn others_and_other_things_have_bursts_of_their_own() {
     log.emit(&opened(1), 3, 100);
     assert_eq!(log.written(), 11, "what is no refusal has a larger one");
     log.sweep(20);
-    assert_eq!((log.told().len(), log.all()), (4, 400), "and none is lost");
+    assert_eq!((log.gathered().len(), log.all()), (4, 400), "and none is lost");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_window_that_is_over_is_told_before_the_line_that_finds_it_so() {
     log.emit(&opened(1), 0, 7);
     log.emit(&opened(1), 30, 1);
     assert_eq!(log.written(), 6);
-    log.assert_told(&[("connection_opened 0.0.0.1", 2, "10000")]);
+    log.assert_gathered(&[("connection_opened 0.0.0.1", 2, "10000")]);
     assert_eq!(log.lines()[5].more(), Some(2), "before the last one");
 }
 
@@ -190,7 +190,7 @@ fn many_addresses_are_bounded_together_and_so_is_what_is_remembered_of_them() {
     assert_eq!(log.written(), 12);
     assert!(log.gather.windows().len() <= 13);
     log.sweep(10);
-    log.assert_told(&[("connection_opened all", 9_988, "10000")]);
+    log.assert_gathered(&[("connection_opened all", 9_988, "10000")]);
 }
 
 #[test]
@@ -229,8 +229,8 @@ fn what_one_event_tells_at_two_levels_is_gathered_as_two() {
     log.emit(&of_dependency(Level::Error), 1, 30);
     assert_eq!(log.written(), 24, "many of one level keep none of the other out");
     log.sweep(20);
-    let told: Vec<_> = log.told().iter().map(|line| (line.level, line.more())).collect();
-    assert_eq!(told, [(Some(Level::Info), Some(88)), (Some(Level::Error), Some(18))]);
+    let gathered: Vec<_> = log.gathered().iter().map(|line| (line.level, line.more())).collect();
+    assert_eq!(gathered, [(Some(Level::Info), Some(88)), (Some(Level::Error), Some(18))]);
 }
 
 #[test]
@@ -239,9 +239,9 @@ fn the_end_of_the_process_tells_what_was_gathered_so_far() {
     log.emit(&refused(1, ErrorCode::BadHandshake), 0, 10);
     log.emit(&opened(1), 1, 3);
     log.gather.finish(log.at(4), &log.values);
-    log.assert_told(&[("handshake_refused 0.0.0.1", 8, "4000")]);
+    log.assert_gathered(&[("handshake_refused 0.0.0.1", 8, "4000")]);
     log.sweep(100);
-    assert_eq!(log.told().len(), 1);
+    assert_eq!(log.gathered().len(), 1);
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn gathered_lines_are_found_by_the_event_and_keep_what_they_have_in_common() {
     let event = refused(0xC000_0207, ErrorCode::BadHandshake);
     log.emit(&event, 0, 4814);
     log.sweep(10);
-    let mut line: serde_json::Value = serde_json::from_str(&log.told()[0].json).expect("JSON");
+    let mut line: serde_json::Value = serde_json::from_str(&log.gathered()[0].json).expect("JSON");
     line["ts"].take();
     let fingerprint = Fault::fingerprint_hex(Fault::of(&event).expect("an error").fingerprint);
     assert_eq!(

@@ -110,9 +110,10 @@ impl Files {
         let retention = Arc::new(Retention::new(files.dir.clone(), kept, modes, files.max_bytes));
         let dir = files.dir.display();
         let open = |name, keeper| {
-            let said = |error: io::Error| io::Error::new(error.kind(), format!("log.dir {dir}: {error}"));
+            let with_dir = |error: io::Error| io::Error::new(error.kind(), format!("log.dir {dir}: {error}"));
             let clock = Clock::new(clock::now);
-            let file = DailyFile::start(name, Arc::clone(&retention), keeper, clock, values.clone()).map_err(said)?;
+            let file =
+                DailyFile::start(name, Arc::clone(&retention), keeper, clock, values.clone()).map_err(with_dir)?;
             Queue::start(file, queue_lines, values.clone())
         };
         Ok(Self { all: open(ALL, true)?, errors: open(ERRORS, false)? })

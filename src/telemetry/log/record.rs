@@ -99,8 +99,8 @@ impl Serializer for Answer {
         Ok(())
     }
 
-    fn emit_error(&mut self, _: slog::Key, told: &(dyn Error + 'static)) -> slog::Result {
-        self.0 = told.downcast_ref().cloned();
+    fn emit_error(&mut self, _: slog::Key, error: &(dyn Error + 'static)) -> slog::Result {
+        self.0 = error.downcast_ref().cloned();
         Ok(())
     }
 }

@@ -42,9 +42,9 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
     }
     match *event {
         Event::HandshakeRefused { code, remote, .. } => refusal(code.label(), remote.map(|at| Source::of(at.ip()))),
-        Event::SocketRefused { remote, reason, .. } => told("reason", reason.label(), remote),
-        Event::RequestRejected { remote, kind, .. } => told("kind", kind.label(), remote),
-        Event::OpsDenied { remote, reason, .. } => told("reason", reason.label(), Some(remote)),
+        Event::SocketRefused { remote, reason, .. } => labelled("reason", reason.label(), remote),
+        Event::RequestRejected { remote, kind, .. } => labelled("kind", kind.label(), remote),
+        Event::OpsDenied { remote, reason, .. } => labelled("reason", reason.label(), Some(remote)),
         Event::JoinRefused { context, code, .. }
         | Event::ResumeRefused { context, code, .. }
         | Event::FrameRefused { context, code, .. } => refusal(code.label(), context.source),
@@ -103,7 +103,7 @@ fn refusal(kind: &'static str, source: Option<Source>) -> Option<Repeat> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as above")]
-fn told(field: &'static str, kind: &'static str, remote: Option<SocketAddr>) -> Option<Repeat> {
+fn labelled(field: &'static str, kind: &'static str, remote: Option<SocketAddr>) -> Option<Repeat> {
     Some(Repeat { field, kind, source: remote.map(|at| Source::of(at.ip())), burst: Burst::Refusal })
 }
 

@@ -180,7 +180,7 @@ impl World {
 
     fn server_sends(&mut self, size: usize) {
         let size = size.max(NUMBER);
-        self.resume_buffer.said(&frame(self.sent_ids, size), KEEP);
+        self.resume_buffer.record(&frame(self.sent_ids, size), KEEP);
         self.numbered.push((self.sent_ids, size));
         if self.attached {
             self.down.push_back(self.sent_ids);

@@ -88,7 +88,7 @@ struct Client {
 }
 
 impl Client {
-    /// One that was welcomed may say `leave` and come back with messages of its former stay still waiting. One that was
+    /// One that was welcomed may send `leave` and come back with messages of its former membership still waiting. One that was
     /// not can only hang up, and its mailbox goes with it.
     fn leave(&mut self) {
         if self.view.take().is_none() {
@@ -101,7 +101,7 @@ impl Client {
         if let News::Welcome(view) = &message.news {
             self.view = Some(view.clone());
         }
-        // What was on its way when the peer left is of its former stay.
+        // What was on its way when the peer left is of its former membership.
         let Some(view) = &mut self.view else { return };
         match message.news {
             News::Whole(whole) => *view = whole,

@@ -192,7 +192,7 @@ impl Swarm {
         others.len() as u32
     }
 
-    /// Ends a peer's stay in the given way; the scenario hears `Ended` once the socket is gone.
+    /// Has a peer leave in the given way; the scenario is sent `Ended` once the socket is gone.
     pub fn depart(&mut self, who: u32, how: Departure) {
         if self.peers[who as usize].socket.is_none() {
             return;

@@ -55,8 +55,8 @@ fn the_stream_may_be_cut_after_every_frame_in_both_directions_and_any_number_of_
 fn an_idle_peer_holds_nothing_and_dishonest_acks_change_nothing() {
     let mut resume_buffer = ResumeBuffer::new(ResumeSecret::random());
     let frame = Bytes::from_static(&[0; 8]);
-    resume_buffer.said(&frame, KEEP);
-    resume_buffer.said(&frame, KEEP);
+    resume_buffer.record(&frame, KEEP);
+    resume_buffer.record(&frame, KEEP);
     assert!(resume_buffer.acked(3).is_err());
     assert!(resume_buffer.acked(2).is_ok());
     assert!(resume_buffer.acked(1).is_err());
