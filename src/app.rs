@@ -94,10 +94,10 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let arbiters = Arbiters::default();
     let (supervisor, headcount) = start_supervisor(&settings, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
-    let (gate_too, vitals_too, public_sockets) = (lifecycle.clone(), liveness.clone(), sockets[0].clone());
+    let (phases_too, live_too, public_sockets) = (lifecycle.clone(), liveness.clone(), sockets[0].clone());
     let sockets_too = public_sockets.clone();
     let probes =
-        Probes { lifecycle: gate_too, sockets: sockets_too, reports, headcount, started: began, liveness: vitals_too };
+        Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
     let common = Common::new(&settings, probes);
     let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor);
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);

@@ -31,7 +31,7 @@
 //! | 8 | [`app`] | the wiring |
 //! | 9 | `lib`, `main` | the crate and the program |
 //!
-//! Every actor's folder has the same three parts: `mod.rs` says in four lines what it owns, receives, sends and never does;
+//! Every actor's folder has the same three parts: `mod.rs` says in four points what it owns, receives, sends and never does;
 //! `state.rs` has the rules, without actix and without a clock; `actor.rs` is the shell around them.
 //!
 //! # Path of an offer

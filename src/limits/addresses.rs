@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn only_those_are_forgotten_whom_it_does_not_favour() {
+    fn only_those_that_it_does_not_favour_are_forgotten() {
         let now = Instant::now();
         let table = table(10, now);
         let place = table.connect(from(1), now);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_keeps_whom_it_knows_and_counts_others_together() {
+    fn a_full_table_keeps_those_it_knows_and_counts_others_together() {
         let now = Instant::now();
         let table = table(1, now);
         let place = table.connect(from(1), now);

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn all_for_whom_our_proxy_asks_without_a_name_are_one_client() {
+    fn all_that_our_proxy_asks_for_without_a_name_are_one_client() {
         let invented = (0..10).map(|n| format!("10.0.0.{n}")).collect::<Vec<_>>().join(",");
         let endless = format!("203.0.113.7{}", ",10.0.0.1".repeat(MAX_HOPS));
         for nobody in [

@@ -1,10 +1,10 @@
 //! One room: an actor of its own.
 //!
 //! - **Owns** the members of ONE room, in joining order, and their metadata.
-//! - **Receives** `Admit` and `Remove` from the supervisor, `Update` from its sessions.
-//! - **Sends** `Roster` to its sessions: who is here now, and what happened to whom; sessions encode it.
+//! - **Receives** `Admit` and `Remove` from the supervisor, `Update`, `Away`, `Back` and `Resync` from its sessions.
+//! - **Sends** `Roster` to its sessions: who is here now, and what happened to one of them; sessions encode it.
 //! - **Never** counts seats or refuses a peer (that is the supervisor's), sees a signal's payload (sessions deliver those
-//!   to each other), or frees a seat: a session whose mailbox is full is cut, and leaves the ordinary way.
+//!   to each other), or frees a seat: a session whose mailbox is full is ended, and leaves the ordinary way.
 mod actor;
 pub mod state;
 

@@ -1,9 +1,10 @@
 //! One peer: a WebSocket session, as an actor on our own pump.
 //!
 //! - **owns** at most one socket, what waits to be written to it, and its view of one room
-//! - **receives** its client's frames; `Deliver` from other sessions; `Roster` from its room; `Evict` from the supervisor;
-//!   `Drain` from its arbiter
-//! - **sends** frames to its client; `Join` and `Leave` to the supervisor; `Update` to its room; `Deliver` to other sessions
+//! - **receives** its client's frames; `Deliver` from other sessions; `Roster` from its room; `JoinFailed` and
+//!   `Evict` from the supervisor; `Drain` from its arbiter; `TakeSocket` from a session that its client came back to
+//! - **sends** frames to its client; `Join`, `Leave`, `Presence` and `Resume` to the supervisor; `Update`, `Away`, `Back` and
+//!   `Resync` to its room; `Deliver` and `TakeSocket` to other sessions
 //! - **never** parses a signal's `data`, waits (`ctx.wait` would freeze its mailbox), or keeps a timer of its own
 //!
 //! The `WebsocketContext` of actix-web-actors is used, but not the way `ws::start` drives it: as an HTTP response body the

@@ -27,7 +27,7 @@ pub(super) fn park(shared: &SessionShared, reason: EndReason) {
     shared.with_ids(|context| telemetry::emit(&Event::SessionParked { context, window }));
 }
 
-/// Away and back is sent unbounded; a room that is gone has told the supervisor's sweep, and the session is notified.
+/// Unbounded, as all of these are; a room that is gone has told the supervisor's sweep, and the session is notified.
 pub(super) fn notify_room(shared: &SessionShared, message: impl FnOnce(crate::protocol::PeerId) -> ToRoom) {
     if let (Some(member), Some(place)) = (shared.member.get(), shared.inside.borrow().as_ref()) {
         let _ = place.port.send_unbounded(message(member.peer));
@@ -41,7 +41,7 @@ pub(super) fn notify_supervisor(shared: &SessionShared, away: bool) {
     }
 }
 
-/// Milliseconds since the Unix epoch, as the wire says a time.
+/// Milliseconds since the Unix epoch, as frames give a time.
 fn epoch_ms(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     Milliseconds::rounded_down(since).0

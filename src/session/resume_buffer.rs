@@ -124,7 +124,7 @@ impl ResumeBuffer {
     }
 
     /// A counted frame goes out, or would if there were a socket. Beyond the bounds the oldest is dropped: not to
-    /// acknowledge is no reason to be cut.
+    /// acknowledge is no reason to be ended.
     pub fn record(&mut self, frame: &Bytes, keep: Keep) {
         if self.unacked.capacity() == 0 {
             self.unacked.reserve_exact(FIRST_SLOTS);

@@ -55,7 +55,7 @@ pub(super) struct SessionShared {
     pub(super) subnet: Option<Subnet>,
     /// How the room's other sessions reach this one. Set once, when the actor starts.
     pub(super) member: OnceCell<Arc<Member>>,
-    /// How the session is ended, by whomever. The pump looks.
+    /// How the session is ended, by anybody. The pump looks.
     pub(super) kill_switch: KillSwitch,
     /// Why the session is over: the pump tells `stopped`.
     pub(super) why: Cell<Option<EndReason>>,

@@ -194,7 +194,7 @@ impl Stage {
         member.post(ToMember::Roster(Roster { snapshot, news: News::Updated(meta) }));
     }
 
-    /// Somebody comes, of whom that session is notified.
+    /// Somebody comes, and that session is notified.
     pub(super) fn somebody_comes(&self, member: &Member) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
         let news = News::Changed(RoomEvent::new(PeerId::random(), PeerChange::Joined(None)));

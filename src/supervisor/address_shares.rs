@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_limits_whom_it_knows_and_all_others_together() {
+    fn a_full_table_limits_those_it_knows_and_all_others_together() {
         let start = Instant::now();
         let mut address_shares =
             AddressShares::new(Shares { joins: Rate::per_minute(1), addresses: 1, ..shares() }, start);

@@ -7,11 +7,17 @@ use std::{
 
 /// Words that were this project's own, with those that one searches for instead. They are found in names, too, whatever
 /// their case.
-const NOT_OURS: [(&str, &str); 7] = [
+const NOT_OURS: [(&str, &str); 13] = [
     ("ledger", "resume buffer"),
     ("newborn", "session init"),
     ("handover", "socket transfer"),
     ("passage", "socket transfer"),
+    ("handoff", "socket transfer"),
+    ("must_arrive", "send_unbounded"),
+    ("vitals", "liveness"),
+    ("shelf", "retention"),
+    ("unseated", "join error"),
+    ("whom", "the peer or session that it is"),
     ("octet", "byte"),
     ("loseletter", "lost message"),
     ("the card's", "what the reader can see"),

@@ -132,7 +132,7 @@ tally! {
         join_rejections: Counts<ErrorCode> = Counts::new(),
         /// Attempts to come back, by result.
         reconnections: Counts<Reconnection> = Counts::new(),
-        /// Stays in a room that ended, by reason.
+        /// Memberships that ended, by reason.
         leaves: Counts<LeaveReason> = Counts::new(),
         /// How long they lasted.
         time_in_room: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME),

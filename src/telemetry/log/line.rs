@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_its_cause_and_whom_it_concerned() {
+    fn a_fault_names_its_cause_and_the_session_it_concerned() {
         samples::each(|event| {
             let Event::ServerFault { context, .. } = event else { return };
             let line = Members::of(&event);
