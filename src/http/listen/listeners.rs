@@ -105,6 +105,8 @@ pub fn bind(host: &str, port: u16, settings: &Settings) -> io::Result<TcpListene
     }
     // Before it listens, so that the first connections have it, too.
     socket.set_send_buffer_size(settings.heartbeat.send_buffer_bytes)?;
+    // And before it listens in any case: the window that a connection offers is scaled by what it has at its handshake.
+    socket.set_recv_buffer_size(settings.heartbeat.receive_buffer_bytes)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
@@ -231,6 +233,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.heartbeat.tcp_user_timeout_ms = crate::config::Milliseconds(12_345);
         settings.heartbeat.send_buffer_bytes = 65_536;
+        settings.heartbeat.receive_buffer_bytes = 32_768;
         let listening = bind("127.0.0.1", 0, &settings).unwrap();
         let _client = TcpStream::connect(listening.local_addr().unwrap()).unwrap();
         let (accepted, _) = listening.accept().unwrap();
@@ -239,5 +242,6 @@ mod tests {
         assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(Duration::from_millis(12_345)));
         // The kernel doubles what it is asked for.
         assert_eq!(accepted.send_buffer_size().unwrap(), 2 * 65_536);
+        assert_eq!(accepted.recv_buffer_size().unwrap(), 2 * 32_768);
     }
 }
