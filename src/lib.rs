@@ -13,6 +13,7 @@
 //! | 0 | [`config`] | the settings, one file per section |
 //! | 0 | [`files`] | files and folders that are not for everybody |
 //! | 0 | [`late`] | the guard against looks at the clock that come late |
+//! | 0 | [`machine`] | what this process may use, and what the kernel uses on its behalf |
 //! | 0 | [`utc`] | times and days, as text |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
@@ -77,6 +78,7 @@ pub mod late;
 pub mod lifecycle;
 pub mod limits;
 pub mod liveness;
+pub mod machine;
 pub mod messages;
 pub mod metrics;
 pub mod probe;

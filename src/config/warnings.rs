@@ -134,17 +134,19 @@ pub(super) fn of_services(environment: &[(String, String)]) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    const ENOUGH: Machine = Machine {
-        open_files: 20_000,
-        backlog: Some(4096),
-        send_buffer: Some(212_992),
-        receive_buffer: Some(212_992),
-    };
+    const ENOUGH: Machine =
+        Machine { open_files: 20_000, backlog: Some(4096), send_buffer: Some(212_992), receive_buffer: Some(212_992) };
 
     #[test]
     fn a_machine_that_gives_enough_or_does_not_say_is_no_reason_to_warn() {
         assert!(compare(&Settings::default(), &ENOUGH).is_empty());
-        assert!(compare(&Settings::default(), &Machine { backlog: None, send_buffer: None, receive_buffer: None, ..ENOUGH }).is_empty());
+        assert!(
+            compare(
+                &Settings::default(),
+                &Machine { backlog: None, send_buffer: None, receive_buffer: None, ..ENOUGH }
+            )
+            .is_empty()
+        );
         assert!(machine_warnings(&Settings::default(), u64::MAX).iter().all(|text| text.contains("net.core.")));
     }
 
