@@ -20,6 +20,7 @@
 //! | 1 | [`ws`] | RFC 6455 over one socket: frames to messages and back, what waits to be written |
 //! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
 //! | 2 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
+//! | 2 | [`memory`] | what is held on behalf of clients, and how far relief goes when it is nearly all that may be |
 //! | 3 | [`messages`] | what actors send each other, one file per receiver |
 //! | 4 | [`session`] | one peer: its socket, its queue, its view of the room |
 //! | 4 | [`room`] | one room: who is in it, in joining order |
@@ -79,6 +80,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod liveness;
 pub mod machine;
+pub mod memory;
 pub mod messages;
 pub mod metrics;
 pub mod probe;

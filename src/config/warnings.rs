@@ -37,6 +37,20 @@ pub fn machine_warnings(settings: &Settings, open_files_limit: u64) -> Vec<Strin
     compare(settings, &machine)
 }
 
+/// That the limits together allow more than `limits.memory_bytes`, with both figures. `settings` are those in force.
+#[must_use]
+pub fn memory_warning(settings: &Settings) -> Option<String> {
+    let (budget, sum) = (settings.limits.memory_bytes, settings.could_hold());
+    (sum > budget as u64).then(|| {
+        format!(
+            "limits.memory_bytes = {budget} is less than the {sum} that server.max_connections = {} could come to by \
+             limits.queue_bytes, limits.resume_bytes, limits.frame_bytes and the kernel's buffers: when it is nearly used, \
+             new connections are refused, and those that hold most are ended",
+            settings.server.max_connections
+        )
+    })
+}
+
 /// What is open to everybody by default, and should not be where everybody can come; a sentence each, with the key.
 /// `public` and `ops` are the addresses that the two sides listen on.
 #[must_use]

@@ -22,6 +22,7 @@
 //! | [`resume_buffer`], `resume_rules`, `parking`, `resume` | sessions that outlive their socket: what is kept, the rules of what is parked and resumed, how they wait, how they are resumed |
 //! | `waiting` | a connection in no room: how long it may be |
 //! | `pace` | a token for each frame, taken before it is read |
+//! | [`relief`] | what sessions give up when memory is nearly used |
 //! | `inbound` | the decoder at its socket |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
@@ -46,6 +47,7 @@ mod parking;
 mod pump;
 mod registry;
 mod relay;
+pub mod relief;
 mod requests;
 mod resume;
 pub mod resume_buffer;

@@ -32,6 +32,7 @@ use crate::{
         },
     },
     lifecycle::Lifecycle,
+    memory::Pressure,
     session::AcceptedSocket,
     telemetry::Listener,
 };
@@ -65,6 +66,8 @@ pub struct Listeners<D> {
     pub ports: Ops,
     /// For the same.
     pub guard: Guard,
+    /// Whether there is memory for more clients.
+    pub pressure: watch::Receiver<Pressure>,
     /// Called once per worker, on it.
     pub upgrade_service: D,
 }
@@ -117,7 +120,8 @@ pub fn start<D>(listeners: Listeners<D>, settings: &Settings, capacity: &Capacit
 where
     D: Fn() -> Public + Clone + Send + 'static,
 {
-    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, upgrade_service } = listeners;
+    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, pressure, upgrade_service } =
+        listeners;
     let [of_public, of_ops] = sockets;
     let parts = Parts {
         upgrade_service,
@@ -139,6 +143,7 @@ where
             listener: Listener::Public,
             sockets: of_public,
             clients: Some(clients),
+            pressure: Some(pressure),
             reserve: capacity.reserve - for_ops,
             probes: probes.clone(),
         },
@@ -147,6 +152,7 @@ where
             listener: Listener::Ops,
             sockets: of_ops,
             clients: None,
+            pressure: None,
             reserve: for_ops,
             probes,
         },
