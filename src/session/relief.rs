@@ -20,6 +20,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Who holds most is read no further for so long at a time.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// Connections that are ended in one turn.
+const AT_ONCE: usize = 32;
+
 /// What one session holds, in bytes.
 struct Holding {
     session: Rc<SessionShared>,
@@ -43,7 +46,7 @@ pub async fn run(mut pressure: watch::Receiver<Pressure>, totals: Totals) {
     while pressure.changed().await.is_ok() {
         let now = *pressure.borrow_and_update();
         if now.asks(MemoryStep::ReadLess) {
-            relieve(now, &mut mine);
+            relieve(now, &mut mine).await;
             tokio::time::sleep(LOOK_EVERY).await;
         } else {
             mine.set(0, 0);
@@ -52,7 +55,7 @@ pub async fn run(mut pressure: watch::Receiver<Pressure>, totals: Totals) {
 }
 
 /// One look at all sessions of this arbiter.
-fn relieve(pressure: Pressure, mine: &mut Contribution) {
+async fn relieve(pressure: Pressure, mine: &mut Contribution) {
     // Where the kernel's part is small it decides nothing, and need not be asked for.
     let with_kernel = pressure.tcp > pressure.used / 4;
     let sessions = SESSIONS.with(|sessions| sessions.all());
@@ -72,9 +75,13 @@ fn relieve(pressure: Pressure, mine: &mut Contribution) {
         }
     }
     if pressure.asks(MemoryStep::EndConnections) {
-        for holding in largest(&holdings, |holding| holding.all, share, excess) {
-            holding.session.kill_switch.kill(EndReason::MemoryPressure);
-            count(MemoryStep::EndConnections);
+        for ending in largest(&holdings, |holding| holding.all, share, excess).chunks(AT_ONCE) {
+            for holding in ending {
+                holding.session.kill_switch.kill(EndReason::MemoryPressure);
+                count(MemoryStep::EndConnections);
+            }
+            // They end in their own tasks; the others have their turn in between.
+            tokio::task::yield_now().await;
         }
     }
 }
