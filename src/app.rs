@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 use crate::{
     arbiter::{Arbiters, tick},
-    config::{Capacity, Settings, exposure_warnings, machine_warnings},
+    config::{Capacity, Settings, exposure_warnings, machine_warnings, memory_warning},
     http::{
         client::Clients,
         listen::listeners::{self, Public},
@@ -39,15 +39,17 @@ use crate::{
     lifecycle::{Lifecycle, Phase},
     limits::Waiting,
     liveness::Liveness,
+    machine::Machine,
+    memory::{self, Governor, Pressure, Totals},
     messages::{
         room::RoomPort,
         send_unbounded,
         supervisor::{Headcount, StopJoins},
     },
-    metrics::{self, BuildInfo, Facts, Machine, MetricsActor},
+    metrics::{self, BuildInfo, Facts, MetricsActor},
     protocol::RoomName,
     room::Room,
-    session::{self, Ports, SessionConfig, heartbeat::HeartbeatTimes},
+    session::{self, Ports, SessionConfig, heartbeat::HeartbeatTimes, relief},
     shutdown::{self, Plan, Record},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
@@ -77,7 +79,8 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         shutdown::listen().map_err(|source| StartError::Machine { what: "signal handling", source })?;
     let open_files = raise_descriptor_limit();
     let capacity = Capacity::of(&configured, open_files);
-    let settings = Arc::new(capacity.in_force(&configured));
+    let machine = Machine::read();
+    let settings = Arc::new(capacity.in_force(&configured, machine.memory_bytes));
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
@@ -87,10 +90,11 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let origins = Live::from(settings.http.allowed_origins.clone());
     others.attend(Reload::new(&configured, read_again, origins.clone(), token.clone()).on_hangup());
 
-    let (metrics, metrics_arbiter) = start_metrics(&settings, before.took)?;
+    let (metrics, metrics_arbiter) = start_metrics(&settings, before.took, machine)?;
     let lifecycle = Lifecycle::new(capacity.connections);
     let (liveness, scrapes) = (Liveness::default(), Scrapes::default());
     let (clients, sockets) = (Clients::new(&settings), sockets(&capacity));
+    let pressure = watch_memory(&settings, sockets.clone())?;
     let arbiters = Arbiters::default();
     let (supervisor, headcount) = start_supervisor(&settings, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
@@ -99,7 +103,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let probes =
         Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
     let common = Common::new(&settings, probes);
-    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor);
+    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &pressure);
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
     let clients_too = clients.clone();
@@ -112,12 +116,13 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         common,
         ports,
         guard,
+        pressure,
         upgrade_service,
     };
     let running = listeners::start(listeners, &settings, &capacity)
         .map_err(|source| StartError::Machine { what: "workers", source })?;
 
-    announce(&configured, open_files, addresses, before.problem.as_ref());
+    announce(&configured, &settings, open_files, addresses, before.problem.as_ref());
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
@@ -180,6 +185,17 @@ fn address_of(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|source| StartError::Machine { what: "a listener", source })
 }
 
+/// Starts the watch over what is held on behalf of clients.
+fn watch_memory(settings: &Settings, sockets: [Sockets; 2]) -> Result<watch::Receiver<Pressure>, StartError> {
+    let open = move || sockets.iter().map(Sockets::open).sum();
+    let governor = Governor {
+        budget: settings.limits.memory_bytes as u64,
+        socket_bytes: settings.socket_bytes(),
+        sockets: Box::new(open),
+    };
+    memory::start(governor).map_err(|source| StartError::Machine { what: "the watch over memory", source })
+}
+
 async fn forget_addresses(clients: Clients) {
     let mut timer = tokio::time::interval(FORGET_EVERY);
     loop {
@@ -198,6 +214,7 @@ fn sockets(capacity: &Capacity) -> [Sockets; 2] {
 fn start_metrics(
     settings: &Settings,
     last_shutdown: Option<Duration>,
+    machine: Machine,
 ) -> Result<(Addr<MetricsActor>, ArbiterHandle), StartError> {
     if let Some(took) = last_shutdown {
         telemetry::emit(&Event::PreviousShutdown { took });
@@ -208,7 +225,7 @@ fn start_metrics(
         started: SystemTime::now(),
         limits: settings.exported(),
         last_shutdown,
-        machine: Machine::read(),
+        machine,
     };
     let actor = MetricsActor::new(facts).map_err(StartError::Metrics)?;
     let arbiter = Arbiter::new().handle();
@@ -237,10 +254,12 @@ fn public_door(
     lifecycle: &Lifecycle,
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
+    pressure: &watch::Receiver<Pressure>,
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
     let waiting = Waiting::from(&*settings);
+    let (pressure, totals) = (pressure.clone(), Totals::default());
     move || {
         let index = arbiters.enroll();
         let ports = Ports {
@@ -251,6 +270,7 @@ fn public_door(
         };
         session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone())));
         watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
+        watchdog::spawn_vital(relief::run(pressure.clone(), totals.clone()));
         let arbiters = arbiters.clone();
         Public {
             lifecycle: lifecycle.clone(),
@@ -280,15 +300,18 @@ async fn become_ready(lifecycle: Lifecycle, delay: Duration, began: Instant) {
 
 /// That the server listens, and what is odd about it.
 fn announce(
+    configured: &Settings,
     settings: &Settings,
     open_files: u64,
     (public, ops): (SocketAddr, SocketAddr),
     state_problem: Option<&io::Error>,
 ) {
     let workers = settings.server.worker_count();
-    telemetry::emit(&Event::ServerStarted { version: env!("CARGO_PKG_VERSION"), public, ops, workers });
-    let exposed = exposure_warnings(settings, public.ip(), ops.ip());
-    for warning in machine_warnings(settings, open_files).into_iter().chain(exposed) {
+    let (memory, limits) = (settings.limits.memory_bytes as u64, settings.could_hold());
+    telemetry::emit(&Event::ServerStarted { version: env!("CARGO_PKG_VERSION"), public, ops, workers, memory, limits });
+    let exposed = exposure_warnings(configured, public.ip(), ops.ip());
+    let memory = memory_warning(settings);
+    for warning in machine_warnings(configured, open_files).into_iter().chain(exposed).chain(memory) {
         telemetry::emit(&Event::ConfigWarning { what: &warning });
     }
     if let Some(error) = state_problem {

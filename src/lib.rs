@@ -13,12 +13,14 @@
 //! | 0 | [`config`] | the settings, one file per section |
 //! | 0 | [`files`] | files and folders that are not for everybody |
 //! | 0 | [`late`] | the guard against looks at the clock that come late |
+//! | 0 | [`machine`] | what this process may use, and what the kernel uses on its behalf |
 //! | 0 | [`utc`] | times and days, as text |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
 //! | 1 | [`ws`] | RFC 6455 over one socket: frames to messages and back, what waits to be written |
 //! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
 //! | 2 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
+//! | 2 | [`memory`] | what is held on behalf of clients, and how far relief goes when it is nearly all that may be |
 //! | 3 | [`messages`] | what actors send each other, one file per receiver |
 //! | 4 | [`session`] | one peer: its socket, its queue, its view of the room |
 //! | 4 | [`room`] | one room: who is in it, in joining order |
@@ -78,6 +80,8 @@ pub mod late;
 pub mod lifecycle;
 pub mod limits;
 pub mod liveness;
+pub mod machine;
+pub mod memory;
 pub mod messages;
 pub mod metrics;
 pub mod probe;

@@ -49,21 +49,43 @@ impl Capacity {
     }
 
     /// The settings as they are in force: what is configured, or the less that this process can hold, and in place of a 0
-    /// that stands for something else what it stands for.
+    /// that stands for something else what it stands for. `memory` is what the process may use.
     #[must_use]
-    pub fn in_force(&self, configured: &Settings) -> Settings {
+    pub fn in_force(&self, configured: &Settings, memory: Option<u64>) -> Settings {
         let mut settings = configured.clone();
         settings.server.max_connections = self.connections;
         settings.limits.parked_sessions = settings.most_parked();
         let limits = &mut settings.limits;
         (limits.sockets, limits.sockets_per_address) = (self.sockets, limits.most_sockets_per_address());
         limits.parked_per_room = limits.most_parked_per_room();
+        limits.memory_bytes = limits.most_memory(memory);
         settings
     }
 
     /// Descriptors that `server.max_connections` takes, with all else that a server needs.
     pub(super) fn needed(settings: &Settings) -> usize {
         own(settings) + OPS + RESERVE + settings.server.max_connections + FEWEST_HTTP
+    }
+}
+
+impl Settings {
+    /// Bytes that one socket may hold in the kernel, which doubles what it is asked for.
+    #[must_use]
+    pub fn socket_bytes(&self) -> u64 {
+        2 * (self.heartbeat.send_buffer_bytes + self.heartbeat.receive_buffer_bytes) as u64
+    }
+
+    /// What the limits would let clients hold, all together: for each connection a queue and a resume buffer that are full, a
+    /// partial frame behind fragments, and the kernel's buffers; for each other socket a head.
+    #[must_use]
+    pub fn could_hold(&self) -> u64 {
+        let limits = &self.limits;
+        let connection = limits.queue_bytes + limits.resume_bytes + 2 * limits.frame_bytes;
+        let (connections, sockets) = (self.server.max_connections, limits.sockets.max(self.server.max_connections));
+        let heads = (sockets - connections).saturating_mul(limits.head_bytes);
+        (sockets as u64)
+            .saturating_mul(self.socket_bytes())
+            .saturating_add((connections.saturating_mul(connection)).saturating_add(heads) as u64)
     }
 }
 
@@ -131,8 +153,44 @@ mod tests {
         let mut wanted = configured.clone();
         (wanted.server.max_connections, wanted.limits.parked_sessions) = (capacity.connections, capacity.connections);
         (wanted.limits.sockets, wanted.limits.sockets_per_address) = (capacity.sockets, 2256);
-        wanted.limits.parked_per_room = 9;
-        assert_eq!(capacity.in_force(&configured), wanted);
-        assert_eq!(capacity.in_force(&wanted), wanted);
+        (wanted.limits.parked_per_room, wanted.limits.memory_bytes) = (9, 300 << 20);
+        assert_eq!(capacity.in_force(&configured, Some(500 << 20)), wanted);
+        assert_eq!(capacity.in_force(&wanted, None), wanted);
+    }
+
+    #[test]
+    fn a_share_of_the_memory_is_the_budget_where_none_is_named() {
+        let mut limits = Settings::default().limits;
+        assert_eq!(limits.most_memory(Some(512 << 20)), (512 << 20) / 5 * 3);
+        assert_eq!(limits.most_memory(None), limits.most_memory(Some(512 << 20)));
+        assert_eq!(limits.most_memory(Some(1 << 20)), 16 << 20, "no less than the server needs itself");
+        limits.memory_bytes = 64 << 20;
+        assert_eq!(limits.most_memory(Some(512 << 20)), 64 << 20);
+        limits.memory_bytes = 64;
+        assert_eq!(limits.most_memory(Some(512 << 20)), 16 << 20);
+    }
+
+    /// An idle connection costs 2.6 KB here and 5.0 KB in the kernel (docs/performance.md).
+    #[test]
+    fn the_composition_gives_the_memory_that_its_connections_need() {
+        let (_, given) = include_str!("../../docker-compose.yml").split_once("${MEMORY_LIMIT:-").expect("a limit");
+        let given = given.split_once("m}").expect("in MiB").0.parse::<u64>().expect("a number") << 20;
+        let settings = Settings::default();
+        let budget = settings.limits.most_memory(Some(given)) as u64;
+        let idle = settings.server.max_connections as u64 * 8 * 1024;
+        assert!(2 * idle < budget, "{idle} for connections alone, of {budget}");
+        assert!(budget * 115 / 100 + (64 << 20) < given, "{budget} and the server itself, of {given}");
+    }
+
+    #[test]
+    fn what_the_limits_allow_is_told_where_it_is_more_than_the_budget() {
+        let mut settings = Settings::default();
+        (settings.server.max_connections, settings.limits.sockets, settings.limits.memory_bytes) = (10, 12, 1 << 30);
+        let connection = 262_144 + 524_288 + 2 * 65_536;
+        assert_eq!(settings.could_hold(), 10 * connection + 2 * 16_384 + 12 * 2 * (98_304 + 65_536));
+        assert_eq!(crate::config::memory_warning(&settings), None);
+        settings.limits.memory_bytes = 1 << 20;
+        let told = crate::config::memory_warning(&settings).expect("a warning");
+        assert!(told.contains("limits.memory_bytes = 1048576") && told.contains("max_connections = 10 "), "{told}");
     }
 }

@@ -20,6 +20,10 @@ section! {
         /// The kernel's send buffer of a connection (`SO_SNDBUF`), which it doubles for its own bookkeeping.
         /// 96 KiB hold the longest message; the kernel's own choice can grow to 4 MiB for a peer that does not read.
         send_buffer_bytes: usize = 98_304, Kind::bytes(4096, 16 * 1024 * 1024);
+
+        /// The kernel's receive buffer of a connection (`SO_RCVBUF`), which it doubles for its own bookkeeping.
+        /// 64 KiB hold the longest message; the kernel's own choice can grow to 6 MiB and more for a peer that is not read.
+        receive_buffer_bytes: usize = 65_536, Kind::bytes(4096, 16 * 1024 * 1024);
     }
 }
 

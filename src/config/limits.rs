@@ -3,6 +3,12 @@
 use super::{kind::Kind, milliseconds::Milliseconds, section::section};
 
 const MIB: i64 = 1024 * 1024;
+/// What a process may use whose machine does not say.
+const MEMORY_UNKNOWN: u64 = 512 << 20;
+/// Less than this is no budget: the server's own tables and buffers change by more.
+const MEMORY_LEAST: usize = 16 << 20;
+/// The largest budget.
+const MEMORY_MOST: i64 = 1 << 42;
 /// Sockets that one address may have beside its WebSocket connections.
 const HTTP_PER_ADDRESS: usize = 256;
 
@@ -154,6 +160,13 @@ section! {
         /// around it, and the others share 1024 entries: whoever brings that many gets no more by that.
         addresses: usize = 100_000, Kind::count(1, 10_000_000, "addresses"), exported;
 
+        /// Memory that may be held on behalf of clients: what waits to be read, to be handled, to be written and to be
+        /// acknowledged, the kernel's part for TCP included. When it is nearly used, new connections are refused,
+        /// and what others hold most is taken back, their connections at last.
+        /// 0 means three fifths of what the process may use (its cgroup's limit, else the machine's memory): the rest is the
+        /// program's own, and what the allocator and the kernel need beside. Less than 16 MiB count as 16 MiB.
+        memory_bytes: usize = 0, Kind::bytes(0, MEMORY_MOST).usual(0, MEMORY_MOST), exported;
+
         /// Whether the limits per address leave out clients that connect from this machine (`127.0.0.0/8` and `::1`).
         /// Off, because a proxy on this machine connects from there, too: its clients would have no limits. For load tests.
         exempt_loopback: bool = false, Kind::Switch;
@@ -161,6 +174,15 @@ section! {
 }
 
 impl Limits {
+    /// [`Self::memory_bytes`], where it says how many, or else a share of what the process may use; where nobody says how
+    /// much that is, it is taken for little.
+    #[must_use]
+    pub fn most_memory(&self, machine: Option<u64>) -> usize {
+        let share = usize::try_from(machine.unwrap_or(MEMORY_UNKNOWN) / 5 * 3).unwrap_or(usize::MAX);
+        let wanted = if self.memory_bytes == 0 { share } else { self.memory_bytes };
+        wanted.clamp(MEMORY_LEAST, usize::try_from(MEMORY_MOST).unwrap_or(usize::MAX))
+    }
+
     /// [`Self::sockets_per_address`], where it says how many, or else some more than connections.
     #[must_use]
     pub fn most_sockets_per_address(&self) -> usize {

@@ -60,6 +60,6 @@ pub use self::{
     server::Server,
     settings::{Settings, sets},
     state::State,
-    warnings::{exposure_warnings, machine_warnings},
+    warnings::{exposure_warnings, machine_warnings, memory_warning},
     watchdog::Watchdog,
 };

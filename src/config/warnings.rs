@@ -19,6 +19,8 @@ struct Machine {
     backlog: Option<u64>,
     /// `net.core.wmem_max` in bytes, where it can be read.
     send_buffer: Option<u64>,
+    /// `net.core.rmem_max` in bytes, where it can be read.
+    receive_buffer: Option<u64>,
 }
 
 /// What the settings ask for and this machine does not give: a sentence each, with both figures.
@@ -30,8 +32,23 @@ pub fn machine_warnings(settings: &Settings, open_files_limit: u64) -> Vec<Strin
         open_files: open_files_limit,
         backlog: read("/proc/sys/net/core/somaxconn"),
         send_buffer: read("/proc/sys/net/core/wmem_max"),
+        receive_buffer: read("/proc/sys/net/core/rmem_max"),
     };
     compare(settings, &machine)
+}
+
+/// That the limits together allow more than `limits.memory_bytes`, with both figures. `settings` are those in force.
+#[must_use]
+pub fn memory_warning(settings: &Settings) -> Option<String> {
+    let (budget, sum) = (settings.limits.memory_bytes, settings.could_hold());
+    (sum > budget as u64).then(|| {
+        format!(
+            "limits.memory_bytes = {budget} is less than the {sum} that server.max_connections = {} could come to by \
+             limits.queue_bytes, limits.resume_bytes, limits.frame_bytes and the kernel's buffers: when it is nearly used, \
+             new connections are refused, and those that hold most are ended",
+            settings.server.max_connections
+        )
+    })
 }
 
 /// What is open to everybody by default, and should not be where everybody can come; a sentence each, with the key.
@@ -94,7 +111,9 @@ fn compare(settings: &Settings, machine: &Machine) -> Vec<String> {
     let backlog = less("http.backlog", settings.http.backlog.into(), "net.core.somaxconn", machine.backlog);
     let buffer = settings.heartbeat.send_buffer_bytes as u64;
     let buffer = less("heartbeat.send_buffer_bytes", buffer, "net.core.wmem_max", machine.send_buffer);
-    [files, backlog, buffer].into_iter().flatten().collect()
+    let received = settings.heartbeat.receive_buffer_bytes as u64;
+    let received = less("heartbeat.receive_buffer_bytes", received, "net.core.rmem_max", machine.receive_buffer);
+    [files, backlog, buffer, received].into_iter().flatten().collect()
 }
 
 fn less(key: &str, asked: u64, setting: &str, given: Option<u64>) -> Option<String> {
@@ -129,12 +148,19 @@ pub(super) fn of_services(environment: &[(String, String)]) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    const ENOUGH: Machine = Machine { open_files: 20_000, backlog: Some(4096), send_buffer: Some(212_992) };
+    const ENOUGH: Machine =
+        Machine { open_files: 20_000, backlog: Some(4096), send_buffer: Some(212_992), receive_buffer: Some(212_992) };
 
     #[test]
     fn a_machine_that_gives_enough_or_does_not_say_is_no_reason_to_warn() {
         assert!(compare(&Settings::default(), &ENOUGH).is_empty());
-        assert!(compare(&Settings::default(), &Machine { backlog: None, send_buffer: None, ..ENOUGH }).is_empty());
+        assert!(
+            compare(
+                &Settings::default(),
+                &Machine { backlog: None, send_buffer: None, receive_buffer: None, ..ENOUGH }
+            )
+            .is_empty()
+        );
         assert!(machine_warnings(&Settings::default(), u64::MAX).iter().all(|text| text.contains("net.core.")));
     }
 
@@ -148,6 +174,7 @@ mod tests {
             (Machine { open_files: 40, ..ENOUGH }, [&*needed, " 1 connections are let in"]),
             (Machine { backlog: Some(128), ..ENOUGH }, ["http.backlog = 4096", "net.core.somaxconn = 128"]),
             (Machine { send_buffer: Some(4096), ..ENOUGH }, ["send_buffer_bytes = 98304", "wmem_max = 4096"]),
+            (Machine { receive_buffer: Some(4096), ..ENOUGH }, ["receive_buffer_bytes = 65536", "rmem_max = 4096"]),
         ] {
             let warnings = compare(&Settings::default(), &machine);
             assert_eq!(warnings.len(), 1, "{warnings:?}");

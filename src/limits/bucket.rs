@@ -87,6 +87,11 @@ impl Bucket {
         (missing + rate.interval).saturating_sub(rate.span)
     }
 
+    /// Takes all tokens, and lets none come for that long.
+    pub fn hold_back(&mut self, rate: Rate, now: Instant, pause: Duration) {
+        self.full_at = self.full_at.max(now + rate.span + pause.saturating_sub(rate.interval));
+    }
+
     /// Whether it is as it was at first: forgetting it changes nothing.
     #[must_use]
     pub fn is_full(&self, now: Instant) -> bool {
@@ -114,6 +119,19 @@ mod tests {
         assert_eq!(bucket.take(rate, start + 20 * MS), Err(20 * MS));
         assert!(!bucket.is_full(start + 79 * MS));
         assert!(bucket.is_full(start + 80 * MS));
+    }
+
+    #[test]
+    fn a_bucket_that_is_held_back_has_no_token_for_that_long_and_then_one() {
+        let rate = Rate::per_second(50, 3);
+        let start = Instant::now();
+        let mut bucket = Bucket::full(start);
+        bucket.hold_back(rate, start, 250 * MS);
+        assert_eq!(bucket.wait(rate, start), 250 * MS);
+        assert_eq!(bucket.take(rate, start + 249 * MS), Err(MS));
+        bucket.hold_back(rate, start + 100 * MS, 100 * MS);
+        assert_eq!(bucket.take(rate, start + 250 * MS), Ok(()), "it is held back no less than it was, and no more");
+        assert_eq!(bucket.take(rate, start + 250 * MS), Err(20 * MS));
     }
 
     #[test]

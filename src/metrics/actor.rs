@@ -102,7 +102,8 @@ pub fn sink(port: Recipient<Record>) -> TallyReceiver {
 mod tests {
     use super::*;
     use crate::{
-        metrics::{BuildInfo, Machine},
+        machine::Machine,
+        metrics::BuildInfo,
         protocol::ErrorCode,
         telemetry::{Event, Tally},
     };

@@ -13,7 +13,6 @@ mod actor;
 pub mod catalog;
 mod collector;
 mod journal;
-mod machine;
 mod peak;
 #[cfg(test)]
 mod reference;
@@ -21,5 +20,4 @@ mod report;
 mod state;
 
 pub use actor::{MetricsActor, sink};
-pub use machine::Machine;
 pub use state::{BuildInfo, Facts, MetricsState};

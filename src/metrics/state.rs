@@ -7,11 +7,13 @@ use std::{
 
 use super::{
     journal::{self, ErrorJournal},
-    machine::Machine,
     peak::Peak,
     report::ErrorReport,
 };
-use crate::telemetry::{ArbiterReport, Tally};
+use crate::{
+    machine::Machine,
+    telemetry::{ArbiterReport, Tally},
+};
 
 /// Which program this is.
 #[derive(Debug, Clone, Copy)]

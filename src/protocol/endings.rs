@@ -18,6 +18,8 @@ pub mod close_code {
     pub const INTERNAL: u16 = 1011;
     /// The server restarts; come back after the `bye`'s `retryAfterMs`.
     pub const SERVICE_RESTART: u16 = 1012;
+    /// The server has no memory for what this client holds; another connection may do better.
+    pub const TRY_AGAIN_LATER: u16 = 1013;
     /// No `join` within `limits.join_timeout_ms`.
     pub const JOIN_TIMEOUT: u16 = 4000;
     /// Nothing heard for two heartbeat intervals.
@@ -54,6 +56,8 @@ pub enum EndReason {
     MessageTooLarge,
     /// The client sent faster than `limits.frame_rate` for `limits.flood_timeout_ms` on end.
     RateLimited,
+    /// Memory was nearly used (`limits.memory_bytes`), and this connection held most.
+    MemoryPressure,
     /// The session was taken over on another socket; this is the old one's end.
     SessionTaken,
     /// Nobody took the session over while it was parked. There is no socket to tell it to.
@@ -90,6 +94,7 @@ impl EndReason {
             Self::SessionTaken => Some(close_code::SESSION_TAKEN),
             Self::RateLimited => Some(close_code::RATE_LIMITED),
             Self::ServerDraining => Some(close_code::SERVICE_RESTART),
+            Self::MemoryPressure => Some(close_code::TRY_AGAIN_LATER),
             Self::Internal => Some(close_code::INTERNAL),
         }
     }
@@ -110,6 +115,7 @@ impl EndReason {
             | Self::SlowConsumer
             | Self::ResumeExpired
             | Self::RateLimited
+            | Self::MemoryPressure
             | Self::ServerDraining
             | Self::Internal => ByeAction::Reconnect,
         }
@@ -121,7 +127,9 @@ impl EndReason {
     pub fn leave_reason(self) -> LeaveReason {
         match self {
             Self::ClientClosed => LeaveReason::Left,
-            Self::Disconnected | Self::JoinTimeout | Self::SessionTaken => LeaveReason::Disconnected,
+            Self::Disconnected | Self::JoinTimeout | Self::MemoryPressure | Self::SessionTaken => {
+                LeaveReason::Disconnected
+            }
             Self::PingTimeout | Self::ResumeExpired => LeaveReason::Timeout,
             Self::SlowConsumer => LeaveReason::SlowConsumer,
             Self::ProtocolError

@@ -16,6 +16,8 @@ pub const NO_SUCH_PEER: &str = "no such peer in this room";
 pub const ROOM_IS_BUSY: &str = "the room has too much waiting";
 /// `rate_limited`, to a connection that sends faster than it is read.
 pub const TOO_FAST: &str = "more frames than limits.frameRate: they are read no faster";
+/// `rate_limited`, to a connection that holds most of the memory that is nearly used.
+pub const HELD_BACK: &str = "memory is nearly used, and this connection holds more than its share: it is read later";
 /// `over_capacity`.
 pub const SERVER_FULL: &str = "the server holds as many connections as it may";
 /// `rate_limited`, to a handshake.

@@ -12,15 +12,23 @@ use crate::{
         server::{ServerFrame, encode},
     },
     telemetry::{self, Event},
-    ws::{self, Discarded, close_frame},
+    ws::{self, Discarded, Flushed, close_frame},
 };
 
 /// When a client whose connection the server ended for its own reasons may come back: at once, but its own back-off rules.
 const RETRY_AFTER_MS: u64 = 1_000;
 
+/// Bytes that the kernel may hold for a client that is to hear why it is ended for what it holds: last words take two seconds.
+const FEW: u64 = 16 << 10;
+
 /// Ends a connection in the way that the reason asks for, in a task of its own.
 pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction) {
-    let Attachment { connection, close_answer, bye_sent, .. } = attachment;
+    let Attachment { mut connection, close_answer, bye_sent, .. } = attachment;
+    if reason == EndReason::MemoryPressure
+        && (connection.kernel_bytes() > FEW || !matches!(connection.flush(), Ok(Flushed::Empty)))
+    {
+        return tally(connection.reset());
+    }
     let (bye, close_frame) = match (close_answer, reason.close_code()) {
         // The client closed first: its close frame is answered with the same.
         (Some(answer), _) => (None, *answer),

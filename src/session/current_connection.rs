@@ -18,6 +18,8 @@ pub(super) struct CurrentConnection {
     attachment: RefCell<Option<Attachment>>,
     /// Counts the connections: a reader that belongs to a former one is told so by it.
     epoch: Cell<u32>,
+    /// Bytes that were read from the present one and are no whole message yet.
+    unhandled: Cell<u32>,
     /// Frames read from the present one. Beside it, since each frame is counted.
     frames_in: Cell<u64>,
 }
@@ -37,7 +39,12 @@ pub(super) enum Queued {
 
 impl CurrentConnection {
     pub(super) fn new(attachment: Attachment) -> Self {
-        Self { attachment: RefCell::new(Some(attachment)), epoch: Cell::new(0), frames_in: Cell::new(0) }
+        Self {
+            attachment: RefCell::new(Some(attachment)),
+            epoch: Cell::new(0),
+            unhandled: Cell::new(0),
+            frames_in: Cell::new(0),
+        }
     }
 
     /// Whether there is one.
@@ -54,6 +61,7 @@ impl CurrentConnection {
     /// Takes it away. From now on it is a former one.
     pub(super) fn take(&self) -> Option<Attachment> {
         self.epoch.set(self.epoch.get().wrapping_add(1));
+        self.unhandled.set(0);
         let mut attachment = self.attachment.borrow_mut().take();
         if let Some(attachment) = &mut attachment {
             attachment.frames_in = self.frames_in.get();
@@ -132,6 +140,23 @@ impl CurrentConnection {
     #[inline]
     pub(super) fn frame_read(&self) {
         self.frames_in.set(self.frames_in.get() + 1);
+    }
+
+    /// So many bytes were read and are no whole message yet.
+    #[inline]
+    pub(super) fn leave_unhandled(&self, bytes: usize) {
+        self.unhandled.set(u32::try_from(bytes).unwrap_or(u32::MAX));
+    }
+
+    /// Bytes that are held for it: what is no whole message yet, and what waits to be written.
+    pub(super) fn held_bytes(&self) -> u64 {
+        let waiting = self.attachment.borrow().as_ref().map_or(0, |one| one.connection.waiting_bytes());
+        u64::from(self.unhandled.get()) + waiting as u64
+    }
+
+    /// Memory that the kernel uses for it.
+    pub(super) fn kernel_bytes(&self) -> u64 {
+        self.attachment.borrow().as_ref().map_or(0, |one| one.connection.kernel_bytes())
     }
 
     /// Remembers something of it.

@@ -87,6 +87,7 @@ impl Stream for Inbound {
             if let Some(message) = this.decode().transpose() {
                 return Poll::Ready(Some(message));
             }
+            this.shared.connection.leave_unhandled(this.decoder.held());
             if !this.pace.has_token(&this.shared) {
                 ready!(this.wait_for_token(cx));
                 continue;

@@ -24,6 +24,7 @@
 //! | `unconfirmed` | updates that the room has not confirmed |
 //! | `waiting` | a connection in no room: how long it may be |
 //! | `pace` | a token for each frame, taken before it is read |
+//! | [`relief`] | what sessions give up when memory is nearly used |
 //! | `inbound` | the decoder at its socket |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
@@ -48,6 +49,7 @@ mod parking;
 mod pump;
 mod registry;
 mod relay;
+pub mod relief;
 mod requests;
 mod resume;
 pub mod resume_buffer;

@@ -106,9 +106,10 @@ impl Pace {
         loop {
             let wait = shared.bucket.get().wait(shared.setup.pace.rate, self.now);
             if wait.is_zero() {
+                shared.held_back.set(false);
                 return Poll::Ready(());
             }
-            self.go_on(wait);
+            self.go_on(wait, shared.held_back.get());
             self.refuse(shared);
             // To be read at this pace is a sign of life.
             shared.received();
@@ -123,19 +124,21 @@ impl Pace {
         }
     }
 
-    /// Begins a spell, or goes on with it.
-    fn go_on(&mut self, wait: Duration) {
+    /// Begins a spell, or goes on with it. One that the server is the reason for is nobody's flood.
+    fn go_on(&mut self, wait: Duration, held_back: bool) {
         let (now, token_at) = (self.now, self.now + wait);
         let excess = self.excess.get_or_insert_default();
         if let Some(spell) = &mut excess.spell {
-            if Lateness::at(now, spell.token_at, LATE).is_late {
+            if held_back || Lateness::at(now, spell.token_at, LATE).is_late {
                 spell.since = now;
             }
             spell.token_at = token_at;
             spell.sleep.as_mut().reset(token_at.into());
             return;
         }
-        telemetry::tally(|t| t.limit_hits.add(LimitHit::FrameRate));
+        if !held_back {
+            telemetry::tally(|t| t.limit_hits.add(LimitHit::FrameRate));
+        }
         let sleep = Box::pin(tokio::time::sleep_until(token_at.into()));
         excess.spell = Some(Spell { since: now, token_at, sleep });
     }
@@ -146,11 +149,12 @@ impl Pace {
             return;
         }
         excess.refused = Some(self.now);
+        let message = if shared.held_back.get() { error_texts::HELD_BACK } else { error_texts::TOO_FAST };
         let member = shared.member.get();
         let context = member.map(|m| m.context().as_peer(m.peer)).unwrap_or_default();
-        telemetry::emit(&Event::FrameRefused { context, code: ErrorCode::RateLimited, detail: error_texts::TOO_FAST });
+        telemetry::emit(&Event::FrameRefused { context, code: ErrorCode::RateLimited, detail: message });
         let pause = Milliseconds::rounded_down(shared.setup.pace.rate.span()).0;
-        let error = ErrorFrame::new(ErrorCode::RateLimited, error_texts::TOO_FAST);
+        let error = ErrorFrame::new(ErrorCode::RateLimited, message);
         shared.send(&ServerFrame::Error(ErrorFrame { retry_after_ms: Some(pause), ..error }));
     }
 }

@@ -239,6 +239,12 @@ impl ResumeBuffer {
         Ok(Resumed { complete, ack: counts.handled, replay: self.unacked.iter().cloned().collect() })
     }
 
+    /// Lets go of all that is kept: only a client that has it all already can come back without a gap.
+    pub fn let_go(&mut self) {
+        self.unacked = VecDeque::new();
+        self.bytes = 0;
+    }
+
     /// Frames and bytes that are kept.
     #[must_use]
     pub fn kept(&self) -> (usize, usize) {
@@ -256,5 +262,30 @@ impl ResumeBuffer {
         if let Some(frame) = self.unacked.pop_front() {
             self.bytes -= frame.len();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three frames went out; `acked` of them are acknowledged in the resume.
+    fn resumed(acked: u64, emptied: bool) -> bool {
+        let (first, next) = (Secret::random(), Secret::random());
+        let mut buffer = ResumeBuffer::new(first);
+        for _ in 0..3 {
+            buffer.said(&Bytes::from_static(b"frame"), Keep { frames: 10, bytes: 1000 });
+        }
+        if emptied {
+            buffer.let_go();
+            assert_eq!(buffer.kept(), (0, 0));
+        }
+        buffer.resume(&first, acked, next).expect("an ack of what was sent").complete
+    }
+
+    #[test]
+    fn a_buffer_that_was_emptied_is_complete_for_whoever_has_it_all() {
+        assert!(resumed(1, false) && resumed(3, true));
+        assert!(!resumed(2, true));
     }
 }

@@ -78,6 +78,12 @@ macro_rules! kinds {
                 }
             }
 
+            fn kernel_bytes(&self) -> u64 {
+                match self {
+                    $($(#[$gate])* Self::$kind(socket) => socket.kernel_bytes(),)+
+                }
+            }
+
             fn detach(self) -> io::Result<DetachedSocket> {
                 Ok(match self {
                     $($(#[$gate])* Self::$kind(socket) => DetachedSocket::$kind(socket.detach()?),)+

@@ -77,6 +77,16 @@ impl<S: Socket> Connection<S> {
         self.socket.poll_read_ready(cx)
     }
 
+    /// Bytes that wait to be written.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.outbox.bytes()
+    }
+
+    /// Memory that the kernel uses for it.
+    pub(crate) fn kernel_bytes(&self) -> u64 {
+        self.socket.kernel_bytes()
+    }
+
     /// Sends FIN: everything was sent.
     pub(super) fn finish(&mut self) {
         self.socket.finish();

@@ -49,6 +49,12 @@ impl Decoder {
         &self.rest
     }
 
+    /// Bytes of memory for what is not a whole message yet.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.rest.len() + self.assembly.as_deref().map_or(0, |assembly| assembly.so_far().bytes)
+    }
+
     /// Takes a slice of a shared buffer, which begins with all that was [`unread`](Self::unread).
     pub fn replace(&mut self, bytes: BytesMut) {
         self.rest = bytes;

@@ -123,6 +123,10 @@ mod tests {
             self.seen.borrow_mut().reset = true;
         }
 
+        fn kernel_bytes(&self) -> u64 {
+            0
+        }
+
         fn detach(self) -> io::Result<()> {
             Ok(())
         }

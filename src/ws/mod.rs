@@ -13,6 +13,7 @@
 //! | `any_socket` | a socket of any kind |
 //! | `read_buffer` | one buffer per thread, lent for each read |
 //! | `connection` | a socket with its outbox |
+//! | `kernel_memory` | what the kernel holds for a socket |
 //! | `graceful_close` | last words, FIN, and the wait for the client to hang up |
 mod any_socket;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod error;
 mod fragments;
 mod frame_header;
 mod graceful_close;
+mod kernel_memory;
 mod outbox;
 mod read_buffer;
 mod socket;
@@ -39,6 +41,6 @@ pub(crate) use encode::{PING, close_frame, pong_frame};
 pub use error::FrameError;
 pub use frame_header::Bound;
 pub(crate) use graceful_close::close;
-pub(crate) use outbox::QueueBound;
+pub(crate) use outbox::{Flushed, QueueBound};
 pub(crate) use read_buffer::READ;
 pub(crate) use socket::Socket;

@@ -13,6 +13,8 @@ use bytes::{BufMut, BytesMut};
 use socket2::SockRef;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
+use super::kernel_memory;
+
 /// A connected, non-blocking socket. Called statically: plain TCP pays nothing for there being a choice.
 pub(crate) trait Socket: Sized {
     /// The socket on its way to another thread, where no runtime watches it.
@@ -35,6 +37,9 @@ pub(crate) trait Socket: Sized {
 
     /// Ends without waiting for what the kernel has not sent.
     fn reset(self);
+
+    /// Memory that the kernel uses for it: what waits there to be read or sent.
+    fn kernel_bytes(&self) -> u64;
 
     /// Leaves this thread's runtime.
     fn detach(self) -> io::Result<Self::Detached>;
@@ -76,6 +81,10 @@ impl Socket for TcpStream {
     fn reset(self) {
         // As above. Dropping the socket then sends RST.
         let _ = SockRef::from(&self).set_linger(Some(Duration::ZERO));
+    }
+
+    fn kernel_bytes(&self) -> u64 {
+        kernel_memory::of(self)
     }
 
     fn detach(self) -> io::Result<Self::Detached> {

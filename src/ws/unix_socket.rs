@@ -41,6 +41,10 @@ impl Socket for UnixStream {
 
     fn reset(self) {}
 
+    fn kernel_bytes(&self) -> u64 {
+        super::kernel_memory::of(self)
+    }
+
     fn detach(self) -> io::Result<Self::Detached> {
         self.into_std()
     }

@@ -3,6 +3,7 @@
 //! back. `make abuse` plays them in full, on the release build, and prints what it saw; `make test` plays a small form.
 #![expect(clippy::float_cmp, reason = "metrics are floats, and counts are whole")]
 mod doors;
+mod memory;
 mod requests;
 mod rooms;
 mod stage;

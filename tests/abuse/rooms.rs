@@ -16,7 +16,7 @@ use crate::{
 const VICTIM: Ipv4Addr = Ipv4Addr::new(127, 55, 0, 1);
 
 /// A peer that may be resumed, and its token. It has shown that its `joined` arrived.
-fn resumable(from: Ipv4Addr, to: std::net::SocketAddr, room: &str) -> Option<(TestPeer, String)> {
+pub(crate) fn resumable(from: Ipv4Addr, to: std::net::SocketAddr, room: &str) -> Option<(TestPeer, String)> {
     let mut peer = peer_from(from, to);
     peer.say(&json!({"type": "join", "room": room, "resumable": true}));
     let answer = peer.hear_any();
@@ -27,7 +27,7 @@ fn resumable(from: Ipv4Addr, to: std::net::SocketAddr, room: &str) -> Option<(Te
     Some((peer, token))
 }
 
-fn join_with(token: &str, room: &str) -> Value {
+pub(crate) fn join_with(token: &str, room: &str) -> Value {
     json!({"type": "join", "room": room, "resume": {"token": token, "ack": 0}, "attempt": 1})
 }
 

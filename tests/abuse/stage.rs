@@ -97,6 +97,17 @@ impl Stage {
     #[track_caller]
     pub(crate) fn serves(&mut self) {
         let began = Instant::now();
+        self.keeps();
+        let mut newcomer = peer_from(BYSTANDER, self.server.public);
+        newcomer.join(ROOM);
+        newcomer.close();
+        self.alice.hear_all();
+        self.slowest = self.slowest.max(began.elapsed());
+    }
+
+    /// Probes and metrics answer, and two that are connected hear each other: what holds when newcomers are refused, too.
+    #[track_caller]
+    fn keeps(&mut self) {
         for (to, path) in
             [(self.server.public, "/healthz"), (self.server.ops, "/healthz"), (self.server.ops, "/metrics")]
         {
@@ -104,25 +115,42 @@ impl Stage {
                 get_from(BYSTANDER, to, path).unwrap_or_else(|e| panic!("{path} at {to} is not answered: {e}"));
             assert_eq!(answer.status, 200, "{path}: {answer:?}");
         }
-        let mut newcomer = peer_from(BYSTANDER, self.server.public);
-        newcomer.join(ROOM);
-        newcomer.close();
-        self.alice.hear_all();
         self.said += 1;
         self.alice.tell(&self.bob.id, &json!(self.said));
         assert_eq!(self.bob.hear_at_last("signal")["data"], self.said, "a signal is missing");
-        self.slowest = self.slowest.max(began.elapsed());
     }
 
     /// Sees that the others are served as long as the flood goes on, and returns what came of it. The flood is told where
     /// clients connect and where operators look.
     #[track_caller]
     pub(crate) fn during<T: Send>(&mut self, flood: impl FnOnce(SocketAddr, SocketAddr) -> T + Send) -> T {
+        self.watch(Self::serves, flood)
+    }
+
+    /// As [`during`](Self::during), while newcomers may be refused because memory is nearly used.
+    #[track_caller]
+    pub(crate) fn during_pressure<T: Send>(&mut self, flood: impl FnOnce(SocketAddr, SocketAddr) -> T + Send) -> T {
+        self.watch(Self::keeps, flood)
+    }
+
+    /// Waits until there is memory for newcomers again.
+    #[track_caller]
+    pub(crate) fn recovers(&mut self) {
+        eventually_within(SETTLES, "there is memory again", || {
+            match self.server.scrape().value("switchboard_memory_step") {
+                0.0 => Ok(()),
+                step => Err(format!("step {step}")),
+            }
+        });
+    }
+
+    #[track_caller]
+    fn watch<T: Send>(&mut self, look: fn(&mut Self), flood: impl FnOnce(SocketAddr, SocketAddr) -> T + Send) -> T {
         let (public, ops) = (self.server.public, self.server.ops);
         thread::scope(|scope| {
             let flood = scope.spawn(move || flood(public, ops));
             while !flood.is_finished() {
-                self.serves();
+                look(self);
             }
             flood.join().expect("the flooder")
         })

@@ -22,6 +22,11 @@ const level = (value, warn, bad) => (value === null || value < warn ? 'ok' : val
 const share = (value, limit) => (value === null || !limit ? null : value / limit);
 const percent = known((value) => `${number(value * 100, 1)} %`);
 
+/** What is done because memory is nearly used, by `switchboard_memory_step`; each with what is before it. */
+const RELIEF = [
+  '', ': newcomers are refused', ': who holds most is read no further', ': resume buffers are emptied', ': connections are ended',
+];
+
 /** In the order of the page. `lines` name the figures drawn; `note` and `level` are about the newest. */
 export const CARDS = [
   {
@@ -47,9 +52,14 @@ export const CARDS = [
     note: () => 'within the last minute',
   },
   {
-    title: 'Memory', format: bytes, lines: { memory: 'resident' },
-    note: ({ memory, memoryLimit }) => `${percent(share(memory, memoryLimit))} of ${bytes(memoryLimit)}`,
-    level: ({ memory, memoryLimit }) => level(share(memory, memoryLimit), 0.8, 0.95),
+    title: 'Memory', format: bytes, lines: { memory: 'resident', held: 'for clients' },
+    note: ({ memory, memoryLimit, held, heldLimit, memoryStep }) =>
+      `${percent(share(memory, memoryLimit))} of ${bytes(memoryLimit)}; for clients ${percent(share(held, heldLimit))} of `
+      + `${bytes(heldLimit)}${RELIEF[memoryStep] ?? ''}`,
+    level: ({ memory, memoryLimit, memoryStep }) => {
+      if (memoryStep > 2) return 'bad';
+      return memoryStep > 0 ? 'warn' : level(share(memory, memoryLimit), 0.8, 0.95);
+    },
   },
   {
     title: 'CPU cores in use', format: cores, lines: { cpu: 'over a minute' },

@@ -9,6 +9,7 @@ const SHARES = [
   [`switchboard_connections{${S}} / ${limit('max_connections')}`, '{{instance}} connections'],
   [`switchboard_rooms{${S}} / ${limit('rooms')}`, '{{instance}} rooms'],
   [`process_resident_memory_bytes{${S}} / switchboard_process_memory_limit_bytes{${S}}`, '{{instance}} memory'],
+  [`switchboard_memory_used_bytes{${S}} / ${limit('memory_bytes')}`, '{{instance}} memory for clients'],
   [`rate(process_cpu_seconds_total{${S}}[$interval]) / switchboard_process_cpu_limit_cores{${S}}`, '{{instance}} CPU'],
   [`process_open_fds{${S}} / process_max_fds{${S}}`, '{{instance}} file descriptors'],
 ];

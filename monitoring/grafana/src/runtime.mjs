@@ -33,6 +33,15 @@ export default dashboard({
       description: 'Resident. Grows with connections and with what waits for slow readers; the allocator gives it back with delay.',
     }),
     graph({
+      title: 'Held for clients', unit: 'bytes', thresholds: NEUTRAL,
+      queries: [
+        perServer(`switchboard_memory_used_bytes{${S}}`),
+        [`switchboard_memory_tcp_bytes{${S}}`, '{{instance}} of it the kernel’s'],
+        [`switchboard_limit{${S},name="memory_bytes"}`, '{{instance}} may use'],
+      ],
+      description: 'What the allocator and the kernel’s TCP use beyond what they did at the start, beside limits.memory_bytes. From 80 % of that on newcomers are refused.',
+    }),
+    graph({
       title: 'File descriptors', unit: 'none', thresholds: NEUTRAL,
       queries: [perServer(`process_open_fds{${S}}`)],
       description: 'Open. One for each connection, and some for the house.',

@@ -28,7 +28,8 @@ use crate::{
         },
     },
     limits::AddressPermit,
-    telemetry::{self, Event, Listener, SocketRefusal},
+    memory::Pressure,
+    telemetry::{self, Event, Listener, MemoryStep, SocketRefusal},
     watchdog,
 };
 
@@ -59,6 +60,8 @@ pub(in crate::http) struct UpgradeService {
     pub(in crate::http) sockets: Sockets,
     /// For the limit per address, where there is one.
     pub(in crate::http) clients: Option<Clients>,
+    /// Whether there is memory for more, where it matters: operators are few, and come when it is short.
+    pub(in crate::http) pressure: Option<watch::Receiver<Pressure>>,
     /// Sockets at a time that are answered although they have no place.
     pub(in crate::http) reserve: usize,
     pub(in crate::http) probes: Probes,
@@ -83,6 +86,7 @@ struct Acceptor {
     listener: Listener,
     sockets: Sockets,
     clients: Option<Clients>,
+    pressure: Option<watch::Receiver<Pressure>>,
     reserve: Rc<Reserve>,
     workers: Workers,
     next: usize,
@@ -104,7 +108,7 @@ pub(in crate::http) fn start(
 ) -> io::Result<()> {
     let counted = [doors[0].sockets.clone(), doors[1].sockets.clone()];
     for upgrade_service in doors {
-        let UpgradeService { socket, listener, sockets, clients, reserve, probes } = upgrade_service;
+        let UpgradeService { socket, listener, sockets, clients, pressure, reserve, probes } = upgrade_service;
         socket.set_nonblocking(true)?;
         let listening = waited_for(socket)?;
         let acceptor = Acceptor {
@@ -112,6 +116,7 @@ pub(in crate::http) fn start(
             reserve: Reserve::new(reserve, probes, sockets.clone()),
             sockets,
             clients,
+            pressure,
             workers: workers.clone(),
             next: 0,
             waiting: (listener == Listener::Ops).then(Waiting::default),
@@ -210,6 +215,10 @@ impl Acceptor {
 
     /// Counts the socket and gives it to the next worker, or refuses it.
     fn take(&mut self, socket: StdStream, peer: SocketAddr) {
+        if self.is_short_of_memory() {
+            self.tell(Some(peer), SocketRefusal::Memory);
+            return self.reserve.take(socket);
+        }
         let address = match &self.clients {
             Some(clients) => clients.socket(peer.ip()),
             None => Some(AddressPermit::uncounted()),
@@ -224,6 +233,10 @@ impl Acceptor {
                 self.reserve.take(socket);
             }
         }
+    }
+
+    fn is_short_of_memory(&self) -> bool {
+        self.pressure.as_ref().is_some_and(|pressure| pressure.borrow().asks(MemoryStep::RefuseConnections))
     }
 
     fn give(&mut self, socket: StdStream, peer: SocketAddr, place: SocketPlace) {

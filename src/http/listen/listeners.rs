@@ -32,6 +32,7 @@ use crate::{
         },
     },
     lifecycle::Lifecycle,
+    memory::Pressure,
     session::AcceptedSocket,
     telemetry::Listener,
 };
@@ -65,6 +66,8 @@ pub struct Listeners<D> {
     pub ports: Ops,
     /// For the same.
     pub guard: Guard,
+    /// Whether there is memory for more clients.
+    pub pressure: watch::Receiver<Pressure>,
     /// Called once per worker, on it.
     pub upgrade_service: D,
 }
@@ -105,6 +108,8 @@ pub fn bind(host: &str, port: u16, settings: &Settings) -> io::Result<TcpListene
     }
     // Before it listens, so that the first connections have it, too.
     socket.set_send_buffer_size(settings.heartbeat.send_buffer_bytes)?;
+    // And before it listens in any case: the window that a connection offers is scaled by what it has at its handshake.
+    socket.set_recv_buffer_size(settings.heartbeat.receive_buffer_bytes)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
@@ -115,7 +120,8 @@ pub fn start<D>(listeners: Listeners<D>, settings: &Settings, capacity: &Capacit
 where
     D: Fn() -> Public + Clone + Send + 'static,
 {
-    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, upgrade_service } = listeners;
+    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, pressure, upgrade_service } =
+        listeners;
     let [of_public, of_ops] = sockets;
     let parts = Parts {
         upgrade_service,
@@ -137,6 +143,7 @@ where
             listener: Listener::Public,
             sockets: of_public,
             clients: Some(clients),
+            pressure: Some(pressure),
             reserve: capacity.reserve - for_ops,
             probes: probes.clone(),
         },
@@ -145,6 +152,7 @@ where
             listener: Listener::Ops,
             sockets: of_ops,
             clients: None,
+            pressure: None,
             reserve: for_ops,
             probes,
         },
@@ -231,6 +239,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.heartbeat.tcp_user_timeout_ms = crate::config::Milliseconds(12_345);
         settings.heartbeat.send_buffer_bytes = 65_536;
+        settings.heartbeat.receive_buffer_bytes = 32_768;
         let listening = bind("127.0.0.1", 0, &settings).unwrap();
         let _client = TcpStream::connect(listening.local_addr().unwrap()).unwrap();
         let (accepted, _) = listening.accept().unwrap();
@@ -239,5 +248,6 @@ mod tests {
         assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(Duration::from_millis(12_345)));
         // The kernel doubles what it is asked for.
         assert_eq!(accepted.send_buffer_size().unwrap(), 2 * 65_536);
+        assert_eq!(accepted.recv_buffer_size().unwrap(), 2 * 32_768);
     }
 }

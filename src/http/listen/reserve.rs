@@ -142,7 +142,8 @@ fn dismiss(mut socket: &StdStream, bytes: &[u8]) {
 }
 
 fn refusal() -> Vec<u8> {
-    let message = "the server has as many sockets open as it may, or as many as it may of one address";
+    let message =
+        "the server has as many sockets open as it may, or as many as it may of one address, or no memory for more";
     plain::refusal(503, ErrorCode::OverCapacity, message, Some(RETRY_AFTER_SECONDS))
 }
 

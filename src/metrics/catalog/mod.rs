@@ -2,6 +2,7 @@
 //! comes from. The registry, the reference and the tests all read this.
 mod connections;
 mod errors;
+mod memory;
 mod messages;
 mod rooms;
 mod series;
@@ -16,12 +17,13 @@ pub fn all() -> impl Iterator<Item = &'static Series> {
 
 /// The topics of the reference, with their series.
 #[must_use]
-pub fn topics() -> [(&'static str, &'static [Series]); 5] {
+pub fn topics() -> [(&'static str, &'static [Series]); 6] {
     [
         ("Connections", connections::SERIES),
         ("Rooms", rooms::SERIES),
         ("Messages", messages::SERIES),
         ("Errors", errors::SERIES),
+        ("Memory", memory::SERIES),
         ("Server", server::SERIES),
     ]
 }

@@ -7,7 +7,8 @@ use std::{
 
 use super::{Kind, Series, Values, all};
 use crate::{
-    metrics::{BuildInfo, Facts, Machine, MetricsState},
+    machine::Machine,
+    metrics::{BuildInfo, Facts, MetricsState},
     protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity},
     telemetry::{ArbiterReport, CensusReport, RelayOutcome, Tally},
 };

@@ -104,7 +104,10 @@ fn the_table_of_close_codes_has_all_that_are_sent() {
     assert_eq!(told.len(), sent.len(), "a code has two rows");
     for [code, comes_back] in told {
         // By RFC 6455 section 7.4.1 where it has a code, by our two ranges where it has none.
-        let again = matches!(code.parse(), Ok(close_code::INTERNAL | close_code::SERVICE_RESTART | 4000..=4499));
+        let again = matches!(
+            code.parse(),
+            Ok(close_code::INTERNAL | close_code::SERVICE_RESTART | close_code::TRY_AGAIN_LATER | 4000..=4499)
+        );
         assert_eq!(comes_back, if again { "yes" } else { "no" }, "{code}");
     }
 }

@@ -95,6 +95,8 @@ label_set! {
         Total = "total",
         /// Its address has all the sockets that it may.
         Address = "address",
+        /// Memory is nearly used.
+        Memory = "memory",
     }
 }
 
@@ -141,6 +143,20 @@ impl Rejection {
                 "this is no HTTP/1 request: another protocol, a scanner, or a client that hung up within it"
             }
         }
+    }
+}
+
+label_set! {
+    /// How far the server goes when its memory is nearly used; each step takes those before it along.
+    MemoryStep {
+        /// New connections are refused.
+        RefuseConnections = "refuse_connections",
+        /// Those that hold most are read no further for a while.
+        ReadLess = "read_less",
+        /// The largest resume buffers are emptied: their owners come back to an incomplete resume.
+        EmptyResumeBuffers = "empty_resume_buffers",
+        /// The connections that hold most are ended.
+        EndConnections = "end_connections",
     }
 }
 

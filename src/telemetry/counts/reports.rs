@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::kinds::MemoryStep;
+
 /// What one arbiter's shared tick knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArbiterReport {
@@ -15,6 +17,17 @@ pub struct ArbiterReport {
     pub parked: usize,
     /// How much later than planned this tick came: how long something kept the thread from its work.
     pub tick_delay: Duration,
+}
+
+/// What is held on behalf of clients, as the thread that watches over memory last found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryReport {
+    /// Bytes in all.
+    pub used: u64,
+    /// Those of them that are the kernel's, for TCP.
+    pub tcp: u64,
+    /// What is done about it.
+    pub step: Option<MemoryStep>,
 }
 
 /// The supervisor's truth, sent from its own tick. That it comes at all is the server's heartbeat.

@@ -4,9 +4,9 @@ use super::{
     buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets},
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
-    kinds::{LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal},
+    kinds::{LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal},
     labels::{Counts, Label},
-    reports::{ArbiterReport, CensusReport},
+    reports::{ArbiterReport, CensusReport, MemoryReport},
 };
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity};
 
@@ -124,6 +124,9 @@ tally! {
         /// Limits of a connection's or an address's share that did their work.
         limit_hits: Counts<LimitHit> = Counts::new(),
 
+        /// What was done because memory was nearly used.
+        memory_relief: Counts<MemoryStep> = Counts::new(),
+
         /// Joins granted.
         joins: u64 = 0,
         /// Sessions that lost their socket and kept their seat.
@@ -175,6 +178,8 @@ tally! {
         sockets: Option<[usize; Listener::ALL.len()]> = None,
         /// Addresses that are remembered for the limits per address. To be set on one thread only.
         addresses: Option<usize> = None,
+        /// What is held on behalf of clients. To be set on one thread only.
+        memory: Option<MemoryReport> = None,
         /// Whether `/readyz` says 200. To be set on one thread only: reports of several come in no particular order.
         ready: Option<bool> = None,
         /// Whether the server is draining. To be set on the same thread as `ready`.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::{fault::Fault, sink::Sink, table::Event};
 use crate::telemetry::counts::{
     error_samples::{ErrorSample, SampleIds},
-    kinds::Reconnection,
+    kinds::{MemoryStep, Reconnection, SocketRefusal},
     local::{hand_over, tally},
     tally::Tally,
 };
@@ -44,7 +44,12 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
     match *event {
         Event::ServerReady { .. } => tally.ready = Some(true),
         Event::DrainStarted { .. } => (tally.ready, tally.draining) = (Some(false), Some(true)),
-        Event::SocketRefused { listener, reason, .. } => tally.socket_refused(listener, reason),
+        Event::SocketRefused { listener, reason, .. } => {
+            tally.socket_refused(listener, reason);
+            if reason == SocketRefusal::Memory {
+                tally.memory_relief.add(MemoryStep::RefuseConnections);
+            }
+        }
         Event::RequestRejected { kind, .. } => tally.http_rejections.add(kind),
         Event::HandshakeRefused { code, .. } => tally.handshakes_refused.add(code),
         Event::ConnectionOpened { .. } => tally.connections_opened += 1,
@@ -91,6 +96,7 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::ShutdownRecordFailed { .. }
         | Event::PreviousShutdown { .. }
         | Event::SessionGivenUp { .. }
+        | Event::MemoryPressure { .. }
         | Event::FrameRefused { .. }
         | Event::ServerFault { .. }
         | Event::DependencyLog { .. }

@@ -23,12 +23,13 @@ macro_rules! events {
     (@key $field:ident) => { stringify!($field) };
     (@key $field:ident $key:literal) => { $key };
     ($($(#[doc = $doc:literal])+ $name:ident = $key:literal, $level:ident, $message:literal {
-        $($(#[doc = $fdoc:literal])+ $field:ident $([$fkey:literal])?: $type:ty,)*
+        $($(#[doc = $fdoc:literal])* $field:ident $([$fkey:literal])?: $type:ty,)*
     })+) => {
         /// Something worth a log line and a count.
         #[derive(Debug, Clone, Copy)]
+        #[expect(missing_docs, reason = "of fields whose name says it all")]
         pub enum Event<'a> {
-            $($(#[doc = $doc])+ $name { $($(#[doc = $fdoc])+ $field: $type,)* },)+
+            $($(#[doc = $doc])+ $name { $($(#[doc = $fdoc])* $field: $type,)* },)+
         }
 
         impl Event<'_> {

@@ -90,6 +90,7 @@ fn error_of(reason: EndReason) -> Option<ErrorCode> {
         EndReason::MessageTooLarge => Some(ErrorCode::MessageTooLarge),
         EndReason::ProtocolError | EndReason::BinaryMessage | EndReason::InvalidUtf8 => Some(ErrorCode::InvalidMessage),
         EndReason::RateLimited => Some(ErrorCode::RateLimited),
+        EndReason::MemoryPressure => Some(ErrorCode::OverCapacity),
         EndReason::Internal => Some(ErrorCode::Internal),
         EndReason::ClientClosed
         | EndReason::Disconnected

@@ -29,7 +29,7 @@ pub(in crate::telemetry) fn each(mut with: impl FnMut(Event<'_>)) {
 fn server(error: &io::Error) -> Vec<Event<'_>> {
     let address = SocketAddr::from(([127, 0, 0, 1], 8080));
     vec![
-        Event::ServerStarted { version: "0.1.0", public: address, ops: address, workers: 2 },
+        Event::ServerStarted { version: "0.1.0", public: address, ops: address, workers: 2, memory: 3, limits: 4 },
         Event::ServerReady { took: TOOK },
         Event::ServerStopped { took: TOOK },
         Event::ConfigWarning { what: "server.max_connections is 10000, file descriptors 1024" },
@@ -45,6 +45,7 @@ fn server(error: &io::Error) -> Vec<Event<'_>> {
         Event::TickLate { arbiter: 1, late: TOOK },
         Event::HealthChanged { from: "healthy", to: "degraded" },
         Event::Panicked { thread: "arbiter", message: "oh", location: "src/a.rs:1:2", backtrace: "0: main\n1: b\n" },
+        Event::MemoryPressure { step: "read_less", used: 90, tcp: 30, budget: 100 },
         Event::LivenessChanged { to: "dead", subject: "supervisor", silent: TOOK },
         Event::Wedged { subject: "supervisor", silent: TOOK, exit_code: 70 },
         Event::ForwardedNotBelieved { remote: address },

@@ -26,6 +26,10 @@ events! {
         ops: SocketAddr,
         /// Threads that serve connections.
         workers: usize,
+        /// `limits.memory_bytes`, as it is in force.
+        memory["memory_bytes"]: u64,
+        /// What the other limits would let clients hold, all together.
+        limits["limits_bytes"]: u64,
     }
     /// `/readyz` says 200 for the first time.
     ServerReady = "server_ready", Info, "server ready" {
@@ -63,7 +67,6 @@ events! {
     }
     /// `SIGHUP`: what was read is not sound, and nothing was changed.
     ConfigNotReloaded = "config_not_reloaded", Warning, "configuration not reloaded" {
-        /// Why.
         error["cause"]: &'a (dyn Error + 'static),
     }
     /// A signal or the operator asked the server to end.
@@ -91,7 +94,6 @@ events! {
     }
     /// How long the last shutdown took could not be read, or that of this one not be kept for the next start.
     ShutdownRecordFailed = "shutdown_record_failed", Warning, "shutdown record not read or written" {
-        /// Why.
         error["cause"]: &'a (dyn Error + 'static),
     }
     /// What the previous run left behind, told at the start.
@@ -104,7 +106,6 @@ events! {
     SocketRefused = "socket_refused", Warning, "socket refused" {
         /// Its address: the peer's, since nothing was read that could name another.
         remote: Option<SocketAddr>,
-        /// Where it came.
         listener: Listener,
         /// Which limit it met.
         reason: SocketRefusal,
@@ -113,7 +114,6 @@ events! {
     RequestRejected = "request_rejected", Info, "request rejected" {
         /// The socket's address: the peer's, which may be a proxy.
         remote: Option<SocketAddr>,
-        /// Where it came.
         listener: Listener,
         /// What it was instead.
         kind: Rejection,
@@ -128,7 +128,6 @@ events! {
         remote: Option<SocketAddr>,
         /// What the client was told.
         code[""]: ErrorCode,
-        /// The response's status.
         status: u16,
         /// What was wrong, in the server's words.
         detail[""]: &'a str,
@@ -145,7 +144,6 @@ events! {
     ConnectionClosed = "connection_closed", Info, "connection closed" {
         /// Request, session, and peer if it was ever in a room.
         context: Context<'a>,
-        /// Why.
         reason: EndReason,
         /// How long it was open.
         duration["duration_ms"]: Duration,
@@ -262,7 +260,6 @@ events! {
     }
     /// Handling one message took longer than `log.slow_message_ms`.
     SlowMessage = "slow_message", Warning, "slow message" {
-        /// Whose.
         context: Context<'a>,
         /// The message's type.
         kind: &'static str,
@@ -288,14 +285,12 @@ events! {
         method: &'static str,
         /// The route's pattern.
         route: &'static str,
-        /// The response's status.
         status: u16,
         /// From its head to the response's.
         took["took_ms"]: Duration,
     }
     /// Something kept an arbiter's thread from its work: all its connections waited that long.
     TickLate = "tick_late", Warning, "tick late" {
-        /// Which.
         arbiter: usize,
         /// How much later than planned.
         late["late_ms"]: Duration,
@@ -325,6 +320,17 @@ events! {
         /// What the process ends with.
         exit_code: u16,
     }
+    /// What is done because memory is nearly used (`limits.memory_bytes`) has changed; info when it is nothing any more.
+    MemoryPressure = "memory_pressure", Warning, "memory pressure changed" {
+        /// How far it goes: as in `switchboard_memory_relief_total`, or `none`.
+        step: &'static str,
+        /// What is held on behalf of clients.
+        used["used_bytes"]: u64,
+        /// The part of it that is the kernel's, for TCP.
+        tcp["tcp_bytes"]: u64,
+        /// The budget.
+        budget["budget_bytes"]: u64,
+    }
     /// Somebody who is not on `http.trusted_proxies` sent `X-Forwarded-For`: if that is a proxy of yours, all its clients
     /// share the limits of one address. Told once.
     ForwardedNotBelieved = "forwarded_not_believed", Warning, "forwarded address not believed" {
@@ -351,7 +357,6 @@ events! {
     }
     /// A thread panicked. A defect, always.
     Panicked = "panicked", Critical, "panic" {
-        /// The thread's name.
         thread: &'a str,
         /// The panic's own words.
         message[""]: &'a str,
@@ -365,14 +370,12 @@ events! {
     LogFileFailed = "log_file_failed", Warning, "log file failed" {
         /// Which, or the folder.
         file: &'a str,
-        /// Why.
         error["cause"]: &'a (dyn Error + 'static),
         /// Lines that are missing in it since it failed. All are counted.
         lines: u64,
     }
     /// A log file can be written again.
     LogFileRestored = "log_file_restored", Info, "log file restored" {
-        /// Which.
         file: &'a str,
         /// Lines that are missing in it.
         lines: u64,
@@ -380,16 +383,13 @@ events! {
     /// Somebody else removed, renamed, replaced or emptied the log file that is being written; it goes on in one of the
     /// usual name.
     LogFileReopened = "log_file_reopened", Warning, "log file opened anew" {
-        /// Which.
         file: &'a str,
         /// What became of the one before.
         found: &'static str,
     }
     /// A log file was removed before its days were over, because all of them together reached `log.max_bytes`.
     LogFileRemoved = "log_file_removed", Warning, "log file removed" {
-        /// Which.
         file: &'a str,
-        /// Its size.
         bytes: u64,
     }
     /// The log was read more slowly than it was written, and lines are missing here.

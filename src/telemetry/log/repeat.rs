@@ -75,6 +75,7 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::DependencyLog { .. }
         | Event::TickLate { .. }
         | Event::HealthChanged { .. }
+        | Event::MemoryPressure { .. }
         | Event::LivenessChanged { .. }
         | Event::Wedged { .. }
         | Event::SignalIgnored { .. }

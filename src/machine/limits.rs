@@ -1,10 +1,8 @@
 //! What this process may use: its cgroup's limits, else the machine.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    thread,
-};
+use std::{fs, path::Path, thread};
+
+use super::cgroup::{folders, read};
 
 /// Limits of memory and CPU.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,25 +36,6 @@ fn least(values: impl Iterator<Item = u64>) -> Option<u64> {
     values.min()
 }
 
-/// The folders in which this process's cgroup and its ancestors may have their limits. Within a container the path in
-/// `/proc/self/cgroup` may be the host's; then only the mount's root exists, and that is the container's own.
-fn folders(root: &Path, controller: &str) -> Vec<PathBuf> {
-    let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
-    let mut folders = Vec::new();
-    for line in groups.lines() {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
-        let mount = match controllers {
-            "" => root.join("sys/fs/cgroup"),
-            some if some.split(',').any(|name| name == controller) => root.join("sys/fs/cgroup").join(controller),
-            _ => continue,
-        };
-        let own = mount.join(path.trim_start_matches('/'));
-        folders.extend(own.ancestors().take_while(|folder| folder.starts_with(&mount)).map(Path::to_path_buf));
-    }
-    folders
-}
-
 fn memory_limit(folder: &Path) -> Option<u64> {
     let text = read(&folder.join("memory.max")).or_else(|| read(&folder.join("memory.limit_in_bytes")))?;
     text.parse().ok()
@@ -74,10 +53,6 @@ fn cpu_quota(folder: &Path) -> Option<f64> {
     (quota > 0.0 && period > 0.0).then_some(quota / period)
 }
 
-fn read(file: &Path) -> Option<String> {
-    fs::read_to_string(file).ok().map(|text| text.trim().to_owned())
-}
-
 fn meminfo(file: &Path) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -87,28 +62,12 @@ fn meminfo(file: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use tempfile::TempDir;
-
     use super::*;
+    use crate::machine::fake::Root;
 
-    /// A root directory with these files.
-    struct Root(TempDir);
-
-    impl Root {
-        fn with(files: &[(&str, &str)]) -> Self {
-            let root = tempfile::tempdir().expect("a folder");
-            for (path, text) in [("proc/meminfo", "MemTotal:  2048 kB\nMemFree: 1 kB\n")].iter().chain(files) {
-                let file = root.path().join(path);
-                fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-                fs::write(file, text).expect("a file");
-            }
-            Self(root)
-        }
-
-        fn read(&self) -> (Option<u64>, f64) {
-            let machine = Machine::read_below(self.0.path(), 4);
-            (machine.memory_bytes, machine.cpu_cores)
-        }
+    fn read(root: &Root) -> (Option<u64>, f64) {
+        let machine = Machine::read_below(root.path(), 4);
+        (machine.memory_bytes, machine.cpu_cores)
     }
 
     #[test]
@@ -119,7 +78,7 @@ mod tests {
             ("sys/fs/cgroup/a/b/memory.max", "max\n"),
             ("sys/fs/cgroup/a/b/cpu.max", "50000 100000\n"),
         ]);
-        assert_eq!(root.read(), (Some(1_000_000), 0.5));
+        assert_eq!(read(&root), (Some(1_000_000), 0.5));
     }
 
     #[test]
@@ -130,7 +89,7 @@ mod tests {
             ("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "150000\n"),
             ("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"),
         ]);
-        assert_eq!(root.read(), (Some(500_000), 1.5));
+        assert_eq!(read(&root), (Some(500_000), 1.5));
     }
 
     #[test]
@@ -140,6 +99,6 @@ mod tests {
             ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
             ("sys/fs/cgroup/cpu.max", "max 100000\n"),
         ]);
-        assert_eq!(root.read(), (Some(2048 * 1024), 4.0));
+        assert_eq!(read(&root), (Some(2048 * 1024), 4.0));
     }
 }

@@ -1,0 +1,45 @@
+//! What is published: how much is used, and what is to be done about it.
+
+use crate::telemetry::MemoryStep;
+
+/// Relief goes on until no more than this share of the budget is used, in percent.
+const TARGET_PERCENT: u64 = 70;
+
+/// How much of the budget is used, in bytes, and what is done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pressure {
+    /// `limits.memory_bytes`.
+    pub budget: u64,
+    /// What is held on behalf of clients, the kernel's part included.
+    pub used: u64,
+    /// The kernel's part.
+    pub tcp: u64,
+    /// How far relief goes. `None`: there is enough.
+    pub step: Option<MemoryStep>,
+}
+
+impl Pressure {
+    /// None yet.
+    #[must_use]
+    pub fn none(budget: u64) -> Self {
+        Self { budget, used: 0, tcp: 0, step: None }
+    }
+
+    /// Whether relief goes as far as this, or farther.
+    #[must_use]
+    pub fn asks(&self, step: MemoryStep) -> bool {
+        self.step >= Some(step)
+    }
+
+    /// Bytes that all who hold something should hold together.
+    #[must_use]
+    pub fn target(&self) -> u64 {
+        self.budget / 100 * TARGET_PERCENT
+    }
+
+    /// Bytes to be freed.
+    #[must_use]
+    pub fn excess(&self) -> u64 {
+        self.used.saturating_sub(self.target())
+    }
+}
