@@ -7,7 +7,8 @@ use std::{
 
 use super::report::{BySeverity, ErrorExample, ErrorGroup, ErrorReport};
 use crate::{
-    telemetry::{ErrorSample, Fault, Label, Severity, Tally},
+    protocol::Severity,
+    telemetry::{ErrorSample, Fault, Label, Tally},
     utc::Rfc3339,
 };
 

@@ -37,6 +37,32 @@ impl ErrorCategory {
     }
 }
 
+/// How bad an error is: for the log, for `/errors`, and the `severity` label of `switchboard_errors_total`. Clients see none
+/// of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Severity {
+    /// A client's mistake, or a cap that did its work. Nobody needs to act.
+    Low,
+    /// A client was cut off or turned away. Worth a look when there are many.
+    Medium,
+    /// The server failed at something it promised.
+    High,
+    /// A defect or a loss that needs a person now.
+    Critical,
+}
+
+impl Severity {
+    /// Every severity, for metrics and documents.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
+    /// The word in logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// What a code does to the connection it is told on: for the table in `docs/protocol.md`. What really ends a connection is
 /// an [`EndReason`](super::EndReason).
 #[cfg(test)]
@@ -51,13 +77,14 @@ pub(super) enum Outcome {
 }
 
 /// Makes the table below a type, so that a code is added in one place: what it means, its category, whether the same
-/// request may succeed later without being changed (`Retry` or `Final`), and what it does to the connection.
+/// request may succeed later without being changed (`Retry` or `Final`), how bad it is when nothing more is known, and what it
+/// does to the connection.
 macro_rules! error_codes {
     (@retryable Retry) => { true };
     (@retryable Final) => { false };
     (@outcome Ends $reason:ident) => { Outcome::Ends(super::endings::EndReason::$reason) };
     (@outcome $outcome:ident) => { Outcome::$outcome };
-    ($($(#[$doc:meta])+ $code:ident: $category:ident, $retry:ident, $outcome:ident $(($reason:ident))?;)+) => {
+    ($($(#[$doc:meta])+ $code:ident: $category:ident, $retry:ident, $severity:ident, $outcome:ident $(($reason:ident))?;)+) => {
         /// A code a client can act on.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
         #[strum(serialize_all = "snake_case")]
@@ -87,6 +114,12 @@ macro_rules! error_codes {
                 match self { $(Self::$code => error_codes!(@retryable $retry),)+ }
             }
 
+            /// How bad a refusal with this code is, when nothing more is known.
+            #[must_use]
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$code => Severity::$severity,)+ }
+            }
+
             #[cfg(test)]
             pub(super) fn outcome(self) -> Outcome {
                 match self { $(Self::$code => error_codes!(@outcome $outcome $($reason)?),)+ }
@@ -97,45 +130,45 @@ macro_rules! error_codes {
 
 error_codes! {
     /// Not JSON, not an object, a field missing, repeated, unknown, of the wrong type or too long.
-    InvalidMessage: InvalidMessage, Final, StaysOpen;
+    InvalidMessage: InvalidMessage, Final, Low, StaysOpen;
     /// A message longer than `limits.frame_bytes`; the connection is closed with 1009.
-    MessageTooLarge: InvalidMessage, Final, Ends(MessageTooLarge);
+    MessageTooLarge: InvalidMessage, Final, Low, Ends(MessageTooLarge);
     /// `type` names no frame of this version.
-    UnknownType: InvalidMessage, Final, StaysOpen;
+    UnknownType: InvalidMessage, Final, Low, StaysOpen;
     /// Only subprotocols we do not speak were offered, or the path is not ours (HTTP 400 / 404).
-    UnsupportedVersion: WsError, Final, NeverOpened;
+    UnsupportedVersion: WsError, Final, Low, NeverOpened;
     /// The WebSocket handshake is not one (RFC 6455 section 4.2.1; HTTP 400, 405 or 426).
-    BadHandshake: WsError, Final, NeverOpened;
+    BadHandshake: WsError, Final, Low, NeverOpened;
     /// No `join` in time; the connection is closed with 4000.
-    JoinTimeout: WsError, Retry, Ends(JoinTimeout);
+    JoinTimeout: WsError, Retry, Low, Ends(JoinTimeout);
     /// The peer did not read; its connection is reset.
-    SlowConsumer: WsError, Retry, Ends(SlowConsumer);
+    SlowConsumer: WsError, Retry, Medium, Ends(SlowConsumer);
     /// The peer was silent; the connection is closed with 4001.
-    PingTimeout: WsError, Retry, Ends(PingTimeout);
+    PingTimeout: WsError, Retry, Medium, Ends(PingTimeout);
     /// The page's origin is not on `http.allowed_origins` (HTTP 403).
-    OriginDenied: Auth, Final, NeverOpened;
+    OriginDenied: Auth, Final, Low, NeverOpened;
     /// The room holds `limits.peers_per_room` peers.
-    RoomFull: RoomFull, Retry, StaysOpen;
+    RoomFull: RoomFull, Retry, Low, StaysOpen;
     /// The server holds `limits.rooms` rooms.
-    RoomLimit: RoomFull, Retry, StaysOpen;
+    RoomLimit: RoomFull, Retry, Medium, StaysOpen;
     /// The server holds `server.max_connections` connections (HTTP 503).
-    OverCapacity: RoomFull, Retry, NeverOpened;
+    OverCapacity: RoomFull, Retry, Medium, NeverOpened;
     /// The room ended under its peers; joining again is fine.
-    RoomClosed: RoomState, Retry, StaysOpen;
+    RoomClosed: RoomState, Retry, Low, StaysOpen;
     /// This session is in a room or on its way into one.
-    AlreadyJoined: RoomState, Final, StaysOpen;
+    AlreadyJoined: RoomState, Final, Low, StaysOpen;
     /// This session is in no room.
-    NotInRoom: RoomState, Final, StaysOpen;
+    NotInRoom: RoomState, Final, Low, StaysOpen;
     /// The addressed peer (or, with `peers`, some of them) is not in the room.
-    PeerNotFound: Peer, Final, StaysOpen;
+    PeerNotFound: Peer, Final, Low, StaysOpen;
     /// Too much at once: frames of this connection, joins or requests of this address (HTTP 429), or what waits in a room.
-    RateLimited: RateLimited, Retry, StaysOpen;
+    RateLimited: RateLimited, Retry, Low, StaysOpen;
     /// No session answers to that resume token; a plain `join` is the way in.
-    SessionNotFound: Session, Final, StaysOpen;
+    SessionNotFound: Session, Final, Low, StaysOpen;
     /// The session was taken over on another socket; this one is closed with 4500.
-    SessionTaken: Session, Final, Ends(SessionTaken);
+    SessionTaken: Session, Final, Low, Ends(SessionTaken);
     /// The server is going away.
-    ServerDraining: Server, Retry, Ends(ServerDraining);
+    ServerDraining: Server, Retry, Low, Ends(ServerDraining);
     /// The server failed.
-    Internal: Server, Retry, StaysOpen;
+    Internal: Server, Retry, High, StaysOpen;
 }

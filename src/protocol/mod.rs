@@ -17,7 +17,7 @@ mod simd;
 mod tests;
 
 pub use endings::{ByeAction, EndReason, LeaveReason, close_code};
-pub use errors::{ErrorCategory, ErrorCode};
+pub use errors::{ErrorCategory, ErrorCode, Severity};
 pub use frame::TextFrame;
 pub use ids::{PeerId, RoomName, RoomNameError, SessionId};
 pub use kinds::SignalKind;

@@ -10,8 +10,8 @@ use crate::{
         room::{Admit, RoomPort, ToRoom},
         session::{Member, News, Snapshot},
     },
-    protocol::{EndReason, ErrorCode, LeaveReason, Meta, RoomName, server::PeerView},
-    telemetry::{self, Severity},
+    protocol::{EndReason, ErrorCode, LeaveReason, Meta, RoomName, Severity, server::PeerView},
+    telemetry,
 };
 
 const CAPACITY: usize = 10;

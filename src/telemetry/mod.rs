@@ -16,8 +16,8 @@ mod panics;
 
 pub use counts::{
     ArbiterReport, Buckets, CensusReport, Counts, ErrorSample, ErrorSamples, HttpCount, HttpCounts, Label, LimitHit,
-    Listener, MAX_SAMPLES, OpsDenial, Reconnection, Rejection, RelayOutcome, RequestBuckets, SampleIds, Severity,
-    SocketRefusal, Tally, TallyReceiver, method_label, send_tallies_to, take, tally,
+    Listener, MAX_SAMPLES, OpsDenial, Reconnection, Rejection, RelayOutcome, RequestBuckets, SampleIds, SocketRefusal,
+    Tally, TallyReceiver, method_label, send_tallies_to, take, tally,
 };
 pub use event::{
     Context, EVENTS, Event, EventCounts, EventDoc, Fault, RequestId, SampledErrors, Sink, Sinks, Source, chain, emit,

@@ -47,8 +47,8 @@ fn words<'a>(info: &'a PanicHookInfo<'_>) -> &'a str {
 #[cfg(test)]
 mod tests {
     use crate::{
-        protocol::ErrorCode,
-        telemetry::{Severity, take},
+        protocol::{ErrorCode, Severity},
+        telemetry::take,
     };
 
     #[test]

@@ -3,8 +3,8 @@
 use super::series::{LabelSpec, Samples, Series, Values, closed};
 use crate::{
     metrics::state::MetricsState,
-    protocol::{ErrorCategory, ErrorCode},
-    telemetry::{Label, Severity},
+    protocol::{ErrorCategory, ErrorCode, Severity},
+    telemetry::Label,
 };
 
 const CLASS: LabelSpec = LabelSpec {

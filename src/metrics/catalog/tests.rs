@@ -8,8 +8,8 @@ use std::{
 use super::{Kind, Series, Values, all};
 use crate::{
     metrics::{BuildInfo, Facts, Machine, MetricsState},
-    protocol::{EndReason, ErrorCode, FrameKind, LeaveReason},
-    telemetry::{ArbiterReport, CensusReport, RelayOutcome, Severity, Tally},
+    protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity},
+    telemetry::{ArbiterReport, CensusReport, RelayOutcome, Tally},
 };
 
 fn state(last_shutdown: Option<Duration>) -> MetricsState {

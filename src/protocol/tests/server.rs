@@ -121,7 +121,7 @@ fn error(frame: &ErrorFrame<'_>) -> TextFrame {
     encode(&ServerFrame::Error(*frame))
 }
 
-fn errors() -> [(&'static str, TextFrame); 8] {
+fn errors() -> Vec<(&'static str, TextFrame)> {
     let frame = |code, message, re| ErrorFrame { re: Some(re), ..ErrorFrame::new(code, message) };
     let unnamed = RoomName::parse("", 128).expect_err("a name has a character").to_string();
     let unnamed = frame(ErrorCode::InvalidMessage, &unnamed, "1");
@@ -132,7 +132,7 @@ fn errors() -> [(&'static str, TextFrame); 8] {
     let full = frame(ErrorCode::RoomFull, error_texts::ROOM_FULL, "1");
     let unknown = frame(ErrorCode::SessionNotFound, error_texts::NO_SUCH_SESSION, "1");
     let missing = frame(ErrorCode::PeerNotFound, error_texts::NO_SUCH_PEER, "4");
-    [
+    vec![
         ("error_invalid_message", error(&unnamed)),
         ("error_room_full", error(&ErrorFrame { retry_after_ms: Some(5000), ..full })),
         ("error_room_closed", error(&closed)),
@@ -147,7 +147,7 @@ fn errors() -> [(&'static str, TextFrame); 8] {
     ]
 }
 
-fn plain_frames() -> [(&'static str, TextFrame); 15] {
+fn plain_frames() -> Vec<(&'static str, TextFrame)> {
     let (room, id, server) = (room("team-standup"), peer(B), greeting());
     let session = SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id");
     let (on, off) = (ada(true), ada(false));
@@ -169,7 +169,7 @@ fn plain_frames() -> [(&'static str, TextFrame); 15] {
         ("bye_session_taken", bye(EndReason::SessionTaken, 0)),
         ("bye_binary", bye(EndReason::BinaryMessage, 0)),
     ];
-    frames.map(|(name, frame)| (name, encode(&frame)))
+    frames.iter().map(|(name, frame)| (*name, encode(frame))).collect()
 }
 
 #[test]

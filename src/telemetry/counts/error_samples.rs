@@ -2,8 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::kinds::Severity;
-use crate::protocol::ErrorCode;
+use crate::protocol::{ErrorCode, Severity};
 
 /// Kinds of errors one thread keeps notes of between two flushes. What is beyond is counted in
 /// `switchboard_errors_total` like everything else, and only missing from the journal.

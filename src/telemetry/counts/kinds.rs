@@ -1,7 +1,6 @@
-//! What is counted by kind: what became of a relayed message, attempts to come back, how bad an error is.
+//! What is counted by kind: what became of a relayed message, attempts to come back, why a socket was refused.
 
 use super::labels::label_set;
-use crate::protocol::ErrorCode;
 
 label_set! {
     /// What became of one signal towards one receiver.
@@ -141,49 +140,6 @@ impl Rejection {
             Self::Malformed => {
                 "this is no HTTP/1 request: another protocol, a scanner, or a client that hung up within it"
             }
-        }
-    }
-}
-
-label_set! {
-    /// How bad an error is.
-    Severity {
-        /// A client's mistake, or a cap that did its work. Nobody needs to act.
-        Low = "low",
-        /// A client was cut off or turned away. Worth a look when there are many.
-        Medium = "medium",
-        /// The server failed at something it promised.
-        High = "high",
-        /// A defect or a loss that needs a person now.
-        Critical = "critical",
-    }
-}
-
-impl Severity {
-    /// How bad a refusal with this code is, when nothing more is known.
-    #[must_use]
-    pub fn of(code: ErrorCode) -> Self {
-        match code {
-            ErrorCode::InvalidMessage
-            | ErrorCode::MessageTooLarge
-            | ErrorCode::UnknownType
-            | ErrorCode::UnsupportedVersion
-            | ErrorCode::BadHandshake
-            | ErrorCode::OriginDenied
-            | ErrorCode::JoinTimeout
-            | ErrorCode::RoomFull
-            | ErrorCode::RoomClosed
-            | ErrorCode::AlreadyJoined
-            | ErrorCode::NotInRoom
-            | ErrorCode::PeerNotFound
-            | ErrorCode::RateLimited
-            | ErrorCode::SessionNotFound
-            | ErrorCode::SessionTaken
-            | ErrorCode::ServerDraining => Self::Low,
-            ErrorCode::SlowConsumer | ErrorCode::PingTimeout | ErrorCode::RoomLimit | ErrorCode::OverCapacity => {
-                Self::Medium
-            }
-            ErrorCode::Internal => Self::High,
         }
     }
 }

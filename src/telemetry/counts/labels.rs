@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason};
+use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity};
 
 /// A closed set of label values: the code lists them all, so that a series has a known, small number of children and
 /// exists at 0 before it is first needed.
@@ -49,6 +49,7 @@ labels! {
     ErrorCode: |code| code as usize;
     FrameKind: FrameKind::index;
     LeaveReason: |reason| reason as usize;
+    Severity: |severity| severity as usize;
 }
 
 /// Declares an enum whose variants are label values.
@@ -138,7 +139,7 @@ impl<L: Label> Default for Counts<L> {
 mod tests {
     use super::*;
     use crate::telemetry::counts::kinds::{
-        LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, Severity, SocketRefusal,
+        LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal,
     };
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {

@@ -11,9 +11,7 @@ pub(super) mod tally;
 pub use buckets::{Buckets, RequestBuckets};
 pub use error_samples::{ErrorSample, ErrorSamples, MAX_SAMPLES, SampleIds};
 pub use http_counts::{HttpCount, HttpCounts};
-pub use kinds::{
-    LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, Severity, SocketRefusal, method_label,
-};
+pub use kinds::{LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, method_label};
 pub use labels::{Counts, Label};
 pub use local::{TallyReceiver, send_tallies_to, take, tally};
 pub use reports::{ArbiterReport, CensusReport};

@@ -4,11 +4,11 @@ use super::{
     buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets},
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
-    kinds::{LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, Severity, SocketRefusal},
+    kinds::{LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal},
     labels::{Counts, Label},
     reports::{ArbiterReport, CensusReport},
 };
-use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason};
+use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity};
 
 /// What a tally has, and how more of it is added.
 trait Add {

@@ -146,9 +146,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        protocol::{EndReason, ErrorCode, LeaveReason},
+        protocol::{EndReason, ErrorCode, LeaveReason, Severity},
         telemetry::{
-            counts::kinds::{Rejection, Severity, SocketRefusal},
+            counts::kinds::{Rejection, SocketRefusal},
             event::{context::Context, samples},
         },
     };

@@ -8,8 +8,8 @@ use super::{
     table::Event,
 };
 use crate::{
-    protocol::{EndReason, ErrorCode},
-    telemetry::counts::{kinds::Severity, labels::Label},
+    protocol::{EndReason, ErrorCode, Severity},
+    telemetry::counts::labels::Label,
 };
 
 /// The error in an event.
@@ -41,7 +41,7 @@ impl<'a> Fault<'a> {
             Event::JoinRefused { code, .. } => Some(Self::refusal(code, "joining a room", None)),
             Event::ResumeRefused { code, .. } => Some(Self::refusal(code, "resuming a session", None)),
             Event::ConnectionClosed { reason, .. } => error_of(reason)
-                .map(|code| Self::new(code, Severity::of(code), "keeping a connection", reason.label(), None)),
+                .map(|code| Self::new(code, code.severity(), "keeping a connection", reason.label(), None)),
             Event::RoomLost { .. } => Some(Self::refusal(ErrorCode::Internal, "keeping a room", None)),
             Event::ServerFault { doing, error, .. } => {
                 let cause = Some(Cow::Owned(chain(error)));
@@ -72,7 +72,7 @@ impl<'a> Fault<'a> {
 
     fn refusal(code: ErrorCode, doing: &'static str, detail: Option<&'a str>) -> Self {
         let cause = detail.map(|text| clip(Cow::Borrowed(text)));
-        Self::new(code, Severity::of(code), doing, "", cause)
+        Self::new(code, code.severity(), doing, "", cause)
     }
 
     fn new(code: ErrorCode, severity: Severity, doing: &'static str, kind: &str, cause: Option<Cow<'a, str>>) -> Self {

@@ -6,9 +6,9 @@ use slog::{Level, Serializer};
 
 use super::{causes::chain, context::Context, source::Source};
 use crate::{
-    protocol::{EndReason, ErrorCode, LeaveReason, RoomName},
+    protocol::{EndReason, ErrorCode, LeaveReason, RoomName, Severity},
     telemetry::counts::{
-        kinds::{Listener, OpsDenial, Reconnection, Rejection, Severity, SocketRefusal},
+        kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal},
         labels::Label,
     },
 };
