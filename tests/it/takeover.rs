@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+#[cfg(feature = "fault-injection")]
+use crate::support::ws;
 use crate::support::{
     TestPeer, TestServer, eventually, expect_eq, http,
-    ws::{self, Handshake, first, frame},
+    ws::{Handshake, first, frame},
 };
 
 /// A resumable peer whose token is good, and that token.
