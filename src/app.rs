@@ -77,9 +77,8 @@ pub fn run(settings: Settings, read_again: impl Fn() -> Reread + 'static) -> Res
 async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> Result<(), StartError> {
     let (mut signals, others) =
         shutdown::listen().map_err(|source| StartError::Machine { what: "signal handling", source })?;
-    let open_files = raise_descriptor_limit();
+    let (open_files, machine) = (raise_descriptor_limit(), Machine::read());
     let capacity = Capacity::of(&configured, open_files);
-    let machine = Machine::read();
     let settings = Arc::new(capacity.in_force(&configured, machine.memory_bytes));
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
@@ -94,8 +93,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let lifecycle = Lifecycle::new(capacity.connections);
     let (liveness, scrapes) = (Liveness::default(), Scrapes::default());
     let (clients, sockets) = (Clients::new(&settings), sockets(&capacity));
-    let pressure = watch_memory(&settings, sockets.clone())?;
-    let arbiters = Arbiters::default();
+    let (pressure, arbiters) = (watch_memory(&settings, sockets.clone())?, Arbiters::default());
     let (supervisor, headcount) = start_supervisor(&settings, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
     let (phases_too, live_too, public_sockets) = (lifecycle.clone(), liveness.clone(), sockets[0].clone());

@@ -142,7 +142,7 @@ mod tests {
         settings.limits.sockets_per_address = 7;
         let capacity = Capacity::of(&settings, 20_000);
         assert_eq!((capacity.connections, capacity.sockets), (50, 50));
-        assert_eq!(capacity.in_force(&settings).limits.sockets_per_address, 7);
+        assert_eq!(capacity.in_force(&settings, None).limits.sockets_per_address, 7);
         assert!(!capacity.short);
     }
 

@@ -8,7 +8,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::shared::{SESSIONS, SessionShared};
+use super::{
+    registry::Registry,
+    shared::{SESSIONS, SessionShared},
+};
 use crate::{
     memory::{Contribution, LITTLE, Pressure, Totals, largest},
     protocol::EndReason,
@@ -58,7 +61,7 @@ pub async fn run(mut pressure: watch::Receiver<Pressure>, totals: Totals) {
 async fn relieve(pressure: Pressure, mine: &mut Contribution) {
     // Where the kernel's part is small it decides nothing, and need not be asked for.
     let with_kernel = pressure.tcp > pressure.used / 4;
-    let sessions = SESSIONS.with(|sessions| sessions.all());
+    let sessions = SESSIONS.with(Registry::all);
     let mut holdings: Vec<_> = sessions.into_iter().map(|session| Holding::of(session, with_kernel)).collect();
     mine.set(holdings.len() as u64, holdings.iter().map(|holding| holding.all).sum());
     let (share, mut excess) = (mine.equal_share(pressure.target()), mine.part_of(pressure.excess()));

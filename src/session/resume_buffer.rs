@@ -271,10 +271,10 @@ mod tests {
 
     /// Three frames went out; `acked` of them are acknowledged in the resume.
     fn resumed(acked: u64, emptied: bool) -> bool {
-        let (first, next) = (Secret::random(), Secret::random());
+        let (first, next) = (ResumeSecret::random(), ResumeSecret::random());
         let mut buffer = ResumeBuffer::new(first);
         for _ in 0..3 {
-            buffer.said(&Bytes::from_static(b"frame"), Keep { frames: 10, bytes: 1000 });
+            buffer.record(&Bytes::from_static(b"frame"), Keep { frames: 10, bytes: 1000 });
         }
         if emptied {
             buffer.let_go();

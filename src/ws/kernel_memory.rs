@@ -39,7 +39,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         assert!(of(&server) < 10_000, "{}", of(&server));
-        client.write_all(&[0; 50_000]).unwrap();
+        client.write_all(&vec![0; 50_000]).unwrap();
         assert!(of(&server) >= 50_000, "{}", of(&server));
     }
 }

@@ -216,7 +216,7 @@ impl Acceptor {
     /// Counts the socket and gives it to the next worker, or refuses it.
     fn take(&mut self, socket: StdStream, peer: SocketAddr) {
         if self.is_short_of_memory() {
-            self.tell(Some(peer), SocketRefusal::Memory);
+            self.report(Some(peer), SocketRefusal::Memory);
             return self.reserve.take(socket);
         }
         let address = match &self.clients {

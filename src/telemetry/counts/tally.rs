@@ -203,6 +203,9 @@ impl Tally {
     /// Counts one socket refused.
     pub fn socket_refused(&mut self, listener: Listener, reason: SocketRefusal) {
         self.sockets_refused[listener.index()].add(reason);
+        if reason == SocketRefusal::Memory {
+            self.memory_relief.add(MemoryStep::RefuseConnections);
+        }
     }
 
     /// Counts one error.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::{fault::Fault, sink::Sink, table::Event};
 use crate::telemetry::counts::{
     error_samples::{ErrorSample, SampleIds},
-    kinds::{MemoryStep, Reconnection, SocketRefusal},
+    kinds::Reconnection,
     local::{hand_over, tally},
     tally::Tally,
 };
@@ -44,12 +44,7 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
     match *event {
         Event::ServerReady { .. } => tally.ready = Some(true),
         Event::DrainStarted { .. } => (tally.ready, tally.draining) = (Some(false), Some(true)),
-        Event::SocketRefused { listener, reason, .. } => {
-            tally.socket_refused(listener, reason);
-            if reason == SocketRefusal::Memory {
-                tally.memory_relief.add(MemoryStep::RefuseConnections);
-            }
-        }
+        Event::SocketRefused { listener, reason, .. } => tally.socket_refused(listener, reason),
         Event::RequestRejected { kind, .. } => tally.http_rejections.add(kind),
         Event::HandshakeRefused { code, .. } => tally.handshakes_refused.add(code),
         Event::ConnectionOpened { .. } => tally.connections_opened += 1,

@@ -13,8 +13,9 @@ impl Event<'_> {
             Self::DependencyLog { level, .. } => *level,
             Self::ConnectionClosed { reason: EndReason::Internal, .. } => Level::Error,
             Self::DrainFinished { stragglers: 1.., .. } => Level::Warning,
-            Self::HealthChanged { to: "healthy", .. } | Self::LivenessChanged { to: "alive", .. } => Level::Info,
-            Self::MemoryPressure { step: "none", .. } => Level::Info,
+            Self::HealthChanged { to: "healthy", .. }
+            | Self::LivenessChanged { to: "alive", .. }
+            | Self::MemoryPressure { step: "none", .. } => Level::Info,
             _ => self.usual_level(),
         }
     }
