@@ -39,8 +39,8 @@ fn entitled_kib() -> u64 {
 
 /// One of the addresses that floods come from.
 fn address(number: usize) -> Ipv4Addr {
-    let [a, b, c, _] = FLOODER.octets();
-    Ipv4Addr::new(a, b, c, u8::try_from(1 + number % 8).expect("few"))
+    let last = u32::try_from(1 + number % 8).expect("few");
+    Ipv4Addr::from_bits((FLOODER.to_bits() & !0xff) | last)
 }
 
 /// A connection that is let in, if there is memory for it.
@@ -136,7 +136,7 @@ fn frames_that_are_not_acknowledged() {
     stage.ends("frames that are not acknowledged", entitled_kib());
 }
 
-/// A room of ten, of whom one sends the others as much as is kept for each. As far as they are let in.
+/// A room of ten; one of them sends the others as much as is kept for each. As far as they are let in.
 fn feed(room: usize, to: SocketAddr) -> Vec<TestPeer> {
     let name = format!("fed-{room}");
     let mut peers: Vec<_> = (0..10).filter_map(|_| enter(flooder(room, to)?, &name)).collect();
