@@ -14,11 +14,14 @@ use super::{
 };
 use crate::telemetry::{self, Event, Label, MemoryReport, MemoryStep};
 
-/// How often it looks. Most of a look is the allocator's, which asks all its arenas: 0.8 ms on two cores without
-/// optimization.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// The same once half of the budget is used: a flood over loopback takes some 6 MB in that time.
+/// It looks again before a flood could use a [`PART`] of what is left. Over loopback floods of half as much were seen.
+const FLOOD_BYTES_PER_SECOND: u64 = 256 << 20;
+/// See [`FLOOD_BYTES_PER_SECOND`].
+const PART: u64 = 4;
+/// It looks no more often: a look takes some 0.2 ms, most of them the allocator's, which asks all its arenas.
 const LOOK_OFTEN: Duration = Duration::from_millis(10);
+/// It looks no less often, and so costs 10 000 idle connections a tenth of what their heartbeats do.
+const LOOK_SELDOM: Duration = Duration::from_millis(500);
 /// A look this late has seen a stopped process: nothing follows from how long memory was used meanwhile.
 const LATE: Duration = Duration::from_millis(500);
 /// How often the figures are reported.
@@ -52,12 +55,13 @@ fn run(account: &Account, publish: &watch::Sender<Pressure>) {
     let (mut looked, mut reported, mut purged) = (Instant::now(), None, Instant::now());
     while !publish.is_closed() {
         let before = *publish.borrow();
-        thread::sleep(if before.used > before.budget / 2 { LOOK_OFTEN } else { LOOK_EVERY });
+        let wait = until_next_look(before.used, before.budget);
+        thread::sleep(wait);
         let now = Instant::now();
         let elapsed = now.saturating_duration_since(looked);
         looked = now;
         let used = account.used();
-        let step = ladder.look(used.all, before.budget, if elapsed > LATE { Duration::ZERO } else { elapsed });
+        let step = ladder.look(used.all, before.budget, if elapsed > wait + LATE { Duration::ZERO } else { elapsed });
         let pressure = Pressure { used: used.all, tcp: used.tcp, step, ..before };
         if may_purge(used, pressure, before) && now.saturating_duration_since(purged) >= PURGE_EVERY {
             account.purge();
@@ -75,6 +79,12 @@ fn run(account: &Account, publish: &watch::Sender<Pressure>) {
     }
 }
 
+/// How long the next look may wait, with so much of the budget used.
+fn until_next_look(used: u64, budget: u64) -> Duration {
+    let left = budget.saturating_sub(used) / PART;
+    Duration::from_millis(left.saturating_mul(1000) / FLOOD_BYTES_PER_SECOND).clamp(LOOK_OFTEN, LOOK_SELDOM)
+}
+
 /// Whether pages are to be given back that the allocator keeps for later: before anybody loses anything for them, and when
 /// they are what exceeds the budget.
 fn may_purge(used: Used, pressure: Pressure, before: Pressure) -> bool {
@@ -90,4 +100,25 @@ fn report(before: Option<MemoryStep>, pressure: Pressure) {
         telemetry::emit(&Event::MemoryPressure { step, used, tcp, budget });
     }
     telemetry::flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn the_less_is_left_the_sooner_it_looks_again() {
+        for (used, budget, milliseconds) in [
+            (0, 1 << 40, 500),
+            (0, 256 * MIB, 250),
+            (128 * MIB, 256 * MIB, 125),
+            (0, 32 * MIB, 31),
+            (31 * MIB, 32 * MIB, 10),
+            (40 * MIB, 32 * MIB, 10),
+        ] {
+            assert_eq!(until_next_look(used, budget), Duration::from_millis(milliseconds), "{used} of {budget}");
+        }
+    }
 }
