@@ -54,7 +54,7 @@ pub(in crate::http) struct Accepted {
 }
 
 /// One listener, and who may come to it.
-pub(in crate::http) struct UpgradeService {
+pub(in crate::http) struct ListenerConfig {
     pub(in crate::http) socket: TcpListener,
     pub(in crate::http) listener: Listener,
     pub(in crate::http) sockets: Sockets,
@@ -102,13 +102,13 @@ struct Acceptor {
 /// # Errors
 /// A listening socket that cannot be waited for.
 pub(in crate::http) fn start(
-    doors: [UpgradeService; 2],
+    listeners: [ListenerConfig; 2],
     workers: &Workers,
     stop: &watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let counted = [doors[0].sockets.clone(), doors[1].sockets.clone()];
-    for upgrade_service in doors {
-        let UpgradeService { socket, listener, sockets, clients, pressure, reserve, probes } = upgrade_service;
+    let counted = [listeners[0].sockets.clone(), listeners[1].sockets.clone()];
+    for config in listeners {
+        let ListenerConfig { socket, listener, sockets, clients, pressure, reserve, probes } = config;
         socket.set_nonblocking(true)?;
         let listening = waited_for(socket)?;
         let acceptor = Acceptor {

@@ -137,8 +137,8 @@ where
     let in_flight = InFlight::default();
     let workers = Workers { queues, in_flight: in_flight.clone() };
     let (for_ops, probes) = (capacity.reserve / 4, common.probes);
-    let doors = [
-        accept::UpgradeService {
+    let configs = [
+        accept::ListenerConfig {
             socket: public,
             listener: Listener::Public,
             sockets: of_public,
@@ -147,7 +147,7 @@ where
             reserve: capacity.reserve - for_ops,
             probes: probes.clone(),
         },
-        accept::UpgradeService {
+        accept::ListenerConfig {
             socket: ops,
             listener: Listener::Ops,
             sockets: of_ops,
@@ -162,7 +162,7 @@ where
     let (started, starting) = std::sync::mpsc::channel();
     accept.spawn_fn(move || {
         // Whoever asked is waiting for it.
-        let _ = started.send(accept::start(doors, &workers, &stopped));
+        let _ = started.send(accept::start(configs, &workers, &stopped));
     });
     starting.recv().map_err(io::Error::other)??;
     Ok(Running { stop, in_flight, accept })
