@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nix::unistd::{SysconfVar, sysconf};
+
 use super::cgroup::{folders, read};
 
-/// Bytes of a page, in which `/proc/net/sockstat` counts.
-const PAGE: u64 = 4096;
 /// A limit above this is none: version 1 says so with a number near 2^63.
 const NO_LIMIT: u64 = 1 << 62;
 
@@ -67,7 +67,13 @@ fn sockstat(file: &Path) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("TCP:"))?;
     let pages: u64 = line.split_once(" mem ")?.1.trim().parse().ok()?;
-    Some(pages * PAGE)
+    Some(pages * page_bytes())
+}
+
+/// Bytes of a page, in which `/proc/net/sockstat` counts: 4 KiB, and on some arm64 kernels 16 or 64.
+fn page_bytes() -> u64 {
+    let told = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+    told.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(4096)
 }
 
 #[cfg(test)]
@@ -100,7 +106,7 @@ mod tests {
         let root = Root::with(&[SOCKSTAT, cgroup, usage, limit("100000\n")]);
         assert_eq!(TcpMemory::find_below(root.path()).bytes(), 5000);
         let root = Root::with(&[SOCKSTAT, cgroup, usage, limit("9223372036854771712\n")]);
-        assert_eq!(TcpMemory::find_below(root.path()).bytes(), 3 * PAGE);
+        assert_eq!(TcpMemory::find_below(root.path()).bytes(), 3 * page_bytes());
     }
 
     #[test]
@@ -111,7 +117,7 @@ mod tests {
             &[("proc/self/cgroup", "0::/a\n"), ("sys/fs/cgroup/a/memory.max", "max\n")],
         ] {
             let root = Root::with(&[&[SOCKSTAT][..], files].concat());
-            assert_eq!(TcpMemory::find_below(root.path()).bytes(), 3 * PAGE, "{files:?}");
+            assert_eq!(TcpMemory::find_below(root.path()).bytes(), 3 * page_bytes(), "{files:?}");
         }
         assert_eq!(TcpMemory::find_below(Root::with(&[]).path()).bytes(), 0);
     }
