@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use switchboard::supervisor::simulation::{Step, play};
+use switchboard_models::seats::{Step, play};
 
 fuzz_target!(|input: &[u8]| {
     let Some((order, steps)) = input.split_first() else { return };

@@ -15,9 +15,6 @@ mod occupancy;
 mod parked;
 mod seated;
 mod secrets;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub mod simulation;
 pub mod state;
 
 pub use actor::{SpawnRoom, Supervisor, SupervisorConfig};

@@ -187,13 +187,11 @@ impl Parked {
     }
 
     /// Seats that are kept.
-    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn len(&self) -> usize {
         self.turns.len()
     }
 
     /// Whether nothing of anybody is remembered.
-    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn is_blank(&self) -> bool {
         self.turns.is_empty() && self.addresses.is_empty() && self.sites.is_empty() && self.ranks.is_empty()
     }

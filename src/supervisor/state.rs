@@ -292,19 +292,19 @@ impl<M, R: Clone> SupervisorState<M, R> {
     }
 
     /// Seats that are kept for clients that are away; of those that are seated, those whose session was not asked to end.
-    #[cfg(any(test, feature = "fuzzing"))]
     pub fn parked(&self) -> usize {
         self.parked.len()
     }
 
     /// Whether nothing is remembered of anybody's seats.
-    #[cfg(any(test, feature = "fuzzing"))]
     pub fn is_blank(&self) -> bool {
         self.seats.is_empty() && self.rooms.is_empty() && self.parked.is_blank()
     }
 
     /// The figures of this moment.
     pub fn census(&self, now: Instant) -> Census {
+        let away = || self.seats.values().filter(|seat| matches!(seat.occupied, Occupied::Away(_))).count();
+        debug_assert_eq!(self.parked(), away(), "who is away is counted as it changes");
         let (joins_per_minute, leaves_per_minute) = self.churn.per_minute(now);
         Census {
             rooms: self.rooms.len(),
@@ -369,6 +369,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             self.address_shares.stood_up(subnet, seat.room);
         }
         self.churn.left(now);
+        debug_assert_eq!(self.seats.is_empty(), self.is_blank(), "something of somebody is remembered");
         Some(Freed { member: seat.member, stayed: now.saturating_duration_since(seat.since) })
     }
 }

@@ -47,9 +47,7 @@ impl Source {
             stem if stem.ends_with("/mod") || stem.ends_with("/lib") => beside,
             stem => stem,
         };
-        // Models that the fuzz targets play, too, are hidden from everybody else.
-        let gates = ["#[cfg(test)]\n", "#[cfg(any(test, feature = \"fuzzing\"))]\n#[doc(hidden)]\n"];
-        let behind = gates.into_iter().flat_map(|gate| self.text.split(gate).skip(1));
+        let behind = self.text.split("#[cfg(test)]\n").skip(1);
         let declared = behind.filter_map(|rest| {
             if let Some(rest) = rest.strip_prefix("#[path = \"") {
                 return Some(vec![format!("{beside}/{}", rest.split_once('"')?.0)]);

@@ -6,3 +6,4 @@ pub mod decoder;
 pub mod envelope;
 pub mod resume_buffer;
 pub mod room;
+pub mod seats;

@@ -5,3 +5,4 @@ mod envelope;
 mod histories;
 mod resume_buffer;
 mod room;
+mod seats;

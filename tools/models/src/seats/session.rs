@@ -8,7 +8,7 @@ use super::{
     client::Client,
     messages::{Effect, Frame, Guest, News, Picture, RoomId, Signal, ToRoom, ToSession, ToSupervisor, Who},
 };
-use crate::{
+use switchboard::{
     limits::Subnet,
     messages::Killed,
     protocol::{EndReason, PeerId, ResumeSecret, RoomName, SessionId},

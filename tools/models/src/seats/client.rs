@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::messages::{Frame, Signal};
-use crate::protocol::{PeerId, ResumeSecret};
+use switchboard::protocol::{PeerId, ResumeSecret};
 
 #[derive(Debug, Default)]
 pub(super) struct Client {

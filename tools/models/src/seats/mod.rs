@@ -1,12 +1,8 @@
 //! Supervisor, rooms and sessions together: the shipped rules of all three, with mailboxes in between that are emptied in
 //! random order, rooms that die, and clients that come, signal, leave, hang up, are lost and come back at any moment.
-//!
-//! Played by the property tests, and by the fuzz target `seats`: hence the feature `fuzzing`.
 
 mod client;
 mod messages;
-#[cfg(test)]
-mod properties;
 mod room;
 mod session;
 mod step;
@@ -16,20 +12,21 @@ use std::{
     time::Instant,
 };
 
+use switchboard::{
+    limits::{Rate, Subnet},
+    protocol::{PeerId, RoomName},
+    supervisor::{
+        ParkedCaps, Shares,
+        state::{Caps, GivenUp, Lost, SupervisorState},
+    },
+};
+
 pub use self::step::Step;
 use self::{
     messages::{Effect, Guest, RoomId, Signal, ToRoom, ToSession, ToSupervisor, Who},
     room::Room,
     session::Session,
     step::{CLIENTS, NAMES},
-};
-use super::{
-    ParkedCaps, Shares,
-    state::{Caps, GivenUp, Lost, SupervisorState},
-};
-use crate::{
-    limits::{Rate, Subnet},
-    protocol::{PeerId, RoomName},
 };
 
 /// Plays a history, lets it come to rest, and compares; then everybody hangs up, and nothing may remain.

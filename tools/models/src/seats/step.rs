@@ -22,11 +22,13 @@ pub enum Step {
     RunSession(usize),
     /// The client sends a signal to everybody in its room.
     Signal(usize),
+    /// The supervisor handles its oldest message.
     RunSupervisor,
     /// One of the rooms handles its oldest message.
     RunRoom(usize),
     /// The room of that name dies.
     Kill(usize),
+    /// The supervisor looks for rooms that are dead.
     Sweep,
     /// Every message arrives, so that what follows begins with clients in their rooms.
     Settle,

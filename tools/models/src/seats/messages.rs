@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use crate::{
+use switchboard::{
     messages::session::Snapshot,
     protocol::{PeerId, ResumeSecret},
 };

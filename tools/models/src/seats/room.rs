@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::messages::{Guest, News, Picture, RoomId, ToRoom, ToSession, Who};
-use crate::{
+use switchboard::{
     messages::session::Snapshot,
     protocol::{LeaveReason, PeerId, RoomName},
     room::state::{Effect, RoomState},

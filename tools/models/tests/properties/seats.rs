@@ -1,11 +1,11 @@
-//! Random histories.
+//! Supervisor, rooms and sessions together, over random histories.
 
 use proptest::prelude::{any, prop, proptest};
 
-use super::{Step, play};
+use switchboard_models::seats::{Step, play};
 
 proptest! {
-    #![proptest_config(crate::protocol::histories::config())]
+    #![proptest_config(crate::histories::config())]
 
     #[test]
     fn once_quiet_every_client_believes_the_truth(
