@@ -208,8 +208,12 @@ pub struct SocketTransfer {
     pub socket: DetachedSocket,
     /// The connection's place in the count.
     pub permit: Box<dyn Any + Send>,
-    /// The connection's own story.
-    pub transfer_guard: TransferGuard,
+    /// When the connection was opened.
+    pub opened: Instant,
+    /// What went over it so far.
+    pub frames: FrameCounts,
+    /// In case it goes no further.
+    pub in_transit: Box<dyn InTransit>,
     /// What was queued on it and not written: the oldest may be the rest of a frame.
     pub unsent: Vec<Bytes>,
     /// What was read and not handled.
@@ -233,46 +237,10 @@ pub struct FrameCounts {
     pub written: u64,
 }
 
-/// A connection between two sessions. One that never arrives has its end told by nobody else, whatever became of the
-/// message.
-pub struct TransferGuard {
-    opened: Instant,
-    frames: FrameCounts,
-    /// Until it arrives.
-    lost: Option<Box<dyn FnOnce() + Send>>,
-}
-
-impl TransferGuard {
-    /// The connection, which was opened then, has no session any more. `lost` runs if it never has one again.
-    #[must_use]
-    pub fn begin(opened: Instant, frames: FrameCounts, lost: impl FnOnce() + Send + 'static) -> Self {
-        Self { opened, frames, lost: Some(Box::new(lost)) }
-    }
-
-    /// When it was opened.
-    #[must_use]
-    pub fn opened(&self) -> Instant {
-        self.opened
-    }
-
-    /// What went over it so far.
-    #[must_use]
-    pub fn frames(&self) -> FrameCounts {
-        self.frames
-    }
-
-    /// It has a session again.
-    pub fn arrive(mut self) {
-        self.lost = None;
-    }
-}
-
-impl Drop for TransferGuard {
-    fn drop(&mut self) {
-        if let Some(lost) = self.lost.take() {
-            lost();
-        }
-    }
+/// Tells the end of a connection that never arrives: by being dropped, unless it hears that it has arrived.
+pub trait InTransit: Send {
+    /// The connection has a session again.
+    fn arrived(self: Box<Self>);
 }
 
 /// One session as others see it. There is exactly one per session, shared by every roster: each clone of a `Recipient`

@@ -1,12 +1,13 @@
-//! The end of a session's connection: what its client is sent as the reason, if its socket takes last words.
+//! The end of a session's connection: what its client is sent as the reason, if its socket takes last words, and what is told of
+//! one that ends between two sessions.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use actix_http::ws::CloseReason;
 
 use super::attachment::Attachment;
 use crate::{
-    messages::session::{FrameCounts, Member},
+    messages::session::{FrameCounts, InTransit, Member},
     protocol::{
         ByeAction, EndReason,
         server::{ServerFrame, encode},
@@ -53,11 +54,34 @@ fn tally(discarded: Discarded) {
     });
 }
 
-/// A connection was lost on its way from that session to the one that its client came back to. No failure of the server's,
-/// and clients can cause it: that session was gone before the socket came. (The client is sent `internal` and `reconnect`:
-/// there is nothing more for it to know.)
-pub(super) fn never_arrived(from: &Member, opened: Instant, frames: FrameCounts) {
-    let (context, reason, duration) = (from.context(), EndReason::ResumeExpired, opened.elapsed());
-    let FrameCounts { read: frames_in, written: frames_out } = frames;
-    telemetry::emit(&Event::ConnectionClosed { context, reason, duration, frames_in, frames_out });
+/// A connection on its way from one session to the one that its client came back to. If it is lost there, nobody else tells its
+/// end, whatever became of the message.
+pub(super) struct TransferGuard {
+    /// The session that it left; `None` once it has arrived.
+    from: Option<Arc<Member>>,
+    opened: Instant,
+    frames: FrameCounts,
+}
+
+impl TransferGuard {
+    pub(super) fn new(from: &Arc<Member>, opened: Instant, frames: FrameCounts) -> Self {
+        Self { from: Some(Arc::clone(from)), opened, frames }
+    }
+}
+
+impl InTransit for TransferGuard {
+    fn arrived(mut self: Box<Self>) {
+        self.from = None;
+    }
+}
+
+/// No failure of the server's, and clients can cause it: the other session was gone before the socket came. (The client is sent
+/// `internal` and `reconnect`: there is nothing more for it to know.)
+impl Drop for TransferGuard {
+    fn drop(&mut self) {
+        let Some(from) = self.from.take() else { return };
+        let (context, reason, duration) = (from.context(), EndReason::ResumeExpired, self.opened.elapsed());
+        let FrameCounts { read: frames_in, written: frames_out } = self.frames;
+        telemetry::emit(&Event::ConnectionClosed { context, reason, duration, frames_in, frames_out });
+    }
 }

@@ -8,7 +8,6 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
-    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -17,13 +16,14 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::{
-    closing, parking, resume,
+    closing::{self, TransferGuard},
+    parking, resume,
     shared::{PendingTransfer, SESSIONS, SessionShared},
 };
 use crate::{
     messages::{
         Killed, Note, Notes,
-        session::{Control, SocketTransfer, TransferGuard},
+        session::{Control, SocketTransfer},
     },
     protocol::EndReason,
     telemetry::{self, LimitHit},
@@ -153,13 +153,12 @@ where
         let Some(from) = self.shared.member.get() else { return };
         let frames = attachment.frame_counts();
         let connection = attachment.connection;
-        let (opened, former) = (connection.opened, Arc::clone(from));
-        let transfer_guard =
-            TransferGuard::begin(opened, frames, move || closing::never_arrived(&former, opened, frames));
+        let opened = connection.opened;
+        let in_transit = Box::new(TransferGuard::new(from, opened, frames));
         // A socket that cannot be moved is closed, and so is one that nobody takes, for good or because too much waits
         // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not ended.
         if let Ok((socket, permit, unsent)) = connection.into_parts() {
-            let transfer = SocketTransfer { socket, permit, transfer_guard, unsent, unread, grant };
+            let transfer = SocketTransfer { socket, permit, opened, frames, in_transit, unsent, unread, grant };
             let _ = to.port.try_send(Control::TakeSocket(Box::new(transfer)).into());
         }
     }

@@ -138,14 +138,14 @@ impl Session {
 
     /// Takes the socket of a client that came back.
     pub(super) fn take_socket(&mut self, transfer: SocketTransfer, ctx: &mut WebsocketContext<Self>) {
-        let SocketTransfer { socket, permit, transfer_guard, unsent, unread, grant } = transfer;
-        let Ok(connection) = Connection::from_parts(socket, permit, transfer_guard.opened(), unsent) else { return };
-        let attachment = Attachment::new(connection).go_on(transfer_guard.frames());
+        let SocketTransfer { socket, permit, opened, frames, in_transit, unsent, unread, grant } = transfer;
+        let Ok(connection) = Connection::from_parts(socket, permit, opened, unsent) else { return };
+        let attachment = Attachment::new(connection).go_on(frames);
         let next = ResumeSecret::random();
         let Some(resumed) = self.take_back(&grant, next) else {
             return closing::close(attachment, EndReason::Internal, ByeAction::Reconnect);
         };
-        transfer_guard.arrive();
+        in_transit.arrived();
         self.replace_socket(attachment);
         let inbound = Inbound::new(Rc::clone(&self.shared), &unread, Instant::now());
         ctx.add_stream(inbound);
