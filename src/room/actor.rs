@@ -5,7 +5,7 @@ use std::{any::Any, pin::Pin, sync::Arc, task};
 use actix::{Actor, ActorContext, ActorFuture, ArbiterHandle, AsyncContext, Context, Handler};
 
 use super::{
-    gather::{Gathered, Happening, Told},
+    gather::{ForMember, Gathered, Happening},
     state::{Effect, Occupant, RoomState},
 };
 use crate::{
@@ -32,11 +32,11 @@ pub struct Room {
     capacity: usize,
     /// None before the first peer.
     port: Option<RoomPort>,
-    /// As of when the members were last told, or of before; none before the first peer.
+    /// As of when the members were last notified, or of before; none before the first peer.
     snapshot: Option<Arc<Snapshot>>,
     /// Whether somebody has come or gone since.
     is_stale: bool,
-    /// What the members are to be told.
+    /// What the members are to be sent.
     gathered: Gathered<Arc<RoomEvent>, News>,
     /// Whether they will be, when the mailbox is empty.
     is_due: bool,
@@ -133,27 +133,27 @@ impl Room {
         });
     }
 
-    /// Has the members told when all that waits in the mailbox now is handled, or at once where that has become too much.
-    fn tell_later(&mut self, ctx: &mut Context<Self>) {
+    /// Has the members notified when all that waits in the mailbox now is handled, or at once where that has become too much.
+    fn notify_later(&mut self, ctx: &mut Context<Self>) {
         if self.gathered.is_full() {
-            self.tell();
+            self.notify();
         } else if !self.gathered.is_empty() && !self.is_due {
             self.is_due = true;
             ctx.spawn(EndOfTurn);
         }
     }
 
-    /// Tells everybody what has been gathered: the members first, the newcomers last, as they stand in the list.
+    /// Sends everybody what has been gathered: the members first, the newcomers last, as they stand in the list.
     ///
     /// A full mailbox is handled by [`Member::post`] (the session is ended); one that is gone has its `Leave` under way.
     /// Either way the peer stays here until the supervisor says otherwise.
-    fn tell(&mut self) {
+    fn notify(&mut self) {
         self.redraw();
         let Some(snapshot) = &self.snapshot else { return };
         let mut gathered = std::mem::take(&mut self.gathered);
         let mut shared = None;
         for Occupant { peer, member, .. } in self.state.occupants() {
-            let Told { from, whole } = gathered.told(*peer);
+            let ForMember { from, whole } = gathered.take_for(*peer);
             let mut events = gathered.events(from, *peer);
             let news = match (whole, events.next(), events.next()) {
                 (None, None, _) => continue,
@@ -188,7 +188,7 @@ impl ActorFuture<Room> for EndOfTurn {
 
     fn poll(self: Pin<&mut Self>, room: &mut Room, _: &mut Context<Room>, _: &mut task::Context<'_>) -> task::Poll<()> {
         room.is_due = false;
-        room.tell();
+        room.notify();
         task::Poll::Ready(())
     }
 }
@@ -225,7 +225,7 @@ impl Handler<ToRoom> for Room {
             ToRoom::Resync { peer, join_seq } => (self.state.resync(peer), Some(join_seq)),
         };
         self.carry_out(&effects, join_seq, ctx);
-        self.tell_later(ctx);
+        self.notify_later(ctx);
     }
 }
 

@@ -1,24 +1,24 @@
-//! What has happened in a room since its members were last told: many changes become one snapshot, and one message to each
+//! What has happened in a room since its members were last notified: many changes become one snapshot, and one message to each
 //! member, with all news in order. No actix, no clock.
 //!
 //! They are gathered here and not at the receivers: what a receiver put off would be overtaken by what came behind it in
 //! its mailbox, and a signal of somebody who has left meanwhile would be lost.
 //!
-//! `E` is something that happened, told to all whom it concerns, and `W` the whole room as one member saw it at a moment.
+//! `E` is something that happened, for all members that it concerns, and `W` the whole room as one member saw it at a moment.
 
 use crate::protocol::PeerId;
 
-/// The changes that one message tells of, at most; then the members are told, whatever else has come. A quarter of what may
+/// The changes that one message has, at most; then the members are notified, whatever else has come. A quarter of what may
 /// wait for a client (`limits.queue_frames`): nobody is over that bound because of one message.
 pub const MOST_GATHERED: usize = 64;
 
 /// Something that happened in a room.
 pub trait Happening {
-    /// Whether that member is told of it.
+    /// Whether that member is notified of it.
     fn concerns(&self, member: PeerId) -> bool;
 }
 
-/// What the members have not been told.
+/// What the members have not been sent.
 #[derive(Debug)]
 pub struct Gathered<E, W> {
     events: Vec<E>,
@@ -36,9 +36,9 @@ struct Whole<W> {
     view: W,
 }
 
-/// What one member is told.
+/// What one member is sent.
 #[derive(Debug)]
-pub struct Told<W> {
+pub struct ForMember<W> {
     /// Of the events from this one on, those that concern it.
     pub from: usize,
     /// And the whole room, if it is new or has missed too much, with the number of the event that it comes before.
@@ -52,13 +52,13 @@ impl<E, W> Default for Gathered<E, W> {
 }
 
 impl<E: Happening, W> Gathered<E, W> {
-    /// Whether everybody has been told everything.
+    /// Whether everybody has been sent everything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events.is_empty() && self.wholes.is_empty()
     }
 
-    /// Whether the members are to be told before anything else happens.
+    /// Whether the members are to be notified before anything else happens.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.events.len().max(self.wholes.len()) >= MOST_GATHERED
@@ -73,13 +73,13 @@ impl<E: Happening, W> Gathered<E, W> {
         self.events.push(event);
     }
 
-    /// A peer is in, and finds the room like this. What it was to be told of a former membership goes with that.
+    /// A peer is in, and finds the room like this. What it was to be sent of a former membership goes with that.
     pub fn welcome(&mut self, to: PeerId, view: W) {
         self.wholes.retain(|whole| whole.to != to);
         self.add_whole(to, true, view);
     }
 
-    /// A member has missed too much, and finds the room like this. Asked again before it is told, it is told once: the first
+    /// A member has missed too much, and finds the room like this. Asked again before it is sent, it is sent once: the first
     /// answer is for all its questions.
     pub fn resync(&mut self, to: PeerId, view: W) {
         if !self.wholes.iter().any(|whole| whole.to == to) {
@@ -94,14 +94,14 @@ impl<E: Happening, W> Gathered<E, W> {
         self.wholes.push(Whole { to, at: self.events.len(), begins, view });
     }
 
-    /// What that member is told. A whole room is handed out once.
-    pub fn told(&mut self, member: PeerId) -> Told<W> {
+    /// What that member is sent. A whole room is handed out once.
+    pub fn take_for(&mut self, member: PeerId) -> ForMember<W> {
         match self.wholes.iter().position(|whole| whole.to == member) {
             Some(place) => {
                 let Whole { at, begins, view, .. } = self.wholes.swap_remove(place);
-                Told { from: if begins { at } else { 0 }, whole: Some((at, view)) }
+                ForMember { from: if begins { at } else { 0 }, whole: Some((at, view)) }
             }
-            None => Told { from: 0, whole: None },
+            None => ForMember { from: 0, whole: None },
         }
     }
 

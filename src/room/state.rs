@@ -4,7 +4,7 @@
 
 use crate::protocol::{LeaveReason, Meta, PeerId, server::PeerView};
 
-/// What the members are to be told, in the order given, with the room as it is after the change.
+/// What the members are to be sent, in the order given, with the room as it is after the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The others are notified that this peer came.

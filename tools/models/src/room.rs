@@ -10,7 +10,7 @@ use switchboard::{
         client::{ClientFrame, ParseLimits, parse},
     },
     room::{
-        gather::{Gathered, Happening, Told},
+        gather::{ForMember, Gathered, Happening},
         state::{Effect, RoomState},
     },
 };
@@ -31,8 +31,8 @@ pub enum Step {
     Away(usize),
     /// It is back; with `true`, having missed too much.
     Back(usize, bool),
-    /// The room's mailbox is empty: it tells its members.
-    Tell,
+    /// The room's mailbox is empty: it notifies its members.
+    Notify,
     /// The peer handles the oldest message in its mailbox.
     Read(usize),
     /// Every message arrives.
@@ -51,7 +51,7 @@ impl Step {
             22..=23 => Self::Away(peer),
             24..=27 => Self::Back(peer, kind.is_multiple_of(2)),
             28 => Self::Rest,
-            29..=30 => Self::Tell,
+            29..=30 => Self::Notify,
             _ => Self::Read(peer),
         }
     }
@@ -92,9 +92,9 @@ enum News {
 struct Client {
     mailbox: VecDeque<Queued>,
     view: Option<View>,
-    /// All that it was told of its present membership, and what it would have been told, each change at once.
-    told: Vec<News>,
-    told_at_once: Vec<News>,
+    /// All that it was sent of its present membership, and what it would have been sent, each change at once.
+    sent: Vec<News>,
+    sent_at_once: Vec<News>,
     /// Whether it is to be told of the whole room: asking again makes no difference then.
     asked: bool,
 }
@@ -107,14 +107,14 @@ struct Happened {
 }
 
 impl Happened {
-    fn told(&self, peer: PeerId) -> Option<&News> {
+    fn news_for(&self, peer: PeerId) -> Option<&News> {
         if peer == self.about { self.own.as_ref() } else { Some(&self.news) }
     }
 }
 
 impl Happening for Happened {
     fn concerns(&self, member: PeerId) -> bool {
-        self.told(member).is_some()
+        self.news_for(member).is_some()
     }
 }
 
@@ -207,7 +207,7 @@ impl World {
             Step::Update(who) => self.update(who),
             Step::Away(who) => self.away(who),
             Step::Back(who, resync) => self.back(who, resync),
-            Step::Tell => self.tell(),
+            Step::Notify => self.notify(),
             Step::Read(who) => self.clients[who].read(self.names[who]),
             Step::Rest => self.fall_quiet(),
         }
@@ -282,7 +282,7 @@ impl World {
             }
         }
         if self.gathered.is_full() {
-            self.tell();
+            self.notify();
         }
     }
 
@@ -295,7 +295,7 @@ impl World {
         let told: Vec<_> = self.room.occupants().iter().filter(|o| happened.concerns(o.peer)).collect();
         assert!(!told.is_empty(), "nothing is encoded for nobody");
         for one in told {
-            self.clients[one.member].told_at_once.extend(happened.told(one.peer).cloned());
+            self.clients[one.member].sent_at_once.extend(happened.news_for(one.peer).cloned());
         }
         self.gathered.add(happened);
     }
@@ -310,7 +310,7 @@ impl World {
     fn welcome(&mut self, peer: PeerId) {
         let (who, view) = self.view(peer);
         let client = &mut self.clients[who];
-        (client.told, client.told_at_once) = (Vec::new(), vec![News::Welcome(view.clone())]);
+        (client.sent, client.sent_at_once) = (Vec::new(), vec![News::Welcome(view.clone())]);
         client.asked = false;
         self.gathered.welcome(peer, News::Welcome(view));
     }
@@ -318,29 +318,29 @@ impl World {
     fn resync(&mut self, peer: PeerId) {
         let (who, view) = self.view(peer);
         let client = &mut self.clients[who];
-        let is_new = client.told.is_empty();
+        let is_new = client.sent.is_empty();
         if !std::mem::replace(&mut client.asked, true) && !is_new {
-            client.told_at_once.push(News::Whole(view.clone()));
+            client.sent_at_once.push(News::Whole(view.clone()));
         }
         self.gathered.resync(peer, News::Whole(view));
     }
 
     /// As the room does it.
-    fn tell(&mut self) {
+    fn notify(&mut self) {
         let mut gathered = std::mem::take(&mut self.gathered);
         let here: Vec<_> = self.room.sorted().into_iter().map(|(peer, _)| peer).collect();
         for one in self.room.occupants() {
-            let Told { from, whole } = gathered.told(one.peer);
-            let told = |happened: &Happened| happened.told(one.peer).cloned();
+            let ForMember { from, whole } = gathered.take_for(one.peer);
+            let told = |happened: &Happened| happened.news_for(one.peer).cloned();
             let mut news: Vec<_> = gathered.events(from, one.peer).filter_map(told).collect();
             if let Some((at, whole)) = whole {
                 let after = gathered.events(at, one.peer).count();
                 news.insert(news.len() - after, whole);
             }
             let client = &mut self.clients[one.member];
-            client.told.extend(news.iter().cloned());
+            client.sent.extend(news.iter().cloned());
             client.asked = false;
-            assert_eq!(client.told, client.told_at_once, "what is gathered is told as if it were told at once");
+            assert_eq!(client.sent, client.sent_at_once, "what is gathered is sent as if it were sent at once");
             if !news.is_empty() {
                 client.mailbox.push_back(Queued { here: here.clone(), news });
             }
@@ -349,7 +349,7 @@ impl World {
 
     /// Lets every message arrive, and compares what everybody believes with the model.
     fn fall_quiet(&mut self) {
-        self.tell();
+        self.notify();
         for (client, name) in self.clients.iter_mut().zip(&self.names) {
             while !client.mailbox.is_empty() {
                 client.read(*name);

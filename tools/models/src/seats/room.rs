@@ -10,7 +10,7 @@ use switchboard::{
     messages::session::Snapshot,
     protocol::{LeaveReason, PeerId, RoomName},
     room::{
-        gather::{Gathered, Happening, Told},
+        gather::{ForMember, Gathered, Happening},
         state::{Effect, RoomState},
     },
 };
@@ -64,7 +64,7 @@ impl Room {
             assert!(!effects.is_empty(), "the supervisor admits nobody twice and removes only who is there");
         }
         effects.into_iter().for_each(|effect| self.carry_out(effect, join_seq));
-        if self.mailbox.is_empty() || self.gathered.is_full() { self.tell() } else { Vec::new() }
+        if self.mailbox.is_empty() || self.gathered.is_full() { self.notify() } else { Vec::new() }
     }
 
     fn carry_out(&mut self, effect: Effect, join_seq: u32) {
@@ -89,13 +89,13 @@ impl Room {
     }
 
     /// As the shipped room does it.
-    fn tell(&mut self) -> Vec<(Who, ToSession)> {
+    fn notify(&mut self) -> Vec<(Who, ToSession)> {
         let (room, members) = (self.name.clone(), self.rules.sorted());
         let picture = Arc::new(Snapshot { room, capacity: members.len(), members, port: self.at });
         let mut gathered = std::mem::take(&mut self.gathered);
         let mut posts = Vec::new();
         for one in self.rules.occupants() {
-            let Told { from, whole } = gathered.told(one.peer);
+            let ForMember { from, whole } = gathered.take_for(one.peer);
             let news = |from| gathered.events(from, one.peer).map(|Happened(_, news)| news.clone());
             let news: Vec<_> = match whole {
                 Some((at, whole)) => {
