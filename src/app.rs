@@ -2,7 +2,7 @@
 //!
 //! Who lives where: each worker thread is an arbiter with its sessions, their rooms, and one shared tick. The supervisor
 //! lives on the main thread, so that no flood of frames can stand before a join. The metrics actor has an arbiter of its
-//! own: a scrape must not pause relaying.
+//! own, which serves the operator's listener, too: a scrape must not pause relaying, nor wait behind a flood of frames.
 
 mod error;
 mod reload;
@@ -46,7 +46,7 @@ use crate::{
         send_unbounded,
         supervisor::{Headcount, StopJoins},
     },
-    metrics::{self, BuildInfo, Facts, MetricsActor},
+    metrics::{self, BuildInfo, Exposition, Facts},
     protocol::RoomName,
     room::Room,
     session::{self, Ports, SessionConfig, heartbeat::HeartbeatTimes, relief},
@@ -114,6 +114,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         common,
         ports,
         guard,
+        ops_arbiter: metrics_arbiter.clone(),
         pressure,
         upgrade_service,
     };
@@ -125,12 +126,8 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
     vital.watch(&settings, liveness.clone())?;
-    let subjects = Subjects {
-        scrape: metrics.recipient(),
-        liveness: liveness.clone(),
-        lifecycle: lifecycle.clone(),
-        sockets: public_sockets,
-    };
+    let subjects =
+        Subjects { metrics, liveness: liveness.clone(), lifecycle: lifecycle.clone(), sockets: public_sockets };
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
     actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
@@ -152,14 +149,8 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
 }
 
 /// What the operators' routes reach.
-fn operator_ports(settings: &Settings, metrics: &Addr<MetricsActor>, lifecycle: &Lifecycle, scrapes: &Scrapes) -> Ops {
-    Ops {
-        scrape: metrics.clone().recipient(),
-        errors: metrics.clone().recipient(),
-        lifecycle: lifecycle.clone(),
-        scrapes: scrapes.clone(),
-        drain: settings.into(),
-    }
+fn operator_ports(settings: &Settings, metrics: &Exposition, lifecycle: &Lifecycle, scrapes: &Scrapes) -> Ops {
+    Ops { metrics: metrics.clone(), lifecycle: lifecycle.clone(), scrapes: scrapes.clone(), drain: settings.into() }
 }
 
 /// That it cannot be kept may have been told at the start, when somebody read the log.
@@ -213,7 +204,7 @@ fn start_metrics(
     settings: &Settings,
     last_shutdown: Option<Duration>,
     machine: Machine,
-) -> Result<(Addr<MetricsActor>, ArbiterHandle), StartError> {
+) -> Result<(Exposition, ArbiterHandle), StartError> {
     if let Some(took) = last_shutdown {
         telemetry::emit(&Event::PreviousShutdown { took });
     }
@@ -225,11 +216,10 @@ fn start_metrics(
         last_shutdown,
         machine,
     };
-    let actor = MetricsActor::new(facts).map_err(StartError::Metrics)?;
     let arbiter = Arbiter::new().handle();
-    let metrics = MetricsActor::start_in_arbiter(&arbiter, move |_| actor);
+    let metrics = Exposition::start(facts, &arbiter).map_err(StartError::Metrics)?;
     // One per process: a second server in one process (there is none) would share the first one's metrics.
-    let _ = telemetry::send_tallies_to(metrics::sink(metrics.clone().recipient()));
+    let _ = telemetry::send_tallies_to(metrics::sink(metrics.records()));
     Ok((metrics, arbiter))
 }
 

@@ -39,6 +39,18 @@ impl RoomEvent {
         Arc::new(Self { peer, change, encoded: OnceLock::new() })
     }
 
+    /// The peer that it happened to.
+    #[must_use]
+    pub fn about(&self) -> PeerId {
+        self.peer
+    }
+
+    /// What it was.
+    #[must_use]
+    pub fn change(&self) -> &PeerChange {
+        &self.change
+    }
+
     /// What the others' clients are told.
     #[must_use]
     pub fn frame(&self) -> ServerFrame<'_> {

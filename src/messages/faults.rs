@@ -3,10 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use actix::{Recipient, WeakRecipient};
+use actix::{ArbiterHandle, Recipient, WeakRecipient};
 
 use super::supervisor::Ping;
 
@@ -25,6 +25,20 @@ pub fn enlist(name: String, actor: &Recipient<Ping>) {
         actors.retain(|_, actor| actor.upgrade().is_some());
     }
     actors.insert(name, actor.downgrade());
+}
+
+/// The first worker that started.
+static WORKER: OnceLock<ArbiterHandle> = OnceLock::new();
+
+/// Lets a worker be found.
+pub fn enlist_worker(worker: &ArbiterHandle) {
+    // One is enough.
+    let _ = WORKER.set(worker.clone());
+}
+
+/// Has one of the workers run this on its thread. `false`: there is none.
+pub fn run_on_worker(fault: impl FnOnce() + Send + 'static) -> bool {
+    WORKER.get().is_some_and(|worker| worker.spawn_fn(fault))
 }
 
 /// Has the actor of that name run this, in its own context. `false`: there is none.

@@ -11,16 +11,6 @@ use crate::telemetry::{CensusReport, Tally};
 #[rtype(result = "()")]
 pub struct Record(pub Box<Tally>);
 
-/// From the ops listener, a request: the registry in Prometheus text format 0.0.4.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<String, prometheus::Error>")]
-pub struct Scrape;
-
-/// From the ops listener, a request: the latest errors, grouped, in JSON.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<String, serde_json::Error>")]
-pub struct TakeErrors;
-
 impl From<Census> for CensusReport {
     /// The census as it is now: how the supervisor puts it into its thread's tally.
     fn from(census: Census) -> Self {

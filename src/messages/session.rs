@@ -11,7 +11,12 @@ use actix::{Message, Recipient};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{event::RoomEvent, kill_switch::KillSwitch, resume::ResumeRequests, room::RoomPort};
+use super::{
+    event::{PeerChange, RoomEvent},
+    kill_switch::KillSwitch,
+    resume::ResumeRequests,
+    room::RoomPort,
+};
 use crate::protocol::{
     ErrorCode, Meta, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, server::PeerView,
 };
@@ -79,7 +84,7 @@ pub struct Deliver {
 }
 
 /// Who is in the room now, in one message with what has changed. Sent by the room, to the members first
-/// and to a newcomer last, so that nobody receives an offer from a peer it was not told of.
+/// and to newcomers last, so that nobody receives an offer from a peer it was not told of.
 #[derive(Debug, Clone)]
 pub struct Roster {
     /// The complete room.
@@ -99,6 +104,42 @@ pub enum News {
     Resynced(Box<Welcomed>),
     /// The receiver's own `update` was taken, the oldest that was not yet: what it has now.
     Updated(Meta),
+    /// More than one of these, in order.
+    Several(Box<Several>),
+}
+
+impl News {
+    /// What an event is to that member; `None`: nothing that it is to know.
+    #[must_use]
+    pub fn of(event: &Arc<RoomEvent>, member: PeerId) -> Option<Self> {
+        match event.change() {
+            _ if event.about() != member => Some(Self::Changed(Arc::clone(event))),
+            PeerChange::Updated(meta) => Some(Self::Updated(meta.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// What the room has gathered for one member.
+#[derive(Debug, Clone)]
+pub struct Several {
+    /// The events of the whole room, shared by all its members.
+    pub events: Arc<[Arc<RoomEvent>]>,
+    /// The first of them that the receiver is to know of.
+    pub from: usize,
+    /// [`News::Joined`] or [`News::Resynced`], and before which of the events it comes.
+    pub whole: Option<(usize, News)>,
+}
+
+impl Several {
+    /// One by one, as that member, which is the receiver, is to know them.
+    pub fn of(self, member: PeerId) -> impl Iterator<Item = News> {
+        let Self { events, from, whole } = self;
+        let (at, whole) = whole.map_or((from, None), |(at, whole)| (at, Some(whole)));
+        let later = Arc::clone(&events);
+        let before = (from..at).filter_map(move |at| News::of(&events[at], member));
+        before.chain(whole).chain((at..later.len()).filter_map(move |at| News::of(&later[at], member)))
+    }
 }
 
 /// What a newcomer is told in `joined`, beside what its session knows itself.

@@ -1,7 +1,5 @@
 //! The catalogue as one Prometheus collector.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use prometheus::{
     core::{Collector, Desc},
     proto::MetricFamily,
@@ -9,14 +7,13 @@ use prometheus::{
 
 use super::{
     catalog::{self, Series},
-    state::MetricsState,
+    state::Shared,
 };
 
-/// Shows the state through the catalogue. The lock is there because the registry wants `Send + Sync`; only the metrics
-/// actor, which owns the registry and the state, ever takes it.
+/// Shows the state through the catalogue.
 pub(super) struct CatalogCollector {
     descriptions: Vec<Desc>,
-    state: Arc<Mutex<MetricsState>>,
+    state: Shared,
 }
 
 impl CatalogCollector {
@@ -24,7 +21,7 @@ impl CatalogCollector {
     ///
     /// # Errors
     /// A series whose declaration Prometheus does not accept.
-    pub(super) fn new(state: Arc<Mutex<MetricsState>>) -> prometheus::Result<Self> {
+    pub(super) fn new(state: Shared) -> prometheus::Result<Self> {
         let descriptions = catalog::all().map(Series::describe).collect::<prometheus::Result<_>>()?;
         Ok(Self { descriptions, state })
     }
@@ -36,7 +33,7 @@ impl Collector for CatalogCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock();
         catalog::all().map(|series| series.collect(&state)).collect()
     }
 }

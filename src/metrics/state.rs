@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -80,6 +81,20 @@ pub struct MetricsState {
     pub(super) scrape_took: Duration,
     /// The time for which this state is being shown.
     pub(super) now: Instant,
+}
+
+/// The totals. Held for as long as one report is merged, or all are rendered.
+#[derive(Debug, Clone)]
+pub(super) struct Shared(Arc<Mutex<MetricsState>>);
+
+impl Shared {
+    pub(super) fn new(state: MetricsState) -> Self {
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, MetricsState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl MetricsState {

@@ -1,17 +1,20 @@
 //! The shell of a room: unpacks messages, asks the rules, sends what they decide.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, pin::Pin, sync::Arc, task};
 
-use actix::{Actor, ActorContext, ArbiterHandle, Context, Handler};
+use actix::{Actor, ActorContext, ActorFuture, ArbiterHandle, AsyncContext, Context, Handler};
 
-use super::state::{Effect, Occupant, RoomState};
+use super::{
+    gather::{ForMember, Gathered, Happening},
+    state::{Effect, Occupant, RoomState},
+};
 use crate::{
     messages::{
         PeerChange, RoomEvent,
         room::{Admit, RoomPort, ToRoom},
-        session::{Member, News, Roster, Snapshot, ToMember, Welcomed},
+        session::{Member, News, Roster, Several, Snapshot, ToMember, Welcomed},
     },
-    protocol::{ErrorCode, LeaveReason, PeerId, RoomName},
+    protocol::{ErrorCode, LeaveReason, Meta, PeerId, RoomName},
     telemetry::{self, Event},
 };
 
@@ -28,7 +31,15 @@ pub struct Room {
     name: RoomName,
     capacity: usize,
     /// None before the first peer.
+    port: Option<RoomPort>,
+    /// As of when the members were last notified, or of before; none before the first peer.
     snapshot: Option<Arc<Snapshot>>,
+    /// Whether somebody has come or gone since.
+    is_stale: bool,
+    /// What the members are to be sent.
+    gathered: Gathered<Arc<RoomEvent>, News>,
+    /// Whether they will be, when the mailbox is empty.
+    is_due: bool,
     /// Its drop tells the supervisor that the room has ended.
     _guard: Box<dyn Any + Send>,
 }
@@ -42,82 +53,75 @@ impl Room {
     }
 
     fn new(name: RoomName, capacity: usize, guard: Box<dyn Any + Send>) -> Self {
-        Self { state: RoomState::default(), name, capacity, snapshot: None, _guard: guard }
-    }
-
-    /// A new picture, after somebody came or went.
-    fn redraw(&mut self, port: RoomPort) {
-        let (room, capacity, members) = (self.name.clone(), self.capacity, self.state.sorted());
-        self.snapshot = Some(Arc::new(Snapshot { room, capacity, members, port }));
-    }
-
-    fn admit(&mut self, Admit { member, meta, join_seq, port }: Admit, ctx: &mut Context<Self>) {
-        let effects = self.state.admit(member.peer, meta, member);
-        self.redraw(port);
-        self.carry_out(&effects, Some(join_seq), ctx);
-    }
-
-    fn remove(&mut self, peer: PeerId, reason: LeaveReason, ctx: &mut Context<Self>) {
-        let effects = self.state.remove(peer, reason);
-        if let Some(snapshot) = &self.snapshot {
-            self.redraw(snapshot.port.clone());
+        Self {
+            state: RoomState::default(),
+            name,
+            capacity,
+            port: None,
+            snapshot: None,
+            is_stale: false,
+            gathered: Gathered::default(),
+            is_due: false,
+            _guard: guard,
         }
-        self.carry_out(&effects, None, ctx);
+    }
+
+    fn admit(&mut self, Admit { member, meta, join_seq, port }: Admit) -> (Vec<Effect>, Option<u32>) {
+        self.port = Some(port);
+        let effects = self.state.admit(member.peer, meta, member);
+        self.is_stale |= !effects.is_empty();
+        (effects, Some(join_seq))
+    }
+
+    fn remove(&mut self, peer: PeerId, reason: LeaveReason) -> Vec<Effect> {
+        let effects = self.state.remove(peer, reason);
+        self.is_stale |= !effects.is_empty();
+        effects
     }
 
     /// `join_seq` comes back to the peer that the effects are about, where it is told of the whole room.
-    fn carry_out(&self, effects: &[Effect], join_seq: Option<u32>, ctx: &mut Context<Self>) {
+    fn carry_out(&mut self, effects: &[Effect], join_seq: Option<u32>, ctx: &mut Context<Self>) {
         for effect in effects {
             match *effect {
-                Effect::NotifyJoined(peer) => self.notify_joined(peer),
-                Effect::Welcome(peer) => self.welcome(peer, join_seq),
-                Effect::NotifyLeft(peer, reason) => self.notify_others(peer, PeerChange::Left(reason)),
-                Effect::NotifyAway(peer, until_ms) => self.notify_others(peer, PeerChange::Away(until_ms)),
-                Effect::NotifyBack(peer) => self.notify_others(peer, PeerChange::Back),
-                Effect::Resync(peer) => self.resync(peer, join_seq),
-                Effect::NotifyUpdated(peer) => self.notify_updated(peer),
-                Effect::Confirm(peer) => self.confirm(peer),
+                Effect::NotifyJoined(peer) => self.add(peer, PeerChange::Joined(self.meta(peer))),
+                Effect::Welcome(peer) => {
+                    if let Some(view) = self.everything(peer, join_seq) {
+                        self.gathered.welcome(peer, News::Joined(view));
+                    }
+                }
+                Effect::NotifyLeft(peer, reason) => self.add(peer, PeerChange::Left(reason)),
+                Effect::NotifyAway(peer, until_ms) => self.add(peer, PeerChange::Away(until_ms)),
+                Effect::NotifyBack(peer) => self.add(peer, PeerChange::Back),
+                Effect::Resync(peer) => {
+                    if let Some(view) = self.everything(peer, join_seq) {
+                        self.gathered.resync(peer, News::Resynced(view));
+                    }
+                }
+                Effect::NotifyUpdated(peer) => {
+                    if let Some(meta) = self.meta(peer) {
+                        self.add(peer, PeerChange::Updated(meta));
+                    }
+                }
                 Effect::CountStray(peer) => self.count_stray(peer),
                 Effect::Stop => ctx.stop(),
             }
         }
     }
 
-    fn notify_joined(&self, peer: PeerId) {
-        let meta = self.state.occupant(peer).and_then(|o| o.meta.clone());
-        self.notify_others(peer, PeerChange::Joined(meta));
+    fn meta(&self, peer: PeerId) -> Option<Meta> {
+        self.state.occupant(peer).and_then(|o| o.meta.clone())
     }
 
-    fn welcome(&self, peer: PeerId, join_seq: Option<u32>) {
-        if let Some(newcomer) = self.state.occupant(peer) {
-            self.post(newcomer, News::Joined(Box::new(self.everything(newcomer, join_seq))));
-        }
+    fn add(&mut self, about: PeerId, change: PeerChange) {
+        self.gathered.add(RoomEvent::new(about, change));
     }
 
-    fn resync(&self, peer: PeerId, join_seq: Option<u32>) {
-        if let Some(returner) = self.state.occupant(peer) {
-            self.post(returner, News::Resynced(Box::new(self.everything(returner, join_seq))));
-        }
-    }
-
-    /// The whole room, as one peer sees it.
-    fn everything(&self, to: &Occupant<Arc<Member>>, join_seq: Option<u32>) -> Welcomed {
+    /// The whole room as it is now, as one peer sees it.
+    fn everything(&self, peer: PeerId, join_seq: Option<u32>) -> Option<Box<Welcomed>> {
+        let meta = self.state.occupant(peer)?.meta.clone();
         let mut peers = Vec::with_capacity(self.state.occupants().len().saturating_sub(1));
-        peers.extend(self.state.seen_by(to.peer));
-        Welcomed { join_seq: join_seq.unwrap_or_default(), peers, meta: to.meta.clone() }
-    }
-
-    fn notify_updated(&self, peer: PeerId) {
-        if let Some(meta) = self.state.occupant(peer).and_then(|o| o.meta.clone()) {
-            self.notify_others(peer, PeerChange::Updated(meta));
-        }
-    }
-
-    fn confirm(&self, peer: PeerId) {
-        let Some(updater) = self.state.occupant(peer) else { return };
-        if let Some(meta) = &updater.meta {
-            self.post(updater, News::Updated(meta.clone()));
-        }
+        peers.extend(self.state.seen_by(peer));
+        Some(Box::new(Welcomed { join_seq: join_seq.unwrap_or_default(), peers, meta }))
     }
 
     fn count_stray(&self, peer: PeerId) {
@@ -129,18 +133,69 @@ impl Room {
         });
     }
 
-    fn notify_others(&self, about: PeerId, change: PeerChange) {
-        let event = RoomEvent::new(about, change);
-        for other in self.state.others(about) {
-            self.post(other, News::Changed(Arc::clone(&event)));
+    /// Has the members notified when all that waits in the mailbox now is handled, or at once where that has become too much.
+    fn notify_later(&mut self, ctx: &mut Context<Self>) {
+        if self.gathered.is_full() {
+            self.notify();
+        } else if !self.gathered.is_empty() && !self.is_due {
+            self.is_due = true;
+            ctx.spawn(EndOfTurn);
         }
     }
 
-    /// A full mailbox has been handled by [`Member::post`] (the session is ended); one that is gone has its `Leave` under
-    /// way. Either way the peer stays here until the supervisor says otherwise.
-    fn post(&self, to: &Occupant<Arc<Member>>, news: News) {
-        let Some(snapshot) = self.snapshot.clone() else { return };
-        to.member.post(ToMember::Roster(Roster { snapshot, news }));
+    /// Sends everybody what has been gathered: the members first, the newcomers last, as they stand in the list.
+    ///
+    /// A full mailbox is handled by [`Member::post`] (the session is ended); one that is gone has its `Leave` under way.
+    /// Either way the peer stays here until the supervisor says otherwise.
+    fn notify(&mut self) {
+        self.redraw();
+        let Some(snapshot) = &self.snapshot else { return };
+        let mut gathered = std::mem::take(&mut self.gathered);
+        let mut shared = None;
+        for Occupant { peer, member, .. } in self.state.occupants() {
+            let ForMember { from, whole } = gathered.take_for(*peer);
+            let mut events = gathered.events(from, *peer);
+            let news = match (whole, events.next(), events.next()) {
+                (None, None, _) => continue,
+                (Some((_, whole)), None, _) => whole,
+                (None, Some(event), None) => match News::of(event, *peer) {
+                    Some(news) => news,
+                    None => continue,
+                },
+                (whole, ..) => {
+                    let events = shared.get_or_insert_with(|| Arc::from(gathered.all_events()));
+                    News::Several(Box::new(Several { events: Arc::clone(events), from, whole }))
+                }
+            };
+            member.post(ToMember::Roster(Roster { snapshot: Arc::clone(snapshot), news }));
+        }
+    }
+
+    /// A new picture, if somebody came or went.
+    fn redraw(&mut self) {
+        if let Some(port) = self.port.clone().filter(|_| std::mem::take(&mut self.is_stale)) {
+            let (room, capacity, members) = (self.name.clone(), self.capacity, self.state.sorted());
+            self.snapshot = Some(Arc::new(Snapshot { room, capacity, members, port }));
+        }
+    }
+}
+
+/// Comes up when the room's mailbox is empty. It has no size, so that nothing is allocated for it.
+struct EndOfTurn;
+
+impl ActorFuture<Room> for EndOfTurn {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, room: &mut Room, _: &mut Context<Room>, _: &mut task::Context<'_>) -> task::Poll<()> {
+        room.is_due = false;
+        room.notify();
+        task::Poll::Ready(())
+    }
+}
+
+impl Happening for Arc<RoomEvent> {
+    fn concerns(&self, member: PeerId) -> bool {
+        self.about() != member || matches!(self.change(), PeerChange::Updated(_))
     }
 }
 
@@ -162,14 +217,15 @@ impl Handler<ToRoom> for Room {
 
     fn handle(&mut self, message: ToRoom, ctx: &mut Self::Context) {
         let (effects, join_seq) = match message {
-            ToRoom::Admit(admit) => return self.admit(admit, ctx),
-            ToRoom::Remove { peer, reason } => return self.remove(peer, reason, ctx),
+            ToRoom::Admit(admit) => self.admit(admit),
+            ToRoom::Remove { peer, reason } => (self.remove(peer, reason), None),
             ToRoom::Update { peer, meta } => (self.state.update(peer, meta), None),
             ToRoom::Away { peer, until_ms } => (self.state.away(peer, until_ms), None),
             ToRoom::Back { peer } => (self.state.back(peer), None),
             ToRoom::Resync { peer, join_seq } => (self.state.resync(peer), Some(join_seq)),
         };
         self.carry_out(&effects, join_seq, ctx);
+        self.notify_later(ctx);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sessions that record what they receive.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::VecDeque, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, Context, Handler};
 use tokio::sync::mpsc;
@@ -42,6 +42,9 @@ impl Handler<ToSession> for Recorder {
 pub(crate) struct FakeSession {
     mailbox: Addr<Recorder>,
     received: mpsc::UnboundedReceiver<ToSession>,
+    peers: RefCell<Vec<PeerId>>,
+    /// The rest of what came in one message.
+    rest: VecDeque<Roster>,
 }
 
 impl FakeSession {
@@ -52,14 +55,15 @@ impl FakeSession {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         let (sender, received) = mpsc::unbounded_channel();
         let mailbox = Recorder { capacity, received: sender }.start();
-        Self { mailbox, received }
+        Self { mailbox, received, peers: RefCell::default(), rest: VecDeque::new() }
     }
 
     /// A peer that is reached through this mailbox.
     pub(crate) fn member(&self) -> Arc<Member> {
-        let port = self.mailbox.clone().recipient();
+        let (port, peer) = (self.mailbox.clone().recipient(), PeerId::random());
+        self.peers.borrow_mut().push(peer);
         Arc::new(Member {
-            peer: PeerId::random(),
+            peer,
             session: SessionId::random(),
             request: RequestId::accept(None),
             source: Source::of([127, 0, 0, 1].into()),
@@ -75,17 +79,41 @@ impl FakeSession {
         message.expect("a message before the deadline").expect("the recorder lives")
     }
 
-    pub(crate) async fn skip(&mut self, messages: usize) {
-        for _ in 0..messages {
-            self.receive().await;
+    pub(crate) async fn skip(&mut self, rosters: usize) {
+        for _ in 0..rosters {
+            self.receive_roster().await;
         }
     }
 
-    pub(crate) async fn receive_roster(&mut self) -> Roster {
+    /// The next roster, as one message.
+    pub(crate) async fn receive_gathered(&mut self) -> Roster {
+        assert!(self.rest.is_empty(), "news of the last one is left");
         match self.receive().await {
             ToSession::Member(ToMember::Roster(roster)) => roster,
             other => panic!("expected a roster, received {other:?}"),
         }
+    }
+
+    /// As if that roster had not been received: what it tells comes next.
+    pub(crate) fn give_back(&mut self, Roster { snapshot, news }: Roster) {
+        let rosters = match news {
+            News::Several(several) => {
+                let [peer] = self.peers.borrow()[..] else { panic!("of which of them is this?") };
+                several.of(peer).collect()
+            }
+            news => vec![news],
+        };
+        self.rest = rosters.into_iter().map(|news| Roster { snapshot: Arc::clone(&snapshot), news }).collect();
+    }
+
+    /// The next roster; of one that tells of several things, a roster for each.
+    pub(crate) async fn receive_roster(&mut self) -> Roster {
+        if let Some(roster) = self.rest.pop_front() {
+            return roster;
+        }
+        let roster = self.receive_gathered().await;
+        self.give_back(roster);
+        self.rest.pop_front().expect("a roster tells of something")
     }
 
     /// The others, as the next roster welcomes to them.
@@ -113,6 +141,6 @@ impl FakeSession {
 
     /// Whether all that came has been read.
     pub(crate) fn is_silent(&mut self) -> bool {
-        self.received.try_recv().is_err()
+        self.rest.is_empty() && self.received.try_recv().is_err()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::Arbiter;
 
-use super::{Room, fake::FakeSession};
+use super::{Room, fake::FakeSession, gather::MOST_GATHERED};
 use crate::{
     messages::{
         room::{Admit, RoomPort, ToRoom},
@@ -50,7 +50,9 @@ async fn members_hear_of_a_newcomer_before_it_is_welcomed() {
     let mut all = FakeSession::new();
     let (ann, bob, cid) = (all.member(), all.member(), all.member());
     admit(&room, &ann, None);
+    until_handled(&room).await;
     admit(&room, &bob, Some(r#"{"name":"Bob"}"#));
+    until_handled(&room).await;
     assert!(matches!(all.receive_roster().await.news, News::Joined(_)), "Ann is welcomed");
     let to_ann = format!(r#"{{"type":"peer_joined","id":"{}","meta":{{"name":"Bob"}},"polite":false}}"#, bob.peer);
     assert_eq!(all.receive_news().await, to_ann);
@@ -61,6 +63,86 @@ async fn members_hear_of_a_newcomer_before_it_is_welcomed() {
     assert_eq!([all.receive_news().await, all.receive_news().await], [told.clone(), told]);
     assert!(matches!(all.receive_roster().await.news, News::Joined(_)), "Cid is welcomed last");
     assert!(all.is_silent());
+}
+
+/// A room's news, as its clients are told.
+fn text(news: &News) -> String {
+    match news {
+        News::Joined(welcomed) => format!("joined {}", welcomed.peers.len()),
+        News::Resynced(welcomed) => format!("resynced {}", welcomed.peers.len()),
+        News::Changed(event) => String::from_utf8(event.encoded().json().to_vec()).expect("UTF-8"),
+        News::Updated(_) => "updated".to_owned(),
+        News::Several(_) => "several".to_owned(),
+    }
+}
+
+#[actix::test]
+async fn what_happens_in_one_turn_is_one_snapshot_and_one_message_for_each_with_all_of_it_in_order() {
+    let room = open();
+    let mut sessions: Vec<_> = (0..4).map(|_| FakeSession::new()).collect();
+    let peers: Vec<_> = sessions.iter().map(FakeSession::member).collect();
+    admit(&room, &peers[0], None);
+    until_handled(&room).await;
+    let before = sessions[0].receive_roster().await.snapshot;
+
+    admit(&room, &peers[1], None);
+    admit(&room, &peers[2], None);
+    update(&before, &peers[0], "{}");
+    remove(&room, &peers[1]);
+    admit(&room, &peers[3], None);
+    until_handled(&room).await;
+    let mut snapshots = Vec::new();
+    for (who, expected) in [
+        (0, &["peer_joined 1", "peer_joined 2", "updated", "peer_left 1", "peer_joined 3"][..]),
+        (2, &["joined 2", "peer_updated 0", "peer_left 1", "peer_joined 3"]),
+        (3, &["joined 2"]),
+    ] {
+        let mut told = Vec::new();
+        let messages = sessions[who].receive_gathered().await;
+        snapshots.push(Arc::clone(&messages.snapshot));
+        sessions[who].give_back(messages);
+        for _ in expected {
+            told.push(text(&sessions[who].receive_roster().await.news));
+        }
+        for (told, expected) in told.iter().zip(expected) {
+            let (kind, about) = expected.split_once(' ').unwrap_or((expected, ""));
+            let fits = match kind {
+                "joined" | "updated" => told == expected,
+                _ => told.contains(kind) && told.contains(&peers[about.parse::<usize>().unwrap()].peer.to_string()),
+            };
+            assert!(fits, "{who} is told {told} where {expected} was expected");
+        }
+        assert!(sessions[who].is_silent(), "{who} is told more");
+    }
+    assert!(sessions[1].is_silent(), "who has left is told nothing");
+    assert!(snapshots.iter().all(|snapshot| Arc::ptr_eq(snapshot, &snapshots[0])));
+    let mut here: Vec<_> = [0, 2, 3].iter().map(|who: &usize| peers[*who].peer.to_string()).collect();
+    here.sort();
+    assert_eq!(names(&snapshots[0]), here);
+}
+
+#[actix::test]
+async fn a_whole_room_that_was_asked_for_stands_between_what_came_before_and_after() {
+    let room = open();
+    let mut sessions: Vec<_> = (0..3).map(|_| FakeSession::new()).collect();
+    let peers: Vec<_> = sessions.iter().map(FakeSession::member).collect();
+    admit(&room, &peers[0], None);
+    until_handled(&room).await;
+    sessions[0].skip(1).await;
+
+    admit(&room, &peers[1], None);
+    for _ in 0..2 {
+        assert!(room.send_unbounded(ToRoom::Resync { peer: peers[0].peer, join_seq: 3 }));
+    }
+    remove(&room, &peers[1]);
+    admit(&room, &peers[2], None);
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        told.push(text(&sessions[0].receive_roster().await.news));
+    }
+    assert!(told[0].contains("peer_joined") && told[2].contains("peer_left") && told[3].contains("peer_joined"));
+    assert_eq!(told[1], "resynced 1", "as the room was when it was asked for");
+    assert!(sessions[0].is_silent(), "two questions, one answer");
 }
 
 #[actix::test]
@@ -142,11 +224,16 @@ async fn a_peer_whose_mailbox_is_full_is_cut_and_the_others_hear_everything() {
     jammed.skip(1).await;
     assert_eq!(bob.kill_switch.reason(), None);
 
-    // Bob's mailbox does not run in between: the room handles all of these in one turn.
+    // Bob's mailbox does not run in between: the room handles all of these in one turn. They are more than one message tells.
     let crowd = FakeSession::new();
-    (0..5).for_each(|_| admit(&room, &crowd.member(), None));
+    (0..5 * MOST_GATHERED).for_each(|_| admit(&room, &crowd.member(), None));
     for _ in 0..5 {
-        assert!(reader.receive_news().await.contains("peer_joined"));
+        let messages = reader.receive_gathered().await;
+        assert!(matches!(&messages.news, News::Several(several) if several.events.len() == MOST_GATHERED));
+        reader.give_back(messages);
+        for _ in 0..MOST_GATHERED {
+            assert!(reader.receive_news().await.contains("peer_joined"));
+        }
     }
     assert_eq!((ann.kill_switch.reason(), bob.kill_switch.reason()), (None, Some(EndReason::SlowConsumer)));
 
@@ -154,7 +241,7 @@ async fn a_peer_whose_mailbox_is_full_is_cut_and_the_others_hear_everything() {
     remove(&room, &bob);
     let last = reader.receive_roster().await;
     assert!(matches!(last.news, News::Changed(..)));
-    assert!(last.snapshot.find(bob.peer).is_none() && last.snapshot.members.len() == 6);
+    assert!(last.snapshot.find(bob.peer).is_none() && last.snapshot.members.len() == 1 + 5 * MOST_GATHERED);
 }
 
 #[actix::test]

@@ -4,7 +4,7 @@
 
 use crate::protocol::{LeaveReason, Meta, PeerId, server::PeerView};
 
-/// What the shell is to carry out, in the order given, with the room as it is after the change.
+/// What the members are to be sent, in the order given, with the room as it is after the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The others are notified that this peer came.
@@ -13,7 +13,7 @@ pub enum Effect {
     Welcome(PeerId),
     /// Everybody is notified that this peer is gone.
     NotifyLeft(PeerId, LeaveReason),
-    /// The others get this peer's new metadata.
+    /// Everybody gets this peer's new metadata: the peer itself as the answer to its update.
     NotifyUpdated(PeerId),
     /// The others are notified that this peer's socket is gone, and until when it is waited for.
     NotifyAway(PeerId, u64),
@@ -21,8 +21,6 @@ pub enum Effect {
     NotifyBack(PeerId),
     /// This peer gets the whole room again.
     Resync(PeerId),
-    /// This peer is notified that its update was taken.
-    Confirm(PeerId),
     /// An update came from a peer that is not here (it left while the message was on its way): counted, nothing else.
     CountStray(PeerId),
     /// Nobody is left.
@@ -84,11 +82,7 @@ impl<M> RoomState<M> {
     pub fn update(&mut self, peer: PeerId, meta: Meta) -> Vec<Effect> {
         let Some(at) = self.position(peer) else { return vec![Effect::CountStray(peer)] };
         self.occupants[at].meta = Some(meta);
-        if self.occupants.len() == 1 {
-            vec![Effect::Confirm(peer)]
-        } else {
-            vec![Effect::NotifyUpdated(peer), Effect::Confirm(peer)]
-        }
+        vec![Effect::NotifyUpdated(peer)]
     }
 
     /// A peer's socket is gone; its seat is kept.

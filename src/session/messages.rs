@@ -1,6 +1,9 @@
 //! What other actors send: rosters, signals, refusals, evictions, the drain.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     actor::Session,
@@ -21,10 +24,17 @@ use crate::{
 impl Session {
     pub(super) fn roster(&mut self, roster: Roster) {
         let Roster { snapshot, news } = roster;
-        match (self.rules.roster(&snapshot, kind(&news)), news) {
+        match news {
+            News::Several(several) => several.of(self.me().peer).for_each(|news| self.news(&snapshot, news)),
+            news => self.news(&snapshot, news),
+        }
+    }
+
+    fn news(&mut self, snapshot: &Arc<Snapshot>, news: News) {
+        match (self.rules.roster(snapshot, kind(&news)), news) {
             (RosterOutcome::Entered { join, leave, early }, News::Joined(welcomed)) => {
-                self.entered(&snapshot, &welcomed, &join);
-                self.handle_early(early);
+                self.entered(snapshot, &welcomed, &join);
+                self.handle_early(early, &welcomed);
                 if let Some(re) = leave {
                     // Cannot be refused: the session is inside.
                     let _ = self.leave(&re);
@@ -32,7 +42,7 @@ impl Session {
             }
             (RosterOutcome::Resynced { resume, early }, News::Resynced(welcomed)) => {
                 self.resynced(&resume, &welcomed);
-                self.handle_early(early);
+                self.handle_early(early, &welcomed);
             }
             (outcome @ (RosterOutcome::Changed | RosterOutcome::Included), News::Updated(meta)) => {
                 let re = self.confirmed();
@@ -81,21 +91,20 @@ impl Session {
         }
     }
 
-    /// What came before the room that it belongs to.
-    fn handle_early(&mut self, early: Vec<Deliver>) {
+    /// What came before the room that it belongs to. Who was in that room and has left since is in no snapshot any more.
+    fn handle_early(&mut self, early: Vec<Deliver>, whole: &Welcomed) {
         for deliver in early {
-            self.deliver(deliver);
+            if whole.peers.iter().any(|peer| peer.id == deliver.from) {
+                self.pass(deliver);
+            } else {
+                telemetry::tally(|t| t.relays.add(RelayOutcome::Stray));
+            }
         }
     }
 
     pub(super) fn deliver(&mut self, deliver: Deliver) {
         match self.rules.deliver(deliver.from) {
-            SignalOutcome::Pass => {
-                self.shared.send_encoded(FrameKind::from(deliver.kind), deliver.frame);
-                if let Some(read_at) = deliver.read_at {
-                    telemetry::tally(|t| t.handling.observe(read_at.elapsed()));
-                }
-            }
+            SignalOutcome::Pass => self.pass(deliver),
             SignalOutcome::TooEarly => {
                 // Bounded as the mailbox is.
                 if !self.rules.keep_early(deliver, self.setup().mailbox) {
@@ -103,6 +112,14 @@ impl Session {
                 }
             }
             SignalOutcome::Stray => telemetry::tally(|t| t.relays.add(RelayOutcome::Stray)),
+        }
+    }
+
+    #[inline]
+    fn pass(&mut self, deliver: Deliver) {
+        self.shared.send_encoded(FrameKind::from(deliver.kind), deliver.frame);
+        if let Some(read_at) = deliver.read_at {
+            telemetry::tally(|t| t.handling.observe(read_at.elapsed()));
         }
     }
 
@@ -203,6 +220,6 @@ fn kind(news: &News) -> RosterKind {
     match news {
         News::Joined(welcomed) => RosterKind::Joined(welcomed.join_seq),
         News::Resynced(_) => RosterKind::Resynced,
-        News::Changed(..) | News::Updated(_) => RosterKind::Changed,
+        News::Changed(..) | News::Updated(_) | News::Several(_) => RosterKind::Changed,
     }
 }

@@ -110,6 +110,28 @@ mod faults {
         }
     }
 
+    /// What a flood does to the workers, for as long as it likes: the operator sees it all the same.
+    #[test]
+    fn a_scrape_waits_for_no_worker() {
+        let server = TestServer::set("server.workers", 1).set("watchdog.exit_ms", 600_000).start();
+        let _alice = server.join("blue");
+        eventually("the peer is counted", || {
+            let connections = server.scrape().sum("switchboard_connections", "");
+            if connections >= 1.0 { Ok(()) } else { Err(connections.to_string()) }
+        });
+        assert_eq!(inject(&server, "worker-stall"), 202);
+        eventually("the only worker is silent", || {
+            let answer = http::get(server.ops, "/healthz", &[]);
+            if answer.status == 503 { Ok(()) } else { Err(answer.body) }
+        });
+        assert!(probe(&server, "/readyz").is_none(), "there is nobody who could answer");
+        for path in ["/metrics", "/errors", "/health"] {
+            let answer = http::get(server.ops, path, &[]);
+            assert!(!answer.body.is_empty() && (path == "/health" || answer.status == 200), "{path}: {answer:?}");
+        }
+        assert!(server.scrape().sum("switchboard_connections", "") >= 1.0);
+    }
+
     #[test]
     fn a_process_that_was_stopped_goes_on_where_it_was() {
         let server = TestServer::start();

@@ -65,10 +65,10 @@ pub(in crate::http) struct ListenerConfig {
     /// Sockets at a time that are answered although they have no place.
     pub(in crate::http) reserve: usize,
     pub(in crate::http) probes: Probes,
+    pub(in crate::http) workers: Workers,
 }
 
-/// The workers that sockets are given to.
-#[derive(Clone)]
+/// The threads that a listener's sockets are given to.
 pub(in crate::http) struct Workers {
     pub(in crate::http) queues: Vec<UnboundedSender<Accepted>>,
     pub(in crate::http) in_flight: InFlight,
@@ -101,14 +101,10 @@ struct Acceptor {
 ///
 /// # Errors
 /// A listening socket that cannot be waited for.
-pub(in crate::http) fn start(
-    listeners: [ListenerConfig; 2],
-    workers: &Workers,
-    stop: &watch::Receiver<bool>,
-) -> io::Result<()> {
+pub(in crate::http) fn start(listeners: [ListenerConfig; 2], stop: &watch::Receiver<bool>) -> io::Result<()> {
     let counted = [listeners[0].sockets.clone(), listeners[1].sockets.clone()];
     for config in listeners {
-        let ListenerConfig { socket, listener, sockets, clients, pressure, reserve, probes } = config;
+        let ListenerConfig { socket, listener, sockets, clients, pressure, reserve, probes, workers } = config;
         socket.set_nonblocking(true)?;
         let listening = waited_for(socket)?;
         let acceptor = Acceptor {
@@ -117,7 +113,7 @@ pub(in crate::http) fn start(
             sockets,
             clients,
             pressure,
-            workers: workers.clone(),
+            workers,
             next: 0,
             waiting: (listener == Listener::Ops).then(Waiting::default),
             spare: spare(),

@@ -66,6 +66,8 @@ pub struct Listeners<D> {
     pub ports: Ops,
     /// For the same.
     pub guard: Guard,
+    /// Where that app is served: not where a flood of frames would stand before it.
+    pub ops_arbiter: ArbiterHandle,
     /// Whether there is memory for more clients.
     pub pressure: watch::Receiver<Pressure>,
     /// Called once per worker, on it.
@@ -115,13 +117,14 @@ pub fn bind(host: &str, port: u16, settings: &Settings) -> io::Result<TcpListene
     Ok(socket.into())
 }
 
-/// Starts the workers, and the thread that accepts for them. Signals are the caller's.
+/// Starts the workers, the operators' service on the thread that it is given, and the thread that accepts for all of them.
+/// Signals are the caller's.
 pub fn start<D>(listeners: Listeners<D>, settings: &Settings, capacity: &Capacity) -> io::Result<Running>
 where
     D: Fn() -> Public + Clone + Send + 'static,
 {
-    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, pressure, upgrade_service } =
-        listeners;
+    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, .. } = listeners;
+    let Listeners { ops_arbiter, pressure, upgrade_service, .. } = listeners;
     let [of_public, of_ops] = sockets;
     let parts = Parts {
         upgrade_service,
@@ -129,13 +132,13 @@ where
         origins,
         room_name_bytes: settings.limits.room_name_bytes,
         common: common.clone(),
-        ports,
-        guard,
         bounds: settings.into(),
     };
     let queues = (0..settings.server.worker_count()).map(|_| parts.clone().start()).collect();
     let in_flight = InFlight::default();
     let workers = Workers { queues, in_flight: in_flight.clone() };
+    let operators = Operators { common: common.clone(), ports, guard, bounds: settings.into() };
+    let operators = Workers { queues: vec![operators.start(&ops_arbiter)], in_flight: in_flight.clone() };
     let (for_ops, probes) = (capacity.reserve / 4, common.probes);
     let configs = [
         accept::ListenerConfig {
@@ -146,6 +149,7 @@ where
             pressure: Some(pressure),
             reserve: capacity.reserve - for_ops,
             probes: probes.clone(),
+            workers,
         },
         accept::ListenerConfig {
             socket: ops,
@@ -155,6 +159,7 @@ where
             pressure: None,
             reserve: for_ops,
             probes,
+            workers: operators,
         },
     ];
     let (stop, stopped) = watch::channel(false);
@@ -162,7 +167,7 @@ where
     let (started, starting) = std::sync::mpsc::channel();
     accept.spawn_fn(move || {
         // Whoever asked is waiting for it.
-        let _ = started.send(accept::start(configs, &workers, &stopped));
+        let _ = started.send(accept::start(configs, &stopped));
     });
     starting.recv().map_err(io::Error::other)??;
     Ok(Running { stop, in_flight, accept })
@@ -176,8 +181,6 @@ struct Parts<D> {
     origins: Live<[String]>,
     room_name_bytes: usize,
     common: Common,
-    ports: Ops,
-    guard: Guard,
     bounds: RequestLimits,
 }
 
@@ -195,17 +198,47 @@ where
     }
 
     async fn run(self, accepted: mpsc::UnboundedReceiver<Accepted>) {
+        #[cfg(feature = "fault-injection")]
+        crate::messages::faults::enlist_worker(&Arbiter::current());
         let Public { lifecycle, open } = (self.upgrade_service)();
         let upgrade_service =
             UpgradeService::new(lifecycle, self.clients.clone(), self.origins, self.room_name_bytes, open);
-        let public = routes::public(self.common.clone(), self.clients);
-        let ops = routes::operator(self.common, self.ports, self.guard);
-        let public = service().h1(map_config(public, |()| AppConfig::default())).new_service(());
-        let ops = service().h1(map_config(ops, |()| AppConfig::default())).new_service(());
-        // Making the apps cannot fail.
-        let (Ok(public), Ok(ops)) = (public.await, ops.await) else { return };
-        let worker = Worker { public, ops, upgrade_service, config: ServiceConfig::default(), bounds: self.bounds };
-        worker::run(worker, accepted).await;
+        let app = routes::public(self.common, self.clients);
+        // Making the app cannot fail.
+        let Ok(service) = service().h1(map_config(app, |()| AppConfig::default())).new_service(()).await else {
+            return;
+        };
+        let (upgrade_service, config) = (Some(upgrade_service), ServiceConfig::default());
+        worker::run(Worker { service, upgrade_service, config, bounds: self.bounds }, accepted).await;
+    }
+}
+
+/// What the operators' service is made of.
+struct Operators {
+    common: Common,
+    ports: Ops,
+    guard: Guard,
+    bounds: RequestLimits,
+}
+
+impl Operators {
+    /// Starts it on that arbiter.
+    fn start(self, on: &ArbiterHandle) -> mpsc::UnboundedSender<Accepted> {
+        let (queue, accepted) = mpsc::unbounded_channel();
+        on.spawn_fn(move || {
+            actix_rt::spawn(self.run(accepted));
+        });
+        queue
+    }
+
+    async fn run(self, accepted: mpsc::UnboundedReceiver<Accepted>) {
+        let app = routes::operator(self.common, self.ports, self.guard);
+        // As above.
+        let Ok(service) = service().h1(map_config(app, |()| AppConfig::default())).new_service(()).await else {
+            return;
+        };
+        let config = ServiceConfig::default();
+        worker::run(Worker { service, upgrade_service: None, config, bounds: self.bounds }, accepted).await;
     }
 }
 

@@ -50,11 +50,11 @@ impl From<&Settings> for RequestLimits {
     }
 }
 
-/// The services of one worker.
-pub(in crate::http) struct Worker<P, O> {
-    pub(in crate::http) public: P,
-    pub(in crate::http) ops: O,
-    pub(in crate::http) upgrade_service: Rc<UpgradeService>,
+/// What one thread does with the sockets of one listener.
+pub(in crate::http) struct Worker<S> {
+    pub(in crate::http) service: S,
+    /// For the handshakes that come to the public listener.
+    pub(in crate::http) upgrade_service: Option<Rc<UpgradeService>>,
     pub(in crate::http) config: ServiceConfig,
     pub(in crate::http) bounds: RequestLimits,
 }
@@ -72,10 +72,9 @@ struct Fresh {
 }
 
 /// Serves what comes, for ever.
-pub(in crate::http) async fn run<P, O>(worker: Worker<P, O>, mut accepted: UnboundedReceiver<Accepted>)
+pub(in crate::http) async fn run<S>(worker: Worker<S>, mut accepted: UnboundedReceiver<Accepted>)
 where
-    P: Service<Served> + 'static,
-    O: Service<Served> + 'static,
+    S: Service<Served> + 'static,
 {
     let worker = Rc::new(worker);
     while let Some(accepted) = accepted.recv().await {
@@ -84,7 +83,7 @@ where
     }
 }
 
-impl<P: Service<Served>, O: Service<Served>> Worker<P, O> {
+impl<S: Service<Served>> Worker<S> {
     async fn serve(&self, accepted: Accepted) {
         let Accepted { socket, peer, at, listener, place, flight, make_room } = accepted;
         let Ok(socket) = TcpStream::from_std(socket) else {
@@ -115,11 +114,11 @@ impl<P: Service<Served>, O: Service<Served>> Worker<P, O> {
             Err(kind) => return fresh.refuse(kind, got).await,
         };
         let facts = head::facts(&got[..end]);
-        if fresh.listener == Listener::Public && facts.websocket {
+        if let Some(upgrade_service) = self.upgrade_service.as_ref().filter(|_| facts.websocket) {
             got.advance(end);
             let arrived = Arrived { request, codec, socket: fresh.socket, unread: got, peer: fresh.peer, place };
             // An error is a socket that ended during its handshake: there is nobody left to tell.
-            let _ = Rc::clone(&self.upgrade_service).serve(arrived).await;
+            let _ = Rc::clone(upgrade_service).serve(arrived).await;
             return;
         }
         // The library reads the head again, and a client that does not read the answer could keep both for long.
@@ -128,11 +127,8 @@ impl<P: Service<Served>, O: Service<Served>> Worker<P, O> {
         let once = SingleRequestStream::new(fresh.socket, got, end, facts.body, takes, facts.http_10, fresh.make_room);
         let input = Rc::clone(once.input());
         let served = (once, Some(fresh.peer));
-        // Both are large, and most sockets that wait are not there yet.
-        match fresh.listener {
-            Listener::Public => drop(Box::pin(self.public.call(served)).await),
-            Listener::Ops => drop(Box::pin(self.ops.call(served)).await),
-        }
+        // It is large, and most sockets that wait are not there yet.
+        drop(Box::pin(self.service.call(served)).await);
         if input.was_cut() {
             reject(fresh.peer, fresh.listener, Rejection::BodyTooLarge);
         }

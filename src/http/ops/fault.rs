@@ -5,10 +5,8 @@ use std::{thread, time::Duration};
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use crate::messages::faults::run_in;
+use crate::messages::faults::{run_in, run_on_worker};
 
-/// Time for the answer to leave before its thread hangs.
-const ANSWER_FIRST: Duration = Duration::from_millis(20);
 /// Longer than any patience: for ever, as far as a test can see.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 /// Shorter than the watch's patience, and long enough for a test on a busy machine.
@@ -39,13 +37,7 @@ fn is_taken(what: &str, target: &Target) -> bool {
             let time = target.ms.map_or(FOR_A_WHILE, Duration::from_millis);
             run_in(&format!("room {room}"), move || thread::sleep(time))
         }
-        "worker-stall" => {
-            actix_rt::spawn(async {
-                tokio::time::sleep(ANSWER_FIRST).await;
-                thread::sleep(FOR_EVER);
-            });
-            true
-        }
+        "worker-stall" => run_on_worker(|| thread::sleep(FOR_EVER)),
         _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /metrics`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -12,13 +12,10 @@ use super::{ports::Ops, scrapes::Asker};
 use crate::{
     http::error,
     lifecycle::Phase,
-    messages::metrics::Scrape,
     protocol::{ErrorBody, ErrorCode},
     telemetry::RequestId,
 };
 
-/// A scrape that takes longer than this is given up: Prometheus has given up, too (its default is 10 s).
-pub(super) const SCRAPE_WITHIN: Duration = Duration::from_secs(10);
 /// The line by which a scrape tells that the server is going.
 const DRAINING: &str = "switchboard_draining 1";
 
@@ -28,8 +25,8 @@ pub(in crate::http) async fn metrics(
     id: web::ReqData<RequestId>,
     ops: web::Data<Ops>,
 ) -> HttpResponse {
-    match tokio::time::timeout(SCRAPE_WITHIN, ops.scrape.send(Scrape)).await {
-        Ok(Ok(Ok(text))) => {
+    match ops.metrics.text() {
+        Ok(text) if ops.metrics.is_fed() => {
             let asker = Asker::of(request.headers(), request.peer_addr().map(|address| address.ip()));
             let told = ops.lifecycle.phase() == Phase::Draining && text.lines().any(|line| line == DRAINING);
             // The answer to HEAD tells nobody anything.
@@ -42,7 +39,7 @@ pub(in crate::http) async fn metrics(
     }
 }
 
-/// What the metrics actor should have answered, it did not.
+/// What nobody aggregates any more is not shown as if it were true.
 pub(super) fn unavailable(id: &RequestId) -> HttpResponse {
     let error = ErrorBody::new(ErrorCode::Internal, "the metrics actor does not answer");
     error::answer(StatusCode::SERVICE_UNAVAILABLE, &error, id)

@@ -2,22 +2,14 @@
 
 use std::time::Duration;
 
-use actix::Recipient;
-
 use super::scrapes::Scrapes;
-use crate::{
-    config::Settings,
-    lifecycle::Lifecycle,
-    messages::metrics::{Scrape, TakeErrors},
-};
+use crate::{config::Settings, lifecycle::Lifecycle, metrics::Exposition};
 
 /// What the operator's routes need. Cloning is cheap and done once per arbiter.
 #[derive(Clone)]
 pub struct Ops {
-    /// `/metrics`.
-    pub scrape: Recipient<Scrape>,
-    /// `/errors`.
-    pub errors: Recipient<TakeErrors>,
+    /// `/metrics` and `/errors`.
+    pub metrics: Exposition,
     /// The phase.
     pub lifecycle: Lifecycle,
     /// Who scrapes.

@@ -5,7 +5,7 @@
 //! do so, too, and nobody's alerts depend on what they see. A scraper negotiates the exposition format or says who it is
 //! (Prometheus, the agents of Grafana, of `VictoriaMetrics` and others), or it comes as regularly as a clock.
 //!
-//! Shared between threads on purpose: each scrape is answered by whichever worker it came to.
+//! Shared between threads on purpose: scrapes are answered on the operator's thread, and the shutdown asks on the main one.
 
 use std::{
     net::IpAddr,

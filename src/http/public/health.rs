@@ -2,10 +2,9 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
-use actix::Recipient;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -13,12 +12,10 @@ use crate::{
     http::socket::sockets::Sockets,
     lifecycle::{Lifecycle, Phase},
     liveness::{Liveness, Part},
-    messages::metrics::Scrape,
+    metrics::Exposition,
     telemetry::{self, Event},
 };
 
-/// Metrics that have not come by then fail their check.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// One that needs longer than this is slow enough to say so.
 const SLOW: Duration = Duration::from_millis(250);
 
@@ -86,8 +83,8 @@ impl Report {
 
 /// What the checks ask.
 pub struct Subjects {
-    /// Can you be scraped?
-    pub scrape: Recipient<Scrape>,
+    /// Is what is scraped kept up?
+    pub metrics: Exposition,
     /// Do workers and supervisor answer?
     pub liveness: Liveness,
     /// Is there room?
@@ -103,7 +100,7 @@ pub async fn run(subjects: Subjects, interval: Duration, publish: watch::Sender<
     loop {
         timer.tick().await;
         let before = Arc::clone(&publish.borrow());
-        let report = round(&subjects).await;
+        let report = round(&subjects);
         if report.status() != before.status() {
             telemetry::emit(&Event::HealthChanged { from: before.status().as_str(), to: report.status().as_str() });
         }
@@ -114,13 +111,8 @@ pub async fn run(subjects: Subjects, interval: Duration, publish: watch::Sender<
     }
 }
 
-async fn round(subjects: &Subjects) -> Report {
-    let checks = vec![
-        supervisor(&subjects.liveness),
-        arbiters(&subjects.liveness),
-        metrics(&subjects.scrape).await,
-        room(subjects),
-    ];
+fn round(subjects: &Subjects) -> Report {
+    let checks = vec![supervisor(&subjects.liveness), arbiters(&subjects.liveness), metrics(subjects), room(subjects)];
     Report { checks }
 }
 
@@ -136,11 +128,10 @@ fn arbiters(liveness: &Liveness) -> Check {
 }
 
 /// Without metrics the rooms go on: that is degraded, not unhealthy.
-async fn metrics(port: &Recipient<Scrape>) -> Check {
-    let began = Instant::now();
-    let answer = tokio::time::timeout(ANSWER_WITHIN, port.send(Scrape)).await;
-    let failed = !matches!(answer, Ok(Ok(Ok(_))));
-    check("metrics", began.elapsed(), failed.then_some((Status::Degraded, "the metrics actor does not answer")))
+fn metrics(subjects: &Subjects) -> Check {
+    let seen = subjects.liveness.worst_of(|part| part == Part::Metrics);
+    let failed = seen.silent || !subjects.metrics.is_fed();
+    check("metrics", seen.took, failed.then_some((Status::Degraded, "the metrics actor does not answer")))
 }
 
 fn room(subjects: &Subjects) -> Check {

@@ -1,5 +1,6 @@
 //! Histories of one room: its rules, a naive model of them, and clients that believe what they are told in messages that
-//! wait in mailboxes for a while.
+//! wait in mailboxes for a while. What happens is gathered as the room gathers it; the model tells each change at once, and
+//! every client has to be told the same by both, in the same order.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,7 +9,10 @@ use switchboard::{
         LeaveReason, Meta, PeerId,
         client::{ClientFrame, ParseLimits, parse},
     },
-    room::state::{Effect, RoomState},
+    room::{
+        gather::{ForMember, Gathered, Happening},
+        state::{Effect, RoomState},
+    },
 };
 
 /// Peers that come and go in one history.
@@ -27,6 +31,8 @@ pub enum Step {
     Away(usize),
     /// It is back; with `true`, having missed too much.
     Back(usize, bool),
+    /// The room's mailbox is empty: it notifies its members.
+    Notify,
     /// The peer handles the oldest message in its mailbox.
     Read(usize),
     /// Every message arrives.
@@ -45,6 +51,7 @@ impl Step {
             22..=23 => Self::Away(peer),
             24..=27 => Self::Back(peer, kind.is_multiple_of(2)),
             28 => Self::Rest,
+            29..=30 => Self::Notify,
             _ => Self::Read(peer),
         }
     }
@@ -64,10 +71,10 @@ type View = BTreeMap<PeerId, (Option<Meta>, bool, Option<u64>)>;
 #[derive(Debug, Clone)]
 struct Queued {
     here: Vec<PeerId>,
-    news: News,
+    news: Vec<News>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 enum News {
     Welcome(View),
     /// The whole room for one that was away.
@@ -85,6 +92,30 @@ enum News {
 struct Client {
     mailbox: VecDeque<Queued>,
     view: Option<View>,
+    /// All that it was sent of its present membership, and what it would have been sent, each change at once.
+    sent: Vec<News>,
+    sent_at_once: Vec<News>,
+    /// Whether it is to be told of the whole room: asking again makes no difference then.
+    asked: bool,
+}
+
+/// Something that happened to one peer: what the others are told, and what it is told itself.
+struct Happened {
+    about: PeerId,
+    news: News,
+    own: Option<News>,
+}
+
+impl Happened {
+    fn news_for(&self, peer: PeerId) -> Option<&News> {
+        if peer == self.about { self.own.as_ref() } else { Some(&self.news) }
+    }
+}
+
+impl Happening for Happened {
+    fn concerns(&self, member: PeerId) -> bool {
+        self.news_for(member).is_some()
+    }
 }
 
 impl Client {
@@ -98,12 +129,20 @@ impl Client {
 
     fn read(&mut self, own: PeerId) {
         let Some(message) = self.mailbox.pop_front() else { return };
-        if let News::Welcome(view) = &message.news {
+        message.news.into_iter().for_each(|news| self.believe(news));
+        // What was on its way when the peer left is of its former membership.
+        let Some(view) = &self.view else { return };
+        let mut believed: Vec<_> = view.keys().copied().chain([own]).collect();
+        believed.sort_unstable();
+        assert_eq!(believed, message.here, "the roster and its news tell the same story");
+    }
+
+    fn believe(&mut self, news: News) {
+        if let News::Welcome(view) = &news {
             self.view = Some(view.clone());
         }
-        // What was on its way when the peer left is of its former membership.
         let Some(view) = &mut self.view else { return };
-        match message.news {
+        match news {
             News::Whole(whole) => *view = whole,
             News::Welcome(_) | News::Confirmed => {}
             News::Joined(peer, meta) => assert!(view.insert(peer, (meta, false, None)).is_none(), "told twice"),
@@ -119,9 +158,6 @@ impl Client {
                 assert!(away.is_some(), "back, and was not away");
             }
         }
-        let mut believed: Vec<_> = view.keys().copied().chain([own]).collect();
-        believed.sort_unstable();
-        assert_eq!(believed, message.here, "the roster and its news tell the same story");
     }
 }
 
@@ -142,6 +178,7 @@ struct World {
     model: Vec<(usize, Option<Meta>, Option<u64>)>,
     clients: Vec<Client>,
     updates: usize,
+    gathered: Gathered<Happened, News>,
 }
 
 impl World {
@@ -150,7 +187,8 @@ impl World {
         let name = |who: usize| PeerId::parse(&format!("{:032x}", who * 5 % 7)).expect("an id");
         let names = (0..PEERS).map(name).collect();
         let clients = (0..PEERS).map(|_| Client::default()).collect();
-        Self { names, room: RoomState::default(), model: Vec::new(), clients, updates: 0 }
+        let (room, gathered) = (RoomState::default(), Gathered::default());
+        Self { names, room, model: Vec::new(), clients, updates: 0, gathered }
     }
 
     fn fresh_meta(&mut self) -> Meta {
@@ -169,6 +207,7 @@ impl World {
             Step::Update(who) => self.update(who),
             Step::Away(who) => self.away(who),
             Step::Back(who, resync) => self.back(who, resync),
+            Step::Notify => self.notify(),
             Step::Read(who) => self.clients[who].read(self.names[who]),
             Step::Rest => self.fall_quiet(),
         }
@@ -230,16 +269,20 @@ impl World {
     fn carry_out(&mut self, effects: &[Effect]) {
         for effect in effects {
             match *effect {
-                Effect::NotifyJoined(peer) => self.notify_others(peer, &News::Joined(peer, self.meta(peer))),
-                Effect::NotifyLeft(peer, _) => self.notify_others(peer, &News::Left(peer)),
-                Effect::NotifyUpdated(peer) => self.notify_others(peer, &News::Updated(peer, self.meta(peer))),
-                Effect::NotifyAway(peer, until) => self.notify_others(peer, &News::Away(peer, until)),
-                Effect::NotifyBack(peer) => self.notify_others(peer, &News::Back(peer)),
-                Effect::Welcome(peer) => self.show(peer, News::Welcome),
-                Effect::Resync(peer) => self.show(peer, News::Whole),
-                Effect::Confirm(peer) => self.post(self.room.occupant(peer).map(|o| o.member), News::Confirmed),
+                Effect::NotifyJoined(peer) => self.happened(peer, News::Joined(peer, self.meta(peer)), None),
+                Effect::NotifyLeft(peer, _) => self.happened(peer, News::Left(peer), None),
+                Effect::NotifyUpdated(peer) => {
+                    self.happened(peer, News::Updated(peer, self.meta(peer)), Some(News::Confirmed));
+                }
+                Effect::NotifyAway(peer, until) => self.happened(peer, News::Away(peer, until), None),
+                Effect::NotifyBack(peer) => self.happened(peer, News::Back(peer), None),
+                Effect::Welcome(peer) => self.welcome(peer),
+                Effect::Resync(peer) => self.resync(peer),
                 Effect::CountStray(_) | Effect::Stop => {}
             }
+        }
+        if self.gathered.is_full() {
+            self.notify();
         }
     }
 
@@ -247,29 +290,66 @@ impl World {
         self.room.occupant(peer).and_then(|o| o.meta.clone())
     }
 
-    fn notify_others(&mut self, about: PeerId, news: &News) {
-        let others: Vec<_> = self.room.others(about).map(|o| o.member).collect();
-        assert!(!others.is_empty(), "nothing is encoded for nobody");
-        for who in others {
-            self.post(Some(who), news.clone());
+    fn happened(&mut self, about: PeerId, news: News, own: Option<News>) {
+        let happened = Happened { about, news, own };
+        let told: Vec<_> = self.room.occupants().iter().filter(|o| happened.concerns(o.peer)).collect();
+        assert!(!told.is_empty(), "nothing is encoded for nobody");
+        for one in told {
+            self.clients[one.member].sent_at_once.extend(happened.news_for(one.peer).cloned());
         }
+        self.gathered.add(happened);
     }
 
-    fn show(&mut self, peer: PeerId, news: fn(View) -> News) {
+    /// The room as it is now, as that peer, which is here, sees it.
+    fn view(&self, peer: PeerId) -> (usize, View) {
         let seen = self.room.seen_by(peer);
         let view = seen.map(|peer| (peer.id, (peer.meta, peer.polite, peer.away_until_ms))).collect();
-        self.post(self.room.occupant(peer).map(|o| o.member), news(view));
+        (self.room.occupant(peer).expect("a message to a peer that is not here").member, view)
     }
 
-    fn post(&mut self, who: Option<usize>, news: News) {
-        let who = who.expect("a message to a peer that is not here");
-        assert!(self.has(who), "nothing reaches a peer that left");
-        let here = self.room.sorted().into_iter().map(|(peer, _)| peer).collect();
-        self.clients[who].mailbox.push_back(Queued { here, news });
+    fn welcome(&mut self, peer: PeerId) {
+        let (who, view) = self.view(peer);
+        let client = &mut self.clients[who];
+        (client.sent, client.sent_at_once) = (Vec::new(), vec![News::Welcome(view.clone())]);
+        client.asked = false;
+        self.gathered.welcome(peer, News::Welcome(view));
+    }
+
+    fn resync(&mut self, peer: PeerId) {
+        let (who, view) = self.view(peer);
+        let client = &mut self.clients[who];
+        let is_new = client.sent.is_empty();
+        if !std::mem::replace(&mut client.asked, true) && !is_new {
+            client.sent_at_once.push(News::Whole(view.clone()));
+        }
+        self.gathered.resync(peer, News::Whole(view));
+    }
+
+    /// As the room does it.
+    fn notify(&mut self) {
+        let mut gathered = std::mem::take(&mut self.gathered);
+        let here: Vec<_> = self.room.sorted().into_iter().map(|(peer, _)| peer).collect();
+        for one in self.room.occupants() {
+            let ForMember { from, whole } = gathered.take_for(one.peer);
+            let told = |happened: &Happened| happened.news_for(one.peer).cloned();
+            let mut news: Vec<_> = gathered.events(from, one.peer).filter_map(told).collect();
+            if let Some((at, whole)) = whole {
+                let after = gathered.events(at, one.peer).count();
+                news.insert(news.len() - after, whole);
+            }
+            let client = &mut self.clients[one.member];
+            client.sent.extend(news.iter().cloned());
+            client.asked = false;
+            assert_eq!(client.sent, client.sent_at_once, "what is gathered is sent as if it were sent at once");
+            if !news.is_empty() {
+                client.mailbox.push_back(Queued { here: here.clone(), news });
+            }
+        }
     }
 
     /// Lets every message arrive, and compares what everybody believes with the model.
     fn fall_quiet(&mut self) {
+        self.notify();
         for (client, name) in self.clients.iter_mut().zip(&self.names) {
             while !client.mailbox.is_empty() {
                 client.read(*name);

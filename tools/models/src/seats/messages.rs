@@ -52,7 +52,8 @@ pub(super) enum News {
 
 #[derive(Debug, Clone)]
 pub(super) enum ToSession {
-    Roster(Picture, News),
+    /// With all that has happened since the last one.
+    Roster(Picture, Vec<News>),
     Deliver(Signal),
     JoinFailed(u32),
     Evict(u32),

@@ -5,25 +5,44 @@ use std::{
     sync::Arc,
 };
 
-use super::messages::{Guest, News, Picture, RoomId, ToRoom, ToSession, Who};
+use super::messages::{Guest, News, RoomId, ToRoom, ToSession, Who};
 use switchboard::{
     messages::session::Snapshot,
     protocol::{LeaveReason, PeerId, RoomName},
-    room::state::{Effect, RoomState},
+    room::{
+        gather::{ForMember, Gathered, Happening},
+        state::{Effect, RoomState},
+    },
 };
+
+/// What happened to that peer: for all others.
+struct Happened(PeerId, News);
+
+impl Happening for Happened {
+    fn concerns(&self, member: PeerId) -> bool {
+        self.0 != member
+    }
+}
 
 pub(super) struct Room {
     at: RoomId,
     name: RoomName,
     pub(super) rules: RoomState<Guest>,
-    picture: Option<Picture>,
+    gathered: Gathered<Happened, News>,
     pub(super) mailbox: VecDeque<ToRoom>,
     pub(super) gone: bool,
 }
 
 impl Room {
     pub(super) fn new(at: RoomId, name: RoomName) -> Self {
-        Self { at, name, rules: RoomState::default(), picture: None, mailbox: VecDeque::new(), gone: false }
+        Self {
+            at,
+            name,
+            rules: RoomState::default(),
+            gathered: Gathered::default(),
+            mailbox: VecDeque::new(),
+            gone: false,
+        }
     }
 
     pub(super) fn kill(&mut self) {
@@ -31,7 +50,7 @@ impl Room {
         self.mailbox.clear();
     }
 
-    /// Handles its oldest message. Says who is sent what.
+    /// Handles its oldest message. Says who is sent what, when none is left.
     pub(super) fn run(&mut self, peer_of: impl Fn(Who) -> PeerId) -> Vec<(Who, ToSession)> {
         let Some(message) = self.mailbox.pop_front() else { return Vec::new() };
         let (effects, join_seq) = match message {
@@ -43,39 +62,52 @@ impl Room {
         };
         if let ToRoom::Admit(_) | ToRoom::Remove(_) = message {
             assert!(!effects.is_empty(), "the supervisor admits nobody twice and removes only who is there");
-            let (room, members) = (self.name.clone(), self.rules.sorted());
-            self.picture = Some(Arc::new(Snapshot { room, capacity: members.len(), members, port: self.at }));
         }
-        effects.into_iter().flat_map(|effect| self.carry_out(effect, join_seq)).collect()
+        effects.into_iter().for_each(|effect| self.carry_out(effect, join_seq));
+        if self.mailbox.is_empty() || self.gathered.is_full() { self.notify() } else { Vec::new() }
     }
 
-    fn carry_out(&mut self, effect: Effect, join_seq: u32) -> Vec<(Who, ToSession)> {
+    fn carry_out(&mut self, effect: Effect, join_seq: u32) {
         match effect {
-            Effect::NotifyJoined(peer) => self.others(peer, &News::Came(peer)),
-            Effect::NotifyLeft(peer, _) => self.others(peer, &News::Left(peer)),
-            Effect::NotifyAway(peer, _) | Effect::NotifyBack(peer) => self.others(peer, &News::Presence),
-            Effect::Welcome(peer) => vec![self.whole(peer, |others| News::Joined(join_seq, others))],
-            Effect::Resync(peer) => vec![self.whole(peer, News::Resynced)],
+            Effect::NotifyJoined(peer) => self.gathered.add(Happened(peer, News::Came(peer))),
+            Effect::NotifyLeft(peer, _) => self.gathered.add(Happened(peer, News::Left(peer))),
+            Effect::NotifyAway(peer, _) | Effect::NotifyBack(peer) => {
+                self.gathered.add(Happened(peer, News::Presence));
+            }
+            Effect::Welcome(peer) => self.gathered.welcome(peer, News::Joined(join_seq, self.others(peer))),
+            Effect::Resync(peer) => self.gathered.resync(peer, News::Resynced(self.others(peer))),
             Effect::Stop => {
                 assert!(self.mailbox.is_empty(), "nobody is sent to a room that has ended");
                 self.kill();
-                Vec::new()
             }
-            Effect::NotifyUpdated(_) | Effect::Confirm(_) | Effect::CountStray(_) => Vec::new(),
+            Effect::NotifyUpdated(_) | Effect::CountStray(_) => {}
         }
     }
 
-    fn others(&self, about: PeerId, news: &News) -> Vec<(Who, ToSession)> {
-        self.rules.others(about).map(|other| (other.member.0, self.roster(news.clone()))).collect()
+    fn others(&self, peer: PeerId) -> BTreeSet<PeerId> {
+        self.rules.seen_by(peer).map(|other| other.id).collect()
     }
 
-    fn whole(&self, peer: PeerId, news: impl FnOnce(BTreeSet<PeerId>) -> News) -> (Who, ToSession) {
-        let others = self.rules.seen_by(peer).map(|other| other.id).collect();
-        let (who, _) = self.rules.occupant(peer).expect("it was let in").member;
-        (who, self.roster(news(others)))
-    }
-
-    fn roster(&self, news: News) -> ToSession {
-        ToSession::Roster(Arc::clone(self.picture.as_ref().expect("somebody was let in")), news)
+    /// As the shipped room does it.
+    fn notify(&mut self) -> Vec<(Who, ToSession)> {
+        let (room, members) = (self.name.clone(), self.rules.sorted());
+        let picture = Arc::new(Snapshot { room, capacity: members.len(), members, port: self.at });
+        let mut gathered = std::mem::take(&mut self.gathered);
+        let mut posts = Vec::new();
+        for one in self.rules.occupants() {
+            let ForMember { from, whole } = gathered.take_for(one.peer);
+            let news = |from| gathered.events(from, one.peer).map(|Happened(_, news)| news.clone());
+            let news: Vec<_> = match whole {
+                Some((at, whole)) => {
+                    let before = gathered.events(from, one.peer).count() - gathered.events(at, one.peer).count();
+                    news(from).take(before).chain([whole]).chain(news(at)).collect()
+                }
+                None => news(from).collect(),
+            };
+            if !news.is_empty() {
+                posts.push((one.member.0, ToSession::Roster(Arc::clone(&picture), news)));
+            }
+        }
+        posts
     }
 }

@@ -1,6 +1,10 @@
 //! One session: the shipped rules, with a mailbox before them, and a pump and a client behind.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
 
 use bytes::Bytes;
 
@@ -194,7 +198,9 @@ impl Session {
 
     fn handle(&mut self, message: ToSession) -> Vec<Effect> {
         match message {
-            ToSession::Roster(picture, news) => return self.roster(&picture, news),
+            ToSession::Roster(picture, news) => {
+                return news.into_iter().flat_map(|news| self.roster(&picture, news)).collect();
+            }
             ToSession::Deliver(signal) => self.deliver(signal),
             ToSession::JoinFailed(join_seq) => {
                 if self.rules.join_refused(join_seq).is_some() {
@@ -217,14 +223,14 @@ impl Session {
             (RosterOutcome::Entered { leave, early, .. }, News::Joined(_, others)) => {
                 let token = ResumeSecret::random();
                 self.buffer = Some(ResumeBuffer::new(token));
-                self.send(&Frame::Joined(others, token));
-                self.deliver_all(early);
+                self.send(&Frame::Joined(others.clone(), token));
+                self.handle_early(early, &others);
                 return leave.map(|_| self.leave()).unwrap_or_default();
             }
             (RosterOutcome::Resynced { resume, early }, News::Resynced(others)) => {
-                self.send(&Frame::Resumed(Some(others), resume.next));
+                self.send(&Frame::Resumed(Some(others.clone()), resume.next));
                 self.paused = false;
-                self.deliver_all(early);
+                self.handle_early(early, &others);
             }
             (RosterOutcome::Changed, News::Came(peer)) => self.send(&Frame::Came(peer)),
             (RosterOutcome::Changed, News::Left(peer)) => self.send(&Frame::Left(peer)),
@@ -235,9 +241,10 @@ impl Session {
         Vec::new()
     }
 
-    fn deliver_all(&mut self, early: Vec<Signal>) {
-        for signal in early {
-            self.deliver(signal);
+    /// As the shipped session does it.
+    fn handle_early(&mut self, early: Vec<Signal>, others: &BTreeSet<PeerId>) {
+        for signal in early.into_iter().filter(|signal| others.contains(&signal.from)) {
+            self.send(&Frame::Signal(signal));
         }
     }
 
