@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::stage::{FLOODER, Stage, scaled, server, try_dial_from};
+use crate::stage::{FLOODER, Stage, flooder, from_addresses, scaled, server, try_dial_from};
 
 /// The largest request head that is read, in KiB, with what is kept beside it.
 const HEAD_KIB: u64 = 24;
 
-/// So many sockets of one address, as many of them as the server lets come.
-fn sockets(to: SocketAddr, count: usize) -> Vec<TcpStream> {
-    (0..count).filter_map(|_| try_dial_from(FLOODER, to).ok()).collect()
+/// So many sockets of so many addresses, as many of them as the server lets come.
+fn sockets(to: SocketAddr, count: usize, addresses: usize) -> Vec<TcpStream> {
+    (0..count).filter_map(|number| try_dial_from(flooder(number, addresses), to).ok()).collect()
 }
 
 /// Sends until the server has had enough, or for that long. Returns how much it took.
@@ -45,44 +45,49 @@ fn has_ended(mut stream: &TcpStream) -> bool {
 #[test]
 fn heads_that_do_not_end() {
     let count = scaled(200, 4000);
-    let mut stage = Stage::set(server());
-    stage.during(|public, _| {
-        let mut sockets = sockets(public, count);
-        let head = ["GET / HTTP/1.1\r\nHost: a\r\nX: ", &"x".repeat(120_000)].concat().into_bytes();
-        for socket in &mut sockets {
-            // The server may have hung up after as much as it reads.
-            let _ = socket.write_all(&head);
-        }
-        assert!(sockets.iter().all(has_ended), "a head of 120 000 bytes is waited for");
-    });
-    stage.counted("switchboard_http_rejections_total", "kind=\"head_too_large\"", 1.0);
-    stage.ends("heads that do not end", HEAD_KIB * count as u64);
+    for &addresses in from_addresses() {
+        let mut stage = Stage::set("heads_that_do_not_end", addresses, server());
+        stage.during(|public, _| {
+            let mut sockets = sockets(public, count, addresses);
+            let head = ["GET / HTTP/1.1\r\nHost: a\r\nX: ", &"x".repeat(120_000)].concat().into_bytes();
+            for socket in &mut sockets {
+                // The server may have hung up after as much as it reads.
+                let _ = socket.write_all(&head);
+            }
+            assert!(sockets.iter().all(has_ended), "a head of 120 000 bytes is waited for");
+        });
+        stage.counted("switchboard_http_rejections_total", "kind=\"head_too_large\"", 1.0);
+        stage.ends(HEAD_KIB * count as u64);
+    }
 }
 
 #[test]
 fn sockets_that_say_nothing() {
     let count = scaled(300, 13_500);
     // The small form meets the limit that the full one meets.
-    let server = if count < 1000 { server().set("limits.sockets_per_address", 100) } else { server() };
-    let mut stage = Stage::set(server);
-    stage.during(|public, _| {
-        let mut sockets = sockets(public, count);
-        for (number, socket) in sockets.iter_mut().enumerate() {
-            let _ = socket.write_all(&b"GET / HT"[..number % 8]);
-        }
-        // Held until the server has ended every one: by a refusal, or because their time is over.
-        sockets.retain(|socket| !has_ended(socket));
-        assert!(sockets.is_empty(), "{} silent sockets are kept", sockets.len());
-    });
-    stage.counted("switchboard_sockets_refused_total", "reason=\"address\"", 1.0);
-    stage.ends("sockets that say nothing", HEAD_KIB * count as u64);
+    let server = || if count < 1000 { server().set("limits.sockets_per_address", 100) } else { server() };
+    for &addresses in from_addresses() {
+        let mut stage = Stage::set("sockets_that_say_nothing", addresses, server());
+        stage.during(|public, _| {
+            let mut sockets = sockets(public, count, addresses);
+            for (number, socket) in sockets.iter_mut().enumerate() {
+                let _ = socket.write_all(&b"GET / HT"[..number % 8]);
+            }
+            // Held until the server has ended every one: by a refusal, or because their time is over.
+            sockets.retain(|socket| !has_ended(socket));
+            assert!(sockets.is_empty(), "{} silent sockets are kept", sockets.len());
+        });
+        let reason = if addresses == 1 { "reason=\"address\"" } else { "" };
+        stage.counted("switchboard_sockets_refused_total", reason, 1.0);
+        stage.ends(HEAD_KIB * count as u64);
+    }
 }
 
 /// Requests whose body has no end, to every kind of answer.
 #[test]
 fn bodies_that_do_not_end() {
     let (count, most) = scaled((20, Duration::from_secs(8)), (50, Duration::from_secs(12)));
-    let mut stage = Stage::set(server());
+    let mut stage = Stage::set("bodies_that_do_not_end", 1, server());
     let taken: usize = stage.during(|public, ops| {
         let asked = [(public, "GET /"), (public, "POST /nothing"), (public, "GET /healthz"), (ops, "GET /metrics")];
         std::thread::scope(|scope| {
@@ -105,16 +110,16 @@ fn bodies_that_do_not_end() {
     println!("bodies that do not end: {taken} bytes were taken");
     // Both kernels' buffers, and no stream that is read for as long as it comes.
     assert!(taken < count * (16 << 20), "{taken} bytes were taken from {count} sockets");
-    stage.ends("bodies that do not end", 0);
+    stage.ends(0);
 }
 
 /// Requests to the operators' listener whose announced body never comes: answered by their heads alone.
 #[test]
 fn bodies_that_never_come() {
     let count = scaled(50, 500);
-    let mut stage = Stage::set(server());
+    let mut stage = Stage::set("bodies_that_never_come", 1, server());
     stage.during(|_, ops| {
-        let mut sockets = sockets(ops, count);
+        let mut sockets = sockets(ops, count, 1);
         for socket in &mut sockets {
             let post = "POST /admin/drain HTTP/1.1\r\nHost: elsewhere.example\r\nContent-Length: 1000\r\n\r\n";
             let _ = socket.write_all(post.as_bytes());
@@ -128,5 +133,5 @@ fn bodies_that_never_come() {
             }
         }
     });
-    stage.ends("bodies that never come", 0);
+    stage.ends(0);
 }

@@ -1,10 +1,14 @@
 //! Thousands of clients on one thread: tasks instead of threads, so that the crowd is as large on a small machine.
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{
+    future::Future,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{self, Message},
@@ -34,7 +38,18 @@ pub(crate) struct Client {
 impl Client {
     /// Opens a connection and hears the welcome.
     pub(crate) async fn connect(to: SocketAddr) -> Result<Self, tungstenite::Error> {
-        let stream = TcpStream::connect(to).await?;
+        Self::on(TcpStream::connect(to).await?, to).await
+    }
+
+    /// The same from one of this machine's addresses.
+    pub(crate) async fn connect_from(from: Ipv4Addr, to: SocketAddr) -> Result<Self, tungstenite::Error> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        Self::on(socket.connect(to).await?, to).await
+    }
+
+    /// The same on a connection that is there.
+    pub(crate) async fn on(stream: TcpStream, to: SocketAddr) -> Result<Self, tungstenite::Error> {
         stream.set_nodelay(true)?;
         let (socket, _) = tokio_tungstenite::client_async(format!("ws://{to}/ws"), stream).await?;
         let mut client = Self { socket, id: String::new() };
