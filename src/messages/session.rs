@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{event::RoomEvent, kill_switch::KillSwitch, resume::ResumeRequests, room::RoomPort};
+use crate::memory::HeldBytes;
 use crate::protocol::{
     ErrorCode, Meta, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, server::PeerView,
 };
@@ -216,6 +217,8 @@ pub struct SocketTransfer {
     pub unread: Vec<u8>,
     /// Whose it is.
     pub grant: ResumeGrant,
+    /// Both of those in the count of what is held.
+    pub held: HeldBytes,
 }
 
 impl std::fmt::Debug for SocketTransfer {

@@ -138,7 +138,7 @@ impl Session {
 
     /// Takes the socket of a client that came back.
     pub(super) fn take_socket(&mut self, transfer: SocketTransfer, ctx: &mut WebsocketContext<Self>) {
-        let SocketTransfer { socket, permit, transfer_guard, unsent, unread, grant } = transfer;
+        let SocketTransfer { socket, permit, transfer_guard, unsent, unread, grant, .. } = transfer;
         let Ok(connection) = Connection::from_parts(socket, permit, transfer_guard.opened(), unsent) else { return };
         let attachment = Attachment::new(connection).go_on(transfer_guard.frames());
         let next = ResumeSecret::random();

@@ -10,10 +10,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::{net::TcpSocket, task::JoinSet, time};
+use tokio::{task::JoinSet, time};
 
 use crate::{
-    stage::{FLOODER, Stage, scaled, server},
+    stage::{FLOODER, Stage, client_from, scaled, server},
     support::swarm::{Came, Client, on_one_thread},
 };
 
@@ -137,13 +137,7 @@ fn by_sender(received: &[(String, u64)]) -> BTreeMap<String, Vec<u64>> {
 }
 
 async fn enter(to: SocketAddr, buffer: Option<u32>) -> Client {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    if let Some(bytes) = buffer {
-        socket.set_recv_buffer_size(bytes).expect("a small buffer");
-    }
-    socket.bind((FLOODER, 0).into()).expect("an address of this machine");
-    let stream = socket.connect(to).await.expect("a connection");
-    let mut peer = Client::on(stream, to).await.expect("a member");
+    let mut peer = client_from(FLOODER, to, buffer).await;
     let answer = peer.join("a busy room", &json!({})).await;
     assert!(matches!(&answer, Came::Frame(joined) if joined["type"] == "joined"), "a member cannot join: {answer:?}");
     peer

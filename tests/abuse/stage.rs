@@ -12,12 +12,13 @@ use std::{
 };
 
 use serde_json::json;
+use tokio::net::TcpSocket;
 
 pub(crate) use crate::support::http::{dial_from, try_dial_from};
 use crate::{
     cgroup::{Cgroup, LIMIT},
     meter::{Held, Meter, Scale},
-    support::{Builder, PATIENCE, TestPeer, TestServer, eventually_within, http, ws::Handshake},
+    support::{Builder, PATIENCE, TestPeer, TestServer, eventually_within, http, swarm::Client, ws::Handshake},
     table::{self, Flood, Newcomers},
     uninvolved::{Looker, Looks, Noticed, Uninvolved},
 };
@@ -73,6 +74,17 @@ pub(crate) fn peer_from(from: Ipv4Addr, to: SocketAddr) -> TestPeer {
     let mut peer = TestPeer::open(dial_from(from, to), &Handshake::new());
     peer.welcome = Some(peer.hear("welcome"));
     peer
+}
+
+/// A client from that address that has heard its welcome, with a receive buffer of that size.
+pub(crate) async fn client_from(from: Ipv4Addr, to: SocketAddr, buffer: Option<u32>) -> Client {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    if let Some(bytes) = buffer {
+        socket.set_recv_buffer_size(bytes).expect("a buffer of that size");
+    }
+    socket.bind((from, 0).into()).expect("an address of this machine");
+    let stream = socket.connect(to).await.unwrap_or_else(|e| panic!("connect from {from} to {to}: {e}"));
+    Client::on(stream, to).await.unwrap_or_else(|e| panic!("no welcome from {to}: {e}"))
 }
 
 /// A plain GET from that address.
@@ -311,7 +323,7 @@ impl Figures {
         wrong(took > RELAY_P99, format!("a frame took {took:?}, the 99th percentile of {}", noticed.relay.count()));
         let (connections, frames) = (noticed.lost_connections, noticed.lost_frames);
         wrong(connections > 0, format!("{connections} uninvolved connections were lost"));
-        wrong(frames > 0, format!("{frames} uninvolved frames were lost"));
+        wrong(frames > 0, format!("{frames} uninvolved frames were lost, first told {:?}", noticed.first_error));
         let refused = looks.refused;
         let may_join = flood.newcomers == Newcomers::Join;
         wrong(may_join && refused > 0, format!("{refused} joins from uninvolved addresses were refused"));

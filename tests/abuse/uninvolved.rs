@@ -18,7 +18,7 @@ use tokio::{sync::watch, task::JoinSet, time};
 
 use crate::{
     meter::Over,
-    stage::get_from,
+    stage::{client_from, get_from},
     support::{
         PATIENCE, TestPeer,
         http::try_dial_from,
@@ -60,6 +60,7 @@ pub(crate) struct Noticed {
     pub(crate) relay: Times,
     pub(crate) lost_connections: usize,
     pub(crate) lost_frames: u64,
+    pub(crate) first_error: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +121,7 @@ async fn talk(to: SocketAddr, phase: watch::Sender<Phase>, heard: watch::Receive
     for room in 0..PEERS / ROOM {
         let mut peers = Vec::new();
         for number in 0..ROOM {
-            let mut peer = Client::connect_from(address(room * ROOM + number), to).await.expect("an uninvolved peer");
+            let mut peer = client_from(address(room * ROOM + number), to, None).await;
             match peer.join(&format!("uninvolved-{room}"), &json!({})).await {
                 Came::Frame(joined) if joined["type"] == "joined" => peers.push(peer),
                 other => panic!("an uninvolved peer cannot join: {other:?}"),
@@ -162,7 +163,7 @@ async fn one(
         tokio::select! {
             _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
             _ = timer.tick() => {
-                if *now.borrow() == Phase::Ending {
+                if matches!(*now.borrow(), Phase::Ending | Phase::Over) {
                     continue;
                 }
                 let at = u64::try_from(began.elapsed().as_micros()).expect("soon");
@@ -179,6 +180,10 @@ async fn one(
                     if *now.borrow() == Phase::Timed {
                         tally.noticed.relay.0.push(began.elapsed().saturating_sub(at));
                     }
+                }
+                Came::Frame(frame) if frame["type"] == "error" => {
+                    // A frame that was refused is told of, and is one that does not arrive.
+                    tally.borrow_mut().noticed.first_error.get_or_insert_with(|| frame.to_string());
                 }
                 Came::Frame(_) => {}
                 Came::Close(_) | Came::Lost => {

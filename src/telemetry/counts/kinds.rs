@@ -160,6 +160,24 @@ label_set! {
     }
 }
 
+label_set! {
+    /// What is held on behalf of clients.
+    HeldKind {
+        /// What was read of WebSocket connections and is no whole message yet.
+        PartialFrames = "partial_frames",
+        /// What waits to be written to them.
+        Outboxes = "outboxes",
+        /// What is kept for clients that have not acknowledged it.
+        ResumeBuffers = "resume_buffers",
+        /// What goes along with sockets to the sessions that they resume.
+        Transfers = "transfers",
+        /// Request heads that have not ended.
+        HttpHeads = "http_heads",
+        /// The kernel's memory for TCP.
+        KernelTcp = "kernel_tcp",
+    }
+}
+
 /// The method as a label: one of RFC 9110's names, or `other`, because a client may send any word.
 #[must_use]
 pub fn method_label(method: &str) -> &'static str {

@@ -1,14 +1,10 @@
 //! Thousands of clients on one thread: tasks instead of threads, so that the crowd is as large on a small machine.
 
-use std::{
-    future::Future,
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::{future::Future, net::SocketAddr, time::Duration};
 
 use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::{Value, json};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{self, Message},
@@ -39,13 +35,6 @@ impl Client {
     /// Opens a connection and hears the welcome.
     pub(crate) async fn connect(to: SocketAddr) -> Result<Self, tungstenite::Error> {
         Self::on(TcpStream::connect(to).await?, to).await
-    }
-
-    /// The same from one of this machine's addresses.
-    pub(crate) async fn connect_from(from: Ipv4Addr, to: SocketAddr) -> Result<Self, tungstenite::Error> {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind((from, 0).into())?;
-        Self::on(socket.connect(to).await?, to).await
     }
 
     /// The same on a connection that is there.
