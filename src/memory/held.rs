@@ -1,7 +1,10 @@
 //! Bytes that are held outside of any session, so that somebody can say how many: each counted by its holder, for as long
 //! as it is held.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 static HEADS: AtomicU64 = AtomicU64::new(0);
 static TRANSFERS: AtomicU64 = AtomicU64::new(0);
@@ -19,7 +22,7 @@ pub enum Outside {
 #[derive(Debug)]
 pub struct HeldBytes {
     what: Outside,
-    bytes: u64,
+    bytes: Cell<u64>,
 }
 
 impl HeldBytes {
@@ -27,14 +30,13 @@ impl HeldBytes {
     #[must_use]
     pub fn new(what: Outside, bytes: u64) -> Self {
         what.sum().fetch_add(bytes, Ordering::Relaxed);
-        Self { what, bytes }
+        Self { what, bytes: Cell::new(bytes) }
     }
 
     /// So many now.
-    pub fn set(&mut self, bytes: u64) {
+    pub fn set(&self, bytes: u64) {
         // What is taken away was added before: it wraps around, and back.
-        self.what.sum().fetch_add(bytes.wrapping_sub(self.bytes), Ordering::Relaxed);
-        self.bytes = bytes;
+        self.what.sum().fetch_add(bytes.wrapping_sub(self.bytes.replace(bytes)), Ordering::Relaxed);
     }
 }
 
@@ -67,7 +69,7 @@ mod tests {
     #[test]
     fn what_is_held_is_counted_for_as_long_as_it_is() {
         const MUCH: u64 = 1 << 40;
-        let mut one = HeldBytes::new(Outside::Transfers, MUCH);
+        let one = HeldBytes::new(Outside::Transfers, MUCH);
         let other = HeldBytes::new(Outside::Transfers, MUCH);
         assert_eq!(Outside::Transfers.bytes() / MUCH, 2);
         one.set(3 * MUCH);

@@ -15,4 +15,4 @@ mod relief;
 pub use governor::{Governor, start};
 pub use held::{HeldBytes, Outside};
 pub use pressure::Pressure;
-pub use relief::{Contribution, LITTLE, Totals, largest};
+pub use relief::{Contribution, LITTLE, LITTLE_HEAD, Totals, largest};

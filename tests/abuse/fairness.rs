@@ -21,6 +21,8 @@ use crate::{
 const RECEIVE_BUFFER: u32 = 32 << 10;
 /// How long all that was accepted may take to arrive: at 1 Mbit/s 16 frames of 60 kB take 8 s.
 const ARRIVES: Duration = Duration::from_secs(40);
+/// A shorter wait is not worth one.
+const TIMER: Duration = Duration::from_millis(2);
 /// 1 Mbit/s.
 const FAIR_PACE: u64 = 125_000;
 
@@ -145,14 +147,18 @@ async fn enter(to: SocketAddr, buffer: Option<u32>) -> Client {
 
 /// Reads at that pace until the connection ends.
 async fn receive(mut peer: Client, pace: u64, received: Received, is_over: Rc<RefCell<Option<String>>>) {
+    // Until then it may not read on.
+    let mut until = Instant::now();
     loop {
         match peer.next().await {
             Came::Frame(frame) if frame["type"] == "signal" => {
                 let (sender, number) = (frame["from"].as_str().unwrap_or_default(), frame["data"]["n"].as_u64());
                 received.borrow_mut().push((sender.to_owned(), number.expect("a number")));
                 let bytes = u64::try_from(frame.to_string().len()).expect("small");
-                if pace < u64::MAX {
-                    time::sleep(Duration::from_micros(bytes * 1_000_000 / pace)).await;
+                until = until.max(Instant::now()) + Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / pace);
+                // Timers are no finer than a millisecond: it catches up after several.
+                if until > Instant::now() + TIMER {
+                    time::sleep_until(until.into()).await;
                 }
             }
             Came::Frame(_) => {}

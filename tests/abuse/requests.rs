@@ -1,12 +1,18 @@
 //! Sockets that never become a connection: heads and bodies without an end, silence.
 
 use std::{
-    io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
+    io::{BufReader, ErrorKind, Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
-use crate::stage::{FLOODER, Stage, flooder, from_addresses, scaled, server, try_dial_from};
+use crate::{
+    stage::{FLOODER, Stage, dial_from, flooder, from_addresses, get_from, scaled, server, try_dial_from},
+    support::{Scrape, eventually, http::read_response},
+};
+
+/// A client that is slow, and no flooder.
+const SLOW: Ipv4Addr = Ipv4Addr::new(127, 55, 0, 3);
 
 /// The largest request head that is read, in KiB, with what is kept beside it.
 const HEAD_KIB: u64 = 24;
@@ -59,6 +65,36 @@ fn heads_that_do_not_end() {
         stage.counted("switchboard_http_rejections_total", "kind=\"head_too_large\"", 1.0);
         stage.ends(HEAD_KIB * count as u64);
     }
+}
+
+/// Those that hold most are ended, one whose client is only slow is not.
+#[test]
+fn heads_that_are_kept_open() {
+    let (count, budget) = scaled((1200, 16_u64), (8000, 96));
+    let server = server().set("limits.memory_bytes", budget << 20).set("http.request_timeout_ms", 60_000);
+    let mut stage = Stage::set("heads_that_are_kept_open", 20, server.set("http.socket_timeout_ms", 90_000));
+    let mut slow = dial_from(SLOW, stage.server.public);
+    slow.write_all(b"GET /healthz HTTP/1.1\r\n").expect("write half a head");
+    stage.during(|public, ops| {
+        // All are there before memory is short, and none is let in.
+        let mut sockets = sockets(public, count, 20);
+        let head = ["GET / HTTP/1.1\r\nHost: a\r\nX: ", &"x".repeat(15_000)].concat().into_bytes();
+        for socket in &mut sockets {
+            let _ = socket.write_all(&head);
+        }
+        eventually("the heads that hold most are ended", || {
+            let answer = get_from(FLOODER, ops, "/metrics").map_err(|error| error.to_string())?;
+            match Scrape::read(&answer.body).sum("switchboard_http_rejections_total", "kind=\"memory\"") {
+                0.0 => Err("none was".to_owned()),
+                _ => Ok(()),
+            }
+        });
+    });
+    write!(slow, "Host: a\r\n\r\n").expect("write the other half");
+    let answer = read_response(&mut BufReader::new(slow)).expect("an answer");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    stage.counted("switchboard_memory_relief_total", "step=\"end_connections\"", 1.0);
+    stage.ends((budget << 10) * 115 / 100);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::{
 
 use serde_json::json;
 use tokio::net::TcpSocket;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 pub(crate) use crate::support::http::{dial_from, try_dial_from};
 use crate::{
@@ -35,6 +36,9 @@ const SLACK_KIB: u64 = 32 << 10;
 const SETTLES: Duration = Duration::from_secs(60);
 /// Descriptors that a flood of 13 500 sockets needs, on either side.
 const DESCRIPTORS: u64 = 30_000;
+
+/// What a client that reads slowly reads at once.
+const READ_BUFFER: usize = 4096;
 
 /// What `make abuse` demands of its figures: the time that a probe, a scrape and a join may take, ...
 const LOOK_P99: Duration = Duration::from_secs(1);
@@ -76,15 +80,18 @@ pub(crate) fn peer_from(from: Ipv4Addr, to: SocketAddr) -> TestPeer {
     peer
 }
 
-/// A client from that address that has heard its welcome, with a receive buffer of that size.
+/// A client from that address that has heard its welcome. With a buffer of that size, it has no larger one either: what
+/// waits there would pass for read.
 pub(crate) async fn client_from(from: Ipv4Addr, to: SocketAddr, buffer: Option<u32>) -> Client {
     let socket = TcpSocket::new_v4().expect("a socket");
+    let mut config = WebSocketConfig::default();
     if let Some(bytes) = buffer {
         socket.set_recv_buffer_size(bytes).expect("a buffer of that size");
+        config = config.read_buffer_size(READ_BUFFER);
     }
     socket.bind((from, 0).into()).expect("an address of this machine");
     let stream = socket.connect(to).await.unwrap_or_else(|e| panic!("connect from {from} to {to}: {e}"));
-    Client::on(stream, to).await.unwrap_or_else(|e| panic!("no welcome from {to}: {e}"))
+    Client::on(stream, to, config).await.unwrap_or_else(|e| panic!("no welcome from {to}: {e}"))
 }
 
 /// A plain GET from that address.

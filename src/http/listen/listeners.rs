@@ -27,12 +27,13 @@ use crate::{
         public::upgrade::{Kept, UpgradeService},
         routes::{self, Common},
         socket::{
+            heads::Heads,
             single_request::SingleRequestStream,
             sockets::{InFlight, Sockets},
         },
     },
     lifecycle::Lifecycle,
-    memory::Pressure,
+    memory::{Pressure, Totals},
     session::AcceptedSocket,
     telemetry::Listener,
 };
@@ -68,6 +69,8 @@ pub struct Listeners<D> {
     pub guard: Guard,
     /// Whether there is memory for more clients.
     pub pressure: watch::Receiver<Pressure>,
+    /// What clients hold together, while there is little.
+    pub totals: Totals,
     /// Called once per worker, on it.
     pub upgrade_service: D,
 }
@@ -120,7 +123,7 @@ pub fn start<D>(listeners: Listeners<D>, settings: &Settings, capacity: &Capacit
 where
     D: Fn() -> Public + Clone + Send + 'static,
 {
-    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, pressure, upgrade_service } =
+    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, pressure, totals, upgrade_service } =
         listeners;
     let [of_public, of_ops] = sockets;
     let parts = Parts {
@@ -132,6 +135,8 @@ where
         ports,
         guard,
         bounds: settings.into(),
+        pressure: pressure.clone(),
+        totals,
     };
     let queues = (0..settings.server.worker_count()).map(|_| parts.clone().start()).collect();
     let in_flight = InFlight::default();
@@ -179,6 +184,8 @@ struct Parts<D> {
     ports: Ops,
     guard: Guard,
     bounds: RequestLimits,
+    pressure: watch::Receiver<Pressure>,
+    totals: Totals,
 }
 
 impl<D> Parts<D>
@@ -204,7 +211,10 @@ where
         let ops = service().h1(map_config(ops, |()| AppConfig::default())).new_service(());
         // Making the apps cannot fail.
         let (Ok(public), Ok(ops)) = (public.await, ops.await) else { return };
-        let worker = Worker { public, ops, upgrade_service, config: ServiceConfig::default(), bounds: self.bounds };
+        let heads = Rc::<Heads>::default();
+        actix_rt::spawn(Rc::clone(&heads).relieve(self.pressure, self.totals));
+        let config = ServiceConfig::default();
+        let worker = Worker { public, ops, upgrade_service, config, bounds: self.bounds, heads };
         worker::run(worker, accepted).await;
     }
 }

@@ -119,6 +119,8 @@ label_set! {
         Timeout = "timeout",
         /// Anything else that is no HTTP/1.
         Malformed = "malformed",
+        /// A head that has not ended, when memory is nearly used and others hold less.
+        Memory = "memory",
     }
 }
 
@@ -142,6 +144,7 @@ impl Rejection {
             Self::Malformed => {
                 "this is no HTTP/1 request: another protocol, a scanner, or a client that hung up within it"
             }
+            Self::Memory => "memory is nearly used (limits.memory_bytes): the heads that hold most are ended",
         }
     }
 }
