@@ -17,6 +17,7 @@ use super::{
     resume::ResumeRequests,
     room::RoomPort,
 };
+use crate::memory::HeldBytes;
 use crate::protocol::{
     ErrorCode, Meta, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, server::PeerView,
 };
@@ -261,6 +262,8 @@ pub struct SocketTransfer {
     pub unread: Vec<u8>,
     /// Whose it is.
     pub grant: ResumeGrant,
+    /// Both of those in the count of what is held.
+    pub held: HeldBytes,
 }
 
 impl std::fmt::Debug for SocketTransfer {

@@ -138,7 +138,7 @@ impl Session {
 
     /// Takes the socket of a client that came back.
     pub(super) fn take_socket(&mut self, transfer: SocketTransfer, ctx: &mut WebsocketContext<Self>) {
-        let SocketTransfer { socket, permit, opened, frames, in_transit, unsent, unread, grant } = transfer;
+        let SocketTransfer { socket, permit, opened, frames, in_transit, unsent, unread, grant, .. } = transfer;
         let Ok(connection) = Connection::from_parts(socket, permit, opened, unsent) else { return };
         let attachment = Attachment::new(connection).go_on(frames);
         let next = ResumeSecret::random();
