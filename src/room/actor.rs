@@ -51,8 +51,14 @@ impl Room {
         self.snapshot = Some(Arc::new(Snapshot { room, capacity, members, port }));
     }
 
-    fn admit(&mut self, Admit { member, meta, join_seq, port }: Admit, ctx: &mut Context<Self>) {
-        let effects = self.state.admit(member.peer, meta, member);
+    fn admit(&mut self, admit: Admit, ctx: &mut Context<Self>) {
+        let Admit { member, meta, who, replaced, join_seq, port } = admit;
+        if !replaced.is_empty() {
+            let effects = self.state.replace(&replaced);
+            self.redraw(port.clone());
+            self.carry_out(&effects, None, ctx);
+        }
+        let effects = self.state.admit(member.peer, meta, who, replaced.last().copied(), member);
         self.redraw(port);
         self.carry_out(&effects, Some(join_seq), ctx);
     }
@@ -69,7 +75,7 @@ impl Room {
     fn carry_out(&self, effects: &[Effect], join_seq: Option<u32>, ctx: &mut Context<Self>) {
         for effect in effects {
             match *effect {
-                Effect::NotifyJoined(peer) => self.notify_joined(peer),
+                Effect::NotifyJoined(peer, replaces) => self.notify_joined(peer, replaces),
                 Effect::Welcome(peer) => self.welcome(peer, join_seq),
                 Effect::NotifyLeft(peer, reason) => self.notify_others(peer, PeerChange::Left(reason)),
                 Effect::NotifyAway(peer, until_ms) => self.notify_others(peer, PeerChange::Away(until_ms)),
@@ -83,9 +89,11 @@ impl Room {
         }
     }
 
-    fn notify_joined(&self, peer: PeerId) {
-        let meta = self.state.occupant(peer).and_then(|o| o.meta.clone());
-        self.notify_others(peer, PeerChange::Joined(meta));
+    fn notify_joined(&self, peer: PeerId, replaces: Option<PeerId>) {
+        if let Some(Occupant { meta, who, .. }) = self.state.occupant(peer) {
+            let (meta, who) = (meta.clone(), who.as_deref().copied());
+            self.notify_others(peer, PeerChange::Joined { meta, who, replaces });
+        }
     }
 
     fn welcome(&self, peer: PeerId, join_seq: Option<u32>) {
@@ -104,7 +112,8 @@ impl Room {
     fn everything(&self, to: &Occupant<Arc<Member>>, join_seq: Option<u32>) -> Welcomed {
         let mut peers = Vec::with_capacity(self.state.occupants().len().saturating_sub(1));
         peers.extend(self.state.seen_by(to.peer));
-        Welcomed { join_seq: join_seq.unwrap_or_default(), peers, meta: to.meta.clone() }
+        let (meta, who) = (to.meta.clone(), to.who.as_deref().copied());
+        Welcomed { join_seq: join_seq.unwrap_or_default(), peers, meta, who }
     }
 
     fn notify_updated(&self, peer: PeerId) {

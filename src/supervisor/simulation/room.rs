@@ -34,24 +34,39 @@ impl Room {
     /// Handles its oldest message. Says who is sent what.
     pub(super) fn run(&mut self, peer_of: impl Fn(Who) -> PeerId) -> Vec<(Who, ToSession)> {
         let Some(message) = self.mailbox.pop_front() else { return Vec::new() };
+        let mut posts = Vec::new();
+        let changes = matches!(message, ToRoom::Admit(..) | ToRoom::Remove(_));
         let (effects, join_seq) = match message {
-            ToRoom::Admit(guest) => (self.rules.admit(peer_of(guest.0), None, guest), guest.1),
+            ToRoom::Admit(guest, replaced) => {
+                let replaced: Vec<_> = replaced.into_iter().map(&peer_of).collect();
+                if !replaced.is_empty() {
+                    let effects = self.rules.replace(&replaced);
+                    self.redraw();
+                    posts.extend(effects.into_iter().flat_map(|effect| self.carry_out(effect, 0)));
+                }
+                (self.rules.admit(peer_of(guest.0), None, None, replaced.last().copied(), guest), guest.1)
+            }
             ToRoom::Remove(who) => (self.rules.remove(peer_of(who), LeaveReason::Left), 0),
             ToRoom::Away(who) => (self.rules.away(peer_of(who), 0), 0),
             ToRoom::Back(who) => (self.rules.back(peer_of(who)), 0),
             ToRoom::Resync((who, join_seq)) => (self.rules.resync(peer_of(who)), join_seq),
         };
-        if let ToRoom::Admit(_) | ToRoom::Remove(_) = message {
+        if changes {
             assert!(!effects.is_empty(), "the supervisor admits nobody twice and removes only who is there");
-            let (room, members) = (self.name.clone(), self.rules.sorted());
-            self.picture = Some(Arc::new(Snapshot { room, capacity: members.len(), members, port: self.at }));
+            self.redraw();
         }
-        effects.into_iter().flat_map(|effect| self.carry_out(effect, join_seq)).collect()
+        posts.extend(effects.into_iter().flat_map(|effect| self.carry_out(effect, join_seq)));
+        posts
+    }
+
+    fn redraw(&mut self) {
+        let (room, members) = (self.name.clone(), self.rules.sorted());
+        self.picture = Some(Arc::new(Snapshot { room, capacity: members.len(), members, port: self.at }));
     }
 
     fn carry_out(&mut self, effect: Effect, join_seq: u32) -> Vec<(Who, ToSession)> {
         match effect {
-            Effect::NotifyJoined(peer) => self.others(peer, &News::Came(peer)),
+            Effect::NotifyJoined(peer, _) => self.others(peer, &News::Came(peer)),
             Effect::NotifyLeft(peer, _) => self.others(peer, &News::Left(peer)),
             Effect::NotifyAway(peer, _) | Effect::NotifyBack(peer) => self.others(peer, &News::Presence),
             Effect::Welcome(peer) => vec![self.whole(peer, |others| News::Joined(join_seq, others))],

@@ -176,7 +176,7 @@ impl World {
 
     fn admit(&mut self, who: usize) {
         let meta = who.is_multiple_of(2).then(|| self.fresh_meta());
-        let effects = self.room.admit(self.names[who], meta.clone(), who);
+        let effects = self.room.admit(self.names[who], meta.clone(), None, None, who);
         if self.has(who) {
             assert_eq!(effects, vec![], "nobody is let in twice");
             return;
@@ -230,7 +230,7 @@ impl World {
     fn carry_out(&mut self, effects: &[Effect]) {
         for effect in effects {
             match *effect {
-                Effect::NotifyJoined(peer) => self.notify_others(peer, &News::Joined(peer, self.meta(peer))),
+                Effect::NotifyJoined(peer, _) => self.notify_others(peer, &News::Joined(peer, self.meta(peer))),
                 Effect::NotifyLeft(peer, _) => self.notify_others(peer, &News::Left(peer)),
                 Effect::NotifyUpdated(peer) => self.notify_others(peer, &News::Updated(peer, self.meta(peer))),
                 Effect::NotifyAway(peer, until) => self.notify_others(peer, &News::Away(peer, until)),
