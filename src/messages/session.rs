@@ -19,7 +19,7 @@ use super::{
 };
 use crate::memory::HeldBytes;
 use crate::protocol::{
-    ErrorCode, Meta, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, server::PeerView,
+    ErrorCode, Meta, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, Who, server::PeerView,
 };
 use crate::telemetry::{Context, LimitHit, RequestId, Source};
 use crate::ws::DetachedSocket;
@@ -152,6 +152,8 @@ pub struct Welcomed {
     pub peers: Vec<PeerView>,
     /// The newcomer's own metadata.
     pub meta: Option<Meta>,
+    /// Who it is, if it gave an identity.
+    pub who: Option<Who>,
 }
 
 /// The session gets no seat: it may ask again, for this room or another.

@@ -51,6 +51,8 @@ mod pump;
 mod registry;
 mod relay;
 pub mod relief;
+#[cfg(test)]
+mod replacements;
 mod requests;
 mod resume;
 pub mod resume_buffer;

@@ -169,6 +169,10 @@ where
 
 /// What others have asked of this session without ending it.
 fn read(shared: &SessionShared, notes: Notes) {
+    // First: nobody resumes it any more. Who has left by itself meanwhile goes on.
+    if notes.has(Note::Replaced) && shared.is_replaced() {
+        shared.kill_switch.kill(EndReason::SessionTaken);
+    }
     if notes.has(Note::ResumeRequested) {
         resume::answer_resume_request(shared);
     }

@@ -25,14 +25,17 @@ pub(super) struct Signal {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ToSupervisor {
-    Join(Guest, usize),
+    /// To that room, in the place of those that are connected or not.
+    Join(Guest, usize, bool),
     Leave(Who),
     Presence(Who, bool),
+    Resume(Who),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum ToRoom {
-    Admit(Guest),
+    /// With those in whose place it comes.
+    Admit(Guest, Vec<Who>),
     Remove(Who),
     Away(Who),
     Back(Who),
@@ -77,7 +80,7 @@ pub(super) enum Frame {
 }
 
 /// What follows from what a session has handled.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Effect {
     ToSupervisor(ToSupervisor),
     ToRoom(RoomId, ToRoom),
