@@ -21,7 +21,7 @@ fn peer() -> PeerId {
 fn meta() -> Meta {
     let update = format!(r#"{{"type":"update","meta":{META}}}"#);
     match parse(&update, &bounds()).expect("the update is sound").frame {
-        ClientFrame::Update { meta } => meta,
+        ClientFrame::Update { meta: Some(meta), .. } => meta,
         other => panic!("no update: {other:?}"),
     }
 }
@@ -40,7 +40,8 @@ fn joined(others: usize) -> Step {
     let (me, meta) = (peer(), meta());
     let room = RoomName::parse("lobby", 64).expect("the name of a room");
     Step::of(move || {
-        let one = || PeerView { id: black_box(me), meta: Some(meta.clone()), polite: true, away_until_ms: None };
+        let one =
+            || PeerView { id: black_box(me), meta: Some(meta.clone()), user: None, polite: true, away_until_ms: None };
         let peers: Vec<_> = std::iter::repeat_with(one).take(others).collect();
         black_box(encode(&ServerFrame::Joined(Joined {
             re: Some("1"),
@@ -51,6 +52,7 @@ fn joined(others: usize) -> Step {
             peers: Some(&peers),
             capacity: 128,
             ice_servers_json: r#"[{"urls":["stun:stun.example.com:3478"]}]"#,
+            grant: None,
             resume: None,
         })));
     })
@@ -67,7 +69,12 @@ pub(crate) fn joined_100() -> Step {
 pub(crate) fn peer_joined() -> Step {
     let (peer, meta) = (peer(), meta());
     Step::of(move || {
-        black_box(encode(&ServerFrame::PeerJoined { id: black_box(peer), meta: Some(&meta), polite: false }));
+        black_box(encode(&ServerFrame::PeerJoined {
+            id: black_box(peer),
+            meta: Some(&meta),
+            user: None,
+            polite: false,
+        }));
     })
 }
 

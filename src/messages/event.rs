@@ -20,8 +20,8 @@ pub struct RoomEvent {
 /// What can happen to a peer.
 #[derive(Debug)]
 pub enum PeerChange {
-    /// It came, with this metadata.
-    Joined(Option<Meta>),
+    /// It came, with this metadata, and as this user.
+    Joined(Option<Meta>, Option<Arc<str>>),
     /// It is gone.
     Left(LeaveReason),
     /// Its metadata is now this.
@@ -45,7 +45,9 @@ impl RoomEvent {
         let id = self.peer;
         match &self.change {
             // Whoever is here already is not polite towards one that comes later.
-            PeerChange::Joined(meta) => ServerFrame::PeerJoined { id, meta: meta.as_ref(), polite: false },
+            PeerChange::Joined(meta, user) => {
+                ServerFrame::PeerJoined { id, meta: meta.as_ref(), user: user.as_deref(), polite: false }
+            }
             PeerChange::Left(reason) => ServerFrame::PeerLeft { id, reason: *reason },
             PeerChange::Updated(meta) => ServerFrame::PeerUpdated { re: None, id, meta },
             PeerChange::Away(until_ms) => ServerFrame::PeerAway { id, until_ms: *until_ms },

@@ -6,6 +6,7 @@ use actix::Message;
 
 use super::session::{Member, ResumeRequest};
 use crate::{
+    auth::Grant,
     limits::Subnet,
     protocol::{LeaveReason, Meta, RoomName, SessionId},
 };
@@ -28,6 +29,8 @@ pub struct Join {
     pub join_seq: u32,
     /// Where it comes from, for the limits per address; `None`: they do not concern it.
     pub subnet: Option<Subnet>,
+    /// What its token grants; `None`: it came without one, and may.
+    pub grant: Option<Arc<Grant>>,
 }
 
 /// From a session, unbounded, idempotent: free its seat, if it has one. Sent for the `leave` frame and from `stopped()`.

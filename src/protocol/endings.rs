@@ -26,6 +26,8 @@ pub mod close_code {
     pub const PING_TIMEOUT: u16 = 4001;
     /// The session was taken over on another socket.
     pub const SESSION_TAKEN: u16 = 4500;
+    /// The time of the token that the session was let in with is over.
+    pub const TOKEN_EXPIRED: u16 = 4502;
     /// Faster than `limits.frame_rate` for `limits.flood_timeout_ms` on end.
     pub const RATE_LIMITED: u16 = 4002;
 }
@@ -60,6 +62,8 @@ pub enum EndReason {
     MemoryPressure,
     /// The session was taken over on another socket; this is the old one's end.
     SessionTaken,
+    /// The time of the token that the session was let in with is over.
+    TokenExpired,
     /// Nobody took the session over while it was parked. There is no socket to tell it to.
     ResumeExpired,
     /// The server is going away.
@@ -92,6 +96,7 @@ impl EndReason {
             Self::InvalidUtf8 => Some(close_code::INVALID_PAYLOAD),
             Self::MessageTooLarge => Some(close_code::TOO_BIG),
             Self::SessionTaken => Some(close_code::SESSION_TAKEN),
+            Self::TokenExpired => Some(close_code::TOKEN_EXPIRED),
             Self::RateLimited => Some(close_code::RATE_LIMITED),
             Self::ServerDraining => Some(close_code::SERVICE_RESTART),
             Self::MemoryPressure => Some(close_code::TRY_AGAIN_LATER),
@@ -108,7 +113,8 @@ impl EndReason {
             | Self::BinaryMessage
             | Self::InvalidUtf8
             | Self::MessageTooLarge
-            | Self::SessionTaken => ByeAction::Disconnect,
+            | Self::SessionTaken
+            | Self::TokenExpired => ByeAction::Disconnect,
             Self::Disconnected
             | Self::PingTimeout
             | Self::JoinTimeout
@@ -139,6 +145,7 @@ impl EndReason {
             | Self::RateLimited
             | Self::Internal => LeaveReason::Error,
             Self::ServerDraining => LeaveReason::ServerDraining,
+            Self::TokenExpired => LeaveReason::TokenExpired,
         }
     }
 }
@@ -179,6 +186,8 @@ pub enum LeaveReason {
     Error,
     /// The server told it to come back later.
     ServerDraining,
+    /// The time of the token that it was let in with is over.
+    TokenExpired,
     /// The whole room ended.
     RoomClosed,
 }

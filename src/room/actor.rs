@@ -51,8 +51,8 @@ impl Room {
         self.snapshot = Some(Arc::new(Snapshot { room, capacity, members, port }));
     }
 
-    fn admit(&mut self, Admit { member, meta, join_seq, port }: Admit, ctx: &mut Context<Self>) {
-        let effects = self.state.admit(member.peer, meta, member);
+    fn admit(&mut self, Admit { member, meta, user, join_seq, port }: Admit, ctx: &mut Context<Self>) {
+        let effects = self.state.admit(member.peer, meta, user, member);
         self.redraw(port);
         self.carry_out(&effects, Some(join_seq), ctx);
     }
@@ -84,8 +84,9 @@ impl Room {
     }
 
     fn notify_joined(&self, peer: PeerId) {
-        let meta = self.state.occupant(peer).and_then(|o| o.meta.clone());
-        self.notify_others(peer, PeerChange::Joined(meta));
+        if let Some(newcomer) = self.state.occupant(peer) {
+            self.notify_others(peer, PeerChange::Joined(newcomer.meta.clone(), newcomer.user.clone()));
+        }
     }
 
     fn welcome(&self, peer: PeerId, join_seq: Option<u32>) {

@@ -26,7 +26,8 @@ fn meta(text: &str) -> Meta {
 }
 
 fn admit(room: &RoomPort, member: &Arc<Member>, about: Option<&str>) {
-    let admit = Admit { member: Arc::clone(member), meta: about.map(meta), join_seq: 3, port: room.clone() };
+    let admit =
+        Admit { member: Arc::clone(member), meta: about.map(meta), user: None, join_seq: 3, port: room.clone() };
     assert!(room.send_unbounded(ToRoom::Admit(admit)));
 }
 
@@ -73,7 +74,8 @@ async fn a_newcomer_is_told_who_is_here_and_is_polite_to_them_all() {
 
     let welcome = second.receive_roster().await;
     let News::Joined(welcomed) = welcome.news else { panic!("the first roster welcomes") };
-    let here = PeerView { id: ann.peer, meta: Some(meta(r#"{"name":"Ann"}"#)), polite: true, away_until_ms: None };
+    let here =
+        PeerView { id: ann.peer, meta: Some(meta(r#"{"name":"Ann"}"#)), user: None, polite: true, away_until_ms: None };
     assert_eq!(welcomed.peers, [here]);
     assert_eq!(welcomed.meta, Some(meta(r#"{"name":"Bob"}"#)));
     assert_eq!(welcomed.join_seq, 3);

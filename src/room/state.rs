@@ -2,6 +2,8 @@
 //!
 //! `M` is how a peer is reached. The rules keep it and hand it back; they never use it.
 
+use std::sync::Arc;
+
 use crate::protocol::{LeaveReason, Meta, PeerId, server::PeerView};
 
 /// What the shell is to carry out, in the order given, with the room as it is after the change.
@@ -36,6 +38,8 @@ pub struct Occupant<M> {
     pub peer: PeerId,
     /// What it wants the others to know of it.
     pub meta: Option<Meta>,
+    /// Whom its token names, where the others are shown that.
+    pub user: Option<Arc<str>>,
     /// While its socket is gone: until when it is waited for, in milliseconds since the Unix epoch.
     pub away_until: Option<u64>,
     /// How it is reached.
@@ -60,7 +64,7 @@ impl<M> RoomState<M> {
     /// an offer from a peer it was not told of.
     ///
     /// The supervisor gives nobody a second seat, so a peer that is here already changes nothing.
-    pub fn admit(&mut self, peer: PeerId, meta: Option<Meta>, member: M) -> Vec<Effect> {
+    pub fn admit(&mut self, peer: PeerId, meta: Option<Meta>, user: Option<Arc<str>>, member: M) -> Vec<Effect> {
         if self.position(peer).is_some() {
             return Vec::new();
         }
@@ -69,7 +73,7 @@ impl<M> RoomState<M> {
             // Most rooms hold two: a vector left to itself begins with four, and goes on by doubling.
             self.occupants.reserve_exact(1 + self.occupants.len() / 2);
         }
-        self.occupants.push(Occupant { peer, meta, away_until: None, member });
+        self.occupants.push(Occupant { peer, meta, user, away_until: None, member });
         if alone { vec![Effect::Welcome(peer)] } else { vec![Effect::NotifyJoined(peer), Effect::Welcome(peer)] }
     }
 
@@ -132,6 +136,7 @@ impl<M> RoomState<M> {
         seen.map(move |(at, o)| PeerView {
             id: o.peer,
             meta: o.meta.clone(),
+            user: o.user.clone(),
             polite: at < own,
             away_until_ms: o.away_until,
         })

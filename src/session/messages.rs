@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     actor::Session,
+    grants,
     shared::RoomHandle,
     state::{PendingJoin, RosterKind, RosterOutcome, SeatLoss, SignalOutcome, Unanswered},
     waiting,
@@ -57,16 +58,20 @@ impl Session {
         let token =
             pending.resumable.then(|| ResumeToken { session: self.me().session, secret: self.open_resume_buffer() });
         self.remember(welcomed.meta.as_ref());
+        let now = Instant::now();
+        self.shared.granted(pending.grant.clone(), now);
+        let grant = pending.grant.as_deref();
         let joined = Joined {
             me: self.me().peer,
             meta: welcomed.meta.as_ref(),
             room: &snapshot.room,
             peers: Some(&welcomed.peers),
-            capacity: snapshot.capacity,
+            capacity: grants::capacity(snapshot.capacity, grant),
             ice_servers_json: &self.setup().ice_servers,
             re: pending.re.as_deref(),
             resume: token.as_ref().map(|token| (token, self.setup().resume_window.0)),
             resumed: None,
+            grant: grant.map(|grant| grants::view(grant, now)),
         };
         self.shared.send(&ServerFrame::Joined(joined));
         let took = pending.asked.elapsed();

@@ -91,15 +91,17 @@ impl Supervisor {
 
     /// The number of peers in the room then, the newcomer included.
     pub(super) fn join(&mut self, join: Join) -> Result<usize, Box<JoinFailed>> {
-        let Join { member, room, meta, attempt, join_seq, subnet } = join;
+        let Join { member, room, meta, attempt, join_seq, subnet, grant } = join;
+        let cap = grant.as_ref().and_then(|grant| grant.cap);
         self.bury(&room);
-        match self.take_seat(Seated { member: Arc::clone(&member), join_seq }, &room, subnet) {
+        match self.take_seat(Seated { member: Arc::clone(&member), join_seq }, &room, subnet, cap) {
             Ok(Granted { port, peers, given_up }) => {
                 // Before the newcomer knows: who has joined is counted.
                 self.publish();
                 news::joined(&member, &room, peers, attempt);
                 self.give_up(given_up);
-                let admit = Admit { member, meta, join_seq, port: port.clone() };
+                let user = grant.and_then(|grant| grant.shown_user().cloned());
+                let admit = Admit { member, meta, user, join_seq, port: port.clone() };
                 if !port.send_unbounded(ToRoom::Admit(admit)) {
                     // It died just now. The newcomer has a seat, and is told of the end as the others are.
                     self.lose(&room);
@@ -118,10 +120,11 @@ impl Supervisor {
         seated: Seated,
         room: &RoomName,
         subnet: Option<Subnet>,
+        cap: Option<usize>,
     ) -> Result<Granted<RoomPort>, JoinError> {
         let capacity = self.state.limits().peers_per_room;
         let open = || (self.spawn_room)(room.clone(), capacity, self.ended_rooms.guard());
-        self.state.join(seated.member.session, seated, room, subnet, now(), open)
+        self.state.join(seated.member.session, seated, room, (subnet, cap), now(), open)
     }
 
     /// Asks a parked session to end: it may be coming back in this moment, and its pump knows.

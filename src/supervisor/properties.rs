@@ -152,8 +152,14 @@ impl World {
             opened = true;
             incarnation
         };
-        let answer =
-            self.rules.join(self.sessions[session], session, &self.rooms[room], subnet(session), self.now, open);
+        let answer = self.rules.join(
+            self.sessions[session],
+            session,
+            &self.rooms[room],
+            (subnet(session), None),
+            self.now,
+            open,
+        );
         prop_assert_eq!(opened, expected.is_none() && !self.open.contains_key(&room), "a room starts when it must");
         match answer {
             Err(refused) => {

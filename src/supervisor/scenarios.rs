@@ -87,7 +87,8 @@ async fn rejoin(
     attempt: u32,
 ) -> Result<usize, JoinError> {
     let room = RoomName::parse(room, 128).expect("a sane name");
-    let message = Join { member: Arc::clone(member), room, meta: None, attempt, join_seq: 7, subnet: None };
+    let message =
+        Join { member: Arc::clone(member), room, meta: None, attempt, join_seq: 7, subnet: None, grant: None };
     supervisor.send(Ask(message)).await.expect("the supervisor lives")
 }
 
@@ -140,14 +141,14 @@ async fn an_address_has_its_share_of_rooms_and_joins_and_no_more() {
     let ask = async |room: &str| {
         let room = RoomName::parse(room, 128).expect("a sane name");
         let member = Arc::clone(&member);
-        let message = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: school };
+        let message = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: school, grant: None };
         supervisor.send(Ask(message)).await.expect("the supervisor lives")
     };
     let other = session.member();
     assert!(join(&supervisor, &other, "b").await.is_ok(), "who has no address is not counted");
     let seated = session.member();
     let room = RoomName::parse("a", 128).expect("a sane name");
-    let opener = Join { member: seated, room, meta: None, attempt: 0, join_seq: 7, subnet: school };
+    let opener = Join { member: seated, room, meta: None, attempt: 0, join_seq: 7, subnet: school, grant: None };
     assert!(supervisor.send(Ask(opener)).await.expect("the supervisor lives").is_ok());
     leave(&supervisor, &other).await;
     let share = JoinError::of_address(ErrorCode::RoomLimit, None, LimitHit::RoomsPerAddress);
@@ -173,7 +174,7 @@ async fn a_session_hears_of_a_refusal_and_the_room_answers_a_join_that_is_grante
     let room = RoomName::parse("a", 128).expect("a sane name");
     let ask = |member: &Arc<Member>, join_seq| {
         let (member, room) = (Arc::clone(member), room.clone());
-        supervisor.send(Join { member, room, meta: None, attempt: 0, join_seq, subnet: None })
+        supervisor.send(Join { member, room, meta: None, attempt: 0, join_seq, subnet: None, grant: None })
     };
     let (ann, bob) = (first.member(), second.member());
     ask(&ann, 3).await.expect("the supervisor lives");

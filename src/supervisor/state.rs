@@ -170,7 +170,8 @@ impl<M, R: Clone> SupervisorState<M, R> {
         self.draining = true;
     }
 
-    /// A seat for this session, which comes from `subnet` (`None`: an address without limits). `open` starts the room;
+    /// A seat for this session, which comes from `subnet` (`None`: an address without limits), in a room that then has `cap`
+    /// peers at most (`None`: as many as any). `open` starts the room;
     /// it is called only when the seat is granted and the room is not there.
     ///
     /// # Errors
@@ -180,11 +181,11 @@ impl<M, R: Clone> SupervisorState<M, R> {
         session: SessionId,
         member: M,
         room: &RoomName,
-        subnet: Option<Subnet>,
+        (subnet, cap): (Option<Subnet>, Option<usize>),
         now: Instant,
         open: impl FnOnce() -> R,
     ) -> Result<Granted<R>, JoinError> {
-        self.may_join(session, room, subnet, now)?;
+        self.may_join(session, room, subnet, cap, now)?;
         let entry = self.rooms.entry(room.clone());
         // One text for the whole room, and not the one that each peer brought along.
         let name = entry.key().clone();
@@ -320,6 +321,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         session: SessionId,
         room: &RoomName,
         subnet: Option<Subnet>,
+        cap: Option<usize>,
         now: Instant,
     ) -> Result<(), JoinError> {
         let refuse = |code| Err(JoinError::new(code));
@@ -338,6 +340,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             return too_soon(wait, LimitHit::NewRooms);
         }
         let Caps { peers_per_room, rooms, .. } = self.limits;
+        let peers_per_room = cap.unwrap_or(peers_per_room).min(peers_per_room);
         let mut may_open = || subnet.is_none_or(|subnet| self.address_shares.may_open(subnet, now));
         match self.rooms.get(room) {
             Some(entry) if entry.sessions.len() >= peers_per_room => refuse(ErrorCode::RoomFull),

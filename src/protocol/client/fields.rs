@@ -29,6 +29,7 @@ pub(super) enum Field {
     Data,
     T,
     Ack,
+    Token,
 }
 
 impl Field {

@@ -1,5 +1,7 @@
 //! What holds for every text and every value.
 
+use std::sync::Arc;
+
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Value, json};
 
@@ -105,11 +107,12 @@ proptest! {
             attempt: 0,
             resumable: false,
             resume: None,
+            token: None,
         });
         let me = PeerId::random();
         let others = [
-            PeerView { id: me, meta: Some(meta.clone()), polite: true, away_until_ms: None },
-            PeerView { id: me, meta: None, polite: false, away_until_ms: Some(u64::MAX) },
+            PeerView { id: me, meta: Some(meta.clone()), user: None, polite: true, away_until_ms: None },
+            PeerView { id: me, meta: None, user: Some(Arc::from(&*id)), polite: false, away_until_ms: Some(u64::MAX) },
         ];
         let frame = ServerFrame::Joined(Joined {
             re: Some(&id),
@@ -120,6 +123,7 @@ proptest! {
             peers: Some(&others),
             capacity: 3,
             ice_servers_json: "[]",
+            grant: None,
             resume: None,
         });
         let name = me.to_string();
@@ -127,7 +131,7 @@ proptest! {
             "type": "joined", "re": id, "self": {"id": name, "meta": object}, "room": room.as_str(), "capacity": 3,
             "peers": [
                 {"id": name, "meta": object, "polite": true},
-                {"id": name, "polite": false, "away": {"until": u64::MAX}},
+                {"id": name, "user": id, "polite": false, "away": {"until": u64::MAX}},
             ],
             "iceServers": [],
         }));
@@ -146,6 +150,7 @@ proptest! {
             peers: None,
             capacity: 2,
             ice_servers_json: "[]",
+            grant: None,
             resume: Some((&token, window_ms)),
         }));
         prop_assert_eq!(&told, &json!({
@@ -158,7 +163,7 @@ proptest! {
         let again = again.to_string();
         let request = parse(&again, &BOUNDS).expect("a good join");
         let resume = Some(ResumeParams { token: Some(token), ack });
-        prop_assert_eq!(request.frame, ClientFrame::Join { room, meta: None, attempt: 0, resumable: true, resume });
+        prop_assert_eq!(request.frame, ClientFrame::Join { room, meta: None, attempt: 0, resumable: true, resume, token: None });
     }
 
     #[test]
@@ -168,7 +173,7 @@ proptest! {
         let resume = Some(ResumeParams { token: ResumeToken::parse(&text), ack });
         prop_assert_eq!(
             request.frame,
-            ClientFrame::Join { room: room("a"), meta: None, attempt: 0, resumable: true, resume }
+            ClientFrame::Join { room: room("a"), meta: None, attempt: 0, resumable: true, resume, token: None }
         );
     }
 
@@ -191,8 +196,8 @@ proptest! {
         prop_assert_eq!(value(&ServerFrame::Left { re: Some(&re), room: &room }), news);
         let news = json!({"type": "room_closed", "room": room.as_str()});
         prop_assert_eq!(value(&ServerFrame::RoomClosed { room: &room }), news);
-        let news = json!({"type": "peer_joined", "id": name, "meta": object, "polite": true});
-        prop_assert_eq!(value(&ServerFrame::PeerJoined { id, meta: Some(&meta), polite: true }), news);
+        let news = json!({"type": "peer_joined", "id": name, "meta": object, "user": re, "polite": true});
+        prop_assert_eq!(value(&ServerFrame::PeerJoined { id, meta: Some(&meta), user: Some(&re), polite: true }), news);
         let news = json!({"type": "peer_updated", "re": re, "id": name, "meta": object});
         prop_assert_eq!(value(&ServerFrame::PeerUpdated { re: Some(&re), id, meta: &meta }), news);
         let news = json!({"type": "pong", "re": re, "t": -1500.0, "ack": 0});

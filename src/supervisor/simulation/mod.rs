@@ -226,7 +226,7 @@ impl World {
             rooms.push(Room::new(rooms.len(), room.clone()));
             rooms.len() - 1
         };
-        let answer = self.rules.join(id, guest, &self.names[name], self.sessions[who].from, self.now, open);
+        let answer = self.rules.join(id, guest, &self.names[name], (self.sessions[who].from, None), self.now, open);
         match answer {
             Ok(granted) => {
                 self.joins += 1;

@@ -35,7 +35,7 @@ impl Room {
     pub(super) fn run(&mut self, peer_of: impl Fn(Who) -> PeerId) -> Vec<(Who, ToSession)> {
         let Some(message) = self.mailbox.pop_front() else { return Vec::new() };
         let (effects, join_seq) = match message {
-            ToRoom::Admit(guest) => (self.rules.admit(peer_of(guest.0), None, guest), guest.1),
+            ToRoom::Admit(guest) => (self.rules.admit(peer_of(guest.0), None, None, guest), guest.1),
             ToRoom::Remove(who) => (self.rules.remove(peer_of(who), LeaveReason::Left), 0),
             ToRoom::Away(who) => (self.rules.away(peer_of(who), 0), 0),
             ToRoom::Back(who) => (self.rules.back(peer_of(who)), 0),

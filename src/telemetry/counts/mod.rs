@@ -12,7 +12,8 @@ pub use buckets::{Buckets, RequestBuckets};
 pub use error_samples::{ErrorSample, ErrorSamples, MAX_SAMPLES, SampleIds};
 pub use http_counts::{HttpCount, HttpCounts};
 pub use kinds::{
-    LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, method_label,
+    LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, TokenOutcome,
+    method_label,
 };
 pub use labels::{Counts, Label};
 pub use local::{TallyReceiver, send_tallies_to, take, tally};
