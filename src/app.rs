@@ -5,6 +5,7 @@
 //! own, which serves the operator's listener, too: a scrape must not pause relaying, nor wait behind a flood of frames.
 
 mod error;
+mod keys;
 mod reload;
 mod vital;
 
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 
 use crate::{
     arbiter::{Arbiters, tick},
+    auth::KeyRing,
     config::{Capacity, Settings, exposure_warnings, machine_warnings, memory_warning},
     http::{
         client::Clients,
@@ -49,7 +51,7 @@ use crate::{
     metrics::{self, BuildInfo, Exposition, Facts},
     protocol::RoomName,
     room::Room,
-    session::{self, Ports, SessionConfig, heartbeat::HeartbeatTimes, relief},
+    session::{self, Ports, SessionConfig, TokenJudge, heartbeat::HeartbeatTimes, relief},
     shutdown::{self, Plan, Record},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
@@ -85,9 +87,10 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let addresses = (address_of(&public)?, address_of(&ops)?);
     let token = Token::read(&settings.ops.token_file)
         .map_err(|source| StartError::Token { path: settings.ops.token_file.clone(), source })?;
+    let keys = KeyRing::open(&settings.auth).map_err(StartError::Keys)?;
     let (record, before) = Record::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
-    others.attend(Reload::new(&configured, read_again, origins.clone(), token.clone()).on_hangup());
+    others.attend(Reload::new(&configured, read_again, origins.clone(), token.clone(), keys.clone()).on_hangup());
 
     let (metrics, metrics_arbiter) = start_metrics(&settings, before.took, machine)?;
     let lifecycle = Lifecycle::new(capacity.connections);
@@ -102,7 +105,8 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
     let common = Common::new(&settings, probes);
     let totals = Totals::default();
-    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, (&pressure, &totals));
+    let upgrade_service =
+        public_door(&settings, &lifecycle, &arbiters, &supervisor, (&pressure, &totals), keys.clone());
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
     let clients_too = clients.clone();
@@ -132,6 +136,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         Subjects { metrics, liveness: liveness.clone(), lifecycle: lifecycle.clone(), sockets: public_sockets };
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
+    actix_rt::spawn(keys::watch(keys));
     actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
 
     let call = signals.or_call(&lifecycle).await;
@@ -245,10 +250,12 @@ fn public_door(
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
     (pressure, totals): (&watch::Receiver<Pressure>, &Totals),
+    keys: KeyRing,
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
     let waiting = Waiting::from(&*settings);
+    let tokens = TokenJudge::new(&settings, keys);
     let (pressure, totals) = (pressure.clone(), totals.clone());
     move || {
         let index = arbiters.enroll();
@@ -258,7 +265,7 @@ fn public_door(
             resume: supervisor.clone().recipient(),
             presence: supervisor.clone().recipient(),
         };
-        session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone())));
+        session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone(), tokens.clone())));
         watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
         watchdog::spawn_vital(relief::run(pressure.clone(), totals.clone()));
         let arbiters = arbiters.clone();

@@ -1,15 +1,19 @@
 //! The command line.
 
+mod token;
+
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+
+pub use token::{IssueError, TokenArguments};
 
 /// Actor-based signaling server for WebRTC rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "switchboard", version, about, after_help = crate::config::environment_help())]
 pub struct Arguments {
     /// TOML file laid over the built-in defaults; the environment is laid over both.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 
     /// Check the configuration, print what is in effect or doubtful; exit with 0, or 1 if it is unsound.
@@ -19,6 +23,17 @@ pub struct Arguments {
     /// Ask the server on this machine whether it lives, and say what it said; exit with 0 if so, or 1.
     #[arg(long, conflicts_with = "check_config")]
     pub probe: bool,
+
+    /// Something else than to run the server.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program does beside running a server.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Make a join token and print it.
+    Token(TokenArguments),
 }
 
 #[cfg(test)]
@@ -34,12 +49,32 @@ mod tests {
     #[test]
     fn the_arguments_are_read() {
         Arguments::command().debug_assert();
-        assert_eq!(parse("switchboard").unwrap(), Arguments { config: None, check_config: false, probe: false });
-        let both = Arguments { config: Some("a.toml".into()), check_config: true, probe: false };
+        assert_eq!(
+            parse("switchboard").unwrap(),
+            Arguments { config: None, check_config: false, probe: false, command: None }
+        );
+        let both = Arguments { config: Some("a.toml".into()), check_config: true, probe: false, command: None };
         assert_eq!(parse("switchboard --config a.toml --check-config").unwrap(), both);
         assert_eq!(parse("switchboard --config").unwrap_err().kind(), ErrorKind::InvalidValue);
         assert_eq!(parse("switchboard --port 1").unwrap_err().kind(), ErrorKind::UnknownArgument);
         assert_eq!(parse("switchboard stray").unwrap_err().kind(), ErrorKind::UnknownArgument);
+    }
+
+    #[test]
+    fn a_token_is_for_rooms_or_for_a_prefix() {
+        let Some(Command::Token(token)) = parse("switchboard token --room a --room b --ttl 5m").unwrap().command else {
+            panic!("a command")
+        };
+        assert_eq!((token.rooms, token.ttl.as_secs()), (vec!["a".to_owned(), "b".to_owned()], 300));
+        for (line, kind) in [
+            ("switchboard token", ErrorKind::MissingRequiredArgument),
+            ("switchboard token --room a --prefix b", ErrorKind::ArgumentConflict),
+            ("switchboard token --room a --key k.pem", ErrorKind::MissingRequiredArgument),
+            ("switchboard token --room a --ttl 1w", ErrorKind::ValueValidation),
+            ("switchboard token --room a --key k.pem --algorithm none", ErrorKind::ValueValidation),
+        ] {
+            assert_eq!(parse(line).unwrap_err().kind(), kind, "{line}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! | 0 | [`machine`] | what this process may use, and what the kernel uses on its behalf |
 //! | 0 | [`utc`] | times and days, as text |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
+//! | 1 | [`auth`] | join tokens: verified, and from there on a grant; the keys for that |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
 //! | 1 | [`ws`] | RFC 6455 over one socket: frames to messages and back, what waits to be written |
 //! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
@@ -72,6 +73,7 @@ compile_error!("fault-injection is for tests: a release build must not have it")
 
 pub mod app;
 pub mod arbiter;
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod files;

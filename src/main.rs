@@ -3,12 +3,13 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use clap::Parser;
 use switchboard::{
     app,
-    cli::Arguments,
+    cli::{Arguments, Command},
     config::{self, Settings},
     telemetry::{self, LogOptions},
 };
@@ -37,6 +38,11 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     if arguments.probe {
         return Ok(print(&switchboard::probe::probe(file.as_deref(), &environment)?)?);
+    }
+    if let Some(Command::Token(order)) = &arguments.command {
+        let settings = Settings::load(file.as_deref(), environment)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        return Ok(print(&(order.issue(&settings.auth, now)? + "\n"))?);
     }
     let (settings, doubts) = Settings::load_with_doubts(file.as_deref(), &environment)?;
     let _log = telemetry::start_log(&LogOptions::from(&settings))?;

@@ -21,7 +21,7 @@ fn peer() -> PeerId {
 fn meta() -> Meta {
     let update = format!(r#"{{"type":"update","meta":{META}}}"#);
     match parse(&update, &bounds()).expect("the update is sound").frame {
-        ClientFrame::Update { meta } => meta,
+        ClientFrame::Update { meta: Some(meta), .. } => meta,
         other => panic!("no update: {other:?}"),
     }
 }
@@ -40,8 +40,14 @@ fn joined(others: usize) -> Step {
     let (me, meta) = (peer(), meta());
     let room = RoomName::parse("lobby", 64).expect("the name of a room");
     Step::of(move || {
-        let one =
-            || PeerView { id: black_box(me), meta: Some(meta.clone()), who: None, polite: true, away_until_ms: None };
+        let one = || PeerView {
+            id: black_box(me),
+            meta: Some(meta.clone()),
+            who: None,
+            user: None,
+            polite: true,
+            away_until_ms: None,
+        };
         let peers: Vec<_> = std::iter::repeat_with(one).take(others).collect();
         black_box(encode(&ServerFrame::Joined(Joined {
             re: Some("1"),
@@ -53,6 +59,7 @@ fn joined(others: usize) -> Step {
             peers: Some(&peers),
             capacity: 128,
             ice_servers_json: r#"[{"urls":["stun:stun.example.com:3478"]}]"#,
+            grant: None,
             resume: None,
         })));
     })
@@ -70,7 +77,7 @@ pub(crate) fn peer_joined() -> Step {
     let (peer, meta) = (peer(), meta());
     Step::of(move || {
         let (id, meta) = (black_box(peer), Some(&meta));
-        black_box(encode(&ServerFrame::PeerJoined { id, meta, polite: false, who: None, replaces: None }));
+        black_box(encode(&ServerFrame::PeerJoined { id, meta, user: None, polite: false, who: None, replaces: None }));
     })
 }
 

@@ -7,10 +7,11 @@ use actix::{Actor, System};
 use actix_rt::{Arbiter, SystemRunner};
 use bytes::{Buf, BytesMut};
 use switchboard::{
+    auth::KeyRing,
     config::{Milliseconds, Settings},
     limits::Waiting,
     room::Room,
-    session::{self, AcceptedSocket, Ports, SessionConfig},
+    session::{self, AcceptedSocket, Ports, SessionConfig, TokenJudge},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::RequestId,
 };
@@ -40,7 +41,8 @@ impl Server {
                 resume: supervisor.clone().recipient(),
                 presence: supervisor.recipient(),
             };
-            session::install(Rc::new(SessionConfig::new(&settings, ports, Waiting::from(&settings))));
+            let tokens = TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"));
+            session::install(Rc::new(SessionConfig::new(&settings, ports, Waiting::from(&settings), tokens)));
         });
         Self(system)
     }
@@ -108,6 +110,7 @@ impl Client {
                 subnet: None,
                 request,
                 hint: None,
+                bearer: None,
                 permit: (),
             },
         );

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use crate::auth::KeyFileError;
+
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -26,6 +28,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// The keys for join tokens are configured and not there.
+    #[error("{0} (auth.keys, auth.jwks_file)")]
+    Keys(#[from] KeyFileError),
     /// Threads, signals, the log.
     #[error("cannot start {what}: {source}")]
     Machine {

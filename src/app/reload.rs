@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::{
+    auth::{KeyFileError, KeyRing},
     config::{ConfigError, Settings},
     http::{live::Live, ops::Token},
     telemetry::{self, Event},
@@ -20,6 +21,7 @@ pub(super) struct Reload {
     read_again: ReadAgain,
     origins: Live<[String]>,
     token: Option<Token>,
+    keys: KeyRing,
 }
 
 /// Why nothing was changed.
@@ -29,17 +31,20 @@ enum Failed {
     Config(#[from] ConfigError),
     #[error("cannot read the token in {path} (ops.token_file): {source}")]
     Token { path: String, source: std::io::Error },
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
 }
 
 impl Reload {
-    /// `origins` and `token` are what the listeners ask.
+    /// `origins` and `token` are what the listeners ask, `keys` what the sessions do.
     pub(super) fn new(
         running: &Settings,
         read_again: ReadAgain,
         origins: Live<[String]>,
         token: Option<Token>,
+        keys: KeyRing,
     ) -> Self {
-        Self { running: running.clone(), read_again, origins, token }
+        Self { running: running.clone(), read_again, origins, token, keys }
     }
 
     /// What is to be done for each signal.
@@ -57,6 +62,7 @@ impl Reload {
     fn reload(&mut self) -> Result<(), Failed> {
         let (new, doubts) = (self.read_again)()?;
         let token = read_token(&new.ops.token_file)?;
+        let keys = KeyRing::open(&new.auth)?;
         let mut differences = self.running.differences(&new);
         // Whether there is a token decides who may reach what from the start: only another one can be taken over.
         match (&self.token, &token) {
@@ -71,6 +77,7 @@ impl Reload {
                 differences.fixed.push(TOKEN_KEY.to_owned());
             }
         }
+        self.keys.become_like(&keys);
         self.origins.set(new.http.allowed_origins.clone().into());
         // Told at whichever of the two levels tells more.
         let levels = [self.running.log.level, new.log.level];

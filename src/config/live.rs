@@ -27,6 +27,8 @@ impl Settings {
         self.log.level = other.log.level;
         self.http.allowed_origins.clone_from(&other.http.allowed_origins);
         self.ops.token_file.clone_from(&other.ops.token_file);
+        self.auth.keys.clone_from(&other.auth.keys);
+        self.auth.jwks_file.clone_from(&other.auth.jwks_file);
     }
 }
 

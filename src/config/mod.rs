@@ -7,6 +7,7 @@
 //! A key is written down once, in its section's file (how: `section.rs`); `config/default.toml` and
 //! `docs/configuration.md` are generated from it, and a test keeps them so.
 
+mod auth;
 mod authority;
 mod capacity;
 #[cfg(test)]
@@ -42,6 +43,7 @@ mod warnings;
 mod watchdog;
 
 pub use self::{
+    auth::{Auth, AuthMode, KeyAlgorithm, TokenKey},
     authority::Authority,
     capacity::Capacity,
     error::ConfigError,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{error::ConfigError, settings::Settings};
+use super::{auth::AuthMode, error::ConfigError, settings::Settings};
 
 /// What a peer costs in `joined` besides its `meta`: `{"id":"…","meta":,"polite":false},` with 32 digits is 65 bytes,
 /// and there is room for a field or two of a later version.
@@ -15,7 +15,7 @@ pub(super) type Origins = BTreeMap<String, String>;
 
 /// Checks every rule.
 pub(super) fn check(settings: &Settings, origins: &Origins) -> Result<(), ConfigError> {
-    let rules = [ports, drain, heartbeat, watchdog, longest_join, longest_relay, longest_joined];
+    let rules = [ports, drain, heartbeat, watchdog, longest_join, longest_relay, longest_joined, token_keys];
     match rules.into_iter().find_map(|rule| rule(settings)) {
         Some(broken) => Err(broken.into_error(origins)),
         None => Ok(()),
@@ -122,6 +122,15 @@ fn longest_joined(settings: &Settings) -> Option<Broken> {
     })
 }
 
+/// Otherwise nobody could join at all.
+fn token_keys(settings: &Settings) -> Option<Broken> {
+    let auth = &settings.auth;
+    (auth.mode == AuthMode::Token && !auth.has_keys()).then(|| Broken {
+        keys: vec![("auth.keys", auth.keys.len() as u64)],
+        allowed: "a key in auth.keys or auth.jwks_file, since auth.mode is token".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +158,7 @@ mod tests {
             |s| s.limits.frame_bytes = 128 + 4096 + 256,
             |s| s.limits.frame_bytes = 131_072,
             |s| s.limits.peers_per_room = 31,
+            |s| (s.auth.mode, s.auth.jwks_file) = (AuthMode::Token, "keys.json".into()),
             |s| (s.limits.peers_per_room, s.limits.queue_bytes) = (50, 2 * 50 * (4096 + 96)),
         ] {
             assert_eq!(refusal(change), None);
@@ -169,6 +179,10 @@ mod tests {
             (
                 |s| s.heartbeat.interval_ms = Milliseconds(300_000),
                 "allowed: heartbeat.interval_ms below heartbeat.connection_timeout_ms",
+            ),
+            (
+                |s| s.auth.mode = AuthMode::Token,
+                "auth.keys = 0 (default); allowed: a key in auth.keys or auth.jwks_file",
             ),
             (|s| s.watchdog.exit_ms = Milliseconds(1200), "allowed: watchdog.silent_ms below watchdog.exit_ms"),
             (|s| s.limits.frame_bytes = 4479, "limits.frame_bytes of at least 4480"),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    auth::Auth,
     health::Health,
     heartbeat::Heartbeat,
     http::Http,
@@ -17,10 +18,11 @@ use super::{
 };
 
 /// Every section, in the order of the documents.
-pub(super) const SECTIONS: [&Section; 10] = [
+pub(super) const SECTIONS: [&Section; 11] = [
     &Server::SECTION,
     &Ops::SECTION,
     &Http::SECTION,
+    &Auth::SECTION,
     &Limits::SECTION,
     &Heartbeat::SECTION,
     &Log::SECTION,
@@ -40,6 +42,8 @@ pub struct Settings {
     pub ops: Ops,
     /// Requests.
     pub http: Http,
+    /// Who may come in.
+    pub auth: Auth,
     /// What one peer, one room and one server may use.
     pub limits: Limits,
     /// How dead and stalled connections are found.

@@ -3,6 +3,7 @@
 use std::{fs, net::IpAddr};
 
 use super::{
+    auth::AuthMode,
     capacity::Capacity,
     error::OneLine,
     report,
@@ -61,6 +62,10 @@ pub fn exposure_warnings(settings: &Settings, public: IpAddr, ops: IpAddr) -> Ve
         "http.allowed_origins has \"*\", and {public} is no address of this machine or network alone: any page may open \
          connections here with its visitors' browsers (list your own origins, or \"same\" for the server's own page)"
     );
+    let anybody = format!(
+        "auth.mode is open, and {public} is no address of this machine or network alone: ANYBODY who knows or guesses the name of \
+         a room may join it (set auth.mode to token, and auth.keys: docs/tokens.md)"
+    );
     let exempt = format!(
         "limits.exempt_loopback is on, and {public} is no address of this machine or network alone: a proxy on this \
          machine has no limits per address, unless it is on http.trusted_proxies"
@@ -78,6 +83,7 @@ pub fn exposure_warnings(settings: &Settings, public: IpAddr, ops: IpAddr) -> Ve
                    its clients share the limits of one address"
             .to_owned();
     [
+        warn(is_open(public) && settings.auth.mode == AuthMode::Open, anybody),
         warn(is_open(public) && http.allowed_origins.iter().any(|origin| origin == "*"), origins),
         warn(is_open(public) && limits.exempt_loopback, exempt),
         warn(is_open(ops), reads),
@@ -194,14 +200,18 @@ mod tests {
         for public in ["0.0.0.0", "::", "203.0.113.7", "2001:db8::7", "::ffff:203.0.113.7", "100.64.0.1"] {
             let told = exposed(|_| (), public, "127.0.0.1");
             assert!(
-                told.len() == 1 && told[0].contains("http.allowed_origins") && told[0].contains(public),
+                told.len() == 2 && told[1].contains("http.allowed_origins") && told[1].contains(public),
                 "{told:?}"
             );
+            assert!(told[0].contains("auth.mode is open") && told[0].contains("ANYBODY"), "{told:?}");
         }
         for near in ["127.0.0.1", "::1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.0.1", "fd00::1", "fe80::1"] {
             assert!(exposed(|_| (), near, "127.0.0.1").is_empty(), "{near}");
         }
-        let own = |s: &mut Settings| s.http.allowed_origins = vec!["same".into()];
+        let own = |s: &mut Settings| {
+            s.http.allowed_origins = vec!["same".into()];
+            s.auth.mode = AuthMode::Token;
+        };
         assert!(exposed(own, "0.0.0.0", "::1").is_empty());
     }
 

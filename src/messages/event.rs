@@ -26,6 +26,8 @@ pub enum PeerChange {
         meta: Option<Meta>,
         /// Who it is, if it gave an identity.
         who: Option<Who>,
+        /// Whom its token names, where that is shown.
+        user: Option<Arc<str>>,
         /// Whose place it took.
         replaces: Option<PeerId>,
     },
@@ -64,9 +66,9 @@ impl RoomEvent {
         let id = self.peer;
         match &self.change {
             // Whoever is here already is not polite towards one that comes later.
-            PeerChange::Joined { meta, who, replaces } => {
-                let (meta, who, replaces) = (meta.as_ref(), *who, *replaces);
-                ServerFrame::PeerJoined { id, meta, polite: false, who, replaces }
+            PeerChange::Joined { meta, who, user, replaces } => {
+                let (meta, who, user, replaces) = (meta.as_ref(), *who, user.as_deref(), *replaces);
+                ServerFrame::PeerJoined { id, meta, user, polite: false, who, replaces }
             }
             PeerChange::Left(reason) => ServerFrame::PeerLeft { id, reason: *reason },
             PeerChange::Updated(meta) => ServerFrame::PeerUpdated { re: None, id, meta },

@@ -17,6 +17,7 @@ use super::{
     resume::ResumeRequests,
     room::RoomPort,
 };
+use crate::auth::Grant;
 use crate::memory::HeldBytes;
 use crate::protocol::{
     ErrorCode, Meta, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, Who, server::PeerView,
@@ -216,17 +217,21 @@ pub struct ResumeRequest {
     pub ack: u64,
     /// Must be the room that the session is in.
     pub room: RoomName,
+    /// What a token grants that came along; whom it names must be whom the session's own names.
+    pub grant: Option<Arc<Grant>>,
     /// Where the answer goes. Dropped: no such session.
     pub answer: oneshot::Sender<ResumeAnswer>,
 }
 
-/// What is answered to a [`ResumeRequest`]. The first two are the session's, the others the supervisor's.
+/// What is answered to a [`ResumeRequest`]. The first three are the session's, the others the supervisor's.
 #[derive(Debug)]
 pub enum ResumeAnswer {
     /// Send the socket here.
     Granted(Arc<Member>),
     /// The client's `ack` falls, or exceeds what was sent.
     BadAck,
+    /// The client's token names somebody else.
+    OtherUser,
     /// The client has asked again, on a newer connection.
     Busy,
     /// The secret is wrong, and too many were; so long until the next may come.
@@ -244,6 +249,8 @@ pub struct ResumeGrant {
     pub re: Option<Box<str>>,
     /// The client's count of attempts.
     pub attempt: u32,
+    /// What its token grants from now on, if it brought one.
+    pub renewed: Option<Arc<Grant>>,
 }
 
 /// A socket on its way from the session that read its `join` to the one that it resumes.

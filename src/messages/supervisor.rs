@@ -6,6 +6,7 @@ use actix::Message;
 
 use super::session::{Member, ResumeRequest};
 use crate::{
+    auth::Grant,
     limits::Subnet,
     protocol::{LeaveReason, Meta, RoomName, SessionId, client::Identified},
 };
@@ -30,6 +31,8 @@ pub struct Join {
     pub subnet: Option<Subnet>,
     /// Who it is, if it gave an identity.
     pub identified: Option<Identified>,
+    /// What its token grants; `None`: it came without one, and may.
+    pub grant: Option<Arc<Grant>>,
 }
 
 /// From a session, unbounded, idempotent: free its seat, if it has one. Sent for the `leave` frame and from `stopped()`.

@@ -26,6 +26,8 @@ pub mod close_code {
     pub const PING_TIMEOUT: u16 = 4001;
     /// The session was taken over on another socket, or another of the same identity took its place.
     pub const SESSION_TAKEN: u16 = 4500;
+    /// The time of the token that the session was let in with is over.
+    pub const TOKEN_EXPIRED: u16 = 4502;
     /// Faster than `limits.frame_rate` for `limits.flood_timeout_ms` on end.
     pub const RATE_LIMITED: u16 = 4002;
 }
@@ -61,6 +63,8 @@ pub enum EndReason {
     /// The session was taken over on another socket, this is the old one's end; or a join of the same identity took its
     /// place.
     SessionTaken,
+    /// The time of the token that the session was let in with is over.
+    TokenExpired,
     /// Nobody took the session over while it was parked. There is no socket to tell it to.
     ResumeExpired,
     /// The server is going away.
@@ -93,6 +97,7 @@ impl EndReason {
             Self::InvalidUtf8 => Some(close_code::INVALID_PAYLOAD),
             Self::MessageTooLarge => Some(close_code::TOO_BIG),
             Self::SessionTaken => Some(close_code::SESSION_TAKEN),
+            Self::TokenExpired => Some(close_code::TOKEN_EXPIRED),
             Self::RateLimited => Some(close_code::RATE_LIMITED),
             Self::ServerDraining => Some(close_code::SERVICE_RESTART),
             Self::MemoryPressure => Some(close_code::TRY_AGAIN_LATER),
@@ -109,7 +114,8 @@ impl EndReason {
             | Self::BinaryMessage
             | Self::InvalidUtf8
             | Self::MessageTooLarge
-            | Self::SessionTaken => ByeAction::Disconnect,
+            | Self::SessionTaken
+            | Self::TokenExpired => ByeAction::Disconnect,
             Self::Disconnected
             | Self::PingTimeout
             | Self::JoinTimeout
@@ -139,6 +145,7 @@ impl EndReason {
             | Self::RateLimited
             | Self::Internal => LeaveReason::Error,
             Self::ServerDraining => LeaveReason::ServerDraining,
+            Self::TokenExpired => LeaveReason::TokenExpired,
         }
     }
 }
@@ -181,6 +188,8 @@ pub enum LeaveReason {
     ServerDraining,
     /// Somebody of the same identity joined in its place.
     Replaced,
+    /// The time of the token that it was let in with is over.
+    TokenExpired,
     /// The whole room ended.
     RoomClosed,
 }

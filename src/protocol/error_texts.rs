@@ -6,6 +6,12 @@
 pub const ROOM_FULL: &str = "the room holds as many peers as it may";
 /// `room_closed`, to a request that the room cannot answer any more.
 pub const ROOM_ENDED: &str = "the room ended before it could answer; join again";
+/// `unauthorized`, to a `join` where the server asks for a token.
+pub const TOKEN_MISSING: &str = "this server asks for a token: join with one";
+/// `token_expired`.
+pub const TOKEN_EXPIRED: &str = "the token's time is over: get another one";
+/// `permission_denied`, to a request that what was granted does not cover.
+pub const NOT_PERMITTED: &str = "this session may not do that";
 /// `server_draining`, to a `join`.
 pub const DRAINING: &str = "the server is going away; connect again after the bye's retryAfterMs";
 /// `session_not_found`.

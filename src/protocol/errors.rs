@@ -145,6 +145,12 @@ error_codes! {
     SlowConsumer: WsError, Retry, Medium, Ends(SlowConsumer);
     /// The peer was silent; the connection is closed with 4001.
     PingTimeout: WsError, Retry, Medium, Ends(PingTimeout);
+    /// The token is missing where one is asked for, or is none that this server takes.
+    Unauthorized: Auth, Final, Low, StaysOpen;
+    /// The token's time is over.
+    TokenExpired: Auth, Final, Low, StaysOpen;
+    /// The token, or its absence, does not allow this.
+    PermissionDenied: Auth, Final, Low, StaysOpen;
     /// The page's origin is not on `http.allowed_origins` (HTTP 403).
     OriginDenied: Auth, Final, Low, NeverOpened;
     /// The room holds `limits.peers_per_room` peers.

@@ -67,10 +67,10 @@ impl Room {
     }
 
     fn admit(&mut self, admit: Admit) -> (Vec<Effect>, Option<u32>) {
-        let Admit { member, meta, who, replaced, join_seq, port } = admit;
+        let Admit { member, meta, who, user, replaced, join_seq, port } = admit;
         self.port = Some(port);
         let mut effects = self.state.replace(&replaced);
-        effects.extend(self.state.admit(member.peer, meta, who, replaced.last().copied(), member));
+        effects.extend(self.state.admit(member.peer, meta, who, user, replaced.last().copied(), member));
         self.is_stale |= !effects.is_empty();
         (effects, Some(join_seq))
     }
@@ -111,9 +111,9 @@ impl Room {
     }
 
     fn joined(&mut self, peer: PeerId, replaces: Option<PeerId>) {
-        if let Some(Occupant { meta, who, .. }) = self.state.occupant(peer) {
-            let (meta, who) = (meta.clone(), who.as_deref().copied());
-            self.add(peer, PeerChange::Joined { meta, who, replaces });
+        if let Some(Occupant { meta, who, user, .. }) = self.state.occupant(peer) {
+            let (meta, who, user) = (meta.clone(), who.as_deref().copied(), user.clone());
+            self.add(peer, PeerChange::Joined { meta, who, user, replaces });
         }
     }
 

@@ -28,7 +28,7 @@ fn meta(text: &str) -> Meta {
 
 fn admit(room: &RoomPort, member: &Arc<Member>, about: Option<&str>) {
     let (member, meta) = (Arc::clone(member), about.map(meta));
-    let admit = Admit { member, meta, who: None, replaced: Vec::new(), join_seq: 3, port: room.clone() };
+    let admit = Admit { member, meta, who: None, replaced: Vec::new(), user: None, join_seq: 3, port: room.clone() };
     assert!(room.send_unbounded(ToRoom::Admit(admit)));
 }
 
@@ -157,8 +157,14 @@ async fn a_newcomer_is_told_who_is_here_and_is_polite_to_them_all() {
 
     let welcome = second.receive_roster().await;
     let News::Joined(welcomed) = welcome.news else { panic!("the first roster welcomes") };
-    let here =
-        PeerView { id: ann.peer, meta: Some(meta(r#"{"name":"Ann"}"#)), who: None, polite: true, away_until_ms: None };
+    let here = PeerView {
+        id: ann.peer,
+        meta: Some(meta(r#"{"name":"Ann"}"#)),
+        who: None,
+        user: None,
+        polite: true,
+        away_until_ms: None,
+    };
     assert_eq!(welcomed.peers, [here]);
     assert_eq!(welcomed.meta, Some(meta(r#"{"name":"Bob"}"#)));
     assert_eq!(welcomed.join_seq, 3);
@@ -280,7 +286,8 @@ async fn a_newcomer_takes_the_places_of_others_in_one_step() {
     all.skip(6).await;
     let who = Some(Who::of("correct-horse-battery-staple-417", &RoomName::parse("lobby", 128).expect("a sane name")));
     let replaced = vec![ghost.peer, former.peer];
-    let newcomer = Admit { member: Arc::clone(&cid), meta: None, who, replaced, join_seq: 4, port: room.clone() };
+    let newcomer =
+        Admit { member: Arc::clone(&cid), meta: None, who, user: None, replaced, join_seq: 4, port: room.clone() };
     assert!(room.send_unbounded(ToRoom::Admit(newcomer)));
     for gone in [ghost.peer, former.peer] {
         let left = format!(r#"{{"type":"peer_left","id":"{gone}","reason":"replaced"}}"#);
@@ -304,7 +311,15 @@ async fn a_room_does_not_end_when_the_only_one_in_it_is_replaced() {
     let (ghost, ann) = (first.member(), second.member());
     admit(&room, &ghost, None);
     let replaced = vec![ghost.peer];
-    let newcomer = Admit { member: Arc::clone(&ann), meta: None, who: None, replaced, join_seq: 4, port: room.clone() };
+    let newcomer = Admit {
+        member: Arc::clone(&ann),
+        meta: None,
+        who: None,
+        user: None,
+        replaced,
+        join_seq: 4,
+        port: room.clone(),
+    };
     assert!(room.send_unbounded(ToRoom::Admit(newcomer)));
     assert_eq!(second.receive_welcome().await, []);
     first.skip(1).await;

@@ -2,6 +2,8 @@
 //!
 //! `M` is how a peer is reached. The rules keep it and hand it back; they never use it.
 
+use std::sync::Arc;
+
 use crate::protocol::{LeaveReason, Meta, PeerId, Who, server::PeerView};
 
 /// What the members are to be sent, in the order given, with the room as it is after the change.
@@ -36,6 +38,8 @@ pub struct Occupant<M> {
     pub meta: Option<Meta>,
     /// Who it is, if it gave an identity. Boxed, so that who gave none pays for a pointer.
     pub who: Option<Box<Who>>,
+    /// Whom its token names, where the others are shown that.
+    pub user: Option<Arc<str>>,
     /// While its socket is gone: until when it is waited for, in milliseconds since the Unix epoch.
     pub away_until: Option<u64>,
     /// How it is reached.
@@ -74,6 +78,7 @@ impl<M> RoomState<M> {
         peer: PeerId,
         meta: Option<Meta>,
         who: Option<Who>,
+        user: Option<Arc<str>>,
         replaces: Option<PeerId>,
         member: M,
     ) -> Vec<Effect> {
@@ -85,7 +90,7 @@ impl<M> RoomState<M> {
             // Most rooms hold two: a vector left to itself begins with four, and goes on by doubling.
             self.occupants.reserve_exact(1 + self.occupants.len() / 2);
         }
-        self.occupants.push(Occupant { peer, meta, who: who.map(Box::new), away_until: None, member });
+        self.occupants.push(Occupant { peer, meta, who: who.map(Box::new), user, away_until: None, member });
         if alone {
             vec![Effect::Welcome(peer)]
         } else {
@@ -149,6 +154,7 @@ impl<M> RoomState<M> {
             id: o.peer,
             meta: o.meta.clone(),
             who: o.who.as_deref().copied(),
+            user: o.user.clone(),
             polite: at < own,
             away_until_ms: o.away_until,
         })

@@ -16,6 +16,7 @@ use super::{
     setup::SessionConfig,
     shared::SessionShared,
     state::Rules,
+    tokens::Credential,
     unconfirmed::Unconfirmed,
 };
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
         room::RoomPort,
         session::{Control, Deliver, Member, ToMember, ToSession},
     },
-    protocol::{EndReason, FrameKind, PeerId, RoomName, SessionId},
+    protocol::{EndReason, FrameKind, PeerId, RoomName, SessionId, client::BearerToken},
     telemetry::{self, Event, RequestId, Source},
     ws::{FrameError, close_frame, pong_frame},
 };
@@ -39,6 +40,8 @@ pub(super) struct Session {
     pub(super) unconfirmed: Option<Box<Unconfirmed>>,
     /// Signals sent, for sampling.
     pub(super) signals: u32,
+    /// What its handshake brought along, if anything.
+    pub(super) credential: Option<Box<Credential>>,
 }
 
 /// What a session is made of.
@@ -64,8 +67,14 @@ impl SessionInit {
 }
 
 impl Session {
-    pub(super) fn new(shared: Rc<SessionShared>, init: SessionInit, hint: Option<RoomName>) -> Self {
-        Self { shared, init: Some(Box::new(init)), rules: Rules::new(hint), unconfirmed: None, signals: 0 }
+    pub(super) fn new(
+        shared: Rc<SessionShared>,
+        init: SessionInit,
+        hint: Option<RoomName>,
+        bearer: Option<BearerToken<'static>>,
+    ) -> Self {
+        let credential = bearer.map(|token| Box::new(Credential::Token(token)));
+        Self { shared, init: Some(Box::new(init)), rules: Rules::new(hint), unconfirmed: None, signals: 0, credential }
     }
 
     /// Who this is.

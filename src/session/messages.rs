@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     actor::Session,
+    grants,
     shared::RoomHandle,
     state::{PendingJoin, RosterKind, RosterOutcome, SeatLoss, SignalOutcome, Unanswered},
     waiting,
@@ -70,17 +71,21 @@ impl Session {
         if let Some(resume_buffer) = self.shared.resume_buffer.borrow_mut().as_mut() {
             resume_buffer.who = welcomed.who.map(Box::new);
         }
+        let now = Instant::now();
+        self.shared.granted(pending.grant.clone(), now);
+        let grant = pending.grant.as_deref();
         let joined = Joined {
             me: self.me().peer,
             meta: welcomed.meta.as_ref(),
             who: welcomed.who,
             room: &snapshot.room,
             peers: Some(&welcomed.peers),
-            capacity: snapshot.capacity,
+            capacity: grants::capacity(snapshot.capacity, grant),
             ice_servers_json: &self.setup().ice_servers,
             re: pending.re.as_deref(),
             resume: token.as_ref().map(|token| (token, self.setup().resume_window.0)),
             resumed: None,
+            grant: grant.map(|grant| grants::view(grant, now)),
         };
         self.shared.send(&ServerFrame::Joined(joined));
         let took = pending.asked.elapsed();

@@ -16,6 +16,7 @@
 //! | `actor` | the shell: the actor, its start and its end |
 //! | `requests` | what its client asks: the rules first, then what follows |
 //! | `messages` | what other actors send |
+//! | `tokens`, `admission`, `grants` | whose token is looked at; what it is good for; what it grants, and for how long |
 //! | `relay` | a signal on its way to one, some or all |
 //! | `shared` | what actor, reader, pump and sweep share |
 //! | `attachment`, `current_connection` | a connection, and the one that the session has at present |
@@ -33,6 +34,7 @@
 //! | [`sweep`], [`heartbeat`] | looks at those that are due: heartbeats and deadlines |
 //! | [`drain`], `drain_spread` | tells all of them that the server goes, spread over a time |
 mod actor;
+mod admission;
 mod attachment;
 mod closing;
 mod current_connection;
@@ -40,6 +42,7 @@ pub mod drain;
 mod drain_spread;
 #[cfg(feature = "echo")]
 mod echo;
+mod grants;
 pub mod heartbeat;
 pub mod holdings;
 mod inbound;
@@ -69,9 +72,11 @@ mod stories;
 pub mod sweep;
 #[cfg(test)]
 mod takeovers;
+mod tokens;
 mod unconfirmed;
 mod waiting;
 mod wheel;
 
 pub use open::{AcceptedSocket, install, open_at};
 pub use setup::{Ports, SessionConfig, welcome};
+pub use tokens::TokenJudge;

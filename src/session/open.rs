@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     limits::Subnet,
-    protocol::{EndReason, RoomName},
+    protocol::{EndReason, RoomName, client::BearerToken},
     telemetry::RequestId,
     ws::{AnySocket, Connection, Socket},
 };
@@ -36,6 +36,8 @@ pub struct AcceptedSocket<P> {
     pub request: RequestId,
     /// The room that the handshake named: the only one that this connection may join.
     pub hint: Option<RoomName>,
+    /// The token that the handshake brought.
+    pub bearer: Option<BearerToken<'static>>,
     /// Held as long as the socket is; dropping it gives the connection's place back.
     pub permit: P,
 }
@@ -54,11 +56,11 @@ pub fn install(setup: Rc<SessionConfig>) {
 /// connection: its client connects again.
 pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: AcceptedSocket<P>) {
     let Some(arbiter) = arbiter else { return open_here(opened) };
-    let AcceptedSocket { socket, unread, remote, subnet, request, hint, permit } = opened;
+    let AcceptedSocket { socket, unread, remote, subnet, request, hint, bearer, permit } = opened;
     let Ok(socket) = socket.detach() else { return };
     arbiter.spawn_fn(move || {
         if let Ok(socket) = AnySocket::attach(socket) {
-            open_here(AcceptedSocket { socket, unread, remote, subnet, request, hint, permit });
+            open_here(AcceptedSocket { socket, unread, remote, subnet, request, hint, bearer, permit });
         }
     });
 }
@@ -77,6 +79,6 @@ fn open_here<P: Send + 'static>(opened: AcceptedSocket<P>) {
     let inbound = Inbound::new(Rc::clone(&shared), &opened.unread, now);
     let init = SessionInit::new(inbound, opened.request, opened.remote);
     init.announce(&opened.remote);
-    let session = Session::new(Rc::clone(&shared), init, opened.hint);
+    let session = Session::new(Rc::clone(&shared), init, opened.hint, opened.bearer);
     pump::spawn(WebsocketContext::with_codec(session, inbound::unused(), Codec::new()), shared);
 }

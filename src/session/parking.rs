@@ -19,9 +19,11 @@ pub(super) fn may_park(shared: &SessionShared, reason: EndReason) -> bool {
 /// Lets the socket go and keeps the seat.
 pub(super) fn park(shared: &SessionShared, reason: EndReason) {
     let Some(attachment) = shared.detach(reason) else { return };
-    let window = shared.setup.resume_window.get();
+    let (now, window) = (Instant::now(), shared.setup.resume_window.get());
+    // Nobody comes back to a session whose grant is over.
+    let window = shared.current_grant().map_or(window, |grant| window.min(grant.left(now)));
     closing::close(attachment, reason, ByeAction::Resume);
-    shared.end_at(Some((Instant::now() + window, EndReason::ResumeExpired)));
+    shared.end_at(Some((now + window, EndReason::ResumeExpired)));
     // The supervisor first: who is away for longest is then the one whose room was notified first.
     notify_supervisor(shared, true);
     notify_room(shared, |peer| ToRoom::Away { peer, until_ms: epoch_ms(SystemTime::now() + window) });

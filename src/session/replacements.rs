@@ -22,7 +22,7 @@ fn pass_on(member: &Member, token: &str) -> oneshot::Receiver<ResumeAnswer> {
     let (answer, answered) = oneshot::channel();
     let secret = ResumeToken::parse(token).expect("a token").secret;
     let room = RoomName::parse(ROOM, 128).expect("a sane name");
-    let asked = member.resume.ask(&secret, Box::new(ResumeRequest { secret, ack: 0, room, answer }));
+    let asked = member.resume.ask(&secret, Box::new(ResumeRequest { secret, ack: 0, room, grant: None, answer }));
     assert!(matches!(asked, Asked::Waits { .. }));
     member.kill_switch.leave_note(Note::ResumeRequested);
     answered

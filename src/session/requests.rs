@@ -18,8 +18,8 @@ use crate::{
         supervisor::{Join, Leave},
     },
     protocol::{
-        EndReason, ErrorCode, FrameKind, LeaveReason, Meta, RoomName, SignalKind,
-        client::{ClientFrame, Identified, ParseError, To, parse},
+        EndReason, ErrorCode, FrameKind, LeaveReason, Meta, Permissions, RoomName, SignalKind,
+        client::{BearerToken, ClientFrame, Identified, ParseError, To, parse},
         error_texts,
         server::{ErrorFrame, ServerFrame, encode},
     },
@@ -66,18 +66,18 @@ impl Session {
     ) {
         let outcome = match frame {
             ClientFrame::Signal { to, kind, data } => self.signal(&to, kind, data, id, read_at),
-            ClientFrame::Join { room, attempt, resume: Some(resume), .. } => {
-                self.ask_to_resume(&resume, room, attempt, boxed(id), ctx)
+            ClientFrame::Join { room, attempt, resume: Some(resume), token, .. } => {
+                self.ask_to_resume(&resume, room, attempt, boxed(id), token.as_ref(), ctx)
             }
-            ClientFrame::Join { room, meta, attempt, resumable, resume: None, identified } => {
+            ClientFrame::Join { room, meta, attempt, resumable, resume: None, identified, token } => {
                 // The deadline that is set is that of the time to join: it goes on where the join comes to nothing.
                 let deadline = self.shared.deadline.get();
                 let patient = self.is_patient(read_at);
-                let pending = PendingJoin { asked: read_at, deadline, re: boxed(id), patient, resumable };
-                self.join(room, meta, attempt, identified, pending)
+                let pending = PendingJoin { asked: read_at, deadline, re: boxed(id), patient, resumable, grant: None };
+                self.join(room, meta, attempt, (identified, token.as_ref()), pending)
             }
             ClientFrame::Leave => self.leave(&boxed(id)),
-            ClientFrame::Update { meta } => self.update(meta, boxed(id)),
+            ClientFrame::Update { meta, token } => self.update(meta, token.as_ref(), boxed(id)),
             ClientFrame::Ping { t, ack } => self.ping(t, ack, id),
         };
         match outcome {
@@ -108,7 +108,8 @@ impl Session {
         re: Option<&str>,
         read_at: Instant,
     ) -> Result<(), RequestError> {
-        let room = self.rules.room()?;
+        let room =
+            self.rules.room_to(if *to == To::Everyone { Permissions::BROADCAST } else { Permissions::SIGNAL })?;
         self.signals = self.signals.wrapping_add(1);
         let read_at = self.signals.is_multiple_of(SAMPLE).then_some(read_at);
         let from = self.me().peer;
@@ -131,15 +132,26 @@ impl Session {
         room: RoomName,
         meta: Option<Meta>,
         attempt: u32,
-        identified: Option<Identified>,
+        (identified, token): (Option<Identified>, Option<&BearerToken<'_>>),
         pending: PendingJoin,
     ) -> Result<(), RequestError> {
+        self.rules.may_join(&room)?;
+        // Before the room is looked for: without a good token nobody learns which there are.
+        let grant = match self.may_enter(token, &room) {
+            Ok(grant) => grant,
+            Err(denied) => {
+                self.deny_join(denied, &room, attempt, pending.re.as_deref());
+                return Ok(());
+            }
+        };
+        let meta = self.overlay(grant.as_deref(), meta)?;
+        let pending = PendingJoin { grant: grant.clone(), ..pending };
         let join_seq = self.rules.join(&room, pending)?;
         self.shared.join_seq.set(join_seq);
         self.due(Some((self.setup().join_reply, EndReason::Internal)));
         let member = Arc::clone(self.me());
         let subnet = self.shared.subnet;
-        let join = Join { member, room, meta, attempt, join_seq, subnet, identified };
+        let join = Join { member, room, meta, attempt, join_seq, subnet, identified, grant };
         if !send_unbounded(&self.setup().ports.join, join) {
             self.shared.kill_switch.kill(EndReason::Internal);
         }
@@ -170,6 +182,7 @@ impl Session {
     pub(super) fn outside(&mut self) {
         self.shared.enter(None);
         self.shared.join_seq.set(0);
+        self.shared.granted(None, Instant::now());
         self.unconfirmed = None;
         *self.shared.resume_buffer.borrow_mut() = None;
         self.shared.waits(Instant::now());
@@ -181,8 +194,15 @@ impl Session {
         }
     }
 
-    fn update(&mut self, meta: Meta, re: Re) -> Result<(), RequestError> {
-        let room = self.rules.room()?;
+    fn update(&mut self, meta: Option<Meta>, token: Option<&BearerToken<'_>>, re: Re) -> Result<(), RequestError> {
+        if let Some(token) = token
+            && !self.renew(token, re.as_deref(), meta.is_none())?
+        {
+            return Ok(());
+        }
+        let Some(meta) = meta else { return Ok(()) };
+        let room = self.rules.room_to(Permissions::UPDATE)?;
+        let meta = self.overlay(self.shared.current_grant().as_deref(), Some(meta))?.expect("there is some");
         let message = ToRoom::Update { peer: self.me().peer, meta };
         match room.port.try_send(message) {
             Ok(()) => {

@@ -13,15 +13,17 @@ use tokio::sync::oneshot;
 use super::{
     actor::Session,
     attachment::Attachment,
-    closing,
+    closing, grants,
     inbound::Inbound,
     parking::{self, notify_room},
     resume_buffer::{BadAck, ResumeBuffer, Resumed},
     resume_rules::{Takeover, Verdict, judge, take_over},
     shared::{PendingTransfer, SessionShared},
     state::{PendingResume, Re, RequestError},
+    tokens::Denied,
 };
 use crate::{
+    auth::TokenError,
     config::Milliseconds,
     messages::{
         Killed,
@@ -32,7 +34,7 @@ use crate::{
     },
     protocol::{
         ByeAction, EndReason, ErrorCode, ResumeSecret, ResumeToken, RoomName,
-        client::ResumeParams,
+        client::{BearerToken, ResumeParams},
         error_texts::NO_SUCH_SESSION,
         server::{self, ErrorFrame, Joined, ServerFrame},
     },
@@ -56,21 +58,32 @@ impl Session {
         room: RoomName,
         attempt: u32,
         re: Re,
+        bearer: Option<&BearerToken<'_>>,
         ctx: &mut WebsocketContext<Self>,
     ) -> Result<(), RequestError> {
         self.rules.may_join(&room)?;
+        let renewed = match self.may_renew(bearer, &room) {
+            Ok(renewed) => renewed,
+            Err(denied) => {
+                self.tell_of(denied);
+                let (code, message, retry) = denied.told();
+                self.refuse_resume(re.as_deref(), attempt, code, message, retry);
+                return Ok(());
+            }
+        };
         let Some(token) = request.token else {
             self.refuse_resume(re.as_deref(), attempt, ErrorCode::SessionNotFound, NO_SUCH_SESSION, None);
             return Ok(());
         };
         let (answer, answered) = oneshot::channel();
-        let asked = ResumeRequest { secret: token.secret, ack: request.ack, room, answer };
+        let grant = renewed.clone();
+        let asked = ResumeRequest { secret: token.secret, ack: request.ack, room, grant, answer };
         let resume = Resume { session: token.session, request: Box::new(asked), subnet: self.shared.subnet };
         if !send_unbounded(&self.setup().ports.resume, resume) {
             self.shared.kill_switch.kill(EndReason::Internal);
         }
         self.shared.paused.set(true);
-        let grant = ResumeGrant { secret: token.secret, ack: request.ack, re, attempt };
+        let grant = ResumeGrant { secret: token.secret, ack: request.ack, re, attempt, renewed };
         ctx.spawn(answered.into_actor(self).map(move |found, session, _| session.resume_answered(found.ok(), grant)));
         Ok(())
     }
@@ -81,6 +94,11 @@ impl Session {
                 *self.shared.pending_transfer.borrow_mut() =
                     Some(Box::new(PendingTransfer { to, grant, unread: Vec::new() }));
                 return self.shared.kill_switch.wake();
+            }
+            Some(ResumeAnswer::OtherUser) => {
+                let denied = Denied::Bad(TokenError::OtherUser);
+                self.tell_of(denied);
+                denied.told()
             }
             Some(ResumeAnswer::BadAck) => (ErrorCode::InvalidMessage, BadAck::MESSAGE, None),
             // The client's own doing, and no failure of the server's.
@@ -122,6 +140,9 @@ pub(super) fn answer_resume_request(shared: &SessionShared) {
     // Whose seat another has is in no room, even if it does not know yet.
     let inside = inside.as_ref().map(|place| &place.room).filter(|_| !shared.is_replaced());
     let answer = match judge(resume_buffer.as_deref(), inside, &request.room, &request.secret, request.ack) {
+        Verdict::Granted if request.grant.is_some_and(|grant| !shared.is_of_same_user(&grant)) => {
+            ResumeAnswer::OtherUser
+        }
         Verdict::Granted => ResumeAnswer::Granted(Arc::clone(me)),
         Verdict::BadAck => ResumeAnswer::BadAck,
         Verdict::NoSession => return,
@@ -151,6 +172,10 @@ impl Session {
             return closing::close(attachment, EndReason::Internal, ByeAction::Reconnect);
         };
         in_transit.arrived();
+        if let Some(renewed) = grant.renewed {
+            self.rules.permit(renewed.permissions);
+            self.shared.granted(Some(renewed), Instant::now());
+        }
         self.replace_socket(attachment);
         let inbound = Inbound::new(Rc::clone(&self.shared), &unread, Instant::now());
         ctx.add_stream(inbound);
@@ -226,6 +251,7 @@ impl Session {
         let (meta, who) =
             known.as_ref().map(|known| (known.meta.clone(), known.who.as_deref().copied())).unwrap_or_default();
         drop(known);
+        let (now, grant) = (Instant::now(), self.shared.current_grant());
         let joined = Joined {
             re: resume.re.as_deref(),
             me: self.me().peer,
@@ -233,10 +259,11 @@ impl Session {
             who,
             room: &snapshot.room,
             peers: whole.map(|whole| whole.peers.as_slice()),
-            capacity: snapshot.capacity,
+            capacity: grants::capacity(snapshot.capacity, grant.as_deref()),
             ice_servers_json: &self.setup().ice_servers,
             resume: Some((&token, self.setup().resume_window.0)),
             resumed: Some(server::ResumeStatus { complete, ack: resume.ack }),
+            grant: grant.as_deref().map(|grant| grants::view(grant, now)),
         };
         self.shared.send(&ServerFrame::Joined(joined));
         let result = if complete { Reconnection::Resumed } else { Reconnection::Incomplete };

@@ -27,7 +27,14 @@ fn room(text: &str, port: u32, peers: &[PeerId]) -> Arc<Picture> {
 }
 
 fn asked(re: Option<&str>) -> PendingJoin {
-    PendingJoin { asked: Instant::now(), deadline: None, re: re.map(Box::from), patient: true, resumable: true }
+    PendingJoin {
+        asked: Instant::now(),
+        deadline: None,
+        re: re.map(Box::from),
+        patient: true,
+        resumable: true,
+        grant: None,
+    }
 }
 
 fn resume(re: &str) -> PendingResume {

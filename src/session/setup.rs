@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix::Recipient;
 
-use super::{resume_buffer::Keep, waiting::Times};
+use super::{resume_buffer::Keep, tokens::TokenJudge, waiting::Times};
 use crate::{
     config::{Milliseconds, Settings},
     limits::{Rate, Waiting},
@@ -65,6 +65,8 @@ pub struct SessionConfig {
     pub(super) times: Times,
     /// Those of all arbiters that are in no room.
     pub(super) waiting: Waiting<KillSwitch>,
+    /// Who is let in with what.
+    pub(super) tokens: TokenJudge,
     /// How long a drain takes at most, for a client that asks before it has been sent its own time.
     pub(super) drain: Duration,
     /// How long the supervisor and the room may take to let a session in.
@@ -78,9 +80,9 @@ pub struct SessionConfig {
 }
 
 impl SessionConfig {
-    /// From the settings. `waiting` is shared by all arbiters.
+    /// From the settings. `waiting` and `tokens` are shared by all arbiters.
     #[must_use]
-    pub fn new(settings: &Settings, ports: Ports, waiting: Waiting<KillSwitch>) -> Self {
+    pub fn new(settings: &Settings, ports: Ports, waiting: Waiting<KillSwitch>, tokens: TokenJudge) -> Self {
         let limits = &settings.limits;
         Self {
             bounds: settings.into(),
@@ -92,6 +94,7 @@ impl SessionConfig {
             mailbox: MAILBOX.max(MAILBOX_PER_PEER * limits.peers_per_room),
             times: settings.into(),
             waiting,
+            tokens,
             drain: settings.server.drain_ms.get(),
             join_reply: limits.join_reply_ms.get(),
             slow_message: settings.log.slow_message_ms.get(),
@@ -117,7 +120,11 @@ pub fn welcome(settings: &Settings) -> PreparedWelcome {
     Welcome {
         version: env!("CARGO_PKG_VERSION"),
         node: settings.server.node_name().as_deref(),
-        features: &["resume", "wait", "identity"],
+        features: if settings.auth.has_keys() {
+            &["resume", "tokens", "wait", "identity"]
+        } else {
+            &["resume", "wait", "identity"]
+        },
         limits: &settings.in_welcome(),
         heartbeat,
     }

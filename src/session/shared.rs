@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::{
     attachment::Attachment,
     current_connection::{CurrentConnection, Queued},
+    grants::InForce,
     heartbeat::Pulse,
     registry::{Entry, Listed, Registry, Standing},
     resume_buffer::ResumeBuffer,
@@ -20,6 +21,7 @@ use super::{
     waiting::{InNoRoom, Wait},
 };
 use crate::{
+    auth::Grant,
     limits::{Bucket, Subnet},
     messages::{
         KillSwitch, Note,
@@ -85,6 +87,8 @@ pub(super) struct SessionShared {
     pub(super) resume_buffer: RefCell<Option<Box<ResumeBuffer>>>,
     /// The room, while the session is in one. Set by [`SessionShared::enter`].
     pub(super) inside: RefCell<Option<RoomHandle>>,
+    /// What the session was granted, while it is in the room that it was granted for.
+    pub(super) grant: RefCell<Option<Box<InForce>>>,
     /// While there is a connection and it is in no room.
     pub(super) in_no_room: RefCell<Option<Box<InNoRoom>>>,
     /// Whether the client is sent back what it sends.
@@ -138,6 +142,7 @@ impl SessionShared {
             join_seq: Cell::new(0),
             resume_buffer: RefCell::new(None),
             inside: RefCell::new(None),
+            grant: RefCell::new(None),
             in_no_room: RefCell::new(None),
             #[cfg(feature = "echo")]
             echoes: Cell::new(false),
@@ -253,6 +258,29 @@ impl SessionShared {
             self.deadline.set(deadline);
             self.hurry();
         }
+    }
+
+    /// When the session ends by itself, and why: its deadline or the end of its grant, whichever comes first.
+    pub(super) fn end(&self) -> Option<(Instant, EndReason)> {
+        let granted = self.grant.borrow().as_ref().map(|in_force| in_force.end());
+        granted.into_iter().chain(self.deadline.get()).min_by_key(|(at, _)| *at)
+    }
+
+    /// What the session is granted from now on, or that nothing is any more.
+    pub(super) fn granted(&self, grant: Option<Arc<Grant>>, now: Instant) {
+        *self.grant.borrow_mut() = grant.map(|grant| Box::new(InForce::new(grant, now)));
+        self.hurry();
+    }
+
+    /// What is granted now.
+    pub(super) fn current_grant(&self) -> Option<Arc<Grant>> {
+        self.grant.borrow().as_ref().map(|in_force| Arc::clone(in_force.grant()))
+    }
+
+    /// Whether a grant names whom the session's own names, or nobody where that names nobody: the others know it as that user.
+    pub(super) fn is_of_same_user(&self, grant: &Grant) -> bool {
+        let current = self.current_grant();
+        current.as_ref().and_then(|current| current.user.as_ref()) == grant.user.as_ref()
     }
 
     /// The connection is in no room from now on, and has the time to join.

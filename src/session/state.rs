@@ -7,8 +7,9 @@
 use std::{sync::Arc, time::Instant};
 
 use crate::{
+    auth::Grant,
     messages::session::Snapshot,
-    protocol::{EndReason, ErrorCode, PeerId, ResumeSecret, RoomName, error_texts},
+    protocol::{EndReason, ErrorCode, PeerId, Permissions, ResumeSecret, RoomName, error_texts},
 };
 
 /// Where a session stands. Small, since an idle session should cost little: what belongs to an answer that is awaited is
@@ -55,6 +56,8 @@ pub struct PendingJoin {
     pub patient: bool,
     /// Whether it asked to be resumable.
     pub resumable: bool,
+    /// What its token grants, if it brought one.
+    pub grant: Option<Arc<Grant>>,
 }
 
 /// A resume that is granted, and answered when the whole room is known.
@@ -94,6 +97,10 @@ pub struct RequestError {
 /// A `leave` from nowhere.
 pub const NOT_IN_ROOM: RequestError =
     RequestError { code: ErrorCode::NotInRoom, message: "this session is in no room" };
+
+/// What the session's token, or the lack of one, does not permit.
+const NOT_PERMITTED: RequestError =
+    RequestError { code: ErrorCode::PermissionDenied, message: error_texts::NOT_PERMITTED };
 
 /// What becomes of a session whose seat the supervisor has taken, since its room is dead.
 #[derive(Debug, PartialEq, Eq)]
@@ -176,13 +183,15 @@ pub struct Rules<M, R, S> {
     /// The `?room=` of the handshake: the only room this connection may join.
     hint: Option<RoomName>,
     draining: bool,
+    /// What the session may in the room that it is in.
+    permissions: Permissions,
 }
 
 impl<M, R: PartialEq, S> Rules<M, R, S> {
     /// A session that has just been greeted.
     #[must_use]
     pub fn new(hint: Option<RoomName>) -> Self {
-        Self { phase: Phase::Outside, join_seq: 0, hint, draining: false }
+        Self { phase: Phase::Outside, join_seq: 0, hint, draining: false, permissions: Permissions::USUAL }
     }
 
     /// Whether a `join` of that room is in order.
@@ -268,6 +277,17 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
         }
     }
 
+    /// The same for a session that may do that.
+    pub fn room_to(&self, act: Permissions) -> Result<&Arc<Snapshot<M, R>>, RequestError> {
+        let room = self.room()?;
+        if self.permissions.allow(act) { Ok(room) } else { Err(NOT_PERMITTED) }
+    }
+
+    /// From now on the session may do this, until it leaves the room.
+    pub fn permit(&mut self, permissions: Permissions) {
+        self.permissions = permissions;
+    }
+
     /// The room's name, from the `join` on: for the log.
     #[must_use]
     pub fn room_name(&self) -> Option<&RoomName> {
@@ -310,6 +330,7 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
         let inside = Phase::Inside { snapshot: Arc::clone(snapshot), resync: None };
         let Phase::Joining(joining) = std::mem::replace(&mut self.phase, inside) else { return RosterOutcome::Stale };
         let Joining { join, leave, early, .. } = *joining;
+        self.permissions = join.grant.as_ref().map_or(Permissions::USUAL, |grant| grant.permissions);
         RosterOutcome::Entered { join, leave, early }
     }
 

@@ -19,7 +19,7 @@ use crate::{
 fn ask(member: &Member, secret: ResumeSecret, ack: u64) -> (Asked<ResumeRequest>, oneshot::Receiver<ResumeAnswer>) {
     let (answer, answered) = oneshot::channel();
     let room = RoomName::parse(ROOM, 128).expect("a sane name");
-    (member.resume.ask(&secret, Box::new(ResumeRequest { secret, ack, room, answer })), answered)
+    (member.resume.ask(&secret, Box::new(ResumeRequest { secret, ack, room, grant: None, answer })), answered)
 }
 
 /// More parked sessions than may be: this one is asked to end, and whether it does is decided where nothing races.

@@ -8,6 +8,7 @@
 use std::time::Instant;
 
 use super::{
+    grants,
     heartbeat::{Found, HeartbeatTimes},
     registry::Registry,
     shared::{SESSIONS, SessionShared},
@@ -37,7 +38,7 @@ fn look(shared: &SessionShared, now: Instant, heartbeat: HeartbeatTimes, late: b
         attached: shared.attached(),
         received: shared.pulse.take_received(),
         restless: shared.connection.is_restless(),
-        deadline: shared.deadline.get(),
+        deadline: shared.end(),
     };
     let verdict = shared.pulse.judge(found, now, heartbeat, late);
     if verdict.ping {
@@ -51,7 +52,8 @@ fn look(shared: &SessionShared, now: Instant, heartbeat: HeartbeatTimes, late: b
     }
     // A socket that takes no more: what waits has kept its memory.
     let jammed = (verdict.rest || verdict.ping) && shared.connection.is_restless();
-    if jammed { Some(now) } else { verdict.again }
+    let again = notify(shared, now).into_iter().chain(verdict.again).min();
+    if jammed { Some(now) } else { again }
 }
 
 /// Writes the ping at once where nothing waits before it: waking the pump for two bytes would cost more than they do.
@@ -59,6 +61,26 @@ fn ping(shared: &SessionShared) {
     telemetry::tally(|t| t.pings_sent += 1);
     shared.queue(PING);
     shared.connection.flush();
+}
+
+/// Tells the client that its time is nearly over, if it is time. When to look again. A client that is away, or that waits to
+/// be told of the whole room, is told when it is back.
+fn notify(shared: &SessionShared, now: Instant) -> Option<Instant> {
+    if !shared.attached() || shared.paused.get() {
+        return None;
+    }
+    let due = {
+        let in_force = shared.grant.borrow();
+        let in_force = in_force.as_ref()?;
+        let at = in_force.notice_at()?;
+        if now < at {
+            return Some(at);
+        }
+        in_force.told()
+    };
+    shared.send(&grants::frame(&due, None, now));
+    shared.connection.flush();
+    None
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{AcceptedSocket, Ports, SessionConfig, heartbeat::HeartbeatTimes, install, open_at};
+use super::{AcceptedSocket, Ports, SessionConfig, TokenJudge, heartbeat::HeartbeatTimes, install, open_at};
 use crate::{
     arbiter::tick,
+    auth::KeyRing,
     config::Settings,
     limits::Waiting,
     messages::{
@@ -85,6 +86,11 @@ pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
 
+fn config(settings: &Settings, ports: Ports) -> SessionConfig {
+    let keys = KeyRing::open(&settings.auth).expect("the keys are sound");
+    SessionConfig::new(settings, ports, Waiting::new(10, 10), TokenJudge::new(settings, keys))
+}
+
 impl Stage {
     pub(super) fn set(change: impl FnOnce(&mut Settings)) -> Self {
         let (sender, received) = mpsc::unbounded_channel();
@@ -92,7 +98,7 @@ impl Stage {
         let mut settings = Settings::default();
         change(&mut settings);
         let stage = Self { received, recorder, settings, snapshot: None };
-        install(Rc::new(SessionConfig::new(&stage.settings, stage.ports(), Waiting::new(10, 10))));
+        install(Rc::new(config(&stage.settings, stage.ports())));
         stage
     }
 
@@ -108,7 +114,7 @@ impl Stage {
     /// Makes another thread an arbiter of sessions, too.
     pub(super) fn install_on(&self, arbiter: &Arbiter) {
         let (settings, ports) = (self.settings.clone(), self.ports());
-        arbiter.spawn_fn(move || install(Rc::new(SessionConfig::new(&settings, ports, Waiting::new(10, 10)))));
+        arbiter.spawn_fn(move || install(Rc::new(config(&settings, ports))));
     }
 
     pub(super) async fn receive(&mut self) -> Sent {
@@ -197,10 +203,8 @@ impl Stage {
     /// Somebody comes, and that session is notified.
     pub(super) fn somebody_comes(&self, member: &Member) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
-        let news = News::Changed(RoomEvent::new(
-            PeerId::random(),
-            PeerChange::Joined { meta: None, who: None, replaces: None },
-        ));
+        let joined = PeerChange::Joined { meta: None, who: None, user: None, replaces: None };
+        let news = News::Changed(RoomEvent::new(PeerId::random(), joined));
         member.post(ToMember::Roster(Roster { snapshot, news }));
     }
 }
@@ -216,7 +220,7 @@ impl Client {
         let (socket, unread) = (socket.into(), Vec::new());
         open_at(
             arbiter.map(Arbiter::handle),
-            AcceptedSocket { socket, unread, remote, subnet: None, request, hint: None, permit: () },
+            AcceptedSocket { socket, unread, remote, subnet: None, request, hint: None, bearer: None, permit: () },
         );
         Self(Box::new(client))
     }

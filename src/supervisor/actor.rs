@@ -92,10 +92,11 @@ impl Supervisor {
 
     /// The number of peers in the room then, the newcomer included.
     pub(super) fn join(&mut self, join: Join) -> Result<usize, Box<JoinFailed>> {
-        let Join { member, room, meta, attempt, join_seq, subnet, identified } = join;
+        let Join { member, room, meta, attempt, join_seq, subnet, identified, grant } = join;
+        let cap = grant.as_ref().and_then(|grant| grant.cap);
         self.bury(&room);
         let seated = Seated { member: Arc::clone(&member), join_seq };
-        let applicant = Applicant { session: member.session, member: seated, subnet, identified };
+        let applicant = Applicant { session: member.session, member: seated, subnet, cap, identified };
         match self.take_seat(applicant, &room) {
             Ok(Granted { port, peers, opened, given_up, replaced }) => {
                 // Before the newcomer knows: who has joined is counted.
@@ -104,7 +105,8 @@ impl Supervisor {
                 news::joined(&member, &room, peers, opened, attempt);
                 self.give_up(given_up);
                 let who = identified.map(|identified| identified.who);
-                let admit = Admit { member, meta, who, replaced, join_seq, port: port.clone() };
+                let user = grant.and_then(|grant| grant.shown_user().cloned());
+                let admit = Admit { member, meta, who, user, replaced, join_seq, port: port.clone() };
                 if !port.send_unbounded(ToRoom::Admit(admit)) {
                     // It died just now. The newcomer has a seat, and is told of the end as the others are.
                     self.lose(&room);

@@ -88,8 +88,16 @@ async fn rejoin(
     attempt: u32,
 ) -> Result<usize, JoinError> {
     let room = RoomName::parse(room, 128).expect("a sane name");
-    let message =
-        Join { member: Arc::clone(member), room, meta: None, attempt, join_seq: 7, subnet: None, identified: None };
+    let message = Join {
+        member: Arc::clone(member),
+        room,
+        meta: None,
+        attempt,
+        join_seq: 7,
+        subnet: None,
+        identified: None,
+        grant: None,
+    };
     supervisor.send(Ask(message)).await.expect("the supervisor lives")
 }
 
@@ -142,14 +150,24 @@ async fn an_address_has_its_share_of_rooms_and_joins_and_no_more() {
     let ask = async |room: &str| {
         let room = RoomName::parse(room, 128).expect("a sane name");
         let member = Arc::clone(&member);
-        let message = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: school, identified: None };
+        let message =
+            Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: school, identified: None, grant: None };
         supervisor.send(Ask(message)).await.expect("the supervisor lives")
     };
     let other = session.member();
     assert!(join(&supervisor, &other, "b").await.is_ok(), "who has no address is not counted");
     let seated = session.member();
     let room = RoomName::parse("a", 128).expect("a sane name");
-    let opener = Join { member: seated, room, meta: None, attempt: 0, join_seq: 7, subnet: school, identified: None };
+    let opener = Join {
+        member: seated,
+        room,
+        meta: None,
+        attempt: 0,
+        join_seq: 7,
+        subnet: school,
+        identified: None,
+        grant: None,
+    };
     assert!(supervisor.send(Ask(opener)).await.expect("the supervisor lives").is_ok());
     leave(&supervisor, &other).await;
     let share = JoinError::of_address(ErrorCode::RoomLimit, None, LimitHit::RoomsPerAddress);
@@ -175,7 +193,16 @@ async fn a_session_hears_of_a_refusal_and_the_room_answers_a_join_that_is_grante
     let room = RoomName::parse("a", 128).expect("a sane name");
     let ask = |member: &Arc<Member>, join_seq| {
         let (member, room) = (Arc::clone(member), room.clone());
-        supervisor.send(Join { member, room, meta: None, attempt: 0, join_seq, subnet: None, identified: None })
+        supervisor.send(Join {
+            member,
+            room,
+            meta: None,
+            attempt: 0,
+            join_seq,
+            subnet: None,
+            identified: None,
+            grant: None,
+        })
     };
     let (ann, bob) = (first.member(), second.member());
     ask(&ann, 3).await.expect("the supervisor lives");
@@ -323,7 +350,7 @@ async fn who_comes_again_finds_a_full_room_open_and_the_session_it_had_is_told_t
     let come = async |member: &Arc<Member>, identity: &str| {
         let identified = Some(Identified { who: Who::of(identity, &room), replace: false });
         let (member, room) = (Arc::clone(member), room.clone());
-        let join = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: None, identified };
+        let join = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: None, identified, grant: None };
         supervisor.send(Ask(join)).await.expect("the supervisor lives")
     };
     assert_eq!(come(&ghost, "the secret of the one").await, Ok(1));
@@ -352,7 +379,7 @@ async fn a_room_whose_only_peer_is_replaced_was_opened_once() {
     let identified = Some(Identified { who: Who::of(&"x".repeat(22), &room), replace: true });
     for peers in [1, 1] {
         let (member, room) = (session.member(), room.clone());
-        let join = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: None, identified };
+        let join = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: None, identified, grant: None };
         assert_eq!(supervisor.send(Ask(join)).await.expect("the supervisor lives"), Ok(peers));
         assert_eq!(session.receive_welcome().await, []);
     }

@@ -71,6 +71,8 @@ pub struct Applicant<M> {
     pub member: M,
     /// Where it comes from; `None`: an address without limits.
     pub subnet: Option<Subnet>,
+    /// Most peers that the room may have then; `None`: as many as any.
+    pub cap: Option<usize>,
     /// Who it is, if it gave an identity.
     pub identified: Option<Identified>,
 }
@@ -145,9 +147,9 @@ impl<M, R: Clone> SupervisorState<M, R> {
         now: Instant,
         open: impl FnOnce() -> R,
     ) -> Result<Granted<M, R>, JoinError> {
-        let Applicant { session, member, subnet, identified } = applicant;
+        let Applicant { session, member, subnet, cap, identified } = applicant;
         let yielding = identified.map(|identified| self.yielding(room, identified)).unwrap_or_default();
-        self.may_join(session, room, subnet, yielding.len(), now)?;
+        self.may_join(session, room, (subnet, cap), yielding.len(), now)?;
         let before = self.rooms.get(room).map_or(0, |entry| entry.sessions.len());
         let replaced = self.replace(room, &yielding, now);
         let entry = self.rooms.entry(room.clone());
@@ -311,7 +313,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         &mut self,
         session: SessionId,
         room: &RoomName,
-        subnet: Option<Subnet>,
+        (subnet, cap): (Option<Subnet>, Option<usize>),
         yielding: usize,
         now: Instant,
     ) -> Result<(), JoinError> {
@@ -331,6 +333,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             return too_soon(wait, LimitHit::NewRooms);
         }
         let Caps { peers_per_room, rooms, .. } = self.limits;
+        let peers_per_room = cap.unwrap_or(peers_per_room).min(peers_per_room);
         let mut may_open = || subnet.is_none_or(|subnet| self.address_shares.may_open(subnet, now));
         match self.rooms.get(room) {
             Some(entry) if entry.sessions.len() - yielding >= peers_per_room => refuse(ErrorCode::RoomFull),

@@ -143,7 +143,7 @@ fn a_field_that_the_type_does_not_have_is_an_invalid_message() {
         json!({"type": "ping", "room": "blue"}),
         json!({"type": "ping", "T": 1}),
         json!({"type": "leave", "room": "blue"}),
-        json!({"type": "join", "room": "blue", "token": "secret"}),
+        json!({"type": "leave", "token": "secret"}),
         json!({"type": "join", "room": "blue", "resume": {}}),
         json!({"type": "leave", "resumable": true}),
         json!({"type": "update", "meta": {}, "ack": 1}),

@@ -40,6 +40,8 @@ mod slow_reader;
 mod sockets;
 mod support;
 mod takeover;
+mod token_keys;
+mod tokens;
 mod waiting;
 mod web;
 mod wedge;

@@ -5,13 +5,20 @@ use actix_http::{Method, RequestHead, StatusCode, Version, header};
 use super::{hint, origin};
 use crate::{
     http::{live::Live, socket::head},
-    protocol::{ErrorCode, RoomName, error_texts},
+    protocol::{
+        ErrorCode, RoomName,
+        client::{BearerToken, TOKEN_BYTES},
+        error_texts,
+    },
 };
 
 /// Where sockets are opened.
 pub(in crate::http) const PATH: &str = "/ws";
 /// The one subprotocol that is spoken.
 pub(in crate::http) const SUBPROTOCOL: &str = "switchboard.v1";
+
+/// Stands before a token that is offered as a subprotocol.
+const BEARER: &[u8] = b"bearer.";
 
 /// Said to HTTP/1.0, which nginx speaks to its upstreams unless it is told otherwise.
 const HTTP_10: &str =
@@ -24,6 +31,8 @@ pub(in crate::http) struct Accepted {
     pub(in crate::http) named_subprotocol: bool,
     /// `?room=`.
     pub(in crate::http) hint: Option<RoomName>,
+    /// The token that was offered as a subprotocol, since browsers can add no other header.
+    pub(in crate::http) bearer: Option<BearerToken<'static>>,
 }
 
 /// A handshake that may not.
@@ -52,7 +61,8 @@ pub(in crate::http) fn check(head: &RequestHead, policy: &Policy, proxied: bool)
     if !origin::is_allowed(head, &policy.allowed_origins.get(), proxied) {
         return refused(StatusCode::FORBIDDEN, ErrorCode::OriginDenied, error_texts::ORIGIN_DENIED);
     }
-    Ok(Accepted { named_subprotocol: subprotocol(head)?, hint: hint(head, policy.room_name_bytes) })
+    let hint = hint(head, policy.room_name_bytes);
+    Ok(Accepted { named_subprotocol: subprotocol(head)?, hint, bearer: bearer(head) })
 }
 
 fn is_door(path: &str) -> bool {
@@ -170,6 +180,16 @@ fn subprotocol(head: &RequestHead) -> Result<bool, HandshakeError> {
         return Ok(true);
     }
     refused(StatusCode::BAD_REQUEST, ErrorCode::UnsupportedVersion, "the subprotocol is switchboard.v1")
+}
+
+/// What stands behind [`BEARER`]. It is judged at the `join`, where a browser can read the answer. Of two none is good.
+fn bearer(head: &RequestHead) -> Option<BearerToken<'static>> {
+    let offered = tokens(head, &header::SEC_WEBSOCKET_PROTOCOL);
+    let shown: Vec<_> = offered.filter_map(|token| token.strip_prefix(BEARER)).collect();
+    let text = shown.join(&b","[..]);
+    // One that is longer than any may be is too long as well without its end.
+    let kept = &text[..text.len().min(1 + TOKEN_BYTES)];
+    (!shown.is_empty()).then(|| BearerToken::new(String::from_utf8_lossy(kept).into_owned()))
 }
 
 fn hint(head: &RequestHead, limit: usize) -> Option<RoomName> {
@@ -324,6 +344,23 @@ mod tests {
         let mut request = handshake("/ws", &[("sec-websocket-protocol", "chat")]);
         request.append_header(("sec-websocket-protocol", "mqtt , switchboard.v1"));
         assert!(judge(&request.finish()).unwrap().named_subprotocol);
+    }
+
+    #[test]
+    fn a_token_is_taken_out_of_the_subprotocols_and_is_none_itself() {
+        let shown = |value: &str| {
+            let accepted = verdict("/ws", &[("sec-websocket-protocol", value)]).unwrap();
+            assert!(accepted.named_subprotocol);
+            assert!(!format!("{accepted:?}").contains("e30"), "{accepted:?}");
+            accepted.bearer.map(|token| token.reveal().to_owned())
+        };
+        assert_eq!(shown("switchboard.v1"), None);
+        assert_eq!(shown("switchboard.v1, bearer.e30.e30.c2ln").as_deref(), Some("e30.e30.c2ln"));
+        assert_eq!(shown("bearer.e30.e30.c2ln,switchboard.v1").as_deref(), Some("e30.e30.c2ln"));
+        assert_eq!(shown("bearer.a, switchboard.v1, bearer.b").as_deref(), Some("a,b"), "no token at all");
+        let long = format!("switchboard.v1, bearer.{}", "x".repeat(2 * TOKEN_BYTES));
+        assert_eq!(shown(&long).unwrap().len(), TOKEN_BYTES + 1);
+        assert_eq!(verdict("/ws", &[("sec-websocket-protocol", "bearer.a")]).unwrap_err().0, 400);
     }
 
     #[test]

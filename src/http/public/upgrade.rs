@@ -100,6 +100,7 @@ impl UpgradeService {
                     subnet: client.subnet,
                     request: id.clone(),
                     hint: accepted.hint,
+                    bearer: accepted.bearer,
                     permit: Kept { permit, socket: place },
                 });
                 StatusCode::SWITCHING_PROTOCOLS

@@ -4,7 +4,7 @@ use super::series::{Samples, Series, closed, float};
 use crate::{
     metrics::state::MetricsState,
     protocol::{ErrorCode, LeaveReason},
-    telemetry::{CensusReport, Reconnection},
+    telemetry::{CensusReport, Reconnection, TokenOutcome},
 };
 
 /// Room sizes. A room cap beyond the last one puts its rooms into `+Inf`.
@@ -35,6 +35,12 @@ pub(super) const SERIES: &[Series] = &[
         "Joins refused, by the code that the client was told.",
         &[closed::<ErrorCode>("code")],
         |s, out| out.counts(&s.totals.join_rejections),
+    ),
+    Series::counter(
+        "switchboard_tokens_total",
+        "Join tokens, those that renew included, by what became of them; `missing` is a join without one that needs one.",
+        &[closed::<TokenOutcome>("outcome")],
+        |s, out| out.counts(&s.totals.tokens),
     ),
     Series::counter(
         "switchboard_leaves_total",

@@ -92,7 +92,11 @@ pub(super) fn count(field: Field, raw: &str) -> Result<u64, FieldError> {
 }
 
 pub(super) fn meta(fields: &Fields<'_>, bounds: &ParseLimits) -> Result<Meta, FieldError> {
-    let raw = required(fields, Field::Meta)?;
+    meta_of(required(fields, Field::Meta)?, bounds)
+}
+
+/// Metadata that is this text.
+pub(super) fn meta_of(raw: &str, bounds: &ParseLimits) -> Result<Meta, FieldError> {
     match raw {
         _ if !raw.starts_with('{') => Err(FieldError::field(Field::Meta, "must be an object")),
         _ if raw.len() > bounds.meta_bytes => {

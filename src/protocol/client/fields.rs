@@ -31,6 +31,7 @@ pub(super) enum Field {
     Data,
     T,
     Ack,
+    Token,
 }
 
 impl Field {

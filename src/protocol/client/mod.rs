@@ -8,6 +8,7 @@ mod fast_path;
 mod fields;
 mod refusal;
 mod resume;
+mod token;
 
 use std::{borrow::Cow, fmt};
 
@@ -16,6 +17,7 @@ use fields::{Field, Fields};
 use refusal::FieldError;
 pub use refusal::ParseError;
 pub use resume::ResumeParams;
+pub use token::{BearerToken, TOKEN_BYTES};
 
 use super::{FrameKind, Meta, RoomName, SignalKind, Who, scan};
 
@@ -67,6 +69,8 @@ pub enum ClientFrame<'a> {
         resume: Option<ResumeParams>,
         /// Who I am. Never so with `resume`: the session is who it was.
         identified: Option<Identified>,
+        /// Says what I may.
+        token: Option<BearerToken<'a>>,
     },
     /// I leave the room and keep the connection.
     Leave,
@@ -79,10 +83,12 @@ pub enum ClientFrame<'a> {
         /// The payload: JSON text, exactly as the client wrote it.
         data: &'a str,
     },
-    /// My metadata is now this.
+    /// My metadata is now this, or what I may, or both.
     Update {
         /// All of it.
-        meta: Meta,
+        meta: Option<Meta>,
+        /// Says what I may from now on. Where there is no `meta`, there is this.
+        token: Option<BearerToken<'a>>,
     },
     /// Are you there?
     Ping {
@@ -110,16 +116,14 @@ impl ClientFrame<'_> {
 impl fmt::Debug for ClientFrame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Join { room, meta, attempt, resumable, resume, identified } => {
-                write!(
-                    f,
-                    "Join({room:?}, {meta:?}, attempt {attempt}, resumable {resumable}, {resume:?}, {identified:?})"
-                )
+            Self::Join { room, meta, attempt, resumable, resume, identified, token } => {
+                write!(f, "Join({room:?}, {meta:?}, attempt {attempt}, resumable {resumable}, {resume:?}, ")?;
+                write!(f, "{identified:?}, {token:?})")
             }
             Self::Leave => f.write_str("Leave"),
             // Never the content: it may be SDP.
             Self::Signal { to, kind, data } => write!(f, "Signal({to:?}, {kind:?}, {} bytes)", data.len()),
-            Self::Update { meta } => write!(f, "Update({meta:?})"),
+            Self::Update { meta, token } => write!(f, "Update({meta:?}, {token:?})"),
             Self::Ping { t, ack } => write!(f, "Ping({t:?}, {ack:?})"),
         }
     }
@@ -149,6 +153,12 @@ pub fn parse<'a>(text: &'a str, bounds: &ParseLimits) -> Result<Request<'a>, Par
     })
 }
 
+/// Metadata of which somebody else than the client is the author; `None` where no client could send it.
+#[must_use]
+pub fn metadata(raw: &str, bounds: &ParseLimits) -> Option<Meta> {
+    check::meta_of(raw, bounds).ok().filter(|_| scan::numbers_fit(raw))
+}
+
 fn request<'a>(fields: &Fields<'a>, bounds: &ParseLimits) -> Result<Request<'a>, FieldError> {
     if let Some(field) = fields.repeated() {
         return Err(FieldError::field(field, "is repeated"));
@@ -165,7 +175,7 @@ fn request<'a>(fields: &Fields<'a>, bounds: &ParseLimits) -> Result<Request<'a>,
             kind: check::kind(fields)?,
             data: check::data(fields, bounds)?,
         },
-        Shape::Update => ClientFrame::Update { meta: check::meta(fields, bounds)? },
+        Shape::Update => update(fields, bounds)?,
         Shape::Ping => ClientFrame::Ping { t: check::t(fields)?, ack: check::ack(fields)? },
     };
     Ok(Request { id, frame })
@@ -177,7 +187,15 @@ fn join<'a>(fields: &Fields<'a>, bounds: &ParseLimits) -> Result<ClientFrame<'a>
     let attempt = check::attempt(fields)?;
     let (resumable, resume) = check::resume(fields)?;
     let identified = check::identified(fields, &room)?.filter(|_| resume.is_none());
-    Ok(ClientFrame::Join { room, meta, attempt, resumable, resume, identified })
+    let token = token::token(fields)?;
+    Ok(ClientFrame::Join { room, meta, attempt, resumable, resume, identified, token })
+}
+
+fn update<'a>(fields: &Fields<'a>, bounds: &ParseLimits) -> Result<ClientFrame<'a>, FieldError> {
+    let token = token::token(fields)?;
+    // A token may come alone.
+    let meta = if token.is_some() { check::optional_meta(fields, bounds)? } else { Some(check::meta(fields, bounds)?) };
+    Ok(ClientFrame::Update { meta, token })
 }
 
 /// The label of a frame that was refused.
@@ -224,10 +242,11 @@ impl Shape {
                 Field::Resume,
                 Field::Identity,
                 Field::Replace,
+                Field::Token,
             ],
             Self::Leave => &[],
             Self::Signal => &[Field::To, Field::Kind, Field::Data],
-            Self::Update => &[Field::Meta],
+            Self::Update => &[Field::Meta, Field::Token],
             Self::Ping => &[Field::T, Field::Ack],
         }
     }

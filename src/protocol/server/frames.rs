@@ -2,6 +2,8 @@
 //!
 //! How a frame is written is [`encode`](super::encode)'s business alone.
 
+use std::sync::Arc;
+
 use strum::{IntoStaticStr, VariantArray};
 
 use crate::protocol::{
@@ -10,6 +12,7 @@ use crate::protocol::{
     ids::{PeerId, RoomName, SessionId},
     kinds::SignalKind,
     meta::Meta,
+    permissions::Permissions,
     resume::ResumeToken,
     who::Who,
 };
@@ -102,6 +105,8 @@ frames! {
             id: PeerId,
             /// What it wants the others to know of it.
             meta: Option<&'a Meta>,
+            /// Whom its token names, where that is shown.
+            user: Option<&'a str>,
             /// Whether the receiver is polite towards it.
             polite: bool,
             /// Who it is, if it gave an identity.
@@ -136,6 +141,15 @@ frames! {
         PeerBack {
             /// Who.
             id: PeerId,
+        },
+        /// Server: what you may now, and for how long.
+        Permissions {
+            /// The request's `id`; none where nobody asked.
+            re: Option<&'a str>,
+            /// What the session may.
+            permissions: Permissions,
+            /// For how long, if nothing renews it, in milliseconds.
+            expires_in_ms: u64,
         },
         /// Server: yes, I am.
         Pong {
@@ -233,9 +247,22 @@ pub struct Joined<'a> {
     pub capacity: usize,
     /// A JSON array of `RTCIceServer` dictionaries.
     pub ice_servers_json: &'a str,
+    /// What its token grants; `None` where it came without one.
+    pub grant: Option<GrantView<'a>>,
     /// In a resumable session: what the next resume needs, and how long after the loss of the socket it is possible,
     /// in milliseconds.
     pub resume: Option<(&'a ResumeToken, u64)>,
+}
+
+/// What a token grants, as its owner is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GrantView<'a> {
+    /// What the session may.
+    pub permissions: Permissions,
+    /// For how long, if nothing renews it, in milliseconds.
+    pub expires_in_ms: u64,
+    /// Whom it names, where that is shown.
+    pub user: Option<&'a str>,
 }
 
 /// One peer of a room, as another sees it.
@@ -247,6 +274,8 @@ pub struct PeerView {
     pub meta: Option<Meta>,
     /// Who it is, if it gave an identity.
     pub who: Option<Who>,
+    /// Whom its token names, where that is shown.
+    pub user: Option<Arc<str>>,
     /// Whether the one who sees it is polite towards it.
     pub polite: bool,
     /// While it is away: until when at the latest, in milliseconds since the Unix epoch.

@@ -29,10 +29,11 @@ fn write(frame: &ServerFrame<'_>) -> TextFrame {
         ServerFrame::Left { re, room } => {
             object(frame, 128 + room.as_str().len(), |left| left.text_if("re", re).text("room", room.as_str()))
         }
-        ServerFrame::PeerJoined { id, meta, polite, who, replaces } => {
-            object(frame, 96 + length(meta) + who_length(who) + replaces.map_or(0, |_| 48), |peer| {
-                let peer = peer.peer("id", id).who_if(who).meta_if(meta).flag("polite", polite);
-                peer.peer_if("replaces", replaces)
+        ServerFrame::PeerJoined { id, meta, user, polite, who, replaces } => {
+            let length = 96 + length(meta) + user.map_or(0, str::len) + who_length(who) + replaces.map_or(0, |_| 48);
+            object(frame, length, |peer| {
+                let peer = peer.peer("id", id).who_if(who).meta_if(meta).text_if("user", user);
+                peer.flag("polite", polite).peer_if("replaces", replaces)
             })
         }
         ServerFrame::PeerLeft { id, reason } => {
@@ -45,6 +46,10 @@ fn write(frame: &ServerFrame<'_>) -> TextFrame {
             object(frame, 96, |peer| peer.peer("id", id).number("until", until_ms))
         }
         ServerFrame::PeerBack { id } => object(frame, 96, |peer| peer.peer("id", id)),
+        ServerFrame::Permissions { re, permissions, expires_in_ms } => object(frame, 192, |object| {
+            let object = object.text_if("re", re).texts("permissions", permissions.words());
+            object.number("expiresInMs", expires_in_ms)
+        }),
         ServerFrame::Pong { re, t, ack } => {
             object(frame, 64 + t.map_or(0, str::len) + re.map_or(0, str::len), |pong| {
                 pong.text_if("re", re).raw_if("t", t).number_if("ack", ack)
@@ -82,13 +87,18 @@ fn write_joined(frame: &ServerFrame<'_>, joined: &Joined<'_>) -> TextFrame {
     object(frame, 384 + joined.room.as_str().len() + raw, |object| {
         object
             .text_if("re", joined.re)
-            .object("self", |me| me.peer("id", joined.me).who_if(joined.who).meta_if(joined.meta))
+            .object("self", |me| {
+                let user = joined.grant.and_then(|grant| grant.user);
+                me.peer("id", joined.me).who_if(joined.who).meta_if(joined.meta).text_if("user", user)
+            })
             .text("room", joined.room.as_str())
             .flag_if("complete", joined.resumed.map(|resumed| resumed.complete))
             .number_if("ack", joined.resumed.map(|resumed| resumed.ack))
             .array_if("peers", joined.peers, write_peer)
             .number("capacity", joined.capacity as u64)
             .raw("iceServers", joined.ice_servers_json)
+            .texts_if("permissions", joined.grant.map(|grant| grant.permissions.words()))
+            .number_if("expiresInMs", joined.grant.map(|grant| grant.expires_in_ms))
             .object_if("resume", joined.resume, |object, (token, window_ms)| {
                 object.text("token", &token.to_string()).number("windowMs", window_ms)
             })
@@ -100,6 +110,7 @@ fn write_peer(out: &mut Vec<u8>, peer: &PeerView) {
         .peer("id", peer.id)
         .who_if(peer.who)
         .meta_if(peer.meta.as_ref())
+        .text_if("user", peer.user.as_deref())
         .flag("polite", peer.polite)
         .object_if("away", peer.away_until_ms, |away, until| away.number("until", until))
         .close();

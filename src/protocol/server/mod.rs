@@ -7,6 +7,6 @@ mod object;
 mod welcome;
 
 pub use error_body::ErrorBody;
-pub use frames::{ErrorFrame, FrameKind, Joined, PeerView, PreparedWelcome, ResumeStatus, ServerFrame};
+pub use frames::{ErrorFrame, FrameKind, GrantView, Joined, PeerView, PreparedWelcome, ResumeStatus, ServerFrame};
 pub use json::encode;
 pub use welcome::{Welcome, WelcomeHeartbeat};

@@ -101,6 +101,13 @@ impl<'o> Object<'o> {
         self
     }
 
+    pub(crate) fn texts_if<'t>(self, key: &str, values: Option<impl IntoIterator<Item = &'t str>>) -> Self {
+        match values {
+            Some(values) => self.texts(key, values),
+            None => self,
+        }
+    }
+
     pub(crate) fn array_if<'t, T>(
         mut self,
         key: &str,

@@ -4,10 +4,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Value, json};
 
-use super::{A, B, BOUNDS, C, IDENTITY, TOKEN, compact, fixtures, peer, room, token};
+use super::{A, B, BOUNDS, C, IDENTITY, JWT, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
     ErrorCode, FrameKind, Meta, ResumeToken, SignalKind, Who,
-    client::{ClientFrame, Identified, Request, ResumeParams, To, parse},
+    client::{BearerToken, ClientFrame, Identified, Request, ResumeParams, To, parse},
 };
 
 fn accepted(text: &str) -> Request<'_> {
@@ -23,19 +23,31 @@ fn signal(to: To, kind: SignalKind, data: &str) -> ClientFrame<'_> {
 }
 
 fn join(name: &str, meta: Option<Meta>, attempt: u32) -> ClientFrame<'static> {
-    ClientFrame::Join { room: room(name), meta, attempt, resumable: false, resume: None, identified: None }
+    ClientFrame::Join { room: room(name), meta, attempt, resumable: false, resume: None, identified: None, token: None }
 }
 
 /// A resume whose frame says `resumable` or not: it means the same.
 fn resume(token: Option<ResumeToken>, ack: u64) -> ClientFrame<'static> {
     let resume = Some(ResumeParams { token, ack });
-    ClientFrame::Join { room: room("team-standup"), meta: None, attempt: 1, resumable: true, resume, identified: None }
+    let (room, meta) = (room("team-standup"), None);
+    ClientFrame::Join { room, meta, attempt: 1, resumable: true, resume, identified: None, token: None }
 }
 
 /// What each client fixture means; `data` is that of the file, made compact.
 fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientFrame<'_>)> {
     let ada = |audio: bool| Meta::from_checked(&format!(r#"{{"name":"Ada","audio":{audio}}}"#));
     let team = "team-standup";
+    let jwt = || Some(BearerToken::new(JWT));
+    let granted = |attempt, resume: Option<_>| ClientFrame::Join {
+        room: room(team),
+        meta: None,
+        attempt,
+        resumable: resume.is_some(),
+        resume,
+        identified: None,
+        token: jwt(),
+    };
+    let renewed = ResumeParams { token: Some(token(TOKEN)), ack: 17 };
     let first = ClientFrame::Join {
         room: room(team),
         meta: Some(ada(true)),
@@ -43,6 +55,7 @@ fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientF
         resumable: true,
         resume: None,
         identified: None,
+        token: None,
     };
     let identified = |replace| Some(Identified { who: Who::of(IDENTITY, &room(team)), replace });
     let known = |resumable, identified| ClientFrame::Join {
@@ -52,6 +65,7 @@ fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientF
         resumable,
         resume: None,
         identified,
+        token: None,
     };
     let some = To::Peers { known: vec![peer(A), peer(C)], unknown: vec![] };
     BTreeMap::from([
@@ -63,6 +77,8 @@ fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientF
         ("join_identity", (Some("1"), known(true, identified(false)))),
         ("join_replace", (Some("1"), known(false, identified(true)))),
         ("join_resume", (Some("1"), resume(Some(token(TOKEN)), 17))),
+        ("join_token", (Some("1"), granted(0, None))),
+        ("join_resume_token", (Some("1"), granted(1, Some(renewed)))),
         ("join_resume_elsewhere", (Some("1"), resume(None, 0))),
         ("leave", (Some("9"), ClientFrame::Leave)),
         ("signal_offer", (None, signal(To::Peer(peer(A)), SignalKind::Offer, data))),
@@ -71,7 +87,9 @@ fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientF
         ("signal_candidates_end", (None, signal(To::Peer(peer(A)), SignalKind::Candidate, "null"))),
         ("signal_app_some", (Some("4"), signal(some, SignalKind::App, data))),
         ("signal_app_everyone", (None, signal(To::Everyone, SignalKind::App, r#""hello, all""#))),
-        ("update", (Some("5"), ClientFrame::Update { meta: ada(false) })),
+        ("update", (Some("5"), ClientFrame::Update { meta: Some(ada(false)), token: None })),
+        ("update_token", (Some("5"), ClientFrame::Update { meta: None, token: jwt() })),
+        ("update_with_token", (Some("5"), ClientFrame::Update { meta: Some(ada(false)), token: jwt() })),
         ("ping", (Some("6"), ClientFrame::Ping { t: Some("1767225600123.25"), ack: None })),
         ("ping_ack", (Some("6"), ClientFrame::Ping { t: None, ack: Some(17) })),
         ("ping_bare", (None, ClientFrame::Ping { t: None, ack: None })),

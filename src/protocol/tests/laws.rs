@@ -1,5 +1,7 @@
 //! What holds for every text and every value.
 
+use std::sync::Arc;
+
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Value, json};
 
@@ -106,13 +108,21 @@ proptest! {
             resumable: false,
             resume: None,
             identified: None,
+            token: None,
         });
         let me = PeerId::random();
         let who = Who::of(&"x".repeat(22), &room);
         let named = who.encode(&mut [0; Who::TEXT_BYTES]).to_owned();
         let others = [
-            PeerView { id: me, meta: Some(meta.clone()), who: None, polite: true, away_until_ms: None },
-            PeerView { id: me, meta: None, who: Some(who), polite: false, away_until_ms: Some(u64::MAX) },
+            PeerView { id: me, meta: Some(meta.clone()), who: None, user: None, polite: true, away_until_ms: None },
+            PeerView {
+                id: me,
+                meta: None,
+                who: Some(who),
+                user: Some(Arc::from(&*id)),
+                polite: false,
+                away_until_ms: Some(u64::MAX),
+            },
         ];
         let frame = ServerFrame::Joined(Joined {
             re: Some(&id),
@@ -124,6 +134,7 @@ proptest! {
             peers: Some(&others),
             capacity: 3,
             ice_servers_json: "[]",
+            grant: None,
             resume: None,
         });
         let name = me.to_string();
@@ -131,7 +142,7 @@ proptest! {
             "type": "joined", "re": id, "self": {"id": name, "who": named, "meta": object}, "room": room.as_str(), "capacity": 3,
             "peers": [
                 {"id": name, "meta": object, "polite": true},
-                {"id": name, "who": named, "polite": false, "away": {"until": u64::MAX}},
+                {"id": name, "who": named, "user": id, "polite": false, "away": {"until": u64::MAX}},
             ],
             "iceServers": [],
         }));
@@ -151,6 +162,7 @@ proptest! {
             peers: None,
             capacity: 2,
             ice_servers_json: "[]",
+            grant: None,
             resume: Some((&token, window_ms)),
         }));
         prop_assert_eq!(&told, &json!({
@@ -163,7 +175,15 @@ proptest! {
         let again = again.to_string();
         let request = parse(&again, &BOUNDS).expect("a good join");
         let resume = Some(ResumeParams { token: Some(token), ack });
-        prop_assert_eq!(request.frame, ClientFrame::Join { room, meta: None, attempt: 0, resumable: true, resume, identified: None });
+        prop_assert_eq!(request.frame, ClientFrame::Join {
+            room,
+            meta: None,
+            attempt: 0,
+            resumable: true,
+            resume,
+            identified: None,
+            token: None,
+        });
     }
 
     #[test]
@@ -173,7 +193,15 @@ proptest! {
         let resume = Some(ResumeParams { token: ResumeToken::parse(&text), ack });
         prop_assert_eq!(
             request.frame,
-            ClientFrame::Join { room: room("a"), meta: None, attempt: 0, resumable: true, resume, identified: None }
+            ClientFrame::Join {
+                room: room("a"),
+                meta: None,
+                attempt: 0,
+                resumable: true,
+                resume,
+                identified: None,
+                token: None,
+            }
         );
     }
 
@@ -196,8 +224,10 @@ proptest! {
         prop_assert_eq!(value(&ServerFrame::Left { re: Some(&re), room: &room }), news);
         let news = json!({"type": "room_closed", "room": room.as_str()});
         prop_assert_eq!(value(&ServerFrame::RoomClosed { room: &room }), news);
-        let news = json!({"type": "peer_joined", "id": name, "meta": object, "polite": true});
-        prop_assert_eq!(value(&ServerFrame::PeerJoined { id, meta: Some(&meta), polite: true, who: None, replaces: None }), news);
+        let news = json!({"type": "peer_joined", "id": name, "meta": object, "user": re, "polite": true});
+        let (about, user) = (Some(&meta), Some(&*re));
+        let joined = ServerFrame::PeerJoined { id, meta: about, user, polite: true, who: None, replaces: None };
+        prop_assert_eq!(value(&joined), news);
         let news = json!({"type": "peer_updated", "re": re, "id": name, "meta": object});
         prop_assert_eq!(value(&ServerFrame::PeerUpdated { re: Some(&re), id, meta: &meta }), news);
         let news = json!({"type": "pong", "re": re, "t": -1500.0, "ack": 0});

@@ -21,6 +21,8 @@ const NEXT_TOKEN: &str = "c7e0b1d2f3a44586978695a4b3c2d1e0.9d3e51c07ab248f6e1c4d
 
 /// The secret that Ada is known by.
 const IDENTITY: &str = "correct-horse-battery-staple-417";
+/// The token of Ada, who may join, as others make it.
+const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJyb29tIjoidGVhbS1zdGFuZHVwIn0.c2lnbmF0dXJl";
 
 fn peer(id: &str) -> PeerId {
     PeerId::parse(id).expect("a canonical id")

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::{A, B, C, IDENTITY, NEXT_TOKEN, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
-    EndReason, ErrorCode, LeaveReason, Meta, RoomName, SessionId, SignalKind, TextFrame, Who, error_texts,
+    EndReason, ErrorCode, LeaveReason, Meta, Permissions, RoomName, SessionId, SignalKind, TextFrame, Who, error_texts,
     server::{
-        ErrorBody, ErrorFrame, Joined, PeerView, PreparedWelcome, ResumeStatus, ServerFrame, Welcome, WelcomeHeartbeat,
-        encode,
+        ErrorBody, ErrorFrame, GrantView, Joined, PeerView, PreparedWelcome, ResumeStatus, ServerFrame, Welcome,
+        WelcomeHeartbeat, encode,
     },
 };
 
@@ -53,7 +53,7 @@ fn payload(file: &str) -> String {
 
 /// A peer as the fixtures' newcomer sees it.
 fn seen(id: &str, meta: Option<&Meta>, away_until_ms: Option<u64>) -> PeerView {
-    PeerView { id: peer(id), meta: meta.cloned(), who: None, polite: true, away_until_ms }
+    PeerView { id: peer(id), meta: meta.cloned(), who: None, user: None, polite: true, away_until_ms }
 }
 
 fn greeting() -> PreparedWelcome {
@@ -82,6 +82,7 @@ fn joined_frames() -> [(&'static str, TextFrame); 3] {
         peers: Some(&[]),
         capacity: 10,
         ice_servers_json: "[]",
+        grant: None,
         resume: None,
     };
     let peers = [seen(A, Some(&grace), None), seen(C, None, None)];
@@ -111,6 +112,7 @@ fn resumable_frames() -> [(&'static str, TextFrame); 3] {
         peers: Some(&peers),
         capacity: 10,
         ice_servers_json: "[]",
+        grant: None,
         resume: Some((&tokens[0], 30_000)),
     };
     let resumed = |complete, peers| Joined {
@@ -124,6 +126,39 @@ fn resumable_frames() -> [(&'static str, TextFrame); 3] {
         ("joined_resumed", encode(&ServerFrame::Joined(resumed(true, None)))),
         ("joined_resumed_incomplete", encode(&ServerFrame::Joined(resumed(false, Some(&peers[..1]))))),
     ]
+}
+
+/// Ada, whose token names her, where users are shown.
+fn granted_frames() -> [(&'static str, TextFrame); 2] {
+    let (meta, room) = (ada(true), room("team-standup"));
+    let host = PeerView { user: Some("grace@example.org".into()), ..seen(A, None, None) };
+    let grant = GrantView {
+        permissions: Permissions::USUAL.and(Permissions::ADMIN),
+        expires_in_ms: 3_600_000,
+        user: Some("ada@example.org"),
+    };
+    let joined = Joined {
+        re: Some("1"),
+        me: peer(B),
+        meta: Some(&meta),
+        who: None,
+        room: &room,
+        resumed: None,
+        peers: Some(&[host]),
+        capacity: 4,
+        ice_servers_json: "[]",
+        grant: Some(grant),
+        resume: None,
+    };
+    let news = ServerFrame::PeerJoined {
+        id: peer(B),
+        meta: Some(&meta),
+        user: grant.user,
+        polite: false,
+        who: None,
+        replaces: None,
+    };
+    [("joined_granted", encode(&ServerFrame::Joined(joined))), ("peer_joined_user", encode(&news))]
 }
 
 fn error(frame: &ErrorFrame<'_>) -> TextFrame {
@@ -140,6 +175,9 @@ fn errors() -> Vec<(&'static str, TextFrame)> {
     let closed = frame(ErrorCode::RoomClosed, error_texts::ROOM_ENDED, "1");
     let full = frame(ErrorCode::RoomFull, error_texts::ROOM_FULL, "1");
     let unknown = frame(ErrorCode::SessionNotFound, error_texts::NO_SUCH_SESSION, "1");
+    let expired = frame(ErrorCode::TokenExpired, error_texts::TOKEN_EXPIRED, "1");
+    let unauthorized = frame(ErrorCode::Unauthorized, error_texts::TOKEN_MISSING, "1");
+    let denied = frame(ErrorCode::PermissionDenied, error_texts::NOT_PERMITTED, "4");
     let missing = frame(ErrorCode::PeerNotFound, error_texts::NO_SUCH_PEER, "4");
     vec![
         ("error_invalid_message", error(&unnamed)),
@@ -147,6 +185,9 @@ fn errors() -> Vec<(&'static str, TextFrame)> {
         ("error_room_closed", error(&closed)),
         ("error_draining", error(&ErrorFrame { retry_after_ms: Some(7350), ..draining })),
         ("error_session_not_found", error(&unknown)),
+        ("error_token_expired", error(&expired)),
+        ("error_unauthorized", error(&unauthorized)),
+        ("error_permission_denied", error(&denied)),
         ("error_rate_limited", error(&busy)),
         ("error_too_fast", error(&ErrorFrame { retry_after_ms: Some(4000), ..fast })),
         (
@@ -159,15 +200,16 @@ fn errors() -> Vec<(&'static str, TextFrame)> {
 fn plain_frames() -> Vec<(&'static str, TextFrame)> {
     let (room, id, server) = (room("team-standup"), peer(B), greeting());
     let session = SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id");
-    let (on, off) = (ada(true), ada(false));
+    let (on, off, usual) = (ada(true), ada(false), Permissions::USUAL);
     let (who, replaces) = (Some(Who::of(IDENTITY, &room)), Some(peer(C)));
     let bye = |reason: EndReason, retry_after_ms| ServerFrame::Bye { reason, action: reason.action(), retry_after_ms };
+    let joined = |meta, who, replaces| ServerFrame::PeerJoined { id, meta, user: None, polite: false, who, replaces };
     let frames = [
         ("welcome", ServerFrame::Welcome { session, server: &server }),
         ("left", ServerFrame::Left { re: Some("9"), room: &room }),
-        ("peer_joined", ServerFrame::PeerJoined { id, meta: Some(&on), polite: false, who: None, replaces: None }),
-        ("peer_joined_who", ServerFrame::PeerJoined { id, meta: None, polite: false, who, replaces: None }),
-        ("peer_joined_replaces", ServerFrame::PeerJoined { id, meta: Some(&on), polite: false, who, replaces }),
+        ("peer_joined", joined(Some(&on), None, None)),
+        ("peer_joined_who", joined(None, who, None)),
+        ("peer_joined_replaces", joined(Some(&on), who, replaces)),
         ("peer_left", ServerFrame::PeerLeft { id, reason: LeaveReason::Left }),
         ("peer_left_replaced", ServerFrame::PeerLeft { id: peer(C), reason: LeaveReason::Replaced }),
         ("peer_updated", ServerFrame::PeerUpdated { re: None, id, meta: &off }),
@@ -177,9 +219,12 @@ fn plain_frames() -> Vec<(&'static str, TextFrame)> {
         ("pong", ServerFrame::Pong { re: Some("6"), t: Some("1767225600123.25"), ack: None }),
         ("pong_ack", ServerFrame::Pong { re: Some("6"), t: None, ack: Some(4) }),
         ("pong_bare", ServerFrame::Pong { re: None, t: None, ack: None }),
+        ("permissions", ServerFrame::Permissions { re: None, permissions: usual, expires_in_ms: 60_000 }),
+        ("permissions_reply", ServerFrame::Permissions { re: Some("5"), permissions: usual, expires_in_ms: 3_600_000 }),
         ("room_closed", ServerFrame::RoomClosed { room: &room }),
         ("bye_draining", bye(EndReason::ServerDraining, 7350)),
         ("bye_session_taken", bye(EndReason::SessionTaken, 0)),
+        ("bye_token_expired", bye(EndReason::TokenExpired, 0)),
         ("bye_binary", bye(EndReason::BinaryMessage, 0)),
     ];
     frames.iter().map(|(name, frame)| (*name, encode(frame))).collect()
@@ -198,7 +243,7 @@ fn every_server_fixture_is_what_the_encoder_says() {
         let data = payload(&compact(&files[name]));
         (name, encode(&ServerFrame::Signal { from: peer(from), kind, data: &data }))
     });
-    let joined = joined_frames().into_iter().chain(resumable_frames());
+    let joined = joined_frames().into_iter().chain(resumable_frames()).chain(granted_frames());
     let encoded: BTreeMap<&str, TextFrame> =
         plain_frames().into_iter().chain(joined).chain(errors()).chain(signals).collect();
     assert!(files.keys().map(String::as_str).eq(encoded.keys().copied()), "a fixture nobody encodes, or vice versa");

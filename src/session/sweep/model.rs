@@ -11,7 +11,7 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::super::{
-    Ports, SessionConfig,
+    Ports, SessionConfig, TokenJudge,
     attachment::Attachment,
     heartbeat::{Beat, Found, HeartbeatTimes, Verdict},
     registry::{Registry, Standing},
@@ -19,6 +19,7 @@ use super::super::{
     wheel::{Position, Positioned, Wheel},
 };
 use crate::{
+    auth::KeyRing,
     config::Settings,
     limits::Waiting,
     messages::{
@@ -257,7 +258,9 @@ async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
         resume: nobody.clone().recipient(),
         presence: nobody.clone().recipient(),
     };
-    let setup = Rc::new(SessionConfig::new(&Settings::default(), ports, Waiting::new(100, 100)));
+    let settings = Settings::default();
+    let tokens = TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"));
+    let setup = Rc::new(SessionConfig::new(&settings, ports, Waiting::new(100, 100), tokens));
     let (connection, client) = connection(now).await;
     let shared = SessionShared::new(connection, setup, None, now);
     SESSIONS.with(|sessions| sessions.insert(&shared));

@@ -57,6 +57,8 @@ label_set! {
         ParkedPerRoom = "parked_per_room",
         /// An address tried more resume tokens that are not good than it may, or a session was asked with too many.
         ResumeSecrets = "resume_secrets",
+        /// An address showed more bad join tokens than it may.
+        AuthFailures = "auth_failures",
         /// A connection was in no room for as long as it may, or had waited longest of more than may be.
         JoinWait = "join_wait",
     }
@@ -73,6 +75,36 @@ label_set! {
         Token = "token",
         /// There is no token, and the listener is not on loopback.
         Closed = "closed",
+    }
+}
+
+label_set! {
+    /// What became of a join token.
+    TokenOutcome {
+        /// It was good.
+        Accepted = "accepted",
+        /// There was none, and one is asked for.
+        Missing = "missing",
+        /// It is no JWT, or one that is too long.
+        Malformed = "malformed",
+        /// No key is for its algorithm.
+        Algorithm = "algorithm",
+        /// Its `kid` names no key.
+        UnknownKey = "unknown_key",
+        /// No key has made its signature.
+        Signature = "signature",
+        /// A claim is missing, repeated or beyond its bounds.
+        Claims = "claims",
+        /// It is by or for somebody else (`iss`, `aud`).
+        Elsewhere = "elsewhere",
+        /// Its time has not come.
+        NotYet = "not_yet",
+        /// Its time is over.
+        Expired = "expired",
+        /// It is for another room, another user, or not for joining.
+        NotPermitted = "not_permitted",
+        /// It was not looked at: its address has shown too many bad ones.
+        TooMany = "too_many",
     }
 }
 

@@ -4,7 +4,9 @@ use super::{
     buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets},
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
-    kinds::{LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal},
+    kinds::{
+        LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, TokenOutcome,
+    },
     labels::{Counts, Label},
     reports::{ArbiterReport, CensusReport, MemoryReport},
 };
@@ -129,6 +131,8 @@ tally! {
 
         /// Joins granted.
         joins: u64 = 0,
+        /// Join tokens, by what became of them.
+        tokens: Counts<TokenOutcome> = Counts::new(),
         /// Sessions that lost their socket and kept their seat.
         parked: u64 = 0,
         /// Joins refused.

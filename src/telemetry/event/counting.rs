@@ -60,6 +60,7 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
             tally.join_rejections.add(code);
             count_attempt(attempt, Reconnection::Refused, tally);
         }
+        Event::TokenDenied { reason, .. } => tally.tokens.add(reason),
         Event::SessionParked { .. } => tally.parked += 1,
         Event::SessionResumed { result, .. } => tally.reconnections.add(result),
         Event::ResumeRefused { .. } => tally.reconnections.add(Reconnection::NotFound),
@@ -181,6 +182,7 @@ mod tests {
         assert_eq!((tally.connections_opened, tally.connections_closed.get(EndReason::SlowConsumer)), (1, 1));
         assert_eq!((tally.joins, tally.leaves.get(LeaveReason::Left)), (1, 1));
         assert_eq!(tally.join_rejections.get(ErrorCode::RoomFull), 1);
+        assert_eq!(tally.tokens.get(crate::telemetry::TokenOutcome::Signature), 1);
         assert_eq!(tally.handshakes_refused.get(ErrorCode::OverCapacity), 1);
         assert_eq!(tally.sockets_refused.map(|counts| counts.get(SocketRefusal::Address)), [1, 0]);
         assert_eq!((tally.http_rejections.get(Rejection::Tls), tally.http_rejections.total()), (1, 1));
@@ -215,6 +217,7 @@ mod tests {
                 EndReason::Disconnected,
                 EndReason::SessionTaken,
                 EndReason::ResumeExpired,
+                EndReason::TokenExpired,
                 EndReason::ServerDraining,
             ];
             assert_eq!(Fault::of(&event).is_none(), orderly.contains(&reason), "{reason:?}");

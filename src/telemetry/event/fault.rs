@@ -96,6 +96,7 @@ fn error_of(reason: EndReason) -> Option<ErrorCode> {
         | EndReason::Disconnected
         | EndReason::SessionTaken
         | EndReason::ResumeExpired
+        | EndReason::TokenExpired
         | EndReason::ServerDraining => None,
     }
 }

@@ -8,7 +8,7 @@ use super::{causes::chain, context::Context, source::Source};
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, RoomName, Severity},
     telemetry::counts::{
-        kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal},
+        kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
         labels::Label,
     },
 };
@@ -131,6 +131,7 @@ labels_are_fields!(
     ErrorCode,
     Listener,
     OpsDenial,
+    TokenOutcome,
     Reconnection,
     Rejection,
     Severity,

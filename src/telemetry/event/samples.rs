@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use super::{context::Context, request_id::RequestId, source::Source, table::Event};
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId},
-    telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal},
+    telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
 };
 
 const TOOK: Duration = Duration::from_micros(1500);
@@ -89,6 +89,7 @@ fn rooms<'a>(context: Context<'a>, room: &'a RoomName) -> Vec<Event<'a>> {
     vec![
         Event::PeerJoined { context, peers: 2, attempt: 1 },
         Event::JoinRefused { context, code: ErrorCode::RoomFull, attempt: 1 },
+        Event::TokenDenied { context, reason: TokenOutcome::Signature },
         Event::SessionParked { context, window: TOOK },
         Event::SessionResumed { context, result: Reconnection::Resumed, attempt: 1 },
         Event::ResumeRefused { context, code: ErrorCode::SessionNotFound, attempt: 1 },

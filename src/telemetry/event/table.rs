@@ -12,13 +12,12 @@ use super::{
 };
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason},
-    telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal},
+    telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
 };
 
 events! {
     /// The listeners are open.
     ServerStarted = "server_started", Info, "server started" {
-        /// Of the program.
         version: &'a str,
         /// Where clients connect.
         public: SocketAddr,
@@ -48,14 +47,11 @@ events! {
     }
     /// A signal came that changes nothing. Told once a second at most.
     SignalIgnored = "signal_ignored", Warning, "signal ignored" {
-        /// Which.
         signal: &'a str,
-        /// Why.
         why: &'static str,
     }
     /// The last line of a process that was told to end at once (`SIGABRT`).
     Aborted = "aborted", Critical, "process aborted" {
-        /// By which signal.
         signal: &'static str,
     }
     /// `SIGHUP`: the configuration was read again, and what can change while the server runs was changed.
@@ -169,6 +165,12 @@ events! {
         code[""]: ErrorCode,
         /// The client's count of attempts to come back; 0 for a first join.
         attempt: u32,
+    }
+    /// A token was bad, missing, or not looked at. What follows from it is told beside it.
+    TokenDenied = "token_denied", Info, "token denied" {
+        /// Request and session, and the room that it is in.
+        context: Context<'a>,
+        reason: TokenOutcome,
     }
     /// A session's socket is gone, and its seat is kept.
     SessionParked = "session_parked", Info, "session parked" {
@@ -297,9 +299,7 @@ events! {
     }
     /// `/health` says something else than before. Info when it says `healthy` again.
     HealthChanged = "health_changed", Warning, "health changed" {
-        /// What it said.
         from: &'static str,
-        /// What it says.
         to: &'static str,
     }
     /// `/healthz` says something else: a thread or the supervisor fell silent, or answers again (info then).
@@ -308,7 +308,6 @@ events! {
         to: &'static str,
         /// Who is silent, or was.
         subject: &'a str,
-        /// For how long.
         silent["silent_ms"]: Duration,
     }
     /// The last line of a process that ends itself because a thread or the supervisor hangs or is gone.

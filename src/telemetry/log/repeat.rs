@@ -45,6 +45,9 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         Event::SocketRefused { remote, reason, .. } => labelled("reason", reason.label(), remote),
         Event::RequestRejected { remote, kind, .. } => labelled("kind", kind.label(), remote),
         Event::OpsDenied { remote, reason, .. } => labelled("reason", reason.label(), Some(remote)),
+        Event::TokenDenied { context, reason } => {
+            Some(Repeat { field: "reason", kind: reason.label(), source: context.source, burst: Burst::Refusal })
+        }
         Event::JoinRefused { context, code, .. }
         | Event::ResumeRefused { context, code, .. }
         | Event::FrameRefused { context, code, .. } => refusal(code.label(), context.source),

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 use switchboard::protocol::{
     ErrorCode, PeerId, ResumeToken, SignalKind, TextFrame, Who,
-    client::{ClientFrame, ParseError, ParseLimits, Request, To, parse},
+    client::{BearerToken, ClientFrame, ParseError, ParseLimits, Request, To, parse},
     server::{ErrorFrame, ServerFrame, encode},
 };
 
@@ -57,10 +57,10 @@ impl<'a> Object<'a> {
         names.sort_unstable();
         names.dedup();
         let own: &[&str] = match values["type"].as_str() {
-            Some("join") => &["room", "meta", "attempt", "resumable", "resume", "identity", "replace"],
+            Some("join") => &["room", "meta", "attempt", "resumable", "resume", "identity", "replace", "token"],
             Some("leave") => &[],
             Some("signal") => &["to", "kind", "data"],
-            Some("update") => &["meta"],
+            Some("update") => &["meta", "token"],
             Some("ping") => &["t", "ack"],
             _ => return Some("type"),
         };
@@ -77,7 +77,8 @@ impl<'a> Object<'a> {
             () if has("id") && !values["id"].as_str().is_some_and(|id| (1..=64).contains(&id.len())) => Some("id"),
             () if own.contains(&"room") && !values["room"].as_str().is_some_and(good_room) => Some("room"),
             () if own.contains(&"meta") && has("meta") && !meta() => Some("meta"),
-            () if own == ["meta"] && !has("meta") => Some("meta is missing"),
+            () if own == ["meta", "token"] && !has("meta") && !has("token") => Some("meta is missing"),
+            () if has("token") && !values["token"].is_string() => Some("token"),
             () if has("attempt") && values["attempt"].as_u64().is_none_or(|n| n > u64::from(u32::MAX)) => {
                 Some("attempt")
             }
@@ -188,10 +189,11 @@ fn is_peer(name: &str) -> bool {
 fn agrees(request: &Request<'_>, values: &Value) {
     assert_eq!(request.id.as_deref(), values["id"].as_str());
     match &request.frame {
-        ClientFrame::Join { room, meta, attempt, resumable, resume, identified } => {
+        ClientFrame::Join { room, meta, attempt, resumable, resume, identified, token } => {
             assert_eq!(values["type"], "join");
             assert_eq!(Some(room.as_str()), values["room"].as_str());
             assert_eq!(meta.as_ref().map(|meta| value(meta.as_str())).unwrap_or_default(), values["meta"]);
+            assert_eq!(token.as_ref().map(BearerToken::reveal), values["token"].as_str());
             assert_eq!(u64::from(*attempt), values["attempt"].as_u64().unwrap_or(0));
             assert_eq!(*resumable, resume.is_some() || values["resumable"] == true);
             assert_eq!(resume.as_ref().map(|resume| resume.ack), values["resume"]["ack"].as_u64());
@@ -210,9 +212,11 @@ fn agrees(request: &Request<'_>, values: &Value) {
             assert_eq!(value(data), values["data"]);
             addressed(to, &values["to"]);
         }
-        ClientFrame::Update { meta } => {
+        ClientFrame::Update { meta, token } => {
             assert_eq!(values["type"], "update");
-            assert_eq!(value(meta.as_str()), values["meta"]);
+            assert!(meta.is_some() || token.is_some());
+            assert_eq!(meta.as_ref().map(|meta| value(meta.as_str())).unwrap_or_default(), values["meta"]);
+            assert_eq!(token.as_ref().map(BearerToken::reveal), values["token"].as_str());
         }
         ClientFrame::Ping { t, ack } => {
             assert_eq!(values["type"], "ping");
@@ -264,6 +268,7 @@ fn passes_on(request: &Request<'_>, text: &str) {
             let frame = encode(&ServerFrame::PeerJoined {
                 id: sender,
                 meta: Some(meta),
+                user: None,
                 polite: false,
                 who: None,
                 replaces: None,
@@ -271,7 +276,7 @@ fn passes_on(request: &Request<'_>, text: &str) {
             assert!(has(&frame, meta.as_str()));
             reads(&frame);
         }
-        ClientFrame::Update { meta } => {
+        ClientFrame::Update { meta: Some(meta), .. } => {
             assert!(text.contains(meta.as_str()));
             let frame = encode(&ServerFrame::PeerUpdated { re: id, id: sender, meta });
             assert!(has(&frame, meta.as_str()));
@@ -282,7 +287,7 @@ fn passes_on(request: &Request<'_>, text: &str) {
             assert!(t.is_none_or(|t| has(&frame, t)));
             reads(&frame);
         }
-        ClientFrame::Join { meta: None, .. } | ClientFrame::Leave => {}
+        ClientFrame::Join { meta: None, .. } | ClientFrame::Update { meta: None, .. } | ClientFrame::Leave => {}
     }
 }
 

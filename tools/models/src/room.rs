@@ -169,7 +169,7 @@ fn meta(n: usize) -> Meta {
     let bounds = ParseLimits { room_name_bytes: 1, meta_bytes: 64, json_depth: 2, recipients: 1 };
     let text = format!(r#"{{"type":"update","meta":{{"n":{n}}}}}"#);
     match parse(&text, &bounds).expect("a frame").frame {
-        ClientFrame::Update { meta } => meta,
+        ClientFrame::Update { meta: Some(meta), .. } => meta,
         other => panic!("{other:?}"),
     }
 }
@@ -234,7 +234,7 @@ impl World {
 
     fn admit(&mut self, who: usize, replaces: Option<PeerId>) {
         let meta = who.is_multiple_of(2).then(|| self.fresh_meta());
-        let effects = self.room.admit(self.names[who], meta.clone(), None, replaces, who);
+        let effects = self.room.admit(self.names[who], meta.clone(), None, None, replaces, who);
         if self.has(who) {
             assert_eq!(effects, vec![], "nobody is let in twice");
             return;

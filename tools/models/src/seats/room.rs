@@ -58,7 +58,7 @@ impl Room {
             ToRoom::Admit(guest, replaced) => {
                 let replaced: Vec<_> = replaced.into_iter().map(&peer_of).collect();
                 let mut effects = self.rules.replace(&replaced);
-                effects.extend(self.rules.admit(peer_of(guest.0), None, None, replaced.last().copied(), guest));
+                effects.extend(self.rules.admit(peer_of(guest.0), None, None, None, replaced.last().copied(), guest));
                 (effects, guest.1)
             }
             ToRoom::Remove(who) => (self.rules.remove(peer_of(who), LeaveReason::Left), 0),

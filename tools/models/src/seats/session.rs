@@ -119,7 +119,7 @@ impl Session {
             return None;
         }
         let (asked, deadline) = (Instant::now(), None);
-        let join = PendingJoin { asked, deadline, re: None, patient: true, resumable: true };
+        let join = PendingJoin { asked, deadline, re: None, patient: true, resumable: true, grant: None };
         self.join_seq = self.rules.join(room, join).ok()?;
         Some(self.join_seq)
     }

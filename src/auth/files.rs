@@ -1,0 +1,189 @@
+//! Keys in files: a secret, a public key in PEM, a set of them as JWKS (RFC 7517).
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
+    path::{Path, PathBuf},
+};
+
+use jsonwebtoken::{
+    DecodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse},
+};
+
+use super::keys::{Key, Keys};
+use crate::config::{Auth, KeyAlgorithm, Secret, TokenKey};
+
+/// Shortest secret, in bytes: what RFC 7518 section 3.2 asks for.
+const SECRET_BYTES: usize = 32;
+/// Keys that a JWKS file may have for us: a token that names none is tried with each of its algorithm.
+const MOST: usize = 32;
+/// Bytes of a point on P-256, not compressed.
+const P256_BYTES: usize = 65;
+/// Bytes of a key for Ed25519.
+const ED25519_BYTES: usize = 32;
+/// Bytes of the modulus of the shortest RSA key.
+const RSA_BYTES: usize = 256;
+
+/// Why there are no keys. It shows nothing of what was found.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// A file cannot be read.
+    #[error("cannot read the key in {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A file has no such key in it.
+    #[error("cannot use the key in {}: {what}", path.display())]
+    Unfit {
+        /// Which.
+        path: PathBuf,
+        /// What there should be.
+        what: &'static str,
+    },
+}
+
+impl Keys {
+    /// Reads all keys that the settings name.
+    ///
+    /// # Errors
+    /// The first file that cannot be read, or has no such key.
+    pub fn read(auth: &Auth) -> Result<Self, KeyFileError> {
+        let files = Files::read(auth)?;
+        files.keys(auth)
+    }
+
+    /// The same, if any file has changed since these were read.
+    ///
+    /// # Errors
+    /// As [`Keys::read`].
+    pub fn read_again(&self, auth: &Auth) -> Result<Option<Self>, KeyFileError> {
+        let files = Files::read(auth)?;
+        if files.stamp() == self.stamp { Ok(None) } else { files.keys(auth).map(Some) }
+    }
+}
+
+/// What is in the files.
+struct Files {
+    /// In the order of `auth.keys`.
+    keys: Vec<Secret>,
+    jwks: Option<Secret>,
+}
+
+impl Files {
+    fn read(auth: &Auth) -> Result<Self, KeyFileError> {
+        let keys = auth.keys.iter().map(|key| text(&key.file)).collect::<Result<_, _>>()?;
+        let jwks = (!auth.jwks_file.as_os_str().is_empty()).then(|| text(&auth.jwks_file)).transpose()?;
+        Ok(Self { keys, jwks })
+    }
+
+    /// Another for other contents.
+    fn stamp(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.keys.iter().chain(&self.jwks).for_each(|text| text.reveal().hash(&mut hasher));
+        hasher.finish()
+    }
+
+    fn keys(&self, auth: &Auth) -> Result<Keys, KeyFileError> {
+        let listed = auth.keys.iter().zip(&self.keys).map(|(key, text)| listed(key, text.reveal()));
+        let mut keys: Vec<Key> = listed.collect::<Result<_, _>>()?;
+        if let Some(jwks) = &self.jwks {
+            keys.extend(set(&auth.jwks_file, jwks.reveal())?);
+        }
+        Ok(Keys { keys, stamp: self.stamp() })
+    }
+}
+
+fn text(path: &Path) -> Result<Secret, KeyFileError> {
+    let text = fs::read_to_string(path);
+    text.map(Secret::new).map_err(|source| KeyFileError::Read { path: path.to_owned(), source })
+}
+
+/// The secret in the text of a file, without what an editor puts around it.
+pub(super) fn secret(path: &Path, text: &str) -> Result<Secret, KeyFileError> {
+    let secret = text.trim_ascii();
+    if secret.len() < SECRET_BYTES {
+        return unfit(path, "a secret for HS256 has 32 bytes at least (openssl rand -base64 48 makes one)");
+    }
+    Ok(Secret::new(secret.to_owned()))
+}
+
+fn listed(TokenKey { algorithm, file, kid }: &TokenKey, text: &str) -> Result<Key, KeyFileError> {
+    let found = match algorithm {
+        KeyAlgorithm::HS256 => DecodingKey::from_secret(secret(file, text)?.reveal().as_bytes()),
+        // Of a private key the library would take the wrong part.
+        _ if text.contains("PRIVATE KEY") || text.contains("CERTIFICATE") => {
+            return unfit(file, "a public key in PEM (BEGIN PUBLIC KEY) is asked for");
+        }
+        KeyAlgorithm::RS256 => DecodingKey::from_rsa_pem(text.as_bytes()),
+        KeyAlgorithm::ES256 => DecodingKey::from_ec_pem(text.as_bytes()),
+        KeyAlgorithm::EdDSA => DecodingKey::from_ed_pem(text.as_bytes()),
+    };
+    match found {
+        Ok(key) if has_right_size(*algorithm, &key) => Ok(Key { kid: kid.clone(), algorithm: *algorithm, key }),
+        _ => unfit(
+            file,
+            match algorithm {
+                KeyAlgorithm::HS256 => "a secret is asked for",
+                KeyAlgorithm::RS256 => "an RSA public key of 2048 bits at least is asked for, in PEM",
+                KeyAlgorithm::ES256 => "a public key on P-256 is asked for, in PEM",
+                KeyAlgorithm::EdDSA => "a public key for Ed25519 is asked for, in PEM",
+            },
+        ),
+    }
+}
+
+/// Whether the library's key is one that our algorithm takes, and no shorter than is safe.
+fn has_right_size(algorithm: KeyAlgorithm, key: &DecodingKey) -> bool {
+    let length =
+        |range: std::ops::RangeInclusive<usize>| key.try_get_as_bytes().is_ok_and(|bytes| range.contains(&bytes.len()));
+    match algorithm {
+        KeyAlgorithm::HS256 => length(SECRET_BYTES..=usize::MAX),
+        // In DER there is the exponent, too; of a JWK the parts were looked at.
+        KeyAlgorithm::RS256 => key.try_get_as_bytes().is_err() || length(RSA_BYTES + 8..=usize::MAX),
+        KeyAlgorithm::ES256 => length(P256_BYTES..=P256_BYTES),
+        KeyAlgorithm::EdDSA => length(ED25519_BYTES..=ED25519_BYTES),
+    }
+}
+
+/// The keys of a set that are for us: it may have others, for other uses.
+fn set(path: &Path, text: &str) -> Result<Vec<Key>, KeyFileError> {
+    let Ok(set) = serde_json::from_str::<JwkSet>(text) else {
+        return unfit(path, "a JWKS is asked for: an object with keys (RFC 7517)");
+    };
+    let keys: Vec<_> = set.keys.iter().filter_map(of_set).collect();
+    match keys.len() {
+        0 => unfit(path, "none of its keys is for signatures by HS256, RS256, ES256 or EdDSA"),
+        1..=MOST => Ok(keys),
+        _ => unfit(path, "it has more than 32 keys"),
+    }
+}
+
+fn of_set(jwk: &Jwk) -> Option<Key> {
+    let common = &jwk.common;
+    if common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
+        return None;
+    }
+    let algorithm = match &jwk.algorithm {
+        AlgorithmParameters::OctetKey(_) => KeyAlgorithm::HS256,
+        // Four digits of base64 are three bytes.
+        AlgorithmParameters::RSA(parts) if parts.n.len() >= RSA_BYTES.div_ceil(3) * 4 - 2 => KeyAlgorithm::RS256,
+        AlgorithmParameters::EllipticCurve(point) if point.curve == EllipticCurve::P256 => KeyAlgorithm::ES256,
+        AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => KeyAlgorithm::EdDSA,
+        _ => return None,
+    };
+    let is_ours = |named: &jsonwebtoken::jwk::KeyAlgorithm| named.to_string() == algorithm.as_str();
+    if !common.key_algorithm.as_ref().is_none_or(is_ours) {
+        return None;
+    }
+    let key = DecodingKey::from_jwk(jwk).ok().filter(|key| has_right_size(algorithm, key))?;
+    Some(Key { kid: common.key_id.clone(), algorithm, key })
+}
+
+pub(super) fn unfit<T>(path: &Path, what: &'static str) -> Result<T, KeyFileError> {
+    Err(KeyFileError::Unfit { path: path.to_owned(), what })
+}

@@ -1,0 +1,141 @@
+//! `switchboard token`: a join token, for whoever tries something out or makes few.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use serde_json::{Map, Value};
+
+use crate::{
+    auth::{
+        KeyFileError,
+        issue::{SigningError, SigningKey},
+    },
+    config::{Auth, KeyAlgorithm, TokenKey},
+};
+
+/// Makes a join token and prints it. It is signed with a secret of auth.keys, or with the private key in --key.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct TokenArguments {
+    /// A room that it is for; may be given several times.
+    #[arg(long = "room", value_name = "NAME", required_unless_present = "prefix", conflicts_with = "prefix")]
+    pub rooms: Vec<String>,
+
+    /// All rooms whose names begin so, in place of --room.
+    #[arg(long, value_name = "TEXT")]
+    pub prefix: Option<String>,
+
+    /// How long it is good: a number with s, m, h or d.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    pub ttl: Duration,
+
+    /// Whom it names (sub).
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// What it permits, in place of the usual: join, signal, broadcast, update, admin; may be given several times.
+    #[arg(long = "perm", value_name = "WORD")]
+    pub permissions: Vec<String>,
+
+    /// Most peers that the room may have.
+    #[arg(long, value_name = "NUMBER")]
+    pub cap: Option<u32>,
+
+    /// A private key in PEM, or a secret, in place of one of auth.keys.
+    #[arg(long, value_name = "FILE", requires = "algorithm")]
+    pub key: Option<PathBuf>,
+
+    /// What the key in --key is for: HS256, RS256, ES256 or EdDSA.
+    #[arg(long, value_name = "NAME", value_parser = algorithm)]
+    pub algorithm: Option<KeyAlgorithm>,
+
+    /// The name of the key, for the token's header; without --key also which of auth.keys.
+    #[arg(long, value_name = "NAME")]
+    pub kid: Option<String>,
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// No secret is configured.
+    #[error("auth.keys has no HS256 secret of that name to sign with: name a private key by --key and --algorithm")]
+    NoSecret,
+    /// The key cannot be read.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The key cannot sign.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+}
+
+impl TokenArguments {
+    /// The token, as of `now` (since the Unix epoch), for a server with these settings.
+    ///
+    /// # Errors
+    /// There is no key to sign with.
+    pub fn issue(&self, auth: &Auth, now: Duration) -> Result<String, IssueError> {
+        let key = match (&self.key, self.algorithm) {
+            (Some(file), Some(algorithm)) => SigningKey::read(file, algorithm, self.kid.clone())?,
+            _ => {
+                let is_meant = |kid: &Option<String>| self.kid.is_none() || *kid == self.kid;
+                let secret = |key: &&TokenKey| key.algorithm == KeyAlgorithm::HS256 && is_meant(&key.kid);
+                let key = auth.keys.iter().find(secret).ok_or(IssueError::NoSecret)?;
+                SigningKey::read(&key.file, key.algorithm, key.kid.clone())?
+            }
+        };
+        Ok(key.sign(self.claims(auth), now, self.ttl)?)
+    }
+
+    fn claims(&self, auth: &Auth) -> Map<String, Value> {
+        let rooms = match (self.rooms.as_slice(), &self.prefix) {
+            (_, Some(prefix)) => ("room_prefix", prefix.as_str().into()),
+            ([room], None) => ("room", room.as_str().into()),
+            (rooms, None) => ("rooms", rooms.into()),
+        };
+        let text = |text: &String| Value::from(text.as_str());
+        let permissions = (!self.permissions.is_empty()).then(|| self.permissions.as_slice().into());
+        let claims = [
+            Some(rooms),
+            self.user.as_ref().map(|user| ("sub", text(user))),
+            permissions.map(|words| ("perms", words)),
+            self.cap.map(|cap| ("cap", cap.into())),
+            // What the server asks for, where it asks for something.
+            auth.issuers.first().map(|issuer| ("iss", text(issuer))),
+            auth.audiences.first().map(|audience| ("aud", text(audience))),
+        ];
+        claims.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let allowed = || "a number with s, m, h or d, such as 90s or 1h".to_owned();
+    let unit = text.chars().last().ok_or_else(allowed)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return Err(allowed()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| allowed())?;
+    let total = number.checked_mul(seconds).filter(|total| *total > 0);
+    total.map(Duration::from_secs).ok_or_else(allowed)
+}
+
+fn algorithm(text: &str) -> Result<KeyAlgorithm, String> {
+    KeyAlgorithm::named(text).ok_or_else(|| "HS256, RS256, ES256 or EdDSA".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_unit() {
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("1h", 3600), ("2d", 172_800)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "h", "60", "1w", "-1h", "1.5h", "0s", "1 h", "99999999999999999999d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

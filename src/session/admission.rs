@@ -1,0 +1,118 @@
+//! What a client's token is good for: at its join, on a resume, and when it renews what it was granted.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{
+    actor::Session,
+    grants,
+    state::RequestError,
+    tokens::{Credential, Denied},
+};
+use crate::{
+    auth::{Grant, TokenError},
+    config::Milliseconds,
+    protocol::{ErrorCode, Meta, RoomName, client::BearerToken, server::ErrorFrame},
+    telemetry::{self, Event, TokenOutcome},
+};
+
+impl Session {
+    /// Whether this client may join that room, and with what: by the token in its frame, else by that of its handshake, else as
+    /// anybody.
+    pub(super) fn may_enter(
+        &mut self,
+        token: Option<&BearerToken<'_>>,
+        room: &RoomName,
+    ) -> Result<Option<Arc<Grant>>, Denied> {
+        let grant = self.may_renew(token, room)?;
+        if grant.is_none() {
+            self.setup().tokens.without()?;
+        }
+        Ok(grant)
+    }
+
+    /// What this client's token grants in that room, if it has one.
+    pub(super) fn may_renew(
+        &mut self,
+        token: Option<&BearerToken<'_>>,
+        room: &RoomName,
+    ) -> Result<Option<Arc<Grant>>, Denied> {
+        let subnet = self.shared.subnet;
+        if let Some(token) = token {
+            return self.accepted(self.setup().tokens.grant(token, room, subnet)).map(Some);
+        }
+        match self.credential.as_deref() {
+            None => Ok(None),
+            Some(Credential::Token(token)) => {
+                let grant = self.accepted(self.setup().tokens.grant(token, room, subnet))?;
+                *self.credential.as_deref_mut().expect("it is there") = Credential::Grant(Arc::clone(&grant));
+                Ok(Some(grant))
+            }
+            Some(Credential::Grant(grant)) => {
+                let over = grant.left(Instant::now()).is_zero().then_some(TokenError::Expired);
+                over.map_or_else(|| grant.admits(room), Err).map_err(Denied::Bad)?;
+                Ok(Some(Arc::clone(grant)))
+            }
+        }
+    }
+
+    fn accepted(&self, judged: Result<Arc<Grant>, Denied>) -> Result<Arc<Grant>, Denied> {
+        if judged.is_ok() {
+            telemetry::tally(|t| t.tokens.add(TokenOutcome::Accepted));
+        }
+        judged
+    }
+
+    /// Renews what this session is granted. Says whether it was, and answers the client, unless that follows by itself.
+    pub(super) fn renew(
+        &mut self,
+        token: &BearerToken<'_>,
+        re: Option<&str>,
+        is_answer: bool,
+    ) -> Result<bool, RequestError> {
+        let room = self.rules.room()?.room.clone();
+        let grant = self.accepted(self.setup().tokens.grant(token, &room, self.shared.subnet));
+        let grant = grant.and_then(|grant| match self.shared.is_of_same_user(&grant) {
+            true => Ok(grant),
+            false => Err(Denied::Bad(TokenError::OtherUser)),
+        });
+        let now = Instant::now();
+        match grant {
+            Ok(grant) => {
+                self.rules.permit(grant.permissions);
+                self.shared.granted(Some(Arc::clone(&grant)), now);
+                self.shared.send(&grants::frame(&grant, re.filter(|_| is_answer), now));
+                Ok(true)
+            }
+            Err(denied) => {
+                self.tell_of(denied);
+                let (code, message, retry) = denied.told();
+                let retry_after_ms = retry.map(|time| Milliseconds::rounded_up(time).0);
+                self.send_error(message, &ErrorFrame { re, retry_after_ms, ..ErrorFrame::new(code, message) });
+                Ok(false)
+            }
+        }
+    }
+
+    /// A join that the token, or the lack of one, does not allow.
+    pub(super) fn deny_join(&self, denied: Denied, room: &RoomName, attempt: u32, re: Option<&str>) {
+        self.tell_of(denied);
+        let (code, message, retry) = denied.told();
+        telemetry::emit(&Event::JoinRefused { context: self.ids().within(Some(room)), code, attempt });
+        let retry_after_ms = retry.map(|time| Milliseconds::rounded_up(time).0);
+        self.send_error_quietly(&ErrorFrame { re, retry_after_ms, ..ErrorFrame::new(code, message) });
+    }
+
+    /// Why, for who runs the server.
+    pub(super) fn tell_of(&self, denied: Denied) {
+        telemetry::emit(&Event::TokenDenied { context: self.ids(), reason: denied.outcome() });
+    }
+
+    /// The client's metadata as the room is to have it.
+    pub(super) fn overlay(&self, grant: Option<&Grant>, meta: Option<Meta>) -> Result<Option<Meta>, RequestError> {
+        let Some(grant) = grant else { return Ok(meta) };
+        grant.overlay(meta, self.setup().tokens.meta_bytes()).ok_or(RequestError {
+            code: ErrorCode::InvalidMessage,
+            message: "meta and that of the token are longer together than limits.metaBytes",
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! Tokens at a session's door: who is asked for one, who has shown too many bad ones, and what a good one grants. From here on
+//! the grant travels, and the token is gone.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    auth::{Grant, KeyRing, Now, Policy, TokenError, verify},
+    config::{AuthMode, Settings},
+    limits::{Bucket, Rate, Subnet, Table, table},
+    protocol::{
+        ErrorCode, RoomName,
+        client::{BearerToken, ParseLimits},
+        error_texts,
+    },
+    telemetry::{self, LimitHit, TokenOutcome},
+};
+
+/// How often addresses without failures worth remembering are forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// Judges tokens for the sessions of all arbiters.
+#[derive(Clone)]
+pub struct TokenJudge(Arc<Inner>);
+
+struct Inner {
+    mode: AuthMode,
+    keys: KeyRing,
+    policy: Policy,
+    rate: Rate,
+    /// Shared between threads on purpose: an address has its measure, whichever arbiter its connections are on.
+    failures: Mutex<Failures>,
+}
+
+struct Failures {
+    addresses: Table<Tries>,
+    swept: Instant,
+}
+
+/// The bad tokens of one address, or of one network of them.
+#[derive(Debug)]
+struct Tries(Bucket);
+
+impl table::Entry for Tries {
+    fn new(now: Instant) -> Self {
+        Self(Bucket::full(now))
+    }
+
+    fn is_unused(&self, now: Instant) -> bool {
+        self.0.is_full(now)
+    }
+}
+
+/// Why somebody is not let in, or not let do more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// A token is asked for, and there is none.
+    Missing,
+    /// It is a bad one.
+    Bad(TokenError),
+    /// Its address has shown too many bad ones: it was not looked at, and will be after this time.
+    TooMany(Duration),
+}
+
+impl Denied {
+    /// What the client is told: the code, its words, and when it may try again.
+    pub(super) fn told(self) -> (ErrorCode, &'static str, Option<Duration>) {
+        match self {
+            Self::Missing => (ErrorCode::Unauthorized, error_texts::TOKEN_MISSING, None),
+            Self::Bad(error) => (error.code(), error.message(), None),
+            Self::TooMany(wait) => (
+                ErrorCode::RateLimited,
+                "this address has shown more bad tokens than it may: none is looked at until then",
+                Some(wait),
+            ),
+        }
+    }
+
+    /// What it counts as.
+    pub(super) fn outcome(self) -> TokenOutcome {
+        match self {
+            Self::Missing => TokenOutcome::Missing,
+            Self::TooMany(_) => TokenOutcome::TooMany,
+            Self::Bad(error) => match error {
+                TokenError::TooLong | TokenError::Malformed => TokenOutcome::Malformed,
+                TokenError::Algorithm => TokenOutcome::Algorithm,
+                TokenError::UnknownKey => TokenOutcome::UnknownKey,
+                TokenError::Signature => TokenOutcome::Signature,
+                TokenError::Claims | TokenError::TooLongLived => TokenOutcome::Claims,
+                TokenError::Issuer | TokenError::Audience => TokenOutcome::Elsewhere,
+                TokenError::NotYet => TokenOutcome::NotYet,
+                TokenError::Expired => TokenOutcome::Expired,
+                TokenError::Room | TokenError::Join | TokenError::OtherUser => TokenOutcome::NotPermitted,
+            },
+        }
+    }
+}
+
+/// What a connection brought along in its handshake: judged at its first join, and for each later one.
+pub(super) enum Credential {
+    /// Not looked at yet.
+    Token(BearerToken<'static>),
+    /// It was good.
+    Grant(Arc<Grant>),
+}
+
+impl TokenJudge {
+    /// For sessions of a server with these settings. `keys` are those in force.
+    #[must_use]
+    pub fn new(settings: &Settings, keys: KeyRing) -> Self {
+        let now = Instant::now();
+        Self(Arc::new(Inner {
+            mode: settings.auth.mode,
+            keys,
+            policy: Policy::new(settings, ParseLimits::from(settings)),
+            rate: Rate::per_minute(settings.auth.failures_per_minute),
+            failures: Mutex::new(Failures { addresses: Table::new(settings.limits.addresses, now), swept: now }),
+        }))
+    }
+
+    /// What the bearer of that token may do in that room. The room itself is not asked for: whether there is one, nobody learns
+    /// without a good token.
+    pub(super) fn grant(
+        &self,
+        token: &BearerToken<'_>,
+        room: &RoomName,
+        from: Option<Subnet>,
+    ) -> Result<Arc<Grant>, Denied> {
+        let now = Now {
+            since_epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            instant: Instant::now(),
+        };
+        if let Some(wait) = from.and_then(|from| self.0.must_wait(from, now.instant)) {
+            telemetry::tally(|t| t.limit_hits.add(LimitHit::AuthFailures));
+            return Err(Denied::TooMany(wait));
+        }
+        let grant = verify(token.reveal(), &self.0.keys.keys(), &self.0.policy, now);
+        let admitted = grant.and_then(|grant| grant.admits(room).map(|()| Arc::new(grant)));
+        admitted.map_err(|error| {
+            if let Some(from) = from {
+                self.0.failed(from, now.instant);
+            }
+            Denied::Bad(error)
+        })
+    }
+
+    /// Whoever comes without a token.
+    pub(super) fn without(&self) -> Result<(), Denied> {
+        if self.0.mode == AuthMode::Token { Err(Denied::Missing) } else { Ok(()) }
+    }
+
+    /// Most bytes that metadata may have once the grant's is laid over it.
+    pub(super) fn meta_bytes(&self) -> usize {
+        self.0.policy.meta_bytes()
+    }
+}
+
+impl Inner {
+    /// The time until a token of that address is looked at, if it is not now.
+    fn must_wait(&self, from: Subnet, now: Instant) -> Option<Duration> {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = |tries: &mut Tries, shares| match tries.0.wait(self.rate.times(shares), now) {
+            Duration::ZERO => Ok(()),
+            wait => Err(wait),
+        };
+        failures.addresses.may(from, now, wait).err()
+    }
+
+    fn failed(&self, from: Subnet, now: Instant) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(failures.swept) >= SWEEP_EVERY {
+            failures.swept = now;
+            failures.addresses.sweep(now);
+        }
+        // Of several at once, some may have been looked at beyond it: as many as there are threads.
+        let _ = table::take(&mut failures.addresses, from, now, self.rate, |tries| &mut tries.0);
+    }
+}

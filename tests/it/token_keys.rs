@@ -1,0 +1,177 @@
+//! The keys of join tokens: made, rotated while everybody joins, broken, and used by the command line.
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{TestPeer, TestServer, eventually, run, tokens::Secrets};
+
+fn key_file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/keys").join(name);
+    path.to_str().expect("a path of text").to_owned()
+}
+
+fn join(room: &str, token: &str) -> Value {
+    json!({"type": "join", "room": room, "token": token})
+}
+
+/// Whether that token lets somebody in now.
+fn is_good(server: &TestServer, token: &str) -> bool {
+    let mut peer = server.connect();
+    peer.say(&join("blue", token));
+    let answer = peer.hear_any();
+    match answer.kind() {
+        "joined" => true,
+        _ if answer["code"] == "unauthorized" => false,
+        _ => panic!("{}", answer.text),
+    }
+}
+
+/// Prints a token by the program itself.
+#[track_caller]
+fn printed(args: &[&str], variables: &[(&str, &str)]) -> String {
+    let args: Vec<_> = ["token"].iter().chain(args).copied().collect();
+    let output = run(&args, variables);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+}
+
+#[test]
+fn keys_are_rotated_and_nobody_who_joins_meanwhile_is_refused() {
+    let secrets = Secrets::new();
+    secrets.put("second", "the-second-secret");
+    let keys = secrets.keys(&["first", "second"]);
+    let server = secrets.server("token").set("auth.keys", keys).start();
+    let claims = json!({"room_prefix": "b"});
+    let (old, current) = (secrets.token(&claims), secrets.token_by("second", &claims, 3600));
+    let stop = AtomicBool::new(false);
+    let joins: usize = thread::scope(|scope| {
+        let crowd: Vec<_> = (0..4)
+            .map(|n| {
+                let (current, server, stop) = (&current, &server, &stop);
+                scope.spawn(move || {
+                    let mut joins = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        let mut peer = TestPeer::connect(server.public);
+                        peer.join_saying(&join(&format!("b{n}"), current));
+                        peer.leave();
+                        joins += 1;
+                    }
+                    joins
+                })
+            })
+            .collect();
+        assert!(is_good(&server, &old));
+        // Half a file first: nothing changes, and somebody is told.
+        std::fs::write(secrets.path("first"), "half").expect("written");
+        server.wait_for_log("the key is broken", |line| line.event() == "config_not_reloaded");
+        assert!(is_good(&server, &old), "the former key stays in force");
+        secrets.put("first", "the-third-secret");
+        let new = secrets.token(&claims);
+        eventually(
+            "the new key is in force",
+            || if is_good(&server, &new) { Ok(()) } else { Err(server.log().text()) },
+        );
+        assert!(!is_good(&server, &old), "the former key is forgotten");
+        stop.store(true, Ordering::Relaxed);
+        crowd.into_iter().map(|one| one.join().expect("nobody is refused")).sum()
+    });
+    assert!(joins > 4, "{joins} joins");
+    let log = server.log().text();
+    assert!(!log.contains("secret---"), "a secret in the log");
+    assert_eq!(server.log().lines_where("config_not_reloaded").len(), 1, "told once, not each time it is looked at");
+}
+
+#[test]
+fn a_reload_takes_other_keys_or_none_at_all() {
+    let secrets = Secrets::new();
+    secrets.put("second", "the-second-secret");
+    let home = crate::support::temp_dir();
+    let file = home.path().join("switchboard.toml");
+    let write = |kids: &[&str]| {
+        let keys: Vec<_> = kids
+            .iter()
+            .map(|kid| format!("{{ algorithm = \"HS256\", file = {:?}, kid = \"{kid}\" }}", secrets.path(kid)))
+            .collect();
+        std::fs::write(&file, format!("[auth]\nmode = \"token\"\nkeys = [{}]\n", keys.join(", "))).expect("written");
+    };
+    write(&["first"]);
+    let server = TestServer::builder().arg("--config").arg(&file).start();
+    let claims = json!({"room": "blue"});
+    let (first, second) = (secrets.token(&claims), secrets.token_by("second", &claims, 60));
+    assert!(is_good(&server, &first) && !is_good(&server, &second));
+    write(&["second"]);
+    server.signal("HUP");
+    let line = server.wait_for_log("the reload", |line| line.event() == "config_reloaded");
+    assert_eq!((&line.json["changed"], &line.json["restart"]), (&json!("auth.keys"), &json!("")), "{}", line.text);
+    assert!(!is_good(&server, &first) && is_good(&server, &second));
+    write(&["second", "missing"]);
+    server.signal("HUP");
+    let line = server.wait_for_log("no reload", |line| line.event() == "config_not_reloaded");
+    assert!(line.text.contains("missing"), "{}", line.text);
+    assert!(is_good(&server, &second));
+}
+
+#[test]
+fn the_program_makes_tokens_that_its_servers_take() {
+    let secrets = Secrets::new();
+    let listed = json!([
+        {"algorithm": "ES256", "file": key_file("es256.public.pem"), "kid": "e"},
+        {"algorithm": "EdDSA", "file": key_file("eddsa.public.pem")},
+        {"algorithm": "RS256", "file": key_file("rs256.public.pem")},
+        {"algorithm": "HS256", "file": secrets.path("first"), "kid": "first"},
+    ]);
+    let listed = listed.to_string();
+    let server = secrets.server("token").set("auth.keys", &listed).set("auth.audiences", "meet").start();
+    let variables = [("SWITCHBOARD__AUTH__KEYS", listed.as_str()), ("SWITCHBOARD__AUTH__AUDIENCES", "meet")];
+    for args in [
+        &["--room", "blue"][..],
+        &["--prefix", "bl", "--ttl", "30s", "--user", "ada", "--cap", "9"],
+        &["--room", "blue", "--kid", "first"],
+        &[
+            "--room",
+            "blue",
+            "--room",
+            "red",
+            "--key",
+            &key_file("es256.private.pem"),
+            "--algorithm",
+            "ES256",
+            "--kid",
+            "e",
+        ],
+        &["--room", "blue", "--key", &key_file("eddsa.private.pem"), "--algorithm", "EdDSA"],
+        &["--room", "blue", "--key", &key_file("rs256.private.pem"), "--algorithm", "RS256"],
+    ] {
+        let token = printed(args, &variables);
+        assert!(is_good(&server, &token), "{args:?}: {token}");
+    }
+    assert!(!is_good(&server, &printed(&["--room", "blue"], &variables[..1])), "for nobody in particular");
+    let mut admin = server.connect();
+    let token = printed(&["--room", "blue", "--perm", "join", "--perm", "admin", "--ttl", "5m"], &variables);
+    let joined = admin.join_saying(&join("blue", &token));
+    assert_eq!(joined["permissions"], json!(["join", "admin"]));
+    assert!(joined["expiresInMs"].as_u64().is_some_and(|left| left <= 300_000), "{}", joined.text);
+}
+
+#[test]
+fn without_a_key_there_is_no_token_and_no_server_that_asks_for_one() {
+    for (args, variables, word) in [
+        (&["token", "--room", "blue"][..], &[][..], "no HS256 secret"),
+        (
+            &["token", "--room", "blue", "--key", &key_file("es256.public.pem"), "--algorithm", "ES256"],
+            &[],
+            "private key",
+        ),
+        (&["--check-config"], &[("SWITCHBOARD__AUTH__MODE", "token")], "auth.keys = 0"),
+        (&[], &[("SWITCHBOARD__AUTH__JWKS_FILE", "/nowhere/keys.json")], "/nowhere/keys.json"),
+    ] {
+        let output = run(args, variables);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains(word), "{args:?}: {told}");
+    }
+}
