@@ -40,6 +40,8 @@ pub mod drain;
 mod drain_spread;
 #[cfg(feature = "echo")]
 mod echo;
+#[cfg(test)]
+mod gathered;
 pub mod heartbeat;
 mod inbound;
 mod messages;
