@@ -7,7 +7,7 @@ use serde_json::json;
 use super::takeovers::{Client, Sent, Stage};
 use crate::{
     messages::{
-        PeerChange, ResumeRequests, RoomEvent,
+        PeerChange, PresenceState, ResumeRequests, RoomEvent,
         room::ToRoom,
         session::{Deliver, Member, News, Roster, Several, Snapshot, ToMember, Welcomed},
     },
@@ -27,6 +27,7 @@ fn another(member: &Member) -> Arc<Member> {
         port: member.port.clone(),
         kill_switch: member.kill_switch.clone(),
         resume: ResumeRequests::default(),
+        presence: PresenceState::default(),
     })
 }
 

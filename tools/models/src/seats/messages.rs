@@ -27,7 +27,16 @@ pub(super) struct Signal {
 pub(super) enum ToSupervisor {
     Join(Guest, usize),
     Leave(Who),
-    Presence(Who, bool),
+    Presence(Who),
+}
+
+impl ToSupervisor {
+    /// The session that it is from.
+    pub(super) fn sender(&self) -> Who {
+        match *self {
+            Self::Join((who, _), _) | Self::Leave(who) | Self::Presence(who) => who,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

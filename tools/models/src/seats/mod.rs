@@ -129,7 +129,7 @@ impl World {
 
     fn ask(&mut self, who: Who, name: usize) {
         if let Some(join_seq) = self.sessions[who].join(&self.names[name]) {
-            self.inbox.push_back(ToSupervisor::Join((who, join_seq), name));
+            self.send_to_supervisor(ToSupervisor::Join((who, join_seq), name));
         }
     }
 
@@ -161,7 +161,7 @@ impl World {
         session.mailbox.clear();
         session.gone = true;
         if session.rules.may_be_seated() {
-            self.inbox.push_back(ToSupervisor::Leave(who));
+            self.send_to_supervisor(ToSupervisor::Leave(who));
         }
         // A client of the same address comes.
         if let Some(client) = self.clients.iter().position(|one| *one == who) {
@@ -181,7 +181,7 @@ impl World {
     fn carry_out(&mut self, who: Who, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::ToSupervisor(message) => self.inbox.push_back(message),
+                Effect::ToSupervisor(message) => self.send_to_supervisor(message),
                 Effect::ToRoom(room, message) if !self.rooms[room].gone => {
                     self.rooms[room].mailbox.push_back(message);
                 }
@@ -191,15 +191,34 @@ impl World {
         }
     }
 
+    fn send_to_supervisor(&mut self, message: ToSupervisor) {
+        self.inbox.push_back(message);
+        let of_session =
+            |message: &&ToSupervisor| message.sender() == self.inbox.back().map_or(0, ToSupervisor::sender);
+        let waiting: Vec<_> = self.inbox.iter().filter(of_session).collect();
+        let [joins, leaves, presences] =
+            waiting.iter().fold([0; 3], |[joins, leaves, presences], message| match message {
+                ToSupervisor::Join(..) => [joins + 1, leaves, presences],
+                ToSupervisor::Leave(_) => [joins, leaves + 1, presences],
+                ToSupervisor::Presence(_) => [joins, leaves, presences + 1],
+            });
+        assert!(
+            joins <= 1 && leaves <= 2 && presences <= 1,
+            "more waits of one session than its rules let: {waiting:?}"
+        );
+    }
+
     fn run_supervisor(&mut self) {
         match self.inbox.pop_front() {
             Some(ToSupervisor::Join(guest, name)) => self.join(guest, name),
             Some(ToSupervisor::Leave(who)) => self.leave(who),
-            Some(ToSupervisor::Presence(who, true)) => {
-                let given_up = self.rules.away(self.sessions[who].id);
-                self.give_up(given_up);
+            Some(ToSupervisor::Presence(who)) => {
+                self.rules.back(self.sessions[who].id);
+                if self.sessions[who].presence.take() {
+                    let given_up = self.rules.away(self.sessions[who].id);
+                    self.give_up(given_up);
+                }
             }
-            Some(ToSupervisor::Presence(who, false)) => self.rules.back(self.sessions[who].id),
             None => {}
         }
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use switchboard::{
     limits::Subnet,
-    messages::Killed,
+    messages::{Killed, PresenceState},
     protocol::{EndReason, PeerId, ResumeSecret, RoomName, SessionId},
     session::{
         resume_buffer::{Keep, ResumeBuffer},
@@ -41,6 +41,8 @@ pub(super) struct Session {
     pub(super) attached: bool,
     /// Whether it was asked to end if it is away, and has not looked yet.
     pub(super) given_up: bool,
+    /// What the supervisor is to know of that.
+    pub(super) presence: PresenceState,
     /// What the pump has not settled yet.
     killed: Option<Killed>,
     /// Whether the client's frames wait for the answer to a resume.
@@ -67,6 +69,7 @@ impl Session {
             gone: false,
             attached: true,
             given_up: false,
+            presence: PresenceState::default(),
             killed: None,
             paused: false,
             leaving: false,
@@ -176,7 +179,8 @@ impl Session {
 
     fn notify(&self, away: bool, message: ToRoom) -> Vec<Effect> {
         let room = self.rules.room().expect("it is in a room").port;
-        vec![Effect::ToSupervisor(ToSupervisor::Presence(self.who, away)), Effect::ToRoom(room, message)]
+        let announced = self.presence.set(away).then_some(Effect::ToSupervisor(ToSupervisor::Presence(self.who)));
+        announced.into_iter().chain([Effect::ToRoom(room, message)]).collect()
     }
 
     /// What the client hears, now or when it comes back.
