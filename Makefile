@@ -4,6 +4,8 @@ PUBLIC_URL ?= http://localhost:8080
 OPS_URL ?= http://localhost:9464
 PROMETHEUS_URL ?= http://localhost:9090
 SOAK_SECONDS ?= 600
+# The name of a flood of tests/abuse, or a part of it; empty: all of them.
+ABUSE_FLOOD ?=
 IMAGE ?= switchboard
 # The commit that switchboard_build_info names for a build made here.
 REVISION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
@@ -66,8 +68,10 @@ fuzz: ## Fuzz the frame decoder, the envelope and the rules, each for FUZZ_SECON
 soak: ## Peers that join, talk, stall, die and resume through a bad network; SOAK_SECONDS (600), SOAK_PEERS, SOAK_SEED
 	SOAK_SECONDS="$(SOAK_SECONDS)" cargo test --release --locked --test soak -- --nocapture
 
-abuse: ## Floods in full, from one address and a few, against the release build; about ten minutes
-	ABUSE=full cargo test --release --locked --test abuse -- --nocapture --test-threads 1
+abuse: ## Floods in full, from one address and from twenty, against the release build in a container's memory; ABUSE_FLOOD plays one alone
+	rm -f target/tmp/abuse.txt
+	ABUSE=full cargo test --release --locked --test abuse $(ABUSE_FLOOD) -- --nocapture --test-threads 1; \
+	status=$$?; cat target/tmp/abuse.txt; exit $$status
 
 long: soak abuse autobahn fuzz ## Whatever has a short form in `make test`, in full, and what has none; over half an hour
 

@@ -101,7 +101,8 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let probes =
         Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
     let common = Common::new(&settings, probes);
-    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &pressure);
+    let totals = Totals::default();
+    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, (&pressure, &totals));
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
     let clients_too = clients.clone();
@@ -116,6 +117,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         guard,
         ops_arbiter: metrics_arbiter.clone(),
         pressure,
+        totals,
         upgrade_service,
     };
     let running = listeners::start(listeners, &settings, &capacity)
@@ -242,12 +244,12 @@ fn public_door(
     lifecycle: &Lifecycle,
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
-    pressure: &watch::Receiver<Pressure>,
+    (pressure, totals): (&watch::Receiver<Pressure>, &Totals),
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
     let waiting = Waiting::from(&*settings);
-    let (pressure, totals) = (pressure.clone(), Totals::default());
+    let (pressure, totals) = (pressure.clone(), totals.clone());
     move || {
         let index = arbiters.enroll();
         let ports = Ports {

@@ -40,12 +40,14 @@ fn joined(others: usize) -> Step {
     let (me, meta) = (peer(), meta());
     let room = RoomName::parse("lobby", 64).expect("the name of a room");
     Step::of(move || {
-        let one = || PeerView { id: black_box(me), meta: Some(meta.clone()), polite: true, away_until_ms: None };
+        let one =
+            || PeerView { id: black_box(me), meta: Some(meta.clone()), who: None, polite: true, away_until_ms: None };
         let peers: Vec<_> = std::iter::repeat_with(one).take(others).collect();
         black_box(encode(&ServerFrame::Joined(Joined {
             re: Some("1"),
             me,
             meta: Some(&meta),
+            who: None,
             room: &room,
             resumed: None,
             peers: Some(&peers),
@@ -67,7 +69,8 @@ pub(crate) fn joined_100() -> Step {
 pub(crate) fn peer_joined() -> Step {
     let (peer, meta) = (peer(), meta());
     Step::of(move || {
-        black_box(encode(&ServerFrame::PeerJoined { id: black_box(peer), meta: Some(&meta), polite: false }));
+        let (id, meta) = (black_box(peer), Some(&meta));
+        black_box(encode(&ServerFrame::PeerJoined { id, meta, polite: false, who: None, replaces: None }));
     })
 }
 

@@ -19,11 +19,11 @@ fn name(number: u32) -> PeerId {
 fn change(others: u32) -> Step {
     let mut room = RoomState::default();
     for number in 0..others {
-        room.admit(name(number), None, Arc::new(number));
+        room.admit(name(number), None, None, None, Arc::new(number));
     }
     let (newcomer, member) = (name(others), Arc::new(others));
     Step::of(move || {
-        black_box(room.admit(black_box(newcomer), None, Arc::clone(&member)));
+        black_box(room.admit(black_box(newcomer), None, None, None, Arc::clone(&member)));
         black_box(room.sorted());
         black_box(room.remove(newcomer, LeaveReason::Left));
         black_box(room.sorted());

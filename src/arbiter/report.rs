@@ -3,14 +3,16 @@
 use crate::{
     late::Lateness,
     session::sweep,
-    telemetry::{self, ArbiterReport, Event},
+    telemetry::{self, ArbiterReport, Event, HeldReport},
 };
 
 /// Reports, and hands on what this thread has counted since the last report. `index` names the arbiter.
-pub(super) fn report(index: usize, Lateness { behind: late, is_late }: Lateness) {
+pub(super) fn report(index: usize, held: HeldReport, Lateness { behind: late, is_late }: Lateness) {
     let [connected, joined, parked] = sweep::standing();
     let connections = connected + joined;
-    telemetry::tally(|t| t.report(ArbiterReport { arbiter: index, connections, joined, parked, tick_delay: late }));
+    telemetry::tally(|t| {
+        t.report(ArbiterReport { arbiter: index, connections, joined, parked, held, tick_delay: late })
+    });
     if is_late {
         telemetry::emit(&Event::TickLate { arbiter: index, late });
     }

@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 use super::report::report;
 use crate::{
     late::LateGuard,
-    session::{drain, heartbeat::HeartbeatTimes, sweep},
+    session::{drain, heartbeat::HeartbeatTimes, holdings, sweep},
+    telemetry::HeldReport,
 };
 
 /// Ticks come this often, or four times per heartbeat interval where that is shorter. A deadline is met within one.
 const PERIOD: Duration = Duration::from_secs(1);
 /// While the server drains: closings are to be spread, not gathered into one sweep a second.
 const DRAIN_PERIOD: Duration = Duration::from_millis(50);
+/// How often all sessions are asked what they hold, in ticks: a look at ten thousand takes a millisecond.
+const LOOKS_EVERY: u32 = 5;
 /// A tick this much later than planned has seen a stopped process or a blocked arbiter, not silent clients.
 const LATE: Duration = Duration::from_secs(2);
 
@@ -19,6 +22,7 @@ const LATE: Duration = Duration::from_secs(2);
 pub async fn run(index: usize, heartbeat: HeartbeatTimes) {
     let usual = (heartbeat.interval / 4).clamp(Duration::from_millis(10), PERIOD);
     let mut ticks = LateGuard::new(Instant::now(), LATE);
+    let (mut held, mut count) = (HeldReport::default(), 0_u32);
     loop {
         let period = if drain::has_begun() { DRAIN_PERIOD } else { usual };
         // A drain that begins is another reason to look; the next round finds which of the two it was.
@@ -26,6 +30,10 @@ pub async fn run(index: usize, heartbeat: HeartbeatTimes) {
         let now = Instant::now();
         let lateness = ticks.look(now, period);
         sweep::sweep(now, heartbeat, lateness.is_late);
-        report(index, lateness);
+        if count.is_multiple_of(LOOKS_EVERY) {
+            held = holdings::held();
+        }
+        count = count.wrapping_add(1);
+        report(index, held, lateness);
     }
 }

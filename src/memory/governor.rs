@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::{
     account::{Account, Used},
+    held::Outside,
     ladder::Ladder,
     pressure::Pressure,
 };
@@ -94,7 +95,8 @@ fn may_purge(used: Used, pressure: Pressure, before: Pressure) -> bool {
 
 fn report(before: Option<MemoryStep>, pressure: Pressure) {
     let Pressure { used, tcp, step, budget } = pressure;
-    telemetry::tally(|t| t.memory = Some(MemoryReport { used, tcp, step }));
+    let (heads, transfers) = (Outside::Heads.bytes(), Outside::Transfers.bytes());
+    telemetry::tally(|t| t.memory = Some(MemoryReport { used, tcp, heads, transfers, step }));
     if before != step {
         let step = step.map_or("none", Label::label);
         telemetry::emit(&Event::MemoryPressure { step, used, tcp, budget });

@@ -7,10 +7,12 @@
 mod account;
 mod governor;
 mod heap;
+mod held;
 mod ladder;
 mod pressure;
 mod relief;
 
 pub use governor::{Governor, start};
+pub use held::{HeldBytes, Outside};
 pub use pressure::Pressure;
-pub use relief::{Contribution, LITTLE, Totals, largest};
+pub use relief::{Contribution, LITTLE, LITTLE_HEAD, Totals, largest};

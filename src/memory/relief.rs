@@ -11,6 +11,9 @@ use std::{
 /// Who holds no more than this holds little, whatever an equal share would be.
 pub const LITTLE: u64 = 16 << 10;
 
+/// The same of a request head: browsers send one or two KiB, and whole.
+pub const LITTLE_HEAD: u64 = 4 << 10;
+
 /// What all sessions hold together. Each arbiter says what its own do; cloning shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Totals(Arc<Sums>);
@@ -47,10 +50,11 @@ impl Contribution {
         (self.bytes, self.sessions) = (bytes, sessions);
     }
 
-    /// What each session would hold if all held the same and `target` together. Who holds no more is left alone.
+    /// What each session would hold if all held the same and `target` together, and no less than `little`. Who holds no more
+    /// is left alone.
     #[must_use]
-    pub fn equal_share(&self, target: u64) -> u64 {
-        (target / self.totals.0.sessions.load(Ordering::Acquire).max(1)).max(LITTLE)
+    pub fn equal_share(&self, target: u64, little: u64) -> u64 {
+        (target / self.totals.0.sessions.load(Ordering::Acquire).max(1)).max(little)
     }
 
     /// The part of `excess` that this arbiter's sessions have to give up: as much of it as they hold of all.
@@ -101,11 +105,11 @@ mod tests {
         one.set(10, 3 << 20);
         other.set(30, 1 << 20);
         assert_eq!((one.part_of(400), other.part_of(400)), (300, 100));
-        assert_eq!(one.equal_share(40 << 20), 1 << 20);
+        assert_eq!(one.equal_share(40 << 20, LITTLE), 1 << 20);
         other.set(0, 0);
         assert_eq!((one.part_of(400), other.part_of(400)), (400, 0));
-        assert_eq!(one.equal_share(40 << 20), 4 << 20);
-        assert_eq!(one.equal_share(10 << 10), LITTLE);
+        assert_eq!(one.equal_share(40 << 20, LITTLE), 4 << 20);
+        assert_eq!(one.equal_share(10 << 10, LITTLE), LITTLE);
     }
 
     proptest! {
@@ -118,7 +122,7 @@ mod tests {
             let mut mine = Totals::default().contribution();
             let sum: u64 = held.iter().sum();
             mine.set(held.len() as u64, sum);
-            let share = mine.equal_share(target);
+            let share = mine.equal_share(target, LITTLE);
             let chosen = largest(held.iter().copied().enumerate(), |(_, held)| *held, share, enough);
             assert!(chosen.iter().all(|(_, held)| *held > LITTLE && *held > target / mine.sessions));
             let least = chosen.iter().map(|(_, held)| *held).min().unwrap_or(u64::MAX);

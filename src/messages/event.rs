@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::protocol::{
-    LeaveReason, Meta, PeerId, TextFrame,
+    LeaveReason, Meta, PeerId, TextFrame, Who,
     server::{ServerFrame, encode},
 };
 
@@ -20,8 +20,15 @@ pub struct RoomEvent {
 /// What can happen to a peer.
 #[derive(Debug)]
 pub enum PeerChange {
-    /// It came, with this metadata.
-    Joined(Option<Meta>),
+    /// It came.
+    Joined {
+        /// What it wants the others to know of it.
+        meta: Option<Meta>,
+        /// Who it is, if it gave an identity.
+        who: Option<Who>,
+        /// Whose place it took.
+        replaces: Option<PeerId>,
+    },
     /// It is gone.
     Left(LeaveReason),
     /// Its metadata is now this.
@@ -57,7 +64,10 @@ impl RoomEvent {
         let id = self.peer;
         match &self.change {
             // Whoever is here already is not polite towards one that comes later.
-            PeerChange::Joined(meta) => ServerFrame::PeerJoined { id, meta: meta.as_ref(), polite: false },
+            PeerChange::Joined { meta, who, replaces } => {
+                let (meta, who, replaces) = (meta.as_ref(), *who, *replaces);
+                ServerFrame::PeerJoined { id, meta, polite: false, who, replaces }
+            }
             PeerChange::Left(reason) => ServerFrame::PeerLeft { id, reason: *reason },
             PeerChange::Updated(meta) => ServerFrame::PeerUpdated { re: None, id, meta },
             PeerChange::Away(until_ms) => ServerFrame::PeerAway { id, until_ms: *until_ms },

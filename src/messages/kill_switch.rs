@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, Ordering, fence},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence},
     },
     task::Waker,
 };
@@ -27,6 +27,8 @@ struct Inner {
     shut: AtomicBool,
     /// [`Note`]s that the pump has not read.
     notes: AtomicU8,
+    /// The session's number of the join whose seat another has; 0: none yet.
+    replaced: AtomicU32,
     pump: AtomicWaker,
 }
 
@@ -41,6 +43,8 @@ pub enum Note {
     TooManyParked = 2,
     /// There are too many connections in no room, and this one is to go, if it still is in none.
     TooManyWaiting = 4,
+    /// The seat of a join went to another of the same identity: see [`KillSwitch::replace`].
+    Replaced = 8,
 }
 
 /// The notes that the pump found.
@@ -89,6 +93,19 @@ impl KillSwitch {
     pub fn leave_note(&self, note: Note) {
         self.0.notes.fetch_or(note as u8, Ordering::AcqRel);
         self.0.pump.wake();
+    }
+
+    /// Somebody else has the seat of the join of that number now, for good. Which one it was is told because the session
+    /// may have left meanwhile, and be on its way into another room.
+    pub fn replace(&self, join_seq: u32) {
+        self.0.replaced.store(join_seq, Ordering::Release);
+        self.leave_note(Note::Replaced);
+    }
+
+    /// The latest join whose seat somebody else has.
+    #[must_use]
+    pub fn replaced(&self) -> u32 {
+        self.0.replaced.load(Ordering::Acquire)
     }
 
     /// Takes the notes, for the pump.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::{Message, Recipient, prelude::SendError};
 
 use super::{send::send_unbounded, session::Member};
-use crate::protocol::{LeaveReason, Meta, PeerId};
+use crate::protocol::{LeaveReason, Meta, PeerId, Who};
 
 /// All messages to a room in one type, for the same reason as those to a session: a port for each would cost some 200
 /// bytes, and one keeps them in order.
@@ -57,6 +57,10 @@ pub struct Admit {
     pub member: Arc<Member>,
     /// What it wants the others to know of it.
     pub meta: Option<Meta>,
+    /// Who it is, if it gave an identity.
+    pub who: Option<Who>,
+    /// Whose seats it made free by that, in joining order: they are to go in the same step.
+    pub replaced: Vec<PeerId>,
     /// The session's number of its join, for its first roster.
     pub join_seq: u32,
     /// The room's own port, for its snapshots.

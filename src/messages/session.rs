@@ -18,8 +18,9 @@ use super::{
     resume::ResumeRequests,
     room::RoomPort,
 };
+use crate::memory::HeldBytes;
 use crate::protocol::{
-    ErrorCode, Meta, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, server::PeerView,
+    ErrorCode, Meta, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, Who, server::PeerView,
 };
 use crate::telemetry::{Context, LimitHit, RequestId, Source};
 use crate::ws::DetachedSocket;
@@ -152,6 +153,8 @@ pub struct Welcomed {
     pub peers: Vec<PeerView>,
     /// The newcomer's own metadata.
     pub meta: Option<Meta>,
+    /// Who it is, if it gave an identity.
+    pub who: Option<Who>,
 }
 
 /// The session gets no seat: it may ask again, for this room or another.
@@ -262,6 +265,8 @@ pub struct SocketTransfer {
     pub unread: Vec<u8>,
     /// Whose it is.
     pub grant: ResumeGrant,
+    /// Both of those in the count of what is held.
+    pub held: HeldBytes,
 }
 
 impl std::fmt::Debug for SocketTransfer {

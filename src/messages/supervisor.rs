@@ -20,7 +20,7 @@ use actix::Message;
 use super::session::{Member, ResumeRequest};
 use crate::{
     limits::Subnet,
-    protocol::{LeaveReason, Meta, RoomName, SessionId},
+    protocol::{LeaveReason, Meta, RoomName, SessionId, client::Identified},
 };
 
 /// From a session, unbounded: a seat in that room, please. The room answers, with the first roster; or the supervisor,
@@ -41,6 +41,8 @@ pub struct Join {
     pub join_seq: u32,
     /// Where it comes from, for the limits per address; `None`: they do not concern it.
     pub subnet: Option<Subnet>,
+    /// Who it is, if it gave an identity.
+    pub identified: Option<Identified>,
 }
 
 /// From a session, unbounded, idempotent: free its seat, if it has one. Sent for the `leave` frame and from `stopped()`.

@@ -24,7 +24,7 @@ pub mod close_code {
     pub const JOIN_TIMEOUT: u16 = 4000;
     /// Nothing heard for two heartbeat intervals.
     pub const PING_TIMEOUT: u16 = 4001;
-    /// The session was taken over on another socket.
+    /// The session was taken over on another socket, or another of the same identity took its place.
     pub const SESSION_TAKEN: u16 = 4500;
     /// Faster than `limits.frame_rate` for `limits.flood_timeout_ms` on end.
     pub const RATE_LIMITED: u16 = 4002;
@@ -58,7 +58,8 @@ pub enum EndReason {
     RateLimited,
     /// Memory was nearly used (`limits.memory_bytes`), and this connection held most.
     MemoryPressure,
-    /// The session was taken over on another socket; this is the old one's end.
+    /// The session was taken over on another socket, this is the old one's end; or a join of the same identity took its
+    /// place.
     SessionTaken,
     /// Nobody took the session over while it was parked. There is no socket to tell it to.
     ResumeExpired,
@@ -121,15 +122,14 @@ impl EndReason {
         }
     }
 
-    /// What the other peers of the room are told when the peer is gone for good. A session that was taken over goes on,
-    /// so that nobody is told of that ending.
+    /// What the other peers of the room are told when the peer is gone for good. A session that was resumed on another socket
+    /// goes on, so that nobody is told of that ending.
     #[must_use]
     pub fn leave_reason(self) -> LeaveReason {
         match self {
             Self::ClientClosed => LeaveReason::Left,
-            Self::Disconnected | Self::JoinTimeout | Self::MemoryPressure | Self::SessionTaken => {
-                LeaveReason::Disconnected
-            }
+            Self::Disconnected | Self::JoinTimeout | Self::MemoryPressure => LeaveReason::Disconnected,
+            Self::SessionTaken => LeaveReason::Replaced,
             Self::PingTimeout | Self::ResumeExpired => LeaveReason::Timeout,
             Self::SlowConsumer => LeaveReason::SlowConsumer,
             Self::ProtocolError
@@ -179,6 +179,8 @@ pub enum LeaveReason {
     Error,
     /// The server told it to come back later.
     ServerDraining,
+    /// Somebody of the same identity joined in its place.
+    Replaced,
     /// The whole room ended.
     RoomClosed,
 }

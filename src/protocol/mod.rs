@@ -15,6 +15,7 @@ pub mod server;
 mod simd;
 #[cfg(test)]
 mod tests;
+mod who;
 
 pub use endings::{ByeAction, EndReason, LeaveReason, close_code};
 pub use errors::{ErrorCategory, ErrorCode, Severity};
@@ -24,3 +25,4 @@ pub use kinds::SignalKind;
 pub use meta::Meta;
 pub use resume::{ResumeSecret, ResumeToken};
 pub use server::{ErrorBody, FrameKind};
+pub use who::Who;

@@ -14,7 +14,7 @@ use crate::{
         room::{Admit, RoomPort, ToRoom},
         session::{Member, News, Roster, Several, Snapshot, ToMember, Welcomed},
     },
-    protocol::{ErrorCode, LeaveReason, Meta, PeerId, RoomName},
+    protocol::{ErrorCode, LeaveReason, PeerId, RoomName},
     telemetry::{self, Event},
 };
 
@@ -66,9 +66,11 @@ impl Room {
         }
     }
 
-    fn admit(&mut self, Admit { member, meta, join_seq, port }: Admit) -> (Vec<Effect>, Option<u32>) {
+    fn admit(&mut self, admit: Admit) -> (Vec<Effect>, Option<u32>) {
+        let Admit { member, meta, who, replaced, join_seq, port } = admit;
         self.port = Some(port);
-        let effects = self.state.admit(member.peer, meta, member);
+        let mut effects = self.state.replace(&replaced);
+        effects.extend(self.state.admit(member.peer, meta, who, replaced.last().copied(), member));
         self.is_stale |= !effects.is_empty();
         (effects, Some(join_seq))
     }
@@ -83,7 +85,7 @@ impl Room {
     fn carry_out(&mut self, effects: &[Effect], join_seq: Option<u32>, ctx: &mut Context<Self>) {
         for effect in effects {
             match *effect {
-                Effect::NotifyJoined(peer) => self.add(peer, PeerChange::Joined(self.meta(peer))),
+                Effect::NotifyJoined(peer, replaces) => self.joined(peer, replaces),
                 Effect::Welcome(peer) => {
                     if let Some(view) = self.everything(peer, join_seq) {
                         self.gathered.welcome(peer, News::Joined(view));
@@ -98,7 +100,7 @@ impl Room {
                     }
                 }
                 Effect::NotifyUpdated(peer) => {
-                    if let Some(meta) = self.meta(peer) {
+                    if let Some(meta) = self.state.occupant(peer).and_then(|o| o.meta.clone()) {
                         self.add(peer, PeerChange::Updated(meta));
                     }
                 }
@@ -108,8 +110,11 @@ impl Room {
         }
     }
 
-    fn meta(&self, peer: PeerId) -> Option<Meta> {
-        self.state.occupant(peer).and_then(|o| o.meta.clone())
+    fn joined(&mut self, peer: PeerId, replaces: Option<PeerId>) {
+        if let Some(Occupant { meta, who, .. }) = self.state.occupant(peer) {
+            let (meta, who) = (meta.clone(), who.as_deref().copied());
+            self.add(peer, PeerChange::Joined { meta, who, replaces });
+        }
     }
 
     fn add(&mut self, about: PeerId, change: PeerChange) {
@@ -118,10 +123,11 @@ impl Room {
 
     /// The whole room as it is now, as one peer sees it.
     fn everything(&self, peer: PeerId, join_seq: Option<u32>) -> Option<Box<Welcomed>> {
-        let meta = self.state.occupant(peer)?.meta.clone();
+        let Occupant { meta, who, .. } = self.state.occupant(peer)?;
+        let (meta, who) = (meta.clone(), who.as_deref().copied());
         let mut peers = Vec::with_capacity(self.state.occupants().len().saturating_sub(1));
         peers.extend(self.state.seen_by(peer));
-        Some(Box::new(Welcomed { join_seq: join_seq.unwrap_or_default(), peers, meta }))
+        Some(Box::new(Welcomed { join_seq: join_seq.unwrap_or_default(), peers, meta, who }))
     }
 
     fn count_stray(&self, peer: PeerId) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix::Arbiter;
+use serde_json::{Value, json};
 
 use super::{Room, fake::FakeSession, gather::MOST_GATHERED};
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
         room::{Admit, RoomPort, ToRoom},
         session::{Member, News, Snapshot},
     },
-    protocol::{EndReason, ErrorCode, LeaveReason, Meta, RoomName, Severity, server::PeerView},
+    protocol::{EndReason, ErrorCode, LeaveReason, Meta, RoomName, Severity, Who, server::PeerView},
     telemetry,
 };
 
@@ -26,7 +27,8 @@ fn meta(text: &str) -> Meta {
 }
 
 fn admit(room: &RoomPort, member: &Arc<Member>, about: Option<&str>) {
-    let admit = Admit { member: Arc::clone(member), meta: about.map(meta), join_seq: 3, port: room.clone() };
+    let (member, meta) = (Arc::clone(member), about.map(meta));
+    let admit = Admit { member, meta, who: None, replaced: Vec::new(), join_seq: 3, port: room.clone() };
     assert!(room.send_unbounded(ToRoom::Admit(admit)));
 }
 
@@ -155,7 +157,8 @@ async fn a_newcomer_is_told_who_is_here_and_is_polite_to_them_all() {
 
     let welcome = second.receive_roster().await;
     let News::Joined(welcomed) = welcome.news else { panic!("the first roster welcomes") };
-    let here = PeerView { id: ann.peer, meta: Some(meta(r#"{"name":"Ann"}"#)), polite: true, away_until_ms: None };
+    let here =
+        PeerView { id: ann.peer, meta: Some(meta(r#"{"name":"Ann"}"#)), who: None, polite: true, away_until_ms: None };
     assert_eq!(welcomed.peers, [here]);
     assert_eq!(welcomed.meta, Some(meta(r#"{"name":"Bob"}"#)));
     assert_eq!(welcomed.join_seq, 3);
@@ -264,4 +267,46 @@ async fn a_room_ends_with_its_last_peer() {
 async fn until_handled(room: &RoomPort) {
     let nobody = FakeSession::new().member();
     room.handled(ToRoom::Remove { peer: nobody.peer, reason: LeaveReason::Left }).await;
+}
+
+#[actix::test]
+async fn a_newcomer_takes_the_places_of_others_in_one_step() {
+    let room = open();
+    let mut all = FakeSession::new();
+    let (ann, ghost, former, cid) = (all.member(), all.member(), all.member(), all.member());
+    for member in [&ann, &ghost, &former] {
+        admit(&room, member, None);
+    }
+    all.skip(6).await;
+    let who = Some(Who::of("correct-horse-battery-staple-417", &RoomName::parse("lobby", 128).expect("a sane name")));
+    let replaced = vec![ghost.peer, former.peer];
+    let newcomer = Admit { member: Arc::clone(&cid), meta: None, who, replaced, join_seq: 4, port: room.clone() };
+    assert!(room.send_unbounded(ToRoom::Admit(newcomer)));
+    for gone in [ghost.peer, former.peer] {
+        let left = format!(r#"{{"type":"peer_left","id":"{gone}","reason":"replaced"}}"#);
+        assert_eq!(all.receive_news().await, left);
+    }
+    let joined: Value = serde_json::from_str(&all.receive_news().await).expect("JSON");
+    assert_eq!((&joined["type"], &joined["id"]), (&json!("peer_joined"), &json!(cid.peer.to_string())));
+    assert_eq!(joined["replaces"], former.peer.to_string(), "who came last");
+    assert!(joined["who"].is_string());
+    let welcome = all.receive_roster().await;
+    assert_eq!(welcome.snapshot.members.len(), 2);
+    let News::Joined(welcomed) = welcome.news else { panic!("a welcome") };
+    assert_eq!((welcomed.who, welcomed.peers[0].id, welcomed.peers[0].who), (who, ann.peer, None));
+    assert!(all.is_silent(), "who is gone hears nothing of it");
+}
+
+#[actix::test]
+async fn a_room_does_not_end_when_the_only_one_in_it_is_replaced() {
+    let room = open();
+    let (mut first, mut second) = (FakeSession::new(), FakeSession::new());
+    let (ghost, ann) = (first.member(), second.member());
+    admit(&room, &ghost, None);
+    let replaced = vec![ghost.peer];
+    let newcomer = Admit { member: Arc::clone(&ann), meta: None, who: None, replaced, join_seq: 4, port: room.clone() };
+    assert!(room.send_unbounded(ToRoom::Admit(newcomer)));
+    assert_eq!(second.receive_welcome().await, []);
+    first.skip(1).await;
+    assert!(first.is_silent() && room.connected());
 }

@@ -2,13 +2,13 @@
 //!
 //! `M` is how a peer is reached. The rules keep it and hand it back; they never use it.
 
-use crate::protocol::{LeaveReason, Meta, PeerId, server::PeerView};
+use crate::protocol::{LeaveReason, Meta, PeerId, Who, server::PeerView};
 
 /// What the members are to be sent, in the order given, with the room as it is after the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// The others are notified that this peer came.
-    NotifyJoined(PeerId),
+    /// The others are notified that this peer came, and in whose place.
+    NotifyJoined(PeerId, Option<PeerId>),
     /// This peer gets its first roster.
     Welcome(PeerId),
     /// Everybody is notified that this peer is gone.
@@ -34,6 +34,8 @@ pub struct Occupant<M> {
     pub peer: PeerId,
     /// What it wants the others to know of it.
     pub meta: Option<Meta>,
+    /// Who it is, if it gave an identity. Boxed, so that who gave none pays for a pointer.
+    pub who: Option<Box<Who>>,
     /// While its socket is gone: until when it is waited for, in milliseconds since the Unix epoch.
     pub away_until: Option<u64>,
     /// How it is reached.
@@ -54,11 +56,27 @@ impl<M> Default for RoomState<M> {
 }
 
 impl<M> RoomState<M> {
-    /// Lets a peer in, as the last. The members are notified first and the newcomer is welcomed last, so that nobody receives
+    /// Lets peers go in whose place somebody is about to come: the room does not end, whoever is left.
+    pub fn replace(&mut self, peers: &[PeerId]) -> Vec<Effect> {
+        self.occupants.retain(|o| !peers.contains(&o.peer));
+        if self.occupants.is_empty() {
+            return Vec::new();
+        }
+        peers.iter().map(|peer| Effect::NotifyLeft(*peer, LeaveReason::Replaced)).collect()
+    }
+
+    /// Lets a peer in, as the last; `replaces` is in whose place, of those that went. The members are notified first and the newcomer is welcomed last, so that nobody receives
     /// an offer from a peer it was not told of.
     ///
     /// The supervisor gives nobody a second seat, so a peer that is here already changes nothing.
-    pub fn admit(&mut self, peer: PeerId, meta: Option<Meta>, member: M) -> Vec<Effect> {
+    pub fn admit(
+        &mut self,
+        peer: PeerId,
+        meta: Option<Meta>,
+        who: Option<Who>,
+        replaces: Option<PeerId>,
+        member: M,
+    ) -> Vec<Effect> {
         if self.position(peer).is_some() {
             return Vec::new();
         }
@@ -67,8 +85,12 @@ impl<M> RoomState<M> {
             // Most rooms hold two: a vector left to itself begins with four, and goes on by doubling.
             self.occupants.reserve_exact(1 + self.occupants.len() / 2);
         }
-        self.occupants.push(Occupant { peer, meta, away_until: None, member });
-        if alone { vec![Effect::Welcome(peer)] } else { vec![Effect::NotifyJoined(peer), Effect::Welcome(peer)] }
+        self.occupants.push(Occupant { peer, meta, who: who.map(Box::new), away_until: None, member });
+        if alone {
+            vec![Effect::Welcome(peer)]
+        } else {
+            vec![Effect::NotifyJoined(peer, replaces), Effect::Welcome(peer)]
+        }
     }
 
     /// Lets a peer go; with the last one, the room ends.
@@ -126,6 +148,7 @@ impl<M> RoomState<M> {
         seen.map(move |(at, o)| PeerView {
             id: o.peer,
             meta: o.meta.clone(),
+            who: o.who.as_deref().copied(),
             polite: at < own,
             away_until_ms: o.away_until,
         })

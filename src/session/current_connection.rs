@@ -150,8 +150,14 @@ impl CurrentConnection {
 
     /// Bytes that are held for it: what is no whole message yet, and what waits to be written.
     pub(super) fn held_bytes(&self) -> u64 {
+        let (partial_frames, outbox) = self.held_by_kind();
+        partial_frames + outbox
+    }
+
+    /// Both apart.
+    pub(super) fn held_by_kind(&self) -> (u64, u64) {
         let waiting = self.attachment.borrow().as_ref().map_or(0, |one| one.connection.waiting_bytes());
-        u64::from(self.unhandled.get()) + waiting as u64
+        (u64::from(self.unhandled.get()), waiting as u64)
     }
 
     /// Memory that the kernel uses for it.

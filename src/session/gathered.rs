@@ -40,6 +40,10 @@ fn room(stage: &Stage, members: &[&Arc<Member>]) -> Arc<Snapshot> {
     Arc::new(Snapshot { room, capacity, members, port })
 }
 
+fn joined() -> PeerChange {
+    PeerChange::Joined { meta: None, who: None, replaces: None }
+}
+
 fn several(snapshot: Arc<Snapshot>, events: Vec<Arc<RoomEvent>>, whole: Option<(usize, News)>) -> ToMember {
     let news = News::Several(Box::new(Several { events: Arc::from(events), from: 0, whole }));
     ToMember::Roster(Roster { snapshot, news })
@@ -54,11 +58,11 @@ async fn all_news_of_one_message_are_sent_in_order_and_its_own_update_is_the_ans
     let (ann, bob) = (another(&member), another(&member));
     let meta = Meta::from_checked(r#"{"hand":"up"}"#);
     let events = vec![
-        RoomEvent::new(ann.peer, PeerChange::Joined(None)),
+        RoomEvent::new(ann.peer, joined()),
         RoomEvent::new(member.peer, PeerChange::Updated(meta)),
         RoomEvent::new(ann.peer, PeerChange::Left(LeaveReason::Left)),
         RoomEvent::new(member.peer, PeerChange::Back),
-        RoomEvent::new(bob.peer, PeerChange::Joined(None)),
+        RoomEvent::new(bob.peer, joined()),
     ];
     member.post(several(room(&stage, &[&member, &bob]), events, None));
     for (kind, about) in [("peer_joined", &ann), ("peer_updated", &member), ("peer_left", &ann), ("peer_joined", &bob)]
@@ -79,8 +83,8 @@ async fn a_signal_that_waited_for_the_whole_room_is_sent_although_its_sender_lef
     let mut stage = Stage::set(|_| {});
     let (_former, member, token) = stage.resumable().await;
     let ann = another(&member);
-    let joined = News::Changed(RoomEvent::new(ann.peer, PeerChange::Joined(None)));
-    member.post(ToMember::Roster(Roster { snapshot: room(&stage, &[&member, &ann]), news: joined }));
+    let news = News::Changed(RoomEvent::new(ann.peer, joined()));
+    member.post(ToMember::Roster(Roster { snapshot: room(&stage, &[&member, &ann]), news }));
     member.kill_switch.kill_for_lost_message();
     stage.receive_away(&member).await;
     let client = Client::greeted(&stage).await;
@@ -92,8 +96,8 @@ async fn a_signal_that_waited_for_the_whole_room_is_sent_although_its_sender_lef
     let (from, kind) = (ann.peer, SignalKind::Offer);
     let frame = encode(&ServerFrame::Signal { from, kind, data: r#"{"sdp":"x"}"# });
     member.post(ToMember::Deliver(Deliver { from, kind, frame, read_at: None }));
-    let seen = PeerView { id: ann.peer, meta: None, polite: false, away_until_ms: None };
-    let whole = News::Resynced(Box::new(Welcomed { join_seq, peers: vec![seen], meta: None }));
+    let seen = PeerView { id: ann.peer, meta: None, who: None, polite: false, away_until_ms: None };
+    let whole = News::Resynced(Box::new(Welcomed { join_seq, peers: vec![seen], meta: None, who: None }));
     let left = RoomEvent::new(ann.peer, PeerChange::Left(LeaveReason::Left));
     member.post(several(room(&stage, &[&member]), vec![left], Some((0, whole))));
 

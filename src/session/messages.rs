@@ -67,9 +67,13 @@ impl Session {
         let token =
             pending.resumable.then(|| ResumeToken { session: self.me().session, secret: self.open_resume_buffer() });
         self.remember(welcomed.meta.as_ref());
+        if let Some(resume_buffer) = self.shared.resume_buffer.borrow_mut().as_mut() {
+            resume_buffer.who = welcomed.who.map(Box::new);
+        }
         let joined = Joined {
             me: self.me().peer,
             meta: welcomed.meta.as_ref(),
+            who: welcomed.who,
             room: &snapshot.room,
             peers: Some(&welcomed.peers),
             capacity: snapshot.capacity,

@@ -24,7 +24,7 @@
 //! | `unconfirmed` | updates that the room has not confirmed |
 //! | `waiting` | a connection in no room: how long it may be |
 //! | `pace` | a token for each frame, taken before it is read |
-//! | [`relief`] | what sessions give up when memory is nearly used |
+//! | [`holdings`], [`relief`] | what sessions hold, and what they give up when memory is nearly used |
 //! | `inbound` | the decoder at its socket |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
@@ -43,6 +43,7 @@ mod echo;
 #[cfg(test)]
 mod gathered;
 pub mod heartbeat;
+pub mod holdings;
 mod inbound;
 mod messages;
 mod open;
@@ -52,6 +53,8 @@ mod pump;
 mod registry;
 mod relay;
 pub mod relief;
+#[cfg(test)]
+mod replacements;
 mod requests;
 mod resume;
 pub mod resume_buffer;

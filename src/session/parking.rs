@@ -13,9 +13,10 @@ use crate::{
     telemetry::{self, Event},
 };
 
-/// Whether the session outlives this.
+/// Whether the session outlives this. One whose seat another has does not, whichever end it finds first.
 pub(super) fn may_park(shared: &SessionShared, reason: EndReason) -> bool {
-    resume_rules::may_park(reason, shared.has_goodbye(), shared.resume_buffer.borrow().as_deref())
+    !shared.is_replaced()
+        && resume_rules::may_park(reason, shared.has_goodbye(), shared.resume_buffer.borrow().as_deref())
 }
 
 /// Lets the socket go and keeps the seat.

@@ -21,6 +21,7 @@ use super::{
     shared::{PendingTransfer, SESSIONS, SessionShared},
 };
 use crate::{
+    memory::{HeldBytes, Outside},
     messages::{
         Killed, Note, Notes,
         session::{Control, SocketTransfer},
@@ -158,7 +159,9 @@ where
         // A socket that cannot be moved is closed, and so is one that nobody takes, for good or because too much waits
         // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not ended.
         if let Ok((socket, permit, unsent)) = connection.into_parts() {
-            let transfer = SocketTransfer { socket, permit, opened, frames, in_transit, unsent, unread, grant };
+            let bytes = unsent.iter().map(Bytes::len).sum::<usize>() + unread.len();
+            let held = HeldBytes::new(Outside::Transfers, bytes as u64);
+            let transfer = SocketTransfer { socket, permit, opened, frames, in_transit, unsent, unread, grant, held };
             let _ = to.port.try_send(Control::TakeSocket(Box::new(transfer)).into());
         }
     }
@@ -166,6 +169,10 @@ where
 
 /// What others have asked of this session without ending it.
 fn read(shared: &SessionShared, notes: Notes) {
+    // First: nobody resumes it any more. Who has left by itself meanwhile goes on.
+    if notes.has(Note::Replaced) && shared.is_replaced() {
+        shared.kill_switch.kill(EndReason::SessionTaken);
+    }
     if notes.has(Note::ResumeRequested) {
         resume::answer_resume_request(shared);
     }

@@ -64,7 +64,7 @@ async fn relieve(pressure: Pressure, mine: &mut Contribution) {
     let sessions = SESSIONS.with(Registry::all);
     let mut holdings: Vec<_> = sessions.into_iter().map(|session| Holding::of(session, with_kernel)).collect();
     mine.set(holdings.len() as u64, holdings.iter().map(|holding| holding.all).sum());
-    let (share, mut excess) = (mine.equal_share(pressure.target()), mine.part_of(pressure.excess()));
+    let (share, mut excess) = (mine.equal_share(pressure.target(), LITTLE), mine.part_of(pressure.excess()));
     read_less(&holdings, share);
     if pressure.asks(MemoryStep::EmptyResumeBuffers) {
         let with_most = holdings.iter_mut().filter(|holding| holding.all > share);

@@ -19,7 +19,7 @@ use crate::{
     },
     protocol::{
         EndReason, ErrorCode, FrameKind, LeaveReason, Meta, RoomName, SignalKind,
-        client::{ClientFrame, ParseError, To, parse},
+        client::{ClientFrame, Identified, ParseError, To, parse},
         error_texts,
         server::{ErrorFrame, ServerFrame, encode},
     },
@@ -69,12 +69,12 @@ impl Session {
             ClientFrame::Join { room, attempt, resume: Some(resume), .. } => {
                 self.ask_to_resume(&resume, room, attempt, boxed(id), ctx)
             }
-            ClientFrame::Join { room, meta, attempt, resumable, resume: None } => {
+            ClientFrame::Join { room, meta, attempt, resumable, resume: None, identified } => {
                 // The deadline that is set is that of the time to join: it goes on where the join comes to nothing.
                 let deadline = self.shared.deadline.get();
                 let patient = self.is_patient(read_at);
                 let pending = PendingJoin { asked: read_at, deadline, re: boxed(id), patient, resumable };
-                self.join(room, meta, attempt, pending)
+                self.join(room, meta, attempt, identified, pending)
             }
             ClientFrame::Leave => self.leave(&boxed(id)),
             ClientFrame::Update { meta } => self.update(meta, boxed(id)),
@@ -131,13 +131,15 @@ impl Session {
         room: RoomName,
         meta: Option<Meta>,
         attempt: u32,
+        identified: Option<Identified>,
         pending: PendingJoin,
     ) -> Result<(), RequestError> {
         let join_seq = self.rules.join(&room, pending)?;
+        self.shared.join_seq.set(join_seq);
         self.due(Some((self.setup().join_reply, EndReason::Internal)));
         let member = Arc::clone(self.me());
         let subnet = self.shared.subnet;
-        let join = Join { member, room, meta, attempt, join_seq, subnet };
+        let join = Join { member, room, meta, attempt, join_seq, subnet, identified };
         if !send_unbounded(&self.setup().ports.join, join) {
             self.shared.kill_switch.kill(EndReason::Internal);
         }
@@ -167,6 +169,7 @@ impl Session {
     /// The session is in no room any more, and has the time to join anew.
     pub(super) fn outside(&mut self) {
         self.shared.enter(None);
+        self.shared.join_seq.set(0);
         self.unconfirmed = None;
         *self.shared.resume_buffer.borrow_mut() = None;
         self.shared.waits(Instant::now());

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     config::Milliseconds,
     messages::{
+        Killed,
         room::ToRoom,
         send_unbounded,
         session::{ResumeAnswer, ResumeGrant, ResumeRequest, SocketTransfer, Welcomed},
@@ -38,6 +39,9 @@ use crate::{
     telemetry::{self, Event, Reconnection},
     ws::Connection,
 };
+
+/// Another has the seat: the session is over, whatever else has happened to it.
+const REPLACED: Killed = Killed { reason: EndReason::SessionTaken, lost: false };
 
 /// When a client may try again whose newer connection was about to take its session.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -115,7 +119,8 @@ pub(super) fn answer_resume_request(shared: &SessionShared) {
     let Some(request) = me.resume.take() else { return };
     let resume_buffer = shared.resume_buffer.borrow();
     let inside = shared.inside.borrow();
-    let inside = inside.as_ref().map(|place| &place.room);
+    // Whose seat another has is in no room, even if it does not know yet.
+    let inside = inside.as_ref().map(|place| &place.room).filter(|_| !shared.is_replaced());
     let answer = match judge(resume_buffer.as_deref(), inside, &request.room, &request.secret, request.ack) {
         Verdict::Granted => ResumeAnswer::Granted(Arc::clone(me)),
         Verdict::BadAck => ResumeAnswer::BadAck,
@@ -138,7 +143,7 @@ impl Session {
 
     /// Takes the socket of a client that came back.
     pub(super) fn take_socket(&mut self, transfer: SocketTransfer, ctx: &mut WebsocketContext<Self>) {
-        let SocketTransfer { socket, permit, opened, frames, in_transit, unsent, unread, grant } = transfer;
+        let SocketTransfer { socket, permit, opened, frames, in_transit, unsent, unread, grant, .. } = transfer;
         let Ok(connection) = Connection::from_parts(socket, permit, opened, unsent) else { return };
         let attachment = Attachment::new(connection).go_on(frames);
         let next = ResumeSecret::random();
@@ -163,7 +168,8 @@ impl Session {
         let mut resume_buffer = self.shared.resume_buffer.borrow_mut();
         let (kill_switch, goodbye) = (&self.shared.kill_switch, self.shared.has_goodbye());
         let by = (&grant.secret, grant.ack);
-        match take_over(resume_buffer.as_deref_mut(), || kill_switch.take(), goodbye, by, next) {
+        let killed = || if self.shared.is_replaced() { Some(REPLACED) } else { kill_switch.take() };
+        match take_over(resume_buffer.as_deref_mut(), killed, goodbye, by, next) {
             Takeover::Resumed(resumed) => Some(resumed),
             Takeover::Refused => None,
             Takeover::Ending(reason) => {
@@ -216,11 +222,15 @@ impl Session {
         let Ok(snapshot) = self.rules.room() else { return };
         let token = ResumeToken { session: self.me().session, secret: resume.next };
         let complete = whole.is_none();
-        let meta = self.shared.resume_buffer.borrow().as_ref().and_then(|resume_buffer| resume_buffer.meta.clone());
+        let known = self.shared.resume_buffer.borrow();
+        let (meta, who) =
+            known.as_ref().map(|known| (known.meta.clone(), known.who.as_deref().copied())).unwrap_or_default();
+        drop(known);
         let joined = Joined {
             re: resume.re.as_deref(),
             me: self.me().peer,
             meta: meta.as_ref(),
+            who,
             room: &snapshot.room,
             peers: whole.map(|whole| whole.peers.as_slice()),
             capacity: snapshot.capacity,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::{
     config::Settings,
     messages::ResumeSecrets,
-    protocol::{Meta, ResumeSecret},
+    protocol::{Meta, ResumeSecret, Who},
 };
 
 /// How much is kept for a client that does not acknowledge.
@@ -105,6 +105,8 @@ pub struct ResumeBuffer {
     gap: bool,
     /// The peer's metadata as its room has it, for the `joined` of a resume.
     pub meta: Option<Meta>,
+    /// Who the peer is, if it gave an identity; for the same. Boxed, so that who gave none pays for a pointer.
+    pub who: Option<Box<Who>>,
 }
 
 impl ResumeBuffer {
@@ -120,6 +122,7 @@ impl ResumeBuffer {
             bytes: 0,
             gap: false,
             meta: None,
+            who: None,
         }
     }
 

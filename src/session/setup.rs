@@ -117,7 +117,7 @@ pub fn welcome(settings: &Settings) -> PreparedWelcome {
     Welcome {
         version: env!("CARGO_PKG_VERSION"),
         node: settings.server.node_name().as_deref(),
-        features: &["resume", "wait"],
+        features: &["resume", "wait", "identity"],
         limits: &settings.in_welcome(),
         heartbeat,
     }

@@ -78,6 +78,9 @@ pub(super) struct SessionShared {
     /// For the registry of the arbiter's sessions.
     entry: Entry,
 
+    /// The number of the join that the supervisor may hold a seat for; 0: none. The actor's.
+    pub(super) join_seq: Cell<u32>,
+
     /// Only for a session that may be resumed. The pump tells it of losses.
     pub(super) resume_buffer: RefCell<Option<Box<ResumeBuffer>>>,
     /// The room, while the session is in one. Set by [`SessionShared::enter`].
@@ -132,6 +135,7 @@ impl SessionShared {
             pulse: Pulse::since(now),
             deadline: Cell::new(None),
             entry: Entry::default(),
+            join_seq: Cell::new(0),
             resume_buffer: RefCell::new(None),
             inside: RefCell::new(None),
             in_no_room: RefCell::new(None),
@@ -267,6 +271,12 @@ impl SessionShared {
     pub(super) fn waits_no_more(&self) {
         let waited = self.in_no_room.take();
         drop(waited);
+    }
+
+    /// Whether somebody of the same identity has this session's seat: it is over, and can only not know it yet.
+    pub(super) fn is_replaced(&self) -> bool {
+        let join_seq = self.join_seq.get();
+        join_seq > 0 && self.kill_switch.replaced() == join_seq
     }
 
     /// Whether the connection is in no room for longer than it may in all.

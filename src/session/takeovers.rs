@@ -198,13 +198,16 @@ impl Stage {
     /// Somebody comes, and that session is notified.
     pub(super) fn somebody_comes(&self, member: &Member) {
         let snapshot = Arc::clone(self.snapshot.as_ref().expect("a room"));
-        let news = News::Changed(RoomEvent::new(PeerId::random(), PeerChange::Joined(None)));
+        let news = News::Changed(RoomEvent::new(
+            PeerId::random(),
+            PeerChange::Joined { meta: None, who: None, replaces: None },
+        ));
         member.post(ToMember::Roster(Roster { snapshot, news }));
     }
 }
 
 fn welcomed(join_seq: u32) -> Welcomed {
-    Welcomed { join_seq, peers: Vec::new(), meta: None }
+    Welcomed { join_seq, peers: Vec::new(), meta: None, who: None }
 }
 
 impl Client {

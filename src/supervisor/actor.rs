@@ -12,20 +12,21 @@ use tokio::sync::watch;
 use super::{
     ended::EndedRooms,
     news,
+    outcomes::{Freed, GivenUp, Granted, Left, Lost},
     seated::Seated,
     secrets::WrongSecrets,
-    state::{Caps, GivenUp, Granted, Left, Lost, SupervisorState},
+    state::{Applicant, Caps, SupervisorState},
 };
 use crate::{
     config::Settings,
-    limits::{Rate, Subnet},
+    limits::Rate,
     messages::{
         Asked, Note,
         room::{Admit, RoomPort, ToRoom},
         session::{Control, Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest},
         supervisor::{Headcount, Join, Leave, Ping, Presence, Resume, StopJoins},
     },
-    protocol::{LeaveReason, RoomName},
+    protocol::{LeaveReason, PeerId, RoomName},
     telemetry,
 };
 
@@ -91,15 +92,19 @@ impl Supervisor {
 
     /// The number of peers in the room then, the newcomer included.
     pub(super) fn join(&mut self, join: Join) -> Result<usize, Box<JoinFailed>> {
-        let Join { member, room, meta, attempt, join_seq, subnet } = join;
+        let Join { member, room, meta, attempt, join_seq, subnet, identified } = join;
         self.bury(&room);
-        match self.take_seat(Seated { member: Arc::clone(&member), join_seq }, &room, subnet) {
-            Ok(Granted { port, peers, given_up }) => {
+        let seated = Seated { member: Arc::clone(&member), join_seq };
+        let applicant = Applicant { session: member.session, member: seated, subnet, identified };
+        match self.take_seat(applicant, &room) {
+            Ok(Granted { port, peers, opened, given_up, replaced }) => {
                 // Before the newcomer knows: who has joined is counted.
                 self.publish();
-                news::joined(&member, &room, peers, attempt);
+                let replaced = replaced.iter().map(|seat| replace(seat, &room)).collect();
+                news::joined(&member, &room, peers, opened, attempt);
                 self.give_up(given_up);
-                let admit = Admit { member, meta, join_seq, port: port.clone() };
+                let who = identified.map(|identified| identified.who);
+                let admit = Admit { member, meta, who, replaced, join_seq, port: port.clone() };
                 if !port.send_unbounded(ToRoom::Admit(admit)) {
                     // It died just now. The newcomer has a seat, and is told of the end as the others are.
                     self.lose(&room);
@@ -115,13 +120,12 @@ impl Supervisor {
 
     fn take_seat(
         &mut self,
-        seated: Seated,
+        applicant: Applicant<Seated>,
         room: &RoomName,
-        subnet: Option<Subnet>,
-    ) -> Result<Granted<RoomPort>, JoinError> {
+    ) -> Result<Granted<Seated, RoomPort>, JoinError> {
         let capacity = self.state.limits().peers_per_room;
         let open = || (self.spawn_room)(room.clone(), capacity, self.ended_rooms.guard());
-        self.state.join(seated.member.session, seated, room, subnet, now(), open)
+        self.state.join(applicant, room, now(), open)
     }
 
     /// Asks a parked session to end: it may be coming back in this moment, and its pump knows.
@@ -227,6 +231,15 @@ fn evict(lost: &Lost<Seated>) {
         let Seated { member, join_seq } = &seat.member;
         member.post(Control::Evict(Evict { room: lost.room.clone(), join_seq: *join_seq }));
     }
+}
+
+/// The same person has a seat instead. The session is over, whatever has become of it that is not known here: unlike one
+/// that is given up, it has no seat to come back to.
+fn replace(seat: &Freed<Seated>, room: &RoomName) -> PeerId {
+    news::left(seat, room, LeaveReason::Replaced);
+    let Seated { member, join_seq } = &seat.member;
+    member.kill_switch.replace(*join_seq);
+    member.peer
 }
 
 /// tokio's clock, which tests can stop.

@@ -10,8 +10,10 @@ mod actor;
 mod address_shares;
 mod churn;
 mod ended;
+mod identities;
 mod news;
 mod occupancy;
+pub mod outcomes;
 mod parked;
 mod seated;
 mod secrets;
@@ -23,5 +25,7 @@ pub use parked::{Excess, ParkedCaps};
 
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod replacements;
 #[cfg(test)]
 mod scenarios;

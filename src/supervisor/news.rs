@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{parked::Excess, seated::Seated, state::Freed};
+use super::{outcomes::Freed, parked::Excess, seated::Seated};
 use crate::{
     messages::{
         session::{JoinError, Member},
@@ -13,9 +13,9 @@ use crate::{
     telemetry::{self, Context, Event, Label, LimitHit},
 };
 
-pub(super) fn joined(member: &Member, room: &RoomName, peers: usize, attempt: u32) {
-    // Rooms are never empty: the first peer is the one that opened it.
-    if peers == 1 {
+/// `opened`: its room was not there before.
+pub(super) fn joined(member: &Member, room: &RoomName, peers: usize, opened: bool, attempt: u32) {
+    if opened {
         telemetry::emit(&Event::RoomOpened { context: Context::of_room(room, Some(member.source)) });
     }
     telemetry::emit(&Event::PeerJoined { context: context(member, room), peers, attempt });

@@ -10,7 +10,8 @@ use proptest::test_runner::TestCaseError;
 
 use super::{
     Excess, ParkedCaps, Shares,
-    state::{Caps, GivenUp, SupervisorState},
+    outcomes::GivenUp,
+    state::{Applicant, Caps, SupervisorState},
 };
 use crate::{
     limits::{Bucket, Rate, Subnet},
@@ -152,8 +153,9 @@ impl World {
             opened = true;
             incarnation
         };
-        let answer =
-            self.rules.join(self.sessions[session], session, &self.rooms[room], subnet(session), self.now, open);
+        let (member, subnet) = (session, subnet(session));
+        let applicant = Applicant { session: self.sessions[session], member, subnet, identified: None };
+        let answer = self.rules.join(applicant, &self.rooms[room], self.now, open);
         prop_assert_eq!(opened, expected.is_none() && !self.open.contains_key(&room), "a room starts when it must");
         match answer {
             Err(refused) => {

@@ -10,11 +10,12 @@ use super::{ParkedCaps, Shares, Supervisor, SupervisorConfig, state::Caps};
 use crate::{
     limits::{Rate, Subnet},
     messages::{
+        Note,
         room::{RoomPort, ToRoom},
         session::{Control, JoinError, Member, News, ToSession},
-        supervisor::{Census, Join, Leave, StopJoins},
+        supervisor::{Census, Join, Leave, Presence, StopJoins},
     },
-    protocol::{ErrorCode, LeaveReason, RoomName},
+    protocol::{ErrorCode, LeaveReason, RoomName, Who, client::Identified},
     room::{Room, fake::FakeSession},
     telemetry::{self, LimitHit, Reconnection},
 };
@@ -87,7 +88,8 @@ async fn rejoin(
     attempt: u32,
 ) -> Result<usize, JoinError> {
     let room = RoomName::parse(room, 128).expect("a sane name");
-    let message = Join { member: Arc::clone(member), room, meta: None, attempt, join_seq: 7, subnet: None };
+    let message =
+        Join { member: Arc::clone(member), room, meta: None, attempt, join_seq: 7, subnet: None, identified: None };
     supervisor.send(Ask(message)).await.expect("the supervisor lives")
 }
 
@@ -140,14 +142,14 @@ async fn an_address_has_its_share_of_rooms_and_joins_and_no_more() {
     let ask = async |room: &str| {
         let room = RoomName::parse(room, 128).expect("a sane name");
         let member = Arc::clone(&member);
-        let message = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: school };
+        let message = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: school, identified: None };
         supervisor.send(Ask(message)).await.expect("the supervisor lives")
     };
     let other = session.member();
     assert!(join(&supervisor, &other, "b").await.is_ok(), "who has no address is not counted");
     let seated = session.member();
     let room = RoomName::parse("a", 128).expect("a sane name");
-    let opener = Join { member: seated, room, meta: None, attempt: 0, join_seq: 7, subnet: school };
+    let opener = Join { member: seated, room, meta: None, attempt: 0, join_seq: 7, subnet: school, identified: None };
     assert!(supervisor.send(Ask(opener)).await.expect("the supervisor lives").is_ok());
     leave(&supervisor, &other).await;
     let share = JoinError::of_address(ErrorCode::RoomLimit, None, LimitHit::RoomsPerAddress);
@@ -173,7 +175,7 @@ async fn a_session_hears_of_a_refusal_and_the_room_answers_a_join_that_is_grante
     let room = RoomName::parse("a", 128).expect("a sane name");
     let ask = |member: &Arc<Member>, join_seq| {
         let (member, room) = (Arc::clone(member), room.clone());
-        supervisor.send(Join { member, room, meta: None, attempt: 0, join_seq, subnet: None })
+        supervisor.send(Join { member, room, meta: None, attempt: 0, join_seq, subnet: None, identified: None })
     };
     let (ann, bob) = (first.member(), second.member());
     ask(&ann, 3).await.expect("the supervisor lives");
@@ -310,6 +312,53 @@ async fn everything_is_counted_once() {
     let again = counts.reconnections;
     assert_eq!((again.get(Reconnection::Joined), again.get(Reconnection::Refused)), (3, 1));
     assert_eq!((counts.rooms_opened, counts.rooms_ended, counts.rooms_lost), (2, 2, 0));
+}
+
+#[actix::test]
+async fn who_comes_again_finds_a_full_room_open_and_the_session_it_had_is_told_to_end() {
+    let supervisor = start();
+    let (ghosts, others) = (FakeSession::new(), FakeSession::new());
+    let (ghost, again, stranger) = (ghosts.member(), ghosts.member(), others.member());
+    let room = RoomName::parse("a", 128).expect("a sane name");
+    let come = async |member: &Arc<Member>, identity: &str| {
+        let identified = Some(Identified { who: Who::of(identity, &room), replace: false });
+        let (member, room) = (Arc::clone(member), room.clone());
+        let join = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: None, identified };
+        supervisor.send(Ask(join)).await.expect("the supervisor lives")
+    };
+    assert_eq!(come(&ghost, "the secret of the one").await, Ok(1));
+    assert!(ghost.presence.set(true));
+    supervisor.send(Presence { member: Arc::clone(&ghost) }).await.expect("the supervisor lives");
+    for already in [1, 2] {
+        assert_eq!(join(&supervisor, &others.member(), "a").await, Ok(already + 1));
+    }
+    assert_eq!(come(&stranger, "the secret of another").await, refused(ErrorCode::RoomFull));
+    assert_eq!(ghost.kill_switch.replaced(), 0);
+    assert_eq!(come(&again, "the secret of the one").await, Ok(3));
+    assert_eq!(ghost.kill_switch.replaced(), 7, "of that join, and of no later one");
+    assert!(ghost.kill_switch.take_notes().has(Note::Replaced));
+    // Its own leave, when it has read of it, frees nobody's seat; and nobody may resume it.
+    leave(&supervisor, &ghost).await;
+    assert_eq!(census(&supervisor).await.occupancy, [0, 0, 1]);
+    let counts = telemetry::take().expect("something was counted");
+    assert_eq!((counts.joins, counts.leaves.get(LeaveReason::Replaced), counts.leaves.total()), (4, 1, 1));
+    assert_eq!((counts.rooms_opened, counts.rooms_ended), (1, 0));
+}
+
+#[actix::test]
+async fn a_room_whose_only_peer_is_replaced_was_opened_once() {
+    let supervisor = start();
+    let mut session = FakeSession::new();
+    let room = RoomName::parse("a", 128).expect("a sane name");
+    let identified = Some(Identified { who: Who::of(&"x".repeat(22), &room), replace: true });
+    for peers in [1, 1] {
+        let (member, room) = (session.member(), room.clone());
+        let join = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: None, identified };
+        assert_eq!(supervisor.send(Ask(join)).await.expect("the supervisor lives"), Ok(peers));
+        assert_eq!(session.receive_welcome().await, []);
+    }
+    let counts = telemetry::take().expect("something was counted");
+    assert_eq!((counts.joins, counts.rooms_opened, counts.leaves.get(LeaveReason::Replaced)), (2, 1, 1));
 }
 
 #[actix::test]

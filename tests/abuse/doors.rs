@@ -31,7 +31,7 @@ fn again_and_again(time: Duration, mut once: impl FnMut()) -> u32 {
 fn handshakes_that_are_refused() {
     let time = scaled(Duration::from_secs(2), Duration::from_secs(10));
     let folder = temp_dir();
-    let mut stage = Stage::set(server().set("log.dir", folder.path().display()));
+    let mut stage = Stage::set("handshakes_that_are_refused", 1, server().set("log.dir", folder.path().display()));
     let before = stage.counted("switchboard_handshakes_refused_total", "", 0.0);
     let tried = stage.during(|public, _| {
         again_and_again(time, || {
@@ -46,7 +46,7 @@ fn handshakes_that_are_refused() {
     let written: u64 = files.map(|file| file.expect("a file").len()).sum();
     println!("handshakes that are refused: {tried}, and {written} bytes of log");
     assert!(written < 400 * LINE_BYTES, "{tried} refusals are {written} bytes of log");
-    stage.ends("handshakes that are refused", 0);
+    stage.ends(0);
 }
 
 /// Whoever reaches the operators' listener has few guesses at their token.
@@ -56,7 +56,8 @@ fn guesses_at_the_operators_token() {
     let folder = temp_dir();
     let token_file = folder.path().join("token");
     fs::write(&token_file, "the-operators-own-token\n").expect("write the token");
-    let mut stage = Stage::set(server().set("ops.token_file", token_file.display()));
+    let mut stage =
+        Stage::set("guesses_at_the_operators_token", 1, server().set("ops.token_file", token_file.display()));
     let drain = |from, to: SocketAddr, token: &str| {
         let mut stream = dial_from(from, to);
         let request = "POST /admin/drain HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 0\r\n";
@@ -84,18 +85,18 @@ fn guesses_at_the_operators_token() {
 /// A proxy that does not name its clients is one client.
 #[test]
 fn a_proxy_that_names_nobody() {
-    let most = scaled(20, 200);
+    let most = scaled(20_usize, 200);
     let invented = "127.0.0.1, 127.0.0.2, 127.0.0.3, 127.0.0.4, 127.0.0.5, 127.0.0.6, 127.0.0.7, 127.0.0.8";
     for forwarded in [None, Some(""), Some("unknown"), Some("_hidden, nonsense"), Some(invented)] {
         let server = server().set("limits.connections_per_address", most).set("http.trusted_proxies", "127.66.0.0/16");
-        let mut stage = Stage::set(server.set("limits.exempt_loopback", false));
+        let mut stage = Stage::set("a_proxy_that_names_nobody", 1, server.set("limits.exempt_loopback", false));
         let admitted = stage.during(|public, _| {
             let handshake = forwarded.map_or_else(Handshake::new, |by| Handshake::new().with("X-Forwarded-For", by));
             let all: Vec<_> = (0..2 * most).map(|_| handshake.send_on(dial_from(FLOODER, public))).collect();
             all.iter().filter(|(answer, _)| answer.status == 101).count()
         });
         assert_eq!(admitted, most, "of a proxy that says {forwarded:?}");
-        drop(stage);
+        stage.ends(16 * most as u64);
     }
 }
 
@@ -104,7 +105,7 @@ fn a_proxy_that_names_nobody() {
 fn neighbouring_networks() {
     let each = scaled(10_usize, 400);
     let server = server().set("limits.connections_per_address", each).set("http.trusted_proxies", "127.66.0.0/16");
-    let mut stage = Stage::set(server.set("limits.handshake_burst", 10 * each));
+    let mut stage = Stage::set("neighbouring_networks", 1, server.set("limits.handshake_burst", 10 * each));
     let admitted = stage.during(|public, _| {
         let clients = (0..5 * each).map(|number| format!("2001:db8:0:{:x}::1", number % 5));
         let all: Vec<_> = clients
@@ -114,5 +115,5 @@ fn neighbouring_networks() {
     });
     assert_eq!(admitted, 4 * each);
     assert_eq!(get_from(FLOODER, stage.server.public, "/healthz").expect("an answer").status, 200);
-    stage.ends("neighbouring networks", 16 * 4 * each as u64);
+    stage.ends(16 * 4 * each as u64);
 }

@@ -1,19 +1,25 @@
 //! Sockets that never become a connection: heads and bodies without an end, silence.
 
 use std::{
-    io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
+    io::{BufReader, ErrorKind, Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
-use crate::stage::{FLOODER, Stage, scaled, server, try_dial_from};
+use crate::{
+    stage::{FLOODER, Stage, dial_from, flooder, from_addresses, get_from, scaled, server, try_dial_from},
+    support::{Scrape, eventually, http::read_response},
+};
+
+/// A client that is slow, and no flooder.
+const SLOW: Ipv4Addr = Ipv4Addr::new(127, 55, 0, 3);
 
 /// The largest request head that is read, in KiB, with what is kept beside it.
 const HEAD_KIB: u64 = 24;
 
-/// So many sockets of one address, as many of them as the server lets come.
-fn sockets(to: SocketAddr, count: usize) -> Vec<TcpStream> {
-    (0..count).filter_map(|_| try_dial_from(FLOODER, to).ok()).collect()
+/// So many sockets of so many addresses, as many of them as the server lets come.
+fn sockets(to: SocketAddr, count: usize, addresses: usize) -> Vec<TcpStream> {
+    (0..count).filter_map(|number| try_dial_from(flooder(number, addresses), to).ok()).collect()
 }
 
 /// Sends until the server has had enough, or for that long. Returns how much it took.
@@ -45,44 +51,79 @@ fn has_ended(mut stream: &TcpStream) -> bool {
 #[test]
 fn heads_that_do_not_end() {
     let count = scaled(200, 4000);
-    let mut stage = Stage::set(server());
-    stage.during(|public, _| {
-        let mut sockets = sockets(public, count);
-        let head = ["GET / HTTP/1.1\r\nHost: a\r\nX: ", &"x".repeat(120_000)].concat().into_bytes();
+    for &addresses in from_addresses() {
+        let mut stage = Stage::set("heads_that_do_not_end", addresses, server());
+        stage.during(|public, _| {
+            let mut sockets = sockets(public, count, addresses);
+            let head = ["GET / HTTP/1.1\r\nHost: a\r\nX: ", &"x".repeat(120_000)].concat().into_bytes();
+            for socket in &mut sockets {
+                // The server may have hung up after as much as it reads.
+                let _ = socket.write_all(&head);
+            }
+            assert!(sockets.iter().all(has_ended), "a head of 120 000 bytes is waited for");
+        });
+        stage.counted("switchboard_http_rejections_total", "kind=\"head_too_large\"", 1.0);
+        stage.ends(HEAD_KIB * count as u64);
+    }
+}
+
+/// Those that hold most are ended, one whose client is only slow is not.
+#[test]
+fn heads_that_are_kept_open() {
+    let (count, budget) = scaled((1200, 16_u64), (8000, 96));
+    let server = server().set("limits.memory_bytes", budget << 20).set("http.request_timeout_ms", 60_000);
+    let mut stage = Stage::set("heads_that_are_kept_open", 20, server.set("http.socket_timeout_ms", 90_000));
+    let mut slow = dial_from(SLOW, stage.server.public);
+    slow.write_all(b"GET /healthz HTTP/1.1\r\n").expect("write half a head");
+    stage.during(|public, ops| {
+        // All are there before memory is short, and none is let in.
+        let mut sockets = sockets(public, count, 20);
+        let head = ["GET / HTTP/1.1\r\nHost: a\r\nX: ", &"x".repeat(15_000)].concat().into_bytes();
         for socket in &mut sockets {
-            // The server may have hung up after as much as it reads.
             let _ = socket.write_all(&head);
         }
-        assert!(sockets.iter().all(has_ended), "a head of 120 000 bytes is waited for");
+        eventually("the heads that hold most are ended", || {
+            let answer = get_from(FLOODER, ops, "/metrics").map_err(|error| error.to_string())?;
+            match Scrape::read(&answer.body).sum("switchboard_http_rejections_total", "kind=\"memory\"") {
+                0.0 => Err("none was".to_owned()),
+                _ => Ok(()),
+            }
+        });
     });
-    stage.counted("switchboard_http_rejections_total", "kind=\"head_too_large\"", 1.0);
-    stage.ends("heads that do not end", HEAD_KIB * count as u64);
+    write!(slow, "Host: a\r\n\r\n").expect("write the other half");
+    let answer = read_response(&mut BufReader::new(slow)).expect("an answer");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    stage.counted("switchboard_memory_relief_total", "step=\"end_connections\"", 1.0);
+    stage.ends((budget << 10) * 115 / 100);
 }
 
 #[test]
 fn sockets_that_say_nothing() {
     let count = scaled(300, 13_500);
     // The small form meets the limit that the full one meets.
-    let server = if count < 1000 { server().set("limits.sockets_per_address", 100) } else { server() };
-    let mut stage = Stage::set(server);
-    stage.during(|public, _| {
-        let mut sockets = sockets(public, count);
-        for (number, socket) in sockets.iter_mut().enumerate() {
-            let _ = socket.write_all(&b"GET / HT"[..number % 8]);
-        }
-        // Held until the server has ended every one: by a refusal, or because their time is over.
-        sockets.retain(|socket| !has_ended(socket));
-        assert!(sockets.is_empty(), "{} silent sockets are kept", sockets.len());
-    });
-    stage.counted("switchboard_sockets_refused_total", "reason=\"address\"", 1.0);
-    stage.ends("sockets that say nothing", HEAD_KIB * count as u64);
+    let server = || if count < 1000 { server().set("limits.sockets_per_address", 100) } else { server() };
+    for &addresses in from_addresses() {
+        let mut stage = Stage::set("sockets_that_say_nothing", addresses, server());
+        stage.during(|public, _| {
+            let mut sockets = sockets(public, count, addresses);
+            for (number, socket) in sockets.iter_mut().enumerate() {
+                let _ = socket.write_all(&b"GET / HT"[..number % 8]);
+            }
+            // Held until the server has ended every one: by a refusal, or because their time is over.
+            sockets.retain(|socket| !has_ended(socket));
+            assert!(sockets.is_empty(), "{} silent sockets are kept", sockets.len());
+        });
+        let reason = if addresses == 1 { "reason=\"address\"" } else { "" };
+        stage.counted("switchboard_sockets_refused_total", reason, 1.0);
+        stage.ends(HEAD_KIB * count as u64);
+    }
 }
 
 /// Requests whose body has no end, to every kind of answer.
 #[test]
 fn bodies_that_do_not_end() {
     let (count, most) = scaled((20, Duration::from_secs(8)), (50, Duration::from_secs(12)));
-    let mut stage = Stage::set(server());
+    let mut stage = Stage::set("bodies_that_do_not_end", 1, server());
     let taken: usize = stage.during(|public, ops| {
         let asked = [(public, "GET /"), (public, "POST /nothing"), (public, "GET /healthz"), (ops, "GET /metrics")];
         std::thread::scope(|scope| {
@@ -105,16 +146,16 @@ fn bodies_that_do_not_end() {
     println!("bodies that do not end: {taken} bytes were taken");
     // Both kernels' buffers, and no stream that is read for as long as it comes.
     assert!(taken < count * (16 << 20), "{taken} bytes were taken from {count} sockets");
-    stage.ends("bodies that do not end", 0);
+    stage.ends(0);
 }
 
 /// Requests to the operators' listener whose announced body never comes: answered by their heads alone.
 #[test]
 fn bodies_that_never_come() {
     let count = scaled(50, 500);
-    let mut stage = Stage::set(server());
+    let mut stage = Stage::set("bodies_that_never_come", 1, server());
     stage.during(|_, ops| {
-        let mut sockets = sockets(ops, count);
+        let mut sockets = sockets(ops, count, 1);
         for socket in &mut sockets {
             let post = "POST /admin/drain HTTP/1.1\r\nHost: elsewhere.example\r\nContent-Length: 1000\r\n\r\n";
             let _ = socket.write_all(post.as_bytes());
@@ -128,5 +169,5 @@ fn bodies_that_never_come() {
             }
         }
     });
-    stage.ends("bodies that never come", 0);
+    stage.ends(0);
 }

@@ -35,7 +35,7 @@ pub(crate) fn join_with(token: &str, room: &str) -> Value {
 #[test]
 fn guesses_at_a_sessions_secret() {
     let (sockets, guesses) = scaled((20, 20), (400, 200));
-    let mut stage = Stage::set(server().set("limits.handshake_burst", 2000));
+    let mut stage = Stage::set("guesses_at_a_sessions_secret", 1, server().set("limits.handshake_burst", 2000));
     let (mut victim, token) = resumable(VICTIM, stage.server.public, "victims").expect("the victim joins");
     let session = token.split('.').next().expect("a token").to_owned();
     stage.during(|public, _| {
@@ -61,7 +61,7 @@ fn guesses_at_a_sessions_secret() {
     let joined = back.join_saying(&join_with(&token, "victims"));
     assert_eq!(joined["self"]["id"], victim.id, "{}", joined.text);
     drop((victim, back));
-    stage.ends("guesses at a session's secret", 0);
+    stage.ends(0);
 }
 
 /// One address fills the server's rooms, and a room, with sessions whose sockets are gone.
@@ -73,7 +73,7 @@ fn seats_of_those_who_are_gone() {
         .set("limits.rooms_per_address", rooms / 2)
         .set("limits.handshake_burst", 20_000)
         .set("limits.resume_window_ms", scaled(20_000, 60_000));
-    let mut stage = Stage::set(server);
+    let mut stage = Stage::set("seats_of_those_who_are_gone", 1, server);
     let parked = stage.during(|public, _| {
         let parks = (0..ghosts).filter(|number| {
             // Ten to a room, as far as they are let in.
@@ -88,14 +88,14 @@ fn seats_of_those_who_are_gone() {
     let mut other = peer_from(VICTIM, stage.server.public);
     other.join("a room of its own");
     drop((newcomer, other));
-    stage.ends("seats of those who are gone", 8 * u64::from(ghosts));
+    stage.ends(8 * u64::from(ghosts));
 }
 
 /// Names that the flooder invents: whoever lives in one of them is as hard to find as the burst says.
 #[test]
 fn names_that_are_guessed() {
     let (burst, time) = scaled((50, Duration::from_secs(3)), (1000, Duration::from_secs(30)));
-    let mut stage = Stage::set(server().set("limits.new_rooms_burst", burst));
+    let mut stage = Stage::set("names_that_are_guessed", 1, server().set("limits.new_rooms_burst", burst));
     let granted: u32 = stage.during(|public, _| {
         let until = Instant::now() + time;
         let mut granted = 0;
@@ -128,5 +128,5 @@ fn names_that_are_guessed() {
     let most = burst + 2 * u32::try_from(time.as_secs()).expect("seconds") + 4;
     assert!(granted <= most, "{granted} joins to new rooms, and {most} are allowed");
     stage.counted("switchboard_limit_hits_total", "limit=\"new_rooms\"", 1.0);
-    stage.ends("names that are guessed", 0);
+    stage.ends(0);
 }

@@ -27,12 +27,13 @@ use crate::{
         public::upgrade::{Kept, UpgradeService},
         routes::{self, Common},
         socket::{
+            heads::Heads,
             single_request::SingleRequestStream,
             sockets::{InFlight, Sockets},
         },
     },
     lifecycle::Lifecycle,
-    memory::Pressure,
+    memory::{Pressure, Totals},
     session::AcceptedSocket,
     telemetry::Listener,
 };
@@ -70,6 +71,8 @@ pub struct Listeners<D> {
     pub ops_arbiter: ArbiterHandle,
     /// Whether there is memory for more clients.
     pub pressure: watch::Receiver<Pressure>,
+    /// What clients hold together, while there is little.
+    pub totals: Totals,
     /// Called once per worker, on it.
     pub upgrade_service: D,
 }
@@ -124,7 +127,7 @@ where
     D: Fn() -> Public + Clone + Send + 'static,
 {
     let Listeners { public, ops, clients, origins, sockets, common, ports, guard, .. } = listeners;
-    let Listeners { ops_arbiter, pressure, upgrade_service, .. } = listeners;
+    let Listeners { ops_arbiter, pressure, totals, upgrade_service, .. } = listeners;
     let [of_public, of_ops] = sockets;
     let parts = Parts {
         upgrade_service,
@@ -133,6 +136,8 @@ where
         room_name_bytes: settings.limits.room_name_bytes,
         common: common.clone(),
         bounds: settings.into(),
+        pressure: pressure.clone(),
+        totals,
     };
     let queues = (0..settings.server.worker_count()).map(|_| parts.clone().start()).collect();
     let in_flight = InFlight::default();
@@ -182,6 +187,8 @@ struct Parts<D> {
     room_name_bytes: usize,
     common: Common,
     bounds: RequestLimits,
+    pressure: watch::Receiver<Pressure>,
+    totals: Totals,
 }
 
 impl<D> Parts<D>
@@ -208,8 +215,10 @@ where
         let Ok(service) = service().h1(map_config(app, |()| AppConfig::default())).new_service(()).await else {
             return;
         };
+        let heads = Rc::<Heads>::default();
+        actix_rt::spawn(Rc::clone(&heads).relieve(self.pressure, self.totals));
         let (upgrade_service, config) = (Some(upgrade_service), ServiceConfig::default());
-        worker::run(Worker { service, upgrade_service, config, bounds: self.bounds }, accepted).await;
+        worker::run(Worker { service, upgrade_service, config, bounds: self.bounds, heads }, accepted).await;
     }
 }
 
@@ -237,8 +246,9 @@ impl Operators {
         let Ok(service) = service().h1(map_config(app, |()| AppConfig::default())).new_service(()).await else {
             return;
         };
-        let config = ServiceConfig::default();
-        worker::run(Worker { service, upgrade_service: None, config, bounds: self.bounds }, accepted).await;
+        // Few, and the operators' own: memory that is nearly used is no reason to end them.
+        let (config, heads) = (ServiceConfig::default(), Rc::default());
+        worker::run(Worker { service, upgrade_service: None, config, bounds: self.bounds, heads }, accepted).await;
     }
 }
 

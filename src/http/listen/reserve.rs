@@ -108,7 +108,7 @@ impl Reserve {
         let Ok(socket) = TcpStream::from_std(socket) else { return };
         let (mut got, mut make_room) = (BytesMut::new(), Some(needed));
         let end = select! {
-            end = timeout(WITHIN, head::read(&socket, HEAD, &mut got)) => end.ok().and_then(Result::ok),
+            end = timeout(WITHIN, head::read(&socket, HEAD, &mut got, |_| {})) => end.ok().and_then(Result::ok),
             () = single_request::place_needed(&mut make_room) => None,
         };
         let probe = end.and_then(|end| {

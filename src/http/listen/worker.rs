@@ -21,12 +21,13 @@ use crate::{
         public::upgrade::{Arrived, UpgradeService},
         socket::{
             head::{self, NoHead},
+            heads::{HeadPlace, Heads},
             plain,
             single_request::{self, BODY_MAX, MakeRoom, SingleRequestStream},
             sockets::SocketPlace,
         },
     },
-    telemetry::{self, Event, Listener, Rejection, SocketRefusal},
+    telemetry::{self, Event, Listener, MemoryStep, Rejection, SocketRefusal},
 };
 
 /// How long, and how much, a socket may take for its request.
@@ -57,6 +58,7 @@ pub(in crate::http) struct Worker<S> {
     pub(in crate::http) upgrade_service: Option<Rc<UpgradeService>>,
     pub(in crate::http) config: ServiceConfig,
     pub(in crate::http) bounds: RequestLimits,
+    pub(in crate::http) heads: Rc<Heads>,
 }
 
 /// A connection of which one request is read, and who is at its other end.
@@ -100,10 +102,13 @@ impl<S: Service<Served>> Worker<S> {
     /// The whole life of a socket as HTTP. `place` goes on with it if it becomes a WebSocket.
     async fn http(&self, mut fresh: Fresh, place: SocketPlace) {
         let mut got = BytesMut::new();
+        let reading = self.heads.begin();
         let end = select! {
-            end = self.head(&fresh.socket, fresh.at, &mut got) => end,
+            end = self.head(&fresh.socket, fresh.at, &mut got, &reading) => end,
+            () = reading.memory_needed() => Err(NoHead::Rejected(Rejection::Memory)),
             () = single_request::place_needed(&mut fresh.make_room) => return turned_away(fresh.peer, fresh.listener, SocketRefusal::Total),
         };
+        drop(reading);
         let decoded = match end {
             Ok(end) => self.decode(&got[..end]).map(|(request, codec)| (end, request, codec)),
             Err(NoHead::Gone) => return,
@@ -134,8 +139,14 @@ impl<S: Service<Served>> Worker<S> {
         }
     }
 
-    async fn head(&self, socket: &TcpStream, at: Instant, got: &mut BytesMut) -> Result<usize, NoHead> {
-        let read = head::read(socket, self.bounds.head, got);
+    async fn head(
+        &self,
+        socket: &TcpStream,
+        at: Instant,
+        got: &mut BytesMut,
+        reading: &HeadPlace,
+    ) -> Result<usize, NoHead> {
+        let read = head::read(socket, self.bounds.head, got, |bytes| reading.holds(bytes));
         match timeout_at(at + self.bounds.request, read).await {
             Ok(read) => read,
             // Browsers open connections that they may want; who says nothing has asked for nothing.
@@ -160,6 +171,9 @@ impl<S: Service<Served>> Worker<S> {
 
 impl Fresh {
     async fn refuse(mut self, kind: Rejection, got: BytesMut) {
+        if kind == Rejection::Memory {
+            telemetry::tally(|t| t.memory_relief.add(MemoryStep::EndConnections));
+        }
         reject(self.peer, self.listener, kind);
         drop(got);
         // As above.

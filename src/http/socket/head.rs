@@ -70,8 +70,13 @@ struct Scan {
 }
 
 /// Reads into `got` until there is a whole head of at most `most` bytes, and says how long it is. More may have come
-/// behind it.
-pub(in crate::http) async fn read(socket: &TcpStream, most: usize, got: &mut BytesMut) -> Result<usize, NoHead> {
+/// behind it. `holds` hears how much memory it takes.
+pub(in crate::http) async fn read(
+    socket: &TcpStream,
+    most: usize,
+    got: &mut BytesMut,
+    holds: impl Fn(usize),
+) -> Result<usize, NoHead> {
     let mut scan = Scan::default();
     loop {
         socket.readable().await.map_err(|_| NoHead::Gone)?;
@@ -84,7 +89,7 @@ pub(in crate::http) async fn read(socket: &TcpStream, most: usize, got: &mut Byt
         match read {
             Ok(0) if got.is_empty() => return Err(NoHead::Gone),
             Ok(0) => return Err(NoHead::Rejected(Rejection::Malformed)),
-            Ok(_) => {}
+            Ok(_) => holds(got.capacity()),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
             Err(_) => return Err(NoHead::Gone),
         }

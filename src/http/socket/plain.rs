@@ -37,6 +37,10 @@ pub(in crate::http) fn rejection(kind: Rejection) -> Vec<u8> {
         Rejection::BodyTooLarge => (413, "this takes no body of that length"),
         Rejection::Timeout => (408, "the head of the request took too long"),
         Rejection::Malformed => (400, "this is no HTTP/1.1 request"),
+        Rejection::Memory => {
+            let message = "memory is nearly used, and the head of the request holds more of it than others";
+            return refusal(503, ErrorCode::OverCapacity, message, Some(RETRY_AFTER_SECONDS));
+        }
     };
     refusal(status, ErrorCode::InvalidMessage, message, None)
 }

@@ -1,9 +1,12 @@
 //! What is held on behalf of clients, and what is done when it is nearly all that may be.
 
 use super::series::{Series, closed};
-use crate::telemetry::{Label, MemoryReport, MemoryStep};
+use crate::{
+    metrics::state::MetricsState,
+    telemetry::{HeldKind, HeldReport, Label, MemoryReport, MemoryStep},
+};
 
-const NOTHING: MemoryReport = MemoryReport { used: 0, tcp: 0, step: None };
+const NOTHING: MemoryReport = MemoryReport { used: 0, tcp: 0, heads: 0, transfers: 0, step: None };
 
 pub(super) const SERIES: &[Series] = &[
     Series::gauge(
@@ -20,6 +23,18 @@ pub(super) const SERIES: &[Series] = &[
         |s, out| out.count(&[], s.totals.memory.unwrap_or(NOTHING).tcp),
     ),
     Series::gauge(
+        "switchboard_held_bytes",
+        "What is held on behalf of clients, by kind, as it was found within the last few seconds. A frame that waits for \
+         several is in it for each, and what the allocator needs beside is not: the sum is no part of \
+         switchboard_memory_used_bytes, but tells what that is used for.",
+        &[closed::<HeldKind>("kind")],
+        |s, out| {
+            for kind in HeldKind::ALL {
+                out.count(&[kind.label()], held(s, *kind));
+            }
+        },
+    ),
+    Series::gauge(
         "switchboard_memory_step",
         "How far relief goes because memory is nearly used: 0 is not at all, 1 the first value of the label of \
          switchboard_memory_relief_total.",
@@ -34,3 +49,17 @@ pub(super) const SERIES: &[Series] = &[
         |s, out| out.counts(&s.totals.memory_relief),
     ),
 ];
+
+fn held(state: &MetricsState, kind: HeldKind) -> u64 {
+    let memory = state.totals.memory.unwrap_or(NOTHING);
+    let sessions =
+        |held: fn(&HeldReport) -> u64| state.arbiters.values().map(|arbiter| held(&arbiter.latest.held)).sum();
+    match kind {
+        HeldKind::PartialFrames => sessions(|held| held.partial_frames),
+        HeldKind::Outboxes => sessions(|held| held.outboxes),
+        HeldKind::ResumeBuffers => sessions(|held| held.resume_buffers),
+        HeldKind::Transfers => memory.transfers,
+        HeldKind::HttpHeads => memory.heads,
+        HeldKind::KernelTcp => memory.tcp,
+    }
+}

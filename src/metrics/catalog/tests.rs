@@ -10,7 +10,7 @@ use crate::{
     machine::Machine,
     metrics::{BuildInfo, Facts, MetricsState},
     protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity},
-    telemetry::{ArbiterReport, CensusReport, RelayOutcome, Tally},
+    telemetry::{ArbiterReport, CensusReport, HeldReport, RelayOutcome, Tally},
 };
 
 fn state(last_shutdown: Option<Duration>) -> MetricsState {
@@ -145,7 +145,8 @@ fn gauges_are_what_their_owners_last_said() {
     let mut report = |arbiter, connections, delay_ms, after| {
         let mut tally = Tally::new();
         let tick_delay = Duration::from_millis(delay_ms);
-        tally.report(ArbiterReport { arbiter, connections, joined: connections / 2, parked: 1, tick_delay });
+        let held = HeldReport { partial_frames: 5, outboxes: 7 * connections as u64, resume_buffers: 9 };
+        tally.report(ArbiterReport { arbiter, connections, joined: connections / 2, parked: 1, held, tick_delay });
         state.merge(tally, start + Duration::from_secs(after));
     };
     report(0, 10, 700, 0);
@@ -158,6 +159,9 @@ fn gauges_are_what_their_owners_last_said() {
             ("switchboard_connections", 24.0),
             ("switchboard_joined_connections", 12.0),
             ("switchboard_parked_sessions", 2.0),
+            ("switchboard_held_bytes{kind=\"partial_frames\"}", 10.0),
+            ("switchboard_held_bytes{kind=\"outboxes\"}", 168.0),
+            ("switchboard_held_bytes{kind=\"resume_buffers\"}", 18.0),
             ("switchboard_arbiters", 2.0),
             ("switchboard_arbiter_report_age_seconds", 6.0),
             ("switchboard_arbiter_tick_delay_max_seconds", 0.7),

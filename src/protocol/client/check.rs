@@ -1,17 +1,20 @@
 //! The rules for each field of a client frame.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use super::{
-    FieldError, ParseLimits, ResumeParams, Shape,
+    FieldError, Identified, ParseLimits, ResumeParams, Shape,
     address::{To, address},
     fields::{Field, Fields, text},
     resume,
 };
-use crate::protocol::{ids::RoomName, kinds::SignalKind, meta::Meta, scan};
+use crate::protocol::{ids::RoomName, kinds::SignalKind, meta::Meta, scan, who::Who};
 
 /// Longest `id` of a request, in bytes.
 const ID_BYTES: usize = 64;
+
+/// Length of an identity in bytes: no shorter than 128 random bits in base64, since who guesses it takes its owner's place.
+const IDENTITY_BYTES: RangeInclusive<usize> = 22..=128;
 
 /// The request's own name, which a refusal carries back even when the rest of the frame is wrong.
 pub(super) fn id<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, FieldError> {
@@ -58,6 +61,25 @@ pub(super) fn resume(fields: &Fields<'_>) -> Result<(bool, Option<ResumeParams>)
         Some("false") => Ok((false, None)),
         Some(_) => Err(FieldError::field(Field::Resumable, "must be true or false")),
     }
+}
+
+/// Who the client is, if it says so. The secret goes no further than this.
+pub(super) fn identified(fields: &Fields<'_>, room: &RoomName) -> Result<Option<Identified>, FieldError> {
+    let replace = match fields.raw(Field::Replace) {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(FieldError::field(Field::Replace, "must be true or false")),
+    };
+    let raw = match fields.raw(Field::Identity) {
+        Some(raw) => raw,
+        None if replace => return Err(FieldError::field(Field::Replace, "needs an identity")),
+        None => return Ok(None),
+    };
+    let is_good = |text: &str| IDENTITY_BYTES.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let identity = text(raw).filter(|text| is_good(text));
+    let identity = identity
+        .ok_or_else(|| FieldError::field(Field::Identity, "must be a string of 22 to 128 visible ASCII characters"))?;
+    Ok(Some(Identified { who: Who::of(&identity, room), replace }))
 }
 
 pub(super) fn ack(fields: &Fields<'_>) -> Result<Option<u64>, FieldError> {

@@ -24,6 +24,8 @@ pub(super) enum Field {
     Attempt,
     Resumable,
     Resume,
+    Identity,
+    Replace,
     To,
     Kind,
     Data,

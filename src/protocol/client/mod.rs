@@ -17,7 +17,7 @@ use refusal::FieldError;
 pub use refusal::ParseError;
 pub use resume::ResumeParams;
 
-use super::{FrameKind, Meta, RoomName, SignalKind, scan};
+use super::{FrameKind, Meta, RoomName, SignalKind, Who, scan};
 
 /// The configured limits that a frame's text is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,15 @@ pub struct Request<'a> {
     pub frame: ClientFrame<'a>,
 }
 
+/// A client that gave its identity. That is a secret, and is not kept: this is all that is known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identified {
+    /// Who it is in the room that it joins.
+    pub who: Who,
+    /// Whether it takes the place of whoever is connected as the same, too; of who is away it does in any case.
+    pub replace: bool,
+}
+
 /// What a client can ask.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ClientFrame<'a> {
@@ -56,6 +65,8 @@ pub enum ClientFrame<'a> {
         resumable: bool,
         /// Give me my session back.
         resume: Option<ResumeParams>,
+        /// Who I am. Never so with `resume`: the session is who it was.
+        identified: Option<Identified>,
     },
     /// I leave the room and keep the connection.
     Leave,
@@ -99,8 +110,11 @@ impl ClientFrame<'_> {
 impl fmt::Debug for ClientFrame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Join { room, meta, attempt, resumable, resume } => {
-                write!(f, "Join({room:?}, {meta:?}, attempt {attempt}, resumable {resumable}, {resume:?})")
+            Self::Join { room, meta, attempt, resumable, resume, identified } => {
+                write!(
+                    f,
+                    "Join({room:?}, {meta:?}, attempt {attempt}, resumable {resumable}, {resume:?}, {identified:?})"
+                )
             }
             Self::Leave => f.write_str("Leave"),
             // Never the content: it may be SDP.
@@ -162,7 +176,8 @@ fn join<'a>(fields: &Fields<'a>, bounds: &ParseLimits) -> Result<ClientFrame<'a>
     let meta = check::optional_meta(fields, bounds)?;
     let attempt = check::attempt(fields)?;
     let (resumable, resume) = check::resume(fields)?;
-    Ok(ClientFrame::Join { room, meta, attempt, resumable, resume })
+    let identified = check::identified(fields, &room)?.filter(|_| resume.is_none());
+    Ok(ClientFrame::Join { room, meta, attempt, resumable, resume, identified })
 }
 
 /// The label of a frame that was refused.
@@ -201,7 +216,15 @@ impl Shape {
 
     fn own(self) -> &'static [Field] {
         match self {
-            Self::Join => &[Field::Room, Field::Meta, Field::Attempt, Field::Resumable, Field::Resume],
+            Self::Join => &[
+                Field::Room,
+                Field::Meta,
+                Field::Attempt,
+                Field::Resumable,
+                Field::Resume,
+                Field::Identity,
+                Field::Replace,
+            ],
             Self::Leave => &[],
             Self::Signal => &[Field::To, Field::Kind, Field::Data],
             Self::Update => &[Field::Meta],

@@ -11,6 +11,7 @@ use crate::protocol::{
     kinds::SignalKind,
     meta::Meta,
     resume::ResumeToken,
+    who::Who,
 };
 
 /// Makes the list below two types, so that a frame is named in one place: [`FrameKind`] has what clients send and what the
@@ -103,6 +104,10 @@ frames! {
             meta: Option<&'a Meta>,
             /// Whether the receiver is polite towards it.
             polite: bool,
+            /// Who it is, if it gave an identity.
+            who: Option<Who>,
+            /// Whose place it took, of those that were the same: the latest.
+            replaces: Option<PeerId>,
         },
         /// Server: somebody went.
         PeerLeft {
@@ -216,6 +221,8 @@ pub struct Joined<'a> {
     pub me: PeerId,
     /// Its metadata, as the others see it.
     pub meta: Option<&'a Meta>,
+    /// Who it is, if it gave an identity.
+    pub who: Option<Who>,
     /// The room.
     pub room: &'a RoomName,
     /// On a resume: what became of the frames on the way.
@@ -238,6 +245,8 @@ pub struct PeerView {
     pub id: PeerId,
     /// What it wants the others to know of it.
     pub meta: Option<Meta>,
+    /// Who it is, if it gave an identity.
+    pub who: Option<Who>,
     /// Whether the one who sees it is polite towards it.
     pub polite: bool,
     /// While it is away: until when at the latest, in milliseconds since the Unix epoch.

@@ -7,7 +7,7 @@ use super::{
     frames::{ErrorFrame, Joined, PeerView, ServerFrame},
     object::Object,
 };
-use crate::protocol::{frame::TextFrame, ids::PeerId, kinds::SignalKind, meta::Meta};
+use crate::protocol::{frame::TextFrame, ids::PeerId, kinds::SignalKind, meta::Meta, who::Who};
 
 /// The frame as bytes for a socket. The guess of its length is one that it seldom exceeds, so that it is allocated once.
 // Inlined, so that who relays a signal pays for no other frame.
@@ -29,8 +29,11 @@ fn write(frame: &ServerFrame<'_>) -> TextFrame {
         ServerFrame::Left { re, room } => {
             object(frame, 128 + room.as_str().len(), |left| left.text_if("re", re).text("room", room.as_str()))
         }
-        ServerFrame::PeerJoined { id, meta, polite } => {
-            object(frame, 96 + length(meta), |peer| peer.peer("id", id).meta_if(meta).flag("polite", polite))
+        ServerFrame::PeerJoined { id, meta, polite, who, replaces } => {
+            object(frame, 96 + length(meta) + who_length(who) + replaces.map_or(0, |_| 48), |peer| {
+                let peer = peer.peer("id", id).who_if(who).meta_if(meta).flag("polite", polite);
+                peer.peer_if("replaces", replaces)
+            })
         }
         ServerFrame::PeerLeft { id, reason } => {
             object(frame, 96, |peer| peer.peer("id", id).text("reason", reason.as_str()))
@@ -67,14 +70,19 @@ fn length(meta: Option<&Meta>) -> usize {
     meta.map_or(0, |meta| meta.as_str().len())
 }
 
+/// Of the field, with its key.
+fn who_length(who: Option<Who>) -> usize {
+    who.map_or(0, |_| Who::TEXT_BYTES + 9)
+}
+
 fn write_joined(frame: &ServerFrame<'_>, joined: &Joined<'_>) -> TextFrame {
     let peers = joined.peers.unwrap_or_default();
-    let peers: usize = peers.iter().map(|peer| 96 + length(peer.meta.as_ref())).sum();
-    let raw = peers + joined.ice_servers_json.len() + length(joined.meta);
+    let peers: usize = peers.iter().map(|peer| 96 + length(peer.meta.as_ref()) + who_length(peer.who)).sum();
+    let raw = peers + joined.ice_servers_json.len() + length(joined.meta) + who_length(joined.who);
     object(frame, 384 + joined.room.as_str().len() + raw, |object| {
         object
             .text_if("re", joined.re)
-            .object("self", |me| me.peer("id", joined.me).meta_if(joined.meta))
+            .object("self", |me| me.peer("id", joined.me).who_if(joined.who).meta_if(joined.meta))
             .text("room", joined.room.as_str())
             .flag_if("complete", joined.resumed.map(|resumed| resumed.complete))
             .number_if("ack", joined.resumed.map(|resumed| resumed.ack))
@@ -90,6 +98,7 @@ fn write_joined(frame: &ServerFrame<'_>, joined: &Joined<'_>) -> TextFrame {
 fn write_peer(out: &mut Vec<u8>, peer: &PeerView) {
     Object::open(out)
         .peer("id", peer.id)
+        .who_if(peer.who)
         .meta_if(peer.meta.as_ref())
         .flag("polite", peer.polite)
         .object_if("away", peer.away_until_ms, |away, until| away.number("until", until))

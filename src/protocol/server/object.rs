@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::frames::FrameKind;
-use crate::protocol::{ids::PeerId, meta::Meta};
+use crate::protocol::{ids::PeerId, meta::Meta, who::Who};
 
 /// A JSON object being written. Keys are ours and need no escaping.
 pub(crate) struct Object<'o> {
@@ -61,6 +61,20 @@ impl<'o> Object<'o> {
 
     pub(crate) fn peer(self, key: &str, value: PeerId) -> Self {
         self.text(key, value.encode(&mut [0; PeerId::TEXT_BYTES]))
+    }
+
+    pub(crate) fn peer_if(self, key: &str, value: Option<PeerId>) -> Self {
+        match value {
+            Some(value) => self.peer(key, value),
+            None => self,
+        }
+    }
+
+    pub(crate) fn who_if(self, value: Option<Who>) -> Self {
+        match value {
+            Some(who) => self.text("who", who.encode(&mut [0; Who::TEXT_BYTES])),
+            None => self,
+        }
     }
 
     pub(crate) fn meta_if(self, value: Option<&Meta>) -> Self {

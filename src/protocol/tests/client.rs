@@ -4,10 +4,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Value, json};
 
-use super::{A, B, BOUNDS, C, TOKEN, compact, fixtures, peer, room, token};
+use super::{A, B, BOUNDS, C, IDENTITY, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
-    ErrorCode, FrameKind, Meta, ResumeToken, SignalKind,
-    client::{ClientFrame, Request, ResumeParams, To, parse},
+    ErrorCode, FrameKind, Meta, ResumeToken, SignalKind, Who,
+    client::{ClientFrame, Identified, Request, ResumeParams, To, parse},
 };
 
 fn accepted(text: &str) -> Request<'_> {
@@ -23,21 +23,36 @@ fn signal(to: To, kind: SignalKind, data: &str) -> ClientFrame<'_> {
 }
 
 fn join(name: &str, meta: Option<Meta>, attempt: u32) -> ClientFrame<'static> {
-    ClientFrame::Join { room: room(name), meta, attempt, resumable: false, resume: None }
+    ClientFrame::Join { room: room(name), meta, attempt, resumable: false, resume: None, identified: None }
 }
 
 /// A resume whose frame says `resumable` or not: it means the same.
 fn resume(token: Option<ResumeToken>, ack: u64) -> ClientFrame<'static> {
     let resume = Some(ResumeParams { token, ack });
-    ClientFrame::Join { room: room("team-standup"), meta: None, attempt: 1, resumable: true, resume }
+    ClientFrame::Join { room: room("team-standup"), meta: None, attempt: 1, resumable: true, resume, identified: None }
 }
 
 /// What each client fixture means; `data` is that of the file, made compact.
 fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientFrame<'_>)> {
     let ada = |audio: bool| Meta::from_checked(&format!(r#"{{"name":"Ada","audio":{audio}}}"#));
     let team = "team-standup";
-    let first =
-        ClientFrame::Join { room: room(team), meta: Some(ada(true)), attempt: 0, resumable: true, resume: None };
+    let first = ClientFrame::Join {
+        room: room(team),
+        meta: Some(ada(true)),
+        attempt: 0,
+        resumable: true,
+        resume: None,
+        identified: None,
+    };
+    let identified = |replace| Some(Identified { who: Who::of(IDENTITY, &room(team)), replace });
+    let known = |resumable, identified| ClientFrame::Join {
+        room: room(team),
+        meta: None,
+        attempt: 0,
+        resumable,
+        resume: None,
+        identified,
+    };
     let some = To::Peers { known: vec![peer(A), peer(C)], unknown: vec![] };
     BTreeMap::from([
         ("join", (Some("1"), join(team, None, 0))),
@@ -45,6 +60,8 @@ fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientF
         ("join_again", (Some("1"), join(team, Some(ada(true)), 3))),
         ("join_escaped", (None, join("café 🎸", None, 0))),
         ("join_resumable", (Some("1"), first)),
+        ("join_identity", (Some("1"), known(true, identified(false)))),
+        ("join_replace", (Some("1"), known(false, identified(true)))),
         ("join_resume", (Some("1"), resume(Some(token(TOKEN)), 17))),
         ("join_resume_elsewhere", (Some("1"), resume(None, 0))),
         ("leave", (Some("9"), ClientFrame::Leave)),
@@ -210,6 +227,37 @@ fn a_resume_that_is_refused_quotes_no_token() {
         assert!(message.starts_with("resume ") || message.starts_with("ack "), "{message}");
         assert!(!message.contains(secret), "{message}");
     }
+}
+
+#[test]
+fn an_identity_has_its_bounds_and_a_resume_makes_nothing_of_it() {
+    let said = |word: &str| match accepted(&format!(r#"{{"type":"join","room":"a",{word}}}"#)).frame {
+        ClientFrame::Join { identified, .. } => identified,
+        other => panic!("{other:?}"),
+    };
+    let (shortest, longest) = ("~".repeat(22), "!".repeat(128));
+    for identity in [&shortest, &longest] {
+        let who = Who::of(identity, &room("a"));
+        assert_eq!(said(&format!(r#""identity":"{identity}""#)), Some(Identified { who, replace: false }));
+    }
+    assert_eq!(said(r#""replace":false"#), None);
+    let escaped = IDENTITY.replacen('c', "\\u0063", 1);
+    assert_eq!(
+        said(&format!(r#""identity":"{escaped}""#)),
+        said(&format!(r#""identity":"{IDENTITY}","replace":false"#))
+    );
+    assert_eq!(said(&format!(r#""identity":"{IDENTITY}","replace":true,"resume":{{"token":"x","ack":0}}"#)), None);
+}
+
+#[test]
+fn nothing_that_is_said_of_an_identity_shows_it() {
+    for identity in [format!("{IDENTITY} {IDENTITY}"), IDENTITY.repeat(5)] {
+        let message = refused(&json!({"type": "join", "room": "a", "identity": identity}).to_string());
+        assert!(message.starts_with("identity ") && !message.contains("horse"), "{message}");
+    }
+    let frame = json!({"type": "join", "room": "a", "identity": IDENTITY}).to_string();
+    let shown = format!("{:?}", accepted(&frame).frame);
+    assert!(shown.contains("who") && !shown.contains("horse"), "{shown}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{A, BOUNDS, peer, room};
 use crate::protocol::{
-    EndReason, ErrorCode, LeaveReason, Meta, PeerId, ResumeToken, RoomName, SessionId, SignalKind,
+    EndReason, ErrorCode, LeaveReason, Meta, PeerId, ResumeToken, RoomName, SessionId, SignalKind, Who,
     client::{ClientFrame, ResumeParams, To, parse},
     server::{ErrorBody, ErrorFrame, Joined, PeerView, ResumeStatus, ServerFrame, encode},
 };
@@ -105,16 +105,20 @@ proptest! {
             attempt: 0,
             resumable: false,
             resume: None,
+            identified: None,
         });
         let me = PeerId::random();
+        let who = Who::of(&"x".repeat(22), &room);
+        let named = who.encode(&mut [0; Who::TEXT_BYTES]).to_owned();
         let others = [
-            PeerView { id: me, meta: Some(meta.clone()), polite: true, away_until_ms: None },
-            PeerView { id: me, meta: None, polite: false, away_until_ms: Some(u64::MAX) },
+            PeerView { id: me, meta: Some(meta.clone()), who: None, polite: true, away_until_ms: None },
+            PeerView { id: me, meta: None, who: Some(who), polite: false, away_until_ms: Some(u64::MAX) },
         ];
         let frame = ServerFrame::Joined(Joined {
             re: Some(&id),
             me,
             meta: Some(&meta),
+            who: Some(who),
             room: &room,
             resumed: None,
             peers: Some(&others),
@@ -124,10 +128,10 @@ proptest! {
         });
         let name = me.to_string();
         prop_assert_eq!(value(&frame), json!({
-            "type": "joined", "re": id, "self": {"id": name, "meta": object}, "room": room.as_str(), "capacity": 3,
+            "type": "joined", "re": id, "self": {"id": name, "who": named, "meta": object}, "room": room.as_str(), "capacity": 3,
             "peers": [
                 {"id": name, "meta": object, "polite": true},
-                {"id": name, "polite": false, "away": {"until": u64::MAX}},
+                {"id": name, "who": named, "polite": false, "away": {"until": u64::MAX}},
             ],
             "iceServers": [],
         }));
@@ -141,6 +145,7 @@ proptest! {
             re: None,
             me,
             meta: None,
+            who: None,
             room: &room,
             resumed: Some(ResumeStatus { complete, ack }),
             peers: None,
@@ -158,7 +163,7 @@ proptest! {
         let again = again.to_string();
         let request = parse(&again, &BOUNDS).expect("a good join");
         let resume = Some(ResumeParams { token: Some(token), ack });
-        prop_assert_eq!(request.frame, ClientFrame::Join { room, meta: None, attempt: 0, resumable: true, resume });
+        prop_assert_eq!(request.frame, ClientFrame::Join { room, meta: None, attempt: 0, resumable: true, resume, identified: None });
     }
 
     #[test]
@@ -168,7 +173,7 @@ proptest! {
         let resume = Some(ResumeParams { token: ResumeToken::parse(&text), ack });
         prop_assert_eq!(
             request.frame,
-            ClientFrame::Join { room: room("a"), meta: None, attempt: 0, resumable: true, resume }
+            ClientFrame::Join { room: room("a"), meta: None, attempt: 0, resumable: true, resume, identified: None }
         );
     }
 
@@ -192,7 +197,7 @@ proptest! {
         let news = json!({"type": "room_closed", "room": room.as_str()});
         prop_assert_eq!(value(&ServerFrame::RoomClosed { room: &room }), news);
         let news = json!({"type": "peer_joined", "id": name, "meta": object, "polite": true});
-        prop_assert_eq!(value(&ServerFrame::PeerJoined { id, meta: Some(&meta), polite: true }), news);
+        prop_assert_eq!(value(&ServerFrame::PeerJoined { id, meta: Some(&meta), polite: true, who: None, replaces: None }), news);
         let news = json!({"type": "peer_updated", "re": re, "id": name, "meta": object});
         prop_assert_eq!(value(&ServerFrame::PeerUpdated { re: Some(&re), id, meta: &meta }), news);
         let news = json!({"type": "pong", "re": re, "t": -1500.0, "ack": 0});

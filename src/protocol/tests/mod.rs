@@ -19,6 +19,9 @@ const C: &str = "5b20e8f1946d4c7ab3d15f6e7c8091a2";
 const TOKEN: &str = "c7e0b1d2f3a44586978695a4b3c2d1e0.0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 const NEXT_TOKEN: &str = "c7e0b1d2f3a44586978695a4b3c2d1e0.9d3e51c07ab248f6e1c4d5b6a7980123";
 
+/// The secret that Ada is known by.
+const IDENTITY: &str = "correct-horse-battery-staple-417";
+
 fn peer(id: &str) -> PeerId {
     PeerId::parse(id).expect("a canonical id")
 }

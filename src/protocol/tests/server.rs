@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{A, B, C, NEXT_TOKEN, TOKEN, compact, fixtures, peer, room, token};
+use super::{A, B, C, IDENTITY, NEXT_TOKEN, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
-    EndReason, ErrorCode, LeaveReason, Meta, RoomName, SessionId, SignalKind, TextFrame, error_texts,
+    EndReason, ErrorCode, LeaveReason, Meta, RoomName, SessionId, SignalKind, TextFrame, Who, error_texts,
     server::{
         ErrorBody, ErrorFrame, Joined, PeerView, PreparedWelcome, ResumeStatus, ServerFrame, Welcome, WelcomeHeartbeat,
         encode,
@@ -53,21 +53,21 @@ fn payload(file: &str) -> String {
 
 /// A peer as the fixtures' newcomer sees it.
 fn seen(id: &str, meta: Option<&Meta>, away_until_ms: Option<u64>) -> PeerView {
-    PeerView { id: peer(id), meta: meta.cloned(), polite: true, away_until_ms }
+    PeerView { id: peer(id), meta: meta.cloned(), who: None, polite: true, away_until_ms }
 }
 
 fn greeting() -> PreparedWelcome {
     let welcome = Welcome {
         version: "0.1.0",
         node: Some("eu-1"),
-        features: &["resume", "wait"],
+        features: &["resume", "wait", "identity"],
         limits: &limits(),
         heartbeat: WelcomeHeartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
     };
     welcome.prepare()
 }
 
-fn joined_frames() -> [(&'static str, TextFrame); 2] {
+fn joined_frames() -> [(&'static str, TextFrame); 3] {
     let grace = Meta::from_checked(r#"{"name":"Grace"}"#);
     let ice = r#"[{"urls":["stun:stun.example.org:3478"]},{"urls":["turn:turn.example.org:3478"],"username":"ada","credential":"open sesame"}]"#;
     let room = room("team-standup");
@@ -76,6 +76,7 @@ fn joined_frames() -> [(&'static str, TextFrame); 2] {
         re: Some("1"),
         me: peer(A),
         meta: None,
+        who: None,
         room: &room,
         resumed: None,
         peers: Some(&[]),
@@ -85,7 +86,14 @@ fn joined_frames() -> [(&'static str, TextFrame); 2] {
     };
     let peers = [seen(A, Some(&grace), None), seen(C, None, None)];
     let later = Joined { me: peer(B), meta: Some(&meta), peers: Some(&peers), ice_servers_json: ice, ..first };
-    [("joined_first", encode(&ServerFrame::Joined(first))), ("joined", encode(&ServerFrame::Joined(later)))]
+    let graces = Who::of("grace-grace-grace-grace-grace-1", &room);
+    let known = [PeerView { who: Some(graces), ..seen(A, Some(&grace), None) }];
+    let named = Joined { me: peer(B), who: Some(Who::of(IDENTITY, &room)), peers: Some(&known), ..first };
+    [
+        ("joined_first", encode(&ServerFrame::Joined(first))),
+        ("joined", encode(&ServerFrame::Joined(later))),
+        ("joined_who", encode(&ServerFrame::Joined(named))),
+    ]
 }
 
 /// Ada's session: begun, and given back with and without all that was on the way.
@@ -97,6 +105,7 @@ fn resumable_frames() -> [(&'static str, TextFrame); 3] {
         re: Some("1"),
         me: peer(B),
         meta: Some(&ada(true)),
+        who: None,
         room: &room("team-standup"),
         resumed: None,
         peers: Some(&peers),
@@ -151,12 +160,16 @@ fn plain_frames() -> Vec<(&'static str, TextFrame)> {
     let (room, id, server) = (room("team-standup"), peer(B), greeting());
     let session = SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id");
     let (on, off) = (ada(true), ada(false));
+    let (who, replaces) = (Some(Who::of(IDENTITY, &room)), Some(peer(C)));
     let bye = |reason: EndReason, retry_after_ms| ServerFrame::Bye { reason, action: reason.action(), retry_after_ms };
     let frames = [
         ("welcome", ServerFrame::Welcome { session, server: &server }),
         ("left", ServerFrame::Left { re: Some("9"), room: &room }),
-        ("peer_joined", ServerFrame::PeerJoined { id, meta: Some(&on), polite: false }),
+        ("peer_joined", ServerFrame::PeerJoined { id, meta: Some(&on), polite: false, who: None, replaces: None }),
+        ("peer_joined_who", ServerFrame::PeerJoined { id, meta: None, polite: false, who, replaces: None }),
+        ("peer_joined_replaces", ServerFrame::PeerJoined { id, meta: Some(&on), polite: false, who, replaces }),
         ("peer_left", ServerFrame::PeerLeft { id, reason: LeaveReason::Left }),
+        ("peer_left_replaced", ServerFrame::PeerLeft { id: peer(C), reason: LeaveReason::Replaced }),
         ("peer_updated", ServerFrame::PeerUpdated { re: None, id, meta: &off }),
         ("peer_updated_reply", ServerFrame::PeerUpdated { re: Some("5"), id, meta: &off }),
         ("peer_away", ServerFrame::PeerAway { id, until_ms: UNTIL }),

@@ -119,6 +119,8 @@ label_set! {
         Timeout = "timeout",
         /// Anything else that is no HTTP/1.
         Malformed = "malformed",
+        /// A head that has not ended, when memory is nearly used and others hold less.
+        Memory = "memory",
     }
 }
 
@@ -142,6 +144,7 @@ impl Rejection {
             Self::Malformed => {
                 "this is no HTTP/1 request: another protocol, a scanner, or a client that hung up within it"
             }
+            Self::Memory => "memory is nearly used (limits.memory_bytes): the heads that hold most are ended",
         }
     }
 }
@@ -157,6 +160,24 @@ label_set! {
         EmptyResumeBuffers = "empty_resume_buffers",
         /// The connections that hold most are ended.
         EndConnections = "end_connections",
+    }
+}
+
+label_set! {
+    /// What is held on behalf of clients.
+    HeldKind {
+        /// What was read of WebSocket connections and is no whole message yet.
+        PartialFrames = "partial_frames",
+        /// What waits to be written to them.
+        Outboxes = "outboxes",
+        /// What is kept for clients that have not acknowledged it.
+        ResumeBuffers = "resume_buffers",
+        /// What goes along with sockets to the sessions that they resume.
+        Transfers = "transfers",
+        /// Request heads that have not ended.
+        HttpHeads = "http_heads",
+        /// The kernel's memory for TCP.
+        KernelTcp = "kernel_tcp",
     }
 }
 

@@ -12,9 +12,10 @@ pub use buckets::{Buckets, RequestBuckets};
 pub use error_samples::{ErrorSample, ErrorSamples, MAX_SAMPLES, SampleIds};
 pub use http_counts::{HttpCount, HttpCounts};
 pub use kinds::{
-    LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, method_label,
+    HeldKind, LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal,
+    method_label,
 };
 pub use labels::{Counts, Label};
 pub use local::{TallyReceiver, send_tallies_to, take, tally};
-pub use reports::{ArbiterReport, CensusReport, MemoryReport};
+pub use reports::{ArbiterReport, CensusReport, HeldReport, MemoryReport};
 pub use tally::Tally;

@@ -15,8 +15,21 @@ pub struct ArbiterReport {
     pub joined: usize,
     /// Sessions without a socket, that wait for their clients.
     pub parked: usize,
+    /// What its sessions hold.
+    pub held: HeldReport,
     /// How much later than planned this tick came: how long something kept the thread from its work.
     pub tick_delay: Duration,
+}
+
+/// What the sessions of an arbiter hold, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeldReport {
+    /// Read, and no whole message yet.
+    pub partial_frames: u64,
+    /// Waiting to be written.
+    pub outboxes: u64,
+    /// Kept for clients that have not acknowledged it.
+    pub resume_buffers: u64,
 }
 
 /// What is held on behalf of clients, as the thread that watches over memory last found it.
@@ -26,6 +39,10 @@ pub struct MemoryReport {
     pub used: u64,
     /// Those of them that are the kernel's, for TCP.
     pub tcp: u64,
+    /// Those of request heads that have not ended.
+    pub heads: u64,
+    /// Those of sockets on their way to the session that they resume.
+    pub transfers: u64,
     /// What is done about it.
     pub step: Option<MemoryStep>,
 }

@@ -1,4 +1,4 @@
-//! What must never be in a log: SDP, candidates, tokens, credentials.
+//! What must never be in a log: SDP, candidates, tokens, identities, credentials.
 //!
 //! The first defence is that no event has a field for them. [`leaks`] is the second: the test suite reads every line
 //! that it makes the server write with it. [`scrub`] is the third, for the two texts that are not ours: the words of
@@ -22,8 +22,9 @@ const FORBIDDEN: [(&str, &str); 11] = [
 ];
 
 /// Names of JSON members that hold secrets.
-const SECRET_KEYS: [&str; 11] = [
+const SECRET_KEYS: [&str; 12] = [
     "token",
+    "identity",
     "credential",
     "credentials",
     "password",

@@ -1,4 +1,6 @@
-//! The drain that gathers lines that clients may cause any number of.
+//! What stands before the logger, and gathers events that clients may cause any number of.
+//!
+//! It is no drain of slog's: whether two events are alike is in their types, and a record has no more than their texts.
 //!
 //! One table for all threads, since a bound per address is to hold however many threads serve it. Its lock is held for a
 //! tenth of a microsecond, by an event that is logged, and such a line waits for the queue's lock anyway; what is only
@@ -10,80 +12,67 @@ use std::{
     time::Instant,
 };
 
-use slog::{Drain, Never, OwnedKVList, Record};
+use slog::Logger;
 
 use super::{
-    record::Repeated,
+    record, repeat,
     windows::{GatherRules, Gathered, Windows},
 };
-use crate::telemetry::counts::tally;
+use crate::telemetry::{
+    counts::tally,
+    event::{fault::Fault, table::Event},
+};
 
-/// Hands on what it does not gather, and now and then a record that tells of what it did.
-pub(in crate::telemetry) struct Gather<D> {
-    next: D,
-    /// `None`: everything is handed on.
+/// Logs what it does not gather, and now and then a record that tells of what it did.
+pub(in crate::telemetry) struct Gather {
+    logger: Logger,
+    /// `None`: everything is logged.
     rules: Option<GatherRules>,
     windows: Mutex<Windows>,
 }
 
-impl<D: Drain<Ok = (), Err = Never>> Gather<D> {
-    pub(in crate::telemetry) fn new(rules: Option<GatherRules>, next: D) -> Self {
-        Self { next, rules, windows: Mutex::default() }
-    }
-
-    pub(in crate::telemetry) fn next(&self) -> &D {
-        &self.next
+impl Gather {
+    pub(in crate::telemetry) fn new(rules: Option<GatherRules>, logger: Logger) -> Self {
+        Self { logger, rules, windows: Mutex::default() }
     }
 
     /// Tells of the windows that are over.
-    pub(in crate::telemetry) fn sweep(&self, now: Instant, values: &OwnedKVList) {
+    pub(in crate::telemetry) fn sweep(&self, now: Instant) {
         let Some(rules) = &self.rules else { return };
         let over = self.windows().expire(now, rules);
-        self.report(&over, values);
+        self.report(&over);
     }
 
     /// Tells of all windows, as far as they have come: the process ends.
-    pub(in crate::telemetry) fn finish(&self, now: Instant, values: &OwnedKVList) {
+    pub(in crate::telemetry) fn finish(&self, now: Instant) {
         let Some(rules) = &self.rules else { return };
         let open = mem::take(&mut *self.windows());
-        self.report(&open.end(now, rules), values);
+        self.report(&open.end(now, rules));
     }
 
-    /// Before the record, `next` hears of windows that are over.
-    pub(super) fn take(&self, record: &Record<'_>, values: &OwnedKVList, now: Instant) -> Result<(), Never> {
+    /// Before the event, windows that are over are told of.
+    pub(in crate::telemetry) fn take(&self, event: &Event<'_>, fault: Option<&Fault<'_>>, now: Instant) {
         if let Some(rules) = &self.rules
-            && let Some(repeated) = Repeated::by(record)
+            && let Some(repeat) = repeat::of(event)
         {
             let mut windows = self.windows();
             let over = windows.expire(now, rules);
-            let is_admitted = windows.admit(record.level(), &repeated, now, rules);
+            let is_admitted = windows.admit(event, fault, repeat, now, rules);
             drop(windows);
-            self.report(&over, values);
+            self.report(&over);
             if !is_admitted {
                 tally(|t| t.log_lines_gathered += 1);
-                return Ok(());
+                return;
             }
         }
-        self.next.log(record, values)
+        record::of(event, fault, |record| self.logger.log(record));
     }
 
-    fn report(&self, over: &[Gathered], values: &OwnedKVList) {
-        for gathered in over {
-            // It cannot fail.
-            let _ = gathered.record(|record| self.next.log(record, values));
-        }
+    fn report(&self, over: &[Gathered]) {
+        over.iter().for_each(|gathered| gathered.record(|record| self.logger.log(record)));
     }
 
     pub(super) fn windows(&self) -> MutexGuard<'_, Windows> {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<D: Drain<Ok = (), Err = Never>> Drain for Gather<D> {
-    type Ok = ();
-    type Err = Never;
-
-    fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
-        self.take(record, values, Instant::now())
     }
 }

@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use slog::{Drain, KV, Level, Never, OwnedKV, OwnedKVList, Record, Serializer};
+use slog::{Drain, KV, Level, Logger, Never, OwnedKV, OwnedKVList, Record, Serializer};
 
 use super::{
     gather::Gather,
-    line, record,
+    line,
     repeat::{self, Repeat},
     windows::GatherRules,
 };
@@ -70,17 +70,16 @@ impl Drain for Kept {
 
 /// Lines that were written, and those that tell of more.
 struct Log {
-    gather: Gather<Kept>,
+    gather: Gather,
     kept: Kept,
     start: Instant,
-    values: OwnedKVList,
 }
 
 impl Log {
     fn new() -> Self {
         let kept = Kept::default();
-        let gather = Gather::new(Some(RULES), kept.clone());
-        Self { gather, kept, start: Instant::now(), values: OwnedKV(()).into() }
+        let gather = Gather::new(Some(RULES), Logger::root(kept.clone(), OwnedKV(())));
+        Self { gather, kept, start: Instant::now() }
     }
 
     fn at(&self, seconds: u64) -> Instant {
@@ -91,13 +90,12 @@ impl Log {
         assert!(repeat::of(event).is_some(), "it repeats");
         let (fault, now) = (Fault::of(event), self.at(seconds));
         for _ in 0..times {
-            let took = record::of(event, fault.as_ref(), |record| self.gather.take(record, &self.values, now));
-            took.expect("it never fails");
+            self.gather.take(event, fault.as_ref(), now);
         }
     }
 
     fn sweep(&self, seconds: u64) {
-        self.gather.sweep(self.at(seconds), &self.values);
+        self.gather.sweep(self.at(seconds));
     }
 
     fn lines(&self) -> Vec<Line> {
@@ -238,7 +236,7 @@ fn the_end_of_the_process_tells_what_was_gathered_so_far() {
     let log = Log::new();
     log.emit(&refused(1, ErrorCode::BadHandshake), 0, 10);
     log.emit(&opened(1), 1, 3);
-    log.gather.finish(log.at(4), &log.values);
+    log.gather.finish(log.at(4));
     log.assert_gathered(&[("handshake_refused 0.0.0.1", 8, "4000")]);
     log.sweep(100);
     assert_eq!(log.gathered().len(), 1);
@@ -274,10 +272,10 @@ fn the_end_of_a_connection_is_like_others_for_the_same_reason() {
 
 #[test]
 fn without_rules_every_line_is_handed_on() {
-    let (kept, values) = (Kept::default(), OwnedKVList::from(OwnedKV(())));
-    let gather = Gather::new(None, kept.clone());
+    let kept = Kept::default();
+    let gather = Gather::new(None, Logger::root(kept.clone(), OwnedKV(())));
     for _ in 0..100 {
-        record::of(&opened(1), None, |record| gather.log(record, &values)).expect("it never fails");
+        gather.take(&opened(1), None, Instant::now());
     }
     assert_eq!(kept.0.lock().expect("no panic").len(), 100);
 }

@@ -1,7 +1,7 @@
-//! The process's log: a root logger of slog, and what it logs through.
+//! The process's log: a root logger of slog, what stands before it, and what it logs through.
 //!
 //! ```text
-//! event -> record -> root Logger -> level filter -> Gather -> Outputs: a line of JSON -> queues -> writers' threads
+//! event -> level -> Gather -> record -> root Logger -> Outputs: a line of JSON -> queues -> writers' threads
 //! ```
 //!
 //! The bridge for what dependencies log emits events, too: they go the same way.
@@ -35,7 +35,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use slog::{Drain, KV, Level, Logger, OwnedKV, OwnedKVList, Record, Serializer};
+use slog::{KV, Level, Logger, Never, OwnedKV, OwnedKVList, Record, SendSyncRefUnwindSafeDrain, Serializer};
 
 use self::{
     gather::Gather,
@@ -73,12 +73,13 @@ impl From<&Settings> for LogOptions {
     }
 }
 
-struct Log {
-    root: Logger,
+struct Log<D = Outputs> {
     /// The least important that is written, as slog counts them. It may change while the log is in use.
-    level: Arc<AtomicUsize>,
-    /// A part of what `root` logs through.
-    gather: Arc<Gather<Outputs>>,
+    level: AtomicUsize,
+    /// What the root logger logs for.
+    gather: Gather,
+    /// What it logs through.
+    outputs: Arc<D>,
 }
 
 /// The server's name, if it has one: in every line.
@@ -123,7 +124,7 @@ pub fn start_log(options: &LogOptions) -> io::Result<LogGuard> {
 /// From now on lines down to this level are written.
 pub fn set_log_level(level: LogLevel) {
     if let Some(log) = LOG.get() {
-        log.level.store(Level::from(level).as_usize(), Ordering::Relaxed);
+        log.set_level(level);
         dependencies::listen(level.into());
     }
 }
@@ -137,7 +138,7 @@ pub fn reopen_log_files() {
 pub fn flush_logs(at_most: Duration) -> bool {
     LOG.get().is_none_or(|log| {
         log.finish();
-        log.gather.next().flush(at_most)
+        log.outputs.flush(at_most)
     })
 }
 
@@ -157,42 +158,53 @@ impl Sink for LogSink {
             // It is the last line.
             log.finish();
         }
-        record::of(event, fault, |record| log.root.log(record));
+        log.take(event, fault);
     }
 
     /// Tells of lines whose time to be gathered is over.
     fn flush(&self) {
         if let Some(log) = LOG.get() {
-            log.gather.sweep(Instant::now(), log.root.list());
+            log.gather.sweep(Instant::now());
         }
     }
 }
 
 impl Log {
     fn start(options: &LogOptions) -> io::Result<Self> {
-        let node = || OwnedKV(Node(options.node.clone()));
-        let outputs = Outputs::start(options.files.as_ref(), options.queue_lines, &OwnedKVList::from(node()))?;
-        let gather = Arc::new(Gather::new(options.gather, outputs));
-        let level = Arc::new(AtomicUsize::new(Level::from(options.level).as_usize()));
-        let root = Logger::root(at_level(Arc::clone(&level), Arc::clone(&gather)).ignore_res(), node());
-        Ok(Self { root, level, gather })
-    }
-
-    fn finish(&self) {
-        self.gather.finish(Instant::now(), self.root.list());
+        let values = OwnedKVList::from(OwnedKV(Node(options.node.clone())));
+        let outputs = Outputs::start(options.files.as_ref(), options.queue_lines, &values)?;
+        Ok(Self::through(outputs, options))
     }
 }
 
-/// Hands on what is at least as important as `least`.
-fn at_level<D: Drain>(least: Arc<AtomicUsize>, next: D) -> impl Drain<Ok = Option<D::Ok>, Err = D::Err> {
-    next.filter(move |record| record.level().as_usize() <= least.load(Ordering::Relaxed))
+impl<D: SendSyncRefUnwindSafeDrain<Ok = (), Err = Never> + 'static> Log<D> {
+    fn through(outputs: D, options: &LogOptions) -> Self {
+        let outputs = Arc::new(outputs);
+        let root = Logger::root(Arc::clone(&outputs), OwnedKV(Node(options.node.clone())));
+        let level = AtomicUsize::new(Level::from(options.level).as_usize());
+        Self { level, gather: Gather::new(options.gather, root), outputs }
+    }
+
+    fn take(&self, event: &Event<'_>, fault: Option<&Fault<'_>>) {
+        if event.level().as_usize() <= self.level.load(Ordering::Relaxed) {
+            self.gather.take(event, fault, Instant::now());
+        }
+    }
+
+    fn set_level(&self, level: LogLevel) {
+        self.level.store(Level::from(level).as_usize(), Ordering::Relaxed);
+    }
+
+    fn finish(&self) {
+        self.gather.finish(Instant::now());
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
-    use slog::Never;
+    use slog::Drain;
 
     use super::*;
 
@@ -214,14 +226,14 @@ mod tests {
 
     #[test]
     fn a_line_names_the_node_behind_the_event_and_is_written_at_its_level_only() {
-        let (kept, level) = (Kept::default(), Arc::new(AtomicUsize::new(Level::Warning.as_usize())));
-        let chain = at_level(Arc::clone(&level), Gather::new(None, kept.clone()));
-        let root = Logger::root(chain.ignore_res(), OwnedKV(Node(Some("eu-1".to_owned()))));
-        let log = |event: &Event<'_>| record::of(event, None, |record| root.log(record));
-        log(&Event::LogFileRestored { file: "a", lines: 1 });
-        log(&Event::ConfigWarning { what: "b" });
-        level.store(Level::Info.as_usize(), Ordering::Relaxed);
-        log(&Event::LogFileRestored { file: "c", lines: 2 });
+        let kept = Kept::default();
+        let node = Some("eu-1".to_owned());
+        let options = LogOptions { level: LogLevel::Warn, node, queue_lines: 0, gather: None, files: None };
+        let log = Log::through(kept.clone(), &options);
+        log.take(&Event::LogFileRestored { file: "a", lines: 1 }, None);
+        log.take(&Event::ConfigWarning { what: "b" }, None);
+        log.set_level(LogLevel::Info);
+        log.take(&Event::LogFileRestored { file: "c", lines: 2 }, None);
         let text = kept.0.lock().expect("no panic").clone();
         // Without the time.
         let lines: Vec<&str> = text.lines().map(|line| &line[r#"{"ts":"2026-01-01T12:00:10.123Z","#.len()..]).collect();

@@ -8,12 +8,12 @@ use std::{
 use slog::{BorrowedKV, KV, Level, Record, RecordStatic, Serializer};
 
 use super::{
-    record::{HERE, Repeated, error},
-    repeat::Burst,
+    record::{HERE, error},
+    repeat::{Burst, Repeat},
 };
 use crate::{
     config,
-    telemetry::event::{fault::Fault, field::Field, source::Source},
+    telemetry::event::{fault::Fault, field::Field, source::Source, table::Event},
 };
 
 /// When lines are gathered.
@@ -89,13 +89,13 @@ impl Windows {
     /// Whether it gets a line of its own; otherwise it is counted.
     pub(in crate::telemetry) fn admit(
         &mut self,
-        level: Level,
-        repeated: &Repeated,
+        event: &Event<'_>,
+        fault: Option<&Fault<'_>>,
+        repeat: Repeat,
         now: Instant,
         rules: &GatherRules,
     ) -> bool {
-        let repeat = &repeated.repeat;
-        let all = Key { event: repeated.event, level: level.as_usize(), of: None };
+        let all = Key { event: event.key(), level: event.level().as_usize(), of: None };
         let one = repeat.source.map(|source| Key { of: Some((repeat.kind, source)), ..all });
         let burst = match repeat.burst {
             Burst::Life => rules.lines,
@@ -107,14 +107,14 @@ impl Windows {
             window.gathered.more += 1;
             return false;
         }
-        let whole = self.open(all, now, || Gathered::of(level, repeated, rules).of_all());
+        let whole = self.open(all, now, || Gathered::of(event, fault, repeat, rules).of_all());
         if whole.written >= rules.event_lines {
             whole.gathered.more += 1;
             return false;
         }
         whole.written += 1;
         if let Some(key) = one {
-            self.open(key, now, || Gathered::of(level, repeated, rules)).written += 1;
+            self.open(key, now, || Gathered::of(event, fault, repeat, rules)).written += 1;
         }
         true
     }
@@ -167,15 +167,14 @@ impl Windows {
 }
 
 impl Gathered {
-    fn of(level: Level, repeated: &Repeated, rules: &GatherRules) -> Self {
-        let Repeated { event, message, repeat, ref fault } = *repeated;
+    fn of(event: &Event<'_>, fault: Option<&Fault<'_>>, repeat: Repeat, rules: &GatherRules) -> Self {
         Self {
-            event,
-            message,
-            level,
+            event: event.key(),
+            message: event.message(),
+            level: event.level(),
             kind: Some((repeat.field, repeat.kind)),
             source: repeat.source,
-            fault: fault.clone(),
+            fault: fault.map(Fault::without_cause),
             more: 0,
             over: rules.window,
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{self, Message},
+    tungstenite::{self, Message, protocol::WebSocketConfig},
 };
 
 /// Connections that are being opened at a time.
@@ -34,9 +34,18 @@ pub(crate) struct Client {
 impl Client {
     /// Opens a connection and hears the welcome.
     pub(crate) async fn connect(to: SocketAddr) -> Result<Self, tungstenite::Error> {
-        let stream = TcpStream::connect(to).await?;
+        Self::on(TcpStream::connect(to).await?, to, WebSocketConfig::default()).await
+    }
+
+    /// The same on a connection that is there.
+    pub(crate) async fn on(
+        stream: TcpStream,
+        to: SocketAddr,
+        config: WebSocketConfig,
+    ) -> Result<Self, tungstenite::Error> {
         stream.set_nodelay(true)?;
-        let (socket, _) = tokio_tungstenite::client_async(format!("ws://{to}/ws"), stream).await?;
+        let (socket, _) =
+            tokio_tungstenite::client_async_with_config(format!("ws://{to}/ws"), stream, Some(config)).await?;
         let mut client = Self { socket, id: String::new() };
         match client.next().await {
             Came::Frame(welcome) if welcome["type"] == "welcome" => Ok(client),

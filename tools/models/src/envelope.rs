@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 use switchboard::protocol::{
-    ErrorCode, PeerId, ResumeToken, SignalKind, TextFrame,
+    ErrorCode, PeerId, ResumeToken, SignalKind, TextFrame, Who,
     client::{ClientFrame, ParseError, ParseLimits, Request, To, parse},
     server::{ErrorFrame, ServerFrame, encode},
 };
@@ -57,7 +57,7 @@ impl<'a> Object<'a> {
         names.sort_unstable();
         names.dedup();
         let own: &[&str] = match values["type"].as_str() {
-            Some("join") => &["room", "meta", "attempt", "resumable", "resume"],
+            Some("join") => &["room", "meta", "attempt", "resumable", "resume", "identity", "replace"],
             Some("leave") => &[],
             Some("signal") => &["to", "kind", "data"],
             Some("update") => &["meta"],
@@ -84,6 +84,9 @@ impl<'a> Object<'a> {
             () if has("resumable") && !values["resumable"].is_boolean() => Some("resumable"),
             () if has("resume") && !self.good_resume(&values["resume"]) => Some("resume"),
             () if has("resume") && values["resumable"] == false => Some("resume without resumable"),
+            () if has("identity") && !values["identity"].as_str().is_some_and(good_identity) => Some("identity"),
+            () if has("replace") && !values["replace"].is_boolean() => Some("replace"),
+            () if values["replace"] == true && !has("identity") => Some("replace without identity"),
             () if own.contains(&"to") && !good_to(&values["to"]) => Some("to"),
             () if own.contains(&"kind") && !good_kind(&values["kind"]) => Some("kind"),
             () if own.contains(&"data") && !(has("data") && shallow(&values["data"])) => Some("data"),
@@ -161,6 +164,10 @@ fn good_room(name: &str) -> bool {
     (1..=BOUNDS.room_name_bytes).contains(&name.len()) && !name.chars().any(char::is_control)
 }
 
+fn good_identity(identity: &str) -> bool {
+    (22..=128).contains(&identity.len()) && identity.bytes().all(|byte| (b'!'..=b'~').contains(&byte))
+}
+
 fn good_kind(kind: &Value) -> bool {
     kind.as_str().is_some_and(|kind| ["offer", "answer", "candidate", "app"].contains(&kind))
 }
@@ -181,7 +188,7 @@ fn is_peer(name: &str) -> bool {
 fn agrees(request: &Request<'_>, values: &Value) {
     assert_eq!(request.id.as_deref(), values["id"].as_str());
     match &request.frame {
-        ClientFrame::Join { room, meta, attempt, resumable, resume } => {
+        ClientFrame::Join { room, meta, attempt, resumable, resume, identified } => {
             assert_eq!(values["type"], "join");
             assert_eq!(Some(room.as_str()), values["room"].as_str());
             assert_eq!(meta.as_ref().map(|meta| value(meta.as_str())).unwrap_or_default(), values["meta"]);
@@ -192,6 +199,9 @@ fn agrees(request: &Request<'_>, values: &Value) {
             assert_eq!(resume.as_ref().and_then(|resume| resume.token), token.and_then(ResumeToken::parse));
             let written = resume.as_ref().and_then(|resume| resume.token).map(|token| token.to_string());
             assert!(written.is_none() || written.as_deref() == token, "a token has one form");
+            let identity = values["identity"].as_str().filter(|_| resume.is_none());
+            assert_eq!(identified.map(|identified| identified.who), identity.map(|identity| Who::of(identity, room)));
+            assert!(identified.is_none_or(|identified| identified.replace == (values["replace"] == true)));
         }
         ClientFrame::Leave => assert_eq!(values["type"], "leave"),
         ClientFrame::Signal { to, kind, data } => {
@@ -251,7 +261,13 @@ fn passes_on(request: &Request<'_>, text: &str) {
         }
         ClientFrame::Join { meta: Some(meta), .. } => {
             assert!(text.contains(meta.as_str()));
-            let frame = encode(&ServerFrame::PeerJoined { id: sender, meta: Some(meta), polite: false });
+            let frame = encode(&ServerFrame::PeerJoined {
+                id: sender,
+                meta: Some(meta),
+                polite: false,
+                who: None,
+                replaces: None,
+            });
             assert!(has(&frame, meta.as_str()));
             reads(&frame);
         }

@@ -23,6 +23,8 @@ const PEERS: usize = 6;
 pub enum Step {
     /// The supervisor lets the peer in.
     Admit(usize),
+    /// The supervisor lets the peer in, in the place of another.
+    Replace(usize, usize),
     /// The peer leaves, or hangs up.
     Remove(usize),
     /// The peer changes its metadata.
@@ -45,7 +47,8 @@ impl Step {
     pub fn read(kind: u8, peer: u8) -> Self {
         let peer = usize::from(peer) % PEERS;
         match kind % 41 {
-            0..=13 => Self::Admit(peer),
+            0..=10 => Self::Admit(peer),
+            11..=13 => Self::Replace(peer, usize::from(kind / 41) % PEERS),
             14..=17 => Self::Remove(peer),
             18..=21 => Self::Update(peer),
             22..=23 => Self::Away(peer),
@@ -202,7 +205,8 @@ impl World {
 
     fn run(&mut self, step: Step) {
         match step {
-            Step::Admit(who) => self.admit(who),
+            Step::Admit(who) => self.admit(who, None),
+            Step::Replace(who, gone) => self.replace(who, gone),
             Step::Remove(who) => self.remove(who),
             Step::Update(who) => self.update(who),
             Step::Away(who) => self.away(who),
@@ -213,15 +217,32 @@ impl World {
         }
     }
 
-    fn admit(&mut self, who: usize) {
+    /// Somebody goes whose place is taken in the same step. The supervisor has no such step for who is in the room, or who is
+    /// not.
+    fn replace(&mut self, who: usize, gone: usize) {
+        if self.has(who) || !self.has(gone) {
+            return self.admit(who, None);
+        }
+        self.model.retain(|(peer, ..)| *peer != gone);
+        self.clients[gone].leave();
+        let effects = self.room.replace(&[self.names[gone]]);
+        let told = Effect::NotifyLeft(self.names[gone], LeaveReason::Replaced);
+        assert_eq!(effects, if self.model.is_empty() { vec![] } else { vec![told] }, "the room goes on");
+        self.carry_out(&effects);
+        self.admit(who, Some(self.names[gone]));
+    }
+
+    fn admit(&mut self, who: usize, replaces: Option<PeerId>) {
         let meta = who.is_multiple_of(2).then(|| self.fresh_meta());
-        let effects = self.room.admit(self.names[who], meta.clone(), who);
+        let effects = self.room.admit(self.names[who], meta.clone(), None, replaces, who);
         if self.has(who) {
             assert_eq!(effects, vec![], "nobody is let in twice");
             return;
         }
         self.model.push((who, meta, None));
         assert_eq!(effects.last(), Some(&Effect::Welcome(self.names[who])), "the newcomer is told last");
+        let told = effects.contains(&Effect::NotifyJoined(self.names[who], replaces));
+        assert!(told || self.model.len() == 1, "the others are told in whose place it came");
         self.carry_out(&effects);
     }
 
@@ -269,7 +290,7 @@ impl World {
     fn carry_out(&mut self, effects: &[Effect]) {
         for effect in effects {
             match *effect {
-                Effect::NotifyJoined(peer) => self.happened(peer, News::Joined(peer, self.meta(peer)), None),
+                Effect::NotifyJoined(peer, _) => self.happened(peer, News::Joined(peer, self.meta(peer)), None),
                 Effect::NotifyLeft(peer, _) => self.happened(peer, News::Left(peer), None),
                 Effect::NotifyUpdated(peer) => {
                     self.happened(peer, News::Updated(peer, self.meta(peer)), Some(News::Confirmed));

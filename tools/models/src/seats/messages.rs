@@ -25,23 +25,28 @@ pub(super) struct Signal {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ToSupervisor {
-    Join(Guest, usize),
+    /// To that room, in the place of those that are connected or not.
+    Join(Guest, usize, bool),
     Leave(Who),
     Presence(Who),
+    /// Of that session, from the connection that its client comes back with.
+    Resume(Who),
 }
 
 impl ToSupervisor {
-    /// The session that it is from.
-    pub(super) fn sender(&self) -> Who {
+    /// The session that it is from; `None`: one that has nothing else to send.
+    pub(super) fn sender(&self) -> Option<Who> {
         match *self {
-            Self::Join((who, _), _) | Self::Leave(who) | Self::Presence(who) => who,
+            Self::Join((who, _), _, _) | Self::Leave(who) | Self::Presence(who) => Some(who),
+            Self::Resume(_) => None,
         }
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum ToRoom {
-    Admit(Guest),
+    /// With those in whose place it comes.
+    Admit(Guest, Vec<Who>),
     Remove(Who),
     Away(Who),
     Back(Who),
@@ -86,7 +91,7 @@ pub(super) enum Frame {
 }
 
 /// What follows from what a session has handled.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Effect {
     ToSupervisor(ToSupervisor),
     ToRoom(RoomId, ToRoom),

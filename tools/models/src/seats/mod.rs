@@ -14,10 +14,11 @@ use std::{
 
 use switchboard::{
     limits::{Rate, Subnet},
-    protocol::{PeerId, RoomName},
+    protocol::{PeerId, RoomName, Who as Person, client::Identified},
     supervisor::{
         ParkedCaps, Shares,
-        state::{Caps, GivenUp, Lost, SupervisorState},
+        outcomes::{GivenUp, Lost},
+        state::{Applicant, Caps, SupervisorState},
     },
 };
 
@@ -72,6 +73,12 @@ fn address_of(client: usize) -> Option<Subnet> {
     (client > 0).then(|| Subnet::of([192, 0, 2, 1].into()))
 }
 
+/// Two are the same person, from two addresses; one is another, and one does not say who it is.
+fn identity_of(client: usize) -> Option<&'static str> {
+    [Some("the first of two persons"), Some("the first of two persons"), Some("the second of two persons"), None]
+        [client]
+}
+
 impl World {
     fn new() -> Self {
         let now = Instant::now();
@@ -81,7 +88,9 @@ impl World {
             names: (0..NAMES).map(name).collect(),
             rules: SupervisorState::new(limits(), now),
             inbox: VecDeque::new(),
-            sessions: (0..CLIENTS).map(|client| Session::new(client, address_of(client))).collect(),
+            sessions: (0..CLIENTS)
+                .map(|client| Session::new(client, address_of(client), identity_of(client)))
+                .collect(),
             clients: std::array::from_fn(|client| client),
             rooms: Vec::new(),
             joins: 0,
@@ -92,7 +101,7 @@ impl World {
 
     fn run(&mut self, step: Step) {
         match step {
-            Step::Join(client, name) => self.ask(self.clients[client], name),
+            Step::Join(client, name, replace) => self.ask(self.clients[client], name, replace),
             Step::Leave(client) => {
                 let effects = self.sessions[self.clients[client]].ask_to_leave();
                 self.carry_out(self.clients[client], effects);
@@ -104,7 +113,7 @@ impl World {
             }
             Step::HangUp(client) => self.hang_up(client),
             Step::Park(client) => self.sessions[self.clients[client]].lose_socket(),
-            Step::Resume(client) => self.sessions[self.clients[client]].ask_to_resume(),
+            Step::Resume(client) => self.ask_to_resume(self.clients[client]),
             Step::RunSession(client) => self.run_session(self.clients[client]),
             Step::Signal(client) => self.signal(self.clients[client]),
             Step::RunSupervisor => self.run_supervisor(),
@@ -127,9 +136,15 @@ impl World {
         }
     }
 
-    fn ask(&mut self, who: Who, name: usize) {
+    fn ask(&mut self, who: Who, name: usize, replace: bool) {
         if let Some(join_seq) = self.sessions[who].join(&self.names[name]) {
-            self.send_to_supervisor(ToSupervisor::Join((who, join_seq), name));
+            self.send_to_supervisor(ToSupervisor::Join((who, join_seq), name, replace));
+        }
+    }
+
+    fn ask_to_resume(&mut self, who: Who) {
+        if self.sessions[who].asks_to_resume() {
+            self.send_to_supervisor(ToSupervisor::Resume(who));
         }
     }
 
@@ -145,9 +160,8 @@ impl World {
 
     /// Whoever is away comes back.
     fn come_back(&mut self, client: usize) {
-        let session = &mut self.sessions[self.clients[client]];
-        if !session.attached {
-            session.ask_to_resume();
+        if !self.sessions[self.clients[client]].attached {
+            self.ask_to_resume(self.clients[client]);
         }
     }
 
@@ -167,7 +181,7 @@ impl World {
         if let Some(client) = self.clients.iter().position(|one| *one == who) {
             let next = self.sessions.len();
             self.clients[client] = next;
-            self.sessions.push(Session::new(next, self.sessions[who].from));
+            self.sessions.push(Session::new(next, self.sessions[who].from, self.sessions[who].identity));
         }
     }
 
@@ -193,15 +207,12 @@ impl World {
 
     fn send_to_supervisor(&mut self, message: ToSupervisor) {
         self.inbox.push_back(message);
-        let of_session =
-            |message: &&ToSupervisor| message.sender() == self.inbox.back().map_or(0, ToSupervisor::sender);
-        let waiting: Vec<_> = self.inbox.iter().filter(of_session).collect();
-        let [joins, leaves, presences] =
-            waiting.iter().fold([0; 3], |[joins, leaves, presences], message| match message {
-                ToSupervisor::Join(..) => [joins + 1, leaves, presences],
-                ToSupervisor::Leave(_) => [joins, leaves + 1, presences],
-                ToSupervisor::Presence(_) => [joins, leaves, presences + 1],
-            });
+        let Some(sender) = self.inbox.back().and_then(ToSupervisor::sender) else { return };
+        let waiting: Vec<_> = self.inbox.iter().filter(|message| message.sender() == Some(sender)).collect();
+        let count = |is: fn(&ToSupervisor) -> bool| waiting.iter().filter(|message| is(message)).count();
+        let joins = count(|message| matches!(message, ToSupervisor::Join(..)));
+        let leaves = count(|message| matches!(message, ToSupervisor::Leave(_)));
+        let presences = count(|message| matches!(message, ToSupervisor::Presence(_)));
         assert!(
             joins <= 1 && leaves <= 2 && presences <= 1,
             "more waits of one session than its rules let: {waiting:?}"
@@ -210,7 +221,7 @@ impl World {
 
     fn run_supervisor(&mut self) {
         match self.inbox.pop_front() {
-            Some(ToSupervisor::Join(guest, name)) => self.join(guest, name),
+            Some(ToSupervisor::Join(guest, name, replace)) => self.join(guest, name, replace),
             Some(ToSupervisor::Leave(who)) => self.leave(who),
             Some(ToSupervisor::Presence(who)) => {
                 self.rules.back(self.sessions[who].id);
@@ -218,6 +229,11 @@ impl World {
                     let given_up = self.rules.away(self.sessions[who].id);
                     self.give_up(given_up);
                 }
+            }
+            // Who has no seat is no session.
+            Some(ToSupervisor::Resume(who)) => {
+                let is_seated = self.rules.seated(self.sessions[who].id).is_some();
+                self.sessions[who].resume_asked(is_seated);
             }
             None => {}
         }
@@ -231,25 +247,53 @@ impl World {
     }
 
     /// As `Supervisor::join` does it.
-    fn join(&mut self, guest: Guest, name: usize) {
+    fn join(&mut self, guest: Guest, name: usize, replace: bool) {
         let (who, join_seq) = guest;
         if self.rules.port(&self.names[name]).is_some_and(|room| self.rooms[*room].gone) {
             self.lose(name);
         }
-        let id = self.sessions[who].id;
+        let Session { id: session, from: subnet, identity, .. } = self.sessions[who];
+        let person = identity.map(|identity| Person::of(identity, &self.names[name]));
+        let identified = person.map(|who| Identified { who, replace });
         let (rooms, room) = (&mut self.rooms, &self.names[name]);
         let open = || {
             rooms.push(Room::new(rooms.len(), room.clone()));
             rooms.len() - 1
         };
-        let answer = self.rules.join(id, guest, &self.names[name], self.sessions[who].from, self.now, open);
+        let applicant = Applicant { session, member: guest, subnet, identified };
+        let answer = self.rules.join(applicant, &self.names[name], self.now, open);
         match answer {
             Ok(granted) => {
                 self.joins += 1;
                 self.give_up(granted.given_up);
-                self.rooms[granted.port].mailbox.push_back(ToRoom::Admit(guest));
+                let replaced: Vec<_> = granted.replaced.iter().map(|seat| seat.member).collect();
+                self.replaced(who, &replaced, replace);
+                let replaced = replaced.into_iter().map(|(who, _)| who).collect();
+                self.rooms[granted.port].mailbox.push_back(ToRoom::Admit(guest, replaced));
+                self.has_no_ghost(who, granted.port);
             }
             Err(_) => self.post(who, ToSession::JoinFailed(join_seq)),
+        }
+    }
+
+    /// Somebody has their seats now.
+    fn replaced(&mut self, by: Who, replaced: &[Guest], replace: bool) {
+        for &(who, join_seq) in replaced {
+            self.leaves += 1;
+            assert_ne!(self.sessions[by].identity, None, "who does not say who it is takes nobody's seat");
+            assert_eq!(self.sessions[who].identity, self.sessions[by].identity, "nobody takes a stranger's seat");
+            self.sessions[who].replaced = join_seq;
+            let is_back = self.sessions[who].attached;
+            let under_way = self.inbox.iter().any(|m| matches!(m, ToSupervisor::Presence(one) if *one == who));
+            assert!(replace || !is_back || under_way, "who is known to be connected keeps its seat");
+        }
+    }
+
+    /// Nobody who was let in has left a seat behind in that room.
+    fn has_no_ghost(&self, who: Who, room: RoomId) {
+        let same = |one: &&Session| one.identity.is_some() && one.identity == self.sessions[who].identity;
+        for other in self.sessions.iter().filter(same) {
+            assert!(!self.rules.is_away_in(other.id, &room), "it has left a seat behind");
         }
     }
 

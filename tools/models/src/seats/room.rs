@@ -53,14 +53,20 @@ impl Room {
     /// Handles its oldest message. Says who is sent what, when none is left.
     pub(super) fn run(&mut self, peer_of: impl Fn(Who) -> PeerId) -> Vec<(Who, ToSession)> {
         let Some(message) = self.mailbox.pop_front() else { return Vec::new() };
+        let changes = matches!(message, ToRoom::Admit(..) | ToRoom::Remove(_));
         let (effects, join_seq) = match message {
-            ToRoom::Admit(guest) => (self.rules.admit(peer_of(guest.0), None, guest), guest.1),
+            ToRoom::Admit(guest, replaced) => {
+                let replaced: Vec<_> = replaced.into_iter().map(&peer_of).collect();
+                let mut effects = self.rules.replace(&replaced);
+                effects.extend(self.rules.admit(peer_of(guest.0), None, None, replaced.last().copied(), guest));
+                (effects, guest.1)
+            }
             ToRoom::Remove(who) => (self.rules.remove(peer_of(who), LeaveReason::Left), 0),
             ToRoom::Away(who) => (self.rules.away(peer_of(who), 0), 0),
             ToRoom::Back(who) => (self.rules.back(peer_of(who)), 0),
             ToRoom::Resync((who, join_seq)) => (self.rules.resync(peer_of(who)), join_seq),
         };
-        if let ToRoom::Admit(_) | ToRoom::Remove(_) = message {
+        if changes {
             assert!(!effects.is_empty(), "the supervisor admits nobody twice and removes only who is there");
         }
         effects.into_iter().for_each(|effect| self.carry_out(effect, join_seq));
@@ -69,7 +75,7 @@ impl Room {
 
     fn carry_out(&mut self, effect: Effect, join_seq: u32) {
         match effect {
-            Effect::NotifyJoined(peer) => self.gathered.add(Happened(peer, News::Came(peer))),
+            Effect::NotifyJoined(peer, _) => self.gathered.add(Happened(peer, News::Came(peer))),
             Effect::NotifyLeft(peer, _) => self.gathered.add(Happened(peer, News::Left(peer))),
             Effect::NotifyAway(peer, _) | Effect::NotifyBack(peer) => {
                 self.gathered.add(Happened(peer, News::Presence));

@@ -34,6 +34,12 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) peer: PeerId,
     pub(super) from: Option<Subnet>,
+    /// The secret of its client, if that has one.
+    pub(super) identity: Option<&'static str>,
+    /// The number of the join that it may have a seat by; 0: none.
+    join_seq: u32,
+    /// The join whose seat somebody else has.
+    pub(super) replaced: u32,
     pub(super) rules: Rules<Guest, RoomId, Signal>,
     pub(super) mailbox: VecDeque<ToSession>,
     pub(super) gone: bool,
@@ -43,6 +49,8 @@ pub(super) struct Session {
     pub(super) given_up: bool,
     /// What the supervisor is to know of that.
     pub(super) presence: PresenceState,
+    /// What its client asks to come back with, as far as its pump has not answered.
+    asked: Option<(ResumeSecret, u64)>,
     /// What the pump has not settled yet.
     killed: Option<Killed>,
     /// Whether the client's frames wait for the answer to a resume.
@@ -51,6 +59,8 @@ pub(super) struct Session {
     pub(super) leaving: bool,
     /// Whether the client's next socket is on its way here.
     coming: bool,
+    /// Whether the supervisor has passed on what `asked` is.
+    passed_on: bool,
     buffer: Option<ResumeBuffer>,
     /// Every frame that was sent: the buffer has their numbers.
     sent: Vec<Frame>,
@@ -58,22 +68,27 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(who: Who, from: Option<Subnet>) -> Self {
+    pub(super) fn new(who: Who, from: Option<Subnet>, identity: Option<&'static str>) -> Self {
         Self {
             who,
             id: SessionId::random(),
             peer: PeerId::random(),
             from,
+            identity,
+            join_seq: 0,
+            replaced: 0,
             rules: Rules::new(None),
             mailbox: VecDeque::new(),
             gone: false,
             attached: true,
             given_up: false,
             presence: PresenceState::default(),
+            asked: None,
             killed: None,
             paused: false,
             leaving: false,
             coming: false,
+            passed_on: false,
             buffer: None,
             sent: Vec::new(),
             client: Client::default(),
@@ -87,7 +102,13 @@ impl Session {
 
     /// Whether it will do something without anybody's doing.
     pub(super) fn is_busy(&self) -> bool {
-        !self.gone && (!self.mailbox.is_empty() || self.given_up || self.killed.is_some())
+        let is_asked = self.given_up || self.is_replaced() || self.asked.is_some_and(|_| self.passed_on);
+        !self.gone && (!self.mailbox.is_empty() || is_asked || self.killed.is_some())
+    }
+
+    /// As `SessionShared::is_replaced`.
+    fn is_replaced(&self) -> bool {
+        self.join_seq > 0 && self.replaced == self.join_seq
     }
 
     /// Whether it waits for an answer, or for its client, and not for ever.
@@ -102,7 +123,8 @@ impl Session {
         }
         let (asked, deadline) = (Instant::now(), None);
         let join = PendingJoin { asked, deadline, re: None, patient: true, resumable: true };
-        self.rules.join(room, join).ok()
+        self.join_seq = self.rules.join(room, join).ok()?;
+        Some(self.join_seq)
     }
 
     /// The client asks to leave.
@@ -117,7 +139,7 @@ impl Session {
             return Vec::new();
         }
         self.send(&Frame::LeftRoom);
-        self.buffer = None;
+        (self.buffer, self.join_seq) = (None, 0);
         vec![Effect::ToSupervisor(ToSupervisor::Leave(self.who))]
     }
 
@@ -140,22 +162,49 @@ impl Session {
         self.killed = Some(Killed { reason, lost: lost || former.is_some_and(|first| first.lost) });
     }
 
-    /// Its client comes back, whether its former socket is found to be lost or not, and is told what the rules say.
-    pub(super) fn ask_to_resume(&mut self) {
-        let (Some(token), Ok(room)) = (self.client.token, self.rules.room()) else { return };
+    /// Its client asks to come back, whether its former socket is found to be lost or not. Whether it has asked.
+    pub(super) fn asks_to_resume(&mut self) -> bool {
+        let (Some(token), Ok(_)) = (self.client.token, self.rules.room()) else { return false };
         if self.coming || self.gone {
-            return;
+            return false;
         }
-        let handled = self.client.handled;
-        let verdict = resume_rules::judge(self.buffer.as_ref(), Some(&room.room), &room.room, &token, handled);
-        assert_eq!(verdict, Verdict::Granted, "an honest client may come back");
         self.coming = true;
+        self.asked = Some((token, self.client.handled));
+        true
+    }
+
+    /// The supervisor passes that on to the pump, if the session has a seat.
+    pub(super) fn resume_asked(&mut self, is_seated: bool) {
+        self.passed_on = is_seated;
+        if !is_seated {
+            self.refuse_resume();
+        }
+    }
+
+    /// As `answer_resume_request` does it.
+    fn answer_resume_request(&mut self) {
+        let Some((token, handled)) = self.asked.filter(|_| std::mem::take(&mut self.passed_on)) else { return };
+        let room = self.rules.room().ok().map(|room| room.room.clone()).filter(|_| !self.is_replaced());
+        let Some(room) = room else { return self.refuse_resume() };
+        let verdict = resume_rules::judge(self.buffer.as_ref(), Some(&room), &room, &token, handled);
+        assert_eq!(verdict, Verdict::Granted, "an honest client may come back");
+        self.asked = None;
         self.mailbox.push_back(ToSession::TakeSocket(token, handled));
+    }
+
+    /// Its client hears that there is no such session. It has no other socket, and that is found out.
+    fn refuse_resume(&mut self) {
+        (self.asked, self.coming) = (None, false);
+        self.kill(EndReason::Disconnected, false);
     }
 
     /// One message, and then what the pump finds.
     pub(super) fn run(&mut self) -> Vec<Effect> {
         let mut effects = self.mailbox.pop_front().map(|message| self.handle(message)).unwrap_or_default();
+        if self.is_replaced() {
+            self.kill(EndReason::SessionTaken, false);
+        }
+        self.answer_resume_request();
         if std::mem::take(&mut self.given_up) && !self.attached {
             self.kill(EndReason::ResumeExpired, false);
         }
@@ -168,7 +217,7 @@ impl Session {
         if let Some(buffer) = self.buffer.as_mut().filter(|_| lost) {
             buffer.lost();
         }
-        if !resume_rules::may_park(reason, false, self.buffer.as_ref()) {
+        if self.is_replaced() || !resume_rules::may_park(reason, false, self.buffer.as_ref()) {
             return vec![Effect::Over];
         }
         if !std::mem::take(&mut self.attached) {
@@ -268,7 +317,7 @@ impl Session {
         if let SeatLoss::Outside { .. } = self.rules.evicted(join_seq) {
             (self.paused, self.leaving) = (false, false);
             self.send(&Frame::RoomClosed);
-            self.buffer = None;
+            (self.buffer, self.join_seq) = (None, 0);
             if !self.attached {
                 // There is nothing to come back to.
                 self.kill(EndReason::ResumeExpired, false);
@@ -278,9 +327,13 @@ impl Session {
 
     fn take_socket(&mut self, secret: ResumeSecret, ack: u64) -> Vec<Effect> {
         self.coming = false;
+        let is_replaced = self.is_replaced();
         let (next, killed) = (ResumeSecret::random(), &mut self.killed);
-        match resume_rules::take_over(self.buffer.as_mut(), || killed.take(), false, (&secret, ack), next) {
+        let over = Killed { reason: EndReason::SessionTaken, lost: false };
+        let killed = || if is_replaced { Some(over) } else { killed.take() };
+        match resume_rules::take_over(self.buffer.as_mut(), killed, false, (&secret, ack), next) {
             Takeover::Resumed(resumed) => {
+                assert!(!is_replaced, "nobody resumes a session whose seat another has");
                 let mut effects = Vec::new();
                 if !std::mem::replace(&mut self.attached, true) {
                     effects = self.notify(false, ToRoom::Back(self.who));

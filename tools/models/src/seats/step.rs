@@ -6,8 +6,9 @@ pub(super) const NAMES: usize = 2;
 /// What may happen.
 #[derive(Debug, Clone, Copy)]
 pub enum Step {
-    /// The client asks to join the room of that name, if it is in none.
-    Join(usize, usize),
+    /// The client asks to join the room of that name, if it is in none; in the place of whoever is the same person and
+    /// connected, too, or only of who is away.
+    Join(usize, usize, bool),
     /// The client says `leave`, if it is in a room.
     Leave(usize),
     /// The session has waited long enough: for its welcome, for the whole room, or for its client.
@@ -16,7 +17,7 @@ pub enum Step {
     HangUp(usize),
     /// The client's socket is lost while it is in a room; its seat is kept.
     Park(usize),
-    /// It comes back, whether its former socket is found to be lost or not.
+    /// It asks to come back, whether its former socket is found to be lost or not.
     Resume(usize),
     /// The session handles its oldest message.
     RunSession(usize),
@@ -40,7 +41,7 @@ impl Step {
     pub fn read(kind: u8, other: u8) -> Self {
         let (client, other) = (usize::from(other) % CLIENTS, usize::from(other) / CLIENTS);
         match kind % 100 {
-            0..=15 => Self::Join(client, other % NAMES),
+            0..=15 => Self::Join(client, other % NAMES, other / NAMES % 4 == 0),
             16..=19 => Self::Leave(client),
             20..=21 => Self::GiveUp(client),
             22..=23 => Self::HangUp(client),

@@ -1,0 +1,133 @@
+//! The request heads that one worker is reading. When memory is nearly used, those that hold most are ended, as WebSocket
+//! connections are: a head that is whole within moments is none of them.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    time::Duration,
+};
+
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    memory::{Contribution, HeldBytes, LITTLE_HEAD, Outside, Pressure, Totals, largest},
+    telemetry::MemoryStep,
+};
+
+/// After those that were told to end have had their turn.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// See the module. Numbered as they came.
+#[derive(Default)]
+pub(in crate::http) struct Heads {
+    all: RefCell<BTreeMap<u64, Rc<Head>>>,
+    next: Cell<u64>,
+}
+
+#[derive(Default)]
+struct Head {
+    held: Cell<u64>,
+    end: Notify,
+}
+
+/// One head, for as long as it is read.
+pub(in crate::http) struct HeadPlace {
+    heads: Rc<Heads>,
+    number: u64,
+    head: Rc<Head>,
+    counted: HeldBytes,
+}
+
+impl Heads {
+    /// One more is read.
+    pub(in crate::http) fn begin(self: &Rc<Self>) -> HeadPlace {
+        let (number, head) = (self.next.get(), Rc::<Head>::default());
+        self.next.set(number + 1);
+        self.all.borrow_mut().insert(number, Rc::clone(&head));
+        HeadPlace { heads: Rc::clone(self), number, head, counted: HeldBytes::new(Outside::Heads, 0) }
+    }
+
+    /// Ends those that hold most whenever it is asked for, for ever.
+    pub(in crate::http) async fn relieve(self: Rc<Self>, mut pressure: watch::Receiver<Pressure>, totals: Totals) {
+        let mut mine = totals.contribution();
+        while pressure.changed().await.is_ok() {
+            let now = *pressure.borrow_and_update();
+            if now.asks(MemoryStep::ReadLess) {
+                self.look(now, &mut mine);
+                tokio::time::sleep(LOOK_EVERY).await;
+            } else {
+                mine.set(0, 0);
+            }
+        }
+    }
+
+    fn look(&self, pressure: Pressure, mine: &mut Contribution) {
+        let all = self.all.borrow();
+        mine.set(all.len() as u64, all.values().map(|head| head.held.get()).sum());
+        if pressure.asks(MemoryStep::EndConnections) {
+            let (share, excess) = (mine.equal_share(pressure.target(), LITTLE_HEAD), mine.part_of(pressure.excess()));
+            for head in largest(all.values(), |head| head.held.get(), share, excess) {
+                head.end.notify_one();
+            }
+        }
+    }
+}
+
+impl HeadPlace {
+    /// So much of it is there.
+    pub(in crate::http) fn holds(&self, bytes: usize) {
+        self.head.held.set(bytes as u64);
+        self.counted.set(bytes as u64);
+    }
+
+    /// Ends when its memory is needed.
+    pub(in crate::http) async fn memory_needed(&self) {
+        self.head.end.notified().await;
+    }
+}
+
+impl Drop for HeadPlace {
+    fn drop(&mut self) {
+        self.heads.all.borrow_mut().remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const BUDGET: u64 = 1 << 20;
+
+    fn under(step: MemoryStep) -> Pressure {
+        Pressure { used: BUDGET, step: Some(step), ..Pressure::none(BUDGET) }
+    }
+
+    fn is_to_end(place: &HeadPlace) -> bool {
+        place.memory_needed().now_or_never().is_some()
+    }
+
+    #[test]
+    fn the_heads_that_hold_most_are_ended_and_none_that_holds_little() {
+        let (heads, mut mine) = (Rc::new(Heads::default()), Totals::default().contribution());
+        let places: Vec<_> = (0..100).map(|_| heads.begin()).collect();
+        for (number, place) in places.iter().enumerate() {
+            place.holds(if number % 2 == 0 { 15_000 } else { 1500 });
+        }
+        heads.look(under(MemoryStep::EmptyResumeBuffers), &mut mine);
+        assert!(!places.iter().any(is_to_end), "before anything else has helped");
+        heads.look(under(MemoryStep::EndConnections), &mut mine);
+        let ended: Vec<_> = places.iter().map(is_to_end).collect();
+        let count = ended.iter().filter(|ended| **ended).count();
+        // A third of the budget is too much, and that is 21 heads.
+        assert_eq!(count, 21, "{ended:?}");
+        assert!(
+            ended.iter().step_by(2).take(count).all(|ended| *ended),
+            "of those that hold as much the oldest: {ended:?}"
+        );
+        drop(places);
+        assert!(heads.all.borrow().is_empty());
+    }
+}

@@ -1,0 +1,170 @@
+//! Who takes whose seat, against a naive model, over random histories.
+
+use std::{sync::LazyLock, time::Instant};
+
+use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
+use proptest::test_runner::TestCaseError;
+
+use super::{
+    ParkedCaps, Shares,
+    state::{Applicant, Caps, SupervisorState},
+};
+use crate::{
+    limits::Rate,
+    protocol::{ErrorCode, RoomName, SessionId, Who, client::Identified},
+};
+
+const SESSIONS: usize = 8;
+const ROOMS: usize = 2;
+/// Small, so that rooms are full of ghosts.
+const PEERS_PER_ROOM: usize = 3;
+/// Every third session is that of the same person; of the rest, those of the third person do not say who they are.
+const PERSONS: usize = 3;
+
+static NAMES: LazyLock<[RoomName; ROOMS]> =
+    LazyLock::new(|| std::array::from_fn(|n| RoomName::parse(&format!("room-{n}"), 128).expect("a sane name")));
+
+/// Who each person is in each room, if it says so.
+static KNOWN: LazyLock<[[Option<Who>; ROOMS]; PERSONS]> = LazyLock::new(|| {
+    let secret = |person: usize| format!("the secret of person {person}");
+    let who = |person: usize, room: usize| (person + 1 < PERSONS).then(|| Who::of(&secret(person), &NAMES[room]));
+    std::array::from_fn(|person| std::array::from_fn(|room| who(person, room)))
+});
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Join(usize, usize, bool),
+    Leave(usize),
+    Away(usize),
+    Back(usize),
+    /// The room's actor dies, and that is found out.
+    Lose(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    (0..100_u8, 0..SESSIONS, 0..ROOMS).prop_map(|(kind, session, room)| match kind {
+        0..=49 => Step::Join(session, room, kind % 4 == 0),
+        50..=59 => Step::Leave(session),
+        60..=84 => Step::Away(session),
+        85..=96 => Step::Back(session),
+        _ => Step::Lose(room),
+    })
+}
+
+/// One who sits somewhere.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Seat {
+    session: usize,
+    room: usize,
+    away: bool,
+}
+
+struct World {
+    sessions: Vec<SessionId>,
+    now: Instant,
+    rules: SupervisorState<usize, usize>,
+    /// In the order of the joins.
+    seats: Vec<Seat>,
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Instant::now();
+        let often = Rate::per_minute(1_000_000);
+        let address = Shares { joins: often, new_rooms: often, rooms: 100, addresses: 100 };
+        // One may be away in all: the rest is asked to end, and is a ghost until it has.
+        let parked = ParkedCaps { total: 1, per_room: 100, per_address: 100 };
+        let caps = Caps { peers_per_room: PEERS_PER_ROOM, rooms: ROOMS, address, parked };
+        Self {
+            sessions: (0..SESSIONS).map(|_| SessionId::random()).collect(),
+            now,
+            rules: SupervisorState::new(caps, now),
+            seats: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Join(session, room, replace) => self.join(session, room, replace)?,
+            Step::Leave(session) => {
+                let left = self.rules.leave(self.sessions[session], self.now);
+                prop_assert_eq!(left.is_some(), self.seats.iter().any(|seat| seat.session == session));
+                self.seats.retain(|seat| seat.session != session);
+            }
+            Step::Away(session) => {
+                self.rules.away(self.sessions[session]);
+                self.set_away(session, true);
+            }
+            Step::Back(session) => {
+                self.rules.back(self.sessions[session]);
+                self.set_away(session, false);
+            }
+            Step::Lose(room) => {
+                self.rules.lose(&NAMES[room], self.now);
+                self.seats.retain(|seat| seat.room != room);
+            }
+        }
+        let census = self.rules.census(self.now);
+        let holding = |n: usize| (0..ROOMS).filter(|room| self.inside(*room) == n).count() as u64;
+        prop_assert_eq!(census.peers, self.seats.len());
+        prop_assert_eq!(census.occupancy, (1..=PEERS_PER_ROOM).map(holding).collect::<Vec<_>>());
+        for session in 0..SESSIONS {
+            let is_seated = self.seats.iter().any(|seat| seat.session == session);
+            prop_assert_eq!(self.rules.seated(self.sessions[session]).is_some(), is_seated, "session {}", session);
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, session: usize, room: usize, replace: bool) -> Result<(), TestCaseError> {
+        let person = session % PERSONS;
+        let identified = KNOWN[person][room].map(|who| Identified { who, replace });
+        let is_same = |seat: &Seat| {
+            identified.is_some() && seat.room == room && seat.session % PERSONS == person && (replace || seat.away)
+        };
+        let yielding: Vec<_> = self.seats.iter().filter(|seat| is_same(seat)).map(|seat| seat.session).collect();
+        let expected = match () {
+            () if self.seats.iter().any(|seat| seat.session == session) => Some(ErrorCode::AlreadyJoined),
+            () if self.inside(room) - yielding.len() == PEERS_PER_ROOM => Some(ErrorCode::RoomFull),
+            () => None,
+        };
+        let applicant = Applicant { session: self.sessions[session], member: session, subnet: None, identified };
+        let was_there = self.inside(room) > 0;
+        match self.rules.join(applicant, &NAMES[room], self.now, || room) {
+            // That it frees nobody's seat is seen after every step.
+            Err(refused) => prop_assert_eq!(Some(refused.code), expected),
+            Ok(granted) => {
+                prop_assert_eq!(expected, None);
+                let replaced: Vec<_> = granted.replaced.iter().map(|seat| seat.member).collect();
+                prop_assert_eq!(&replaced, &yielding, "in the order of their joins");
+                self.seats.retain(|seat| !replaced.contains(&seat.session));
+                self.seats.push(Seat { session, room, away: false });
+                prop_assert_eq!((granted.peers, granted.opened), (self.inside(room), !was_there));
+                let ghosts = self.seats.iter().filter(|seat| seat.away && is_same(seat)).count();
+                prop_assert_eq!(ghosts, 0, "an admitted join leaves no ghost of its own behind");
+            }
+        }
+        Ok(())
+    }
+
+    fn set_away(&mut self, session: usize, away: bool) {
+        if let Some(seat) = self.seats.iter_mut().find(|seat| seat.session == session) {
+            seat.away = away;
+        }
+    }
+
+    fn inside(&self, room: usize) -> usize {
+        self.seats.iter().filter(|seat| seat.room == room).count()
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::protocol::histories::config())]
+
+    #[test]
+    fn a_join_takes_the_seats_of_its_own_ghosts_and_no_others(steps in prop::collection::vec(step(), 0..40)) {
+        let mut world = World::new();
+        steps.into_iter().try_for_each(|step| world.run(step))?;
+        (0..SESSIONS).try_for_each(|session| world.run(Step::Leave(session)))?;
+        prop_assert!(world.rules.is_blank(), "something of somebody is remembered");
+    }
+}
