@@ -2,15 +2,14 @@
 //!
 //! `M` is how a peer is reached and `R` how a room is. The rules keep them and hand them back; they never use them.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Instant};
 
 use super::{
     address_shares::{AddressShares, Shares},
     churn::Churn,
+    identities::Identities,
     occupancy::Occupancy,
+    outcomes::{Freed, GivenUp, Granted, Left, Lost},
     parked::{Excess, Parked, ParkedCaps, Turn},
 };
 use crate::{
@@ -20,7 +19,7 @@ use crate::{
         session::JoinError,
         supervisor::{Census, Headcount},
     },
-    protocol::{ErrorCode, RoomName, SessionId},
+    protocol::{ErrorCode, RoomName, SessionId, client::Identified},
     telemetry::LimitHit,
 };
 
@@ -60,6 +59,20 @@ pub struct SupervisorState<M, R> {
     occupancy: Occupancy,
     address_shares: AddressShares,
     parked: Parked,
+    identities: Identities,
+}
+
+/// Who asks for a seat.
+#[derive(Debug)]
+pub struct Applicant<M> {
+    /// Names it.
+    pub session: SessionId,
+    /// How it is reached.
+    pub member: M,
+    /// Where it comes from; `None`: an address without limits.
+    pub subnet: Option<Subnet>,
+    /// Who it is, if it gave an identity.
+    pub identified: Option<Identified>,
 }
 
 /// A room with at least one seat.
@@ -94,57 +107,6 @@ enum Occupied {
     Going,
 }
 
-/// A session that is to end, because more are parked than may be. Its seat is freed by its own `Leave`, as any other's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GivenUp {
-    /// Which.
-    pub session: SessionId,
-    /// What was exceeded.
-    pub excess: Excess,
-}
-
-/// A seat was given.
-#[derive(Debug)]
-pub struct Granted<R> {
-    /// The room that is to let the peer in.
-    pub port: R,
-    /// Peers in it, the newcomer included.
-    pub peers: usize,
-    /// Who of its address has to make room for it.
-    pub given_up: Option<GivenUp>,
-}
-
-/// A seat that is free again.
-#[derive(Debug)]
-pub struct Freed<M> {
-    /// Who sat there.
-    pub member: M,
-    /// How long.
-    pub stayed: Duration,
-}
-
-/// A peer left its room.
-#[derive(Debug)]
-pub struct Left<M, R> {
-    /// Its former seat.
-    pub seat: Freed<M>,
-    /// The room.
-    pub room: RoomName,
-    /// The room that is to let the peer go. When it was the last one, the room is forgotten here already.
-    pub port: R,
-    /// How long the room lived, when the peer was its last.
-    pub ended: Option<Duration>,
-}
-
-/// A room died under its peers; they have no seats any more.
-#[derive(Debug)]
-pub struct Lost<M> {
-    /// The room.
-    pub room: RoomName,
-    /// Everybody who was in it.
-    pub seats: Vec<Freed<M>>,
-}
-
 impl<M, R: Clone> SupervisorState<M, R> {
     /// No rooms yet. `now` starts the minute that churn is counted over.
     pub fn new(limits: Caps, now: Instant) -> Self {
@@ -157,6 +119,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             occupancy: Occupancy::new(limits.peers_per_room),
             address_shares: AddressShares::new(limits.address, now),
             parked: Parked::new(limits.parked),
+            identities: Identities::default(),
         }
     }
 
@@ -170,21 +133,23 @@ impl<M, R: Clone> SupervisorState<M, R> {
         self.draining = true;
     }
 
-    /// A seat for this session, which comes from `subnet` (`None`: an address without limits). `open` starts the room;
-    /// it is called only when the seat is granted and the room is not there.
+    /// A seat for that session. `open` starts the room; it is called only when the seat is granted and the room is not
+    /// there. Seats that the same person has left behind are free from then on, and count as free before.
     ///
     /// # Errors
-    /// [`JoinRefused`] says which rule forbids it. No seat and no room has changed then.
+    /// Says which rule forbids it. No seat and no room has changed then.
     pub fn join(
         &mut self,
-        session: SessionId,
-        member: M,
+        applicant: Applicant<M>,
         room: &RoomName,
-        subnet: Option<Subnet>,
         now: Instant,
         open: impl FnOnce() -> R,
-    ) -> Result<Granted<R>, JoinError> {
-        self.may_join(session, room, subnet, now)?;
+    ) -> Result<Granted<M, R>, JoinError> {
+        let Applicant { session, member, subnet, identified } = applicant;
+        let yielding = identified.map(|identified| self.yielding(room, identified)).unwrap_or_default();
+        self.may_join(session, room, subnet, yielding.len(), now)?;
+        let before = self.rooms.get(room).map_or(0, |entry| entry.sessions.len());
+        let replaced = self.replace(room, &yielding, now);
         let entry = self.rooms.entry(room.clone());
         // One text for the whole room, and not the one that each peer brought along.
         let name = entry.key().clone();
@@ -200,14 +165,32 @@ impl<M, R: Clone> SupervisorState<M, R> {
         if let Some(subnet) = subnet {
             self.address_shares.seated(subnet, name.clone());
         }
-        let mut granted = Granted { port: entry.port.clone(), peers: entry.sessions.len(), given_up: None };
+        if let Some(Identified { who, .. }) = identified {
+            self.identities.seated(name.clone(), who, session);
+        }
+        let (port, peers, opened) = (entry.port.clone(), entry.sessions.len(), before == 0);
         let seat = Seat { room: name, member, since: now, subnet, occupied: Occupied::Here };
         self.seats.insert(session, Box::new(seat));
         self.parked.seated(subnet);
-        granted.given_up = self.parked.yields(subnet).map(|found| self.give_up(found));
-        self.occupancy.moved(granted.peers - 1, granted.peers);
+        let given_up = self.parked.yields(subnet).map(|found| self.give_up(found));
+        self.occupancy.moved(before, peers);
         self.churn.joined(now);
-        Ok(granted)
+        Ok(Granted { port, peers, opened, given_up, replaced })
+    }
+
+    /// Whose seats in that room are for the same person to take: all those that are away, asked to end or not, and with
+    /// `replace` the connected ones, too. In joining order.
+    fn yielding(&self, room: &RoomName, Identified { who, replace }: Identified) -> Vec<SessionId> {
+        let is_away = |session: &SessionId| self.seats.get(session).is_some_and(|seat| seat.occupied != Occupied::Here);
+        self.identities.same(room, who).filter(|session| replace || is_away(session)).collect()
+    }
+
+    /// Frees those seats for somebody who takes one at once: the room goes on, and is not counted here.
+    fn replace(&mut self, room: &RoomName, yielding: &[SessionId], now: Instant) -> Vec<Freed<M>> {
+        if let Some(entry) = self.rooms.get_mut(room).filter(|_| !yielding.is_empty()) {
+            entry.sessions.retain(|session| !yielding.contains(session));
+        }
+        yielding.iter().filter_map(|session| self.free(*session, now)).collect()
     }
 
     /// This session's client is away. Who has to go, if there are too many then.
@@ -296,9 +279,18 @@ impl<M, R: Clone> SupervisorState<M, R> {
         self.parked.len()
     }
 
+    /// Whether that session has a seat in that room and is away, asked to end or not.
+    pub fn is_away_in(&self, session: SessionId, room: &R) -> bool
+    where
+        R: PartialEq,
+    {
+        let seat = self.seats.get(&session).filter(|seat| seat.occupied != Occupied::Here);
+        seat.is_some_and(|seat| self.port(&seat.room) == Some(room))
+    }
+
     /// Whether nothing is remembered of anybody's seats.
     pub fn is_blank(&self) -> bool {
-        self.seats.is_empty() && self.rooms.is_empty() && self.parked.is_blank()
+        self.seats.is_empty() && self.rooms.is_empty() && self.parked.is_blank() && self.identities.is_blank()
     }
 
     /// The figures of this moment.
@@ -320,6 +312,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         session: SessionId,
         room: &RoomName,
         subnet: Option<Subnet>,
+        yielding: usize,
         now: Instant,
     ) -> Result<(), JoinError> {
         let refuse = |code| Err(JoinError::new(code));
@@ -340,7 +333,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         let Caps { peers_per_room, rooms, .. } = self.limits;
         let mut may_open = || subnet.is_none_or(|subnet| self.address_shares.may_open(subnet, now));
         match self.rooms.get(room) {
-            Some(entry) if entry.sessions.len() >= peers_per_room => refuse(ErrorCode::RoomFull),
+            Some(entry) if entry.sessions.len() - yielding >= peers_per_room => refuse(ErrorCode::RoomFull),
             None if self.rooms.len() >= rooms => refuse(ErrorCode::RoomLimit),
             None if !may_open() => Err(JoinError::of_address(ErrorCode::RoomLimit, None, LimitHit::RoomsPerAddress)),
             _ => Ok(()),
@@ -365,11 +358,14 @@ impl<M, R: Clone> SupervisorState<M, R> {
         if seat.occupied != Occupied::Going {
             self.parked.freed(seat.subnet);
         }
+        self.identities.stood_up(&seat.room, session);
         if let Some(subnet) = seat.subnet {
             self.address_shares.stood_up(subnet, seat.room);
         }
         self.churn.left(now);
-        debug_assert_eq!(self.seats.is_empty(), self.is_blank(), "something of somebody is remembered");
+        // A room whose only seat is being taken over is empty for a moment.
+        let is_blank = || self.parked.is_blank() && self.identities.is_blank();
+        debug_assert!(!self.seats.is_empty() || is_blank(), "something of somebody is remembered");
         Some(Freed { member: seat.member, stayed: now.saturating_duration_since(seat.since) })
     }
 }
