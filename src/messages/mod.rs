@@ -8,6 +8,7 @@ mod event;
 pub mod faults;
 mod kill_switch;
 pub mod metrics;
+mod presence;
 mod resume;
 pub mod room;
 mod send;
@@ -16,5 +17,6 @@ pub mod supervisor;
 
 pub use event::{PeerChange, RoomEvent};
 pub use kill_switch::{KillSwitch, Killed, Note, Notes};
+pub use presence::PresenceState;
 pub use resume::{Asked, ResumeRequests, ResumeSecrets};
 pub use send::send_unbounded;

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::{
     event::{PeerChange, RoomEvent},
     kill_switch::KillSwitch,
+    presence::PresenceState,
     resume::ResumeRequests,
     room::RoomPort,
 };
@@ -313,6 +314,8 @@ pub struct Member {
     pub kill_switch: KillSwitch,
     /// For who wants to resume it.
     pub resume: ResumeRequests<ResumeRequest>,
+    /// For the supervisor, whether its client is away.
+    pub presence: PresenceState,
 }
 
 /// What became of a message to a session.

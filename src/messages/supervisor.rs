@@ -1,4 +1,17 @@
 //! Messages to the supervisor. Handled in `supervisor/actor.rs`.
+//!
+//! Those of sessions go past its mailbox's bound, since each is bounded by its cause: of one session there wait four at most,
+//! however fast its client sends, and whatever it sends.
+//!
+//! | message | at most | since |
+//! |---|---|---|
+//! | `Join` or `Resume` | 1 | the session waits for the answer to either, which nobody gives who has not handled it |
+//! | `Leave` | 2 | one in a room that it was let into, and so all before it was handled; and one at its end |
+//! | `Presence` | 1 | another is not sent while one waits ([`PresenceState`](super::PresenceState)) |
+//!
+//! A connection has one session at a time, so that `server.max_connections` and `limits.parked_sessions` bound the whole. What
+//! sessions that are over have left behind is bounded by the watch: the supervisor answers it from behind them within
+//! `watchdog.exit_ms`, or the process ends. The simulation of seats counts what waits against this table.
 
 use std::sync::Arc;
 
@@ -58,15 +71,13 @@ pub struct Resume {
     pub subnet: Option<Subnet>,
 }
 
-/// From a session, unbounded, idempotent: whether its client is away, with its seat kept. Bounded by what causes it: a
-/// socket that is lost, and one that comes in its place.
-#[derive(Debug, Clone, Copy, Message)]
+/// From a session, unbounded, idempotent: its client is away, with its seat kept, or back. Which of the two is found in its
+/// [`PresenceState`](super::PresenceState) when this is handled.
+#[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Presence {
     /// Whose.
-    pub session: SessionId,
-    /// Whether it is parked, or back.
-    pub away: bool,
+    pub member: Arc<Member>,
 }
 
 /// From the shutdown, unbounded: nobody gets a seat from now on; whoever has one keeps it.

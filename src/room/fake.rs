@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     messages::{
-        KillSwitch, ResumeRequests,
+        KillSwitch, PresenceState, ResumeRequests,
         session::{Control, Evict, Member, News, Roster, ToMember, ToSession},
     },
     protocol::{PeerId, SessionId, server::PeerView},
@@ -70,6 +70,7 @@ impl FakeSession {
             port,
             kill_switch: KillSwitch::default(),
             resume: ResumeRequests::default(),
+            presence: PresenceState::default(),
         })
     }
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     messages::{
-        ResumeRequests,
+        PresenceState, ResumeRequests,
         room::RoomPort,
         session::{Control, Deliver, Member, ToMember, ToSession},
     },
@@ -129,7 +129,8 @@ impl Actor for Session {
         #[cfg(feature = "fault-injection")]
         crate::messages::faults::enlist(format!("session {session}"), &ctx.address().recipient());
         let (kill_switch, resume) = (self.shared.kill_switch.clone(), ResumeRequests::default());
-        let member = Member { peer, session, request, source, port, kill_switch, resume };
+        let presence = PresenceState::default();
+        let member = Member { peer, session, request, source, port, kill_switch, resume, presence };
         // Empty until now, for the same reason.
         let _ = self.shared.member.set(Arc::new(member));
         ctx.add_stream(inbound);

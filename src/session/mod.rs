@@ -42,6 +42,8 @@ pub mod drain;
 mod drain_spread;
 #[cfg(feature = "echo")]
 mod echo;
+#[cfg(test)]
+mod gathered;
 mod grants;
 pub mod heartbeat;
 pub mod holdings;

@@ -1,6 +1,9 @@
 //! A session without a socket: parked until its client comes back, or its time is up.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 use super::{closing, resume_rules, shared::SessionShared};
 use crate::{
@@ -39,8 +42,10 @@ pub(super) fn notify_room(shared: &SessionShared, message: impl FnOnce(crate::pr
 
 /// The supervisor bounds how many may be away. If it is gone, so is the server.
 pub(super) fn notify_supervisor(shared: &SessionShared, away: bool) {
-    if let Some(member) = shared.member.get() {
-        let _ = send_unbounded(&shared.setup.ports.presence, Presence { session: member.session, away });
+    if let Some(member) = shared.member.get()
+        && member.presence.set(away)
+    {
+        let _ = send_unbounded(&shared.setup.ports.presence, Presence { member: Arc::clone(member) });
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     config::Settings,
     limits::Waiting,
     messages::{
-        KillSwitch, PeerChange, ResumeRequests, RoomEvent,
+        KillSwitch, PeerChange, PresenceState, ResumeRequests, RoomEvent,
         room::{RoomPort, ToRoom},
         session::{Member, News, ResumeAnswer, Roster, Snapshot, ToMember, ToSession, Welcomed},
         supervisor::{Join, Leave, Presence, Resume},
@@ -134,7 +134,7 @@ impl Stage {
     /// As the room, so the supervisor.
     async fn receive_presence(&mut self, member: &Member, away: bool) {
         let Sent::Presence(presence) = self.receive().await else { panic!("the supervisor is not told") };
-        assert_eq!((presence.session, presence.away), (member.session, away));
+        assert_eq!((presence.member.session, presence.member.presence.take()), (member.session, away));
     }
 
     async fn connect(&self) -> Client {
@@ -181,6 +181,7 @@ impl Stage {
             port: self.recorder.clone().recipient(),
             kill_switch: KillSwitch::default(),
             resume: ResumeRequests::default(),
+            presence: PresenceState::default(),
         };
         resume.request.answer.send(ResumeAnswer::Granted(Arc::new(member))).expect("somebody waits");
         let Sent::Posted(message) = self.receive().await else { panic!("a socket") };

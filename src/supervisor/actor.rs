@@ -35,8 +35,8 @@ use crate::{
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 /// How often the census is reported: the resolution of the heartbeat that alerts watch.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
-/// Unbounded, on purpose. What waits here is bounded by what causes it: per session one `Join` or `Resume` (it awaits the
-/// answer), one `Leave`, one `Presence` per socket; and connections are capped before any actor exists.
+/// Unbounded, on purpose. What waits here is bounded by what causes it: four messages for each session, as
+/// [`messages::supervisor`](crate::messages::supervisor) says; and connections are capped before any actor exists.
 const MAILBOX: usize = 0;
 
 /// Starts a room of that name and capacity, and says how it is reached. It holds the third as long as it is there: that tells
@@ -139,12 +139,12 @@ impl Supervisor {
         }
     }
 
-    fn presence(&mut self, Presence { session, away }: Presence) {
-        if away {
-            let given_up = self.state.away(session);
+    fn presence(&mut self, Presence { member }: Presence) {
+        // A client that is away anew was back since it was last heard of.
+        self.state.back(member.session);
+        if member.presence.take() {
+            let given_up = self.state.away(member.session);
             self.give_up(given_up);
-        } else {
-            self.state.back(session);
         }
     }
 

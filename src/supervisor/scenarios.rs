@@ -354,7 +354,8 @@ async fn who_comes_again_finds_a_full_room_open_and_the_session_it_had_is_told_t
         supervisor.send(Ask(join)).await.expect("the supervisor lives")
     };
     assert_eq!(come(&ghost, "the secret of the one").await, Ok(1));
-    supervisor.send(Presence { session: ghost.session, away: true }).await.expect("the supervisor lives");
+    assert!(ghost.presence.set(true));
+    supervisor.send(Presence { member: Arc::clone(&ghost) }).await.expect("the supervisor lives");
     for already in [1, 2] {
         assert_eq!(join(&supervisor, &others.member(), "a").await, Ok(already + 1));
     }

@@ -28,8 +28,19 @@ pub(super) enum ToSupervisor {
     /// To that room, in the place of those that are connected or not.
     Join(Guest, usize, bool),
     Leave(Who),
-    Presence(Who, bool),
+    Presence(Who),
+    /// Of that session, from the connection that its client comes back with.
     Resume(Who),
+}
+
+impl ToSupervisor {
+    /// The session that it is from; `None`: one that has nothing else to send.
+    pub(super) fn sender(&self) -> Option<Who> {
+        match *self {
+            Self::Join((who, _), _, _) | Self::Leave(who) | Self::Presence(who) => Some(who),
+            Self::Resume(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -138,13 +138,13 @@ impl World {
 
     fn ask(&mut self, who: Who, name: usize, replace: bool) {
         if let Some(join_seq) = self.sessions[who].join(&self.names[name]) {
-            self.inbox.push_back(ToSupervisor::Join((who, join_seq), name, replace));
+            self.send_to_supervisor(ToSupervisor::Join((who, join_seq), name, replace));
         }
     }
 
     fn ask_to_resume(&mut self, who: Who) {
         if self.sessions[who].asks_to_resume() {
-            self.inbox.push_back(ToSupervisor::Resume(who));
+            self.send_to_supervisor(ToSupervisor::Resume(who));
         }
     }
 
@@ -175,7 +175,7 @@ impl World {
         session.mailbox.clear();
         session.gone = true;
         if session.rules.may_be_seated() {
-            self.inbox.push_back(ToSupervisor::Leave(who));
+            self.send_to_supervisor(ToSupervisor::Leave(who));
         }
         // A client of the same address comes.
         if let Some(client) = self.clients.iter().position(|one| *one == who) {
@@ -195,7 +195,7 @@ impl World {
     fn carry_out(&mut self, who: Who, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::ToSupervisor(message) => self.inbox.push_back(message),
+                Effect::ToSupervisor(message) => self.send_to_supervisor(message),
                 Effect::ToRoom(room, message) if !self.rooms[room].gone => {
                     self.rooms[room].mailbox.push_back(message);
                 }
@@ -205,15 +205,31 @@ impl World {
         }
     }
 
+    fn send_to_supervisor(&mut self, message: ToSupervisor) {
+        self.inbox.push_back(message);
+        let Some(sender) = self.inbox.back().and_then(ToSupervisor::sender) else { return };
+        let waiting: Vec<_> = self.inbox.iter().filter(|message| message.sender() == Some(sender)).collect();
+        let count = |is: fn(&ToSupervisor) -> bool| waiting.iter().filter(|message| is(message)).count();
+        let joins = count(|message| matches!(message, ToSupervisor::Join(..)));
+        let leaves = count(|message| matches!(message, ToSupervisor::Leave(_)));
+        let presences = count(|message| matches!(message, ToSupervisor::Presence(_)));
+        assert!(
+            joins <= 1 && leaves <= 2 && presences <= 1,
+            "more waits of one session than its rules let: {waiting:?}"
+        );
+    }
+
     fn run_supervisor(&mut self) {
         match self.inbox.pop_front() {
             Some(ToSupervisor::Join(guest, name, replace)) => self.join(guest, name, replace),
             Some(ToSupervisor::Leave(who)) => self.leave(who),
-            Some(ToSupervisor::Presence(who, true)) => {
-                let given_up = self.rules.away(self.sessions[who].id);
-                self.give_up(given_up);
+            Some(ToSupervisor::Presence(who)) => {
+                self.rules.back(self.sessions[who].id);
+                if self.sessions[who].presence.take() {
+                    let given_up = self.rules.away(self.sessions[who].id);
+                    self.give_up(given_up);
+                }
             }
-            Some(ToSupervisor::Presence(who, false)) => self.rules.back(self.sessions[who].id),
             // Who has no seat is no session.
             Some(ToSupervisor::Resume(who)) => {
                 let is_seated = self.rules.seated(self.sessions[who].id).is_some();
@@ -268,7 +284,7 @@ impl World {
             assert_eq!(self.sessions[who].identity, self.sessions[by].identity, "nobody takes a stranger's seat");
             self.sessions[who].replaced = join_seq;
             let is_back = self.sessions[who].attached;
-            let under_way = self.inbox.iter().any(|m| matches!(m, ToSupervisor::Presence(one, false) if *one == who));
+            let under_way = self.inbox.iter().any(|m| matches!(m, ToSupervisor::Presence(one) if *one == who));
             assert!(replace || !is_back || under_way, "who is known to be connected keeps its seat");
         }
     }

@@ -69,7 +69,9 @@ impl Room {
         if changes {
             assert!(!effects.is_empty(), "the supervisor admits nobody twice and removes only who is there");
         }
-        effects.into_iter().for_each(|effect| self.carry_out(effect, join_seq));
+        for effect in effects {
+            self.carry_out(effect, join_seq);
+        }
         if self.mailbox.is_empty() || self.gathered.is_full() { self.notify() } else { Vec::new() }
     }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use switchboard::{
     limits::Subnet,
-    messages::Killed,
+    messages::{Killed, PresenceState},
     protocol::{EndReason, PeerId, ResumeSecret, RoomName, SessionId},
     session::{
         resume_buffer::{Keep, ResumeBuffer},
@@ -47,6 +47,8 @@ pub(super) struct Session {
     pub(super) attached: bool,
     /// Whether it was asked to end if it is away, and has not looked yet.
     pub(super) given_up: bool,
+    /// What the supervisor is to know of that.
+    pub(super) presence: PresenceState,
     /// What its client asks to come back with, as far as its pump has not answered.
     asked: Option<(ResumeSecret, u64)>,
     /// What the pump has not settled yet.
@@ -80,6 +82,7 @@ impl Session {
             gone: false,
             attached: true,
             given_up: false,
+            presence: PresenceState::default(),
             asked: None,
             killed: None,
             paused: false,
@@ -225,7 +228,8 @@ impl Session {
 
     fn notify(&self, away: bool, message: ToRoom) -> Vec<Effect> {
         let room = self.rules.room().expect("it is in a room").port;
-        vec![Effect::ToSupervisor(ToSupervisor::Presence(self.who, away)), Effect::ToRoom(room, message)]
+        let announced = self.presence.set(away).then_some(Effect::ToSupervisor(ToSupervisor::Presence(self.who)));
+        announced.into_iter().chain([Effect::ToRoom(room, message)]).collect()
     }
 
     /// What the client hears, now or when it comes back.
