@@ -109,6 +109,9 @@ pub struct ResumeBuffer {
     pub who: Option<Box<Who>>,
 }
 
+/// It is in the allocator's class of 112 bytes, and every session that may be resumed has one.
+const _: () = assert!(size_of::<ResumeBuffer>() <= 112);
+
 impl ResumeBuffer {
     /// A membership that begins. `secret` goes out with its `joined`.
     #[must_use]

@@ -161,3 +161,30 @@ scenario('who meant to leave is let go at once, and an away peer is shown as suc
   await until('closed', async () => (await grace.connections()).every((state) => state === 'closed'));
   await grace.seesOnly('Grace');
 });
+
+scenario('a page that is reloaded while nobody hears of it gets its own seat in a full room', async (t) => {
+  const { people, paths } = await couple(t, { SWITCHBOARD__LIMITS__PEERS_PER_ROOM: '2' });
+  const [ada, grace] = people;
+  const former = ada.received.find(({ type }) => type === 'joined').self;
+  paths[0].swallow();
+  paths[0].heal();
+  await ada.page.reload();
+  await ada.joined(ROOM, 'Ada');
+  await connected(people);
+  await grace.seesOnly('Ada', 'Grace');
+  const news = grace.received.filter(({ type }) => ['peer_left', 'peer_joined'].includes(type)).slice(-2);
+  assert.deepEqual(news.map(({ type, reason, replaces, who }) => [type, reason ?? replaces, who]), [
+    ['peer_left', 'replaced', undefined],
+    ['peer_joined', former.id, former.who],
+  ]);
+});
+
+scenario('a copied tab is somebody else', async (t) => {
+  const { people: [ada, grace] } = await couple(t);
+  // A copy has what the storage has.
+  const kept = await ada.page.evaluate(() => Object.entries(sessionStorage).filter(([key]) => key.includes('identity')));
+  assert.deepEqual(kept, []);
+  const [one, other] = [ada, grace].map(({ sent }) => sent.find(({ type }) => type === 'join').identity);
+  assert.match(one, /^[!-~]{44}$/);
+  assert.notEqual(one, other);
+});

@@ -1,6 +1,7 @@
 // Switchboard's example client: the page's controls, the signaling connection and the mesh, tied together.
 // Read signaling.js for the wire and mesh.js for WebRTC; nothing in those two knows this page.
 
+import { identityFor } from './identity.js';
 import { Mesh } from './mesh.js';
 import { linkTo, randomRoom, roomFromLink, roomProblem } from './rooms.js';
 import { Signaling } from './signaling.js';
@@ -27,7 +28,7 @@ class Stay {
   constructor({ room, name, link }) {
     this.#room = room;
     this.#link = link;
-    this.#signaling = new Signaling({ room, meta: name ? { name } : {} });
+    this.#signaling = new Signaling({ room, meta: name ? { name } : {}, identity: identityFor(room) });
     this.#mesh = new Mesh((to, kind, data) => this.#signaling.signal(to, kind, data));
     const hear = (source, type, handle) => source.addEventListener(type, ({ detail }) => handle(detail));
     hear(this.#signaling, 'phase', (phase) => this.#phase(phase));

@@ -50,7 +50,7 @@ const NUDGES = [
 ].filter(([target]) => target);
 
 export class Signaling extends EventTarget {
-  #room; #meta; #url;
+  #room; #meta; #identity; #url;
   #books = new Books();
   #liveness = new Liveness({ ping: (t) => this.#ping(t), lost: (facts) => this.#silent(facts) });
   #started = false; // from `start` until `leave`, or until it has ended by itself
@@ -58,6 +58,7 @@ export class Signaling extends EventTarget {
   #socket = null;
   #former = null; // the socket whose session the current one takes over, until it has
   #canResume = false; // the server speaks `resume`
+  #knowsPeople = false; // it speaks `identity`
   #attempt = 0; // reconnections since the last stable stay; the server counts them
   #connectingSince = 0; // 0: not connecting
   #triedAt = -Infinity;
@@ -69,10 +70,12 @@ export class Signaling extends EventTarget {
   #watchdog = null;
   #acking = null;
 
-  constructor({ room, meta, url = serverUrl(room) }) {
+  /** `identity`: the secret that we are known by in that room, and nobody else has; see identity.js. */
+  constructor({ room, meta, identity = null, url = serverUrl(room) }) {
     super();
     this.#room = room;
     this.#meta = meta;
+    this.#identity = identity;
     this.#url = url;
   }
 
@@ -157,6 +160,7 @@ export class Signaling extends EventTarget {
   /** The server speaks first and tells its limits and its pace; we answer with who we are and where to. */
   #welcome(frame) {
     this.#canResume = (frame.features ?? []).includes('resume');
+    this.#knowsPeople = (frame.features ?? []).includes('identity');
     if (!this.#canResume) this.#books.forget();
     this.#liveness.watch(frame.heartbeat);
     this.#emit(frame.type, frame);
@@ -169,6 +173,8 @@ export class Signaling extends EventTarget {
     if (this.#books.resumable) join.resume = this.#books.resume;
     else join.meta = this.#meta;
     if (this.#canResume && !join.resume) join.resumable = true;
+    // Nobody else has our identity: a session of the same that seems to be connected is one of ours that is not missed yet.
+    if (this.#identity && this.#knowsPeople && !join.resume) Object.assign(join, { identity: this.#identity, replace: true });
     this.#write(join);
   }
 

@@ -28,10 +28,11 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// Every file of the example client.
-pub(in crate::http) const FILES: [PageFile; 11] = [
+pub(in crate::http) const FILES: [PageFile; 12] = [
     page_file!("demo", "/", "index.html", HTML),
     page_file!("demo", "/app.js", "app.js", SCRIPT),
     page_file!("demo", "/books.js", "books.js", SCRIPT),
+    page_file!("demo", "/identity.js", "identity.js", SCRIPT),
     page_file!("demo", "/liveness.js", "liveness.js", SCRIPT),
     page_file!("demo", "/mesh.js", "mesh.js", SCRIPT),
     page_file!("demo", "/pause.js", "pause.js", SCRIPT),

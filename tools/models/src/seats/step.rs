@@ -41,7 +41,7 @@ impl Step {
     pub fn read(kind: u8, other: u8) -> Self {
         let (client, other) = (usize::from(other) % CLIENTS, usize::from(other) / CLIENTS);
         match kind % 100 {
-            0..=15 => Self::Join(client, other % NAMES, other / NAMES % 4 == 0),
+            0..=15 => Self::Join(client, other % NAMES, (other / NAMES).is_multiple_of(4)),
             16..=19 => Self::Leave(client),
             20..=21 => Self::GiveUp(client),
             22..=23 => Self::HangUp(client),
