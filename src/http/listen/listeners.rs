@@ -33,7 +33,7 @@ use crate::{
         },
     },
     lifecycle::Lifecycle,
-    memory::{Pressure, Totals},
+    memory::Relief,
     session::AcceptedSocket,
     telemetry::Listener,
 };
@@ -68,9 +68,7 @@ pub struct Listeners<D> {
     /// For the same.
     pub guard: Guard,
     /// Whether there is memory for more clients.
-    pub pressure: watch::Receiver<Pressure>,
-    /// What clients hold together, while there is little.
-    pub totals: Totals,
+    pub memory: Relief,
     /// Called once per worker, on it.
     pub upgrade_service: D,
 }
@@ -123,8 +121,7 @@ pub fn start<D>(listeners: Listeners<D>, settings: &Settings, capacity: &Capacit
 where
     D: Fn() -> Public + Clone + Send + 'static,
 {
-    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, pressure, totals, upgrade_service } =
-        listeners;
+    let Listeners { public, ops, clients, origins, sockets, common, ports, guard, memory, upgrade_service } = listeners;
     let [of_public, of_ops] = sockets;
     let parts = Parts {
         upgrade_service,
@@ -135,8 +132,7 @@ where
         ports,
         guard,
         bounds: settings.into(),
-        pressure: pressure.clone(),
-        totals,
+        memory: memory.clone(),
     };
     let queues = (0..settings.server.worker_count()).map(|_| parts.clone().start()).collect();
     let in_flight = InFlight::default();
@@ -148,7 +144,7 @@ where
             listener: Listener::Public,
             sockets: of_public,
             clients: Some(clients),
-            pressure: Some(pressure),
+            pressure: Some(memory.pressure),
             reserve: capacity.reserve - for_ops,
             probes: probes.clone(),
         },
@@ -184,8 +180,7 @@ struct Parts<D> {
     ports: Ops,
     guard: Guard,
     bounds: RequestLimits,
-    pressure: watch::Receiver<Pressure>,
-    totals: Totals,
+    memory: Relief,
 }
 
 impl<D> Parts<D>
@@ -212,7 +207,7 @@ where
         // Making the apps cannot fail.
         let (Ok(public), Ok(ops)) = (public.await, ops.await) else { return };
         let heads = Rc::<Heads>::default();
-        actix_rt::spawn(Rc::clone(&heads).relieve(self.pressure, self.totals));
+        actix_rt::spawn(Rc::clone(&heads).relieve(self.memory));
         let config = ServiceConfig::default();
         let worker = Worker { public, ops, upgrade_service, config, bounds: self.bounds, heads };
         worker::run(worker, accepted).await;

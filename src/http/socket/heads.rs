@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::{
-    memory::{Contribution, HeldBytes, LITTLE_HEAD, Outside, Pressure, Totals, largest},
+    memory::{Contribution, HeldBytes, LITTLE_HEAD, Outside, Pressure, Relief, largest},
     telemetry::MemoryStep,
 };
 
@@ -49,7 +49,8 @@ impl Heads {
     }
 
     /// Ends those that hold most whenever it is asked for, for ever.
-    pub(in crate::http) async fn relieve(self: Rc<Self>, mut pressure: watch::Receiver<Pressure>, totals: Totals) {
+    pub(in crate::http) async fn relieve(self: Rc<Self>, relief: Relief) {
+        let Relief { mut pressure, totals } = relief;
         let mut mine = totals.contribution();
         while pressure.changed().await.is_ok() {
             let now = *pressure.borrow_and_update();
@@ -98,6 +99,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::memory::Totals;
 
     const BUDGET: u64 = 1 << 20;
 
