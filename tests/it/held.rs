@@ -48,7 +48,7 @@ fn what_is_held_is_told_by_kind_for_as_long_as_it_is() {
     let kernel = scrape.value("switchboard_held_bytes{kind=\"kernel_tcp\"}");
     assert_eq!(kernel, scrape.value("switchboard_memory_tcp_bytes"));
 
-    partial.try_send(&[b'x']).expect("the last byte");
+    partial.try_send(b"x").expect("the last byte");
     drop(request);
     absent.say(&json!({"type": "leave"}));
     slow.hear_at_last("signal");

@@ -103,10 +103,10 @@ impl<P: Service<Served>, O: Service<Served>> Worker<P, O> {
     /// The whole life of a socket as HTTP. `place` goes on with it if it becomes a WebSocket.
     async fn http(&self, mut fresh: Fresh, place: SocketPlace) {
         let mut got = BytesMut::new();
-        let reading = self.heads.begin();
+        let reading = self.heads.begin(fresh.listener);
         let end = select! {
             end = self.head(&fresh.socket, fresh.at, &mut got, &reading) => end,
-            () = reading.memory_needed(), if fresh.listener == Listener::Public => Err(NoHead::Rejected(Rejection::Memory)),
+            () = reading.memory_needed() => Err(NoHead::Rejected(Rejection::Memory)),
             () = single_request::place_needed(&mut fresh.make_room) => return turned_away(fresh.peer, fresh.listener, SocketRefusal::Total),
         };
         drop(reading);
