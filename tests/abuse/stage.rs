@@ -134,9 +134,10 @@ impl Stage {
         let _ = rlimit::increase_nofile_limit(DESCRIPTORS);
         let (server, cgroup) = if is_full() { contained(server) } else { (server, None) };
         let server = server.start();
+        // First, because it takes longest: who is not read is taken for silent.
+        let uninvolved = is_full().then(|| Uninvolved::join(server.public));
         let (alice, bob) = bystanders(&server, ROOM);
         let scale = Scale { pid: server.pid(), cgroup: cgroup.map(Arc::new) };
-        let uninvolved = is_full().then(|| Uninvolved::join(server.public));
         let mut stage = Self {
             flood: table::of(test),
             addresses,
