@@ -42,7 +42,7 @@ use crate::{
     limits::Waiting,
     liveness::Liveness,
     machine::Machine,
-    memory::{self, Governor, Pressure, Totals},
+    memory::{self, Governor, Relief, Totals},
     messages::{
         room::RoomPort,
         send_unbounded,
@@ -96,7 +96,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let lifecycle = Lifecycle::new(capacity.connections);
     let (liveness, scrapes) = (Liveness::default(), Scrapes::default());
     let (clients, sockets) = (Clients::new(&settings), sockets(&capacity));
-    let (pressure, arbiters) = (watch_memory(&settings, sockets.clone())?, Arbiters::default());
+    let (memory, arbiters) = (watch_memory(&settings, sockets.clone())?, Arbiters::default());
     let (supervisor, headcount) = start_supervisor(&settings, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
     let (phases_too, live_too, public_sockets) = (lifecycle.clone(), liveness.clone(), sockets[0].clone());
@@ -104,9 +104,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let probes =
         Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
     let common = Common::new(&settings, probes);
-    let totals = Totals::default();
-    let upgrade_service =
-        public_door(&settings, &lifecycle, &arbiters, &supervisor, (&pressure, &totals), keys.clone());
+    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &memory, keys.clone());
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
     let clients_too = clients.clone();
@@ -120,8 +118,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         ports,
         guard,
         ops_arbiter: metrics_arbiter.clone(),
-        pressure,
-        totals,
+        memory,
         upgrade_service,
     };
     let running = listeners::start(listeners, &settings, &capacity)
@@ -182,14 +179,16 @@ fn address_of(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 }
 
 /// Starts the watch over what is held on behalf of clients.
-fn watch_memory(settings: &Settings, sockets: [Sockets; 2]) -> Result<watch::Receiver<Pressure>, StartError> {
+fn watch_memory(settings: &Settings, sockets: [Sockets; 2]) -> Result<Relief, StartError> {
     let open = move || sockets.iter().map(Sockets::open).sum();
     let governor = Governor {
         budget: settings.limits.memory_bytes as u64,
         socket_bytes: settings.socket_bytes(),
         sockets: Box::new(open),
     };
-    memory::start(governor).map_err(|source| StartError::Machine { what: "the watch over memory", source })
+    let pressure = memory::start(governor);
+    let pressure = pressure.map_err(|source| StartError::Machine { what: "the watch over memory", source })?;
+    Ok(Relief { pressure, totals: Totals::default() })
 }
 
 async fn forget_addresses(clients: Clients) {
@@ -249,14 +248,13 @@ fn public_door(
     lifecycle: &Lifecycle,
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
-    (pressure, totals): (&watch::Receiver<Pressure>, &Totals),
+    memory: &Relief,
     keys: KeyRing,
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
     let waiting = Waiting::from(&*settings);
-    let tokens = TokenJudge::new(&settings, keys);
-    let (pressure, totals) = (pressure.clone(), totals.clone());
+    let (tokens, memory) = (TokenJudge::new(&settings, keys), memory.clone());
     move || {
         let index = arbiters.enroll();
         let ports = Ports {
@@ -267,7 +265,7 @@ fn public_door(
         };
         session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone(), tokens.clone())));
         watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
-        watchdog::spawn_vital(relief::run(pressure.clone(), totals.clone()));
+        watchdog::spawn_vital(relief::run(memory.pressure.clone(), memory.totals.clone()));
         let arbiters = arbiters.clone();
         Public {
             lifecycle: lifecycle.clone(),

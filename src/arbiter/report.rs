@@ -11,7 +11,7 @@ pub(super) fn report(index: usize, held: HeldReport, Lateness { behind: late, is
     let [connected, joined, parked] = sweep::standing();
     let connections = connected + joined;
     telemetry::tally(|t| {
-        t.report(ArbiterReport { arbiter: index, connections, joined, parked, held, tick_delay: late })
+        t.report(ArbiterReport { arbiter: index, connections, joined, parked, held, tick_delay: late });
     });
     if is_late {
         telemetry::emit(&Event::TickLate { arbiter: index, late });

@@ -14,7 +14,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// While the server drains: closings are to be spread, not gathered into one sweep a second.
 const DRAIN_PERIOD: Duration = Duration::from_millis(50);
 /// How often all sessions are asked what they hold, in ticks: a look at ten thousand takes a millisecond.
-const LOOKS_EVERY: u32 = 5;
+const LOOKS_EVERY: u32 = 2;
 /// A tick this much later than planned has seen a stopped process or a blocked arbiter, not silent clients.
 const LATE: Duration = Duration::from_secs(2);
 

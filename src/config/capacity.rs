@@ -170,16 +170,28 @@ mod tests {
         assert_eq!(limits.most_memory(Some(512 << 20)), 16 << 20);
     }
 
+    /// What the composition gives where `.env` says nothing: the number between these two.
+    fn composed(name: &str, unit: &str) -> u64 {
+        let compose = include_str!("../../docker-compose.yml");
+        let (_, given) = compose.split_once(&format!("${{{name}:-")).expect(name);
+        given.split_once(unit).expect(unit).0.parse().expect("a number")
+    }
+
     /// An idle connection costs 2.6 KB here and 5.0 KB in the kernel (docs/performance.md).
     #[test]
-    fn the_composition_gives_the_memory_that_its_connections_need() {
-        let (_, given) = include_str!("../../docker-compose.yml").split_once("${MEMORY_LIMIT:-").expect("a limit");
-        let given = given.split_once("m}").expect("in MiB").0.parse::<u64>().expect("a number") << 20;
-        let settings = Settings::default();
+    fn the_composition_gives_what_its_connections_need() {
+        let given = composed("MEMORY_LIMIT", "m}") << 20;
+        let mut settings = Settings::default();
+        let capacity = Capacity::of(&settings, composed("OPEN_FILES", "}"));
+        assert!(capacity.connections == settings.server.max_connections && !capacity.short, "{capacity:?}");
         let budget = settings.limits.most_memory(Some(given)) as u64;
         let idle = settings.server.max_connections as u64 * 8 * 1024;
         assert!(2 * idle < budget, "{idle} for connections alone, of {budget}");
         assert!(budget * 115 / 100 + (64 << 20) < given, "{budget} and the server itself, of {given}");
+        // What they could come to at worst is far more: that is what the budget is for, and the start says so.
+        settings = capacity.in_force(&settings, Some(given));
+        let told = crate::config::memory_warning(&settings).expect("a warning");
+        assert!(told.contains(&settings.could_hold().to_string()) && told.contains("are refused"), "{told}");
     }
 
     #[test]

@@ -14,5 +14,5 @@ mod relief;
 
 pub use governor::{Governor, start};
 pub use held::{HeldBytes, Outside};
-pub use pressure::Pressure;
+pub use pressure::{Pressure, Relief};
 pub use relief::{Contribution, LITTLE, LITTLE_HEAD, Totals, largest};

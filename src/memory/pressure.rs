@@ -1,9 +1,21 @@
 //! What is published: how much is used, and what is to be done about it.
 
+use tokio::sync::watch;
+
+use super::relief::Totals;
 use crate::telemetry::MemoryStep;
 
 /// Relief goes on until no more than this share of the budget is used, in percent.
 const TARGET_PERCENT: u64 = 70;
+
+/// What whoever relieves memory goes by. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Relief {
+    /// Whether there is anything to relieve.
+    pub pressure: watch::Receiver<Pressure>,
+    /// What all who may give something up hold together.
+    pub totals: Totals,
+}
 
 /// How much of the budget is used, in bytes, and what is done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

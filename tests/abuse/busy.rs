@@ -29,7 +29,7 @@ fn nothing() {
 #[test]
 fn joins_and_leaves_for_ever() {
     let (count, time) = scaled((60, Duration::from_secs(3)), (2000, Duration::from_secs(15)));
-    for &addresses in from_addresses() {
+    from_addresses(|addresses| {
         let server = server().set("limits.handshake_burst", 20_000);
         let mut stage = Stage::set("joins_and_leaves_for_ever", addresses, server);
         stage.during(|public, _| {
@@ -40,13 +40,13 @@ fn joins_and_leaves_for_ever() {
         });
         stage.counted("switchboard_joins_total", "", 1.0);
         stage.ends(64 * count as u64);
-    }
+    });
 }
 
 #[test]
 fn broadcasts_as_fast_as_they_go() {
     let (count, time) = scaled((100, Duration::from_secs(3)), (10_000, Duration::from_secs(15)));
-    for &addresses in from_addresses() {
+    from_addresses(|addresses| {
         let server = server().set("limits.handshake_burst", 20_000);
         let mut stage = Stage::set("broadcasts_as_fast_as_they_go", addresses, server);
         stage.during(|public, _| {
@@ -64,5 +64,5 @@ fn broadcasts_as_fast_as_they_go() {
         });
         stage.counted("switchboard_relays_total", "", 1000.0);
         stage.ends(64 * count as u64);
-    }
+    });
 }

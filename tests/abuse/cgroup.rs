@@ -11,6 +11,8 @@ use std::{
 
 /// What the container of docker-compose.yml may use.
 pub(crate) const LIMIT: u64 = 512 << 20;
+/// How their names begin; the maker's process follows.
+const PREFIX: &str = "switchboard-abuse-";
 /// How long the kernel may need to forget the last process of a cgroup.
 const FORGOTTEN: Duration = Duration::from_secs(5);
 
@@ -29,7 +31,8 @@ impl Cgroup {
     pub(crate) fn make() -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let (own, version_1) = own_folder()?;
-        let name = format!("switchboard-abuse-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        remove_left_ones(&own);
+        let name = format!("{PREFIX}{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = own.join(name);
         if !version_1 {
             fs::write(own.join("cgroup.subtree_control"), "+memory")?;
@@ -74,6 +77,17 @@ impl Drop for Cgroup {
         let until = Instant::now() + FORGOTTEN;
         while fs::remove_dir(&self.folder).is_err() && Instant::now() < until {
             thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Removes those of tests that were killed and could not do it themselves. One that a server is in yet stays.
+fn remove_left_ones(own: &Path) {
+    for entry in fs::read_dir(own).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
+        if maker.is_some_and(|(pid, _)| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir(entry.path());
         }
     }
 }

@@ -7,6 +7,7 @@ mod busy;
 mod cgroup;
 mod doors;
 mod fairness;
+mod figures;
 mod memory;
 mod meter;
 mod requests;

@@ -51,7 +51,7 @@ fn has_ended(mut stream: &TcpStream) -> bool {
 #[test]
 fn heads_that_do_not_end() {
     let count = scaled(200, 4000);
-    for &addresses in from_addresses() {
+    from_addresses(|addresses| {
         let mut stage = Stage::set("heads_that_do_not_end", addresses, server());
         stage.during(|public, _| {
             let mut sockets = sockets(public, count, addresses);
@@ -64,7 +64,7 @@ fn heads_that_do_not_end() {
         });
         stage.counted("switchboard_http_rejections_total", "kind=\"head_too_large\"", 1.0);
         stage.ends(HEAD_KIB * count as u64);
-    }
+    });
 }
 
 /// Those that hold most are ended, one whose client is only slow is not.
@@ -102,7 +102,7 @@ fn sockets_that_say_nothing() {
     let count = scaled(300, 13_500);
     // The small form meets the limit that the full one meets.
     let server = || if count < 1000 { server().set("limits.sockets_per_address", 100) } else { server() };
-    for &addresses in from_addresses() {
+    from_addresses(|addresses| {
         let mut stage = Stage::set("sockets_that_say_nothing", addresses, server());
         stage.during(|public, _| {
             let mut sockets = sockets(public, count, addresses);
@@ -116,7 +116,7 @@ fn sockets_that_say_nothing() {
         let reason = if addresses == 1 { "reason=\"address\"" } else { "" };
         stage.counted("switchboard_sockets_refused_total", reason, 1.0);
         stage.ends(HEAD_KIB * count as u64);
-    }
+    });
 }
 
 /// Requests whose body has no end, to every kind of answer.

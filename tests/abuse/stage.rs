@@ -1,10 +1,9 @@
 //! A server, peers from addresses of their own who notice everything, and addresses to attack from.
 
 use std::{
-    fs::OpenOptions,
     io::{BufReader, Write as _},
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    panic::{self, AssertUnwindSafe},
     process::{self, Command, Stdio},
     sync::Arc,
     thread,
@@ -18,10 +17,11 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 pub(crate) use crate::support::http::{dial_from, try_dial_from};
 use crate::{
     cgroup::{Cgroup, LIMIT},
+    figures::{self, Figures},
     meter::{Held, Meter, Scale},
     support::{Builder, PATIENCE, TestPeer, TestServer, eventually_within, http, swarm::Client, ws::Handshake},
     table::{self, Flood, Newcomers},
-    uninvolved::{Looker, Looks, Noticed, Uninvolved},
+    uninvolved::{Looker, Looks, Uninvolved},
 };
 
 /// Where the floods come from. The whole of 127.0.0.0/8 is this machine, and each address of it counts as one client.
@@ -39,13 +39,6 @@ const DESCRIPTORS: u64 = 30_000;
 
 /// What a client that reads slowly reads at once.
 const READ_BUFFER: usize = 4096;
-
-/// What `make abuse` demands of its figures: the time that a probe, a scrape and a join may take, ...
-const LOOK_P99: Duration = Duration::from_secs(1);
-/// ... a frame from one uninvolved peer to another, ...
-const RELAY_P99: Duration = Duration::from_millis(100);
-/// ... and memory until it is back within one and a half of what it was.
-const BACK: Duration = Duration::from_secs(30);
 
 /// How much of a flood is played: `ABUSE=full` says all of it.
 pub(crate) fn scaled<T>(small: T, full: T) -> T {
@@ -67,9 +60,14 @@ pub(crate) fn flooder(number: usize, addresses: usize) -> Ipv4Addr {
     Ipv4Addr::from_bits((FLOODER.to_bits() & !0xff) | last)
 }
 
-/// From how many addresses a flood comes, one play for each.
-pub(crate) fn from_addresses() -> &'static [usize] {
-    scaled(&[1], &[1, 20])
+/// Plays a flood from one address, and in full from twenty, too: whatever became of the first.
+pub(crate) fn from_addresses(play: impl Fn(usize)) {
+    let addresses: &[usize] = scaled(&[1], &[1, 20]);
+    let played = addresses.iter().map(|addresses| panic::catch_unwind(AssertUnwindSafe(|| play(*addresses))));
+    let played: Vec<_> = played.collect();
+    if let Some(broken) = played.into_iter().find_map(Result::err) {
+        panic::resume_unwind(broken);
+    }
 }
 
 /// A peer from that address that has heard its welcome.
@@ -101,6 +99,19 @@ pub(crate) fn get_from(from: Ipv4Addr, to: SocketAddr, path: &str) -> std::io::R
     http::read_response(&mut BufReader::new(stream))
 }
 
+/// Two who meet.
+#[track_caller]
+fn bystanders(server: &TestServer, room: &str) -> (TestPeer, TestPeer) {
+    let join = || {
+        let mut peer = peer_from(BYSTANDER, server.public);
+        peer.join(room);
+        peer
+    };
+    let (mut alice, bob) = (join(), join());
+    alice.hear_joined(&bob.id);
+    (alice, bob)
+}
+
 /// The server and the bystanders of the flood.
 pub(crate) struct Stage {
     flood: &'static Flood,
@@ -115,18 +126,6 @@ pub(crate) struct Stage {
     figures: Option<Figures>,
 }
 
-/// What the full form looks at, and sees. The cgroup in it must outlive the server.
-struct Figures {
-    scale: Scale,
-    before: Held,
-    uninvolved: Option<Uninvolved>,
-    looks: Looks,
-    most: Held,
-    /// What is not as it must be.
-    wrong: Vec<String>,
-    is_written: bool,
-}
-
 impl Stage {
     /// Two bystanders talk; in the full form five hundred more. The flood comes from so many addresses.
     #[track_caller]
@@ -135,15 +134,10 @@ impl Stage {
         let _ = rlimit::increase_nofile_limit(DESCRIPTORS);
         let (server, cgroup) = if is_full() { contained(server) } else { (server, None) };
         let server = server.start();
-        let join = |room: &str| {
-            let mut peer = peer_from(BYSTANDER, server.public);
-            peer.join(room);
-            peer
-        };
-        let (mut alice, bob) = (join(ROOM), join(ROOM));
-        alice.hear_joined(&bob.id);
-        let scale = Scale { pid: server.pid(), cgroup: cgroup.map(Arc::new) };
+        // First, because it takes longest: who is not read is taken for silent.
         let uninvolved = is_full().then(|| Uninvolved::join(server.public));
+        let (alice, bob) = bystanders(&server, ROOM);
+        let scale = Scale { pid: server.pid(), cgroup: cgroup.map(Arc::new) };
         let mut stage = Self {
             flood: table::of(test),
             addresses,
@@ -236,13 +230,23 @@ impl Stage {
         }
     }
 
-    /// Sees the others served once more, all descriptors given back, and no more memory used than this flood may.
+    /// Sees that it holds, and ends the server.
     #[track_caller]
     pub(crate) fn ends(mut self, entitled_kib: u64) {
+        self.holds(entitled_kib);
+    }
+
+    /// Sees the others served once more, all descriptors given back, and no more memory used than this flood may.
+    #[track_caller]
+    pub(crate) fn holds(&mut self, entitled_kib: u64) {
         let uninvolved = self.figures.as_mut().and_then(|figures| figures.uninvolved.take());
         let back = self.figures.as_mut().map(Figures::comes_back);
         let noticed = uninvolved.map(Uninvolved::noticed);
         self.recovers();
+        if is_full() {
+            // Nobody has read what these were sent: by now they may have been silent for too long.
+            (self.alice, self.bob) = bystanders(&self.server, "bystanders, later");
+        }
         self.serves();
         let name = self.flood.test;
         let cost = self.server.memory_kib("VmHWM").saturating_sub(self.before_kib);
@@ -291,101 +295,9 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if self.figures.as_ref().is_some_and(|figures| !figures.is_written) {
-            write(&format!("{:<34}{:>5}  broke off: the test says why\n", self.flood.test, self.addresses));
+            figures::write(&format!("{:<34}{:>5}  broke off: the test says why\n", self.flood.test, self.addresses));
         }
     }
-}
-
-impl Figures {
-    /// How long memory takes to be back within one and a half of what it was, and what it is then.
-    fn comes_back(&mut self) -> (Duration, Held) {
-        let ended = Instant::now();
-        loop {
-            let now = self.scale.look();
-            if now.all() * 2 <= self.before.all() * 3 {
-                return (ended.elapsed(), now);
-            }
-            if ended.elapsed() > BACK {
-                let (now, before) = (now.all_mib(), self.before.all_mib());
-                self.wrong.push(format!("{now} MiB are held {BACK:?} later, {before} before"));
-                return (ended.elapsed(), self.scale.look());
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn judge(&mut self, flood: &Flood, budget: f64, noticed: &mut Noticed) {
-        let looks = &mut self.looks;
-        let mut wrong = |is_so: bool, text: String| self.wrong.extend(is_so.then_some(text));
-        let bytes = |bytes: u64| bytes as f64;
-        let grown = bytes(self.most.all().saturating_sub(self.before.all()));
-        wrong(grown > 1.15 * budget, format!("{grown} bytes more were held, and {budget} may be"));
-        for (what, times) in
-            [("/healthz", &mut looks.healthz), ("/metrics", &mut looks.metrics), ("a join", &mut looks.join)]
-        {
-            let took = times.p99();
-            wrong(took > LOOK_P99, format!("{what} took {took:?}, the 99th percentile of {}", times.count()));
-        }
-        let took = noticed.relay.p99();
-        wrong(took > RELAY_P99, format!("a frame took {took:?}, the 99th percentile of {}", noticed.relay.count()));
-        let (connections, frames) = (noticed.lost_connections, noticed.lost_frames);
-        wrong(connections > 0, format!("{connections} uninvolved connections were lost"));
-        wrong(frames > 0, format!("{frames} uninvolved frames were lost, first told {:?}", noticed.first_error));
-        let refused = looks.refused;
-        let may_join = flood.newcomers == Newcomers::Join;
-        wrong(may_join && refused > 0, format!("{refused} joins from uninvolved addresses were refused"));
-        let failed = &looks.failed;
-        wrong(!failed.is_empty(), format!("{} looks failed, first {:?}", failed.len(), failed.first()));
-    }
-
-    fn write(
-        &mut self,
-        flood: &Flood,
-        addresses: usize,
-        (back, after): (Duration, Held),
-        noticed: &mut Noticed,
-        wrong: &[String],
-    ) {
-        self.is_written = true;
-        let looks = &mut self.looks;
-        let milliseconds = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1000.0);
-        let mut line = format!("{:<34}{addresses:>5}", flood.test);
-        for figure in [
-            self.before.all_mib().to_string(),
-            self.most.all_mib().to_string(),
-            (self.most.tcp >> 20).to_string(),
-            after.all_mib().to_string(),
-            format!("{:.1}", back.as_secs_f64()),
-            milliseconds(looks.healthz.p99()),
-            milliseconds(looks.metrics.p99()),
-            milliseconds(looks.join.p99()),
-            format!("{}/{}", looks.refused, looks.join.count()),
-            milliseconds(noticed.relay.p99()),
-            format!("{}/{}", noticed.lost_connections, noticed.lost_frames),
-        ] {
-            line.push_str(&format!("{figure:>10}"));
-        }
-        let verdict =
-            if wrong.is_empty() { "holds".to_owned() } else { format!("DOES NOT HOLD: {}", wrong.join("; ")) };
-        write(&format!("{line}  {verdict}\n"));
-    }
-}
-
-/// The table of what was seen, which `make abuse` removes before and shows after.
-fn write(line: &str) {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("abuse.txt");
-    let is_new = !path.exists();
-    let mut file = OpenOptions::new().create(true).append(true).open(path).expect("the table of figures");
-    if is_new {
-        let mut head = format!("{:<34}{:>5}", "flood", "from");
-        let columns =
-            ["MiB", "most", "of it TCP", "after", "back s", "healthz", "metrics", "join", "refused", "relay", "lost"];
-        for column in columns {
-            head.push_str(&format!("{column:>10}"));
-        }
-        writeln!(file, "{head}\n").expect("write the head");
-    }
-    file.write_all(line.as_bytes()).expect("write a line");
 }
 
 /// The server in a container's memory and on a core of its own, as far as this machine lets it; this process on another.

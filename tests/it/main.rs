@@ -17,6 +17,7 @@ mod frames;
 mod handshake;
 mod health;
 mod heartbeat;
+mod held;
 mod identity;
 mod invalid;
 mod join;

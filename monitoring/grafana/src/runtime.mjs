@@ -42,6 +42,11 @@ export default dashboard({
       description: 'What the allocator and the kernel’s TCP use beyond what they did at the start, beside limits.memory_bytes. From 80 % of that on newcomers are refused.',
     }),
     graph({
+      title: 'Held for clients, by kind', unit: 'bytes', thresholds: NEUTRAL,
+      queries: [[`sum by (kind) (switchboard_held_bytes{${S}})`, '{{kind}}']],
+      description: 'What it is: partial_frames and http_heads are messages and requests that have not ended, outboxes slow readers, resume_buffers peers that do not acknowledge, kernel_tcp what the kernel keeps of either direction. A frame that waits for several is in it for each.',
+    }),
+    graph({
       title: 'File descriptors', unit: 'none', thresholds: NEUTRAL,
       queries: [perServer(`process_open_fds{${S}}`)],
       description: 'Open. One for each connection, and some for the house.',

@@ -33,7 +33,7 @@ use crate::{
         },
     },
     lifecycle::Lifecycle,
-    memory::{Pressure, Totals},
+    memory::Relief,
     session::AcceptedSocket,
     telemetry::Listener,
 };
@@ -70,9 +70,7 @@ pub struct Listeners<D> {
     /// Where that app is served: not where a flood of frames would stand before it.
     pub ops_arbiter: ArbiterHandle,
     /// Whether there is memory for more clients.
-    pub pressure: watch::Receiver<Pressure>,
-    /// What clients hold together, while there is little.
-    pub totals: Totals,
+    pub memory: Relief,
     /// Called once per worker, on it.
     pub upgrade_service: D,
 }
@@ -127,7 +125,7 @@ where
     D: Fn() -> Public + Clone + Send + 'static,
 {
     let Listeners { public, ops, clients, origins, sockets, common, ports, guard, .. } = listeners;
-    let Listeners { ops_arbiter, pressure, totals, upgrade_service, .. } = listeners;
+    let Listeners { ops_arbiter, memory, upgrade_service, .. } = listeners;
     let [of_public, of_ops] = sockets;
     let parts = Parts {
         upgrade_service,
@@ -136,8 +134,7 @@ where
         room_name_bytes: settings.limits.room_name_bytes,
         common: common.clone(),
         bounds: settings.into(),
-        pressure: pressure.clone(),
-        totals,
+        memory: memory.clone(),
     };
     let queues = (0..settings.server.worker_count()).map(|_| parts.clone().start()).collect();
     let in_flight = InFlight::default();
@@ -151,7 +148,7 @@ where
             listener: Listener::Public,
             sockets: of_public,
             clients: Some(clients),
-            pressure: Some(pressure),
+            pressure: Some(memory.pressure),
             reserve: capacity.reserve - for_ops,
             probes: probes.clone(),
             workers,
@@ -187,8 +184,7 @@ struct Parts<D> {
     room_name_bytes: usize,
     common: Common,
     bounds: RequestLimits,
-    pressure: watch::Receiver<Pressure>,
-    totals: Totals,
+    memory: Relief,
 }
 
 impl<D> Parts<D>
@@ -216,7 +212,7 @@ where
             return;
         };
         let heads = Rc::<Heads>::default();
-        actix_rt::spawn(Rc::clone(&heads).relieve(self.pressure, self.totals));
+        actix_rt::spawn(Rc::clone(&heads).relieve(self.memory));
         let (upgrade_service, config) = (Some(upgrade_service), ServiceConfig::default());
         worker::run(Worker { service, upgrade_service, config, bounds: self.bounds, heads }, accepted).await;
     }

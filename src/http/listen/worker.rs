@@ -102,7 +102,7 @@ impl<S: Service<Served>> Worker<S> {
     /// The whole life of a socket as HTTP. `place` goes on with it if it becomes a WebSocket.
     async fn http(&self, mut fresh: Fresh, place: SocketPlace) {
         let mut got = BytesMut::new();
-        let reading = self.heads.begin();
+        let reading = self.heads.begin(fresh.listener);
         let end = select! {
             end = self.head(&fresh.socket, fresh.at, &mut got, &reading) => end,
             () = reading.memory_needed() => Err(NoHead::Rejected(Rejection::Memory)),

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::{
-    memory::{Contribution, HeldBytes, LITTLE_HEAD, Outside, Pressure, Totals, largest},
-    telemetry::MemoryStep,
+    memory::{Contribution, HeldBytes, LITTLE_HEAD, Outside, Pressure, Relief, largest},
+    telemetry::{Listener, MemoryStep},
 };
 
 /// After those that were told to end have had their turn.
@@ -25,9 +25,10 @@ pub(in crate::http) struct Heads {
     next: Cell<u64>,
 }
 
-#[derive(Default)]
 struct Head {
     held: Cell<u64>,
+    /// Operators are few, and come when memory is short.
+    is_operators: bool,
     end: Notify,
 }
 
@@ -41,15 +42,17 @@ pub(in crate::http) struct HeadPlace {
 
 impl Heads {
     /// One more is read.
-    pub(in crate::http) fn begin(self: &Rc<Self>) -> HeadPlace {
-        let (number, head) = (self.next.get(), Rc::<Head>::default());
+    pub(in crate::http) fn begin(self: &Rc<Self>, listener: Listener) -> HeadPlace {
+        let is_operators = listener == Listener::Ops;
+        let (number, head) = (self.next.get(), Rc::new(Head { held: Cell::new(0), is_operators, end: Notify::new() }));
         self.next.set(number + 1);
         self.all.borrow_mut().insert(number, Rc::clone(&head));
         HeadPlace { heads: Rc::clone(self), number, head, counted: HeldBytes::new(Outside::Heads, 0) }
     }
 
     /// Ends those that hold most whenever it is asked for, for ever.
-    pub(in crate::http) async fn relieve(self: Rc<Self>, mut pressure: watch::Receiver<Pressure>, totals: Totals) {
+    pub(in crate::http) async fn relieve(self: Rc<Self>, relief: Relief) {
+        let Relief { mut pressure, totals } = relief;
         let mut mine = totals.contribution();
         while pressure.changed().await.is_ok() {
             let now = *pressure.borrow_and_update();
@@ -64,10 +67,11 @@ impl Heads {
 
     fn look(&self, pressure: Pressure, mine: &mut Contribution) {
         let all = self.all.borrow();
-        mine.set(all.len() as u64, all.values().map(|head| head.held.get()).sum());
+        let clients = || all.values().filter(|head| !head.is_operators);
+        mine.set(clients().count() as u64, clients().map(|head| head.held.get()).sum());
         if pressure.asks(MemoryStep::EndConnections) {
             let (share, excess) = (mine.equal_share(pressure.target(), LITTLE_HEAD), mine.part_of(pressure.excess()));
-            for head in largest(all.values(), |head| head.held.get(), share, excess) {
+            for head in largest(clients(), |head| head.held.get(), share, excess) {
                 head.end.notify_one();
             }
         }
@@ -98,6 +102,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::memory::Totals;
 
     const BUDGET: u64 = 1 << 20;
 
@@ -112,7 +117,9 @@ mod tests {
     #[test]
     fn the_heads_that_hold_most_are_ended_and_none_that_holds_little() {
         let (heads, mut mine) = (Rc::new(Heads::default()), Totals::default().contribution());
-        let places: Vec<_> = (0..100).map(|_| heads.begin()).collect();
+        let operators = heads.begin(Listener::Ops);
+        operators.holds(16_000);
+        let places: Vec<_> = (0..100).map(|_| heads.begin(Listener::Public)).collect();
         for (number, place) in places.iter().enumerate() {
             place.holds(if number % 2 == 0 { 15_000 } else { 1500 });
         }
@@ -127,7 +134,8 @@ mod tests {
             ended.iter().step_by(2).take(count).all(|ended| *ended),
             "of those that hold as much the oldest: {ended:?}"
         );
-        drop(places);
+        assert!(!is_to_end(&operators));
+        drop((operators, places));
         assert!(heads.all.borrow().is_empty());
     }
 }
