@@ -7,7 +7,8 @@
 //! - **Never** is asked by anybody that a client waits for. It lives on a thread of its own, so that a scrape does not
 //!   pause relaying.
 //!
-//! To add a series, count it in the tally and declare it in [`catalog`]; the reference (`docs/metrics.md`) follows with
+//! To add a series that is one number of the tally, declare both in `telemetry/counts/tally.rs`; one that is made of several, in
+//! [`catalog`]. The reference (`docs/metrics.md`) follows with
 //! `UPDATE_DOCS=1 cargo test --lib reference`.
 mod actor;
 pub mod catalog;

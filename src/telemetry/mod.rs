@@ -15,9 +15,10 @@ mod log;
 mod panics;
 
 pub use counts::{
-    ArbiterReport, Buckets, CensusReport, Counts, ErrorSample, ErrorSamples, HttpCount, HttpCounts, Label, LimitHit,
-    Listener, MAX_SAMPLES, MemoryReport, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, RequestBuckets,
-    SampleIds, SocketRefusal, Tally, TallyReceiver, method_label, send_tallies_to, take, tally,
+    ArbiterReport, Buckets, CensusReport, Counts, ErrorSample, ErrorSamples, HttpCount, HttpCounts, Label, LabelSpec,
+    LabelValues, LimitHit, Listener, MAX_SAMPLES, MemoryReport, MemoryStep, OpsDenial, Reading, Reconnection,
+    Rejection, RelayOutcome, RequestBuckets, SampleIds, SeriesKind, SocketRefusal, Tally, TallyReceiver, TallySeries,
+    Topic, method_label, send_tallies_to, take, tally,
 };
 pub use event::{
     Context, EVENTS, Event, EventCounts, EventDoc, Fault, RequestId, SampledErrors, Sink, Sinks, Source, chain, emit,

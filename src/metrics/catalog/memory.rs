@@ -1,7 +1,7 @@
 //! What is held on behalf of clients, and what is done when it is nearly all that may be.
 
-use super::series::{Series, closed};
-use crate::telemetry::{Label, MemoryReport, MemoryStep};
+use super::series::Series;
+use crate::telemetry::{Label, MemoryReport};
 
 const NOTHING: MemoryReport = MemoryReport { used: 0, tcp: 0, step: None };
 
@@ -25,12 +25,5 @@ pub(super) const SERIES: &[Series] = &[
          switchboard_memory_relief_total.",
         &[],
         |s, out| out.size(s.totals.memory.unwrap_or(NOTHING).step.map_or(0, |step| step.index() + 1)),
-    ),
-    Series::counter(
-        "switchboard_memory_relief_total",
-        "What was done because memory was nearly used: connections refused, connections read no further for a while, resume \
-         buffers emptied, connections ended.",
-        &[closed::<MemoryStep>("step")],
-        |s, out| out.counts(&s.totals.memory_relief),
     ),
 ];
