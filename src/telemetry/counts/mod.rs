@@ -18,5 +18,5 @@ pub use kinds::{
 pub use labels::{Counts, Label};
 pub use local::{TallyReceiver, send_tallies_to, take, tally};
 pub use reports::{ArbiterReport, CensusReport, MemoryReport};
-pub use series::{LabelSpec, LabelValues, Reading, SeriesKind, TallySeries, Topic};
-pub use tally::Tally;
+pub use series::{LabelSpec, LabelValues, Reading, SeriesKind, Topic};
+pub use tally::{Tally, TallySeries};

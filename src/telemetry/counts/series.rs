@@ -1,11 +1,10 @@
-//! What the catalogue of metrics says of a series, as plain data; and the series that are one field of a tally each.
+//! What the catalogue of metrics says of a series, as plain data; and what a field of a tally is as a series.
 
 use strum::{IntoStaticStr, VariantArray};
 
 use super::{
     buckets::Buckets,
     labels::{Counts, Label},
-    tally::Tally,
 };
 
 /// A part of the reference.
@@ -60,23 +59,6 @@ impl LabelValues {
     pub const fn closed<L: Label>() -> Self {
         Self::Closed(|| L::ALL.iter().map(|value| value.label()).collect())
     }
-}
-
-/// A field of a tally that is a series as it stands.
-#[derive(Debug)]
-pub struct TallySeries {
-    /// Where the reference has it.
-    pub topic: Topic,
-    /// Its name.
-    pub name: &'static str,
-    /// One or two sentences.
-    pub help: &'static str,
-    /// Its type.
-    pub kind: SeriesKind,
-    /// Its labels: one, or none.
-    pub labels: &'static [LabelSpec],
-    /// Its values.
-    pub read: fn(&Tally) -> Reading,
 }
 
 /// The values of a series.

@@ -7,7 +7,7 @@ use super::{
     kinds::{LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal},
     labels::{Counts, Label},
     reports::{ArbiterReport, CensusReport, MemoryReport},
-    series::{AsSeries, LabelSpec, TallySeries, Topic},
+    series::{AsSeries, LabelSpec, Reading, SeriesKind, Topic},
 };
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity};
 
@@ -59,6 +59,23 @@ impl<T> Add for Option<T> {
     fn add(&mut self, later: Self) {
         *self = later.or(self.take());
     }
+}
+
+/// A field of a tally that is a series as it stands.
+#[derive(Debug)]
+pub struct TallySeries {
+    /// Where the reference has it.
+    pub topic: Topic,
+    /// Its name.
+    pub name: &'static str,
+    /// One or two sentences.
+    pub help: &'static str,
+    /// Its type.
+    pub kind: SeriesKind,
+    /// Its labels: one, or none.
+    pub labels: &'static [LabelSpec],
+    /// Its values.
+    pub read: fn(&Tally) -> Reading,
 }
 
 /// By topic: field, type and what it begins with. Behind an arrow the series that the field is, with the name of its label; its
