@@ -50,7 +50,7 @@ use crate::{
     protocol::RoomName,
     room::Room,
     session::{self, Ports, SessionConfig, heartbeat::HeartbeatTimes, relief},
-    shutdown::{self, Plan, Record},
+    shutdown::{self, Plan, ShutdownRecord},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
     watchdog,
@@ -85,7 +85,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let addresses = (address_of(&public)?, address_of(&ops)?);
     let token = Token::read(&settings.ops.token_file)
         .map_err(|source| StartError::Token { path: settings.ops.token_file.clone(), source })?;
-    let (record, before) = Record::open(settings.state.dir.as_ref());
+    let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
     others.attend(Reload::new(&configured, read_again, origins.clone(), token.clone()).on_hangup());
 
@@ -163,7 +163,7 @@ fn operator_ports(settings: &Settings, metrics: &Addr<MetricsActor>, lifecycle: 
 }
 
 /// That it cannot be kept may have been told at the start, when somebody read the log.
-fn keep(record: Record, took: Duration, is_reported: bool) {
+fn keep(record: ShutdownRecord, took: Duration, is_reported: bool) {
     if let Err(error) = record.keep(took)
         && !is_reported
     {
