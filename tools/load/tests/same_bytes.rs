@@ -45,7 +45,7 @@ fn the_baseline_sends_as_many_bytes_as_the_server() {
     assert_eq!(sent_by(baseline), sent_by(public));
 }
 
-/// How long each frame is that a server sends one client that joins and is joined, is sent a message and is left.
+/// How long each frame is that a server sends one client that joins and is joined, is lengths a message and is left.
 fn sent_by(server: SocketAddr) -> Vec<(&'static str, usize)> {
     let connect = || {
         let mut socket = TcpStream::connect(server).unwrap();
@@ -61,18 +61,18 @@ fn sent_by(server: SocketAddr) -> Vec<(&'static str, usize)> {
         socket.write_all(&frame).unwrap();
     };
     let [mut one, mut two] = [connect(), connect()];
-    let mut sent =
+    let mut lengths =
         vec![("the answer to the upgrade, and welcome", received(&mut one)), ("the same", received(&mut two))];
     send(&one, r#"{"type":"join","room":"the-same"}"#);
-    sent.push(("joined, alone", received(&mut one)));
+    lengths.push(("joined, alone", received(&mut one)));
     send(&two, r#"{"type":"join","room":"the-same"}"#);
-    sent.push(("joined, as the second", received(&mut two)));
-    sent.push(("peer_joined", received(&mut one)));
+    lengths.push(("joined, as the second", received(&mut two)));
+    lengths.push(("peer_joined", received(&mut one)));
     send(&two, r#"{"type":"signal","to":"*","kind":"app","data":{"n":1}}"#);
-    sent.push(("a broadcast", received(&mut one)));
+    lengths.push(("a broadcast", received(&mut one)));
     drop(two);
-    sent.push(("peer_left", received(&mut one)));
-    sent
+    lengths.push(("peer_left", received(&mut one)));
+    lengths
 }
 
 /// How long the next frame is, the answer to the upgrade included.
