@@ -45,7 +45,7 @@ fn the_baseline_sends_as_many_bytes_as_the_server() {
     assert_eq!(sent_by(baseline), sent_by(public));
 }
 
-/// How long each frame is that a server sends one client that joins and is joined, is lengths a message and is left.
+/// How long each frame is that a server sends one client that joins and is joined, is sent a message and is left.
 fn sent_by(server: SocketAddr) -> Vec<(&'static str, usize)> {
     let connect = || {
         let mut socket = TcpStream::connect(server).unwrap();
