@@ -52,7 +52,7 @@ use crate::{
     protocol::RoomName,
     room::Room,
     session::{self, Ports, SessionConfig, TokenJudge, heartbeat::HeartbeatTimes, relief},
-    shutdown::{self, Plan, Record},
+    shutdown::{self, Plan, ShutdownRecord},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
     watchdog,
@@ -88,7 +88,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let token = Token::read(&settings.ops.token_file)
         .map_err(|source| StartError::Token { path: settings.ops.token_file.clone(), source })?;
     let keys = KeyRing::open(&settings.auth).map_err(StartError::Keys)?;
-    let (record, before) = Record::open(settings.state.dir.as_ref());
+    let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
     others.attend(Reload::new(&configured, read_again, origins.clone(), token.clone(), keys.clone()).on_hangup());
 
@@ -158,7 +158,7 @@ fn operator_ports(settings: &Settings, metrics: &Exposition, lifecycle: &Lifecyc
 }
 
 /// That it cannot be kept may have been told at the start, when somebody read the log.
-fn keep(record: Record, took: Duration, is_reported: bool) {
+fn keep(record: ShutdownRecord, took: Duration, is_reported: bool) {
     if let Err(error) = record.keep(took)
         && !is_reported
     {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use self::signals::INTERRUPT;
 pub use self::{
-    record::{Record, Taken},
+    record::{ShutdownRecord, Taken},
     signals::{Others, Signals, listen},
 };
 

@@ -26,14 +26,14 @@ const SLOTS: u64 = 96;
 #[derive(Debug)]
 pub(super) struct ErrorJournal {
     began: Instant,
-    kinds: BTreeMap<u64, Kind>,
+    kinds: BTreeMap<u64, KindTotal>,
     recent: VecDeque<ErrorSample>,
     day: VecDeque<(u64, BySeverity)>,
 }
 
 /// What is known of a kind since the start.
 #[derive(Debug)]
-struct Kind {
+struct KindTotal {
     count: u64,
     first_seen: SystemTime,
 }
@@ -50,7 +50,7 @@ impl ErrorJournal {
         if let Some(kind) = self.kinds.get_mut(&sample.fingerprint) {
             kind.count += sample.count;
         } else if self.kinds.len() < MAX_KINDS {
-            self.kinds.insert(sample.fingerprint, Kind { count: sample.count, first_seen: sample.at });
+            self.kinds.insert(sample.fingerprint, KindTotal { count: sample.count, first_seen: sample.at });
         }
         if self.recent.len() == MAX_RECENT {
             self.make_room();

@@ -7,7 +7,8 @@
 //! - **Never** is asked by anybody that a client waits for. It lives on a thread of its own, with the operator's listener,
 //!   so that neither does a scrape pause relaying, nor a flood of frames a scrape.
 //!
-//! To add a series, count it in the tally and declare it in [`catalog`]; the reference (`docs/metrics.md`) follows with
+//! To add a series that is one number of the tally, declare both in `telemetry/counts/tally.rs`; one that is made of several, in
+//! [`catalog`]. The reference (`docs/metrics.md`) follows with
 //! `UPDATE_DOCS=1 cargo test --lib reference`.
 mod actor;
 pub mod catalog;

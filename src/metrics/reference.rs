@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::catalog::{self, Kind, Series, Values};
-use crate::telemetry::drift;
+use super::catalog::{self, Series};
+use crate::telemetry::{LabelValues, SeriesKind, drift};
 
 /// What operators of such servers call things, and the expression that gives it.
 const COMMON_NAMES: [(&str, &str); 19] = [
@@ -38,9 +38,10 @@ const COMMON_NAMES: [(&str, &str); 19] = [
 fn series() -> String {
     let mut page = String::new();
     for (topic, series) in catalog::topics() {
+        let topic: &str = topic.into();
         let _ = write!(page, "## {topic}\n\n| series | type | unit | labels | what it says |\n|---|---|---|---|---|\n");
         for one in series {
-            page.push_str(&row(one));
+            page.push_str(&row(&one));
         }
         page.push('\n');
     }
@@ -49,19 +50,19 @@ fn series() -> String {
 
 fn row(series: &Series) -> String {
     let kind = match series.kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram => "histogram",
+        SeriesKind::Counter => "counter",
+        SeriesKind::Gauge => "gauge",
+        SeriesKind::Histogram => "histogram",
     };
     let labels: Vec<String> = series.labels.iter().map(|l| format!("`{}`: {}", l.name, values(l.values))).collect();
     let Series { name, help, .. } = series;
     format!("| `{name}` | {kind} | {} | {} | {help} |\n", series.unit(), labels.join("; "))
 }
 
-fn values(values: Values) -> String {
+fn values(values: LabelValues) -> String {
     match values {
-        Values::Closed(words) => words().iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" "),
-        Values::AsTheyCome(what) => what.to_owned(),
+        LabelValues::Closed(words) => words().iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" "),
+        LabelValues::AsTheyCome(what) => what.to_owned(),
     }
 }
 

@@ -28,7 +28,7 @@ const MOST: Duration = Duration::from_secs(25 * 60 * 60);
 
 /// This run's place in the folder. Dropping it says that the run is over.
 #[derive(Debug)]
-pub struct Record {
+pub struct ShutdownRecord {
     dir: PathBuf,
     /// That this run goes on.
     running: Option<Running>,
@@ -51,7 +51,7 @@ pub struct Taken {
     pub problem: Option<io::Error>,
 }
 
-impl Record {
+impl ShutdownRecord {
     /// Takes the record of the run before, and says in the folder that this one goes on.
     #[must_use]
     pub fn open(dir: &Path) -> (Self, Taken) {
@@ -122,7 +122,7 @@ impl Record {
     }
 }
 
-impl Drop for Record {
+impl Drop for ShutdownRecord {
     fn drop(&mut self) {
         if let Some(Running { path, .. }) = &self.running {
             // What cannot be removed is taken for a crash: the next start tells no time then.
@@ -159,8 +159,8 @@ mod tests {
             Self { dir: home.path().join("state"), _home: home }
         }
 
-        fn start(&self) -> (Record, Option<Duration>) {
-            let (record, taken) = Record::open(&self.dir);
+        fn start(&self) -> (ShutdownRecord, Option<Duration>) {
+            let (record, taken) = ShutdownRecord::open(&self.dir);
             assert!(taken.problem.is_none(), "{taken:?}");
             (record, taken.took)
         }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     /// As the kernel does it when a process is killed: the lock is gone, the file stays.
-    fn kill(mut record: Record) {
+    fn kill(mut record: ShutdownRecord) {
         record.running = None;
     }
 
@@ -218,12 +218,12 @@ mod tests {
         for text in ["", "soon", "-1", "NaN", "inf", "1e300", "90001", &large] {
             fs::create_dir_all(&folder.dir).unwrap();
             fs::write(folder.dir.join(RECORD), text).unwrap();
-            let (_record, taken) = Record::open(&folder.dir);
+            let (_record, taken) = ShutdownRecord::open(&folder.dir);
             assert!(taken.took.is_none() && taken.problem.is_some(), "{text:.20}: {taken:?}");
             assert!(!folder.dir.join(RECORD).exists(), "{text:.20}");
         }
         fs::create_dir(folder.dir.join(RECORD)).unwrap();
-        assert!(Record::open(&folder.dir).1.problem.is_some());
+        assert!(ShutdownRecord::open(&folder.dir).1.problem.is_some());
         assert_eq!(folder.start().1, None);
     }
 
@@ -231,7 +231,7 @@ mod tests {
     fn a_folder_that_cannot_be_is_a_problem_and_no_failure() {
         let folder = Folder::new();
         fs::write(&folder.dir, "a file").unwrap();
-        let (record, taken) = Record::open(&folder.dir.join("state"));
+        let (record, taken) = ShutdownRecord::open(&folder.dir.join("state"));
         assert!(taken.took.is_none() && taken.problem.is_some());
         assert!(record.keep(TOOK).is_err());
     }

@@ -305,5 +305,4 @@ fn printable(value: &[u8]) -> String {
 }
 
 #[cfg(test)]
-#[path = "guard_tests.rs"]
 mod tests;

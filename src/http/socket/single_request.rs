@@ -256,5 +256,4 @@ pub(in crate::http) async fn answer(mut socket: TcpStream, bytes: &[u8], make_ro
 }
 
 #[cfg(test)]
-#[path = "single_request_tests.rs"]
 mod tests;

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::series::{Series, closed, open};
-use crate::{
-    protocol::{EndReason, ErrorCode},
-    telemetry::{Label, LimitHit, Listener, Rejection, RequestBuckets, SocketRefusal},
-};
+use crate::telemetry::{Label, Listener, RequestBuckets, SocketRefusal};
 
 pub(super) const SERIES: &[Series] = &[
     Series::gauge(
@@ -28,27 +25,6 @@ pub(super) const SERIES: &[Series] = &[
         "Sessions without a connection whose seat is kept until their client comes back.",
         &[],
         |s, out| out.size(s.arbiters.values().map(|a| a.latest.parked).sum()),
-    ),
-    Series::counter("switchboard_connections_opened_total", "WebSocket connections opened.", &[], |s, out| {
-        out.count(&[], s.totals.connections_opened);
-    }),
-    Series::counter(
-        "switchboard_connections_closed_total",
-        "WebSocket connections ended, by reason.",
-        &[closed::<EndReason>("reason")],
-        |s, out| out.counts(&s.totals.connections_closed),
-    ),
-    Series::histogram(
-        "switchboard_connection_duration_seconds",
-        "How long WebSocket connections were open, observed at their end.",
-        &[],
-        |s, out| out.buckets(&[], &s.totals.connection_duration),
-    ),
-    Series::counter(
-        "switchboard_handshakes_refused_total",
-        "Upgrades to a WebSocket refused, by the code that the client was told.",
-        &[closed::<ErrorCode>("code")],
-        |s, out| out.counts(&s.totals.handshakes_refused),
     ),
     Series::gauge(
         "switchboard_sockets",
@@ -72,44 +48,11 @@ pub(super) const SERIES: &[Series] = &[
             }
         },
     ),
-    Series::counter(
-        "switchboard_http_rejections_total",
-        "What came over sockets and became no request, or whose body was not read, by what it was.",
-        &[closed::<Rejection>("kind")],
-        |s, out| out.counts(&s.totals.http_rejections),
-    ),
-    Series::counter(
-        "switchboard_limit_hits_total",
-        "Limits of one connection's or one address's share that did their work, by the limit. frame_rate counts spells \
-         of sending too fast, parked_sessions and parked_per_room sessions that were given up, join_wait connections \
-         that were closed, the others what was refused; connections_per_address also seats of somebody absent that a \
-         newcomer of that address got.",
-        &[closed::<LimitHit>("limit")],
-        |s, out| out.counts(&s.totals.limit_hits),
-    ),
     Series::gauge(
         "switchboard_tracked_addresses",
         "Addresses that are remembered for the limits per address, at most switchboard_limit{name=\"addresses\"}.",
         &[],
         |s, out| out.size(s.totals.addresses.unwrap_or(0)),
-    ),
-    Series::counter(
-        "switchboard_pings_sent_total",
-        "WebSocket pings sent to clients that were silent for heartbeat.interval_ms.",
-        &[],
-        |s, out| out.count(&[], s.totals.pings_sent),
-    ),
-    Series::counter(
-        "switchboard_discarded_frames_total",
-        "Frames thrown away because the connection they waited for was cut.",
-        &[],
-        |s, out| out.count(&[], s.totals.discarded_frames),
-    ),
-    Series::counter(
-        "switchboard_discarded_bytes_total",
-        "Bytes thrown away because the connection they waited for was cut.",
-        &[],
-        |s, out| out.count(&[], s.totals.discarded_bytes),
     ),
     Series::counter(
         "switchboard_http_requests_total",

@@ -1,15 +1,15 @@
 //! Errors and panics.
 
-use super::series::{LabelSpec, Samples, Series, Values, closed};
+use super::series::{Samples, Series, closed};
 use crate::{
     metrics::state::MetricsState,
     protocol::{ErrorCategory, ErrorCode, Severity},
-    telemetry::Label,
+    telemetry::{Label, LabelSpec, LabelValues},
 };
 
 const CLASS: LabelSpec = LabelSpec {
     name: "class",
-    values: Values::Closed(|| ErrorCategory::ALL.iter().map(|class| class.as_str()).collect()),
+    values: LabelValues::Closed(|| ErrorCategory::ALL.iter().map(|class| class.as_str()).collect()),
 };
 
 pub(super) const SERIES: &[Series] = &[
@@ -25,9 +25,6 @@ pub(super) const SERIES: &[Series] = &[
         &[],
         |s, out| out.size(s.journal.fingerprints()),
     ),
-    Series::counter("switchboard_panics_total", "Panics on any thread. Each is a defect.", &[], |s, out| {
-        out.count(&[], s.totals.panics);
-    }),
 ];
 
 fn errors(state: &MetricsState, out: &mut Samples) {

@@ -3,7 +3,7 @@
 use super::series::{Series, closed};
 use crate::{
     metrics::state::MetricsState,
-    telemetry::{HeldKind, HeldReport, Label, MemoryReport, MemoryStep},
+    telemetry::{HeldKind, HeldReport, Label, MemoryReport},
 };
 
 const NOTHING: MemoryReport = MemoryReport { used: 0, tcp: 0, heads: 0, transfers: 0, step: None };
@@ -40,13 +40,6 @@ pub(super) const SERIES: &[Series] = &[
          switchboard_memory_relief_total.",
         &[],
         |s, out| out.size(s.totals.memory.unwrap_or(NOTHING).step.map_or(0, |step| step.index() + 1)),
-    ),
-    Series::counter(
-        "switchboard_memory_relief_total",
-        "What was done because memory was nearly used: connections refused, connections read no further for a while, resume \
-         buffers emptied, connections ended.",
-        &[closed::<MemoryStep>("step")],
-        |s, out| out.counts(&s.totals.memory_relief),
     ),
 ];
 

@@ -1,9 +1,12 @@
 //! Messages and what becomes of them.
 
-use super::series::{LabelSpec, Series, Values, closed};
-use crate::{protocol::FrameKind, telemetry::RelayOutcome};
+use super::series::{Series, closed};
+use crate::{
+    protocol::FrameKind,
+    telemetry::{LabelSpec, LabelValues},
+};
 
-const DIRECTION: LabelSpec = LabelSpec { name: "direction", values: Values::Closed(|| vec!["in", "out"]) };
+const DIRECTION: LabelSpec = LabelSpec { name: "direction", values: LabelValues::Closed(|| vec!["in", "out"]) };
 const TYPE: LabelSpec = closed::<FrameKind>("type");
 
 pub(super) const SERIES: &[Series] = &[
@@ -28,23 +31,5 @@ pub(super) const SERIES: &[Series] = &[
             out.count(&["in"], s.totals.bytes_in);
             out.count(&["out"], s.totals.bytes_out);
         },
-    ),
-    Series::counter(
-        "switchboard_relays_total",
-        "Signals towards one receiver each, by what became of them.",
-        &[closed::<RelayOutcome>("outcome")],
-        |s, out| out.counts(&s.totals.relays),
-    ),
-    Series::histogram(
-        "switchboard_message_handling_seconds",
-        "From a message's read to its place in the receiver's queue. A sample: one relayed message in 16.",
-        &[],
-        |s, out| out.buckets(&[], &s.totals.handling),
-    ),
-    Series::counter(
-        "switchboard_slow_messages_total",
-        "Messages whose handling took longer than log.slow_message_ms and was logged.",
-        &[],
-        |s, out| out.count(&[], s.totals.slow_messages),
     ),
 ];

@@ -1,11 +1,7 @@
 //! Rooms, and who comes and goes.
 
-use super::series::{Samples, Series, closed, float};
-use crate::{
-    metrics::state::MetricsState,
-    protocol::{ErrorCode, LeaveReason},
-    telemetry::{CensusReport, Reconnection, TokenOutcome},
-};
+use super::series::{Samples, Series, float};
+use crate::{metrics::state::MetricsState, telemetry::CensusReport};
 
 /// Room sizes. A room cap beyond the last one puts its rooms into `+Inf`.
 const SIZES: [usize; 14] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 32, 64, 128];
@@ -29,33 +25,6 @@ pub(super) const SERIES: &[Series] = &[
         &[],
         occupancy,
     ),
-    Series::counter("switchboard_joins_total", "Joins granted.", &[], |s, out| out.count(&[], s.totals.joins)),
-    Series::counter(
-        "switchboard_join_rejections_total",
-        "Joins refused, by the code that the client was told.",
-        &[closed::<ErrorCode>("code")],
-        |s, out| out.counts(&s.totals.join_rejections),
-    ),
-    Series::counter(
-        "switchboard_tokens_total",
-        "Join tokens, those that renew included, by what became of them; `missing` is a join without one that needs one.",
-        &[closed::<TokenOutcome>("outcome")],
-        |s, out| out.counts(&s.totals.tokens),
-    ),
-    Series::counter(
-        "switchboard_leaves_total",
-        "Stays in a room that ended, by reason.",
-        &[closed::<LeaveReason>("reason")],
-        |s, out| out.counts(&s.totals.leaves),
-    ),
-    Series::histogram(
-        "switchboard_room_stay_seconds",
-        "How long peers stayed in a room, observed at their leave.",
-        &[],
-        |s, out| {
-            out.buckets(&[], &s.totals.time_in_room);
-        },
-    ),
     Series::gauge(
         "switchboard_joins_per_minute",
         "Joins in the last 60 s, as the supervisor counts them.",
@@ -70,29 +39,6 @@ pub(super) const SERIES: &[Series] = &[
         &[],
         |s, out| {
             out.count(&[], census(s).map_or(0, |c| c.leaves_per_minute));
-        },
-    ),
-    Series::counter(
-        "switchboard_reconnection_attempts_total",
-        "Joins by clients that had lost their connection (attempt above 0), by result.",
-        &[closed::<Reconnection>("result")],
-        |s, out| out.counts(&s.totals.reconnections),
-    ),
-    Series::counter("switchboard_rooms_opened_total", "Rooms opened.", &[], |s, out| {
-        out.count(&[], s.totals.rooms_opened);
-    }),
-    Series::counter("switchboard_rooms_ended_total", "Rooms that ended with their last peer.", &[], |s, out| {
-        out.count(&[], s.totals.rooms_ended);
-    }),
-    Series::counter("switchboard_rooms_lost_total", "Rooms whose actor died under their peers.", &[], |s, out| {
-        out.count(&[], s.totals.rooms_lost);
-    }),
-    Series::histogram(
-        "switchboard_room_lifetime_seconds",
-        "How long rooms were open, observed at their end.",
-        &[],
-        |s, out| {
-            out.buckets(&[], &s.totals.room_lifetime);
         },
     ),
 ];

@@ -8,64 +8,37 @@ use prometheus::{
 };
 
 use crate::metrics::state::MetricsState;
-use crate::telemetry::{Buckets, Counts, Label};
+use crate::telemetry::{Buckets, Label, LabelSpec, LabelValues, Reading, SeriesKind, Tally, TallySeries};
 
 /// One declared series.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Series {
     /// Its name.
     pub name: &'static str,
     /// One or two sentences.
     pub help: &'static str,
     /// Its type.
-    pub kind: Kind,
+    pub kind: SeriesKind,
     /// Its labels.
     pub labels: &'static [LabelSpec],
-    read: fn(&MetricsState, &mut Samples),
+    values: Source,
 }
 
-/// The type of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows, until a restart.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Counts in buckets.
-    Histogram,
-}
-
-/// A label of a series.
+/// Where its values are.
 #[derive(Debug, Clone, Copy)]
-pub struct LabelSpec {
-    /// Its name.
-    pub name: &'static str,
-    /// Its values.
-    pub values: Values,
-}
-
-/// The values of a label.
-#[derive(Debug, Clone, Copy)]
-pub enum Values {
-    /// These, and all of them from the start.
-    Closed(fn() -> Vec<&'static str>),
-    /// Few, and known only when they occur; this is what they are.
-    AsTheyCome(&'static str),
-}
-
-/// The words of a closed label set.
-pub(super) fn words<L: Label>() -> Vec<&'static str> {
-    L::ALL.iter().map(|value| value.label()).collect()
+enum Source {
+    State(Read),
+    Tally(fn(&Tally) -> Reading),
 }
 
 /// A label with all values of `L`.
 pub(super) const fn closed<L: Label>(name: &'static str) -> LabelSpec {
-    LabelSpec { name, values: Values::Closed(words::<L>) }
+    LabelSpec { name, values: LabelValues::closed::<L>() }
 }
 
 /// A label whose values come as they occur.
 pub(super) const fn open(name: &'static str, what: &'static str) -> LabelSpec {
-    LabelSpec { name, values: Values::AsTheyCome(what) }
+    LabelSpec { name, values: LabelValues::AsTheyCome(what) }
 }
 
 type Read = fn(&MetricsState, &mut Samples);
@@ -73,15 +46,15 @@ type Labels = &'static [LabelSpec];
 
 impl Series {
     pub(super) const fn counter(name: &'static str, help: &'static str, labels: Labels, read: Read) -> Self {
-        Self { name, help, kind: Kind::Counter, labels, read }
+        Self { name, help, kind: SeriesKind::Counter, labels, values: Source::State(read) }
     }
 
     pub(super) const fn gauge(name: &'static str, help: &'static str, labels: Labels, read: Read) -> Self {
-        Self { name, help, kind: Kind::Gauge, labels, read }
+        Self { name, help, kind: SeriesKind::Gauge, labels, values: Source::State(read) }
     }
 
     pub(super) const fn histogram(name: &'static str, help: &'static str, labels: Labels, read: Read) -> Self {
-        Self { name, help, kind: Kind::Histogram, labels, read }
+        Self { name, help, kind: SeriesKind::Histogram, labels, values: Source::State(read) }
     }
 
     /// The unit, which by Prometheus' rules is the name's ending (before `_total`); empty for plain numbers.
@@ -92,7 +65,7 @@ impl Series {
     }
 
     /// What the registry wants to know.
-    pub(in super::super) fn describe(&self) -> prometheus::Result<Desc> {
+    pub(in super::super) fn describe(self) -> prometheus::Result<Desc> {
         let labels = self.labels.iter().map(|label| label.name.to_owned()).collect();
         Desc::new(self.name.to_owned(), self.help.to_owned(), labels, HashMap::new())
     }
@@ -100,14 +73,17 @@ impl Series {
     /// The values as they are in `state`.
     pub(in super::super) fn collect(&self, state: &MetricsState) -> MetricFamily {
         let mut samples = Samples { labels: self.labels, kind: self.kind, metrics: Vec::new() };
-        (self.read)(state, &mut samples);
+        match self.values {
+            Source::State(read) => read(state, &mut samples),
+            Source::Tally(read) => samples.take(read(&state.totals)),
+        }
         let mut family = MetricFamily::default();
         family.set_name(self.name.to_owned());
         family.set_help(self.help.to_owned());
         family.set_field_type(match self.kind {
-            Kind::Counter => MetricType::COUNTER,
-            Kind::Gauge => MetricType::GAUGE,
-            Kind::Histogram => MetricType::HISTOGRAM,
+            SeriesKind::Counter => MetricType::COUNTER,
+            SeriesKind::Gauge => MetricType::GAUGE,
+            SeriesKind::Histogram => MetricType::HISTOGRAM,
         });
         family.set_metric(samples.metrics);
         family
@@ -118,7 +94,7 @@ impl Series {
 #[derive(Debug)]
 pub struct Samples {
     labels: Labels,
-    kind: Kind,
+    kind: SeriesKind,
     metrics: Vec<Metric>,
 }
 
@@ -127,12 +103,12 @@ impl Samples {
     pub(super) fn value(&mut self, labels: &[&str], value: f64) {
         let mut metric = self.metric(labels);
         match self.kind {
-            Kind::Counter => {
+            SeriesKind::Counter => {
                 let mut counter = Counter::default();
                 counter.set_value(value);
                 metric.set_counter(counter);
             }
-            Kind::Gauge | Kind::Histogram => {
+            SeriesKind::Gauge | SeriesKind::Histogram => {
                 let mut gauge = Gauge::default();
                 gauge.set_value(value);
                 metric.set_gauge(gauge);
@@ -156,10 +132,14 @@ impl Samples {
         self.value(&[], duration.as_secs_f64());
     }
 
-    /// A count per value of the one label.
-    pub(super) fn counts<L: Label>(&mut self, counts: &Counts<L>) {
-        for (label, count) in counts.iter() {
-            self.count(&[label.label()], count);
+    /// What a tally says.
+    fn take(&mut self, reading: Reading) {
+        match reading {
+            Reading::Count(count) => self.count(&[], count),
+            Reading::Counts(counts) => counts.into_iter().for_each(|(value, count)| self.count(&[value], count)),
+            Reading::Distribution(cumulative, count, sum) => {
+                self.distribution(&[], cumulative.into_iter(), count, sum);
+            }
         }
     }
 
@@ -191,6 +171,13 @@ impl Samples {
             self.labels.iter().zip(values).map(|(label, value)| pair(label.name, value)).collect();
         pairs.sort_by(|a, b| a.name().cmp(b.name()));
         Metric::from_label(pairs)
+    }
+}
+
+impl From<&TallySeries> for Series {
+    fn from(field: &TallySeries) -> Self {
+        let TallySeries { name, help, kind, labels, read, .. } = *field;
+        Self { name, help, kind, labels, values: Source::Tally(read) }
     }
 }
 

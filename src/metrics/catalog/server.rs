@@ -2,11 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::series::{Samples, Series, closed, float, open};
-use crate::{
-    metrics::{journal::MAX_KINDS, state::MetricsState},
-    telemetry::OpsDenial,
-};
+use super::series::{Samples, Series, float, open};
+use crate::metrics::{journal::MAX_KINDS, state::MetricsState};
 
 pub(super) const SERIES: &[Series] = &[
     Series::gauge(
@@ -76,40 +73,9 @@ pub(super) const SERIES: &[Series] = &[
         &[],
         |s, out| out.seconds(s.arbiters.values().map(|a| a.delay.greatest(s.now)).max().unwrap_or_default()),
     ),
-    Series::histogram("switchboard_arbiter_tick_delay_seconds", "How late arbiters' ticks came.", &[], |s, out| {
-        out.buckets(&[], &s.totals.tick_delay);
-    }),
-    Series::counter("switchboard_late_ticks_total", "Ticks that came so late that it was logged.", &[], |s, out| {
-        out.count(&[], s.totals.ticks_late);
-    }),
-    Series::counter(
-        "switchboard_ops_denied_total",
-        "Requests that the operator's listener refused, by what was wrong: host and origin may be a page that somebody \
-         was shown, token somebody who tries tokens. Addresses with too many wrong ones count as token.",
-        &[closed::<OpsDenial>("reason")],
-        |s, out| out.counts(&s.totals.ops_denied),
-    ),
-    Series::counter(
-        "switchboard_log_lines_dropped_total",
-        "Log lines dropped because standard output was read too slowly or not at all, or a file could not be written.",
-        &[],
-        |s, out| out.count(&[], s.totals.log_lines_dropped),
-    ),
-    Series::counter(
-        "switchboard_log_lines_gathered_total",
-        "Log lines not written because one like it was, within `log.gather_ms`; a line with their count is.",
-        &[],
-        |s, out| out.count(&[], s.totals.log_lines_gathered),
-    ),
     Series::counter("switchboard_records_merged_total", "Reports of counts that were merged.", &[], |s, out| {
         out.count(&[], s.records_merged);
     }),
-    Series::counter(
-        "switchboard_records_refused_total",
-        "Reports of counts that found the metrics mailbox full; their counts came with a later one.",
-        &[],
-        |s, out| out.count(&[], s.totals.records_refused),
-    ),
     Series::gauge(
         "switchboard_scrape_duration_seconds",
         "How long the previous scrape took to build.",

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use super::{Kind, Series, Values, all};
+use super::{Series, all};
 use crate::{
     machine::Machine,
     metrics::{BuildInfo, Facts, MetricsState},
     protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity},
-    telemetry::{ArbiterReport, CensusReport, HeldReport, RelayOutcome, Tally},
+    telemetry::{ArbiterReport, CensusReport, HeldReport, LabelValues, RelayOutcome, SeriesKind, Tally},
 };
 
 fn state(last_shutdown: Option<Duration>) -> MetricsState {
@@ -56,7 +56,11 @@ fn names_are_as_prometheus_wants_them() {
     for Series { name, help, kind, labels, .. } in all() {
         assert!(seen.insert(name), "{name} is declared twice");
         assert!(name.starts_with("switchboard_"), "{name} has no prefix");
-        assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}: `_total` is for counters, and for all");
+        assert_eq!(
+            name.ends_with("_total"),
+            kind == SeriesKind::Counter,
+            "{name}: `_total` is for counters, and for all"
+        );
         assert!(!["_count", "_sum", "_bucket"].iter().any(|part| name.ends_with(part)), "{name} looks like a part");
         assert!(help.ends_with('.') && !help.contains("  "), "{name}: its help is sentences");
         assert!(!labels.iter().any(|label| ["le", "quantile", "job", "instance"].contains(&label.name)), "{name}");
@@ -66,8 +70,8 @@ fn names_are_as_prometheus_wants_them() {
 #[test]
 fn every_declared_label_value_exists_at_zero_from_the_start() {
     let samples = samples(&state(None));
-    for series in all().filter(|series| series.labels.len() == 1 && series.kind == Kind::Counter) {
-        let Values::Closed(words) = series.labels[0].values else { continue };
+    for series in all().filter(|series| series.labels.len() == 1 && series.kind == SeriesKind::Counter) {
+        let LabelValues::Closed(words) = series.labels[0].values else { continue };
         for word in words() {
             let name = format!("{}{{{}=\"{word}\"}}", series.name, series.labels[0].name);
             assert_samples(&samples, &[(&name, 0.0)]);
@@ -97,7 +101,7 @@ fn no_value_is_outside_of_its_declared_set() {
             assert_eq!(metric.get_label().len(), series.labels.len(), "{}", series.name);
             for pair in metric.get_label() {
                 let label = series.labels.iter().find(|label| label.name == pair.name()).expect("a declared label");
-                if let Values::Closed(words) = label.values {
+                if let LabelValues::Closed(words) = label.values {
                     assert!(words().contains(&pair.value()), "{}: {}={}", series.name, pair.name(), pair.value());
                 }
             }

@@ -20,9 +20,10 @@ pub fn encode(frame: &ServerFrame<'_>) -> TextFrame {
     }
 }
 
-/// All that are less often said.
+/// All that are sent less often.
 fn write(frame: &ServerFrame<'_>) -> TextFrame {
     match *frame {
+        // `encode` hands on none of these. They are here for the compiler, which then asks for every other frame.
         ServerFrame::Signal { from, kind, data } => signal(from, kind, data),
         ServerFrame::Welcome { session, server } => server.to(session),
         ServerFrame::Joined(ref joined) => write_joined(frame, joined),

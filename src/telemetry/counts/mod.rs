@@ -6,6 +6,7 @@ pub(super) mod kinds;
 pub(super) mod labels;
 pub(super) mod local;
 mod reports;
+mod series;
 pub(super) mod tally;
 
 pub use buckets::{Buckets, RequestBuckets};
@@ -18,4 +19,5 @@ pub use kinds::{
 pub use labels::{Counts, Label};
 pub use local::{TallyReceiver, send_tallies_to, take, tally};
 pub use reports::{ArbiterReport, CensusReport, HeldReport, MemoryReport};
-pub use tally::Tally;
+pub use series::{LabelSpec, LabelValues, Reading, SeriesKind, Topic};
+pub use tally::{Tally, TallySeries};

@@ -9,6 +9,7 @@ use super::{
     },
     labels::{Counts, Label},
     reports::{ArbiterReport, CensusReport, MemoryReport},
+    series::{AsSeries, LabelSpec, Reading, SeriesKind, Topic},
 };
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity};
 
@@ -62,25 +63,64 @@ impl<T> Add for Option<T> {
     }
 }
 
-/// Field, type and what it begins with: a new counter is one line here.
+/// A field of a tally that is a series as it stands.
+#[derive(Debug)]
+pub struct TallySeries {
+    /// Where the reference has it.
+    pub topic: Topic,
+    /// Its name.
+    pub name: &'static str,
+    /// One or two sentences.
+    pub help: &'static str,
+    /// Its type.
+    pub kind: SeriesKind,
+    /// Its labels: one, or none.
+    pub labels: &'static [LabelSpec],
+    /// Its values.
+    pub read: fn(&Tally) -> Reading,
+}
+
+/// By topic: field, type and what it begins with. Behind an arrow the series that the field is, with the name of its label; its
+/// documentation is the help text then, and nothing else declares it.
 macro_rules! tally {
-    ($(#[$doc:meta])* Tally { $($(#[$fdoc:meta])+ $field:ident: $type:ty = $empty:expr,)+ }) => {
+    (@series $topic:ident $field:ident $type:ty, $help:expr,) => { None };
+    (@series $topic:ident $field:ident $type:ty, $help:expr, $name:literal $($label:literal)?) => {
+        Some(TallySeries {
+            topic: Topic::$topic,
+            name: $name,
+            help: $help.trim_ascii_start(),
+            kind: <$type as AsSeries>::KIND,
+            labels: &[$(LabelSpec { name: $label, values: <$type as AsSeries>::VALUES })?],
+            read: |tally| tally.$field.read(),
+        })
+    };
+    ($(#[$doc:meta])* Tally { $($topic:ident { $(
+        $(#[doc = $help:literal])+ $field:ident: $type:ty = $empty:expr $(=> $name:literal $(by $label:literal)?)?,
+    )+ })+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
+        #[allow(clippy::doc_markdown, reason = "help texts are plain")]
         pub struct Tally {
-            $($(#[$fdoc])+ pub $field: $type,)+
+            $($($(#[doc = $help])+ pub $field: $type,)+)+
         }
 
         impl Tally {
             /// Nothing counted.
             #[must_use]
             pub const fn new() -> Self {
-                Self { $($field: $empty,)+ }
+                Self { $($($field: $empty,)+)+ }
             }
 
             /// Adds what was counted later.
             pub fn merge(&mut self, later: Self) {
-                $(Add::add(&mut self.$field, later.$field);)+
+                $($(Add::add(&mut self.$field, later.$field);)+)+
+            }
+
+            /// The fields that are series as they stand.
+            pub fn series() -> impl Iterator<Item = &'static TallySeries> {
+                const SERIES: &[Option<TallySeries>] =
+                    &[$($(tally!(@series $topic $field $type, concat!($($help),+), $($name $($label)?)?),)+)+];
+                SERIES.iter().flatten()
             }
         }
     };
@@ -90,104 +130,124 @@ tally! {
     /// A thread's counts since its last flush; also, in the metrics actor, everything since the start. Plain numbers: the
     /// hot path adds to them without locks, allocation or hashing.
     Tally {
-        /// Messages read from clients.
-        messages_in: Counts<FrameKind> = Counts::new(),
-        /// Messages put into clients' queues.
-        messages_out: Counts<FrameKind> = Counts::new(),
-        /// Bytes of messages read, without frame heads.
-        bytes_in: u64 = 0,
-        /// Bytes of messages queued, with frame heads.
-        bytes_out: u64 = 0,
-        /// Relayed signals by outcome, one per receiver.
-        relays: Counts<RelayOutcome> = Counts::new(),
-        /// From a message's read to its place in the receiver's queue, one message in 16.
-        handling: HandlingBuckets = HandlingBuckets::new(buckets::HANDLING),
-        /// Messages whose handling was logged as slow.
-        slow_messages: u64 = 0,
-        /// WebSocket pings sent to silent clients.
-        pings_sent: u64 = 0,
-        /// Frames thrown away because their receiver's connection was cut.
-        discarded_frames: u64 = 0,
-        /// Bytes of those frames.
-        discarded_bytes: u64 = 0,
+        Messages {
+            /// Messages read from clients.
+            messages_in: Counts<FrameKind> = Counts::new(),
+            /// Messages put into clients' queues.
+            messages_out: Counts<FrameKind> = Counts::new(),
+            /// Bytes of messages read, without frame heads.
+            bytes_in: u64 = 0,
+            /// Bytes of messages queued, with frame heads.
+            bytes_out: u64 = 0,
+            /// Signals towards one receiver each, by what became of them.
+            relays: Counts<RelayOutcome> = Counts::new() => "switchboard_relays_total" by "outcome",
+            /// From a message's read to its place in the receiver's queue. A sample: one relayed message in 16.
+            handling: HandlingBuckets = HandlingBuckets::new(buckets::HANDLING) => "switchboard_message_handling_seconds",
+            /// Messages whose handling took longer than log.slow_message_ms and was logged.
+            slow_messages: u64 = 0 => "switchboard_slow_messages_total",
+        }
 
-        /// Connections opened.
-        connections_opened: u64 = 0,
-        /// Connections ended, by reason.
-        connections_closed: Counts<EndReason> = Counts::new(),
-        /// How long they lasted.
-        connection_duration: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME),
-        /// Handshakes refused.
-        handshakes_refused: Counts<ErrorCode> = Counts::new(),
-        /// Sockets refused at their accept, one row per [`Listener`].
-        sockets_refused: [Counts<SocketRefusal>; Listener::ALL.len()] = [Counts::new(); Listener::ALL.len()],
-        /// What became no request.
-        http_rejections: Counts<Rejection> = Counts::new(),
-        /// Limits of a connection's or an address's share that did their work.
-        limit_hits: Counts<LimitHit> = Counts::new(),
+        Connections {
+            /// WebSocket connections opened.
+            connections_opened: u64 = 0 => "switchboard_connections_opened_total",
+            /// WebSocket connections ended, by reason.
+            connections_closed: Counts<EndReason> = Counts::new() => "switchboard_connections_closed_total" by "reason",
+            /// How long WebSocket connections were open, observed at their end.
+            connection_duration: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME)
+                => "switchboard_connection_duration_seconds",
+            /// Upgrades to a WebSocket refused, by the code that the client was told.
+            handshakes_refused: Counts<ErrorCode> = Counts::new() => "switchboard_handshakes_refused_total" by "code",
+            /// Sockets refused at their accept, one row per [`Listener`].
+            sockets_refused: [Counts<SocketRefusal>; Listener::ALL.len()] = [Counts::new(); Listener::ALL.len()],
+            /// What came over sockets and became no request, or whose body was not read, by what it was.
+            http_rejections: Counts<Rejection> = Counts::new() => "switchboard_http_rejections_total" by "kind",
+            /// Limits of one connection's or one address's share that did their work, by the limit. frame_rate counts
+            /// spells of sending too fast, parked_sessions and parked_per_room sessions that were given up, join_wait
+            /// connections that were closed, the others what was refused; connections_per_address also seats of
+            /// somebody absent that a newcomer of that address got.
+            limit_hits: Counts<LimitHit> = Counts::new() => "switchboard_limit_hits_total" by "limit",
+            /// WebSocket pings sent to clients that were silent for heartbeat.interval_ms.
+            pings_sent: u64 = 0 => "switchboard_pings_sent_total",
+            /// Frames thrown away because the connection they waited for was cut.
+            discarded_frames: u64 = 0 => "switchboard_discarded_frames_total",
+            /// Bytes thrown away because the connection they waited for was cut.
+            discarded_bytes: u64 = 0 => "switchboard_discarded_bytes_total",
+            /// HTTP requests.
+            http: HttpCounts = HttpCounts::new(),
+            /// Open sockets of each [`Listener`]. To be set on one thread only.
+            sockets: Option<[usize; Listener::ALL.len()]> = None,
+            /// Addresses that are remembered for the limits per address. To be set on one thread only.
+            addresses: Option<usize> = None,
+        }
 
-        /// What was done because memory was nearly used.
-        memory_relief: Counts<MemoryStep> = Counts::new(),
+        Rooms {
+            /// Joins granted.
+            joins: u64 = 0 => "switchboard_joins_total",
+            /// Sessions that lost their socket and kept their seat.
+            parked: u64 = 0,
+            /// Joins refused, by the code that the client was told.
+            join_rejections: Counts<ErrorCode> = Counts::new() => "switchboard_join_rejections_total" by "code",
+            /// Join tokens, those that renew included, by what became of them; `missing` is a join without one that needs
+            /// one.
+            tokens: Counts<TokenOutcome> = Counts::new() => "switchboard_tokens_total" by "outcome",
+            /// Stays in a room that ended, by reason.
+            leaves: Counts<LeaveReason> = Counts::new() => "switchboard_leaves_total" by "reason",
+            /// How long peers stayed in a room, observed at their leave.
+            time_in_room: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME) => "switchboard_room_stay_seconds",
+            /// Joins by clients that had lost their connection (attempt above 0), by result.
+            reconnections: Counts<Reconnection> = Counts::new() => "switchboard_reconnection_attempts_total" by "result",
+            /// Rooms opened.
+            rooms_opened: u64 = 0 => "switchboard_rooms_opened_total",
+            /// Rooms that ended with their last peer.
+            rooms_ended: u64 = 0 => "switchboard_rooms_ended_total",
+            /// Rooms whose actor died under their peers.
+            rooms_lost: u64 = 0 => "switchboard_rooms_lost_total",
+            /// How long rooms were open, observed at their end.
+            room_lifetime: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME)
+                => "switchboard_room_lifetime_seconds",
+            /// The latest census, on the supervisor's thread.
+            census: Option<CensusReport> = None,
+        }
 
-        /// Joins granted.
-        joins: u64 = 0,
-        /// Join tokens, by what became of them.
-        tokens: Counts<TokenOutcome> = Counts::new(),
-        /// Sessions that lost their socket and kept their seat.
-        parked: u64 = 0,
-        /// Joins refused.
-        join_rejections: Counts<ErrorCode> = Counts::new(),
-        /// Attempts to come back, by result.
-        reconnections: Counts<Reconnection> = Counts::new(),
-        /// Memberships that ended, by reason.
-        leaves: Counts<LeaveReason> = Counts::new(),
-        /// How long they lasted.
-        time_in_room: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME),
-        /// Rooms opened.
-        rooms_opened: u64 = 0,
-        /// Rooms that ended with their last peer.
-        rooms_ended: u64 = 0,
-        /// Rooms whose actor died.
-        rooms_lost: u64 = 0,
-        /// How long rooms lasted.
-        room_lifetime: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME),
+        Errors {
+            /// Errors by code, one row per [`Severity`].
+            errors: [Counts<ErrorCode>; Severity::ALL.len()] = [Counts::new(); Severity::ALL.len()],
+            /// What the journal of errors is told.
+            error_samples: ErrorSamples = ErrorSamples::new(),
+            /// Panics on any thread. Each is a defect.
+            panics: u64 = 0 => "switchboard_panics_total",
+        }
 
-        /// Errors by code, one row per [`Severity`].
-        errors: [Counts<ErrorCode>; Severity::ALL.len()] = [Counts::new(); Severity::ALL.len()],
-        /// What the journal of errors is told.
-        error_samples: ErrorSamples = ErrorSamples::new(),
-        /// Panics on any thread.
-        panics: u64 = 0,
-        /// HTTP requests.
-        http: HttpCounts = HttpCounts::new(),
-        /// Requests that the operator's listener refused.
-        ops_denied: Counts<OpsDenial> = Counts::new(),
+        Memory {
+            /// What was done because memory was nearly used: connections refused, connections read no further for a
+            /// while, resume buffers emptied, connections ended.
+            memory_relief: Counts<MemoryStep> = Counts::new() => "switchboard_memory_relief_total" by "step",
+            /// What is held on behalf of clients. To be set on one thread only.
+            memory: Option<MemoryReport> = None,
+        }
 
-        /// Ticks that came so late that it was logged.
-        ticks_late: u64 = 0,
-        /// How late ticks came.
-        tick_delay: DelayBuckets = DelayBuckets::new(buckets::DELAY),
-        /// Log lines that were dropped.
-        log_lines_dropped: u64 = 0,
-        /// Log lines that were gathered: counted in a line, instead of written.
-        log_lines_gathered: u64 = 0,
-        /// Reports the metrics actor had no room for; their counts came with a later one.
-        records_refused: u64 = 0,
-
-        /// The latest report of this thread's arbiter.
-        arbiter: Option<ArbiterReport> = None,
-        /// The latest census, on the supervisor's thread.
-        census: Option<CensusReport> = None,
-        /// Open sockets of each [`Listener`]. To be set on one thread only.
-        sockets: Option<[usize; Listener::ALL.len()]> = None,
-        /// Addresses that are remembered for the limits per address. To be set on one thread only.
-        addresses: Option<usize> = None,
-        /// What is held on behalf of clients. To be set on one thread only.
-        memory: Option<MemoryReport> = None,
-        /// Whether `/readyz` says 200. To be set on one thread only: reports of several come in no particular order.
-        ready: Option<bool> = None,
-        /// Whether the server is draining. To be set on the same thread as `ready`.
-        draining: Option<bool> = None,
+        Server {
+            /// Requests that the operator's listener refused, by what was wrong: host and origin may be a page that
+            /// somebody was shown, token somebody who tries tokens. Addresses with too many wrong ones count as token.
+            ops_denied: Counts<OpsDenial> = Counts::new() => "switchboard_ops_denied_total" by "reason",
+            /// Ticks that came so late that it was logged.
+            ticks_late: u64 = 0 => "switchboard_late_ticks_total",
+            /// How late arbiters' ticks came.
+            tick_delay: DelayBuckets = DelayBuckets::new(buckets::DELAY) => "switchboard_arbiter_tick_delay_seconds",
+            /// Log lines dropped because standard output was read too slowly or not at all, or a file could not be
+            /// written.
+            log_lines_dropped: u64 = 0 => "switchboard_log_lines_dropped_total",
+            /// Log lines not written because one like it was, within `log.gather_ms`; a line with their count is.
+            log_lines_gathered: u64 = 0 => "switchboard_log_lines_gathered_total",
+            /// Reports of counts that found the metrics mailbox full; their counts came with a later one.
+            records_refused: u64 = 0 => "switchboard_records_refused_total",
+            /// The latest report of this thread's arbiter.
+            arbiter: Option<ArbiterReport> = None,
+            /// Whether `/readyz` says 200. To be set on one thread only: reports of several come in no particular order.
+            ready: Option<bool> = None,
+            /// Whether the server is draining. To be set on the same thread as `ready`.
+            draining: Option<bool> = None,
+        }
     }
 }
 

@@ -228,3 +228,6 @@ fn end_torn_line(file: &mut File) -> io::Result<()> {
     file.read_exact(&mut last)?;
     if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,10 +69,15 @@ impl Gather {
     }
 
     fn report(&self, over: &[Gathered]) {
-        over.iter().for_each(|gathered| gathered.record(|record| self.logger.log(record)));
+        for gathered in over {
+            gathered.record(|record| self.logger.log(record));
+        }
     }
 
     pub(super) fn windows(&self) -> MutexGuard<'_, Windows> {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,12 +8,8 @@
 
 mod clock;
 mod daily;
-#[cfg(test)]
-mod daily_tests;
 mod dependencies;
 mod gather;
-#[cfg(test)]
-mod gather_tests;
 mod level;
 mod line;
 mod outputs;

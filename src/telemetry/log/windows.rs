@@ -65,13 +65,13 @@ pub(in crate::telemetry) struct Gathered {
 /// Windows that have begun. As many as lines were written within the last one, at most: each began with a line.
 #[derive(Default)]
 pub(in crate::telemetry) struct Windows {
-    windows: HashMap<Key, Window>,
+    windows: HashMap<WindowKey, Window>,
     /// All of them, the oldest first: they are equally long.
-    order: VecDeque<(Instant, Key)>,
+    order: VecDeque<(Instant, WindowKey)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
+struct WindowKey {
     event: &'static str,
     /// As a number. What one event tells at several levels is read as several.
     level: usize,
@@ -95,8 +95,8 @@ impl Windows {
         now: Instant,
         rules: &GatherRules,
     ) -> bool {
-        let all = Key { event: event.key(), level: event.level().as_usize(), of: None };
-        let one = repeat.source.map(|source| Key { of: Some((repeat.kind, source)), ..all });
+        let all = WindowKey { event: event.key(), level: event.level().as_usize(), of: None };
+        let one = repeat.source.map(|source| WindowKey { of: Some((repeat.kind, source)), ..all });
         let burst = match repeat.burst {
             Burst::Life => rules.lines,
             Burst::Refusal => rules.refusals,
@@ -119,7 +119,7 @@ impl Windows {
         true
     }
 
-    fn open(&mut self, key: Key, now: Instant, gathered: impl FnOnce() -> Gathered) -> &mut Window {
+    fn open(&mut self, key: WindowKey, now: Instant, gathered: impl FnOnce() -> Gathered) -> &mut Window {
         self.windows.entry(key).or_insert_with(|| {
             self.order.push_back((now, key));
             Window { written: 0, gathered: gathered() }
@@ -137,7 +137,7 @@ impl Windows {
                 continue;
             }
             if key.of.is_some() {
-                let whole = self.open(Key { of: None, ..key }, now, || gathered.of_all());
+                let whole = self.open(WindowKey { of: None, ..key }, now, || gathered.of_all());
                 if whole.written >= rules.event_lines {
                     whole.gathered.more += gathered.more;
                     continue;

@@ -8,7 +8,11 @@ use super::source::{Source, program};
 /// The circles there are: folder, files, and why they are let be. A folder below counts as one of the files.
 /// A circle within such a list is no new one; a list without any circle in it has to go.
 const KNOWN: [(&str, &[&str], &str); 2] = [
-    ("messages", &["room", "session"], "a room is told of a member, whose handle takes what names the room"),
+    (
+        "messages",
+        &["room", "session"],
+        "a room is sent how its members are reached, and a member how its room is: each type holds the other, in whatever file",
+    ),
     (
         "protocol/client",
         &["address", "check", "mod", "resume"],

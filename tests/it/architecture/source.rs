@@ -49,9 +49,6 @@ impl Source {
         };
         let behind = self.text.split("#[cfg(test)]\n").skip(1);
         let declared = behind.filter_map(|rest| {
-            if let Some(rest) = rest.strip_prefix("#[path = \"") {
-                return Some(vec![format!("{beside}/{}", rest.split_once('"')?.0)]);
-            }
             let rest = rest.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
             let (name, _) = rest.strip_prefix("mod ")?.split_once(';')?;
             let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_');

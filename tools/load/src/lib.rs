@@ -1,6 +1,6 @@
 //! The load generator for signaling servers, the baseline that they are held against, and the comparison of several.
 //!
-//! Where to start reading: [`ws`] (RFC 6455 by hand), [`payload`] (what peers say and how it is verified), [`dialect`]
+//! Where to start reading: [`ws`] (RFC 6455 by hand), [`payload`] (what peers send and how it is verified), [`dialect`]
 //! (one file per server's protocol), [`swarm`] (tens of thousands of peers on one epoll loop), [`scenario`] (what they do),
 //! [`measure`] (a server's CPU and memory from `/proc`), [`report`] (what comes out), [`baseline`] (the least a relay can
 //! do) and [`compare`] (everybody by turns).

@@ -1,4 +1,4 @@
-//! What the peers say to each other: SDP- and ICE-shaped JSON of a fixed text with a stamp in it, so that a receiver
+//! What the peers send each other: SDP- and ICE-shaped JSON of a fixed text with a stamp in it, so that a receiver
 //! can tell in two comparisons that every byte came through.
 //!
 //! Keys are in alphabetical order: servers that parse and serialise again then give back the same bytes.

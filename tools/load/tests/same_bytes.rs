@@ -1,4 +1,4 @@
-//! The baseline beside the real server: what both say is as long, byte for byte, or the comparison is of different work.
+//! The baseline beside the real server: what both send is as long, byte for byte, or the comparison is of different work.
 
 use std::{
     io::{Read as _, Write as _},
@@ -24,7 +24,7 @@ fn free_port() -> SocketAddr {
 }
 
 #[test]
-fn the_baseline_says_as_many_bytes_as_the_server() {
+fn the_baseline_sends_as_many_bytes_as_the_server() {
     let [public, ops] = [free_port(), free_port()];
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compare/switchboard.toml");
     let names = ["SERVER__PORT", "OPS__PORT", "LOG__LEVEL"].map(|name| format!("SWITCHBOARD__{name}"));
@@ -42,11 +42,11 @@ fn the_baseline_says_as_many_bytes_as_the_server() {
         assert!(began.elapsed() < PATIENCE, "the server does not listen");
         thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(said_by(baseline), said_by(public));
+    assert_eq!(sent_by(baseline), sent_by(public));
 }
 
-/// How long each frame is that a server says to one client that joins and is joined, is spoken to and is left.
-fn said_by(server: SocketAddr) -> Vec<(&'static str, usize)> {
+/// How long each frame is that a server sends one client that joins and is joined, is sent a message and is left.
+fn sent_by(server: SocketAddr) -> Vec<(&'static str, usize)> {
     let connect = || {
         let mut socket = TcpStream::connect(server).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -55,27 +55,28 @@ fn said_by(server: SocketAddr) -> Vec<(&'static str, usize)> {
         socket.write_all(&request).unwrap();
         socket
     };
-    let say = |mut socket: &TcpStream, text: &str| {
+    let send = |mut socket: &TcpStream, text: &str| {
         let mut frame = Vec::new();
         append_masked(&mut frame, Opcode::Text, text.as_bytes());
         socket.write_all(&frame).unwrap();
     };
     let [mut one, mut two] = [connect(), connect()];
-    let mut said = vec![("the answer to the upgrade, and welcome", heard(&mut one)), ("the same", heard(&mut two))];
-    say(&one, r#"{"type":"join","room":"the-same"}"#);
-    said.push(("joined, alone", heard(&mut one)));
-    say(&two, r#"{"type":"join","room":"the-same"}"#);
-    said.push(("joined, as the second", heard(&mut two)));
-    said.push(("peer_joined", heard(&mut one)));
-    say(&two, r#"{"type":"signal","to":"*","kind":"app","data":{"n":1}}"#);
-    said.push(("a broadcast", heard(&mut one)));
+    let mut lengths =
+        vec![("the answer to the upgrade, and welcome", received(&mut one)), ("the same", received(&mut two))];
+    send(&one, r#"{"type":"join","room":"the-same"}"#);
+    lengths.push(("joined, alone", received(&mut one)));
+    send(&two, r#"{"type":"join","room":"the-same"}"#);
+    lengths.push(("joined, as the second", received(&mut two)));
+    lengths.push(("peer_joined", received(&mut one)));
+    send(&two, r#"{"type":"signal","to":"*","kind":"app","data":{"n":1}}"#);
+    lengths.push(("a broadcast", received(&mut one)));
     drop(two);
-    said.push(("peer_left", heard(&mut one)));
-    said
+    lengths.push(("peer_left", received(&mut one)));
+    lengths
 }
 
 /// How long the next frame is, the answer to the upgrade included.
-fn heard(socket: &mut TcpStream) -> usize {
+fn received(socket: &mut TcpStream) -> usize {
     let mut bytes = Vec::new();
     loop {
         let mut next = [0];

@@ -191,13 +191,13 @@ mod tests {
         assert!(connection.waits.is_some(), "the kernel takes less");
         connection.keep(b"half a frame");
         let wanted = pieces.concat();
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         let mut part = vec![0; 64 << 10];
         let (mut events, began) = (Events::with_capacity(8), Instant::now());
-        while heard.len() < wanted.len() {
-            assert!(began.elapsed() < Duration::from_secs(60), "{} of {} bytes came", heard.len(), wanted.len());
+        while received.len() < wanted.len() {
+            assert!(began.elapsed() < Duration::from_secs(60), "{} of {} bytes came", received.len(), wanted.len());
             match client.read(&mut part) {
-                Ok(read) => heard.extend_from_slice(&part[..read]),
+                Ok(read) => received.extend_from_slice(&part[..read]),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
             }
             poll.poll(&mut events, Some(Duration::from_millis(10))).unwrap();
@@ -205,7 +205,7 @@ mod tests {
                 connection.flush().unwrap();
             }
         }
-        assert!(heard == wanted);
+        assert!(received == wanted);
         connection.flush().unwrap();
         let mut buffer = vec![0; 100];
         assert!(matches!(connection.read(&mut buffer), Filled::Some { filled: 12, more: false }));

@@ -1,4 +1,4 @@
-//! What the baseline says: Switchboard's frames, byte for byte as long.
+//! What the baseline sends: Switchboard's frames, byte for byte as long.
 
 use memchr::memmem;
 use switchboard::{

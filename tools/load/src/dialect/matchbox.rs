@@ -1,7 +1,7 @@
 //! `matchbox_server` 0.15: the path is the room, members are told of newcomers and offer to them.
 
 use super::{
-    Dialect, Heard, Identity, Offerer, Traits,
+    Dialect, Identity, Offerer, Received, Traits,
     scan::{between, put, string_after},
 };
 use crate::payload::Kind;
@@ -21,18 +21,18 @@ impl Dialect for Matchbox {
 
     fn greet(&self, _me: &Identity, _step: usize, _out: &mut Vec<u8>) {}
 
-    fn hear<'a>(&self, _me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Heard<'a> {
+    fn receive<'a>(&self, _me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Received<'a> {
         let event = text.get(2..).unwrap_or_default();
-        let heard = match event {
+        let received = match event {
             e if e.starts_with(b"Signal\"") => signal(e),
             e if e.starts_with(b"IdAssigned\"") => {
-                string_after(e, b"\":\"").map(|me| Heard::Joined { me: Some(me), others: None })
+                string_after(e, b"\":\"").map(|me| Received::Joined { me: Some(me), others: None })
             }
-            e if e.starts_with(b"NewPeer\"") => string_after(e, b"\":\"").map(Heard::PeerJoined),
-            e if e.starts_with(b"PeerLeft\"") => Some(Heard::PeerLeft),
+            e if e.starts_with(b"NewPeer\"") => string_after(e, b"\":\"").map(Received::PeerJoined),
+            e if e.starts_with(b"PeerLeft\"") => Some(Received::PeerLeft),
             _ => None,
         };
-        heard.unwrap_or(Heard::Unknown)
+        received.unwrap_or(Received::Unknown)
     }
 
     fn signal(&self, _me: &Identity, _kind: Kind, to: &[u8], data: &[u8], out: &mut Vec<u8>) {
@@ -44,9 +44,9 @@ impl Dialect for Matchbox {
     }
 }
 
-fn signal(event: &[u8]) -> Option<Heard<'_>> {
+fn signal(event: &[u8]) -> Option<Received<'_>> {
     let from = string_after(event, br#""sender":""#)?;
-    Some(Heard::Signal { from, data: between(event, br#""data":"#, b"}}")? })
+    Some(Received::Signal { from, data: between(event, br#""data":"#, b"}}")? })
 }
 
 #[cfg(test)]
@@ -56,12 +56,12 @@ mod tests {
 
     #[test]
     fn each_event_is_understood() {
-        let hear = |text| Matchbox.hear(&anyone(), text, &mut Vec::new());
-        assert_eq!(hear(br#"{"IdAssigned":"u-1"}"#), Heard::Joined { me: Some(b"u-1"), others: None });
-        assert_eq!(hear(br#"{"NewPeer":"u-2"}"#), Heard::PeerJoined(b"u-2"));
-        assert_eq!(hear(br#"{"PeerLeft":"u-2"}"#), Heard::PeerLeft);
+        let receive = |text| Matchbox.receive(&anyone(), text, &mut Vec::new());
+        assert_eq!(receive(br#"{"IdAssigned":"u-1"}"#), Received::Joined { me: Some(b"u-1"), others: None });
+        assert_eq!(receive(br#"{"NewPeer":"u-2"}"#), Received::PeerJoined(b"u-2"));
+        assert_eq!(receive(br#"{"PeerLeft":"u-2"}"#), Received::PeerLeft);
         let signal = br#"{"Signal":{"sender":"u-2","data":{"sdp":"x"}}}"#;
-        assert_eq!(hear(signal), Heard::Signal { from: b"u-2", data: br#"{"sdp":"x"}"# });
-        assert_eq!(hear(b""), Heard::Unknown);
+        assert_eq!(receive(signal), Received::Signal { from: b"u-2", data: br#"{"sdp":"x"}"# });
+        assert_eq!(receive(b""), Received::Unknown);
     }
 }

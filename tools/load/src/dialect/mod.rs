@@ -1,4 +1,4 @@
-//! The protocols of the servers under test: how a peer gets in, what it says, what it hears.
+//! The protocols of the servers under test: how a peer gets in, what it sends, what it receives.
 //!
 //! A dialect is stateless; what it needs to know of a peer comes in [`Identity`].
 
@@ -80,7 +80,7 @@ impl Identity {
 
 /// What a text from the server means.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard<'a> {
+pub enum Received<'a> {
     /// We are in; `others` peers were there before us, where the server tells.
     Joined {
         /// Our name, where the server gives it.
@@ -123,7 +123,7 @@ pub struct Traits {
     pub offerer: Offerer,
     /// The server can send one message to a whole room; otherwise the peer sends one to each.
     pub broadcasts: bool,
-    /// The client must say something now and then (the rest is up to the server's own pings).
+    /// The client must send something now and then (the rest is up to the server's own pings).
     pub client_beats: bool,
 }
 
@@ -137,10 +137,10 @@ pub trait Dialect: fmt::Debug {
     fn protocol(&self) -> Option<&'static str> {
         None
     }
-    /// What to say once the socket is open; called with 0, 1, … until it appends nothing.
+    /// What to send once the socket is open; called with 0, 1, … until it appends nothing.
     fn greet(&self, me: &Identity, step: usize, out: &mut Vec<u8>);
     /// Understands one text. What it appends to `out`, if anything, is sent at once.
-    fn hear<'a>(&self, me: &Identity, text: &'a [u8], out: &mut Vec<u8>) -> Heard<'a>;
+    fn receive<'a>(&self, me: &Identity, text: &'a [u8], out: &mut Vec<u8>) -> Received<'a>;
     /// Sends `data` to the peer called `to`.
     fn signal(&self, me: &Identity, kind: Kind, to: &[u8], data: &[u8], out: &mut Vec<u8>);
     /// Sends `data` to everybody else in the room; only where [`Traits::broadcasts`].

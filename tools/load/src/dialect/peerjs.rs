@@ -1,7 +1,7 @@
 //! `PeerServer` (npm `peer`): no rooms; a peer chooses its name and must know the others' from elsewhere.
 
 use super::{
-    Dialect, Heard, Identity, Offerer, Traits,
+    Dialect, Identity, Offerer, Received, Traits,
     scan::{between, put, string_after},
 };
 use crate::payload::Kind;
@@ -21,13 +21,13 @@ impl Dialect for PeerJs {
 
     fn greet(&self, _me: &Identity, _step: usize, _out: &mut Vec<u8>) {}
 
-    fn hear<'a>(&self, _me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Heard<'a> {
+    fn receive<'a>(&self, _me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Received<'a> {
         match string_after(text, br#"{"type":""#) {
-            Some(b"OFFER" | b"ANSWER" | b"CANDIDATE") => signal(text).unwrap_or(Heard::Unknown),
-            Some(b"OPEN") => Heard::Joined { me: None, others: None },
-            Some(b"LEAVE") => Heard::PeerLeft,
-            Some(b"ERROR" | b"EXPIRE" | b"ID-TAKEN") => Heard::Refused,
-            _ => Heard::Unknown,
+            Some(b"OFFER" | b"ANSWER" | b"CANDIDATE") => signal(text).unwrap_or(Received::Unknown),
+            Some(b"OPEN") => Received::Joined { me: None, others: None },
+            Some(b"LEAVE") => Received::PeerLeft,
+            Some(b"ERROR" | b"EXPIRE" | b"ID-TAKEN") => Received::Refused,
+            _ => Received::Unknown,
         }
     }
 
@@ -47,9 +47,9 @@ impl Dialect for PeerJs {
 }
 
 /// `{"type":…,"payload":DATA,"dst":…,"src":…}`: the server appends `src`.
-fn signal(text: &[u8]) -> Option<Heard<'_>> {
+fn signal(text: &[u8]) -> Option<Received<'_>> {
     let data = between(text, br#""payload":"#, br#","dst":""#).or_else(|| between(text, br#""payload":"#, b"}"))?;
-    Some(Heard::Signal { from: string_after(text, br#""src":""#)?, data })
+    Some(Received::Signal { from: string_after(text, br#""src":""#)?, data })
 }
 
 #[cfg(test)]
@@ -59,13 +59,13 @@ mod tests {
 
     #[test]
     fn each_message_is_understood_in_either_order_of_fields() {
-        let hear = |text| PeerJs.hear(&anyone(), text, &mut Vec::new());
-        assert_eq!(hear(br#"{"type":"OPEN"}"#), Heard::Joined { me: None, others: None });
+        let receive = |text| PeerJs.receive(&anyone(), text, &mut Vec::new());
+        assert_eq!(receive(br#"{"type":"OPEN"}"#), Received::Joined { me: None, others: None });
         let forwarded = br#"{"type":"OFFER","payload":{"sdp":1},"dst":"a","src":"b"}"#;
-        assert_eq!(hear(forwarded), Heard::Signal { from: b"b", data: br#"{"sdp":1}"# });
+        assert_eq!(receive(forwarded), Received::Signal { from: b"b", data: br#"{"sdp":1}"# });
         let rebuilt = br#"{"type":"OFFER","src":"b","dst":"a","payload":{"sdp":1}}"#;
-        assert_eq!(hear(rebuilt), Heard::Signal { from: b"b", data: br#"{"sdp":1}"# });
-        assert_eq!(hear(br#"{"type":"ID-TAKEN","payload":{"msg":"ID is taken"}}"#), Heard::Refused);
-        assert_eq!(hear(br#"{"type":"EXPIRE","src":"b","dst":"a"}"#), Heard::Refused);
+        assert_eq!(receive(rebuilt), Received::Signal { from: b"b", data: br#"{"sdp":1}"# });
+        assert_eq!(receive(br#"{"type":"ID-TAKEN","payload":{"msg":"ID is taken"}}"#), Received::Refused);
+        assert_eq!(receive(br#"{"type":"EXPIRE","src":"b","dst":"a"}"#), Received::Refused);
     }
 }

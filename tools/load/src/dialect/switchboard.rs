@@ -3,7 +3,7 @@
 use switchboard::protocol::PeerId;
 
 use super::{
-    Dialect, Heard, Identity, Offerer, Traits,
+    Dialect, Identity, Offerer, Received, Traits,
     scan::{after, between, count, put, string_after},
 };
 use crate::payload::Kind;
@@ -46,11 +46,11 @@ impl Dialect for Switchboard {
         }
     }
 
-    fn hear<'a>(&self, _me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Heard<'a> {
-        let heard = hear(text);
-        match heard {
-            Heard::Joined { me: Some(me), .. } if !is_peer_id(me) => Heard::Unknown,
-            heard => heard,
+    fn receive<'a>(&self, _me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Received<'a> {
+        let received = receive(text);
+        match received {
+            Received::Joined { me: Some(me), .. } if !is_peer_id(me) => Received::Unknown,
+            received => received,
         }
     }
 
@@ -90,8 +90,8 @@ impl Dialect for PlainWs {
         join(me, step, out);
     }
 
-    fn hear<'a>(&self, _me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Heard<'a> {
-        hear(text)
+    fn receive<'a>(&self, _me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Received<'a> {
+        receive(text)
     }
 
     fn signal(&self, _me: &Identity, kind: Kind, to: &[u8], data: &[u8], out: &mut Vec<u8>) {
@@ -115,32 +115,34 @@ fn signal(kind: Kind, to: &[u8], data: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Reads a server frame by its type, which always comes first.
-fn hear(text: &[u8]) -> Heard<'_> {
-    let Some(rest) = text.strip_prefix(br#"{"type":""#) else { return Heard::Unknown };
+fn receive(text: &[u8]) -> Received<'_> {
+    let Some(rest) = text.strip_prefix(br#"{"type":""#) else { return Received::Unknown };
     if rest.starts_with(b"signal\"") {
-        return relayed(rest).unwrap_or(Heard::Unknown);
+        return relayed(rest).unwrap_or(Received::Unknown);
     }
     if rest.starts_with(b"joined\"") {
-        return joined(rest).unwrap_or(Heard::Unknown);
+        return joined(rest).unwrap_or(Received::Unknown);
     }
     match rest {
-        r if r.starts_with(b"peer_joined\"") => string_after(r, br#""id":""#).map_or(Heard::Unknown, Heard::PeerJoined),
-        r if r.starts_with(b"peer_left\"") => Heard::PeerLeft,
-        r if r.starts_with(b"error\"") || r.starts_with(b"bye\"") => Heard::Refused,
-        _ => Heard::Nothing,
+        r if r.starts_with(b"peer_joined\"") => {
+            string_after(r, br#""id":""#).map_or(Received::Unknown, Received::PeerJoined)
+        }
+        r if r.starts_with(b"peer_left\"") => Received::PeerLeft,
+        r if r.starts_with(b"error\"") || r.starts_with(b"bye\"") => Received::Refused,
+        _ => Received::Nothing,
     }
 }
 
-fn relayed(rest: &[u8]) -> Option<Heard<'_>> {
+fn relayed(rest: &[u8]) -> Option<Received<'_>> {
     let from = string_after(rest, br#""from":""#)?;
-    Some(Heard::Signal { from, data: between(rest, br#""data":"#, b"}")? })
+    Some(Received::Signal { from, data: between(rest, br#""data":"#, b"}")? })
 }
 
-fn joined(rest: &[u8]) -> Option<Heard<'_>> {
+fn joined(rest: &[u8]) -> Option<Received<'_>> {
     let me = string_after(rest, br#""self":{"id":""#)?;
     let peers = after(rest, br#""peers":["#)?;
     let end = memchr::memchr(b']', peers)?;
-    Some(Heard::Joined { me: Some(me), others: Some(count(&peers[..end], br#""id":""#)) })
+    Some(Received::Joined { me: Some(me), others: Some(count(&peers[..end], br#""id":""#)) })
 }
 
 fn is_peer_id(name: &[u8]) -> bool {
@@ -152,23 +154,23 @@ mod tests {
     use super::*;
     use crate::dialect::anyone;
 
-    fn heard(text: &[u8]) -> Heard<'_> {
-        PLAIN.hear(&anyone(), text, &mut Vec::new())
+    fn received(text: &[u8]) -> Received<'_> {
+        PLAIN.receive(&anyone(), text, &mut Vec::new())
     }
 
     #[test]
     fn each_server_frame_is_understood() {
         let id = b"0123456789abcdef0123456789abcdef";
         let joined = br#"{"type":"joined","self":{"id":"0123456789abcdef0123456789abcdef"},"room":"r","peers":[{"id":"a","polite":true},{"id":"b","polite":true}],"capacity":10,"iceServers":[]}"#;
-        assert_eq!(heard(joined), Heard::Joined { me: Some(id), others: Some(2) });
+        assert_eq!(received(joined), Received::Joined { me: Some(id), others: Some(2) });
         let signal = br#"{"type":"signal","from":"ab","kind":"offer","data":{"sdp":"}"}}"#;
-        assert_eq!(heard(signal), Heard::Signal { from: b"ab", data: br#"{"sdp":"}"}"# });
+        assert_eq!(received(signal), Received::Signal { from: b"ab", data: br#"{"sdp":"}"}"# });
         let came = br#"{"type":"peer_joined","id":"c","polite":false}"#;
-        assert_eq!(heard(came), Heard::PeerJoined(b"c"));
-        assert_eq!(heard(br#"{"type":"peer_left","id":"c","reason":"left"}"#), Heard::PeerLeft);
-        assert_eq!(heard(br#"{"type":"error","code":"room_full"}"#), Heard::Refused);
-        assert_eq!(heard(br#"{"type":"welcome","session":"x"}"#), Heard::Nothing);
-        assert_eq!(heard(b"hello"), Heard::Unknown);
+        assert_eq!(received(came), Received::PeerJoined(b"c"));
+        assert_eq!(received(br#"{"type":"peer_left","id":"c","reason":"left"}"#), Received::PeerLeft);
+        assert_eq!(received(br#"{"type":"error","code":"room_full"}"#), Received::Refused);
+        assert_eq!(received(br#"{"type":"welcome","session":"x"}"#), Received::Nothing);
+        assert_eq!(received(b"hello"), Received::Unknown);
     }
 
     #[test]
@@ -186,8 +188,8 @@ mod tests {
     #[test]
     fn a_name_that_is_no_peer_id_is_not_accepted_from_switchboard() {
         let joined = br#"{"type":"joined","self":{"id":"7"},"room":"r","peers":[],"capacity":10}"#;
-        assert_eq!(heard(joined), Heard::Unknown);
-        let plain = PlainWs.hear(&anyone(), joined, &mut Vec::new());
-        assert_eq!(plain, Heard::Joined { me: Some(b"7"), others: Some(0) });
+        assert_eq!(received(joined), Received::Unknown);
+        let plain = PlainWs.receive(&anyone(), joined, &mut Vec::new());
+        assert_eq!(plain, Received::Joined { me: Some(b"7"), others: Some(0) });
     }
 }

@@ -4,7 +4,7 @@
 use memchr::memmem;
 
 use super::{
-    Dialect, Heard, Identity, Offerer, Traits,
+    Dialect, Identity, Offerer, Received, Traits,
     scan::{between, put, string_after},
 };
 use crate::payload::Kind;
@@ -31,22 +31,22 @@ impl Dialect for YWebrtc {
         }
     }
 
-    fn hear<'a>(&self, me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Heard<'a> {
+    fn receive<'a>(&self, me: &Identity, text: &'a [u8], _out: &mut Vec<u8>) -> Received<'a> {
         if !text.starts_with(br#"{"type":"publish""#) {
-            return if text.starts_with(br#"{"type":"pong""#) { Heard::Nothing } else { Heard::Unknown };
+            return if text.starts_with(br#"{"type":"pong""#) { Received::Nothing } else { Received::Unknown };
         }
-        let Some(from) = string_after(text, br#""from":""#) else { return Heard::Unknown };
+        let Some(from) = string_after(text, br#""from":""#) else { return Received::Unknown };
         let own = from == me.name.as_bytes();
         if memmem::find(text, br#""data":{"type":"announce""#).is_some() {
-            return if own { Heard::Joined { me: None, others: None } } else { Heard::PeerJoined(from) };
+            return if own { Received::Joined { me: None, others: None } } else { Received::PeerJoined(from) };
         }
         match string_after(text, br#""to":""#) {
             Some(to) if !own && (to == b"*" || to == me.name.as_bytes()) => {
                 between(text, br#""signal":"#, br#"},"clients":"#)
-                    .map_or(Heard::Unknown, |data| Heard::Signal { from, data })
+                    .map_or(Received::Unknown, |data| Received::Signal { from, data })
             }
-            Some(_) => Heard::Nothing,
-            None => Heard::Unknown,
+            Some(_) => Received::Nothing,
+            None => Received::Unknown,
         }
     }
 
@@ -97,11 +97,11 @@ mod tests {
         let mut out = Vec::new();
         YWebrtc.greet(&someone(1), 1, &mut out);
         let text = came_back(&out);
-        let hear = |me| YWebrtc.hear(me, &text, &mut Vec::new()) == Heard::Joined { me: None, others: None };
-        assert!(hear(&someone(1)));
+        let receive = |me| YWebrtc.receive(me, &text, &mut Vec::new()) == Received::Joined { me: None, others: None };
+        assert!(receive(&someone(1)));
         assert_eq!(
-            YWebrtc.hear(&someone(2), &text, &mut Vec::new()),
-            Heard::PeerJoined(someone(1).chosen_name().as_bytes())
+            YWebrtc.receive(&someone(2), &text, &mut Vec::new()),
+            Received::PeerJoined(someone(1).chosen_name().as_bytes())
         );
     }
 
@@ -111,9 +111,9 @@ mod tests {
         let mut out = Vec::new();
         YWebrtc.signal(&one, Kind::Offer, two.name.as_bytes(), b"{\"sdp\":\"}\"}", &mut out);
         let text = came_back(&out);
-        let to_two = YWebrtc.hear(&two, &text, &mut Vec::new());
-        assert_eq!(to_two, Heard::Signal { from: one.name.as_bytes(), data: b"{\"sdp\":\"}\"}" });
-        assert_eq!(YWebrtc.hear(&one, &text, &mut Vec::new()), Heard::Nothing);
-        assert_eq!(YWebrtc.hear(&three, &text, &mut Vec::new()), Heard::Nothing);
+        let to_two = YWebrtc.receive(&two, &text, &mut Vec::new());
+        assert_eq!(to_two, Received::Signal { from: one.name.as_bytes(), data: b"{\"sdp\":\"}\"}" });
+        assert_eq!(YWebrtc.receive(&one, &text, &mut Vec::new()), Received::Nothing);
+        assert_eq!(YWebrtc.receive(&three, &text, &mut Vec::new()), Received::Nothing);
     }
 }

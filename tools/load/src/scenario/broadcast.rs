@@ -1,4 +1,4 @@
-//! One to many: the first peer of each room sends to all others; the next message follows when all have heard it.
+//! One to many: the first peer of each room sends to all others; the next message follows when all have received it.
 
 use std::io;
 

@@ -66,7 +66,7 @@ fn collect(args: &Args, pid: Option<u32>) -> io::Result<()> {
     }
 }
 
-/// Nobody says anything but heartbeats.
+/// Nobody sends anything but heartbeats.
 #[derive(Debug)]
 pub(super) struct Silence;
 

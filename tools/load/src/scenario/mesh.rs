@@ -98,7 +98,7 @@ impl Mesh {
         }
     }
 
-    fn heard(&mut self, swarm: &mut Swarm, who: u32, kind: Kind, stamp: Stamp) {
+    fn received(&mut self, swarm: &mut Swarm, who: u32, kind: Kind, stamp: Stamp) {
         match kind {
             Kind::Offer => {
                 swarm.signal(who, stamp.sender, Kind::Answer, stamp.time);
@@ -120,7 +120,7 @@ impl Script for Mesh {
         match note {
             Note::Joined => self.joined(swarm, who),
             Note::PeerJoined(name) if swarm.traits().offerer == Offerer::Members => self.offer(swarm, who, *name),
-            Note::Signal { kind, stamp } => self.heard(swarm, who, *kind, *stamp),
+            Note::Signal { kind, stamp } => self.received(swarm, who, *kind, *stamp),
             Note::PeerJoined(_) | Note::Ended => {}
         }
     }

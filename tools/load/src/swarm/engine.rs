@@ -275,7 +275,7 @@ impl Engine {
     fn frame(&mut self, who: u32, head: Head, payload: std::ops::Range<usize>) {
         let payload = &self.buffer[payload];
         match head.opcode {
-            Opcode::Text if head.last => self.swarm.hear(who, payload),
+            Opcode::Text if head.last => self.swarm.receive(who, payload),
             Opcode::Ping => {
                 self.swarm.peers[who as usize].queue(Opcode::Pong, payload);
                 self.swarm.mark(who);

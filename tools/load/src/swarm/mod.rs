@@ -1,10 +1,10 @@
-//! Many peers on one thread: their sockets, what they say, what they hear, and whether it was right.
+//! Many peers on one thread: their sockets, what they send, what they receive, and whether it was right.
 
 mod clock;
 mod engine;
-mod hearing;
 mod network;
 mod peer;
+mod receiving;
 mod tally;
 
 use std::{collections::VecDeque, net::SocketAddr};
@@ -138,7 +138,7 @@ impl Swarm {
         self.len().div_ceil(self.setup.room_size.max(1))
     }
 
-    /// Opens a socket for a peer that has none. The scenario hears `Joined` or `Ended`.
+    /// Opens a socket for a peer that has none. The scenario is notified of `Joined` or `Ended`.
     pub fn open(&mut self, who: u32) {
         self.tally.attempted += 1;
         let now = self.clock.now();
@@ -169,12 +169,12 @@ impl Swarm {
         self.compose(from, name_hash(to.as_bytes()), kind, time);
         let me = self.peers[from as usize].identity;
         self.dialect.signal(&me, kind, to.as_bytes(), &self.data, &mut self.text);
-        self.say(from);
+        self.write(from);
         self.tally.sent += 1;
     }
 
     /// Sends one signal to all others of the room: in one message where the server can, else in one to each. Returns
-    /// how many are to hear it.
+    /// how many are to receive it.
     pub fn broadcast(&mut self, from: u32, kind: Kind, time: u64) -> u32 {
         let me = self.peers[from as usize].identity;
         let others: Vec<u32> =
@@ -182,7 +182,7 @@ impl Swarm {
         if self.traits().broadcasts {
             self.compose(from, 0, kind, time);
             self.dialect.broadcast(&me, kind, &self.data, &mut self.text);
-            self.say(from);
+            self.write(from);
             self.tally.sent += others.len() as u64;
         } else {
             for to in &others {
@@ -208,7 +208,7 @@ impl Swarm {
                 self.text.clear();
                 self.dialect.leave(&mut self.text);
                 if !self.text.is_empty() {
-                    self.say(who);
+                    self.write(who);
                 }
             }
             Departure::Close => {}
@@ -223,7 +223,7 @@ impl Swarm {
         self.text.clear();
         self.dialect.acknowledge(self.peers[who as usize].handled, &mut self.text);
         if !self.text.is_empty() {
-            self.say(who);
+            self.write(who);
         }
     }
 
@@ -232,14 +232,14 @@ impl Swarm {
         if self.peers[who as usize].phase == Phase::Joined {
             self.text.clear();
             self.dialect.beat(&mut self.text);
-            self.say(who);
+            self.write(who);
         }
     }
 
     fn compose(&mut self, from: u32, receiver: u32, kind: Kind, time: u64) {
         let peer = &mut self.peers[from as usize];
-        peer.said += 1;
-        let stamp = Stamp { sender: from, receiver, number: peer.said, time };
+        peer.sent += 1;
+        let stamp = Stamp { sender: from, receiver, number: peer.sent, time };
         self.data.clear();
         self.text.clear();
         self.payloads.write(kind, stamp, &mut self.data);
@@ -247,7 +247,7 @@ impl Swarm {
 
     /// Queues the text at hand; it is written when the engine is through with what it is handling, so that all that
     /// goes to one socket leaves in one write.
-    fn say(&mut self, who: u32) {
+    fn write(&mut self, who: u32) {
         let peer = &mut self.peers[who as usize];
         peer.queue(Opcode::Text, &self.text);
         self.mark(who);
@@ -261,7 +261,7 @@ impl Swarm {
         }
     }
 
-    /// The handshake is done: says what the dialect says first.
+    /// The handshake is done: sends what the dialect begins with.
     fn opened(&mut self, who: u32) {
         let now = self.clock.now();
         let peer = &mut self.peers[who as usize];
@@ -274,7 +274,7 @@ impl Swarm {
             if self.text.is_empty() {
                 break;
             }
-            self.say(who);
+            self.write(who);
         }
     }
 

@@ -62,9 +62,9 @@ pub struct Peer {
     /// When its socket was opened.
     pub opened_at: u64,
     pub(super) socket: Option<TcpStream>,
-    pub(super) said: u32,
-    /// The last number heard, by the sender's seat in the room.
-    pub(super) heard: Box<[u32]>,
+    pub(super) sent: u32,
+    /// The last number received, by the sender's seat in the room.
+    pub(super) received: Box<[u32]>,
     /// Frames since `joined` that a client which could come back would acknowledge.
     pub(super) handled: u32,
     pub(super) partial: Vec<u8>,
@@ -80,8 +80,8 @@ impl Peer {
             phase: Phase::Ended,
             opened_at: 0,
             socket: None,
-            said: 0,
-            heard: vec![0; room_size as usize].into(),
+            sent: 0,
+            received: vec![0; room_size as usize].into(),
             handled: 0,
             partial: Vec::new(),
             dirty: false,
@@ -96,7 +96,7 @@ impl Peer {
         self.identity.name = Name::new(self.identity.chosen_name().as_bytes()).unwrap_or(Name::NONE);
         self.phase = Phase::Connecting;
         self.opened_at = now;
-        // `said` goes on and `heard` stays: what is new to the server still has growing numbers.
+        // `sent` goes on and `received` stays: what is new to the server still has growing numbers.
         self.handled = 0;
         self.partial = Vec::new();
         self.outbox.clear();

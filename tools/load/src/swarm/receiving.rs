@@ -1,37 +1,40 @@
-//! What peers hear: understood by the dialect, checked in every way that can be, counted, and noted for the scenario.
+//! What peers receive: understood by the dialect, checked in every way that can be, counted, and noted for the scenario.
 
 use super::{Note, Phase, Swarm};
 use crate::{
-    dialect::{Heard, Name},
+    dialect::{Name, Received},
     payload::name_hash,
 };
 
 impl Swarm {
     /// One text came for `who`.
-    pub(super) fn hear(&mut self, who: u32, text: &[u8]) {
+    pub(super) fn receive(&mut self, who: u32, text: &[u8]) {
         let me = self.peers[who as usize].identity;
         self.text.clear();
-        let heard = self.dialect.hear(&me, text, &mut self.text);
+        let received = self.dialect.receive(&me, text, &mut self.text);
         if !self.text.is_empty() {
-            self.say(who);
+            self.write(who);
         }
-        if matches!(heard, Heard::Signal { .. } | Heard::PeerJoined(_) | Heard::PeerLeft | Heard::Refused) {
+        if matches!(
+            received,
+            Received::Signal { .. } | Received::PeerJoined(_) | Received::PeerLeft | Received::Refused
+        ) {
             self.peers[who as usize].handled += 1;
         }
-        match heard {
-            Heard::Signal { from, data } => self.heard_signal(who, from, data),
-            Heard::Joined { me, others } => self.heard_joined(who, me, others),
-            Heard::PeerJoined(name) => match Name::new(name) {
+        match received {
+            Received::Signal { from, data } => self.received_signal(who, from, data),
+            Received::Joined { me, others } => self.received_joined(who, me, others),
+            Received::PeerJoined(name) => match Name::new(name) {
                 Some(name) => self.notes.push_back((who, Note::PeerJoined(name))),
                 None => self.tally.unknown(text),
             },
-            Heard::Refused => self.tally.refused(text),
-            Heard::Unknown => self.tally.unknown(text),
-            Heard::PeerLeft | Heard::Nothing => {}
+            Received::Refused => self.tally.refused(text),
+            Received::Unknown => self.tally.unknown(text),
+            Received::PeerLeft | Received::Nothing => {}
         }
     }
 
-    fn heard_joined(&mut self, who: u32, name: Option<&[u8]>, others: Option<u32>) {
+    fn received_joined(&mut self, who: u32, name: Option<&[u8]>, others: Option<u32>) {
         let now = self.clock.now();
         let room_size = self.setup.room_size;
         let peer = &mut self.peers[who as usize];
@@ -48,7 +51,7 @@ impl Swarm {
     }
 
     /// Everything that can be checked of a signal: bytes, sender, receiver, room, order.
-    fn heard_signal(&mut self, who: u32, from: &[u8], data: &[u8]) {
+    fn received_signal(&mut self, who: u32, from: &[u8], data: &[u8]) {
         let Some((kind, stamp)) = self.payloads.check(data) else {
             self.tally.corrupt += 1;
             self.tally.trouble("a signal came through changed");
@@ -62,7 +65,7 @@ impl Swarm {
             return;
         };
         let slot = (sender.index % self.setup.room_size.max(1)) as usize;
-        let last = &mut self.peers[who as usize].heard[slot];
+        let last = &mut self.peers[who as usize].received[slot];
         if stamp.number <= *last {
             self.tally.misordered += 1;
         }
@@ -100,14 +103,14 @@ mod tests {
         let mut swarm = Swarm::new(setup, Poll::new().unwrap().registry().try_clone().unwrap());
         for (who, id) in (0..).zip(IDS) {
             swarm.peers[who as usize].phase = Phase::Joining;
-            swarm.hear(who, format!(r#"{{"type":"joined","self":{{"id":"{id}"}},"peers":[]}}"#).as_bytes());
+            swarm.receive(who, format!(r#"{{"type":"joined","self":{{"id":"{id}"}},"peers":[]}}"#).as_bytes());
         }
         assert_eq!(swarm.tally.joined, 3);
         swarm.notes.clear();
         swarm
     }
 
-    /// The text that `to` hears when the server is honest and `from` sends it a signal.
+    /// The text that `to` receives when the server is honest and `from` sends it a signal.
     fn relayed(swarm: &mut Swarm, from: u32, to: u32) -> String {
         swarm.signal(from, to, Kind::Offer, 5);
         let data = String::from_utf8(swarm.data.clone()).unwrap();
@@ -122,7 +125,7 @@ mod tests {
     fn an_honest_relay_delivers() {
         let mut swarm = swarm();
         let text = relayed(&mut swarm, 0, 1);
-        swarm.hear(1, text.as_bytes());
+        swarm.receive(1, text.as_bytes());
         assert_eq!((counts(&swarm.tally), swarm.tally.lost()), ([1, 0, 0, 0], 0));
         assert!(
             matches!(swarm.notes.pop_back(), Some((1, Note::Signal { kind: Kind::Offer, stamp })) if stamp.time == 5)
@@ -133,7 +136,7 @@ mod tests {
     fn a_changed_byte_is_corruption_and_the_message_lost() {
         let mut swarm = swarm();
         let text = relayed(&mut swarm, 0, 1).replace("opus", "Opus");
-        swarm.hear(1, text.as_bytes());
+        swarm.receive(1, text.as_bytes());
         assert_eq!((counts(&swarm.tally), swarm.tally.lost()), ([0, 1, 0, 0], 1));
     }
 
@@ -141,9 +144,9 @@ mod tests {
     fn a_wrong_receiver_room_or_sender_is_misdirection() {
         let mut swarm = swarm();
         let text = relayed(&mut swarm, 0, 1);
-        swarm.hear(0, text.as_bytes());
-        swarm.hear(2, text.as_bytes());
-        swarm.hear(1, text.replace(IDS[0], IDS[2]).as_bytes());
+        swarm.receive(0, text.as_bytes());
+        swarm.receive(2, text.as_bytes());
+        swarm.receive(1, text.replace(IDS[0], IDS[2]).as_bytes());
         assert_eq!(counts(&swarm.tally), [0, 0, 3, 0]);
     }
 
@@ -152,7 +155,7 @@ mod tests {
         let mut swarm = swarm();
         let [first, second] = [relayed(&mut swarm, 0, 1), relayed(&mut swarm, 0, 1)];
         for text in [&second, &first, &second] {
-            swarm.hear(1, text.as_bytes());
+            swarm.receive(1, text.as_bytes());
         }
         assert_eq!(counts(&swarm.tally), [3, 0, 0, 1]);
     }
@@ -160,9 +163,9 @@ mod tests {
     #[test]
     fn refusals_nonsense_and_a_second_welcome_are_noticed() {
         let mut swarm = swarm();
-        swarm.hear(1, br#"{"type":"error","code":"peer_not_found"}"#);
-        swarm.hear(1, b"nonsense");
-        swarm.hear(1, format!(r#"{{"type":"joined","self":{{"id":"{}"}},"peers":[]}}"#, IDS[1]).as_bytes());
+        swarm.receive(1, br#"{"type":"error","code":"peer_not_found"}"#);
+        swarm.receive(1, b"nonsense");
+        swarm.receive(1, format!(r#"{{"type":"joined","self":{{"id":"{}"}},"peers":[]}}"#, IDS[1]).as_bytes());
         assert_eq!((swarm.tally.refused, swarm.tally.unknown, swarm.tally.joined), (1, 1, 3));
         assert_eq!(swarm.tally.troubles.len(), 3);
     }

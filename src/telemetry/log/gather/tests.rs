@@ -10,15 +10,17 @@ use std::{
 
 use slog::{Drain, KV, Level, Logger, Never, OwnedKV, OwnedKVList, Record, Serializer};
 
-use super::{
-    gather::Gather,
-    line,
-    repeat::{self, Repeat},
-    windows::GatherRules,
-};
+use super::Gather;
 use crate::{
     protocol::{EndReason, ErrorCode},
-    telemetry::event::{context::Context, fault::Fault, table::Event},
+    telemetry::{
+        event::{context::Context, fault::Fault, table::Event},
+        log::{
+            line,
+            repeat::{self, Repeat},
+            windows::GatherRules,
+        },
+    },
 };
 
 const WINDOW: Duration = Duration::from_secs(10);

@@ -13,13 +13,15 @@ use flate2::read::GzDecoder;
 use tempfile::TempDir;
 use time::Date;
 
-use super::{
-    clock::{Moment, tests::Hands},
-    daily::DailyFile,
-    retention::Retention,
-    writer::Output,
+use super::DailyFile;
+use crate::{
+    telemetry::log::{
+        clock::{Moment, tests::Hands},
+        retention::Retention,
+        writer::Output,
+    },
+    utc,
 };
-use crate::utc;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const YEARS: Duration = Duration::from_secs(60 * 365 * 86_400);
