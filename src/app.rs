@@ -37,7 +37,7 @@ use crate::{
         socket::sockets::Sockets,
     },
     lifecycle::{Lifecycle, Phase},
-    limits::Waiting,
+    limits::{Addresses, Waiting},
     liveness::Liveness,
     machine::Machine,
     memory::{self, Governor, Pressure, Totals},
@@ -101,7 +101,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let probes =
         Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
     let common = Common::new(&settings, probes);
-    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &pressure);
+    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &pressure, clients.addresses());
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
     let clients_too = clients.clone();
@@ -253,10 +253,11 @@ fn public_door(
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
     pressure: &watch::Receiver<Pressure>,
+    addresses: &Addresses,
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
-    let waiting = Waiting::from(&*settings);
+    let (waiting, addresses) = (Waiting::from(&*settings), addresses.clone());
     let (pressure, totals) = (pressure.clone(), Totals::default());
     move || {
         let index = arbiters.enroll();
@@ -266,7 +267,7 @@ fn public_door(
             resume: supervisor.clone().recipient(),
             presence: supervisor.clone().recipient(),
         };
-        session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone())));
+        session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone(), addresses.clone())));
         watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
         watchdog::spawn_vital(relief::run(pressure.clone(), totals.clone()));
         let arbiters = arbiters.clone();

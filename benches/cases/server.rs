@@ -40,7 +40,12 @@ impl Server {
                 resume: supervisor.clone().recipient(),
                 presence: supervisor.recipient(),
             };
-            session::install(Rc::new(SessionConfig::new(&settings, ports, Waiting::from(&settings))));
+            session::install(Rc::new(SessionConfig::new(
+                &settings,
+                ports,
+                Waiting::from(&settings),
+                (&settings).into(),
+            )));
         });
         Self(system)
     }
@@ -77,6 +82,7 @@ fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.limits.frame_rate = PLENTY;
     settings.limits.frame_burst = PLENTY;
+    (settings.limits.byte_rate, settings.limits.byte_burst) = (PLENTY as usize, PLENTY as usize);
     settings.limits.joins_per_minute = PLENTY;
     // Valgrind is slow, and what is slow is told of.
     settings.log.slow_message_ms = Milliseconds(60_000);

@@ -26,7 +26,7 @@ pub mod close_code {
     pub const PING_TIMEOUT: u16 = 4001;
     /// The session was taken over on another socket.
     pub const SESSION_TAKEN: u16 = 4500;
-    /// Faster than `limits.frame_rate` for `limits.flood_timeout_ms` on end.
+    /// Faster than `limits.frame_rate` or `limits.byte_rate` for `limits.flood_timeout_ms` on end.
     pub const RATE_LIMITED: u16 = 4002;
 }
 
@@ -54,7 +54,7 @@ pub enum EndReason {
     InvalidUtf8,
     /// A message longer than `limits.frame_bytes`.
     MessageTooLarge,
-    /// The client sent faster than `limits.frame_rate` for `limits.flood_timeout_ms` on end.
+    /// The client sent faster than `limits.frame_rate` or `limits.byte_rate` for `limits.flood_timeout_ms` on end.
     RateLimited,
     /// Memory was nearly used (`limits.memory_bytes`), and this connection held most.
     MemoryPressure,

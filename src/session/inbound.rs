@@ -61,14 +61,14 @@ impl Inbound {
         self.shared.connection.poll_fill(&mut self.decoder, most, cx)
     }
 
-    /// With an empty bucket: ready when there is a token again, if a frame waits for it, here or in the kernel.
-    fn wait_for_token(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// With a budget used up: ready when there is some again, if something waits for it, here or in the kernel.
+    fn wait_for_budget(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.turn = 0;
         if !self.decoder.has_frame() && self.shared.connection.poll_read_ready(cx).is_pending() {
             self.pace.caught_up();
             return Poll::Pending;
         }
-        self.pace.poll_token(cx, &self.shared)
+        self.pace.poll_budget(cx, &self.shared)
     }
 }
 
@@ -88,8 +88,8 @@ impl Stream for Inbound {
                 return Poll::Ready(Some(message));
             }
             this.shared.connection.leave_unhandled(this.decoder.held());
-            if !this.pace.has_token(&this.shared) {
-                ready!(this.wait_for_token(cx));
+            if !this.pace.may_read(&this.shared) {
+                ready!(this.wait_for_budget(cx));
                 continue;
             }
             if this.turn as usize >= TURN {
@@ -108,9 +108,10 @@ impl Stream for Inbound {
                     return Poll::Ready(None);
                 }
                 Poll::Ready(Ok(read)) => {
-                    this.turn = this.turn.saturating_add(u32::try_from(read).unwrap_or(u32::MAX));
+                    let read = u32::try_from(read).unwrap_or(u32::MAX);
+                    this.turn = this.turn.saturating_add(read);
                     this.shared.received();
-                    this.pace.read();
+                    this.pace.read(read, &this.shared);
                 }
             }
         }
@@ -120,6 +121,7 @@ impl Stream for Inbound {
 impl Drop for Inbound {
     /// A socket that is handed over takes along what was read of it.
     fn drop(&mut self) {
+        self.pace.charge_address(&self.shared);
         if let Some(pending_transfer) = self.shared.pending_transfer.borrow_mut().as_mut() {
             pending_transfer.unread = self.decoder.unread().to_vec();
         }

@@ -64,6 +64,8 @@ pub(super) struct SessionShared {
     pub(super) connection: CurrentConnection,
     /// The tokens for its frames, the reader's: they are the session's, whatever its connection.
     pub(super) bucket: Cell<Bucket>,
+    /// The same for its bytes.
+    pub(super) bytes: Cell<Bucket>,
     /// Whether the reader waits because memory is nearly used and this session holds more than its share.
     pub(super) held_back: Cell<bool>,
     /// Whether the reader waits: nothing may come between a `join` that resumes and its `joined`. The actor says so.
@@ -126,6 +128,7 @@ impl SessionShared {
             why: Cell::new(None),
             connection: CurrentConnection::new(attachment),
             bucket: Cell::new(Bucket::full(now)),
+            bytes: Cell::new(Bucket::full(now)),
             held_back: Cell::new(false),
             paused: Cell::new(false),
             pending_transfer: RefCell::new(None),

@@ -92,7 +92,12 @@ impl Stage {
         let mut settings = Settings::default();
         change(&mut settings);
         let stage = Self { received, recorder, settings, snapshot: None };
-        install(Rc::new(SessionConfig::new(&stage.settings, stage.ports(), Waiting::new(10, 10))));
+        install(Rc::new(SessionConfig::new(
+            &stage.settings,
+            stage.ports(),
+            Waiting::new(10, 10),
+            (&stage.settings).into(),
+        )));
         stage
     }
 
@@ -108,7 +113,10 @@ impl Stage {
     /// Makes another thread an arbiter of sessions, too.
     pub(super) fn install_on(&self, arbiter: &Arbiter) {
         let (settings, ports) = (self.settings.clone(), self.ports());
-        arbiter.spawn_fn(move || install(Rc::new(SessionConfig::new(&settings, ports, Waiting::new(10, 10)))));
+        let waiting = Waiting::new(10, 10);
+        arbiter.spawn_fn(move || {
+            install(Rc::new(SessionConfig::new(&settings, ports, waiting, (&settings).into())));
+        });
     }
 
     pub(super) async fn receive(&mut self) -> Sent {
@@ -356,6 +364,7 @@ async fn answers_that_wait_go_along_with_the_socket() {
         let limits = &mut settings.limits;
         (limits.queue_bytes, limits.queue_frames) = (64 << 20, 2 * ASKED);
         (limits.frame_rate, limits.frame_burst) = (1_000_000, 1_000_000);
+        (limits.byte_rate, limits.byte_burst) = (1_000_000_000, 1_000_000_000);
     });
     let (_former, member, token) = stage.resumable().await;
     let mut client = Client::greeted(&stage).await;

@@ -5,6 +5,7 @@ mod abuse;
 mod addresses;
 mod admin;
 mod architecture;
+mod byte_budgets;
 mod capacity;
 mod comeback;
 mod configuration;

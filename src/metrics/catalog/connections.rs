@@ -80,8 +80,8 @@ pub(super) const SERIES: &[Series] = &[
     ),
     Series::counter(
         "switchboard_limit_hits_total",
-        "Limits of one connection's or one address's share that did their work, by the limit. frame_rate counts spells \
-         of sending too fast, parked_sessions and parked_per_room sessions that were given up, join_wait connections \
+        "Limits of one connection's or one address's share that did their work, by the limit. frame_rate, byte_rate \
+         and byte_rate_per_address count spells of sending too fast, parked_sessions and parked_per_room sessions that were given up, join_wait connections \
          that were closed, the others what was refused; connections_per_address also seats of somebody absent that a \
          newcomer of that address got.",
         &[closed::<LimitHit>("limit")],

@@ -257,7 +257,8 @@ async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
         resume: nobody.clone().recipient(),
         presence: nobody.clone().recipient(),
     };
-    let setup = Rc::new(SessionConfig::new(&Settings::default(), ports, Waiting::new(100, 100)));
+    let settings = Settings::default();
+    let setup = Rc::new(SessionConfig::new(&settings, ports, Waiting::new(100, 100), (&settings).into()));
     let (connection, client) = connection(now).await;
     let shared = SessionShared::new(connection, setup, None, now);
     SESSIONS.with(|sessions| sessions.insert(&shared));
