@@ -39,7 +39,7 @@ use crate::{
         socket::sockets::Sockets,
     },
     lifecycle::{Lifecycle, Phase},
-    limits::Waiting,
+    limits::{Addresses, Waiting},
     liveness::Liveness,
     machine::Machine,
     memory::{self, Governor, Relief, Totals},
@@ -51,7 +51,7 @@ use crate::{
     metrics::{self, BuildInfo, Exposition, Facts},
     protocol::RoomName,
     room::Room,
-    session::{self, Ports, SessionConfig, TokenJudge, heartbeat::HeartbeatTimes, relief},
+    session::{self, Ports, SessionConfig, TokenJudge, heartbeat::HeartbeatTimes, reading, relief},
     shutdown::{self, Plan, ShutdownRecord},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
@@ -104,7 +104,8 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let probes =
         Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
     let common = Common::new(&settings, probes);
-    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &memory, keys.clone());
+    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, keys.clone()));
+    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &memory, shared);
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
     let clients_too = clients.clone();
@@ -249,12 +250,11 @@ fn public_door(
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
     memory: &Relief,
-    keys: KeyRing,
+    (addresses, tokens): (Addresses, TokenJudge),
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
-    let waiting = Waiting::from(&*settings);
-    let (tokens, memory) = (TokenJudge::new(&settings, keys), memory.clone());
+    let (waiting, memory) = (Waiting::from(&*settings), memory.clone());
     move || {
         let index = arbiters.enroll();
         let ports = Ports {
@@ -263,8 +263,10 @@ fn public_door(
             resume: supervisor.clone().recipient(),
             presence: supervisor.clone().recipient(),
         };
-        session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone(), tokens.clone())));
+        let config = SessionConfig::new(&settings, ports, waiting.clone(), addresses.clone(), tokens.clone());
+        session::install(Rc::new(config));
         watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
+        watchdog::spawn_vital(reading::run());
         watchdog::spawn_vital(relief::run(memory.pressure.clone(), memory.totals.clone()));
         let arbiters = arbiters.clone();
         Public {

@@ -42,7 +42,8 @@ impl Server {
                 presence: supervisor.recipient(),
             };
             let tokens = TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"));
-            session::install(Rc::new(SessionConfig::new(&settings, ports, Waiting::from(&settings), tokens)));
+            let (waiting, addresses) = (Waiting::from(&settings), (&settings).into());
+            session::install(Rc::new(SessionConfig::new(&settings, ports, waiting, addresses, tokens)));
         });
         Self(system)
     }
@@ -79,6 +80,7 @@ fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.limits.frame_rate = PLENTY;
     settings.limits.frame_burst = PLENTY;
+    (settings.limits.byte_rate, settings.limits.byte_burst) = (PLENTY as usize, PLENTY as usize);
     settings.limits.joins_per_minute = PLENTY;
     // Valgrind is slow, and what is slow is told of.
     settings.log.slow_message_ms = Milliseconds(60_000);

@@ -50,6 +50,22 @@ fn a_bound_of_the_log_s_folder_in_mebibytes_is_told() {
 }
 
 #[test]
+fn a_budget_that_does_not_hold_what_it_is_for_is_told() {
+    let told = doubts("[limits]\nframe_bytes = 65536\nbyte_burst = 65535\nbyte_burst_per_address = 65534\n", &[]);
+    assert_eq!(
+        told,
+        [
+            "limits.byte_burst = 65535 is less than limits.frame_bytes = 65536: the longest message always waits for it",
+            "limits.byte_burst_per_address = 65534 is less than limits.byte_burst = 65535: what one connection may send always \
+             waits for it",
+        ]
+    );
+    let told = doubts("[limits]\nbyte_rate = 2000\nbyte_rate_per_address = 1999\n", &[]);
+    assert!(told.len() == 1 && told[0].starts_with("limits.byte_rate_per_address = 1999 is less"), "{told:?}");
+    assert_eq!(doubts("[limits]\nbyte_burst = 65536\n", &[]), Vec::<String>::new());
+}
+
+#[test]
 fn a_plain_variable_is_refused_where_its_value_is_hardly_meant() {
     for (name, value, told) in [
         ("HEARTBEAT_INTERVAL", "30", "found 30 milliseconds; usual are 1000 to 600000; for 30 seconds write 30000"),

@@ -100,7 +100,29 @@ section! {
         /// The tenth peer of a mesh sends about 100 at once; 200 leave twice that.
         frame_burst: u32 = 200, Kind::count(1, 1_000_000, "frames"), exported, in_welcome;
 
-        /// Time for which a connection may send faster than `frame_rate` without a pause; then it is closed with 4002.
+        /// Bytes a second that one connection may send for long, headers of frames included; beyond, it is read no faster.
+        /// 128 KiB are two of the longest messages a second: a peer of ten can make all its offers anew every five seconds.
+        byte_rate: usize = 131_072, Kind::count(1024, 1_000_000_000, "bytes a second"), exported, in_welcome;
+
+        /// Bytes that one connection may send at once, if it was quiet before.
+        /// 1 MiB: the tenth peer of a mesh sends nine offers at once, 576 KiB if each is as long as `frame_bytes` lets it be,
+        /// and some 100 candidates of 250 bytes; that leaves 400 KiB for what it sends before and after.
+        byte_burst: usize = 1_048_576, Kind::count(1024, 1_000_000_000, "bytes at once"), exported, in_welcome;
+
+        /// Bytes a second that all connections of one address may send for long; beyond, they are read no faster, each as
+        /// fast as the others. Of IPv6 as with all limits of an address below.
+        /// 8 MiB are 64 connections that send as fast as they may. A school of 2000 in rooms of ten that all make their calls
+        /// anew once a minute sends 18 000 descriptions of 10 kB and 90 MB of candidates: half of that.
+        byte_rate_per_address: usize = 8_388_608, Kind::count(1024, 1_000_000_000, "bytes a second"), exported, in_welcome;
+
+        /// Bytes that all connections of one address may send at once, if it was quiet before.
+        /// 320 MiB: a school of 2000 that comes back in pairs sends 2000 descriptions, 131 MB at 64 KiB each, and in rooms of ten
+        /// 18 000, 180 MB at 10 kB each, and 45 MB of candidates. As `handshake_burst` lets 500 of them in at once, their 50
+        /// rooms of ten may even send the longest there are, 295 MB, and those that follow, five a second, 3 MB a second.
+        byte_burst_per_address: usize = 335_544_320, Kind::count(1024, 1_000_000_000, "bytes at once"), exported, in_welcome;
+
+        /// Time for which a connection may send faster than `frame_rate` or `byte_rate` without a pause; then it is closed
+        /// with 4002.
         /// 30 s are no burst any more: whatever sends like this is broken, or hostile.
         flood_timeout_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(100).usual(1000, 600_000), exported;
 
@@ -156,7 +178,7 @@ section! {
         new_rooms_burst: u32 = 1000, Kind::count(1, 1_000_000, "joins"), exported;
 
         /// Addresses (IPv6: /64) that are remembered for the limits above, and half as many /56 and /48 each.
-        /// 100 000 cost some 20 MB, and twice that if all are IPv6. With more in play, a /64 or /56 is counted by what is
+        /// 100 000 cost some 25 MB, and twice that if all are IPv6. With more in play, a /64 or /56 is counted by what is
         /// around it, and the others share 1024 entries: whoever brings that many gets no more by that.
         addresses: usize = 100_000, Kind::count(1, 10_000_000, "addresses"), exported;
 

@@ -141,7 +141,32 @@ pub(super) fn doubts(settings: &Settings, origins: &Origins, environment: &[(Str
         Resembling::Misspelt(None) => Some(format!("variable {name} is not read: ours are SWITCHBOARD__SECTION__KEY")),
         Resembling::OfService => None,
     });
-    doubtful.chain(unread).map(|text| OneLine(&text).to_string()).collect()
+    doubtful.chain(small_budgets(settings)).chain(unread).map(|text| OneLine(&text).to_string()).collect()
+}
+
+/// Budgets in bytes that what they are for does not fit into.
+fn small_budgets(settings: &Settings) -> impl Iterator<Item = String> {
+    let limits = &settings.limits;
+    let pairs = [
+        ("byte_burst", limits.byte_burst, "frame_bytes", limits.frame_bytes, "the longest message"),
+        (
+            "byte_burst_per_address",
+            limits.byte_burst_per_address,
+            "byte_burst",
+            limits.byte_burst,
+            "what one connection may send",
+        ),
+        (
+            "byte_rate_per_address",
+            limits.byte_rate_per_address,
+            "byte_rate",
+            limits.byte_rate,
+            "what one connection may send",
+        ),
+    ];
+    pairs.into_iter().filter(|(_, budget, _, least, _)| budget < least).map(|(key, budget, other, least, what)| {
+        format!("limits.{key} = {budget} is less than limits.{other} = {least}: {what} always waits for it")
+    })
 }
 
 /// The variables that somebody else made for a service called as we are.

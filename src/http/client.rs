@@ -56,7 +56,7 @@ impl Clients {
     pub fn new(settings: &Settings) -> Self {
         let quotas = Quotas::from(settings);
         Self {
-            addresses: Addresses::new(quotas, Instant::now()),
+            addresses: settings.into(),
             sockets: Addresses::new(
                 Quotas { connections: settings.limits.most_sockets_per_address(), ..quotas },
                 Instant::now(),
@@ -67,6 +67,12 @@ impl Clients {
             nameless_at: Arc::default(),
             since: Instant::now(),
         }
+    }
+
+    /// What each address has used up.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// Forgets addresses that are not used any more. Says how many are left.

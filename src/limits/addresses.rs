@@ -4,12 +4,14 @@
 //! takes some tenths of a microsecond under one lock.
 
 use std::{
+    convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use super::{
     bucket::{Bucket, Rate},
+    bytes::ByteRate,
     subnet::Subnet,
     table::{self, Counted, Table},
 };
@@ -22,6 +24,8 @@ pub struct Quotas {
     pub handshakes: Rate,
     /// Other HTTP requests.
     pub requests: Rate,
+    /// What all its connections send.
+    pub bytes: ByteRate,
     /// Most WebSocket connections at a time.
     pub connections: usize,
     /// Addresses that are remembered at a time.
@@ -34,9 +38,16 @@ impl From<&Settings> for Quotas {
         Self {
             handshakes: Rate::per_second(limits.handshake_rate, limits.handshake_burst),
             requests: Rate::per_second(limits.http_rate, limits.http_burst),
+            bytes: ByteRate::new(limits.byte_rate_per_address, limits.byte_burst_per_address),
             connections: limits.connections_per_address,
             addresses: limits.addresses,
         }
+    }
+}
+
+impl From<&Settings> for Addresses {
+    fn from(settings: &Settings) -> Self {
+        Self::new(settings.into(), Instant::now())
     }
 }
 
@@ -56,6 +67,7 @@ struct Inner {
 struct Entry {
     handshakes: Bucket,
     requests: Bucket,
+    bytes: Bucket,
     connections: usize,
 }
 
@@ -97,6 +109,20 @@ impl Addresses {
         table::take(&mut self.0.lock(), from, now, rate, |entry| &mut entry.requests)
     }
 
+    /// Bytes that were read from its connections. The time until what the address, or a network that it is in, has sent
+    /// beyond what it may is made up for; zero where it has not.
+    pub(super) fn bytes(&self, from: Subnet, bytes: u32, now: Instant) -> Duration {
+        let rate = self.0.quotas.bytes;
+        let mut wait = Duration::ZERO;
+        let charge = |entry: &mut Entry, shares| {
+            entry.bytes.charge(rate.times(shares).cost(bytes), now);
+            wait = wait.max(entry.bytes.overdrawn(rate.span(), now));
+        };
+        // Whether it may or not: they have been read.
+        let Ok(_) = self.0.lock().count(from, now, |_, _| Ok::<(), Infallible>(()), charge);
+        wait
+    }
+
     /// A place for one more connection, or `None` where the address, or a network that it is in, has all it may.
     #[must_use]
     pub fn connect(&self, from: Subnet, now: Instant) -> Option<AddressPermit> {
@@ -124,11 +150,13 @@ impl Inner {
 
 impl table::Entry for Entry {
     fn new(now: Instant) -> Self {
-        Self { handshakes: Bucket::full(now), requests: Bucket::full(now), connections: 0 }
+        let full = Bucket::full(now);
+        Self { handshakes: full, requests: full, bytes: full, connections: 0 }
     }
 
     fn is_unused(&self, now: Instant) -> bool {
-        self.connections == 0 && self.handshakes.is_full(now) && self.requests.is_full(now)
+        let buckets = [self.handshakes, self.requests, self.bytes];
+        self.connections == 0 && buckets.iter().all(|bucket| bucket.is_full(now))
     }
 }
 
@@ -150,7 +178,8 @@ mod tests {
 
     fn table(addresses: usize, now: Instant) -> Addresses {
         let rate = |burst| Rate::per_second(1, burst);
-        Addresses::new(Quotas { handshakes: rate(2), requests: rate(3), connections: 2, addresses }, now)
+        let bytes = ByteRate::new(1000, 5000);
+        Addresses::new(Quotas { handshakes: rate(2), requests: rate(3), bytes, connections: 2, addresses }, now)
     }
 
     fn from(last: u32) -> Subnet {

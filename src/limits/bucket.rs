@@ -87,6 +87,20 @@ impl Bucket {
         (missing + rate.interval).saturating_sub(rate.span)
     }
 
+    /// Takes what something has cost, as the time in which it comes again, whether it is there or not.
+    #[inline]
+    pub fn charge(&mut self, cost: Duration, now: Instant) {
+        self.full_at = self.full_at.max(now) + cost;
+    }
+
+    /// The time until as much as was taken beyond what it holds has come; zero where nothing was. `span`: the time that an
+    /// empty one takes to be full.
+    #[must_use]
+    #[inline]
+    pub fn overdrawn(&self, span: Duration, now: Instant) -> Duration {
+        self.full_at.saturating_duration_since(now).saturating_sub(span)
+    }
+
     /// Takes all tokens, and lets none come for that long.
     pub fn hold_back(&mut self, rate: Rate, now: Instant, pause: Duration) {
         self.full_at = self.full_at.max(now + rate.span + pause.saturating_sub(rate.interval));

@@ -9,7 +9,7 @@ use std::{
 
 use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 
-use super::{AddressPermit, Addresses, Bucket, Quotas, Rate, Subnet};
+use super::{AddressPermit, Addresses, Bucket, ByteRate, Quotas, Rate, Subnet};
 
 /// A bucket as one would explain it: a level that rises with time and sinks by a token's price.
 struct Naive {
@@ -101,6 +101,8 @@ proptest! {
 /// How often an address's quota each of its networks has, with the bits that they leave out.
 const NETWORKS: [(u32, u32); 3] = [(0, 1), (8, 4), (16, 16)];
 const CONNECTIONS: usize = 1;
+/// Bytes a second of one address; twice as many at once.
+const BYTES: usize = 1000;
 
 /// An address: a /64 out of two /48 with two /56 each, or an IPv4 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -136,6 +138,8 @@ fn who() -> impl Strategy<Value = Who> {
 enum Ask {
     Handshake(Who),
     Connect(Who),
+    /// So many bytes were read.
+    Bytes(Who, u32),
     /// The connection of that number ends.
     End(usize),
     Sweep,
@@ -146,6 +150,7 @@ fn asks() -> impl Strategy<Value = Vec<Ask>> {
     let ask = proptest::prop_oneof![
         8 => who().prop_map(Ask::Handshake),
         8 => who().prop_map(Ask::Connect),
+        8 => (who(), 0..5000_u32).prop_map(|(who, bytes)| Ask::Bytes(who, bytes)),
         3 => (0..40_usize).prop_map(Ask::End),
         1 => proptest::prelude::Just(Ask::Sweep),
         1 => (0..1500_u64).prop_map(Ask::Wait),
@@ -155,8 +160,34 @@ fn asks() -> impl Strategy<Value = Vec<Ask>> {
 
 /// A table that has room for this many addresses, in which each has one connection, two handshakes at once, and two a second.
 fn table(addresses: usize, now: Instant) -> Addresses {
-    let rate = Rate::per_second(2, 2);
-    Addresses::new(Quotas { handshakes: rate, requests: rate, connections: CONNECTIONS, addresses }, now)
+    let (rate, bytes) = (Rate::per_second(2, 2), ByteRate::new(BYTES, 2 * BYTES));
+    Addresses::new(Quotas { handshakes: rate, requests: rate, bytes, connections: CONNECTIONS, addresses }, now)
+}
+
+/// What a block has sent and is not made up for, in the nanoseconds that it takes to be.
+struct Overdraft {
+    per_second: u128,
+    nanos: u128,
+    at: Instant,
+}
+
+impl Overdraft {
+    fn new(shares: u32, now: Instant) -> Self {
+        Self { per_second: BYTES as u128 * u128::from(shares), nanos: 0, at: now }
+    }
+
+    fn is_none(&mut self, now: Instant) -> bool {
+        self.nanos = self.nanos.saturating_sub((now - self.at).as_nanos());
+        self.at = now;
+        self.nanos == 0
+    }
+
+    /// The time until no more than two seconds' worth is left.
+    fn send(&mut self, bytes: u32, now: Instant) -> u128 {
+        let _ = self.is_none(now);
+        self.nanos += u128::from(bytes) * 1_000_000_000 / self.per_second;
+        self.nanos.saturating_sub(2_000_000_000)
+    }
 }
 
 proptest! {
@@ -165,6 +196,8 @@ proptest! {
         let mut now = Instant::now();
         let table = table(1000, now);
         let mut buckets: HashMap<(u32, Who), Bucket> = HashMap::new();
+        // Of each block, when it sent how much.
+        let mut sent: HashMap<(u32, Who), Overdraft> = HashMap::new();
         let mut held: Vec<(Who, AddressPermit)> = Vec::new();
         for ask in asks {
             match ask {
@@ -191,6 +224,12 @@ proptest! {
                     prop_assert_eq!(place.is_some(), fits);
                     held.extend(place.map(|place| (who, place)));
                 }
+                Ask::Bytes(who, bytes) => {
+                    let wait = who.blocks().into_iter().map(|(block, shares)| {
+                        sent.entry(block).or_insert(Overdraft::new(shares, now)).send(bytes, now)
+                    }).max().expect("a block");
+                    prop_assert_eq!(table.bytes(who.subnet(), bytes, now).as_nanos(), wait);
+                }
                 Ask::End(at) => {
                     if at < held.len() {
                         held.swap_remove(at);
@@ -201,6 +240,9 @@ proptest! {
                     let mut known: Vec<_> = held.iter().map(|(who, _)| *who).collect();
                     let used = buckets.iter().filter(|((left, _), bucket)| *left == 0 && !bucket.is_full(now));
                     known.extend(used.map(|((_, who), _)| *who));
+                    known.extend(sent.iter_mut().filter_map(|((left, who), sent)| {
+                        (*left == 0 && !sent.is_none(now)).then_some(*who)
+                    }));
                     known.sort_unstable();
                     known.dedup();
                     prop_assert_eq!(left, known.len(), "only those are forgotten that have nothing to gain by it");

@@ -28,7 +28,7 @@ pub mod close_code {
     pub const SESSION_TAKEN: u16 = 4500;
     /// The time of the token that the session was let in with is over.
     pub const TOKEN_EXPIRED: u16 = 4502;
-    /// Faster than `limits.frame_rate` for `limits.flood_timeout_ms` on end.
+    /// Faster than `limits.frame_rate` or `limits.byte_rate` for `limits.flood_timeout_ms` on end.
     pub const RATE_LIMITED: u16 = 4002;
 }
 
@@ -56,7 +56,7 @@ pub enum EndReason {
     InvalidUtf8,
     /// A message longer than `limits.frame_bytes`.
     MessageTooLarge,
-    /// The client sent faster than `limits.frame_rate` for `limits.flood_timeout_ms` on end.
+    /// The client sent faster than `limits.frame_rate` or `limits.byte_rate` for `limits.flood_timeout_ms` on end.
     RateLimited,
     /// Memory was nearly used (`limits.memory_bytes`), and this connection held most.
     MemoryPressure,

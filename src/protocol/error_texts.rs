@@ -22,6 +22,11 @@ pub const NO_SUCH_PEER: &str = "no such peer in this room";
 pub const ROOM_IS_BUSY: &str = "the room has too much waiting";
 /// `rate_limited`, to a connection that sends faster than it is read.
 pub const TOO_FAST: &str = "more frames than limits.frameRate: they are read no faster";
+/// `rate_limited`, to a connection that sends more than it is read.
+pub const TOO_MANY_BYTES: &str = "more bytes than limits.byteRate: they are read no faster";
+/// `rate_limited`, to a connection whose address sends more than it is read.
+pub const ADDRESS_TOO_FAST: &str =
+    "the connections of this address send more bytes than limits.byteRatePerAddress: they are read no faster";
 /// `rate_limited`, to a connection that holds most of the memory that is nearly used.
 pub const HELD_BACK: &str = "memory is nearly used, and this connection holds more than its share: it is read later";
 /// `over_capacity`.

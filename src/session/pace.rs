@@ -1,5 +1,6 @@
-//! The pace of one connection: a token per frame, taken before the frame is read. Who sends faster is read no faster, and
-//! TCP slows it down; nothing it sent is lost.
+//! The pace of one connection: a token per frame, taken before the frame is read, and a price per byte, paid when it has been
+//! read, by the connection and by its address. Who sends faster is read no faster, and TCP slows it down; nothing it sent is
+//! lost.
 
 use std::{
     future::Future,
@@ -14,6 +15,7 @@ use super::shared::SessionShared;
 use crate::{
     config::Milliseconds,
     late::Lateness,
+    limits::Uncharged,
     protocol::{
         EndReason, ErrorCode, error_texts,
         server::{ErrorFrame, ServerFrame},
@@ -27,10 +29,11 @@ const REFUSE_AGAIN: Duration = Duration::from_secs(1);
 /// has filled, so its spell begins anew.
 const LATE: Duration = Duration::from_secs(1);
 
-/// One connection's bucket. The tokens are in the [`SessionShared`]: they are the session's.
+/// One connection's pace. Its two buckets are in the [`SessionShared`]: they are the session's.
 pub(super) struct Pace {
     /// The time of the last read: all frames of one read share one look at the clock.
     now: Instant,
+    uncharged: Uncharged,
     /// None for a connection that was never too fast: nearly all are, and each pays for what stands here.
     excess: Option<Box<Excess>>,
 }
@@ -40,24 +43,55 @@ pub(super) struct Pace {
 struct Excess {
     refused: Option<Instant>,
     spell: Option<Spell>,
+    /// Its address has sent more than it may. Until then nothing is read from this connection; and then once, whatever the
+    /// others have sent meanwhile: so each gets its part.
+    address_until: Option<Instant>,
 }
 
-/// The time for which a connection is too fast: a frame waits for a token, and ever since the first one did, another
-/// came before the server had caught up.
+/// The time for which a connection is too fast: a frame waits for a token, or bytes to be paid for, and ever since the first
+/// did, more came before the server had caught up.
 struct Spell {
     since: Instant,
-    token_at: Instant,
+    read_at: Instant,
     sleep: Pin<Box<Sleep>>,
+}
+
+/// Whose budget is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    /// The connection's own, of frames.
+    Frames,
+    /// The connection's own, of bytes.
+    Bytes,
+    /// Its address's, of bytes: what is used up there may all be others'.
+    Address,
 }
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self { now, excess: None }
+        Self { now, uncharged: Uncharged::default(), excess: None }
     }
 
-    /// Bytes came in: looks at the clock for all the frames in them.
-    pub(super) fn read(&mut self) {
+    /// So many bytes came in: looks at the clock for all the frames in them, and has them paid for. The time it is.
+    pub(super) fn read(&mut self, bytes: u32, shared: &SessionShared) -> Instant {
         self.now = Instant::now();
+        let mut bucket = shared.bytes.get();
+        bucket.charge(shared.setup.pace.bytes.cost(bytes), self.now);
+        shared.bytes.set(bucket);
+        if self.uncharged.read(bytes) || self.excess.as_ref().is_some_and(|excess| excess.address_until.is_some()) {
+            self.charge_address(shared);
+        }
+        self.now
+    }
+
+    /// Charges the address with what is read from this connection. Also to be done at its end: coming anew saves nothing.
+    #[inline(never)]
+    pub(super) fn charge_address(&mut self, shared: &SessionShared) {
+        let Some(subnet) = shared.subnet else { return };
+        let until = self.uncharged.charge(&shared.setup.addresses, subnet, self.now).map(|wait| self.now + wait);
+        if until.is_some() || self.excess.is_some() {
+            self.excess.get_or_insert_default().address_until = until;
+        }
     }
 
     /// Takes a token for the next frame, if there is one.
@@ -81,10 +115,28 @@ impl Pace {
         taken
     }
 
-    /// Whether there is a token for one more frame.
+    /// Whether one more frame may be read.
     #[inline]
-    pub(super) fn has_token(&self, shared: &SessionShared) -> bool {
-        shared.bucket.get().wait(shared.setup.pace.rate, self.now).is_zero()
+    pub(super) fn may_read(&self, shared: &SessionShared) -> bool {
+        self.lack(shared).is_none()
+    }
+
+    /// What keeps one more frame from being read, and for how long. The connection's own budgets come first: where they are
+    /// used up, too, it is not for others that it waits.
+    #[inline]
+    fn lack(&self, shared: &SessionShared) -> Option<(Lack, Duration)> {
+        let limits = &shared.setup.pace;
+        let frames = shared.bucket.get().wait(limits.rate, self.now);
+        if !frames.is_zero() {
+            return Some((Lack::Frames, frames));
+        }
+        let bytes = shared.bytes.get().overdrawn(limits.bytes.span(), self.now);
+        if !bytes.is_zero() {
+            return Some((Lack::Bytes, bytes));
+        }
+        let until = self.excess.as_ref()?.address_until?;
+        let wait = until.saturating_duration_since(self.now);
+        (!wait.is_zero()).then_some((Lack::Address, wait))
     }
 
     /// Whether the connection is too fast.
@@ -100,17 +152,16 @@ impl Pace {
         }
     }
 
-    /// A frame waits: ready when there is a token for it. Says so to the client now and then, and ends who never pauses.
-    pub(super) fn poll_token(&mut self, cx: &mut Context<'_>, shared: &SessionShared) -> Poll<()> {
+    /// Something waits: ready when it may be read. Says so to the client now and then, and ends who never pauses.
+    pub(super) fn poll_budget(&mut self, cx: &mut Context<'_>, shared: &SessionShared) -> Poll<()> {
         self.now = Instant::now();
         loop {
-            let wait = shared.bucket.get().wait(shared.setup.pace.rate, self.now);
-            if wait.is_zero() {
+            let Some((lack, wait)) = self.lack(shared) else {
                 shared.held_back.set(false);
                 return Poll::Ready(());
-            }
-            self.go_on(wait, shared.held_back.get());
-            self.refuse(shared);
+            };
+            self.go_on(lack, wait, shared.held_back.get());
+            self.refuse(lack, wait, shared);
             // To be read at this pace is a sign of life.
             shared.received();
             let spell = self.excess.as_mut().and_then(|excess| excess.spell.as_mut());
@@ -124,37 +175,59 @@ impl Pace {
         }
     }
 
-    /// Begins a spell, or goes on with it. One that the server is the reason for is nobody's flood.
-    fn go_on(&mut self, wait: Duration, held_back: bool) {
-        let (now, token_at) = (self.now, self.now + wait);
+    /// Begins a spell, or goes on with it. One that the server is the reason for, or others of the address, is nobody's flood.
+    fn go_on(&mut self, lack: Lack, wait: Duration, held_back: bool) {
+        let (now, read_at) = (self.now, self.now + wait);
         let excess = self.excess.get_or_insert_default();
         if let Some(spell) = &mut excess.spell {
-            if held_back || Lateness::at(now, spell.token_at, LATE).is_late {
+            if held_back || lack == Lack::Address || Lateness::at(now, spell.read_at, LATE).is_late {
                 spell.since = now;
             }
-            spell.token_at = token_at;
-            spell.sleep.as_mut().reset(token_at.into());
+            spell.read_at = read_at;
+            spell.sleep.as_mut().reset(read_at.into());
             return;
         }
         if !held_back {
-            telemetry::tally(|t| t.limit_hits.add(LimitHit::FrameRate));
+            telemetry::tally(|t| t.limit_hits.add(lack.limit()));
         }
-        let sleep = Box::pin(tokio::time::sleep_until(token_at.into()));
-        excess.spell = Some(Spell { since: now, token_at, sleep });
+        let sleep = Box::pin(tokio::time::sleep_until(read_at.into()));
+        excess.spell = Some(Spell { since: now, read_at, sleep });
     }
 
-    fn refuse(&mut self, shared: &SessionShared) {
+    fn refuse(&mut self, lack: Lack, wait: Duration, shared: &SessionShared) {
         let excess = self.excess.get_or_insert_default();
         if excess.refused.is_some_and(|at| self.now.saturating_duration_since(at) < REFUSE_AGAIN) {
             return;
         }
         excess.refused = Some(self.now);
-        let message = if shared.held_back.get() { error_texts::HELD_BACK } else { error_texts::TOO_FAST };
+        let message = if shared.held_back.get() { error_texts::HELD_BACK } else { lack.message() };
         let member = shared.member.get();
         let context = member.map(|m| m.context().as_peer(m.peer)).unwrap_or_default();
         telemetry::emit(&Event::FrameRefused { context, code: ErrorCode::RateLimited, detail: message });
-        let pause = Milliseconds::rounded_down(shared.setup.pace.rate.span()).0;
+        let pause = match lack {
+            Lack::Frames => Milliseconds::rounded_down(shared.setup.pace.rate.span()).0,
+            Lack::Bytes => Milliseconds::rounded_down(shared.setup.pace.bytes.span()).0,
+            Lack::Address => Milliseconds::rounded_up(wait).0,
+        };
         let error = ErrorFrame::new(ErrorCode::RateLimited, message);
         shared.send(&ServerFrame::Error(ErrorFrame { retry_after_ms: Some(pause), ..error }));
+    }
+}
+
+impl Lack {
+    fn limit(self) -> LimitHit {
+        match self {
+            Self::Frames => LimitHit::FrameRate,
+            Self::Bytes => LimitHit::ByteRate,
+            Self::Address => LimitHit::ByteRatePerAddress,
+        }
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            Self::Frames => error_texts::TOO_FAST,
+            Self::Bytes => error_texts::TOO_MANY_BYTES,
+            Self::Address => error_texts::ADDRESS_TOO_FAST,
+        }
     }
 }

@@ -7,7 +7,7 @@ use actix::Recipient;
 use super::{resume_buffer::Keep, tokens::TokenJudge, waiting::Times};
 use crate::{
     config::{Milliseconds, Settings},
-    limits::{Rate, Waiting},
+    limits::{Addresses, ByteRate, Rate, Waiting},
     messages::{
         KillSwitch,
         supervisor::{Join, Leave, Presence, Resume},
@@ -42,6 +42,8 @@ pub struct Ports {
 pub(super) struct PaceLimits {
     /// `limits.frame_rate` and `limits.frame_burst`.
     pub(super) rate: Rate,
+    /// `limits.byte_rate` and `limits.byte_burst`.
+    pub(super) bytes: ByteRate,
     /// `limits.flood_timeout_ms`: for how long it may be too fast.
     pub(super) flood: Duration,
 }
@@ -59,6 +61,8 @@ pub struct SessionConfig {
     pub(super) resume_window: Milliseconds,
     /// How fast a connection may send.
     pub(super) pace: PaceLimits,
+    /// What each address has sent, by all arbiters.
+    pub(super) addresses: Addresses,
     /// Messages that a session's mailbox holds.
     pub(super) mailbox: usize,
     /// How long a connection may be in no room.
@@ -80,9 +84,15 @@ pub struct SessionConfig {
 }
 
 impl SessionConfig {
-    /// From the settings. `waiting` and `tokens` are shared by all arbiters.
+    /// From the settings. `waiting`, `addresses` and `tokens` are shared by all arbiters.
     #[must_use]
-    pub fn new(settings: &Settings, ports: Ports, waiting: Waiting<KillSwitch>, tokens: TokenJudge) -> Self {
+    pub fn new(
+        settings: &Settings,
+        ports: Ports,
+        waiting: Waiting<KillSwitch>,
+        addresses: Addresses,
+        tokens: TokenJudge,
+    ) -> Self {
         let limits = &settings.limits;
         Self {
             bounds: settings.into(),
@@ -91,6 +101,7 @@ impl SessionConfig {
             keep: settings.into(),
             resume_window: limits.resume_window_ms,
             pace: settings.into(),
+            addresses,
             mailbox: MAILBOX.max(MAILBOX_PER_PEER * limits.peers_per_room),
             times: settings.into(),
             waiting,
@@ -134,7 +145,11 @@ pub fn welcome(settings: &Settings) -> PreparedWelcome {
 impl From<&Settings> for PaceLimits {
     fn from(settings: &Settings) -> Self {
         let limits = &settings.limits;
-        Self { rate: Rate::per_second(limits.frame_rate, limits.frame_burst), flood: limits.flood_timeout_ms.get() }
+        Self {
+            rate: Rate::per_second(limits.frame_rate, limits.frame_burst),
+            bytes: ByteRate::new(limits.byte_rate, limits.byte_burst),
+            flood: limits.flood_timeout_ms.get(),
+        }
     }
 }
 

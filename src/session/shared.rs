@@ -18,6 +18,7 @@ use super::{
     registry::{Entry, Listed, Registry, Standing},
     resume_buffer::ResumeBuffer,
     setup::SessionConfig,
+    turns::Turn,
     waiting::{InNoRoom, Wait},
 };
 use crate::{
@@ -66,8 +67,12 @@ pub(super) struct SessionShared {
     pub(super) connection: CurrentConnection,
     /// The tokens for its frames, the reader's: they are the session's, whatever its connection.
     pub(super) bucket: Cell<Bucket>,
+    /// The same for its bytes.
+    pub(super) bytes: Cell<Bucket>,
     /// Whether the reader waits because memory is nearly used and this session holds more than its share.
     pub(super) held_back: Cell<bool>,
+    /// Whether it is the reader's turn, while the arbiter is busy.
+    pub(super) turn: Cell<Turn>,
     /// Whether the reader waits: nothing may come between a `join` that resumes and its `joined`. The actor says so.
     pub(super) paused: Cell<bool>,
     /// Where the actor wants the connection to go. The reader adds what it has not handled, the pump takes it there.
@@ -133,7 +138,9 @@ impl SessionShared {
             why: Cell::new(None),
             connection: CurrentConnection::new(attachment),
             bucket: Cell::new(Bucket::full(now)),
+            bytes: Cell::new(Bucket::full(now)),
             held_back: Cell::new(false),
+            turn: Cell::default(),
             paused: Cell::new(false),
             pending_transfer: RefCell::new(None),
             pulse: Pulse::since(now),

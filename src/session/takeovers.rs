@@ -88,7 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
 
 fn config(settings: &Settings, ports: Ports) -> SessionConfig {
     let keys = KeyRing::open(&settings.auth).expect("the keys are sound");
-    SessionConfig::new(settings, ports, Waiting::new(10, 10), TokenJudge::new(settings, keys))
+    SessionConfig::new(settings, ports, Waiting::new(10, 10), settings.into(), TokenJudge::new(settings, keys))
 }
 
 impl Stage {
@@ -364,6 +364,7 @@ async fn answers_that_wait_go_along_with_the_socket() {
         let limits = &mut settings.limits;
         (limits.queue_bytes, limits.queue_frames) = (64 << 20, 2 * ASKED);
         (limits.frame_rate, limits.frame_burst) = (1_000_000, 1_000_000);
+        (limits.byte_rate, limits.byte_burst) = (1_000_000_000, 1_000_000_000);
     });
     let (_former, member, token) = stage.resumable().await;
     let mut client = Client::greeted(&stage).await;

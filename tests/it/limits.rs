@@ -306,6 +306,10 @@ fn every_limit_is_exported() {
     for (name, value) in [
         ("frame_rate", 50.0),
         ("frame_burst", 200.0),
+        ("byte_rate", 131_072.0),
+        ("byte_burst", 1_048_576.0),
+        ("byte_rate_per_address", 8_388_608.0),
+        ("byte_burst_per_address", 335_544_320.0),
         ("flood_timeout_seconds", 30.0),
         ("handshake_rate", 7.0),
         ("handshake_burst", 500.0),

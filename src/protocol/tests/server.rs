@@ -13,7 +13,7 @@ use crate::protocol::{
     },
 };
 
-const LIMITS: [(&str, u64); 14] = [
+const LIMITS: [(&str, u64); 18] = [
     ("frameBytes", 65_536),
     ("queueBytes", 262_144),
     ("queueFrames", 256),
@@ -28,6 +28,10 @@ const LIMITS: [(&str, u64); 14] = [
     ("resumeWindowMs", 30_000),
     ("frameRate", 50),
     ("frameBurst", 200),
+    ("byteRate", 131_072),
+    ("byteBurst", 1_048_576),
+    ("byteRatePerAddress", 8_388_608),
+    ("byteBurstPerAddress", 335_544_320),
 ];
 
 fn limits() -> Vec<(String, u64)> {

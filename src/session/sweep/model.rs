@@ -260,7 +260,8 @@ async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
     };
     let settings = Settings::default();
     let tokens = TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"));
-    let setup = Rc::new(SessionConfig::new(&settings, ports, Waiting::new(100, 100), tokens));
+    let (waiting, addresses) = (Waiting::new(100, 100), (&settings).into());
+    let setup = Rc::new(SessionConfig::new(&settings, ports, waiting, addresses, tokens));
     let (connection, client) = connection(now).await;
     let shared = SessionShared::new(connection, setup, None, now);
     SESSIONS.with(|sessions| sessions.insert(&shared));

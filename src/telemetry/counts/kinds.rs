@@ -39,6 +39,10 @@ label_set! {
     LimitHit {
         /// A connection sent frames faster than it may; counted once per spell, however long.
         FrameRate = "frame_rate",
+        /// A connection sent more bytes than it may; counted as above.
+        ByteRate = "byte_rate",
+        /// A connection was read more slowly, because all those of its address sent more bytes than they may; counted as above.
+        ByteRatePerAddress = "byte_rate_per_address",
         /// An address made more handshakes than it may.
         HandshakeRate = "handshake_rate",
         /// An address made more other HTTP requests than it may.

@@ -161,8 +161,8 @@ tally! {
             sockets_refused: [Counts<SocketRefusal>; Listener::ALL.len()] = [Counts::new(); Listener::ALL.len()],
             /// What came over sockets and became no request, or whose body was not read, by what it was.
             http_rejections: Counts<Rejection> = Counts::new() => "switchboard_http_rejections_total" by "kind",
-            /// Limits of one connection's or one address's share that did their work, by the limit. frame_rate counts
-            /// spells of sending too fast, parked_sessions and parked_per_room sessions that were given up, join_wait
+            /// Limits of one connection's or one address's share that did their work, by the limit. frame_rate, byte_rate and
+            /// byte_rate_per_address count spells of sending too fast, parked_sessions and parked_per_room sessions that were given up, join_wait
             /// connections that were closed, the others what was refused; connections_per_address also seats of
             /// somebody absent that a newcomer of that address got.
             limit_hits: Counts<LimitHit> = Counts::new() => "switchboard_limit_hits_total" by "limit",
@@ -232,6 +232,9 @@ tally! {
             ops_denied: Counts<OpsDenial> = Counts::new() => "switchboard_ops_denied_total" by "reason",
             /// Ticks that came so late that it was logged.
             ticks_late: u64 = 0 => "switchboard_late_ticks_total",
+            /// Rounds in which an arbiter had no time to read all that its sessions had sent, and read some of them, those
+            /// that send least first, so that requests, joins and probes had their turn in between.
+            busy_rounds: u64 = 0 => "switchboard_busy_rounds_total",
             /// How late arbiters' ticks came.
             tick_delay: DelayBuckets = DelayBuckets::new(buckets::DELAY) => "switchboard_arbiter_tick_delay_seconds",
             /// Log lines dropped because standard output was read too slowly or not at all, or a file could not be

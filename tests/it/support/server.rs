@@ -70,7 +70,10 @@ impl Builder {
 
     /// Lets connections send as fast as they like: for tests that flood, and are not about pace.
     pub(crate) fn any_pace(self) -> Self {
-        self.set("limits.frame_rate", 1_000_000).set("limits.frame_burst", 1_000_000)
+        self.set("limits.frame_rate", 1_000_000)
+            .set("limits.frame_burst", 1_000_000)
+            .set("limits.byte_rate", 1_000_000_000)
+            .set("limits.byte_burst", 1_000_000_000)
     }
 
     /// Sets an environment variable.
