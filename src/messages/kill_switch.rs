@@ -41,6 +41,8 @@ pub enum Note {
     TooManyParked = 2,
     /// There are too many connections in no room, and this one is to go, if it still is in none.
     TooManyWaiting = 4,
+    /// A receiver that was too busy for a signal of this session's has room for it: see [`Inbox`](super::Inbox).
+    InboxReady = 8,
 }
 
 /// The notes that the pump found.

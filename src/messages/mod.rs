@@ -6,6 +6,7 @@
 mod event;
 #[cfg(feature = "fault-injection")]
 pub mod faults;
+mod inbox;
 mod kill_switch;
 pub mod metrics;
 mod resume;
@@ -15,6 +16,7 @@ pub mod session;
 pub mod supervisor;
 
 pub use event::{PeerChange, RoomEvent};
+pub use inbox::{Admission, Bound, Bounds, Busy, Inbox, Load, Mark};
 pub use kill_switch::{KillSwitch, Killed, Note, Notes};
 pub use resume::{Asked, ResumeRequests, ResumeSecrets};
 pub use send::send_unbounded;
