@@ -11,12 +11,21 @@ use actix::{Message, Recipient};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{event::RoomEvent, kill_switch::KillSwitch, resume::ResumeRequests, room::RoomPort};
+use super::{
+    event::RoomEvent,
+    inbox::{Admission, Bounds, Busy, Inbox, Load, Mark},
+    kill_switch::KillSwitch,
+    resume::ResumeRequests,
+    room::RoomPort,
+};
 use crate::protocol::{
     ErrorCode, Meta, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, server::PeerView,
 };
 use crate::telemetry::{Context, LimitHit, RequestId, Source};
 use crate::ws::DetachedSocket;
+
+/// What news takes on the wire beside metadata, roughly.
+const NEWS_BYTES: usize = 96;
 
 /// All messages to a session in one type: a `Recipient` costs some 120 bytes, and a session would need one per message.
 /// One mailbox keeps them in order, too.
@@ -76,6 +85,8 @@ pub struct Deliver {
     pub frame: TextFrame,
     /// When the sender read the message, on one message in 16: the sample that handling time is measured by.
     pub read_at: Option<Instant>,
+    /// How the receiver's [`Inbox`] admitted it.
+    pub mark: Mark,
 }
 
 /// Who is in the room now, in one message with what has changed. Sent by the room, to the members first
@@ -99,6 +110,18 @@ pub enum News {
     Resynced(Box<Welcomed>),
     /// The receiver's own `update` was taken, the oldest that was not yet: what it has now.
     Updated(Meta),
+}
+
+impl News {
+    /// What it adds to what waits for its receiver, nearly: it is encoded later.
+    fn load(&self) -> Load {
+        Load::frame(match self {
+            Self::Changed(event) => NEWS_BYTES + event.meta_bytes(),
+            Self::Updated(meta) => NEWS_BYTES + meta.as_str().len(),
+            // The receiver's own answer.
+            Self::Joined(_) | Self::Resynced(_) => NEWS_BYTES,
+        })
+    }
 }
 
 /// What a newcomer is told in `joined`, beside what its session knows itself.
@@ -292,6 +315,8 @@ pub struct Member {
     pub kill_switch: KillSwitch,
     /// For who wants to resume it.
     pub resume: ResumeRequests<ResumeRequest>,
+    /// What waits for it, and for how much of that each sender answers.
+    pub inbox: Inbox,
 }
 
 /// What became of a message to a session.
@@ -303,6 +328,8 @@ pub enum Posted {
     Full,
     /// The session is gone.
     Gone,
+    /// More of the sender's waits for it than may.
+    Busy(Busy),
 }
 
 impl Member {
@@ -312,17 +339,49 @@ impl Member {
         Context::of_session(&self.request, self.session, self.source)
     }
 
-    /// Sends a message; a full mailbox ends the session (the message is lost, so it cannot go on as if nothing happened).
+    /// Sends a message that is not refused; a full mailbox ends the session (the message is lost, so it cannot go on as if
+    /// nothing happened).
     pub fn post(&self, message: impl Into<ToSession>) -> Posted {
-        match self.port.try_send(message.into()) {
+        let message = message.into();
+        let news = match &message {
+            ToSession::Member(ToMember::Roster(roster)) => roster.news.load(),
+            _ => Load::default(),
+        };
+        self.inbox.news_posted(news);
+        self.try_send(message, |inbox| inbox.news_handled(news))
+    }
+
+    /// Sends a signal, if what waits here leaves room for one more of its sender's. Its mark is made here.
+    #[inline]
+    pub fn post_signal(&self, signal: Deliver, sender: &KillSwitch, bounds: &Bounds) -> Posted {
+        let (from, bytes) = (signal.from, signal.frame.as_bytes().len());
+        match self.inbox.admit(from, bytes, bounds, sender) {
+            Admission::Admitted(mark) => self.try_send(ToMember::Deliver(Deliver { mark, ..signal }).into(), |inbox| {
+                inbox.dropped(from, bytes, mark)
+            }),
+            Admission::Busy(busy) => Posted::Busy(busy),
+            Admission::Gone => Posted::Gone,
+        }
+    }
+
+    /// `lost` takes back what was counted for the message.
+    #[inline]
+    fn try_send(&self, message: ToSession, lost: impl FnOnce(&Inbox)) -> Posted {
+        match self.port.try_send(message) {
             Ok(()) if self.kill_switch.is_shut() => Posted::Gone,
             Ok(()) => Posted::Taken,
             Err(actix::prelude::SendError::Full(_)) => {
+                lost(&self.inbox);
                 self.kill_switch.kill_for_lost_message();
                 Posted::Full
             }
             Err(actix::prelude::SendError::Closed(_)) => Posted::Gone,
         }
+    }
+
+    /// What was posted to this session is in its hands.
+    pub fn news_handled(&self, roster: &Roster) {
+        self.inbox.news_handled(roster.news.load());
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     messages::{
-        KillSwitch, ResumeRequests,
+        Inbox, KillSwitch, ResumeRequests,
         session::{Control, Evict, Member, News, Roster, ToMember, ToSession},
     },
     protocol::{PeerId, SessionId, server::PeerView},
@@ -66,6 +66,7 @@ impl FakeSession {
             port,
             kill_switch: KillSwitch::default(),
             resume: ResumeRequests::default(),
+            inbox: Inbox::default(),
         })
     }
 

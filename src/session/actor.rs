@@ -12,6 +12,7 @@ use actix_http::ws::{CloseCode, Message, ProtocolError};
 use actix_web_actors::ws::WebsocketContext;
 
 use super::{
+    early::EarlySignal,
     inbound::{Inbound, end_reason},
     setup::SessionConfig,
     shared::SessionShared,
@@ -20,9 +21,9 @@ use super::{
 };
 use crate::{
     messages::{
-        ResumeRequests,
+        Inbox, ResumeRequests,
         room::RoomPort,
-        session::{Control, Deliver, Member, ToMember, ToSession},
+        session::{Control, Member, ToMember, ToSession},
     },
     protocol::{EndReason, FrameKind, PeerId, RoomName, SessionId},
     telemetry::{self, Event, RequestId, Source},
@@ -34,11 +35,13 @@ pub(super) struct Session {
     pub(super) shared: Rc<SessionShared>,
     /// Until the actor starts.
     init: Option<Box<SessionInit>>,
-    pub(super) rules: Rules<Arc<Member>, RoomPort, Deliver>,
+    pub(super) rules: Rules<Arc<Member>, RoomPort, EarlySignal>,
     /// While there are any.
     pub(super) unconfirmed: Option<Box<Unconfirmed>>,
     /// Signals sent, for sampling.
     pub(super) signals: u32,
+    /// Whether a timer runs that ends the wait for receivers that are too busy.
+    pub(super) pause_timer: bool,
 }
 
 /// What a session is made of.
@@ -65,7 +68,14 @@ impl SessionInit {
 
 impl Session {
     pub(super) fn new(shared: Rc<SessionShared>, init: SessionInit, hint: Option<RoomName>) -> Self {
-        Self { shared, init: Some(Box::new(init)), rules: Rules::new(hint), unconfirmed: None, signals: 0 }
+        Self {
+            shared,
+            init: Some(Box::new(init)),
+            rules: Rules::new(hint),
+            unconfirmed: None,
+            signals: 0,
+            pause_timer: false,
+        }
     }
 
     /// Who this is.
@@ -120,7 +130,8 @@ impl Actor for Session {
         #[cfg(feature = "fault-injection")]
         crate::messages::faults::enlist(format!("session {session}"), &ctx.address().recipient());
         let (kill_switch, resume) = (self.shared.kill_switch.clone(), ResumeRequests::default());
-        let member = Member { peer, session, request, source, port, kill_switch, resume };
+        let inbox = Inbox::default();
+        let member = Member { peer, session, request, source, port, kill_switch, resume, inbox };
         // Empty until now, for the same reason.
         let _ = self.shared.member.set(Arc::new(member));
         ctx.add_stream(inbound);
@@ -189,7 +200,10 @@ impl Handler<ToSession> for Session {
         }
         match message {
             ToSession::Member(ToMember::Deliver(deliver)) => self.deliver(deliver),
-            ToSession::Member(ToMember::Roster(roster)) => self.roster(roster),
+            ToSession::Member(ToMember::Roster(roster)) => {
+                self.me().news_handled(&roster);
+                self.roster(roster);
+            }
             ToSession::Control(control) => self.control(control, ctx),
         }
     }

@@ -1,9 +1,14 @@
 //! What other actors send: rosters, signals, refusals, evictions, the drain.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     actor::Session,
+    busy,
+    early::EarlySignal,
     shared::RoomHandle,
     state::{PendingJoin, RosterKind, RosterOutcome, SeatLoss, SignalOutcome, Unanswered},
     waiting,
@@ -21,6 +26,9 @@ use crate::{
 impl Session {
     pub(super) fn roster(&mut self, roster: Roster) {
         let Roster { snapshot, news } = roster;
+        if self.shared.busy.get() {
+            busy::forget_gone(&self.shared, &snapshot);
+        }
         match (self.rules.roster(&snapshot, kind(&news)), news) {
             (RosterOutcome::Entered { join, leave, early }, News::Joined(welcomed)) => {
                 self.entered(&snapshot, &welcomed, &join);
@@ -82,27 +90,39 @@ impl Session {
     }
 
     /// What came before the room that it belongs to.
-    fn handle_early(&mut self, early: Vec<Deliver>) {
-        for deliver in early {
-            self.deliver(deliver);
+    fn handle_early(&mut self, early: Vec<EarlySignal>) {
+        for signal in early {
+            if let Some(deliver) = signal.take() {
+                self.deliver(deliver);
+            }
         }
     }
 
     pub(super) fn deliver(&mut self, deliver: Deliver) {
         match self.rules.deliver(deliver.from) {
             SignalOutcome::Pass => {
-                self.shared.send_encoded(FrameKind::from(deliver.kind), deliver.frame);
+                let (kind, bytes) = (FrameKind::from(deliver.kind), deliver.frame.as_bytes().len());
+                if deliver.mark.away {
+                    self.shared.send_late(kind, deliver.frame);
+                } else {
+                    self.shared.send_encoded(kind, deliver.frame);
+                }
+                self.shared.queued(deliver.from, bytes, deliver.mark);
                 if let Some(read_at) = deliver.read_at {
                     telemetry::tally(|t| t.handling.observe(read_at.elapsed()));
                 }
             }
             SignalOutcome::TooEarly => {
                 // Bounded as the mailbox is.
-                if !self.rules.keep_early(deliver, self.setup().mailbox) {
+                let early = EarlySignal::new(deliver, Arc::clone(self.me()));
+                if !self.rules.keep_early(early, self.setup().mailbox) {
                     self.shared.kill_switch.kill_for_lost_message();
                 }
             }
-            SignalOutcome::Stray => telemetry::tally(|t| t.relays.add(RelayOutcome::Stray)),
+            SignalOutcome::Stray => {
+                self.me().inbox.dropped(deliver.from, deliver.frame.as_bytes().len(), deliver.mark);
+                telemetry::tally(|t| t.relays.add(RelayOutcome::Stray));
+            }
         }
     }
 
@@ -136,6 +156,7 @@ impl Session {
     pub(super) fn evict(&mut self, evict: &Evict) {
         if let SeatLoss::Outside { unanswered, leave } = self.rules.evicted(evict.join_seq) {
             self.shared.paused.set(false);
+            busy::give_up(&self.shared);
             if let Some(unanswered) = unanswered {
                 self.answer_closed(unanswered);
             }

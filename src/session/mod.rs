@@ -34,13 +34,16 @@
 //! | [`drain`], `drain_spread` | tells all of them that the server goes, spread over a time |
 mod actor;
 mod attachment;
+mod busy;
 mod closing;
 mod current_connection;
 pub mod drain;
 mod drain_spread;
+mod early;
 #[cfg(feature = "echo")]
 mod echo;
 pub mod heartbeat;
+mod held_signal;
 mod inbound;
 mod messages;
 mod open;

@@ -19,6 +19,7 @@ pub(super) fn may_park(shared: &SessionShared, reason: EndReason) -> bool {
 pub(super) fn park(shared: &SessionShared, reason: EndReason) {
     let Some(attachment) = shared.detach(reason) else { return };
     let window = shared.setup.resume_window.get();
+    shared.moved();
     closing::close(attachment, reason, ByeAction::Resume);
     shared.end_at(Some((Instant::now() + window, EndReason::ResumeExpired)));
     // The supervisor first: who is away for longest is then the one whose room was notified first.

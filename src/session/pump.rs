@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::{
-    closing, parking, resume,
+    busy, closing, parking, resume,
     shared::{PendingTransfer, SESSIONS, SessionShared},
 };
 use crate::{
@@ -72,7 +72,7 @@ where
                 this.shared.kill_switch.shut();
             }
             this.run_actor(cx);
-            if this.shared.pending_transfer.borrow().is_some() {
+            if this.shared.is_leaving() {
                 this.transfer_socket();
                 return Poll::Ready(());
             }
@@ -86,10 +86,16 @@ where
                         return Poll::Ready(());
                     }
                 }
-                None => match this.shared.connection.poll_flush(cx) {
-                    Poll::Ready(Err(_)) => this.shared.kill_switch.kill(EndReason::Disconnected),
-                    Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
-                },
+                None => {
+                    let (flushed, progress) = this.shared.connection.poll_flush(cx);
+                    if let Some(progress) = progress {
+                        this.shared.flushed(&progress);
+                    }
+                    match flushed {
+                        Poll::Ready(Err(_)) => this.shared.kill_switch.kill(EndReason::Disconnected),
+                        Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
+                    }
+                }
             }
         }
     }
@@ -170,6 +176,9 @@ fn read(shared: &SessionShared, notes: Notes) {
     if notes.has(Note::ResumeRequested) {
         resume::answer_resume_request(shared);
     }
+    if notes.has(Note::InboxReady) {
+        busy::retry(shared);
+    }
     // Who has come back meanwhile is not parked any more.
     if notes.has(Note::TooManyParked) && !shared.attached() {
         shared.kill_switch.kill(EndReason::ResumeExpired);
@@ -187,7 +196,9 @@ impl<S> Drop for Pump<S> {
     fn drop(&mut self) {
         if let Some(member) = self.shared.member.get() {
             member.resume.close();
+            member.inbox.close();
         }
+        busy::abandon(&self.shared);
         SESSIONS.with(|sessions| sessions.remove(&self.shared));
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     config::Settings,
     limits::Waiting,
     messages::{
-        KillSwitch, PeerChange, ResumeRequests, RoomEvent,
+        Inbox, KillSwitch, PeerChange, ResumeRequests, RoomEvent,
         room::{RoomPort, ToRoom},
         session::{Member, News, ResumeAnswer, Roster, Snapshot, ToMember, ToSession, Welcomed},
         supervisor::{Join, Leave, Presence, Resume},
@@ -175,6 +175,7 @@ impl Stage {
             port: self.recorder.clone().recipient(),
             kill_switch: KillSwitch::default(),
             resume: ResumeRequests::default(),
+            inbox: Inbox::default(),
         };
         resume.request.answer.send(ResumeAnswer::Granted(Arc::new(member))).expect("somebody waits");
         let Sent::Posted(message) = self.receive().await else { panic!("a socket") };

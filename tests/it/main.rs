@@ -12,6 +12,7 @@ mod counts;
 mod crowd;
 mod deploy;
 mod endings;
+mod fairness;
 mod fixtures;
 mod frames;
 mod handshake;

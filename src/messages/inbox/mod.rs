@@ -230,11 +230,12 @@ impl Inbox {
         slow
     }
 
-    /// Whether there is room for more news: whoever causes it waits if not.
+    /// Whether there is room for more news, where so much may wait: whoever causes it waits if not. Nobody waits for a receiver
+    /// that is away.
     #[must_use]
-    pub fn has_room(&self, bounds: &Bounds) -> bool {
-        let away = self.waiting.load(Ordering::Acquire) & AWAY != 0;
-        self.total().fits(bounds.of(away).signals)
+    pub fn has_room(&self, most: Load) -> bool {
+        let away = self.waiting.load(Ordering::Acquire) & (AWAY | GONE) != 0;
+        away || self.total().fits(most)
     }
 
     /// All that waits.

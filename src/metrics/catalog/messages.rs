@@ -35,6 +35,12 @@ pub(super) const SERIES: &[Series] = &[
         &[closed::<RelayOutcome>("outcome")],
         |s, out| out.counts(&s.totals.relays),
     ),
+    Series::counter(
+        "switchboard_busy_pauses_total",
+        "Times that a connection was read no further because receivers had no room for what it sent.",
+        &[],
+        |s, out| out.count(&[], s.totals.busy_pauses),
+    ),
     Series::histogram(
         "switchboard_message_handling_seconds",
         "From a message's read to its place in the receiver's queue. A sample: one relayed message in 16.",

@@ -98,6 +98,8 @@ tally! {
         bytes_out: u64 = 0,
         /// Relayed signals by outcome, one per receiver.
         relays: Counts<RelayOutcome> = Counts::new(),
+        /// Times that a connection was read no further because receivers were too busy for what it sent.
+        busy_pauses: u64 = 0,
         /// From a message's read to its place in the receiver's queue, one message in 16.
         handling: HandlingBuckets = HandlingBuckets::new(buckets::HANDLING),
         /// Messages whose handling was logged as slow.
