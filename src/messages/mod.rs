@@ -14,6 +14,7 @@ pub mod room;
 mod send;
 pub mod session;
 pub mod supervisor;
+mod transfer_guard;
 
 pub use event::{PeerChange, RoomEvent};
 pub use inbox::{Admission, Bound, Bounds, Busy, Inbox, Load, Mark};

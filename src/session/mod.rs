@@ -5,7 +5,8 @@
 //!   `Evict` from the supervisor; `Drain` from its arbiter; `TakeSocket` from a session that its client came back to
 //! - **sends** frames to its client; `Join`, `Leave`, `Presence` and `Resume` to the supervisor; `Update`, `Away`, `Back` and
 //!   `Resync` to its room; `Deliver` and `TakeSocket` to other sessions
-//! - **never** parses a signal's `data`, waits (`ctx.wait` would freeze its mailbox), or keeps a timer of its own
+//! - **never** parses a signal's `data`, waits (`ctx.wait` would freeze its mailbox), or keeps a timer of its own, but
+//!   while a signal of its client's waits for receivers
 //!
 //! The `WebsocketContext` of actix-web-actors is used, but not the way `ws::start` drives it: as an HTTP response body the
 //! actor would freeze whenever its client stops reading. Here `pump` polls the context whatever the socket does.
@@ -26,6 +27,8 @@
 //! | `pace` | a token for each frame, taken before it is read |
 //! | [`relief`] | what sessions give up when memory is nearly used |
 //! | `inbound` | the decoder at its socket |
+//! | `busy`, `held_signal` | a signal that waits for receivers with no room for it |
+//! | `early` | a signal that came before its receiver could pass it on |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
 //! | `open` | a socket on its way to its arbiter, and the session that it gets there |

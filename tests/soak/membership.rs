@@ -263,6 +263,14 @@ impl Membership {
             // Too fast: nothing is lost. Or an update that was refused.
             ("rate_limited", None) => Ok(()),
             ("rate_limited", Some(_)) => self.answered(frame),
+            // An update: the peers named have too much waiting.
+            ("peer_busy", Some(_)) => self.answered(frame),
+            ("peer_busy", None) => {
+                let busy = frame["peers"].as_array().ok_or("no peers")?;
+                let here = busy.iter().filter_map(|id| self.view.get(id.as_str()?)).map(|seen| seen.join_seq);
+                self.numbering.refused(here);
+                Ok(())
+            }
             ("peer_not_found", _) => {
                 let missing = frame["peers"].as_array().ok_or("no peers")?;
                 let here = missing.iter().filter_map(|id| self.view.get(id.as_str()?)).map(|seen| seen.join_seq);
