@@ -307,7 +307,7 @@ impl Member {
         let (from, bytes) = (signal.from, signal.frame.as_bytes().len());
         match self.inbox.admit(from, bytes, bounds, sender) {
             Admission::Admitted(mark) => self.try_send(ToMember::Deliver(Deliver { mark, ..signal }).into(), |inbox| {
-                inbox.dropped(from, bytes, mark)
+                inbox.dropped(from, bytes, mark);
             }),
             Admission::Busy(busy) => Posted::Busy(busy),
             Admission::Gone => Posted::Gone,

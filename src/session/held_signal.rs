@@ -35,9 +35,9 @@ pub(super) struct Lost {
 }
 
 impl HeldSignal {
-    pub(super) fn new(relay: Relay<'_>, re: Re, waiting: Vec<Arc<Member>>, until: Instant) -> Box<Self> {
+    pub(super) fn new(relay: Relay<'_>, re: Re, waiting: Vec<Arc<Member>>, until: Instant) -> Self {
         let Relay { kind, frame, read_at, .. } = relay;
-        Box::new(Self { kind, frame, read_at, re, waiting, until })
+        Self { kind, frame, read_at, re, waiting, until }
     }
 
     /// Whether nobody is left that it waits for.

@@ -86,16 +86,10 @@ where
                         return Poll::Ready(());
                     }
                 }
-                None => {
-                    let (flushed, progress) = this.shared.connection.poll_flush(cx);
-                    if let Some(progress) = progress {
-                        this.shared.flushed(&progress);
-                    }
-                    match flushed {
-                        Poll::Ready(Err(_)) => this.shared.kill_switch.kill(EndReason::Disconnected),
-                        Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
-                    }
-                }
+                None => match this.shared.poll_flush(cx) {
+                    Poll::Ready(Err(_)) => this.shared.kill_switch.kill(EndReason::Disconnected),
+                    Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
+                },
             }
         }
     }

@@ -34,6 +34,14 @@ pub(super) struct Unsent<'t> {
 }
 
 impl Unsent<'_> {
+    #[cold]
+    fn busy(&mut self, member: &Arc<Member>, busy: Busy) {
+        match busy {
+            Busy::Waits => self.waiting.push(Arc::clone(member)),
+            Busy::StillWaits | Busy::Away => self.busy.push(member.peer),
+        }
+    }
+
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.missing.is_empty() && self.unknown.is_empty() && self.busy.is_empty() && self.waiting.is_empty()
@@ -47,7 +55,9 @@ impl Relay<'_> {
         match to {
             To::Peer(peer) => self.one(room, *peer, &mut unsent),
             To::Peers { known, unknown } => {
-                known.iter().for_each(|peer| self.one(room, *peer, &mut unsent));
+                for peer in known {
+                    self.one(room, *peer, &mut unsent);
+                }
                 unsent.unknown = unknown;
             }
             To::Everyone => self.everyone(room, &mut unsent),
@@ -63,7 +73,7 @@ impl Relay<'_> {
         match self.post(member) {
             Posted::Taken | Posted::Full => {}
             Posted::Gone => unsent.missing.push(peer),
-            Posted::Busy(busy) => self.busy(member, busy, unsent),
+            Posted::Busy(busy) => unsent.busy(member, busy),
         }
     }
 
@@ -72,16 +82,8 @@ impl Relay<'_> {
             if *peer != self.from.peer
                 && let Posted::Busy(busy) = self.post(member)
             {
-                self.busy(member, busy, unsent);
+                unsent.busy(member, busy);
             }
-        }
-    }
-
-    #[cold]
-    fn busy(&self, member: &Arc<Member>, busy: Busy, unsent: &mut Unsent<'_>) {
-        match busy {
-            Busy::Waits => unsent.waiting.push(Arc::clone(member)),
-            Busy::StillWaits | Busy::Away => unsent.busy.push(member.peer),
         }
     }
 

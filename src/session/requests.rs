@@ -141,7 +141,8 @@ impl Session {
         busy::refuse(&self.shared, re, &busy_peers);
         if !waiting.is_empty() {
             let pause = self.setup().busy_pause.get();
-            busy::hold(&self.shared, HeldSignal::new(relay, boxed(re), waiting, Instant::now() + pause));
+            let held = HeldSignal::new(relay, boxed(re), waiting, Instant::now() + pause);
+            busy::hold(&self.shared, Box::new(held));
             self.time_pause(pause, ctx);
         }
         Ok(())

@@ -3,8 +3,10 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    io,
     rc::Rc,
     sync::Arc,
+    task::{Context, Poll},
     time::Instant,
 };
 
@@ -228,6 +230,15 @@ impl SessionShared {
     fn kept(&self) -> Load {
         let (frames, bytes) = self.resume_buffer.borrow().as_ref().map_or((0, 0), |buffer| buffer.kept());
         Load::new(frames, bytes)
+    }
+
+    /// Writes what waits. An error is the connection's end.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (flushed, progress) = self.connection.poll_flush(cx);
+        if let Some(progress) = progress {
+            self.flushed(&progress);
+        }
+        flushed
     }
 
     /// Something was written, perhaps: whoever waits for it is told.

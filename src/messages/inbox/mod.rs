@@ -265,6 +265,6 @@ impl Inbox {
     }
 }
 
-fn ready(sender: KillSwitch) {
+fn ready(sender: &KillSwitch) {
     sender.leave_note(Note::InboxReady);
 }

@@ -124,19 +124,19 @@ impl<K: Copy + PartialEq, W> Shares<K, W> {
     }
 
     /// Wakes who waits and has room now, where `total` waits in all.
-    pub(super) fn wake_ready(&mut self, total: Load, bound: &Bound, wake: impl FnMut(W)) {
+    pub(super) fn wake_ready(&mut self, total: Load, bound: &Bound, wake: impl FnMut(&W)) {
         self.wake(|own, more| is_free(more, total, bound) || may_add(own, more, total, bound), wake);
     }
 
     /// Wakes everybody who waits.
-    pub(super) fn wake_all(&mut self, wake: impl FnMut(W)) {
+    pub(super) fn wake_all(&mut self, wake: impl FnMut(&W)) {
         self.wake(|_, _| true, wake);
     }
 
-    fn wake(&mut self, is_ready: impl Fn(Load, Load) -> bool, mut wake: impl FnMut(W)) {
+    fn wake(&mut self, is_ready: impl Fn(Load, Load) -> bool, mut wake: impl FnMut(&W)) {
         for sender in &mut self.senders {
             if let Some((_, waker)) = sender.waits.take_if(|(more, _)| is_ready(sender.load, *more)) {
-                wake(waker);
+                wake(&waker);
             }
         }
         self.forget_idle();
