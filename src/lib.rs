@@ -49,9 +49,9 @@
 //!     |               | relay: encode once, look   |              |
 //!     |               |   B up in the roster       |              |
 //!     |               |------- Deliver ----------->|              |
-//!     |               |  (try_send; if B's mailbox | state: is A  |
-//!     |               |   is full: its kill        |  in my room? |
-//!     |               |   switch)                  | outbox:queue |
+//!     |               |  (B's inbox admits it, or  | state: is A  |
+//!     |               |   A waits: see             |  in my room? |
+//!     |               |   messages/inbox)          | outbox:queue |
 //!     |               |                            |  with bounds |
 //!     |               |                            | pump: write  |
 //!     |               |                            |------------->|

@@ -198,7 +198,7 @@ mod tests {
     fn what_the_limits_allow_is_told_where_it_is_more_than_the_budget() {
         let mut settings = Settings::default();
         (settings.server.max_connections, settings.limits.sockets, settings.limits.memory_bytes) = (10, 12, 1 << 30);
-        let connection = 262_144 + 524_288 + 2 * 65_536;
+        let connection = 786_432 + 1_572_864 + 2 * 65_536;
         assert_eq!(settings.could_hold(), 10 * connection + 2 * 16_384 + 12 * 2 * (98_304 + 65_536));
         assert_eq!(crate::config::memory_warning(&settings), None);
         settings.limits.memory_bytes = 1 << 20;

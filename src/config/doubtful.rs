@@ -27,6 +27,14 @@ fn doubts(toml: &str, env: Variables) -> Vec<String> {
 }
 
 #[test]
+fn a_queue_that_does_not_hold_a_message_of_each_peer_is_told_with_all_three_figures() {
+    let told = doubts("[limits]\npeers_per_room = 20\n", &[]);
+    assert!(told.len() == 1 && told[0].starts_with("limits.queue_bytes = 786432 is less than"), "{told:?}");
+    assert!(told[0].contains("peers_per_room = 20 ") && told[0].contains("frame_bytes = 65536:"), "{told:?}");
+    assert!(doubts("[limits]\npeers_per_room = 12\n", &[]).is_empty());
+}
+
+#[test]
 fn seconds_where_milliseconds_are_asked_for_are_told_with_what_to_write() {
     let toml = "[server]\ndrain_ms = 20\n[limits]\nmeta_bytes = 4\njoin_timeout_ms = 10\nresume_window_ms = 30\n";
     let told = doubts(toml, &[("SWITCHBOARD__HEARTBEAT__INTERVAL_MS", "30")]);

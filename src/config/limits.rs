@@ -19,13 +19,25 @@ section! {
         /// An offer has 2 to 10 kB; 64 KiB leave room for many media sections.
         frame_bytes: usize = 65_536, Kind::bytes(1024, 16 * MIB), exported, in_welcome;
 
-        /// Bytes that may wait for a peer that reads slowly; beyond them its connection is reset.
-        /// 256 KiB, four of the longest messages, make 10 000 slow readers cost at most 2.5 GiB.
-        queue_bytes: usize = 262_144, Kind::bytes(4096, 256 * MIB), exported, in_welcome;
+        /// Bytes that may wait for a peer that reads slowly. Each sender may have one message and an equal share of them waiting
+        /// (one for each of `peers_per_room`, and one that is the server's own); beyond, it is read no further for a while, and
+        /// then told `peer_busy`.
+        /// 768 KiB are a share of 70 kB, one of the longest messages, for each of ten peers.
+        queue_bytes: usize = 786_432, Kind::bytes(4096, 256 * MIB), exported, in_welcome;
 
-        /// Frames that may wait for a peer that reads slowly; beyond them its connection is reset.
+        /// Frames that may wait for a peer that reads slowly, in equal shares as above.
         /// A mesh of ten peers sends its newcomer about 100 at once; 256 leave twice that.
         queue_frames: usize = 256, Kind::count(16, 1_000_000, "frames"), exported, in_welcome;
+
+        /// Time for which a connection is read no further in one go because peers have no room for what it sent; then these do
+        /// not get it, and it is told `peer_busy`.
+        /// 1 s is enough for a reader of 1 Mbit/s to take its sender's share, and soon enough for people.
+        busy_pause_ms: Milliseconds = Milliseconds(1000), Kind::milliseconds(10).usual(100, 10_000), exported, in_welcome;
+
+        /// Time for which what may wait for a peer has to be in use before the peer is ended as a slow consumer, if it reads less
+        /// than 1 Mbit/s meanwhile.
+        /// 5 s are no burst any more: at that pace a negotiation in a room takes longer than people wait.
+        slow_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(50).usual(1000, 60_000), exported;
 
         /// Fragments (RFC 6455 section 5.4) one message may come in.
         /// 1024 let a client send 64 bytes at a time, and end those who send empty fragments for ever.
@@ -67,13 +79,14 @@ section! {
         /// A join takes well below a millisecond: 5 s mean that an actor is gone.
         join_reply_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(10).usual(500, 60_000), exported;
 
-        /// Frames kept for a resumable peer that does not acknowledge; beyond them the oldest are dropped.
+        /// Frames kept for a resumable peer that does not acknowledge; beyond them the oldest are dropped. While
+        /// its client is away, each sender may fill an equal share of them, as with `queue_frames`, and is told `peer_busy` then.
         /// 512, twice `queue_frames`: a peer that was cut for slowness can still resume completely.
         resume_frames: usize = 512, Kind::count(1, 1_000_000, "frames"), exported, in_welcome;
 
         /// Bytes kept for a resumable peer that does not acknowledge; beyond them the oldest frames are dropped.
-        /// 512 KiB, twice `queue_bytes`, for the same reason.
-        resume_bytes: usize = 524_288, Kind::bytes(1024, 512 * MIB), exported, in_welcome;
+        /// 1.5 MiB, twice `queue_bytes`, for the same reason.
+        resume_bytes: usize = 1_572_864, Kind::bytes(1024, 512 * MIB), exported, in_welcome;
 
         /// Time the seat of a resumable peer is kept when its socket is gone.
         /// 30 s outlast a change of networks; the others wait for it no longer than a person would.

@@ -131,7 +131,7 @@ const RULES: &str = r"
 - `heartbeat.interval_ms` is below `heartbeat.connection_timeout_ms`, or silent peers would be gone before their first ping.
 - `watchdog.silent_ms` is below `watchdog.exit_ms`, so that `/healthz` tells of what is about to end the process.
 - `limits.room_name_bytes` + `limits.meta_bytes` + 256 is at most `limits.frame_bytes`, so that every `join` can be sent.
-- `limits.frame_bytes` is at most half of `limits.queue_bytes`, so that no single message ends a reader.
+- `limits.frame_bytes` is at most half of `limits.queue_bytes`, so that a message always fits what may wait.
 - `limits.peers_per_room` × (`limits.meta_bytes` + 96) is at most half of `limits.queue_bytes`, so that `joined` can be sent.
 ";
 

@@ -156,8 +156,8 @@ mod tests {
             |s| s.heartbeat.interval_ms = Milliseconds(299_999),
             |s| s.watchdog.silent_ms = Milliseconds(3999),
             |s| s.limits.frame_bytes = 128 + 4096 + 256,
-            |s| s.limits.frame_bytes = 131_072,
-            |s| s.limits.peers_per_room = 31,
+            |s| s.limits.frame_bytes = 393_216,
+            |s| s.limits.peers_per_room = 93,
             |s| (s.auth.mode, s.auth.jwks_file) = (AuthMode::Token, "keys.json".into()),
             |s| (s.limits.peers_per_room, s.limits.queue_bytes) = (50, 2 * 50 * (4096 + 96)),
         ] {
@@ -186,14 +186,14 @@ mod tests {
             ),
             (|s| s.watchdog.exit_ms = Milliseconds(1200), "allowed: watchdog.silent_ms below watchdog.exit_ms"),
             (|s| s.limits.frame_bytes = 4479, "limits.frame_bytes of at least 4480"),
-            (|s| s.limits.frame_bytes = 131_073, "limits.frame_bytes of at most 131072"),
+            (|s| s.limits.frame_bytes = 393_217, "limits.frame_bytes of at most 393216"),
             (
-                |s| s.limits.peers_per_room = 32,
-                "limits.peers_per_room = 32 (default), limits.meta_bytes = 4096 (default)",
+                |s| s.limits.peers_per_room = 94,
+                "limits.peers_per_room = 94 (default), limits.meta_bytes = 4096 (default)",
             ),
             (
-                |s| s.limits.peers_per_room = 32,
-                "at most 131072 bytes, half of what may wait for a reader; this one may have 134144",
+                |s| s.limits.peers_per_room = 94,
+                "at most 393216 bytes, half of what may wait for a reader; this one may have 394048",
             ),
         ] {
             let text = refusal(change).expect(told);

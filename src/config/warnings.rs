@@ -141,7 +141,12 @@ pub(super) fn doubts(settings: &Settings, origins: &Origins, environment: &[(Str
         Resembling::Misspelt(None) => Some(format!("variable {name} is not read: ours are SWITCHBOARD__SECTION__KEY")),
         Resembling::OfService => None,
     });
-    doubtful.chain(small_budgets(settings)).chain(unread).map(|text| OneLine(&text).to_string()).collect()
+    doubtful
+        .chain(small_budgets(settings))
+        .chain(small_shares(settings))
+        .chain(unread)
+        .map(|text| OneLine(&text).to_string())
+        .collect()
 }
 
 /// Budgets in bytes that what they are for does not fit into.
@@ -166,6 +171,18 @@ fn small_budgets(settings: &Settings) -> impl Iterator<Item = String> {
     ];
     pairs.into_iter().filter(|(_, budget, _, least, _)| budget < least).map(|(key, budget, other, least, what)| {
         format!("limits.{key} = {budget} is less than limits.{other} = {least}: {what} always waits for it")
+    })
+}
+
+/// A peer whose queue does not hold one message of each room mate's is busy for some as soon as others send.
+fn small_shares(settings: &Settings) -> Option<String> {
+    let limits = &settings.limits;
+    let (peers, frame, queue) = (limits.peers_per_room, limits.frame_bytes, limits.queue_bytes);
+    (queue < peers.saturating_mul(frame)).then(|| {
+        format!(
+            "limits.queue_bytes = {queue} is less than limits.peers_per_room = {peers} times limits.frame_bytes = {frame}: \
+             when all of a room send their longest messages at once, some of them are told peer_busy"
+        )
     })
 }
 

@@ -77,6 +77,15 @@ impl RoomEvent {
         }
     }
 
+    /// Bytes of metadata in it.
+    pub(super) fn meta_bytes(&self) -> usize {
+        match &self.change {
+            PeerChange::Joined { meta, .. } => meta.as_ref().map_or(0, |meta| meta.as_str().len()),
+            PeerChange::Updated(meta) => meta.as_str().len(),
+            PeerChange::Left(_) | PeerChange::Away(_) | PeerChange::Back => 0,
+        }
+    }
+
     /// The same, encoded once for all.
     #[must_use]
     pub fn encoded(&self) -> TextFrame {

@@ -6,8 +6,10 @@
 mod event;
 #[cfg(feature = "fault-injection")]
 pub mod faults;
+mod inbox;
 mod kill_switch;
 pub mod metrics;
+mod news;
 mod presence;
 mod resume;
 pub mod room;
@@ -16,6 +18,7 @@ pub mod session;
 pub mod supervisor;
 
 pub use event::{PeerChange, RoomEvent};
+pub use inbox::{Admission, Bound, Bounds, Busy, Inbox, Load, Mark};
 pub use kill_switch::{KillSwitch, Killed, Note, Notes};
 pub use presence::PresenceState;
 pub use resume::{Asked, ResumeRequests, ResumeSecrets};

@@ -11,8 +11,9 @@ use actix::{Message, Recipient};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+pub use super::news::{News, Several, Welcomed};
 use super::{
-    event::{PeerChange, RoomEvent},
+    inbox::{Admission, Bounds, Busy, Inbox, Load, Mark},
     kill_switch::KillSwitch,
     presence::PresenceState,
     resume::ResumeRequests,
@@ -20,9 +21,7 @@ use super::{
 };
 use crate::auth::Grant;
 use crate::memory::HeldBytes;
-use crate::protocol::{
-    ErrorCode, Meta, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, Who, server::PeerView,
-};
+use crate::protocol::{ErrorCode, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame};
 use crate::telemetry::{Context, LimitHit, RequestId, Source};
 use crate::ws::DetachedSocket;
 
@@ -84,6 +83,8 @@ pub struct Deliver {
     pub frame: TextFrame,
     /// When the sender read the message, on one message in 16: the sample that handling time is measured by.
     pub read_at: Option<Instant>,
+    /// How the receiver's [`Inbox`] admitted it.
+    pub mark: Mark,
 }
 
 /// Who is in the room now, in one message with what has changed. Sent by the room, to the members first
@@ -94,68 +95,6 @@ pub struct Roster {
     pub snapshot: Arc<Snapshot>,
     /// What changed.
     pub news: News,
-}
-
-/// What a [`Roster`] tells its receiver.
-#[derive(Debug, Clone)]
-pub enum News {
-    /// The receiver itself is in: its first roster. The session completes the `joined` frame from it.
-    Joined(Box<Welcomed>),
-    /// Something happened to somebody else.
-    Changed(Arc<RoomEvent>),
-    /// The receiver came back and has missed too much: the whole room.
-    Resynced(Box<Welcomed>),
-    /// The receiver's own `update` was taken, the oldest that was not yet: what it has now.
-    Updated(Meta),
-    /// More than one of these, in order.
-    Several(Box<Several>),
-}
-
-impl News {
-    /// What an event is to that member; `None`: nothing that it is to know.
-    #[must_use]
-    pub fn of(event: &Arc<RoomEvent>, member: PeerId) -> Option<Self> {
-        match event.change() {
-            _ if event.about() != member => Some(Self::Changed(Arc::clone(event))),
-            PeerChange::Updated(meta) => Some(Self::Updated(meta.clone())),
-            _ => None,
-        }
-    }
-}
-
-/// What the room has gathered for one member.
-#[derive(Debug, Clone)]
-pub struct Several {
-    /// The events of the whole room, shared by all its members.
-    pub events: Arc<[Arc<RoomEvent>]>,
-    /// The first of them that the receiver is to know of.
-    pub from: usize,
-    /// [`News::Joined`] or [`News::Resynced`], and before which of the events it comes.
-    pub whole: Option<(usize, News)>,
-}
-
-impl Several {
-    /// One by one, as that member, which is the receiver, is to know them.
-    pub fn of(self, member: PeerId) -> impl Iterator<Item = News> {
-        let Self { events, from, whole } = self;
-        let (at, whole) = whole.map_or((from, None), |(at, whole)| (at, Some(whole)));
-        let later = Arc::clone(&events);
-        let before = (from..at).filter_map(move |at| News::of(&events[at], member));
-        before.chain(whole).chain((at..later.len()).filter_map(move |at| News::of(&later[at], member)))
-    }
-}
-
-/// What a newcomer is told in `joined`, beside what its session knows itself.
-#[derive(Debug, Clone)]
-pub struct Welcomed {
-    /// The number of the join, as the session gave it in its `Join`.
-    pub join_seq: u32,
-    /// Everybody else, in joining order.
-    pub peers: Vec<PeerView>,
-    /// The newcomer's own metadata.
-    pub meta: Option<Meta>,
-    /// Who it is, if it gave an identity.
-    pub who: Option<Who>,
 }
 
 /// The session gets no seat: it may ask again, for this room or another.
@@ -316,6 +255,8 @@ pub struct Member {
     pub resume: ResumeRequests<ResumeRequest>,
     /// For the supervisor, whether its client is away.
     pub presence: PresenceState,
+    /// What waits for it, and for how much of that each sender answers.
+    pub inbox: Inbox,
 }
 
 /// What became of a message to a session.
@@ -327,6 +268,8 @@ pub enum Posted {
     Full,
     /// The session is gone.
     Gone,
+    /// More of the sender's waits for it than may.
+    Busy(Busy),
 }
 
 impl Member {
@@ -336,17 +279,49 @@ impl Member {
         Context::of_session(&self.request, self.session, self.source)
     }
 
-    /// Sends a message; a full mailbox ends the session (the message is lost, so it cannot go on as if nothing happened).
+    /// Sends a message that is not refused; a full mailbox ends the session (the message is lost, so it cannot go on as if
+    /// nothing happened).
     pub fn post(&self, message: impl Into<ToSession>) -> Posted {
-        match self.port.try_send(message.into()) {
+        let message = message.into();
+        let news = match &message {
+            ToSession::Member(ToMember::Roster(roster)) => roster.news.load(),
+            _ => Load::default(),
+        };
+        self.inbox.news_posted(news);
+        self.try_send(message, |inbox| inbox.news_handled(news))
+    }
+
+    /// Sends a signal, if what waits here leaves room for one more of its sender's. Its mark is made here.
+    #[inline]
+    pub fn post_signal(&self, signal: Deliver, sender: &KillSwitch, bounds: &Bounds) -> Posted {
+        let (from, bytes) = (signal.from, signal.frame.as_bytes().len());
+        match self.inbox.admit(from, bytes, bounds, sender) {
+            Admission::Admitted(mark) => self.try_send(ToMember::Deliver(Deliver { mark, ..signal }).into(), |inbox| {
+                inbox.dropped(from, bytes, mark);
+            }),
+            Admission::Busy(busy) => Posted::Busy(busy),
+            Admission::Gone => Posted::Gone,
+        }
+    }
+
+    /// `lost` takes back what was counted for the message.
+    #[inline]
+    fn try_send(&self, message: ToSession, lost: impl FnOnce(&Inbox)) -> Posted {
+        match self.port.try_send(message) {
             Ok(()) if self.kill_switch.is_shut() => Posted::Gone,
             Ok(()) => Posted::Taken,
             Err(actix::prelude::SendError::Full(_)) => {
+                lost(&self.inbox);
                 self.kill_switch.kill_for_lost_message();
                 Posted::Full
             }
             Err(actix::prelude::SendError::Closed(_)) => Posted::Gone,
         }
+    }
+
+    /// What was posted to this session is in its hands.
+    pub fn news_handled(&self, roster: &Roster) {
+        self.inbox.news_handled(roster.news.load());
     }
 }
 

@@ -45,7 +45,7 @@ pub enum EndReason {
     PingTimeout,
     /// No `join` in time.
     JoinTimeout,
-    /// More was waiting for this peer than `limits.queue_bytes` or its mailbox allow.
+    /// What may wait for this peer was in use for `limits.slow_ms`, and it read too little; or the server itself had more for it.
     SlowConsumer,
     /// The client broke RFC 6455.
     ProtocolError,

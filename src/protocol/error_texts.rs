@@ -18,6 +18,8 @@ pub const DRAINING: &str = "the server is going away; connect again after the by
 pub const NO_SUCH_SESSION: &str = "no such session: join without resume";
 /// `peer_not_found`.
 pub const NO_SUCH_PEER: &str = "no such peer in this room";
+/// `peer_busy`.
+pub const PEER_BUSY: &str = "more of yours waits for these peers than may; send it again later";
 /// `rate_limited`, to an `update` of a room that has enough to do.
 pub const ROOM_IS_BUSY: &str = "the room has too much waiting";
 /// `rate_limited`, to a connection that sends faster than it is read.

@@ -169,6 +169,8 @@ error_codes! {
     PeerNotFound: Peer, Final, Low, StaysOpen;
     /// Too much at once: frames of this connection, joins or requests of this address (HTTP 429), or what waits in a room.
     RateLimited: RateLimited, Retry, Low, StaysOpen;
+    /// More of this sender's waits for some peers than may: they did not get the message, all others did.
+    PeerBusy: RateLimited, Retry, Low, StaysOpen;
     /// No session answers to that resume token; a plain `join` is the way in.
     SessionNotFound: Session, Final, Low, StaysOpen;
     /// The session was taken over on another socket; this one is closed with 4500.

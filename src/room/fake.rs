@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     messages::{
-        KillSwitch, PresenceState, ResumeRequests,
+        Inbox, KillSwitch, PresenceState, ResumeRequests,
         session::{Control, Evict, Member, News, Roster, ToMember, ToSession},
     },
     protocol::{PeerId, SessionId, server::PeerView},
@@ -71,6 +71,7 @@ impl FakeSession {
             kill_switch: KillSwitch::default(),
             resume: ResumeRequests::default(),
             presence: PresenceState::default(),
+            inbox: Inbox::default(),
         })
     }
 

@@ -12,6 +12,7 @@ use actix_http::ws::{CloseCode, Message, ProtocolError};
 use actix_web_actors::ws::WebsocketContext;
 
 use super::{
+    early::EarlySignal,
     inbound::{Inbound, end_reason},
     setup::SessionConfig,
     shared::SessionShared,
@@ -21,9 +22,9 @@ use super::{
 };
 use crate::{
     messages::{
-        PresenceState, ResumeRequests,
+        Inbox, PresenceState, ResumeRequests,
         room::RoomPort,
-        session::{Control, Deliver, Member, ToMember, ToSession},
+        session::{Control, Member, ToMember, ToSession},
     },
     protocol::{EndReason, FrameKind, PeerId, RoomName, SessionId, client::BearerToken},
     telemetry::{self, Event, RequestId, Source},
@@ -35,13 +36,15 @@ pub(super) struct Session {
     pub(super) shared: Rc<SessionShared>,
     /// Until the actor starts.
     init: Option<Box<SessionInit>>,
-    pub(super) rules: Rules<Arc<Member>, RoomPort, Deliver>,
+    pub(super) rules: Rules<Arc<Member>, RoomPort, EarlySignal>,
     /// While there are any.
     pub(super) unconfirmed: Option<Box<Unconfirmed>>,
     /// Signals sent, for sampling.
     pub(super) signals: u32,
     /// What its handshake brought along, if anything.
     pub(super) credential: Option<Box<Credential>>,
+    /// Whether a timer runs that ends the wait for receivers that are too busy.
+    pub(super) pause_timer: bool,
 }
 
 /// What a session is made of.
@@ -73,8 +76,15 @@ impl Session {
         hint: Option<RoomName>,
         bearer: Option<BearerToken<'static>>,
     ) -> Self {
-        let credential = bearer.map(|token| Box::new(Credential::Token(token)));
-        Self { shared, init: Some(Box::new(init)), rules: Rules::new(hint), unconfirmed: None, signals: 0, credential }
+        Self {
+            shared,
+            init: Some(Box::new(init)),
+            rules: Rules::new(hint),
+            unconfirmed: None,
+            signals: 0,
+            credential: bearer.map(|token| Box::new(Credential::Token(token))),
+            pause_timer: false,
+        }
     }
 
     /// Who this is.
@@ -129,8 +139,8 @@ impl Actor for Session {
         #[cfg(feature = "fault-injection")]
         crate::messages::faults::enlist(format!("session {session}"), &ctx.address().recipient());
         let (kill_switch, resume) = (self.shared.kill_switch.clone(), ResumeRequests::default());
-        let presence = PresenceState::default();
-        let member = Member { peer, session, request, source, port, kill_switch, resume, presence };
+        let (presence, inbox) = (PresenceState::default(), Inbox::default());
+        let member = Member { peer, session, request, source, port, kill_switch, resume, presence, inbox };
         // Empty until now, for the same reason.
         let _ = self.shared.member.set(Arc::new(member));
         ctx.add_stream(inbound);
@@ -199,7 +209,10 @@ impl Handler<ToSession> for Session {
         }
         match message {
             ToSession::Member(ToMember::Deliver(deliver)) => self.deliver(deliver),
-            ToSession::Member(ToMember::Roster(roster)) => self.roster(roster),
+            ToSession::Member(ToMember::Roster(roster)) => {
+                self.me().news_handled(&roster);
+                self.roster(roster);
+            }
             ToSession::Control(control) => self.control(control, ctx),
         }
     }

@@ -10,7 +10,10 @@ use std::{
 use bytes::Bytes;
 
 use super::attachment::Attachment;
-use crate::ws::{Decoder, QueueBound};
+use crate::{
+    messages::Load,
+    ws::{Connection, Decoder, QueueBound},
+};
 
 /// See the module.
 pub(super) struct CurrentConnection {
@@ -27,14 +30,42 @@ pub(super) struct CurrentConnection {
 /// What became of bytes that were to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Queued {
-    /// They wait; before them nothing did, and nothing had for long.
-    First,
-    /// They wait.
-    Next,
+    /// They wait, with so much in all; before them nothing did, and nothing had for long.
+    First(Load),
+    /// They wait, with so much in all.
+    Next(Load),
+    /// They wait, since the kernel took some of what was before them.
+    Flushed(Progress),
     /// More waits than may, and the kernel takes no more.
     Over,
     /// There is no connection.
     Nowhere,
+}
+
+/// How far writing came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// What waits.
+    pub(super) waiting: Load,
+    /// The number of the last frame that is written.
+    pub(super) number: u64,
+    /// Bytes that the kernel took.
+    pub(super) bytes: usize,
+}
+
+impl Progress {
+    /// On that connection, where so many bytes waited before.
+    #[inline]
+    fn of(connection: &Connection, before: usize) -> Self {
+        let bytes = before - connection.waiting_bytes();
+        Self { waiting: waiting(connection), number: connection.outbox.written(), bytes }
+    }
+}
+
+#[inline]
+fn waiting(connection: &Connection) -> Load {
+    let (frames, bytes) = connection.outbox.counted();
+    Load::new(frames, bytes)
 }
 
 impl CurrentConnection {
@@ -83,14 +114,19 @@ impl CurrentConnection {
         if connection.outbox.over(most, frame.len()) {
             // A burst is no slow reader: what the kernel still takes does not wait. An error here comes back at the
             // pump's own flush.
+            let before = connection.waiting_bytes();
             let _ = connection.flush();
             if connection.outbox.over(most, frame.len()) {
                 return Queued::Over;
             }
+            let bytes = before - connection.waiting_bytes();
+            connection.outbox.push(frame);
+            return Queued::Flushed(Progress { bytes, ..Progress::of(connection, connection.waiting_bytes()) });
         }
         let restless = connection.outbox.is_restless();
         connection.outbox.push(frame);
-        if restless { Queued::Next } else { Queued::First }
+        let waiting = waiting(connection);
+        if restless { Queued::Next(waiting) } else { Queued::First(waiting) }
     }
 
     /// Queues frames past the bound.
@@ -102,19 +138,34 @@ impl CurrentConnection {
         });
     }
 
-    /// Writes what waits; if the kernel is full, asks to be woken when it is not. An error is the connection's end.
-    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Writes what waits; if the kernel is full, asks to be woken when it is not. An error is the connection's end. Says how
+    /// far it came, where there is a connection.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> (Poll<io::Result<()>>, Option<Progress>) {
         let mut attachment = self.attachment.borrow_mut();
-        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return Poll::Ready(Ok(())) };
-        connection.poll_flush(cx)
+        let Some(Attachment { connection, .. }) = attachment.as_mut() else { return (Poll::Ready(Ok(())), None) };
+        let before = connection.waiting_bytes();
+        let flushed = connection.poll_flush(cx);
+        (flushed, Some(Progress::of(connection, before)))
     }
 
     /// Writes what waits, as far as the kernel takes it. A jam or an error is the pump's to find: it waits for the socket
     /// either way.
-    pub(super) fn flush(&self) {
-        self.note(|Attachment { connection, .. }| {
-            let _ = connection.flush();
-        });
+    pub(super) fn flush(&self) -> Option<Progress> {
+        let mut attachment = self.attachment.borrow_mut();
+        let Attachment { connection, .. } = attachment.as_mut()?;
+        let before = connection.waiting_bytes();
+        let _ = connection.flush();
+        Some(Progress::of(connection, before))
+    }
+
+    /// What waits, where there is a connection.
+    pub(super) fn waiting(&self) -> Option<Load> {
+        self.attachment.borrow().as_ref().map(|one| waiting(&one.connection))
+    }
+
+    /// The number of the latest frame that was queued; of no connection, one that is never written.
+    pub(super) fn latest(&self) -> u64 {
+        self.attachment.borrow().as_ref().map_or(u64::MAX, |one| one.connection.outbox.pushed())
     }
 
     /// Reads once, at most `most` bytes, behind what the decoder has left of the last read; 0 is the end.

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::takeovers::{Client, Sent, Stage};
 use crate::{
     messages::{
-        PeerChange, PresenceState, ResumeRequests, RoomEvent,
+        Inbox, Mark, PeerChange, PresenceState, ResumeRequests, RoomEvent,
         room::ToRoom,
         session::{Deliver, Member, News, Roster, Several, Snapshot, ToMember, Welcomed},
     },
@@ -28,6 +28,7 @@ fn another(member: &Member) -> Arc<Member> {
         kill_switch: member.kill_switch.clone(),
         resume: ResumeRequests::default(),
         presence: PresenceState::default(),
+        inbox: Inbox::default(),
     })
 }
 
@@ -41,7 +42,7 @@ fn room(stage: &Stage, members: &[&Arc<Member>]) -> Arc<Snapshot> {
 }
 
 fn joined() -> PeerChange {
-    PeerChange::Joined { meta: None, who: None, replaces: None }
+    PeerChange::Joined { meta: None, who: None, user: None, replaces: None }
 }
 
 fn several(snapshot: Arc<Snapshot>, events: Vec<Arc<RoomEvent>>, whole: Option<(usize, News)>) -> ToMember {
@@ -95,8 +96,8 @@ async fn a_signal_that_waited_for_the_whole_room_is_sent_although_its_sender_lef
 
     let (from, kind) = (ann.peer, SignalKind::Offer);
     let frame = encode(&ServerFrame::Signal { from, kind, data: r#"{"sdp":"x"}"# });
-    member.post(ToMember::Deliver(Deliver { from, kind, frame, read_at: None }));
-    let seen = PeerView { id: ann.peer, meta: None, who: None, polite: false, away_until_ms: None };
+    member.post(ToMember::Deliver(Deliver { from, kind, frame, read_at: None, mark: Mark::default() }));
+    let seen = PeerView { id: ann.peer, meta: None, who: None, user: None, polite: false, away_until_ms: None };
     let whole = News::Resynced(Box::new(Welcomed { join_seq, peers: vec![seen], meta: None, who: None }));
     let left = RoomEvent::new(ann.peer, PeerChange::Left(LeaveReason::Left));
     member.post(several(room(&stage, &[&member]), vec![left], Some((0, whole))));

@@ -146,7 +146,7 @@ impl Stream for Inbound {
             return Poll::Ready(None);
         }
         loop {
-            if this.shared.paused.get() {
+            if this.shared.paused.get() || this.shared.busy.get() {
                 return Poll::Pending;
             }
             if let Some(message) = this.decode().transpose() {
@@ -195,8 +195,9 @@ impl Drop for Inbound {
     /// A socket that is handed over takes along what was read of it.
     fn drop(&mut self) {
         self.pace.charge_address(&self.shared);
-        if let Some(pending_transfer) = self.shared.pending_transfer.borrow_mut().as_mut() {
+        if let Some(mut pending_transfer) = self.shared.pending_transfer.take() {
             pending_transfer.unread = self.decoder.unread().to_vec();
+            self.shared.pending_transfer.set(Some(pending_transfer));
         }
     }
 }

@@ -7,6 +7,8 @@ use std::{
 
 use super::{
     actor::Session,
+    busy,
+    early::EarlySignal,
     grants,
     shared::RoomHandle,
     state::{PendingJoin, RosterKind, RosterOutcome, SeatLoss, SignalOutcome, Unanswered},
@@ -25,6 +27,9 @@ use crate::{
 impl Session {
     pub(super) fn roster(&mut self, roster: Roster) {
         let Roster { snapshot, news } = roster;
+        if self.shared.busy.get() {
+            busy::forget_gone(&self.shared, &snapshot);
+        }
         match news {
             News::Several(several) => several.of(self.me().peer).for_each(|news| self.news(&snapshot, news)),
             news => self.news(&snapshot, news),
@@ -101,12 +106,12 @@ impl Session {
     }
 
     /// What came before the room that it belongs to. Who was in that room and has left since is in no snapshot any more.
-    fn handle_early(&mut self, early: Vec<Deliver>, whole: &Welcomed) {
-        for deliver in early {
+    fn handle_early(&mut self, early: Vec<EarlySignal>, whole: &Welcomed) {
+        for deliver in early.into_iter().filter_map(EarlySignal::take) {
             if whole.peers.iter().any(|peer| peer.id == deliver.from) {
                 self.pass(deliver);
             } else {
-                telemetry::tally(|t| t.relays.add(RelayOutcome::Stray));
+                self.drop_stray(&deliver);
             }
         }
     }
@@ -116,17 +121,29 @@ impl Session {
             SignalOutcome::Pass => self.pass(deliver),
             SignalOutcome::TooEarly => {
                 // Bounded as the mailbox is.
-                if !self.rules.keep_early(deliver, self.setup().mailbox) {
+                let early = EarlySignal::new(deliver, Arc::clone(self.me()));
+                if !self.rules.keep_early(early, self.setup().mailbox) {
                     self.shared.kill_switch.kill_for_lost_message();
                 }
             }
-            SignalOutcome::Stray => telemetry::tally(|t| t.relays.add(RelayOutcome::Stray)),
+            SignalOutcome::Stray => self.drop_stray(&deliver),
         }
+    }
+
+    fn drop_stray(&self, deliver: &Deliver) {
+        self.me().inbox.dropped(deliver.from, deliver.frame.as_bytes().len(), deliver.mark);
+        telemetry::tally(|t| t.relays.add(RelayOutcome::Stray));
     }
 
     #[inline]
     fn pass(&mut self, deliver: Deliver) {
-        self.shared.send_encoded(FrameKind::from(deliver.kind), deliver.frame);
+        let (kind, bytes) = (FrameKind::from(deliver.kind), deliver.frame.as_bytes().len());
+        if deliver.mark.away {
+            self.shared.send_late(kind, deliver.frame);
+        } else {
+            self.shared.send_encoded(kind, deliver.frame);
+        }
+        self.shared.queued(deliver.from, bytes, deliver.mark);
         if let Some(read_at) = deliver.read_at {
             telemetry::tally(|t| t.handling.observe(read_at.elapsed()));
         }
@@ -162,6 +179,7 @@ impl Session {
     pub(super) fn evict(&mut self, evict: &Evict) {
         if let SeatLoss::Outside { unanswered, leave } = self.rules.evicted(evict.join_seq) {
             self.shared.paused.set(false);
+            busy::give_up(&self.shared);
             if let Some(unanswered) = unanswered {
                 self.answer_closed(unanswered);
             }

@@ -5,7 +5,8 @@
 //!   `Evict` from the supervisor; `Drain` from its arbiter; `TakeSocket` from a session that its client came back to
 //! - **sends** frames to its client; `Join`, `Leave`, `Presence` and `Resume` to the supervisor; `Update`, `Away`, `Back` and
 //!   `Resync` to its room; `Deliver` and `TakeSocket` to other sessions
-//! - **never** parses a signal's `data`, waits (`ctx.wait` would freeze its mailbox), or keeps a timer of its own
+//! - **never** parses a signal's `data`, waits (`ctx.wait` would freeze its mailbox), or keeps a timer of its own, but
+//!   while a signal of its client's waits for receivers
 //!
 //! The `WebsocketContext` of actix-web-actors is used, but not the way `ws::start` drives it: as an HTTP response body the
 //! actor would freeze whenever its client stops reading. Here `pump` polls the context whatever the socket does.
@@ -28,6 +29,8 @@
 //! | [`reading`], `turns` | when the sessions of one arbiter may read; whose turn it is while it is busy |
 //! | [`holdings`], [`relief`] | what sessions hold, and what they give up when memory is nearly used |
 //! | `inbound` | the decoder at its socket |
+//! | `busy`, `held_signal` | a signal that waits for receivers with no room for it |
+//! | `early` | a signal that came before its receiver could pass it on |
 //! | `pump` | the task per connection |
 //! | `setup` | what all sessions of an arbiter share |
 //! | `open` | a socket on its way to its arbiter, and the session that it gets there |
@@ -37,16 +40,19 @@
 mod actor;
 mod admission;
 mod attachment;
+mod busy;
 mod closing;
 mod current_connection;
 pub mod drain;
 mod drain_spread;
+mod early;
 #[cfg(feature = "echo")]
 mod echo;
 #[cfg(test)]
 mod gathered;
 mod grants;
 pub mod heartbeat;
+mod held_signal;
 pub mod holdings;
 mod inbound;
 mod messages;

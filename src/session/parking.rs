@@ -25,6 +25,7 @@ pub(super) fn park(shared: &SessionShared, reason: EndReason) {
     let (now, window) = (Instant::now(), shared.setup.resume_window.get());
     // Nobody comes back to a session whose grant is over.
     let window = shared.current_grant().map_or(window, |grant| window.min(grant.left(now)));
+    shared.moved();
     closing::close(attachment, reason, ByeAction::Resume);
     shared.end_at(Some((now + window, EndReason::ResumeExpired)));
     // The supervisor first: who is away for longest is then the one whose room was notified first.

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::{
+    busy,
     closing::{self, TransferGuard},
     parking, resume,
     shared::{PendingTransfer, SESSIONS, SessionShared},
@@ -73,7 +74,7 @@ where
                 this.shared.kill_switch.shut();
             }
             this.run_actor(cx);
-            if this.shared.pending_transfer.borrow().is_some() {
+            if this.shared.is_leaving() {
                 this.transfer_socket();
                 return Poll::Ready(());
             }
@@ -87,7 +88,7 @@ where
                         return Poll::Ready(());
                     }
                 }
-                None => match this.shared.connection.poll_flush(cx) {
+                None => match this.shared.poll_flush(cx) {
                     Poll::Ready(Err(_)) => this.shared.kill_switch.kill(EndReason::Disconnected),
                     Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
                 },
@@ -176,6 +177,9 @@ fn read(shared: &SessionShared, notes: Notes) {
     if notes.has(Note::ResumeRequested) {
         resume::answer_resume_request(shared);
     }
+    if notes.has(Note::InboxReady) {
+        busy::retry(shared);
+    }
     // Who has come back meanwhile is not parked any more.
     if notes.has(Note::TooManyParked) && !shared.attached() {
         shared.kill_switch.kill(EndReason::ResumeExpired);
@@ -193,7 +197,9 @@ impl<S> Drop for Pump<S> {
     fn drop(&mut self) {
         if let Some(member) = self.shared.member.get() {
             member.resume.close();
+            member.inbox.close();
         }
+        busy::abandon(&self.shared);
         SESSIONS.with(|sessions| sessions.remove(&self.shared));
     }
 }

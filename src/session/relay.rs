@@ -1,63 +1,104 @@
 //! A signal on its way to one, some or all: straight from session to session, past the room.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use crate::{
-    messages::session::{Deliver, Member, Posted, Snapshot, ToMember},
+    messages::{
+        Bounds, Busy, Mark,
+        session::{Deliver, Member, Posted, Snapshot},
+    },
     protocol::{PeerId, SignalKind, TextFrame, client::To},
     telemetry::{self, RelayOutcome},
 };
 
 /// One signal, encoded once, shared by all its receivers.
 pub(super) struct Relay<'a> {
-    pub(super) room: &'a Snapshot,
-    pub(super) from: PeerId,
+    pub(super) from: &'a Member,
+    pub(super) bounds: &'a Bounds,
     pub(super) kind: SignalKind,
     pub(super) frame: TextFrame,
     pub(super) read_at: Option<Instant>,
 }
 
+/// Who did not get a signal, of those that it was for.
+#[derive(Default)]
+pub(super) struct Unsent<'t> {
+    /// Peers that are not in the room.
+    pub(super) missing: Vec<PeerId>,
+    /// Names that are nobody's.
+    pub(super) unknown: &'t [Box<str>],
+    /// Those that have no room for it, and will have none for long.
+    pub(super) busy: Vec<PeerId>,
+    /// Those that have no room for it, and say when they do.
+    pub(super) waiting: Vec<Arc<Member>>,
+}
+
+impl Unsent<'_> {
+    #[cold]
+    fn busy(&mut self, member: &Arc<Member>, busy: Busy) {
+        match busy {
+            Busy::Waits => self.waiting.push(Arc::clone(member)),
+            Busy::StillWaits | Busy::Away => self.busy.push(member.peer),
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unknown.is_empty() && self.busy.is_empty() && self.waiting.is_empty()
+    }
+}
+
 impl Relay<'_> {
-    /// Posts the signal and says which of the named peers are not there: those that could be, and those whose names are
-    /// nobody's.
-    pub(super) fn send<'t>(&self, to: &'t To) -> (Vec<PeerId>, &'t [Box<str>]) {
+    /// Posts the signal, and says who did not get it.
+    pub(super) fn send<'t>(&self, room: &Snapshot, to: &'t To) -> Unsent<'t> {
+        let mut unsent = Unsent::default();
         match to {
-            To::Peer(peer) => (self.one(*peer).into_iter().collect(), &[]),
-            To::Peers { known, unknown } => (known.iter().filter_map(|peer| self.one(*peer)).collect(), unknown),
-            To::Everyone => {
-                self.everyone();
-                (Vec::new(), &[])
+            To::Peer(peer) => self.one(room, *peer, &mut unsent),
+            To::Peers { known, unknown } => {
+                for peer in known {
+                    self.one(room, *peer, &mut unsent);
+                }
+                unsent.unknown = unknown;
             }
+            To::Everyone => self.everyone(room, &mut unsent),
         }
+        unsent
     }
 
-    /// The peer, if it is not there.
-    fn one(&self, peer: PeerId) -> Option<PeerId> {
-        let Some(member) = self.room.find(peer).filter(|member| member.peer != self.from) else {
+    fn one(&self, room: &Snapshot, peer: PeerId, unsent: &mut Unsent<'_>) {
+        let Some(member) = room.find(peer).filter(|member| member.peer != self.from.peer) else {
             telemetry::tally(|t| t.relays.add(RelayOutcome::PeerNotFound));
-            return Some(peer);
+            return unsent.missing.push(peer);
         };
-        (self.post(member) == Posted::Gone).then_some(peer)
+        match self.post(member) {
+            Posted::Taken | Posted::Full => {}
+            Posted::Gone => unsent.missing.push(peer),
+            Posted::Busy(busy) => unsent.busy(member, busy),
+        }
     }
 
-    fn everyone(&self) {
-        for (peer, member) in &self.room.members {
-            if *peer != self.from {
-                self.post(member);
+    fn everyone(&self, room: &Snapshot, unsent: &mut Unsent<'_>) {
+        for (peer, member) in &room.members {
+            if *peer != self.from.peer
+                && let Posted::Busy(busy) = self.post(member)
+            {
+                unsent.busy(member, busy);
             }
         }
     }
 
-    fn post(&self, member: &Member) -> Posted {
-        let message = Deliver { from: self.from, kind: self.kind, frame: self.frame.clone(), read_at: self.read_at };
-        let posted = member.post(ToMember::Deliver(message));
-        telemetry::tally(|t| {
-            t.relays.add(match posted {
-                Posted::Taken => RelayOutcome::Delivered,
-                Posted::Full => RelayOutcome::ReceiverFull,
-                Posted::Gone => RelayOutcome::ReceiverGone,
-            });
-        });
+    /// Posts it to one member. Those that are busy are counted when it is known what becomes of it.
+    pub(super) fn post(&self, member: &Member) -> Posted {
+        let (from, mark) = (self.from.peer, Mark::default());
+        let message = Deliver { from, kind: self.kind, frame: self.frame.clone(), read_at: self.read_at, mark };
+        let posted = member.post_signal(message, &self.from.kill_switch, self.bounds);
+        let outcome = match posted {
+            Posted::Taken => RelayOutcome::Delivered,
+            Posted::Full => RelayOutcome::ReceiverFull,
+            Posted::Gone => RelayOutcome::ReceiverGone,
+            Posted::Busy(_) => return posted,
+        };
+        telemetry::tally(|t| t.relays.add(outcome));
         posted
     }
 }

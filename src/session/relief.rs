@@ -72,6 +72,9 @@ async fn relieve(pressure: Pressure, mine: &mut Contribution) {
             if let Some(buffer) = holding.session.resume_buffer.borrow_mut().as_mut() {
                 buffer.let_go();
             }
+            if !holding.session.attached() {
+                holding.session.publish_kept();
+            }
             excess = excess.saturating_sub(holding.resume);
             holding.all -= std::mem::take(&mut holding.resume);
             count(MemoryStep::EmptyResumeBuffers);

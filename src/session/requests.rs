@@ -1,12 +1,20 @@
 //! What a client asks: frame by frame, the rules first, then what follows.
 
-use std::{borrow::Cow, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    borrow::Cow,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use actix::AsyncContext;
 use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     actor::Session,
-    relay::Relay,
+    busy,
+    held_signal::HeldSignal,
+    relay::{Relay, Unsent},
     resume_buffer::BadAck,
     state::{Departure, NOT_IN_ROOM, PendingJoin, Re, RequestError},
 };
@@ -15,10 +23,11 @@ use crate::{
     messages::{
         room::ToRoom,
         send_unbounded,
+        session::Snapshot,
         supervisor::{Join, Leave},
     },
     protocol::{
-        EndReason, ErrorCode, FrameKind, LeaveReason, Meta, Permissions, RoomName, SignalKind,
+        EndReason, ErrorCode, FrameKind, LeaveReason, Meta, PeerId, Permissions, RoomName, SignalKind,
         client::{BearerToken, ClientFrame, Identified, ParseError, To, parse},
         error_texts,
         server::{ErrorFrame, ServerFrame, encode},
@@ -65,7 +74,7 @@ impl Session {
         ctx: &mut WebsocketContext<Self>,
     ) {
         let outcome = match frame {
-            ClientFrame::Signal { to, kind, data } => self.signal(&to, kind, data, id, read_at),
+            ClientFrame::Signal { to, kind, data } => self.signal(&to, kind, data, id, read_at, ctx),
             ClientFrame::Join { room, attempt, resume: Some(resume), token, .. } => {
                 self.ask_to_resume(&resume, room, attempt, boxed(id), token.as_ref(), ctx)
             }
@@ -107,24 +116,49 @@ impl Session {
         data: &str,
         re: Option<&str>,
         read_at: Instant,
+        ctx: &mut WebsocketContext<Self>,
     ) -> Result<(), RequestError> {
         let room =
             self.rules.room_to(if *to == To::Everyone { Permissions::BROADCAST } else { Permissions::SIGNAL })?;
         self.signals = self.signals.wrapping_add(1);
         let read_at = self.signals.is_multiple_of(SAMPLE).then_some(read_at);
-        let from = self.me().peer;
-        let relay = Relay { room, from, frame: encode(&ServerFrame::Signal { from, kind, data }), kind, read_at };
-        let (peers, unknown_peers) = relay.send(to);
-        if !(peers.is_empty() && unknown_peers.is_empty()) {
+        let from = self.me();
+        let frame = encode(&ServerFrame::Signal { from: from.peer, kind, data });
+        let relay = Relay { from, bounds: &self.setup().inbox, kind, frame, read_at };
+        let unsent = relay.send(room, to);
+        if unsent.is_empty() {
+            return Ok(());
+        }
+        let Unsent { missing, unknown, busy: busy_peers, waiting } = unsent;
+        if !(missing.is_empty() && unknown.is_empty()) {
             let frame = ErrorFrame {
                 re,
-                peers: &peers,
-                unknown_peers,
+                peers: &missing,
+                unknown_peers: unknown,
                 ..ErrorFrame::new(ErrorCode::PeerNotFound, error_texts::NO_SUCH_PEER)
             };
             self.send_error(frame.message, &frame);
         }
+        busy::refuse(&self.shared, re, &busy_peers);
+        if !waiting.is_empty() {
+            let pause = self.setup().busy_pause.get();
+            let held = HeldSignal::new(relay, boxed(re), waiting, Instant::now() + pause);
+            busy::hold(&self.shared, Box::new(held));
+            self.time_pause(pause, ctx);
+        }
         Ok(())
+    }
+
+    /// One timer at a time: it finds whether there still is something to wait for.
+    fn time_pause(&mut self, pause: Duration, ctx: &mut WebsocketContext<Self>) {
+        if !std::mem::replace(&mut self.pause_timer, true) {
+            ctx.run_later(pause, |session, ctx| {
+                session.pause_timer = false;
+                if let Some(left) = busy::expire(&session.shared, Instant::now()) {
+                    session.time_pause(left, ctx);
+                }
+            });
+        }
     }
 
     fn join(
@@ -203,6 +237,11 @@ impl Session {
         let Some(meta) = meta else { return Ok(()) };
         let room = self.rules.room_to(Permissions::UPDATE)?;
         let meta = self.overlay(self.shared.current_grant().as_deref(), Some(meta))?.expect("there is some");
+        let full = self.without_room(room);
+        if !full.is_empty() {
+            busy::refuse(&self.shared, re.as_deref(), &full);
+            return Ok(());
+        }
         let message = ToRoom::Update { peer: self.me().peer, meta };
         match room.port.try_send(message) {
             Ok(()) => {
@@ -216,6 +255,15 @@ impl Session {
                 Err(RequestError { code: ErrorCode::RoomClosed, message: "the room is ending" })
             }
         }
+    }
+
+    /// The others that an update has to wait for: news is not refused, so it is not caused while a receiver has too much waiting.
+    /// The second one that the room has not taken yet asks for a receiver with next to nothing. Who is away stops nobody.
+    fn without_room(&self, room: &Snapshot) -> Vec<PeerId> {
+        let (me, bound) = (self.me().peer, &self.setup().inbox.connected);
+        let most = if self.unconfirmed.is_some() { bound.share } else { bound.signals };
+        let others = room.members.iter().filter(|(peer, _)| *peer != me);
+        others.filter(|(_, member)| !member.inbox.has_room(most)).map(|(peer, _)| *peer).collect()
     }
 
     /// The room has taken the oldest update that it had not: the request's `id`.

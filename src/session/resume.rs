@@ -91,8 +91,7 @@ impl Session {
     fn resume_answered(&mut self, found: Option<ResumeAnswer>, grant: ResumeGrant) {
         let (code, message, retry) = match found {
             Some(ResumeAnswer::Granted(to)) => {
-                *self.shared.pending_transfer.borrow_mut() =
-                    Some(Box::new(PendingTransfer { to, grant, unread: Vec::new() }));
+                self.shared.pending_transfer.set(Some(Box::new(PendingTransfer { to, grant, unread: Vec::new() })));
                 return self.shared.kill_switch.wake();
             }
             Some(ResumeAnswer::OtherUser) => {

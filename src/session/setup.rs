@@ -6,10 +6,10 @@ use actix::Recipient;
 
 use super::{resume_buffer::Keep, tokens::TokenJudge, waiting::Times};
 use crate::{
-    config::{Milliseconds, Settings},
+    config::{Limits, Milliseconds, Settings},
     limits::{Addresses, ByteRate, Rate, Waiting},
     messages::{
-        KillSwitch,
+        Bounds, KillSwitch,
         supervisor::{Join, Leave, Presence, Resume},
     },
     protocol::{
@@ -20,9 +20,9 @@ use crate::{
     ws::{Bound, QueueBound},
 };
 
-/// Messages that a session's mailbox holds: with fewer a healthy reader loses a burst.
+/// Messages of the room and about the session itself that a session's mailbox holds beside signals.
 const MAILBOX: usize = 256;
-/// Where rooms are large, so many messages per peer: a mesh forms in bursts of about that.
+/// Where rooms are large, so many of these per peer: a mesh forms in bursts of about that.
 const MAILBOX_PER_PEER: usize = 8;
 
 /// Where a session sends its messages.
@@ -55,6 +55,12 @@ pub struct SessionConfig {
     pub(super) bound: Bound,
     /// What may wait for a slow reader.
     pub(super) queue: QueueBound,
+    /// How much of that each sender may fill.
+    pub(super) inbox: Bounds,
+    /// How long a session is not read for the sake of receivers that are too busy for what it sent.
+    pub(super) busy_pause: Milliseconds,
+    /// For how long the bound of a slow reader is in use before it is ended.
+    pub(super) slow: Duration,
     /// What is kept of what a resumable session's client has not acknowledged.
     pub(super) keep: Keep,
     /// How long a parked session waits for its client.
@@ -98,11 +104,14 @@ impl SessionConfig {
             bounds: settings.into(),
             bound: settings.into(),
             queue: settings.into(),
+            inbox: settings.into(),
+            busy_pause: limits.busy_pause_ms,
+            slow: limits.slow_ms.get(),
             keep: settings.into(),
             resume_window: limits.resume_window_ms,
             pace: settings.into(),
             addresses,
-            mailbox: MAILBOX.max(MAILBOX_PER_PEER * limits.peers_per_room),
+            mailbox: mailbox(limits),
             times: settings.into(),
             waiting,
             tokens,
@@ -121,6 +130,12 @@ impl SessionConfig {
     }
 }
 
+/// Messages that a session's mailbox holds. Signals cannot fill it: those that were admitted and not handled are within the
+/// bound of the queue or of the resume buffer (see [`Inbox`](crate::messages::Inbox)).
+fn mailbox(limits: &Limits) -> usize {
+    limits.queue_frames.max(limits.resume_frames) + MAILBOX.max(MAILBOX_PER_PEER * limits.peers_per_room)
+}
+
 /// The first frame of each connection, but for the session's name: what a server with these settings tells of itself.
 #[must_use]
 pub fn welcome(settings: &Settings) -> PreparedWelcome {
@@ -132,9 +147,9 @@ pub fn welcome(settings: &Settings) -> PreparedWelcome {
         version: env!("CARGO_PKG_VERSION"),
         node: settings.server.node_name().as_deref(),
         features: if settings.auth.has_keys() {
-            &["resume", "tokens", "wait", "identity"]
+            &["resume", "tokens", "wait", "identity", "busy"]
         } else {
-            &["resume", "wait", "identity"]
+            &["resume", "wait", "identity", "busy"]
         },
         limits: &settings.in_welcome(),
         heartbeat,

@@ -3,8 +3,10 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    io,
     rc::Rc,
     sync::Arc,
+    task::{Context, Poll},
     time::Instant,
 };
 
@@ -12,9 +14,10 @@ use bytes::Bytes;
 
 use super::{
     attachment::Attachment,
-    current_connection::{CurrentConnection, Queued},
+    current_connection::{CurrentConnection, Progress, Queued},
     grants::InForce,
     heartbeat::Pulse,
+    held_signal::HeldSignal,
     registry::{Entry, Listed, Registry, Standing},
     resume_buffer::ResumeBuffer,
     setup::SessionConfig,
@@ -25,12 +28,12 @@ use crate::{
     auth::Grant,
     limits::{Bucket, Subnet},
     messages::{
-        KillSwitch, Note,
+        KillSwitch, Load, Mark, Note,
         room::RoomPort,
         session::{FrameCounts, Member, ResumeGrant},
     },
     protocol::{
-        EndReason, FrameKind, RoomName, TextFrame,
+        EndReason, FrameKind, PeerId, RoomName, TextFrame,
         server::{ServerFrame, encode},
     },
     telemetry::{self, Event},
@@ -75,8 +78,12 @@ pub(super) struct SessionShared {
     pub(super) turn: Cell<Turn>,
     /// Whether the reader waits: nothing may come between a `join` that resumes and its `joined`. The actor says so.
     pub(super) paused: Cell<bool>,
+    /// Whether the reader waits because there is a `held` signal.
+    pub(super) busy: Cell<bool>,
+    /// A signal that some of its receivers have no room for yet.
+    pub(super) held: Cell<Option<Box<HeldSignal>>>,
     /// Where the actor wants the connection to go. The reader adds what it has not handled, the pump takes it there.
-    pub(super) pending_transfer: RefCell<Option<Box<PendingTransfer>>>,
+    pub(super) pending_transfer: Cell<Option<Box<PendingTransfer>>>,
 
     /// The sweep's; the reader tells it of signs of life.
     pub(super) pulse: Pulse,
@@ -142,7 +149,9 @@ impl SessionShared {
             held_back: Cell::new(false),
             turn: Cell::default(),
             paused: Cell::new(false),
-            pending_transfer: RefCell::new(None),
+            busy: Cell::new(false),
+            held: Cell::new(None),
+            pending_transfer: Cell::new(None),
             pulse: Pulse::since(now),
             deadline: Cell::new(None),
             entry: Entry::default(),
@@ -164,13 +173,31 @@ impl SessionShared {
     /// The same for what was encoded once, for many.
     pub(super) fn send_encoded(&self, kind: FrameKind, frame: TextFrame) {
         let frame = frame.into_bytes();
+        self.record(kind, &frame);
+        self.queue(frame);
+    }
+
+    #[inline]
+    fn record(&self, kind: FrameKind, frame: &Bytes) {
         telemetry::tally(|t| t.message_out(kind, frame.len()));
         if let Some(resume_buffer) = self.resume_buffer.borrow_mut().as_mut()
             && !matches!(kind, FrameKind::Joined | FrameKind::Pong | FrameKind::Bye)
         {
-            resume_buffer.record(&frame, self.setup.keep);
+            resume_buffer.record(frame, self.setup.keep);
         }
-        self.queue(frame);
+    }
+
+    /// The same for a signal that was admitted while there was no socket: within the bound of the resume buffer, and perhaps not
+    /// within that of the queue.
+    #[cold]
+    pub(super) fn send_late(&self, kind: FrameKind, frame: TextFrame) {
+        let frame = frame.into_bytes();
+        self.record(kind, &frame);
+        if self.attached() && self.kill_switch.reason().is_none() {
+            self.replay(vec![frame]);
+        } else {
+            self.queue(frame);
+        }
     }
 
     /// Queues bytes for the socket. Over the bound, and with a kernel that takes no more, this is the end of the socket:
@@ -180,9 +207,69 @@ impl SessionShared {
             return;
         }
         match self.connection.queue(frame, self.setup.queue) {
-            Queued::First => self.hurry(),
-            Queued::Next | Queued::Nowhere => {}
+            Queued::First(waiting) => {
+                self.publish(waiting);
+                self.hurry();
+            }
+            Queued::Next(waiting) => self.publish(waiting),
+            Queued::Flushed(progress) => self.flushed(&progress),
+            Queued::Nowhere => self.publish_kept(),
             Queued::Over => self.kill_switch.kill(EndReason::SlowConsumer),
+        }
+    }
+
+    /// A signal that was posted to this session is in its queue, or in its resume buffer alone.
+    #[inline]
+    pub(super) fn queued(&self, from: PeerId, bytes: usize, mark: Mark) {
+        if let Some(member) = self.member.get() {
+            let number = if mark.counted { self.connection.latest() } else { 0 };
+            member.inbox.queued(from, bytes, mark, number);
+        }
+    }
+
+    /// So much waits: senders ask for it before they post.
+    #[inline]
+    fn publish(&self, waiting: Load) {
+        if let Some(member) = self.member.get() {
+            member.inbox.publish(waiting, false);
+        }
+    }
+
+    /// Without a socket what waits is what is kept.
+    #[cold]
+    pub(super) fn publish_kept(&self) {
+        if let Some(member) = self.member.get() {
+            member.inbox.publish(self.kept(), true);
+        }
+    }
+
+    fn kept(&self) -> Load {
+        let (frames, bytes) = self.resume_buffer.borrow().as_ref().map_or((0, 0), |buffer| buffer.kept());
+        Load::new(frames, bytes)
+    }
+
+    /// Writes what waits. An error is the connection's end.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (flushed, progress) = self.connection.poll_flush(cx);
+        if let Some(progress) = progress {
+            self.flushed(&progress);
+        }
+        flushed
+    }
+
+    /// Something was written, perhaps: whoever waits for it is told.
+    #[inline]
+    pub(super) fn flushed(&self, progress: &Progress) {
+        if let Some(member) = self.member.get() {
+            member.inbox.flushed(progress.waiting, progress.number, progress.bytes as u64, &self.setup.inbox);
+        }
+    }
+
+    /// The socket is gone, or there is another one: senders find another bound, and those that wait ask again.
+    pub(super) fn moved(&self) {
+        if let Some(member) = self.member.get() {
+            let waiting = self.connection.waiting();
+            member.inbox.moved(waiting.unwrap_or_else(|| self.kept()), waiting.is_none());
         }
     }
 
@@ -223,8 +310,18 @@ impl SessionShared {
     pub(super) fn attach(&self, attachment: Attachment, now: Instant) {
         self.pulse.restart(now);
         self.connection.set(attachment);
+        self.moved();
         self.recount();
         self.hurry();
+    }
+
+    /// Whether the connection is to go to another session.
+    #[inline]
+    pub(super) fn is_leaving(&self) -> bool {
+        let pending = self.pending_transfer.take();
+        let is_some = pending.is_some();
+        self.pending_transfer.set(pending);
+        is_some
     }
 
     pub(super) fn attached(&self) -> bool {

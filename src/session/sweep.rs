@@ -13,7 +13,7 @@ use super::{
     registry::Registry,
     shared::{SESSIONS, SessionShared},
 };
-use crate::{telemetry, ws::PING};
+use crate::{protocol::EndReason, telemetry, ws::PING};
 
 /// Looks at the sessions that are due. `late`: much later than planned, so that nobody's silence means anything.
 pub fn sweep(now: Instant, heartbeat: HeartbeatTimes, late: bool) {
@@ -50,17 +50,29 @@ fn look(shared: &SessionShared, now: Instant, heartbeat: HeartbeatTimes, late: b
     if let Some(why) = verdict.end {
         shared.kill_switch.kill(why);
     }
+    if found.attached && is_slow(shared, now, late) {
+        shared.kill_switch.kill(EndReason::SlowConsumer);
+    }
     // A socket that takes no more: what waits has kept its memory.
     let jammed = (verdict.rest || verdict.ping) && shared.connection.is_restless();
     let again = notify(shared, now).into_iter().chain(verdict.again).min();
     if jammed { Some(now) } else { again }
 }
 
+/// Whether so much has waited for so long that its client is ended for it. Who has a share waiting has a queue that is looked
+/// at by each sweep.
+fn is_slow(shared: &SessionShared, now: Instant, late: bool) -> bool {
+    let setup = &shared.setup;
+    shared.member.get().is_some_and(|member| member.inbox.is_slow(&setup.inbox, now, late, setup.slow))
+}
+
 /// Writes the ping at once where nothing waits before it: waking the pump for two bytes would cost more than they do.
 fn ping(shared: &SessionShared) {
     telemetry::tally(|t| t.pings_sent += 1);
     shared.queue(PING);
-    shared.connection.flush();
+    if let Some(progress) = shared.connection.flush() {
+        shared.flushed(&progress);
+    }
 }
 
 /// Tells the client that its time is nearly over, if it is time. When to look again. A client that is away, or that waits to

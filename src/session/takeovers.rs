@@ -20,7 +20,7 @@ use crate::{
     config::Settings,
     limits::Waiting,
     messages::{
-        KillSwitch, PeerChange, PresenceState, ResumeRequests, RoomEvent,
+        Inbox, KillSwitch, PeerChange, PresenceState, ResumeRequests, RoomEvent,
         room::{RoomPort, ToRoom},
         session::{Member, News, ResumeAnswer, Roster, Snapshot, ToMember, ToSession, Welcomed},
         supervisor::{Join, Leave, Presence, Resume},
@@ -182,6 +182,7 @@ impl Stage {
             kill_switch: KillSwitch::default(),
             resume: ResumeRequests::default(),
             presence: PresenceState::default(),
+            inbox: Inbox::default(),
         };
         resume.request.answer.send(ResumeAnswer::Granted(Arc::new(member))).expect("somebody waits");
         let Sent::Posted(message) = self.receive().await else { panic!("a socket") };

@@ -28,7 +28,7 @@ pub(crate) struct Outbox {
     bytes: usize,
     /// Frames ever queued.
     pushed: u64,
-    /// Of those, the oldest that do not count against the bound: what a resumed session has missed. Few have any.
+    /// Of those that wait, how many do not count against the bound: what a resumed session has missed. Few have any.
     exempt: Option<Box<Exempt>>,
 }
 
@@ -54,7 +54,7 @@ impl Outbox {
         self.frames.push_back(frame);
     }
 
-    /// As [`push`](Self::push), of a frame that does not count against the bound. Only before all that does.
+    /// As [`push`](Self::push), of a frame that does not count against the bound: whatever is written next counts as one of those.
     pub(crate) fn push_exempt(&mut self, frame: Bytes) {
         let exempt = self.exempt.get_or_insert_default();
         exempt.bytes += frame.len();
@@ -67,6 +67,17 @@ impl Outbox {
         self.pushed += written;
     }
 
+    /// Frames ever queued: the number of the latest.
+    pub(crate) fn pushed(&self) -> u64 {
+        self.pushed
+    }
+
+    /// Frames and bytes that wait and count against the bound.
+    pub(crate) fn counted(&self) -> (usize, usize) {
+        let exempt = self.exempt.as_deref().copied().unwrap_or_default();
+        (self.frames.len() - exempt.frames, self.bytes - exempt.bytes)
+    }
+
     /// Frames that are written and do not wait any more.
     pub(crate) fn written(&self) -> u64 {
         self.pushed - self.frames.len() as u64
@@ -74,8 +85,8 @@ impl Outbox {
 
     /// Whether one more frame of that length would exceed `most`.
     pub(crate) fn over(&self, most: QueueBound, more: usize) -> bool {
-        let exempt = self.exempt.as_deref().copied().unwrap_or_default();
-        self.bytes - exempt.bytes + more > most.bytes || self.frames.len() - exempt.frames >= most.frames
+        let (frames, bytes) = self.counted();
+        bytes + more > most.bytes || frames >= most.frames
     }
 
     /// What waits, oldest first; the first may be the rest of a frame.

@@ -13,6 +13,7 @@ mod counts;
 mod crowd;
 mod deploy;
 mod endings;
+mod fairness;
 mod fixtures;
 mod floods;
 mod frames;

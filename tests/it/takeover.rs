@@ -200,10 +200,13 @@ fn stall(server: &TestServer, room: &str, time: Duration) {
 #[cfg(feature = "fault-injection")]
 #[test]
 fn a_session_that_is_parked_while_it_waits_for_its_whole_room_ends_with_its_window() {
-    // The window is longer than the room hangs, which is long enough for a busy machine, and nobody ends the server for it.
-    let hangs = Duration::from_secs(4);
+    // The room hangs for longer than a client may be silent, which is long enough for a busy machine, the window is over later, and
+    // nobody ends the server for it.
+    let hangs = Duration::from_secs(8);
     let server = TestServer::set("limits.resume_frames", 5)
-        .set("limits.resume_window_ms", (2 * hangs).as_millis())
+        .set("limits.resume_window_ms", hangs.as_millis())
+        .set("limits.busy_pause_ms", 50)
+        .set("heartbeat.interval_ms", 2000)
         .set("watchdog.silent_ms", 20_000)
         .set("watchdog.exit_ms", 30_000)
         .any_pace()
@@ -223,23 +226,25 @@ fn a_session_that_is_parked_while_it_waits_for_its_whole_room_ends_with_its_wind
     grace.hear("peer_away");
     // More than is kept: the resume cannot be complete, and needs the room, which hangs.
     for n in 0..10 {
-        grace.tell(&id, &json!(n));
+        grace.say(&json!({"type": "update", "meta": {"n": n}}));
     }
+    (0..10).for_each(|_| drop(grace.hear("peer_updated")));
     stall(&server, "blue", hangs);
     new.say(&resume("blue", &token, 0));
-    // More than can wait for the room to answer: the session is cut meanwhile. What comes before it has its new socket does
-    // not wait, so there is more until it is.
+    // More than can wait for the room to answer is refused, and ends nobody. What ends the connection is its silence.
+    new.answers_pings = false;
+    std::thread::spawn(move || while !matches!(host.next(hangs), Err(ws::Ended::Fin | ws::Ended::Reset)) {});
     let signal = json!({"type": "signal", "to": id, "kind": "app", "data": null}).to_string();
+    grace.send(&frame(first::TEXT, signal.as_bytes()).repeat(1000));
     let until = Instant::now() + hangs;
-    let end = loop {
-        grace.send(&frame(first::TEXT, signal.as_bytes()).repeat(300));
-        grace.hear_nothing();
+    let bye = loop {
+        assert!(grace.hear_all().iter().all(|heard| heard["code"] == "peer_busy"));
         match new.next(Duration::from_millis(20)) {
             Err(ws::Ended::Silence) if Instant::now() < until => {}
             end => break end,
         }
     };
-    assert!(matches!(end, Err(ws::Ended::Fin | ws::Ended::Reset)), "{end:?} instead of the end");
+    assert!(matches!(&bye, Ok(ws::Frame::Text(text)) if text.contains("ping_timeout")), "{bye:?} instead of the end");
     grace.hear("peer_back");
     grace.hear("peer_away");
     grace.hear_left(&id, "timeout");

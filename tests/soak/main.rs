@@ -49,6 +49,8 @@ fn server() -> Builder {
         .set("limits.resume_bytes", 131_072)
         .set("limits.meta_bytes", 1_024)
         .set("limits.frame_bytes", 16_384)
+        .set("limits.busy_pause_ms", 200)
+        .set("limits.slow_ms", 1_000)
         .set("log.level", "info")
 }
 

@@ -262,7 +262,14 @@ impl Membership {
         match (frame["code"].as_str().unwrap_or_default(), frame.get("re")) {
             // Too fast: nothing is lost. Or an update that was refused.
             ("rate_limited", None) => Ok(()),
-            ("rate_limited", Some(_)) => self.answered(frame),
+            // With `peer_busy` an update, too: the peers named have too much waiting.
+            ("rate_limited" | "peer_busy", Some(_)) => self.answered(frame),
+            ("peer_busy", None) => {
+                let busy = frame["peers"].as_array().ok_or("no peers")?;
+                let here = busy.iter().filter_map(|id| self.view.get(id.as_str()?)).map(|seen| seen.join_seq);
+                self.numbering.refused(here);
+                Ok(())
+            }
             ("peer_not_found", _) => {
                 let missing = frame["peers"].as_array().ok_or("no peers")?;
                 let here = missing.iter().filter_map(|id| self.view.get(id.as_str()?)).map(|seen| seen.join_seq);

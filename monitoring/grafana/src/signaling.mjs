@@ -36,7 +36,7 @@ export default dashboard({
     stat({ title: 'Slow messages', expr: `sum(increase(switchboard_slow_messages_total{${S}}[$__range]))`, unit: 'none', decimals: 0, thresholds: SELDOM, description: 'Messages in the time shown whose handling took longer than log.slow_message_ms.' }),
     stat({
       title: 'Slow readers cut', expr: `sum(increase(switchboard_connections_closed_total{${S},reason="slow_consumer"}[$__range]))`, unit: 'none', decimals: 0, thresholds: SELDOM,
-      description: 'Connections in the time shown that were cut because their client read too slowly (limits.queue_bytes).',
+      description: 'Connections in the time shown that were cut because their client read too slowly (limits.slow_ms).',
     }),
     graph({
       title: 'Errors by code', unit: 'cpm', thresholds: rising(LIMITS.errorsPerMinute), stack: true,
@@ -67,8 +67,11 @@ export default dashboard({
     }),
     graph({
       title: 'Relays that did not arrive', unit: 'cpm', thresholds: rising([10, null]),
-      queries: [[perMinute('outcome', 'switchboard_relays_total', ',outcome!="delivered"'), '{{outcome}}']],
-      description: 'Signals a minute that reached nobody. receiver_full: a receiver was cut for it.',
+      queries: [
+        [perMinute('outcome', 'switchboard_relays_total', ',outcome!="delivered"'), '{{outcome}}'],
+        [`sum(rate(switchboard_busy_pauses_total{${S}}[$interval])) * 60`, 'senders made to wait'],
+      ],
+      description: 'Signals a minute that reached nobody. busy: more of the sender’s waited for the receiver than may. receiver_full: a receiver was cut for it. Senders made to wait: how often one was read later because a receiver had no room.',
     }),
     heatmap({
       title: 'Message handling', expr: rate('le', 'switchboard_message_handling_seconds_bucket'), unit: 'cps', axis: 's', thresholds: rising(LIMITS.handlingP95),

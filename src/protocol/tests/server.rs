@@ -13,10 +13,11 @@ use crate::protocol::{
     },
 };
 
-const LIMITS: [(&str, u64); 18] = [
+const LIMITS: [(&str, u64); 19] = [
     ("frameBytes", 65_536),
-    ("queueBytes", 262_144),
+    ("queueBytes", 786_432),
     ("queueFrames", 256),
+    ("busyPauseMs", 1000),
     ("metaBytes", 4096),
     ("roomNameBytes", 128),
     ("peersPerRoom", 10),
@@ -24,7 +25,7 @@ const LIMITS: [(&str, u64); 18] = [
     ("jsonDepth", 32),
     ("joinTimeoutMs", 10_000),
     ("resumeFrames", 512),
-    ("resumeBytes", 524_288),
+    ("resumeBytes", 1_572_864),
     ("resumeWindowMs", 30_000),
     ("frameRate", 50),
     ("frameBurst", 200),
@@ -64,7 +65,7 @@ fn greeting() -> PreparedWelcome {
     let welcome = Welcome {
         version: "0.1.0",
         node: Some("eu-1"),
-        features: &["resume", "wait", "identity"],
+        features: &["resume", "wait", "identity", "busy"],
         limits: &limits(),
         heartbeat: WelcomeHeartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
     };
@@ -183,6 +184,7 @@ fn errors() -> Vec<(&'static str, TextFrame)> {
     let unauthorized = frame(ErrorCode::Unauthorized, error_texts::TOKEN_MISSING, "1");
     let denied = frame(ErrorCode::PermissionDenied, error_texts::NOT_PERMITTED, "4");
     let missing = frame(ErrorCode::PeerNotFound, error_texts::NO_SUCH_PEER, "4");
+    let full_peer = frame(ErrorCode::PeerBusy, error_texts::PEER_BUSY, "5");
     vec![
         ("error_invalid_message", error(&unnamed)),
         ("error_room_full", error(&ErrorFrame { retry_after_ms: Some(5000), ..full })),
@@ -198,6 +200,7 @@ fn errors() -> Vec<(&'static str, TextFrame)> {
             "error_peer_not_found",
             error(&ErrorFrame { peers: &[peer(C)], unknown_peers: &["nobody".into()], ..missing }),
         ),
+        ("error_peer_busy", error(&ErrorFrame { peers: &[peer(C)], retry_after_ms: Some(1000), ..full_peer })),
     ]
 }
 

@@ -11,6 +11,8 @@ label_set! {
         PeerNotFound = "peer_not_found",
         /// The receiver's mailbox was full; the receiver is being ended.
         ReceiverFull = "receiver_full",
+        /// More of the sender's waited for the receiver than may; the sender is told.
+        Busy = "busy",
         /// The receiver's session has ended, its `peer_left` is on its way.
         ReceiverGone = "receiver_gone",
         /// It came from a peer that the receiver's roster lacks, and was dropped there.

@@ -141,6 +141,8 @@ tally! {
             bytes_out: u64 = 0,
             /// Signals towards one receiver each, by what became of them.
             relays: Counts<RelayOutcome> = Counts::new() => "switchboard_relays_total" by "outcome",
+            /// Times that a connection was read no further because receivers had no room for what it sent.
+            busy_pauses: u64 = 0 => "switchboard_busy_pauses_total",
             /// From a message's read to its place in the receiver's queue. A sample: one relayed message in 16.
             handling: HandlingBuckets = HandlingBuckets::new(buckets::HANDLING) => "switchboard_message_handling_seconds",
             /// Messages whose handling took longer than log.slow_message_ms and was logged.

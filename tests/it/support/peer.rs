@@ -112,6 +112,11 @@ impl TestPeer {
         }
     }
 
+    /// The same connection, for a thread that only sends.
+    pub(crate) fn second_half(&self) -> Self {
+        Self::on(BufReader::new(self.stream.get_ref().try_clone().expect("a second handle")))
+    }
+
     /// The session id from the welcome.
     #[track_caller]
     pub(crate) fn session(&self) -> String {

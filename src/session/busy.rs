@@ -1,0 +1,117 @@
+//! What becomes of a signal that waits for receivers with no room for it, and of its sender meanwhile: it is read no further,
+//! until all have it, or the time is over. Every way out is here, so nobody waits for ever.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    held_signal::{HeldSignal, Lost},
+    shared::SessionShared,
+};
+use crate::{
+    messages::session::Snapshot,
+    protocol::{
+        ErrorCode, PeerId, error_texts,
+        server::{ErrorFrame, ServerFrame},
+    },
+    telemetry::{self, Event, RelayOutcome},
+};
+
+/// Keeps a signal, and has its sender read no further.
+pub(super) fn hold(shared: &SessionShared, held: Box<HeldSignal>) {
+    telemetry::tally(|t| t.busy_pauses += 1);
+    shared.held.set(Some(held));
+    shared.busy.set(true);
+}
+
+/// A receiver has room.
+pub(super) fn retry(shared: &SessionShared) {
+    // Who has given up waiting hears that there is room all the same.
+    let Some(mut held) = shared.held.take() else { return };
+    post(shared, &mut held);
+    put_back(shared, held);
+}
+
+/// The timer of a wait is over: how long the present one still may last, if there is one.
+pub(super) fn expire(shared: &SessionShared, now: Instant) -> Option<Duration> {
+    let mut held = shared.held.take()?;
+    let left = held.until.saturating_duration_since(now);
+    if !left.is_zero() {
+        shared.held.set(Some(held));
+        return Some(left);
+    }
+    // A timer may be late, and the news that there is room on its way.
+    post(shared, &mut held);
+    let busy = held.give_up();
+    refuse(shared, held.re.as_deref(), &busy);
+    put_back(shared, held);
+    None
+}
+
+/// Peers have left the room.
+pub(super) fn forget_gone(shared: &SessionShared, room: &Snapshot) {
+    let Some(mut held) = shared.held.take() else { return };
+    let missing = held.give_up_missing(room);
+    not_found(shared, &held, &missing);
+    put_back(shared, held);
+}
+
+/// The sender is in no room any more, and so nobody of it is there.
+pub(super) fn give_up(shared: &SessionShared) {
+    let Some(mut held) = shared.held.take() else { return };
+    let missing = held.give_up();
+    not_found(shared, &held, &missing);
+    put_back(shared, held);
+}
+
+/// The sender's session is over: there is nobody to tell.
+pub(super) fn abandon(shared: &SessionShared) {
+    if let Some(mut held) = shared.held.take() {
+        count(&held.give_up());
+    }
+}
+
+/// Tells the client who did not get its message for want of room.
+pub(super) fn refuse(shared: &SessionShared, re: Option<&str>, peers: &[PeerId]) {
+    count(peers);
+    let retry_after_ms = Some(shared.setup.busy_pause.0);
+    let error = ErrorFrame::new(ErrorCode::PeerBusy, error_texts::PEER_BUSY);
+    send(shared, &ErrorFrame { re, retry_after_ms, peers, ..error });
+}
+
+fn post(shared: &SessionShared, held: &mut HeldSignal) {
+    let Some(me) = shared.member.get() else { return };
+    let Lost { missing, busy } = held.post(me, &shared.setup.inbox);
+    not_found(shared, held, &missing);
+    refuse(shared, held.re.as_deref(), &busy);
+}
+
+/// Goes on waiting, or reading. To have been made to wait is no silence.
+fn put_back(shared: &SessionShared, held: Box<HeldSignal>) {
+    if held.is_over() {
+        shared.busy.set(false);
+        shared.received();
+        shared.kill_switch.wake();
+    } else {
+        shared.held.set(Some(held));
+    }
+}
+
+fn not_found(shared: &SessionShared, held: &HeldSignal, peers: &[PeerId]) {
+    let error = ErrorFrame::new(ErrorCode::PeerNotFound, error_texts::NO_SUCH_PEER);
+    send(shared, &ErrorFrame { re: held.re.as_deref(), peers, ..error });
+}
+
+/// Where it is about anybody.
+fn send(shared: &SessionShared, frame: &ErrorFrame<'_>) {
+    if frame.peers.is_empty() {
+        return;
+    }
+    shared.with_ids(|context| {
+        telemetry::emit(&Event::FrameRefused { context, code: frame.code, detail: frame.message });
+    });
+    shared.send(&ServerFrame::Error(*frame));
+}
+
+fn count(busy: &[PeerId]) {
+    telemetry::tally(|t| t.relays.add_n(RelayOutcome::Busy, busy.len() as u64));
+}
