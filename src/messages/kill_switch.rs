@@ -44,7 +44,7 @@ pub enum Note {
     /// There are too many connections in no room, and this one is to go, if it still is in none.
     TooManyWaiting = 4,
     /// The seat of a join went to another of the same identity: see [`KillSwitch::replace`].
-    Replaced = 8,
+    Replaced = 16,
 }
 
 /// The notes that the pump found.
