@@ -42,8 +42,8 @@ impl Cgroup {
         let limit = LIMIT.to_string();
         if version_1 {
             this.write("memory.limit_in_bytes", &limit)?;
-            // Without a limit the kernel does not count it.
-            this.write("memory.kmem.tcp.limit_in_bytes", &limit)?;
+            // Without a limit the kernel does not count it; this one is never met, so that all of a flood is seen.
+            this.write("memory.kmem.tcp.limit_in_bytes", &(1_u64 << 40).to_string())?;
         } else {
             this.write("memory.max", &limit)?;
         }
