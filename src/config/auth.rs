@@ -40,9 +40,11 @@ section! {
         jwks_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" }, live;
 
         /// Those who may make tokens: `iss` must be one of them. Empty: it is not looked at.
+        /// None by default, since a key of your own signs for nobody else; that of a provider may.
         issuers: Vec<String> = Vec::new(), Kind::List { check: is_name, allowed: "a list of texts" };
 
         /// Whom tokens are made for: `aud` must name one of them. Empty: it is not looked at.
+        /// None by default, for the same reason: a provider makes tokens for other services, too.
         audiences: Vec<String> = Vec::new(), Kind::List { check: is_name, allowed: "a list of texts" };
 
         /// Longest time until a token's `exp`. A token cannot be taken back, so it should not be good for ever.
