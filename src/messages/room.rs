@@ -57,7 +57,7 @@ pub struct Admit {
     pub member: Arc<Member>,
     /// What it wants the others to know of it.
     pub meta: Option<Meta>,
-    /// Whom its token names, where the others are shown that.
+    /// The user that its token names, where the others are shown that.
     pub user: Option<Arc<str>>,
     /// The session's number of its join, for its first roster.
     pub join_seq: u32,

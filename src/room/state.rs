@@ -38,7 +38,7 @@ pub struct Occupant<M> {
     pub peer: PeerId,
     /// What it wants the others to know of it.
     pub meta: Option<Meta>,
-    /// Whom its token names, where the others are shown that.
+    /// The user that its token names, where the others are shown that.
     pub user: Option<Arc<str>>,
     /// While its socket is gone: until when it is waited for, in milliseconds since the Unix epoch.
     pub away_until: Option<u64>,

@@ -104,7 +104,7 @@ frames! {
             id: PeerId,
             /// What it wants the others to know of it.
             meta: Option<&'a Meta>,
-            /// Whom its token names, where that is shown.
+            /// The user that its token names, where that is shown.
             user: Option<&'a str>,
             /// Whether the receiver is polite towards it.
             polite: bool,
@@ -254,7 +254,7 @@ pub struct GrantView<'a> {
     pub permissions: Permissions,
     /// For how long, if nothing renews it, in milliseconds.
     pub expires_in_ms: u64,
-    /// Whom it names, where that is shown.
+    /// The user that it names, where that is shown.
     pub user: Option<&'a str>,
 }
 
@@ -265,7 +265,7 @@ pub struct PeerView {
     pub id: PeerId,
     /// What it wants the others to know of it.
     pub meta: Option<Meta>,
-    /// Whom its token names, where that is shown.
+    /// The user that its token names, where that is shown.
     pub user: Option<Arc<str>>,
     /// Whether the one who sees it is polite towards it.
     pub polite: bool,
