@@ -29,8 +29,8 @@ section! {
             allowed: "open or token",
         };
 
-        /// Keys that tokens are checked with: `algorithm` (`HS256`, `RS256`, `ES256` or `EdDSA`), `file`, and the `kid` that tokens
-        /// name it by. For HS256 the file has a secret, one line of 32 bytes at least; for the others a public key in PEM.
+        /// Keys that tokens are checked with: `algorithm` (`HS256`, `RS256`, `ES256` or `EdDSA`), `file`, and the `kid` that
+        /// tokens name it by. For HS256 the file has a secret, one line of 32 bytes at least; for others a public key in PEM.
         /// Several, so that a new key is known before tokens are made with it and an old one until its last has expired.
         /// Files are looked at every 2 s, and taken over when they have changed; the list itself at each reload.
         keys: Vec<TokenKey> = Vec::new(), Kind::Parts { check, allowed: ALLOWED }, live;
