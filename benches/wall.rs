@@ -1,5 +1,8 @@
 //! The cases by the clock, with divan: `make bench`. For people who tune; a machine with others on it says little.
 mod cases;
+// By the clock only: the library does its work in assembly that depends on the processor.
+#[path = "cases/tokens.rs"]
+mod token_cases;
 
 use cases::{Step, TIMES};
 use divan::{Bencher, counter::ItemsCount};
@@ -26,3 +29,15 @@ macro_rules! group {
 }
 
 all_cases!(group);
+
+mod tokens {
+    macro_rules! token {
+        ($($case:ident),*) => {$(
+            #[divan::bench]
+            fn $case(bencher: divan::Bencher<'_, '_>) {
+                super::time(bencher, super::token_cases::$case());
+            }
+        )*};
+    }
+    token!(hs256, rs256, es256, eddsa);
+}

@@ -85,9 +85,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
-    let token = Token::read(&settings.ops.token_file)
-        .map_err(|source| StartError::Token { path: settings.ops.token_file.clone(), source })?;
-    let keys = KeyRing::open(&settings.auth).map_err(StartError::Keys)?;
+    let (token, keys) = secrets(&settings)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
     others.attend(Reload::new(&configured, read_again, origins.clone(), token.clone(), keys.clone()).on_hangup());
@@ -151,6 +149,13 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let _ = tokio::time::timeout(listeners::ANSWERS_WITHIN, running.stop()).await;
     telemetry::emit(&Event::ServerStopped { took: call.at.elapsed() });
     Ok(())
+}
+
+/// What operators and clients are known by.
+fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing), StartError> {
+    let path = &settings.ops.token_file;
+    let token = Token::read(path).map_err(|source| StartError::Token { path: path.clone(), source })?;
+    Ok((token, KeyRing::open(&settings.auth)?))
 }
 
 /// What the operators' routes reach.

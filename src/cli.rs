@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(parse("switchboard --config a.toml --check-config").unwrap(), both);
         assert_eq!(parse("switchboard --config").unwrap_err().kind(), ErrorKind::InvalidValue);
         assert_eq!(parse("switchboard --port 1").unwrap_err().kind(), ErrorKind::UnknownArgument);
-        assert_eq!(parse("switchboard stray").unwrap_err().kind(), ErrorKind::UnknownArgument);
+        assert_eq!(parse("switchboard stray").unwrap_err().kind(), ErrorKind::InvalidSubcommand);
     }
 
     #[test]

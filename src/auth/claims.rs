@@ -28,31 +28,34 @@ pub(super) struct Claims {
     pub(super) audience: Vec<String>,
 }
 
+/// A claim, or that it is not what it should be.
+type Claim<T> = Result<T, TokenError>;
+
 impl Claims {
     /// Reads the text of a token's claims. `bounds` are those of the metadata.
-    pub(super) fn read(text: &str, bounds: &ParseLimits) -> Result<Self, TokenError> {
+    pub(super) fn read(text: &str, bounds: &ParseLimits) -> Claim<Self> {
         let claims = Members::parse(text).ok_or(TokenError::Malformed)?;
-        let read = || {
-            claims.are_distinct().then_some(())?;
-            Some(Self {
-                rooms: rooms(&claims)?,
-                permissions: permissions(&claims)?,
-                cap: optional(&claims, "cap", |raw| raw.parse().ok().filter(|cap| *cap > 0))?,
-                meta: optional(&claims, "meta", |raw| meta(raw, bounds))?,
-                user: optional(&claims, "sub", |raw| text_of(raw).filter(|user| fits(user, USER_BYTES)))?,
-                expires: time(claims.get("exp")?)?,
-                not_before: optional(&claims, "nbf", time)?,
-                issuer: optional(&claims, "iss", text_of)?,
-                audience: optional(&claims, "aud", one_or_more)?.unwrap_or_default(),
-            })
-        };
-        read().ok_or(TokenError::Claims)
+        if !claims.are_distinct() {
+            return Err(TokenError::Claims);
+        }
+        let permissions = optional(&claims, "perms", texts)?.map(|words| permitted(&words));
+        Ok(Self {
+            rooms: rooms(&claims).ok_or(TokenError::Claims)?,
+            permissions: permissions.unwrap_or(Permissions::USUAL),
+            cap: optional(&claims, "cap", |raw| raw.parse().ok().filter(|cap| *cap > 0))?,
+            meta: optional(&claims, "meta", |raw| meta(raw, bounds))?,
+            user: optional(&claims, "sub", |raw| text_of(raw).filter(|user| fits(user, USER_BYTES)))?,
+            expires: optional(&claims, "exp", time)?.ok_or(TokenError::Claims)?,
+            not_before: optional(&claims, "nbf", time)?,
+            issuer: optional(&claims, "iss", text_of)?,
+            audience: optional(&claims, "aud", one_or_more)?.unwrap_or_default(),
+        })
     }
 }
 
 /// A claim that may be absent, but not be wrong.
-fn optional<T>(claims: &Members<'_>, name: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
-    claims.get(name).map_or(Some(None), |raw| read(raw).map(Some))
+fn optional<T>(claims: &Members<'_>, name: &str, read: impl Fn(&str) -> Option<T>) -> Claim<Option<T>> {
+    claims.get(name).map(|raw| read(raw).ok_or(TokenError::Claims)).transpose()
 }
 
 fn text_of(raw: &str) -> Option<String> {
@@ -91,10 +94,8 @@ fn rooms(claims: &Members<'_>) -> Option<RoomRule> {
     }
 }
 
-fn permissions(claims: &Members<'_>) -> Option<Permissions> {
-    let words = optional(claims, "perms", texts)?;
-    let set = |words: Vec<String>| words.iter().fold(Permissions::NONE, |set, word| set.and(Permissions::named(word)));
-    Some(words.map_or(Permissions::USUAL, set))
+fn permitted(words: &[String]) -> Permissions {
+    words.iter().fold(Permissions::NONE, |set, word| set.and(Permissions::named(word)))
 }
 
 /// As a client's, and no member twice: it is laid over the client's by name.

@@ -8,8 +8,8 @@ use std::{
 };
 
 use jsonwebtoken::{
-    DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse},
+    AlgorithmFamily, DecodingKey, DecodingKeyKind,
+    jwk::{Jwk, JwkSet, PublicKeyUse},
 };
 
 use super::keys::{Key, Keys};
@@ -124,7 +124,7 @@ fn listed(TokenKey { algorithm, file, kid }: &TokenKey, text: &str) -> Result<Ke
         KeyAlgorithm::EdDSA => DecodingKey::from_ed_pem(text.as_bytes()),
     };
     match found {
-        Ok(key) if has_right_size(*algorithm, &key) => Ok(Key { kid: kid.clone(), algorithm: *algorithm, key }),
+        Ok(key) if has_right_size(*algorithm, &key) => Ok(Key { kid: kid.clone(), algorithm: *algorithm, half: key }),
         _ => unfit(
             file,
             match algorithm {
@@ -139,14 +139,14 @@ fn listed(TokenKey { algorithm, file, kid }: &TokenKey, text: &str) -> Result<Ke
 
 /// Whether the library's key is one that our algorithm takes, and no shorter than is safe.
 fn has_right_size(algorithm: KeyAlgorithm, key: &DecodingKey) -> bool {
-    let length =
-        |range: std::ops::RangeInclusive<usize>| key.try_get_as_bytes().is_ok_and(|bytes| range.contains(&bytes.len()));
-    match algorithm {
-        KeyAlgorithm::HS256 => length(SECRET_BYTES..=usize::MAX),
-        // In DER there is the exponent, too; of a JWK the parts were looked at.
-        KeyAlgorithm::RS256 => key.try_get_as_bytes().is_err() || length(RSA_BYTES + 8..=usize::MAX),
-        KeyAlgorithm::ES256 => length(P256_BYTES..=P256_BYTES),
-        KeyAlgorithm::EdDSA => length(ED25519_BYTES..=ED25519_BYTES),
+    match (algorithm, key.kind()) {
+        (KeyAlgorithm::HS256, DecodingKeyKind::SecretOrDer(secret)) => secret.len() >= SECRET_BYTES,
+        // In DER there is more than the modulus.
+        (KeyAlgorithm::RS256, DecodingKeyKind::SecretOrDer(der)) => der.len() > RSA_BYTES + 8,
+        (KeyAlgorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, .. }) => n.len() >= RSA_BYTES,
+        (KeyAlgorithm::ES256, DecodingKeyKind::SecretOrDer(point)) => point.len() == P256_BYTES,
+        (KeyAlgorithm::EdDSA, DecodingKeyKind::SecretOrDer(point)) => point.len() == ED25519_BYTES,
+        _ => false,
     }
 }
 
@@ -168,20 +168,16 @@ fn of_set(jwk: &Jwk) -> Option<Key> {
     if common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
         return None;
     }
-    let algorithm = match &jwk.algorithm {
-        AlgorithmParameters::OctetKey(_) => KeyAlgorithm::HS256,
-        // Four digits of base64 are three bytes.
-        AlgorithmParameters::RSA(parts) if parts.n.len() >= RSA_BYTES.div_ceil(3) * 4 - 2 => KeyAlgorithm::RS256,
-        AlgorithmParameters::EllipticCurve(point) if point.curve == EllipticCurve::P256 => KeyAlgorithm::ES256,
-        AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => KeyAlgorithm::EdDSA,
-        _ => return None,
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    let algorithm = match key.family() {
+        AlgorithmFamily::Hmac => KeyAlgorithm::HS256,
+        AlgorithmFamily::Rsa => KeyAlgorithm::RS256,
+        AlgorithmFamily::Ec => KeyAlgorithm::ES256,
+        AlgorithmFamily::Ed => KeyAlgorithm::EdDSA,
     };
     let is_ours = |named: &jsonwebtoken::jwk::KeyAlgorithm| named.to_string() == algorithm.as_str();
-    if !common.key_algorithm.as_ref().is_none_or(is_ours) {
-        return None;
-    }
-    let key = DecodingKey::from_jwk(jwk).ok().filter(|key| has_right_size(algorithm, key))?;
-    Some(Key { kid: common.key_id.clone(), algorithm, key })
+    let fits = common.key_algorithm.as_ref().is_none_or(is_ours) && has_right_size(algorithm, &key);
+    fits.then(|| Key { kid: common.key_id.clone(), algorithm, half: key })
 }
 
 pub(super) fn unfit<T>(path: &Path, what: &'static str) -> Result<T, KeyFileError> {

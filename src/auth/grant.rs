@@ -19,7 +19,7 @@ pub struct Grant {
     pub cap: Option<usize>,
     /// Laid over whatever metadata its owner brings.
     pub(super) meta: Option<Meta>,
-    /// Whom it names.
+    /// The user that it names.
     pub user: Option<Arc<str>>,
     /// Whether the others are shown that.
     pub(super) shows_user: bool,
@@ -59,15 +59,14 @@ impl Grant {
         self.user.as_ref().filter(|_| self.shows_user)
     }
 
-    /// The owner's metadata as the room is to have it. `None`: it would be longer than `most` bytes.
+    /// The owner's metadata as the room is to have it.
     #[must_use]
-    pub fn overlay(&self, meta: Option<Meta>, most: usize) -> Option<Option<Meta>> {
-        let both = match (meta, &self.meta) {
+    pub fn overlay(&self, meta: Option<Meta>) -> Option<Meta> {
+        match (meta, &self.meta) {
             (Some(below), Some(top)) => Some(below.under(top)),
             (None, Some(top)) => Some(top.clone()),
             (meta, None) => meta,
-        };
-        both.as_ref().is_none_or(|meta| meta.as_str().len() <= most).then_some(both)
+        }
     }
 
     /// For how long it holds from then on.

@@ -10,13 +10,14 @@ use crate::config::KeyAlgorithm;
 pub(super) struct Key {
     pub(super) kid: Option<String>,
     pub(super) algorithm: KeyAlgorithm,
-    pub(super) key: DecodingKey,
+    /// The half that checks.
+    pub(super) half: DecodingKey,
 }
 
 impl Key {
     /// Whether it, or for a public key its private half, has made that signature (in base64url) of the text.
     pub(super) fn has_signed(&self, text: &str, signature: &str) -> bool {
-        crypto::verify(signature, text.as_bytes(), &self.key, named(self.algorithm)).unwrap_or(false)
+        crypto::verify(signature, text.as_bytes(), &self.half, named(self.algorithm)).unwrap_or(false)
     }
 }
 

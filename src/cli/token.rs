@@ -28,7 +28,7 @@ pub struct TokenArguments {
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
     pub ttl: Duration,
 
-    /// Whom it names (sub).
+    /// The user that it names (sub).
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
 
@@ -44,8 +44,8 @@ pub struct TokenArguments {
     #[arg(long, value_name = "FILE", requires = "algorithm")]
     pub key: Option<PathBuf>,
 
-    /// What the key in --key is for: HS256, RS256, ES256 or EdDSA.
-    #[arg(long, value_name = "NAME", value_parser = algorithm)]
+    /// What the key in --key is for.
+    #[arg(long, value_name = "HS256|RS256|ES256|EdDSA", value_parser = algorithm)]
     pub algorithm: Option<KeyAlgorithm>,
 
     /// The name of the key, for the token's header; without --key also which of auth.keys.
@@ -73,14 +73,13 @@ impl TokenArguments {
     /// # Errors
     /// There is no key to sign with.
     pub fn issue(&self, auth: &Auth, now: Duration) -> Result<String, IssueError> {
-        let key = match (&self.key, self.algorithm) {
-            (Some(file), Some(algorithm)) => SigningKey::read(file, algorithm, self.kid.clone())?,
-            _ => {
-                let is_meant = |kid: &Option<String>| self.kid.is_none() || *kid == self.kid;
-                let secret = |key: &&TokenKey| key.algorithm == KeyAlgorithm::HS256 && is_meant(&key.kid);
-                let key = auth.keys.iter().find(secret).ok_or(IssueError::NoSecret)?;
-                SigningKey::read(&key.file, key.algorithm, key.kid.clone())?
-            }
+        let key = if let (Some(file), Some(algorithm)) = (&self.key, self.algorithm) {
+            SigningKey::read(file, algorithm, self.kid.clone())?
+        } else {
+            let is_meant = |kid: &Option<String>| self.kid.is_none() || *kid == self.kid;
+            let secret = |key: &&TokenKey| key.algorithm == KeyAlgorithm::HS256 && is_meant(&key.kid);
+            let key = auth.keys.iter().find(secret).ok_or(IssueError::NoSecret)?;
+            SigningKey::read(&key.file, key.algorithm, key.kid.clone())?
         };
         Ok(key.sign(self.claims(auth), now, self.ttl)?)
     }

@@ -29,8 +29,8 @@ section! {
             allowed: "open or token",
         };
 
-        /// Keys that tokens are checked with: `algorithm` (HS256, RS256, ES256 or EdDSA), `file`, and the `kid` that tokens
-        /// name it by. For HS256 the file has a secret, one line of 32 bytes at least; for the others a public key in PEM.
+        /// Keys that tokens are checked with: `algorithm` (`HS256`, `RS256`, `ES256` or `EdDSA`), `file`, and the `kid` that
+        /// tokens name it by. For HS256 the file has a secret, one line of 32 bytes at least; for others a public key in PEM.
         /// Several, so that a new key is known before tokens are made with it and an old one until its last has expired.
         /// Files are looked at every 2 s, and taken over when they have changed; the list itself at each reload.
         keys: Vec<TokenKey> = Vec::new(), Kind::Parts { check, allowed: ALLOWED }, live;
@@ -40,9 +40,11 @@ section! {
         jwks_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" }, live;
 
         /// Those who may make tokens: `iss` must be one of them. Empty: it is not looked at.
+        /// None by default, since a key of your own signs for nobody else; that of a provider may.
         issuers: Vec<String> = Vec::new(), Kind::List { check: is_name, allowed: "a list of texts" };
 
-        /// Whom tokens are made for: `aud` must name one of them. Empty: it is not looked at.
+        /// The names of this server in tokens: `aud` must have one of them. Empty: it is not looked at.
+        /// None by default, for the same reason: a provider makes tokens for other services, too.
         audiences: Vec<String> = Vec::new(), Kind::List { check: is_name, allowed: "a list of texts" };
 
         /// Longest time until a token's `exp`. A token cannot be taken back, so it should not be good for ever.
@@ -53,7 +55,7 @@ section! {
         /// 30 s: clocks of servers differ by seconds.
         leeway_ms: Milliseconds = Milliseconds(30_000), Kind::milliseconds(0).usual(0, 300_000);
 
-        /// Whether the others in a room are shown whom a token names (`sub`), as `user`.
+        /// Whether the others in a room are shown the user that a token names (`sub`), as `user`.
         /// Off by default: it may be an address of mail, or a number that tells a person apart everywhere.
         show_user: bool = false, Kind::Switch;
 

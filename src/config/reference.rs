@@ -133,6 +133,7 @@ const RULES: &str = r"
 - `limits.room_name_bytes` + `limits.meta_bytes` + 256 is at most `limits.frame_bytes`, so that every `join` can be sent.
 - `limits.frame_bytes` is at most half of `limits.queue_bytes`, so that a message always fits what may wait.
 - `limits.peers_per_room` × (`limits.meta_bytes` + 96) is at most half of `limits.queue_bytes`, so that `joined` can be sent.
+- `auth.mode` is `token` only with a key in `auth.keys` or `auth.jwks_file`, or nobody could join.
 ";
 
 fn path(name: &str) -> PathBuf {

@@ -61,7 +61,7 @@ pub struct Admit {
     pub who: Option<Who>,
     /// Whose seats it made free by that, in joining order: they are to go in the same step.
     pub replaced: Vec<PeerId>,
-    /// Whom its token names, where the others are shown that.
+    /// The user that its token names, where the others are shown that.
     pub user: Option<Arc<str>>,
     /// The session's number of its join, for its first roster.
     pub join_seq: u32,

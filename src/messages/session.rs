@@ -157,7 +157,7 @@ pub struct ResumeRequest {
     pub ack: u64,
     /// Must be the room that the session is in.
     pub room: RoomName,
-    /// What a token grants that came along; whom it names must be whom the session's own names.
+    /// What a token grants that came along; it must name the user that the session's own names.
     pub grant: Option<Arc<Grant>>,
     /// Where the answer goes. Dropped: no such session.
     pub answer: oneshot::Sender<ResumeAnswer>,

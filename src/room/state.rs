@@ -38,7 +38,7 @@ pub struct Occupant<M> {
     pub meta: Option<Meta>,
     /// Who it is, if it gave an identity. Boxed, so that who gave none pays for a pointer.
     pub who: Option<Box<Who>>,
-    /// Whom its token names, where the others are shown that.
+    /// The user that its token names, where the others are shown that.
     pub user: Option<Arc<str>>,
     /// While its socket is gone: until when it is waited for, in milliseconds since the Unix epoch.
     pub away_until: Option<u64>,

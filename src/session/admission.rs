@@ -12,7 +12,7 @@ use crate::{
     auth::{Grant, TokenError},
     config::Milliseconds,
     protocol::{ErrorCode, Meta, RoomName, client::BearerToken, server::ErrorFrame},
-    telemetry::{self, Event, TokenOutcome},
+    telemetry::{self, Event},
 };
 
 impl Session {
@@ -38,12 +38,12 @@ impl Session {
     ) -> Result<Option<Arc<Grant>>, Denied> {
         let subnet = self.shared.subnet;
         if let Some(token) = token {
-            return self.accepted(self.setup().tokens.grant(token, room, subnet)).map(Some);
+            return self.setup().tokens.grant(token, room, subnet).map(Some);
         }
         match self.credential.as_deref() {
             None => Ok(None),
             Some(Credential::Token(token)) => {
-                let grant = self.accepted(self.setup().tokens.grant(token, room, subnet))?;
+                let grant = self.setup().tokens.grant(token, room, subnet)?;
                 *self.credential.as_deref_mut().expect("it is there") = Credential::Grant(Arc::clone(&grant));
                 Ok(Some(grant))
             }
@@ -55,13 +55,6 @@ impl Session {
         }
     }
 
-    fn accepted(&self, judged: Result<Arc<Grant>, Denied>) -> Result<Arc<Grant>, Denied> {
-        if judged.is_ok() {
-            telemetry::tally(|t| t.tokens.add(TokenOutcome::Accepted));
-        }
-        judged
-    }
-
     /// Renews what this session is granted. Says whether it was, and answers the client, unless that follows by itself.
     pub(super) fn renew(
         &mut self,
@@ -70,11 +63,10 @@ impl Session {
         is_answer: bool,
     ) -> Result<bool, RequestError> {
         let room = self.rules.room()?.room.clone();
-        let grant = self.accepted(self.setup().tokens.grant(token, &room, self.shared.subnet));
-        let grant = grant.and_then(|grant| match self.shared.is_of_same_user(&grant) {
-            true => Ok(grant),
-            false => Err(Denied::Bad(TokenError::OtherUser)),
-        });
+        let grant = self.setup().tokens.grant(token, &room, self.shared.subnet);
+        let of_same_user = |grant: &Arc<Grant>| self.shared.is_of_same_user(grant);
+        let other = Denied::Bad(TokenError::OtherUser);
+        let grant = grant.and_then(|grant| if of_same_user(&grant) { Ok(grant) } else { Err(other) });
         let now = Instant::now();
         match grant {
             Ok(grant) => {
@@ -110,9 +102,12 @@ impl Session {
     /// The client's metadata as the room is to have it.
     pub(super) fn overlay(&self, grant: Option<&Grant>, meta: Option<Meta>) -> Result<Option<Meta>, RequestError> {
         let Some(grant) = grant else { return Ok(meta) };
-        grant.overlay(meta, self.setup().tokens.meta_bytes()).ok_or(RequestError {
-            code: ErrorCode::InvalidMessage,
-            message: "meta and that of the token are longer together than limits.metaBytes",
-        })
+        let meta = grant.overlay(meta);
+        let most = self.setup().tokens.meta_bytes();
+        if meta.as_ref().is_some_and(|meta| meta.as_str().len() > most) {
+            let message = "meta and that of the token are longer together than limits.metaBytes";
+            return Err(RequestError { code: ErrorCode::InvalidMessage, message });
+        }
+        Ok(meta)
     }
 }

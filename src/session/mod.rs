@@ -39,6 +39,8 @@
 //! | [`drain`], `drain_spread` | tells all of them that the server goes, spread over a time |
 mod actor;
 mod admission;
+#[cfg(test)]
+mod admissions;
 mod attachment;
 mod busy;
 mod closing;

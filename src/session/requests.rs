@@ -118,8 +118,11 @@ impl Session {
         read_at: Instant,
         ctx: &mut WebsocketContext<Self>,
     ) -> Result<(), RequestError> {
-        let room =
-            self.rules.room_to(if *to == To::Everyone { Permissions::BROADCAST } else { Permissions::SIGNAL })?;
+        let room = self.rules.room_to(if matches!(to, To::Everyone) {
+            Permissions::BROADCAST
+        } else {
+            Permissions::SIGNAL
+        })?;
         self.signals = self.signals.wrapping_add(1);
         let read_at = self.signals.is_multiple_of(SAMPLE).then_some(read_at);
         let from = self.me();

@@ -20,7 +20,7 @@ use super::{
     resume_rules::{Takeover, Verdict, judge, take_over},
     shared::{PendingTransfer, SessionShared},
     state::{PendingResume, Re, RequestError},
-    tokens::Denied,
+    tokens::{Credential, Denied},
 };
 use crate::{
     auth::TokenError,
@@ -139,6 +139,8 @@ pub(super) fn answer_resume_request(shared: &SessionShared) {
     // Whose seat another has is in no room, even if it does not know yet.
     let inside = inside.as_ref().map(|place| &place.room).filter(|_| !shared.is_replaced());
     let answer = match judge(resume_buffer.as_deref(), inside, &request.room, &request.secret, request.ack) {
+        // Its end is a moment away.
+        Verdict::Granted if request.grant.is_none() && shared.is_over(Instant::now()) => return,
         Verdict::Granted if request.grant.is_some_and(|grant| !shared.is_of_same_user(&grant)) => {
             ResumeAnswer::OtherUser
         }
@@ -173,6 +175,9 @@ impl Session {
         in_transit.arrived();
         if let Some(renewed) = grant.renewed {
             self.rules.permit(renewed.permissions);
+            if let Some(credential) = self.credential.as_deref_mut() {
+                *credential = Credential::Grant(Arc::clone(&renewed));
+            }
             self.shared.granted(Some(renewed), Instant::now());
         }
         self.replace_socket(attachment);

@@ -381,7 +381,12 @@ impl SessionShared {
         self.grant.borrow().as_ref().map(|in_force| Arc::clone(in_force.grant()))
     }
 
-    /// Whether a grant names whom the session's own names, or nobody where that names nobody: the others know it as that user.
+    /// Whether what was granted has ended.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.grant.borrow().as_ref().is_some_and(|in_force| in_force.end().0 <= now)
+    }
+
+    /// Whether a grant names the user that the session's own names, or none where that names none: the others know it as that.
     pub(super) fn is_of_same_user(&self, grant: &Grant) -> bool {
         let current = self.current_grant();
         current.as_ref().and_then(|current| current.user.as_ref()) == grant.user.as_ref()

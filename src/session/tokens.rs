@@ -138,6 +138,9 @@ impl TokenJudge {
         }
         let grant = verify(token.reveal(), &self.0.keys.keys(), &self.0.policy, now);
         let admitted = grant.and_then(|grant| grant.admits(room).map(|()| Arc::new(grant)));
+        if admitted.is_ok() {
+            telemetry::tally(|t| t.tokens.add(TokenOutcome::Accepted));
+        }
         admitted.map_err(|error| {
             if let Some(from) = from {
                 self.0.failed(from, now.instant);

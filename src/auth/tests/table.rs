@@ -4,40 +4,57 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
 
 use super::{Door, HOUR, Home, NOW, OTHER_SECRET, claims, encoded, hs256, key_file, private_key, signed, with};
-use crate::auth::TokenError;
+use crate::auth::TokenError::{
+    self, Algorithm as Alg, Claims, Expired, Join, Malformed, NotYet, Room, Signature, TooLong, TooLongLived,
+    UnknownKey,
+};
 
-#[test]
-fn each_token_is_let_in_or_refused_for_its_own_reason() {
-    use TokenError::{
-        Algorithm as Alg, Claims, Expired, Join, Malformed, NotYet, Room, Signature, TooLong, TooLongLived, UnknownKey,
-    };
-    let home = Home::new();
-    let door = Door::with(&home, |_| {});
-    let good = claims(json!({}));
-    let by = |header: &str, algorithm| signed(header, &good, algorithm, &private_key(algorithm));
-    let secret = |secret: &[u8]| EncodingKey::from_secret(secret).expect("a secret");
-    let parts = hs256(&good);
-    let [header, payload, signature] = parts.split('.').collect::<Vec<_>>().try_into().expect("three parts");
-    let public_pem = std::fs::read(key_file("rs256.public.pem")).expect("a key");
-    let long = with(json!({"x": "y".repeat(3000)}));
-    let repeated = |more: &str| hs256(&good.replace("{\"", &format!("{{{more},\"")));
-    let rows: Vec<(&str, String, Option<TokenError>)> = vec![
-        ("a good one", hs256(&good), None),
+/// What it is, the token, and why it is refused.
+type Row = (&'static str, String, Option<TokenError>);
+
+fn good() -> String {
+    claims(json!({}))
+}
+
+/// Good claims under that header, signed with our key for that algorithm.
+fn by(header: &str, algorithm: Algorithm) -> String {
+    signed(header, &good(), algorithm, &private_key(algorithm))
+}
+
+fn by_secret(header: &str, secret: &[u8]) -> String {
+    signed(header, &good(), Algorithm::HS256, &EncodingKey::from_secret(secret).expect("a secret"))
+}
+
+fn public_pem() -> Vec<u8> {
+    std::fs::read(key_file("rs256.public.pem")).expect("a key")
+}
+
+/// The parts of a good token.
+fn parts() -> [String; 3] {
+    let token = hs256(&good());
+    token.split('.').map(str::to_owned).collect::<Vec<_>>().try_into().expect("three parts")
+}
+
+/// Good claims, with more before them that may be there already.
+fn repeated(more: &str) -> String {
+    hs256(&good().replace("{\"", &format!("{{{more},\"")))
+}
+
+fn good_ones() -> Vec<Row> {
+    vec![
+        ("a good one", hs256(&good()), None),
         ("RS256, by name", by(r#"{"alg":"RS256","kid":"rsa"}"#, Algorithm::RS256), None),
         ("RS256, without a name", by(r#"{"alg":"RS256"}"#, Algorithm::RS256), None),
         ("ES256", by(r#"{"alg":"ES256"}"#, Algorithm::ES256), None),
         ("EdDSA", by(r#"{"alg":"EdDSA"}"#, Algorithm::EdDSA), None),
-        (
-            "the second secret, not named",
-            signed(r#"{"alg":"HS256"}"#, &good, Algorithm::HS256, &secret(OTHER_SECRET.as_bytes())),
-            None,
-        ),
-        (
-            "the second secret, by name",
-            signed(r#"{"alg":"HS256","kid":"2027"}"#, &good, Algorithm::HS256, &secret(OTHER_SECRET.as_bytes())),
-            None,
-        ),
-        // Algorithms and keys.
+        ("the second secret, not named", by_secret(r#"{"alg":"HS256"}"#, OTHER_SECRET.as_bytes()), None),
+        ("the second secret, by name", by_secret(r#"{"alg":"HS256","kid":"2027"}"#, OTHER_SECRET.as_bytes()), None),
+    ]
+}
+
+fn algorithms_and_keys() -> Vec<Row> {
+    let [header, payload, signature] = parts();
+    vec![
         ("alg none, no signature", format!("{}.{payload}.", encoded(r#"{"alg":"none"}"#)), Some(Alg)),
         ("alg None", format!("{}.{payload}.{signature}", encoded(r#"{"alg":"None"}"#)), Some(Alg)),
         ("alg in another case", by(r#"{"alg":"hs256"}"#, Algorithm::HS256), Some(Alg)),
@@ -48,36 +65,20 @@ fn each_token_is_let_in_or_refused_for_its_own_reason() {
         ("alg twice, once escaped", by(r#"{"alg":"HS256","\u0061lg":"none"}"#, Algorithm::HS256), Some(Malformed)),
         ("alg no text", by(r#"{"alg":["HS256"]}"#, Algorithm::HS256), Some(Malformed)),
         ("crit", by(r#"{"alg":"HS256","crit":["exp"]}"#, Algorithm::HS256), Some(Malformed)),
-        (
-            "the public key as a secret",
-            signed(r#"{"alg":"HS256"}"#, &good, Algorithm::HS256, &secret(&public_pem)),
-            Some(Signature),
-        ),
-        (
-            "the public key as a secret, by name",
-            signed(r#"{"alg":"HS256","kid":"rsa"}"#, &good, Algorithm::HS256, &secret(&public_pem)),
-            Some(Alg),
-        ),
-        (
-            "RS256 said, HS256 done",
-            signed(r#"{"alg":"RS256","kid":"rsa"}"#, &good, Algorithm::HS256, &secret(&public_pem)),
-            Some(Signature),
-        ),
+        ("the public key as a secret", by_secret(r#"{"alg":"HS256"}"#, &public_pem()), Some(Signature)),
+        ("the public key as a secret, by name", by_secret(r#"{"alg":"HS256","kid":"rsa"}"#, &public_pem()), Some(Alg)),
+        ("RS256 said, HS256 done", by_secret(r#"{"alg":"RS256","kid":"rsa"}"#, &public_pem()), Some(Signature)),
         (
             "ES256 said, EdDSA done",
-            signed(r#"{"alg":"ES256"}"#, &good, Algorithm::EdDSA, &private_key(Algorithm::EdDSA)),
+            signed(r#"{"alg":"ES256"}"#, &good(), Algorithm::EdDSA, &private_key(Algorithm::EdDSA)),
             Some(Signature),
         ),
         ("an unknown kid", by(r#"{"alg":"HS256","kid":"1999"}"#, Algorithm::HS256), Some(UnknownKey)),
         ("an empty kid", by(r#"{"alg":"HS256","kid":""}"#, Algorithm::HS256), Some(UnknownKey)),
-        (
-            "a kid of another case",
-            signed(r#"{"alg":"RS256","kid":"RSA"}"#, &good, Algorithm::RS256, &private_key(Algorithm::RS256)),
-            Some(UnknownKey),
-        ),
+        ("a kid of another case", by(r#"{"alg":"RS256","kid":"RSA"}"#, Algorithm::RS256), Some(UnknownKey)),
         ("a kid that is no text", by(r#"{"alg":"HS256","kid":2027}"#, Algorithm::HS256), Some(Malformed)),
         ("the name of another key", by(r#"{"alg":"HS256","kid":"2027"}"#, Algorithm::HS256), Some(Signature)),
-        ("a wrong secret", signed(r#"{"alg":"HS256"}"#, &good, Algorithm::HS256, &secret(&[7; 32])), Some(Signature)),
+        ("a wrong secret", by_secret(r#"{"alg":"HS256"}"#, &[7; 32]), Some(Signature)),
         ("an empty signature", format!("{header}.{payload}."), Some(Signature)),
         ("half a signature", format!("{header}.{payload}.{}", &signature[..20]), Some(Signature)),
         ("a signature with padding", format!("{header}.{payload}.{signature}="), Some(Signature)),
@@ -91,7 +92,12 @@ fn each_token_is_let_in_or_refused_for_its_own_reason() {
             format!("{}.{payload}.{signature}", encoded(r#"{"alg":"HS256"}"#)),
             Some(Signature),
         ),
-        // Shapes.
+    ]
+}
+
+fn shapes() -> Vec<Row> {
+    let [header, payload, signature] = parts();
+    vec![
         ("nothing", String::new(), Some(Malformed)),
         ("a word", "token".into(), Some(Malformed)),
         ("two parts", format!("{header}.{payload}"), Some(Malformed)),
@@ -100,11 +106,15 @@ fn each_token_is_let_in_or_refused_for_its_own_reason() {
         ("not base64", format!("!!!.{payload}.{signature}"), Some(Malformed)),
         ("base64, and not of URLs", format!("{}.{payload}.{signature}", "+/+/"), Some(Malformed)),
         ("a header that is a list", by("[]", Algorithm::HS256), Some(Malformed)),
-        ("white space around it", format!(" {parts}"), Some(Malformed)),
+        ("white space around it", format!(" {header}.{payload}.{signature}"), Some(Malformed)),
         ("claims that are no JSON", hs256("exp"), Some(Malformed)),
         ("claims that are a list", hs256("[1]"), Some(Malformed)),
-        ("4 KiB and more", long + &"x".repeat(1000), Some(TooLong)),
-        // Times.
+        ("4 KiB and more", with(json!({"x": "y".repeat(3000)})) + &"x".repeat(1000), Some(TooLong)),
+    ]
+}
+
+fn times() -> Vec<Row> {
+    vec![
         ("no exp", with(json!({"exp": null})), Some(Claims)),
         ("exp a text", with(json!({"exp": (NOW + HOUR).to_string()})), Some(Claims)),
         ("exp below zero", with(json!({"exp": -1})), Some(Claims)),
@@ -118,7 +128,11 @@ fn each_token_is_let_in_or_refused_for_its_own_reason() {
         ("to come, within the leeway", with(json!({"nbf": NOW + 30})), None),
         ("to come", with(json!({"nbf": NOW + 31})), Some(NotYet)),
         ("nbf a text", with(json!({"nbf": "now"})), Some(Claims)),
-        // Rooms.
+    ]
+}
+
+fn rooms() -> Vec<Row> {
+    vec![
         ("another room", with(json!({"room": "red"})), Some(Room)),
         ("another case", with(json!({"room": "Blue"})), Some(Room)),
         ("a longer name", with(json!({"room": "blue2"})), Some(Room)),
@@ -138,7 +152,11 @@ fn each_token_is_let_in_or_refused_for_its_own_reason() {
         ("a prefix of another case", with(json!({"room": null, "room_prefix": "B"})), Some(Room)),
         ("an empty prefix", with(json!({"room": null, "room_prefix": ""})), Some(Claims)),
         ("a star for a room", with(json!({"room": "*"})), Some(Room)),
-        // The rest.
+    ]
+}
+
+fn the_rest() -> Vec<Row> {
+    vec![
         ("no right to join", with(json!({"perms": ["signal", "broadcast"]})), Some(Join)),
         ("no rights", with(json!({"perms": []})), Some(Join)),
         ("unknown rights beside good ones", with(json!({"perms": ["join", "fly"]})), None),
@@ -156,7 +174,14 @@ fn each_token_is_let_in_or_refused_for_its_own_reason() {
         ("a claim twice, once escaped", repeated(r#""r\u006fom":"red""#), Some(Claims)),
         ("a claim of others twice", repeated(r#""x":1,"x":2"#), Some(Claims)),
         ("claims of others", with(json!({"iss": "a", "aud": "b", "jti": "c", "x": {"y": 1}})), None),
-    ];
+    ]
+}
+
+#[test]
+fn each_token_is_let_in_or_refused_for_its_own_reason() {
+    let home = Home::new();
+    let door = Door::with(&home, |_| {});
+    let rows = [good_ones(), algorithms_and_keys(), shapes(), times(), rooms(), the_rest()].concat();
     for (what, token, refused) in &rows {
         assert_eq!(door.grant(token).err(), *refused, "{what}");
     }

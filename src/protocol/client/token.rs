@@ -3,8 +3,8 @@
 use std::{borrow::Cow, fmt};
 
 use super::{
-    FieldError,
     fields::{Field, Fields, text},
+    refusal::FieldError,
 };
 
 /// Longest token, in bytes.

@@ -105,7 +105,7 @@ frames! {
             id: PeerId,
             /// What it wants the others to know of it.
             meta: Option<&'a Meta>,
-            /// Whom its token names, where that is shown.
+            /// The user that its token names, where that is shown.
             user: Option<&'a str>,
             /// Whether the receiver is polite towards it.
             polite: bool,
@@ -261,7 +261,7 @@ pub struct GrantView<'a> {
     pub permissions: Permissions,
     /// For how long, if nothing renews it, in milliseconds.
     pub expires_in_ms: u64,
-    /// Whom it names, where that is shown.
+    /// The user that it names, where that is shown.
     pub user: Option<&'a str>,
 }
 
@@ -274,7 +274,7 @@ pub struct PeerView {
     pub meta: Option<Meta>,
     /// Who it is, if it gave an identity.
     pub who: Option<Who>,
-    /// Whom its token names, where that is shown.
+    /// The user that its token names, where that is shown.
     pub user: Option<Arc<str>>,
     /// Whether the one who sees it is polite towards it.
     pub polite: bool,

@@ -38,7 +38,7 @@ impl Secrets {
     /// What `auth.keys` is with these.
     pub(crate) fn keys(&self, kids: &[&str]) -> String {
         let key = |kid: &&str| json!({"algorithm": "HS256", "file": self.path(kid), "kid": kid});
-        Value::from_iter(kids.iter().map(key)).to_string()
+        kids.iter().map(key).collect::<Value>().to_string()
     }
 
     /// A server that takes tokens by the first of them.
