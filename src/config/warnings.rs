@@ -5,6 +5,7 @@ use std::{fs, net::IpAddr};
 use super::{
     capacity::Capacity,
     error::OneLine,
+    http::NULL_ORIGIN,
     report,
     rules::Origins,
     section::Key,
@@ -61,6 +62,10 @@ pub fn exposure_warnings(settings: &Settings, public: IpAddr, ops: IpAddr) -> Ve
         "http.allowed_origins has \"*\", and {public} is no address of this machine or network alone: any page may open \
          connections here with its visitors' browsers (list your own origins, or \"same\" for the server's own page)"
     );
+    let null = format!(
+        "http.allowed_origins has \"null\", and {public} is no address of this machine or network alone: any page may open \
+         connections here out of a sandboxed frame, whose origin is that"
+    );
     let exempt = format!(
         "limits.exempt_loopback is on, and {public} is no address of this machine or network alone: a proxy on this \
          machine has no limits per address, unless it is on http.trusted_proxies"
@@ -77,12 +82,16 @@ pub fn exposure_warnings(settings: &Settings, public: IpAddr, ops: IpAddr) -> Ve
         "http.behind_tls says that a proxy stands before this server, and http.trusted_proxies names none: all \
                    its clients share the limits of one address"
             .to_owned();
+    let nobody = "http.proxy_protocol is on, and http.trusted_proxies names none: its line is refused from everybody".to_owned();
+    let lists = |entry: &str| http.allowed_origins.iter().any(|origin| origin == entry);
     [
-        warn(is_open(public) && http.allowed_origins.iter().any(|origin| origin == "*"), origins),
+        warn(is_open(public) && lists("*"), origins),
+        warn(is_open(public) && lists(NULL_ORIGIN), null),
         warn(is_open(public) && limits.exempt_loopback, exempt),
         warn(is_open(ops), reads),
         warn(!ops.is_loopback() && settings.ops.token_file.as_os_str().is_empty(), token),
         warn(http.behind_tls && http.trusted_proxies.is_empty(), proxies),
+        warn(http.proxy_protocol && http.trusted_proxies.is_empty(), nobody),
     ]
     .into_iter()
     .flatten()
@@ -190,19 +199,19 @@ mod tests {
     }
 
     #[test]
-    fn open_defaults_are_told_where_everybody_can_come() {
+    fn what_is_open_to_every_page_is_told_where_everybody_can_come() {
         for public in ["0.0.0.0", "::", "203.0.113.7", "2001:db8::7", "::ffff:203.0.113.7", "100.64.0.1"] {
-            let told = exposed(|_| (), public, "127.0.0.1");
-            assert!(
-                told.len() == 1 && told[0].contains("http.allowed_origins") && told[0].contains(public),
-                "{told:?}"
-            );
+            for origin in ["*", NULL_ORIGIN] {
+                let told = exposed(|s| s.http.allowed_origins = vec![origin.into()], public, "127.0.0.1");
+                let words = ["http.allowed_origins", origin, public];
+                assert!(told.len() == 1 && words.iter().all(|word| told[0].contains(word)), "{told:?}");
+            }
+            assert!(exposed(|_| (), public, "127.0.0.1").is_empty(), "the server's own page alone");
         }
         for near in ["127.0.0.1", "::1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.0.1", "fd00::1", "fe80::1"] {
-            assert!(exposed(|_| (), near, "127.0.0.1").is_empty(), "{near}");
+            let all = |s: &mut Settings| s.http.allowed_origins = vec!["*".into(), "null".into()];
+            assert!(exposed(all, near, "127.0.0.1").is_empty(), "{near}");
         }
-        let own = |s: &mut Settings| s.http.allowed_origins = vec!["same".into()];
-        assert!(exposed(own, "0.0.0.0", "::1").is_empty());
     }
 
     #[test]
@@ -212,6 +221,10 @@ mod tests {
         assert!(told(|s| s.http.behind_tls = true, "127.0.0.1").contains("http.trusted_proxies"));
         let listed = |s: &mut Settings| (s.http.behind_tls, s.http.trusted_proxies) = (true, vec!["::1".into()]);
         assert!(!told(listed, "127.0.0.1").contains("http.trusted_proxies"));
+        let nobody = |s: &mut Settings| s.http.proxy_protocol = true;
+        assert!(told(nobody, "127.0.0.1").contains("http.proxy_protocol is on"));
+        let proxied = |s: &mut Settings| (s.http.proxy_protocol, s.http.trusted_proxies) = (true, vec!["::1".into()]);
+        assert_eq!(told(proxied, "127.0.0.1"), "");
         let open = told(|_| (), "0.0.0.0");
         assert!(open.contains("ops.host listens on 0.0.0.0") && open.contains("ops.token_file"), "{open}");
         let near = told(|_| (), "10.0.0.7");

@@ -6,6 +6,7 @@
 //! | [`subnet`] | an address as the limits count it, and the networks that it is in |
 //! | [`table`] | what is remembered of addresses and networks, with a bound |
 //! | [`forwarded`] | who asks, when a proxy asks on somebody's behalf |
+//! | [`hops`] | what proxies write into the header that is believed |
 //! | [`addresses`] | what each address has used up: handshakes, requests, connections |
 //! | [`waiting`] | the connections that are in no room |
 //!
@@ -14,6 +15,7 @@
 pub mod addresses;
 pub mod bucket;
 pub mod forwarded;
+pub mod hops;
 #[cfg(test)]
 mod properties;
 pub mod subnet;

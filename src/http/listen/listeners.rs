@@ -24,7 +24,11 @@ use crate::{
         client::Clients,
         live::Live,
         ops::{Guard, Ops},
-        public::upgrade::{Kept, UpgradeService},
+        public::{
+            handshake::Policy,
+            origin::OriginPolicy,
+            upgrade::{Kept, UpgradeService},
+        },
         routes::{self, Common},
         socket::{
             single_request::SingleRequestStream,
@@ -126,8 +130,10 @@ where
     let parts = Parts {
         upgrade_service,
         clients: clients.clone(),
-        origins,
-        room_name_bytes: settings.limits.room_name_bytes,
+        policy: Policy {
+            origins: OriginPolicy { allowed: origins, is_required: settings.http.require_origin },
+            room_name_bytes: settings.limits.room_name_bytes,
+        },
         common: common.clone(),
         ports,
         guard,
@@ -173,8 +179,7 @@ where
 struct Parts<D> {
     upgrade_service: D,
     clients: Clients,
-    origins: Live<[String]>,
-    room_name_bytes: usize,
+    policy: Policy,
     common: Common,
     ports: Ops,
     guard: Guard,
@@ -196,8 +201,7 @@ where
 
     async fn run(self, accepted: mpsc::UnboundedReceiver<Accepted>) {
         let Public { lifecycle, open } = (self.upgrade_service)();
-        let upgrade_service =
-            UpgradeService::new(lifecycle, self.clients.clone(), self.origins, self.room_name_bytes, open);
+        let upgrade_service = UpgradeService::new(lifecycle, self.clients.clone(), self.policy, open);
         let public = routes::public(self.common.clone(), self.clients);
         let ops = routes::operator(self.common, self.ports, self.guard);
         let public = service().h1(map_config(public, |()| AppConfig::default())).new_service(());
