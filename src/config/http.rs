@@ -57,10 +57,10 @@ section! {
             allowed: "X-Forwarded-For or Forwarded",
         };
 
-        /// Whether trusted proxies begin each connection to the clients' port with a header of the PROXY protocol, version 1 or
-        /// 2, which names the client: balancers that pass TCP on as it is (HAProxy's `send-proxy`, AWS NLB). It is then required
-        /// of `http.trusted_proxies`; from everybody else it is refused in any case. `LOCAL` and `UNKNOWN` are the proxy itself.
-        /// At most `limits.head_bytes` long, and within `http.request_timeout_ms` as the head behind it.
+        /// Whether trusted proxies begin each connection to the clients' port with a header of the PROXY protocol, version 1
+        /// or 2, which names the client: balancers do that pass TCP on as it is. It is then required of `http.trusted_proxies`;
+        /// from everybody else it is refused in any case. `LOCAL` and `UNKNOWN` are the proxy itself. At most
+        /// `limits.head_bytes` long, and within `http.request_timeout_ms` together with the head behind it.
         /// Off by default: a proxy that is not set to it would be shut out.
         proxy_protocol: bool = false, Kind::Switch;
 

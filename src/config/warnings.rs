@@ -82,7 +82,8 @@ pub fn exposure_warnings(settings: &Settings, public: IpAddr, ops: IpAddr) -> Ve
         "http.behind_tls says that a proxy stands before this server, and http.trusted_proxies names none: all \
                    its clients share the limits of one address"
             .to_owned();
-    let nobody = "http.proxy_protocol is on, and http.trusted_proxies names none: its line is refused from everybody".to_owned();
+    let nobody =
+        "http.proxy_protocol is on, and http.trusted_proxies names none: its line is refused from everybody".to_owned();
     let lists = |entry: &str| http.allowed_origins.iter().any(|origin| origin == entry);
     [
         warn(is_open(public) && lists("*"), origins),

@@ -36,11 +36,7 @@ pub enum By {
 
 /// The nearest hop that is not one of our proxies. `hops` are those of all lines of the header, the nearest first. A hop that is no address ends the search, and so does the end of the list: who our proxies do not name is counted as
 /// the proxy that the connection comes from, since anything else in that list may be invented.
-pub fn resolve_client<'a>(
-    peer: SocketAddr,
-    hops: impl Iterator<Item = &'a str>,
-    trusted: &[Network],
-) -> ClientAddr {
+pub fn resolve_client<'a>(peer: SocketAddr, hops: impl Iterator<Item = &'a str>, trusted: &[Network]) -> ClientAddr {
     let is_ours = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let mut hops = hops.map(str::trim).filter(|hop| !hop.is_empty()).peekable();

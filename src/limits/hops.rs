@@ -122,10 +122,20 @@ mod tests {
 
     #[test]
     fn what_a_client_wrote_never_changes_what_a_proxy_appended() {
-        for before in
-            ["for=1.1.1.1", "for=\"", "for=1.1.1.1;x=\"", "\"\"\"", "x=\"\\\"", "\\", "for=1.1.1.1;x=\"\\", ",,\",\"", "=;,=\""]
-        {
-            for own in ["for=192.0.2.1", "for=192.0.2.1;host=\"a.example:8080\";proto=https", "proto=http;for=\"192.0.2.1\""] {
+        for before in [
+            "for=1.1.1.1",
+            "for=\"",
+            "for=1.1.1.1;x=\"",
+            "\"\"\"",
+            "x=\"\\\"",
+            "\\",
+            "for=1.1.1.1;x=\"\\",
+            ",,\",\"",
+            "=;,=\"",
+        ] {
+            for own in
+                ["for=192.0.2.1", "for=192.0.2.1;host=\"a.example:8080\";proto=https", "proto=http;for=\"192.0.2.1\""]
+            {
                 let line = format!("{before}, {own}");
                 assert_eq!(of(&[&line])[0], "192.0.2.1", "{line}");
                 assert_eq!(of(&[before, own])[0], "192.0.2.1", "{line}");

@@ -240,7 +240,11 @@ fn the_servers_own_page_connects_where_no_other_may() {
     }
     let behind = Handshake::new().with("Host", "127.0.0.1:8080").with("Origin", "https://rooms.example");
     assert_eq!(status(behind.clone()), 403);
-    assert_eq!(status(behind.clone().with("Forwarded", "for=203.0.113.7;host=rooms.example")), 403, "nobody believes that");
+    assert_eq!(
+        status(behind.clone().with("Forwarded", "for=203.0.113.7;host=rooms.example")),
+        403,
+        "nobody believes that"
+    );
     assert_eq!(status(behind.with("X-Forwarded-Host", "rooms.example")), 101, "the proxy says what it was asked for");
 }
 

@@ -202,13 +202,14 @@ where
     async fn run(self, accepted: mpsc::UnboundedReceiver<Accepted>) {
         let Public { lifecycle, open } = (self.upgrade_service)();
         let upgrade_service = UpgradeService::new(lifecycle, self.clients.clone(), self.policy, open);
-        let public = routes::public(self.common.clone(), self.clients);
+        let public = routes::public(self.common.clone(), self.clients.clone());
         let ops = routes::operator(self.common, self.ports, self.guard);
         let public = service().h1(map_config(public, |()| AppConfig::default())).new_service(());
         let ops = service().h1(map_config(ops, |()| AppConfig::default())).new_service(());
         // Making the apps cannot fail.
         let (Ok(public), Ok(ops)) = (public.await, ops.await) else { return };
-        let worker = Worker { public, ops, upgrade_service, config: ServiceConfig::default(), bounds: self.bounds };
+        let (clients, config) = (self.clients, ServiceConfig::default());
+        let worker = Worker { public, ops, upgrade_service, clients, config, bounds: self.bounds };
         worker::run(worker, accepted).await;
     }
 }

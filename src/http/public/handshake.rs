@@ -188,11 +188,7 @@ fn bad<T>(message: &'static str) -> Result<T, HandshakeError> {
     refused(StatusCode::BAD_REQUEST, ErrorCode::BadHandshake, message)
 }
 
-fn refused<T>(
-    status: StatusCode,
-    code: ErrorCode,
-    message: impl Into<Cow<'static, str>>,
-) -> Result<T, HandshakeError> {
+fn refused<T>(status: StatusCode, code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Result<T, HandshakeError> {
     Err(HandshakeError { status, code, message: message.into() })
 }
 

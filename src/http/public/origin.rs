@@ -75,9 +75,9 @@ fn is_meant(entry: &str, origin: &str, hosts: &[&str]) -> bool {
         NULL_ORIGIN | FILE_ORIGIN => origin == entry,
         entry => match entry.split_once(ANY_SUBDOMAIN) {
             Some((scheme, parent)) => is_equal(scheme, parent, origin, is_below),
-            None => entry.split_once("://").is_some_and(|(scheme, place)| {
-                is_equal(scheme, place, origin, |name, listed| name.eq_ignore_ascii_case(listed))
-            }),
+            None => entry
+                .split_once("://")
+                .is_some_and(|(scheme, place)| is_equal(scheme, place, origin, str::eq_ignore_ascii_case)),
         },
     }
 }

@@ -144,7 +144,8 @@ impl From<HandshakeError> for UpgradeError {
 }
 
 fn too_many(message: &'static str, wait: Duration) -> UpgradeError {
-    let refused = HandshakeError { status: StatusCode::TOO_MANY_REQUESTS, code: ErrorCode::RateLimited, message: message.into() };
+    let refused =
+        HandshakeError { status: StatusCode::TOO_MANY_REQUESTS, code: ErrorCode::RateLimited, message: message.into() };
     UpgradeError { refused, retry_after: Some(wait) }
 }
 
