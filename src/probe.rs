@@ -14,13 +14,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, Network, Settings};
 
 /// Connecting, asking and hearing take no longer than this together: less than the 5 s after which a container's health
 /// check is ended before it has said anything.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// What is read of an answer: enough for its status and its one line.
 const LONGEST: usize = 4096;
+/// What a proxy says that asks on its own behalf, by the PROXY protocol.
+const FOR_ITSELF: &[u8] = b"PROXY UNKNOWN\r\n";
 
 /// Why a server is not known to live.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +58,12 @@ pub fn probe(file: Option<&Path>, environment: &[(String, String)]) -> Result<St
     let deadline = Instant::now() + PATIENCE;
     let mut failed = None;
     for address in addresses(&place.host, place.port).unwrap_or_default() {
-        match ask(address, deadline) {
+        let answer = match ask(address, &place.proxies, deadline) {
+            // Of a server that chose its ports it may be the operators', where nobody is a proxy.
+            Ok(Answer { status: 400, .. }) if !place.proxies.is_empty() => ask(address, &[], deadline),
+            answer => answer,
+        };
+        match answer {
             Ok(Answer { status: 200, line }) => return Ok(format!("{}: 200 {line}\n", asked(&address.to_string()))),
             Ok(answer) => failed = Some((address, answer.to_string())),
             // Of several addresses the first one's failure is told, unless a later one answers.
@@ -90,13 +97,17 @@ impl fmt::Display for Noted<'_> {
     }
 }
 
-fn ask(address: SocketAddr, deadline: Instant) -> io::Result<Answer> {
+fn ask(address: SocketAddr, proxies: &[Network], deadline: Instant) -> io::Result<Answer> {
     let left = || match deadline.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
         left => Ok(left),
     };
     let mut stream = TcpStream::connect_timeout(&address, left()?)?;
     stream.set_write_timeout(Some(left()?))?;
+    let from = stream.local_addr()?.ip();
+    if proxies.iter().any(|proxies| proxies.contains(from)) {
+        stream.write_all(FOR_ITSELF)?;
+    }
     write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     let mut piece = [0; 512];

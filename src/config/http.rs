@@ -5,36 +5,64 @@ use url::Url;
 use super::{
     kind::Kind,
     milliseconds::Milliseconds,
-    network::{Network, is_network},
+    network::{ForwardedHeader, Network, is_network},
     section::section,
     server::is_url_host,
 };
 
 /// What stands for the server's own page in [`Http::allowed_origins`].
 pub const SAME_ORIGIN: &str = "same";
+/// What browsers send for pages whose origin is none: in sandboxed frames, and some local files.
+pub const NULL_ORIGIN: &str = "null";
+/// What some send for local files.
+pub const FILE_ORIGIN: &str = "file://";
+/// Between scheme and name: all names below that one.
+pub const ANY_SUBDOMAIN: &str = "://*.";
 
 section! {
     /// Requests: who may make them from a browser, and how long they may take.
     Http = "http" {
-        /// Origins whose pages may open a WebSocket, as browsers send them; `*` stands for every one, an empty list for none.
-        /// `same` is the page of the host that the request names (of a trusted proxy in `X-Forwarded-Host`, too): this
-        /// server's own, whatever it is called. Every page by default, because a server is first tried from any.
-        allowed_origins: Vec<String> = vec!["*".to_owned()], Kind::List {
+        /// Origins whose pages may open a WebSocket, as browsers send them; an empty list for none, `*` for every one.
+        /// `same` is the page of the host that the request names, whatever that is called (a trusted proxy may name another, see
+        /// `http.forwarded_header`). `https://*.example.org` stands for all names below that one, and not for itself;
+        /// `null` for pages in sandboxed frames and some local files, which any page can make; `file://` for other local files.
+        /// The server's own page by default: a page from elsewhere acts with its visitors' addresses and places.
+        allowed_origins: Vec<String> = vec![SAME_ORIGIN.to_owned()], Kind::List {
             check: is_origin,
-            allowed: "a list of \"*\", \"same\", scheme://host or scheme://host:port, lower case, no path, no default port",
+            allowed: "a list of \"*\", \"same\", \"null\", \"file://\", scheme://host or scheme://host:port, where the host may \
+                      begin with \"*.\"; lower case, no path, no default port",
         }, live;
+
+        /// Whether a handshake without `Origin` is refused. Only programs send none: browsers name it for every page.
+        /// Off by default, because apps and tests are programs, and who writes one can name any origin.
+        require_origin: bool = false, Kind::Switch;
 
         /// Whether a proxy before this server speaks TLS to the clients: answers then carry HSTS.
         /// Off by default, since HSTS on a plain server would promise what it cannot keep.
         behind_tls: bool = false, Kind::Switch;
 
-        /// Proxies before this server: only what these add to `X-Forwarded-For` is believed, for the log and for limits.
+        /// Proxies before this server: only what these add to `http.forwarded_header` is believed, for the log and for limits.
         /// None by default, because anybody can write that header; with a proxy that is not listed, its clients count as one,
         /// and so do those that a listed one does not name. Not the network that clients are in: whoever is listed is no client.
         trusted_proxies: Vec<String> = Vec::new(), Kind::List {
             check: is_network,
             allowed: "a list of IP addresses and networks in CIDR notation, none of them everybody",
         };
+
+        /// The header in which trusted proxies name their clients; any other is ignored, since proxies pass on what clients write.
+        /// `X-Forwarded-For`, or `Forwarded` (RFC 7239). The host that a proxy was asked for, which `same` goes by, is then that
+        /// of `X-Forwarded-Host` or of `Forwarded: host=`. The former by default, because that is what most proxies write.
+        forwarded_header: ForwardedHeader = ForwardedHeader::XForwardedFor, Kind::Text {
+            check: |text| ForwardedHeader::parse(text).map(|header| header.as_str().to_owned()),
+            allowed: "X-Forwarded-For or Forwarded",
+        };
+
+        /// Whether trusted proxies begin each connection to the clients' port with a header of the PROXY protocol, version 1
+        /// or 2, which names the client: balancers do that pass TCP on as it is. It is then required of `http.trusted_proxies`;
+        /// from everybody else it is refused in any case. `LOCAL` and `UNKNOWN` are the proxy itself. At most
+        /// `limits.head_bytes` long, and within `http.request_timeout_ms` together with the head behind it.
+        /// Off by default: a proxy that is not set to it would be shut out.
+        proxy_protocol: bool = false, Kind::Switch;
 
         /// Time a client has to send the head of a request, counted from the connection's start.
         /// 5 s suffice on a bad mobile network, and end those who open connections to hold them.
@@ -67,15 +95,17 @@ impl Http {
 /// Whether a browser could send this text in `Origin` (RFC 6454 section 6.2): what it never sends would never match. A browser
 /// writes what the URL standard makes of it; so a text that this changes is none.
 fn is_origin(text: &str) -> bool {
-    if text == "*" || text == SAME_ORIGIN {
+    if ["*", SAME_ORIGIN, NULL_ORIGIN, FILE_ORIGIN].contains(&text) {
         return true;
     }
+    // Of a name below another one it must be possible to make one that a browser sends.
+    let text = &text.replacen(ANY_SUBDOMAIN, "://any.", 1);
     let Ok(url) = Url::parse(text) else { return false };
     let Some(host) = url.host_str() else { return false };
     let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
     // The standard lets more through as a host, and leaves that of schemes that it does not know as it is.
     let host_fits = is_url_host(host) && !host.bytes().any(|b| b.is_ascii_uppercase());
-    host_fits && url.port() != Some(0) && format!("{}://{host}{port}", url.scheme()) == text
+    host_fits && url.port() != Some(0) && format!("{}://{host}{port}", url.scheme()) == *text
 }
 
 #[cfg(test)]
@@ -87,6 +117,11 @@ mod tests {
         for good in [
             "*",
             "same",
+            "null",
+            "file://",
+            "https://*.example.org",
+            "https://*.a.example.org:8443",
+            "http://*.localhost",
             "https://rooms.example.org",
             "http://localhost:8080",
             "https://10.0.0.1:8443",
@@ -108,7 +143,19 @@ mod tests {
             "http://example.org:080",
             "http://example.org:0",
             "http://example.org:x",
-            "https://*.example.org",
+            "https://*",
+            "https://*.",
+            "https://*example.org",
+            "https://a.*.example.org",
+            "https://*.*.example.org",
+            "https://*.example.org:443",
+            "https://*.example.org/",
+            "https://*.0.0.1",
+            "https://*.[::1]",
+            "*://example.org",
+            "*.example.org",
+            "file:///",
+            "Null",
             "https://user@example.org",
             "http://::1",
             "HTTPS://example.org",

@@ -1,8 +1,37 @@
-//! Networks, as `http.trusted_proxies` names them.
+//! The proxies before the server: the networks that `http.trusted_proxies` names, and the header that they write.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
+use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
+
+/// In which header proxies say who asks. One is believed: a proxy that writes one of them passes on what its clients write
+/// into the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr)]
+#[strum(ascii_case_insensitive)]
+pub enum ForwardedHeader {
+    /// A list of addresses, to which each proxy appends the one that it was asked from.
+    #[serde(rename = "X-Forwarded-For")]
+    #[strum(serialize = "X-Forwarded-For")]
+    XForwardedFor,
+    /// RFC 7239: a list of what each proxy knows.
+    Forwarded,
+}
+
+impl ForwardedHeader {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Reads the name in any case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.trim().parse().ok()
+    }
+}
 
 /// All addresses that begin with the same bits. IPv4 is kept as IPv6 writes it (`::ffff:192.0.2.1`): a socket that listens on
 /// `::` has its clients' addresses so.

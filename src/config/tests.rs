@@ -80,6 +80,7 @@ fn every_structured_variable_sets_its_key_and_only_that() {
             // The other one needs a key.
             kind::Kind::Text { .. } if key.name == "mode" => "open".to_owned(),
             kind::Kind::Text { .. } if key.name == "level" => "trace".to_owned(),
+            kind::Kind::Text { .. } if key.name == "forwarded_header" => "forwarded".to_owned(),
             kind::Kind::Text { .. } if key.name == "dir_mode" => "0700".to_owned(),
             kind::Kind::Text { .. } if key.name == "file_mode" => "0600".to_owned(),
             kind::Kind::Text { .. } | kind::Kind::TextOrNone { .. } => "007a".to_owned(),

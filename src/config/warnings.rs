@@ -6,6 +6,7 @@ use super::{
     auth::AuthMode,
     capacity::Capacity,
     error::OneLine,
+    http::NULL_ORIGIN,
     report,
     rules::Origins,
     section::Key,
@@ -66,6 +67,10 @@ pub fn exposure_warnings(settings: &Settings, public: IpAddr, ops: IpAddr) -> Ve
         "auth.mode is open, and {public} is no address of this machine or network alone: ANYBODY who knows or guesses the name of \
          a room may join it (set auth.mode to token, and auth.keys: docs/tokens.md)"
     );
+    let null = format!(
+        "http.allowed_origins has \"null\", and {public} is no address of this machine or network alone: any page may open \
+         connections here out of a sandboxed frame, whose origin is that"
+    );
     let exempt = format!(
         "limits.exempt_loopback is on, and {public} is no address of this machine or network alone: a proxy on this \
          machine has no limits per address, unless it is on http.trusted_proxies"
@@ -82,13 +87,18 @@ pub fn exposure_warnings(settings: &Settings, public: IpAddr, ops: IpAddr) -> Ve
         "http.behind_tls says that a proxy stands before this server, and http.trusted_proxies names none: all \
                    its clients share the limits of one address"
             .to_owned();
+    let nobody =
+        "http.proxy_protocol is on, and http.trusted_proxies names none: its line is refused from everybody".to_owned();
+    let lists = |entry: &str| http.allowed_origins.iter().any(|origin| origin == entry);
     [
         warn(is_open(public) && settings.auth.mode == AuthMode::Open, anybody),
-        warn(is_open(public) && http.allowed_origins.iter().any(|origin| origin == "*"), origins),
+        warn(is_open(public) && lists("*"), origins),
+        warn(is_open(public) && lists(NULL_ORIGIN), null),
         warn(is_open(public) && limits.exempt_loopback, exempt),
         warn(is_open(ops), reads),
         warn(!ops.is_loopback() && settings.ops.token_file.as_os_str().is_empty(), token),
         warn(http.behind_tls && http.trusted_proxies.is_empty(), proxies),
+        warn(http.proxy_protocol && http.trusted_proxies.is_empty(), nobody),
     ]
     .into_iter()
     .flatten()
@@ -238,23 +248,21 @@ mod tests {
     }
 
     #[test]
-    fn open_defaults_are_told_where_everybody_can_come() {
+    fn what_is_open_to_every_page_is_told_where_everybody_can_come() {
         for public in ["0.0.0.0", "::", "203.0.113.7", "2001:db8::7", "::ffff:203.0.113.7", "100.64.0.1"] {
-            let told = exposed(|_| (), public, "127.0.0.1");
-            assert!(
-                told.len() == 2 && told[1].contains("http.allowed_origins") && told[1].contains(public),
-                "{told:?}"
-            );
-            assert!(told[0].contains("auth.mode is open") && told[0].contains("ANYBODY"), "{told:?}");
+            for origin in ["*", NULL_ORIGIN] {
+                let told = exposed(|s| s.http.allowed_origins = vec![origin.into()], public, "127.0.0.1");
+                let words = ["http.allowed_origins", origin, public];
+                assert!(told.len() == 2 && words.iter().all(|word| told[1].contains(word)), "{told:?}");
+                assert!(told[0].contains("auth.mode is open") && told[0].contains("ANYBODY"), "{told:?}");
+            }
+            let closed = exposed(|s| s.auth.mode = AuthMode::Token, public, "127.0.0.1");
+            assert!(closed.is_empty(), "the server's own page alone, and who has a token: {closed:?}");
         }
         for near in ["127.0.0.1", "::1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.0.1", "fd00::1", "fe80::1"] {
-            assert!(exposed(|_| (), near, "127.0.0.1").is_empty(), "{near}");
+            let all = |s: &mut Settings| s.http.allowed_origins = vec!["*".into(), "null".into()];
+            assert!(exposed(all, near, "127.0.0.1").is_empty(), "{near}");
         }
-        let own = |s: &mut Settings| {
-            s.http.allowed_origins = vec!["same".into()];
-            s.auth.mode = AuthMode::Token;
-        };
-        assert!(exposed(own, "0.0.0.0", "::1").is_empty());
     }
 
     #[test]
@@ -264,6 +272,10 @@ mod tests {
         assert!(told(|s| s.http.behind_tls = true, "127.0.0.1").contains("http.trusted_proxies"));
         let listed = |s: &mut Settings| (s.http.behind_tls, s.http.trusted_proxies) = (true, vec!["::1".into()]);
         assert!(!told(listed, "127.0.0.1").contains("http.trusted_proxies"));
+        let nobody = |s: &mut Settings| s.http.proxy_protocol = true;
+        assert!(told(nobody, "127.0.0.1").contains("http.proxy_protocol is on"));
+        let proxied = |s: &mut Settings| (s.http.proxy_protocol, s.http.trusted_proxies) = (true, vec!["::1".into()]);
+        assert_eq!(told(proxied, "127.0.0.1"), "");
         let open = told(|_| (), "0.0.0.0");
         assert!(open.contains("ops.host listens on 0.0.0.0") && open.contains("ops.token_file"), "{open}");
         let near = told(|_| (), "10.0.0.7");

@@ -4,6 +4,9 @@ use actix_http::header::{HeaderMap, HeaderName};
 
 use crate::config::Authority;
 
+/// How much of a header is repeated to whoever sent it, and to the log.
+pub(super) const SHOWN: usize = 80;
+
 /// Whether a page of this origin comes from `host`. The scheme does not matter: TLS may end before us.
 pub(super) fn is_page_of(origin: &str, host: &str) -> bool {
     let (authority, port) = match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
@@ -21,6 +24,13 @@ pub(super) fn the_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&
     let mut all = headers.get_all(name);
     let first = all.next()?.to_str().ok()?;
     all.next().is_none().then_some(first)
+}
+
+/// A header's value as it can be shown anywhere: visible ASCII, and not too much of it.
+pub(super) fn printable(value: &[u8]) -> String {
+    let shown = value.iter().take(SHOWN).map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' });
+    let more = if value.len() > SHOWN { "..." } else { "" };
+    shown.collect::<String>() + more
 }
 
 #[cfg(test)]

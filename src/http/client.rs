@@ -12,15 +12,11 @@ use std::{
 use actix_http::header::HeaderMap;
 
 use crate::{
-    config::{Network, Settings},
-    limits::{AddressPermit, Addresses, By, ClientAddr, Quotas, Subnet, resolve_client},
+    config::{ForwardedHeader, Network, Settings},
+    limits::{AddressPermit, Addresses, By, ClientAddr, Quotas, Subnet, hops, resolve_client},
     telemetry::{self, Event, LimitHit},
 };
 
-/// The header that proxies write; there is no standard for it, and RFC 7239, which is one, is not what they write.
-const FORWARDED_FOR: &str = "x-forwarded-for";
-/// In place of a line of [`FORWARDED_FOR`] that is no text: nobody's address.
-const UNREADABLE: &str = "unknown";
 /// How often it is told at most that one of our proxies does not name its clients.
 const NAMELESS_AGAIN: Duration = Duration::from_secs(600);
 
@@ -31,8 +27,12 @@ pub struct Clients {
     /// The same, with sockets in place of connections.
     sockets: Addresses,
     trusted: Arc<[Network]>,
+    /// In which they name their clients.
+    header: ForwardedHeader,
+    /// Whether they begin their connections with a line of the PROXY protocol.
+    proxy_protocol: bool,
     exempt_loopback: bool,
-    /// Whether it was told that somebody who is not trusted sends [`FORWARDED_FOR`].
+    /// Whether it was told that somebody who is not trusted sends that header.
     reported: Arc<AtomicBool>,
     /// When it may be told again that one of our proxies names nobody: seconds after `since`.
     nameless_at: Arc<AtomicU64>,
@@ -46,8 +46,8 @@ pub(super) struct Client {
     pub(super) remote: SocketAddr,
     /// As the limits count it; `None`: they do not concern it.
     pub(super) subnet: Option<Subnet>,
-    /// Whether one of our proxies asks for it.
-    pub(super) proxied: bool,
+    /// In which header whoever asks for it is believed, if that is one of our proxies.
+    pub(super) believed: Option<ForwardedHeader>,
 }
 
 impl Clients {
@@ -62,6 +62,8 @@ impl Clients {
                 Instant::now(),
             ),
             trusted: settings.http.trusted_networks().into(),
+            header: settings.http.forwarded_header,
+            proxy_protocol: settings.http.proxy_protocol,
             exempt_loopback: settings.limits.exempt_loopback,
             reported: Arc::default(),
             nameless_at: Arc::default(),
@@ -85,8 +87,17 @@ impl Clients {
     /// of ours brings everybody's, and may have any number.
     pub(super) fn socket(&self, peer: IpAddr) -> Option<AddressPermit> {
         let peer = peer.to_canonical();
-        let exempt = (self.exempt_loopback && peer.is_loopback()) || self.trusted.iter().any(|one| one.contains(peer));
+        let exempt = (self.exempt_loopback && peer.is_loopback()) || self.is_proxy(peer);
         if exempt { Some(AddressPermit::uncounted()) } else { self.sockets.connect(Subnet::of(peer), Instant::now()) }
+    }
+
+    /// Whether a connection from there begins with a line of the PROXY protocol.
+    pub(super) fn speaks_proxy_protocol(&self, peer: IpAddr) -> bool {
+        self.proxy_protocol && self.is_proxy(peer.to_canonical())
+    }
+
+    fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.trusted.iter().any(|one| one.contains(peer))
     }
 
     /// Who is behind a request from `peer`.
@@ -104,8 +115,8 @@ impl Clients {
         // Whoever comes through a proxy is not on this machine, even if the proxy is.
         let local = matches!(seen.by, By::Itself | By::Presuming) && seen.remote.ip().is_loopback();
         let exempt = self.exempt_loopback && local;
-        let proxied = matches!(seen.by, By::Proxy | By::NamelessProxy);
-        Client { remote: seen.remote, subnet: (!exempt).then(|| Subnet::of(seen.remote.ip())), proxied }
+        let believed = matches!(seen.by, By::Proxy | By::NamelessProxy).then_some(self.header);
+        Client { remote: seen.remote, subnet: (!exempt).then(|| Subnet::of(seen.remote.ip())), believed }
     }
 
     /// The address of who is behind a request; nothing is told of how it is known.
@@ -114,8 +125,9 @@ impl Clients {
     }
 
     fn look(&self, peer: SocketAddr, headers: &HeaderMap) -> ClientAddr {
-        let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).map(|line| line.to_str().unwrap_or(UNREADABLE)).collect();
-        resolve_client(peer, lines.iter().flat_map(|line| line.split(',')), &self.trusted)
+        let lines = headers.get_all(self.header.as_str()).map(|line| line.to_str().unwrap_or(hops::UNREADABLE));
+        let lines: Vec<&str> = lines.collect();
+        resolve_client(peer, hops::hops(self.header, lines.into_iter()), &self.trusted)
     }
 
     /// Again and again, since a check of the proxy's own may have been the first.
@@ -157,7 +169,7 @@ pub(super) fn retry_after_seconds(wait: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use actix_http::header::{HeaderName, HeaderValue};
+    use actix_http::header::{HeaderValue, X_FORWARDED_FOR};
 
     use super::*;
 
@@ -171,10 +183,7 @@ mod tests {
     fn subnet(clients: &Clients, peer: &str, forwarded: &[&str]) -> Option<String> {
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append(
-                HeaderName::from_static(FORWARDED_FOR),
-                HeaderValue::from_bytes(line.as_bytes()).expect("a line"),
-            );
+            headers.append(X_FORWARDED_FOR, HeaderValue::from_bytes(line.as_bytes()).expect("a line"));
         }
         let client = clients.identify(peer.parse().expect("an address"), &headers);
         client.subnet.map(|_| client.remote.ip().to_string())
@@ -232,6 +241,29 @@ mod tests {
         let proxied = clients(|s| s.http.trusted_proxies = vec!["10.0.0.0/8".into()]);
         let lines = ["1.1.1.1", "192.0.2.1, 10.0.0.2", "10.0.0.3"];
         assert_eq!(subnet(&proxied, "10.0.0.1:9", &lines).as_deref(), Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn one_header_is_believed_and_the_other_is_ignored() {
+        for (header, believed, ignored) in [
+            (ForwardedHeader::XForwardedFor, ("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=192.0.2.2")),
+            (ForwardedHeader::Forwarded, ("forwarded", "for=192.0.2.1"), ("x-forwarded-for", "192.0.2.2")),
+        ] {
+            let proxied = clients(|s| {
+                s.http.trusted_proxies = vec!["10.0.0.0/8".into()];
+                s.http.forwarded_header = header;
+            });
+            let ip = |lines: &[(&str, &str)]| {
+                let mut headers = HeaderMap::new();
+                for (name, value) in lines {
+                    let name = actix_http::header::HeaderName::try_from(*name).expect("a name");
+                    headers.append(name, HeaderValue::from_str(value).expect("a value"));
+                }
+                proxied.identify("10.0.0.1:9".parse().expect("an address"), &headers).remote.ip().to_string()
+            };
+            assert_eq!(ip(&[ignored, believed]), "192.0.2.1", "{header:?}");
+            assert_eq!(ip(&[ignored]), "10.0.0.1", "{header:?}");
+        }
     }
 
     #[test]

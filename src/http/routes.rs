@@ -205,7 +205,7 @@ async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, clients
     }
     let refused = handshake::lost(request.head());
     report_refused(&refused, &request, &id, Some(&clients));
-    let answer = error::answer(refused.status, &ErrorBody::new(refused.code, refused.message), &id);
+    let answer = error::answer(refused.status, &ErrorBody::new(refused.code, &refused.message), &id);
     match refused.status {
         // RFC 9110 section 15.5.22.
         StatusCode::UPGRADE_REQUIRED => {
@@ -233,6 +233,6 @@ async fn not_found(request: HttpRequest, id: web::ReqData<RequestId>) -> HttpRes
     if let Some(refused) = &strayed {
         report_refused(refused, &request, &id, clients.map(web::Data::get_ref));
     }
-    let message = strayed.map_or("there is nothing at this path", |refused| refused.message);
+    let message = strayed.as_ref().map_or("there is nothing at this path", |refused| &refused.message);
     error::answer(StatusCode::NOT_FOUND, &ErrorBody::new(ErrorCode::UnsupportedVersion, message), &id)
 }

@@ -1,7 +1,8 @@
-//! Who asks, when a proxy asks on somebody's behalf: `X-Forwarded-For`, to which each proxy appends the address that it
-//! was asked from. Whatever stands left of the first proxy that is not ours may be invented.
+//! Who asks, when a proxy asks on somebody's behalf: by the header to which each proxy appends the address that it was asked
+//! from. Whatever stands left of the first proxy that is not ours may be invented.
 //!
-//! `Forwarded` (RFC 7239) is not read: proxies that set `X-Forwarded-For` pass a client's own `Forwarded` on as it is.
+//! One header is read, the one that `http.forwarded_header` names: proxies that write one pass a client's own other one on as
+//! it is.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -33,17 +34,12 @@ pub enum By {
     NamelessProxy,
 }
 
-/// The rightmost hop that is not one of our proxies. `hops` are the values of all `X-Forwarded-For` lines, in order. A
-/// hop that is no address ends the search, and so does the end of the list: who our proxies do not name is counted as
+/// The nearest hop that is not one of our proxies. `hops` are those of all lines of the header, the nearest first. A hop that is no address ends the search, and so does the end of the list: who our proxies do not name is counted as
 /// the proxy that the connection comes from, since anything else in that list may be invented.
-pub fn resolve_client<'a>(
-    peer: SocketAddr,
-    hops: impl DoubleEndedIterator<Item = &'a str>,
-    trusted: &[Network],
-) -> ClientAddr {
+pub fn resolve_client<'a>(peer: SocketAddr, hops: impl Iterator<Item = &'a str>, trusted: &[Network]) -> ClientAddr {
     let is_ours = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let mut hops = hops.rev().map(str::trim).filter(|hop| !hop.is_empty()).peekable();
+    let mut hops = hops.map(str::trim).filter(|hop| !hop.is_empty()).peekable();
     if !is_ours(peer.ip()) {
         let by = if hops.peek().is_some() { By::Presuming } else { By::Itself };
         return ClientAddr { remote: peer, by };
@@ -70,7 +66,12 @@ fn read(hop: &str) -> Option<SocketAddr> {
             (address.parse().ok()?, port)
         }
     };
-    let port = if port.is_empty() { 0 } else { port.strip_prefix(':')?.parse().ok()? };
+    let port = match port.strip_prefix(':') {
+        None if port.is_empty() => 0,
+        // A name for it that only the proxy understands (RFC 7239 section 6.3).
+        Some(name) if name.starts_with('_') => 0,
+        port => port?.parse().ok()?,
+    };
     let address = address.to_canonical();
     // Nobody asks from there; it is a word for "unknown".
     (!address.is_unspecified()).then_some(SocketAddr::new(address, port))
@@ -83,10 +84,15 @@ fn without_zone(address: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::ForwardedHeader, limits::hops::hops};
 
-    fn seen(peer: &str, header: &str) -> (String, By) {
+    fn seen(peer: &str, line: &str) -> (String, By) {
+        seen_in(ForwardedHeader::XForwardedFor, peer, &[line])
+    }
+
+    fn seen_in(header: ForwardedHeader, peer: &str, lines: &[&str]) -> (String, By) {
         let trusted = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"].map(|text| Network::parse(text).expect("a network"));
-        let hops = header.split(',');
+        let hops = hops(header, lines.iter().copied());
         let ClientAddr { remote, by } = resolve_client(peer.parse().expect("an address"), hops, &trusted);
         (remote.to_string(), by)
     }
@@ -157,5 +163,42 @@ mod tests {
         ] {
             assert_eq!(seen("127.0.0.1:9", nobody), ("127.0.0.1:9".into(), By::NamelessProxy), "{nobody}");
         }
+    }
+
+    #[test]
+    fn who_forwarded_names_is_found_like_who_x_forwarded_for_does() {
+        const PROXY: &str = "10.9.9.9:9";
+        let itself = || (PROXY.to_owned(), By::NamelessProxy);
+        for (lines, found) in [
+            (&["for=203.0.113.7"][..], named("203.0.113.7:0")),
+            (&["for=\"203.0.113.7:555\";proto=https"], named("203.0.113.7:555")),
+            (&["for=203.0.113.7:555"], named("203.0.113.7:555")),
+            (&["for=\"203.0.113.7:_port\""], named("203.0.113.7:0")),
+            (&["for=\"[2001:db8::7]\""], named("[2001:db8::7]:0")),
+            (&["FOR=\"[2001:db8::7]:555\";By=\"[fd00::1]\""], named("[2001:db8::7]:555")),
+            (&["for=\"[::ffff:203.0.113.7]\""], named("203.0.113.7:0")),
+            (&["for=1.1.1.1, for=203.0.113.7, for=10.1.2.3"], named("203.0.113.7:0")),
+            (&["for=1.1.1.1", "for=203.0.113.7", "for=\"[fd00::7]\""], named("203.0.113.7:0")),
+            (&["for=unknown, for=203.0.113.7"], named("203.0.113.7:0")),
+            (&["for=1.1.1.1;x=\", for=203.0.113.7"], named("203.0.113.7:0")),
+            (&["for=1.1.1.1;for=2.2.2.2, for=203.0.113.7;host=\"a,b;for=9.9.9.9\""], named("203.0.113.7:0")),
+            (&["for=203.0.113.7, for=unknown"], itself()),
+            (&["for=203.0.113.7, for=_hidden"], itself()),
+            (&["for=203.0.113.7, proto=https"], itself()),
+            (&["for=203.0.113.7, for=10.0.0.1;for=203.0.113.8"], itself()),
+            (&["for=10.0.0.1"], itself()),
+            (&["203.0.113.7"], itself()),
+            (&["for="], itself()),
+            (&["for=\"0.0.0.0\""], itself()),
+            (&["for=\"203.0.113.7"], itself()),
+            (&["for=203.0.113.7:99999"], itself()),
+            (&["for=[2001:db8::7"], itself()),
+            (&[""], itself()),
+            (&[], itself()),
+        ] {
+            assert_eq!(seen_in(ForwardedHeader::Forwarded, PROXY, lines), found, "{lines:?}");
+        }
+        let stranger = |lines: &[&str]| seen_in(ForwardedHeader::Forwarded, "203.0.113.9:9", lines).1;
+        assert_eq!((stranger(&["for=1.1.1.1"]), stranger(&[])), (By::Presuming, By::Itself));
     }
 }

@@ -7,6 +7,7 @@
 //! | [`subnet`] | an address as the limits count it, and the networks that it is in |
 //! | [`table`] | what is remembered of addresses and networks, with a bound |
 //! | [`forwarded`] | who asks, when a proxy asks on somebody's behalf |
+//! | [`hops`] | what proxies write into the header that is believed |
 //! | [`addresses`] | what each address has used up: handshakes, requests, connections |
 //! | [`uncharged`] | what a connection has read and its address is not charged with yet |
 //! | [`waiting`] | the connections that are in no room |
@@ -17,6 +18,7 @@ pub mod addresses;
 pub mod bucket;
 pub mod bytes;
 pub mod forwarded;
+pub mod hops;
 #[cfg(test)]
 mod properties;
 pub mod subnet;

@@ -16,7 +16,7 @@ use clap::Parser;
 
 use crate::{
     cli::Arguments,
-    config::{self, Settings},
+    config::{self, Network, Settings},
 };
 
 /// Where to ask.
@@ -27,6 +27,8 @@ pub(super) struct Place {
     pub(super) port: u16,
     /// Why this may be the wrong place.
     pub(super) note: Option<String>,
+    /// From these a connection must begin with a header of the PROXY protocol.
+    pub(super) proxies: Vec<Network>,
 }
 
 /// A server that runs.
@@ -40,7 +42,8 @@ struct Server {
 /// Where the server listens that this process is to ask after. `own` is what this process would use itself, from `file`
 /// and `environment`.
 pub(super) fn place(own: &Settings, file: Option<&Path>, environment: &[(String, String)]) -> Place {
-    let as_configured = |note| Place { host: own.server.host.clone(), port: own.server.port, note };
+    let as_configured =
+        |note| Place { host: own.server.host.clone(), port: own.server.port, note, proxies: proxies(own) };
     if file.is_some() && own.server.port != 0 {
         return as_configured(None);
     }
@@ -71,12 +74,17 @@ impl Server {
     fn place(&self) -> Option<Place> {
         let theirs = &self.settings.server;
         if theirs.port != 0 {
-            return Some(Place { host: theirs.host.clone(), port: theirs.port, note: None });
+            let proxies = proxies(&self.settings);
+            return Some(Place { host: theirs.host.clone(), port: theirs.port, note: None, proxies });
         }
         // Both listeners answer: which of them it is does not matter.
         let (ip, port) = listening(&self.process).into_iter().next()?;
-        Some(Place { host: ip.to_string(), port, note: None })
+        Some(Place { host: ip.to_string(), port, note: None, proxies: proxies(&self.settings) })
     }
+}
+
+fn proxies(settings: &Settings) -> Vec<Network> {
+    if settings.http.proxy_protocol { settings.http.trusted_networks() } else { Vec::new() }
 }
 
 fn same(theirs: &[(String, String)], ours: &[(String, String)]) -> bool {

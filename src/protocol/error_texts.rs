@@ -35,5 +35,14 @@ pub const HELD_BACK: &str = "memory is nearly used, and this connection holds mo
 pub const SERVER_FULL: &str = "the server holds as many connections as it may";
 /// `rate_limited`, to a handshake.
 pub const TOO_MANY_HANDSHAKES: &str = "more handshakes from this address than it may make";
-/// `origin_denied`.
-pub const ORIGIN_DENIED: &str = "this origin is not on http.allowed_origins";
+/// `origin_denied`, to a client that names no origin.
+pub const NO_ORIGIN: &str = "there is no Origin, and this server takes pages only (http.require_origin)";
+
+/// `origin_denied`: for the author of the page, and the operator who reads it in the log.
+#[must_use]
+pub fn origin_denied(origin: &str, asked_for: &str) -> String {
+    format!(
+        "a page of {origin} asks for {asked_for}, and its origin is not on http.allowed_origins: to let it in, the operator \
+         lists \"{origin}\" there"
+    )
+}

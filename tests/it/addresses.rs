@@ -231,7 +231,7 @@ fn a_scan_of_neighbouring_networks_is_one_scan() {
 
 #[test]
 fn the_servers_own_page_connects_where_no_other_may() {
-    let server = TestServer::set("http.allowed_origins", "same").set("http.trusted_proxies", "127.0.0.1").start();
+    let server = TestServer::set("http.trusted_proxies", "127.0.0.1").start();
     let from = |origin: &str| Handshake::new().with("Host", "rooms.example:8080").with("Origin", origin);
     let status = |handshake: Handshake| handshake.send(server.public).0.status;
     assert_eq!(status(from("http://rooms.example:8080")), 101);
@@ -240,12 +240,42 @@ fn the_servers_own_page_connects_where_no_other_may() {
     }
     let behind = Handshake::new().with("Host", "127.0.0.1:8080").with("Origin", "https://rooms.example");
     assert_eq!(status(behind.clone()), 403);
+    assert_eq!(
+        status(behind.clone().with("Forwarded", "for=203.0.113.7;host=rooms.example")),
+        403,
+        "nobody believes that"
+    );
     assert_eq!(status(behind.with("X-Forwarded-Host", "rooms.example")), 101, "the proxy says what it was asked for");
 }
 
 #[test]
-fn open_defaults_on_a_public_address_are_told_at_the_start() {
-    let server = TestServer::set("server.host", "0.0.0.0").set("ops.host", "0.0.0.0").start();
+fn a_proxy_that_writes_forwarded_is_believed_in_that_alone() {
+    let server = proxied().set("http.forwarded_header", "forwarded").set("limits.connections_per_address", 1).start();
+    let of = |client: &str| Handshake::new().with("Forwarded", client);
+    let page = Handshake::new().with("Host", "127.0.0.1:8080").with("Origin", "https://rooms.example");
+    let asked = page.clone().with("Forwarded", "for=203.0.113.9;host=\"rooms.example\";proto=https");
+    let status = |handshake: &Handshake| handshake.send(server.public).0.status;
+    assert_eq!(status(&asked), 101);
+    assert_eq!(status(&page.with("X-Forwarded-Host", "rooms.example")), 403, "a client may have written it");
+    let first = connect(&server, &of("for=\"[2001:db8::7]:4711\"").with("X-Forwarded-For", "203.0.113.7"));
+    assert!(first.is_some());
+    let opened = server.wait_for_log("the client's own address", |line| {
+        line.event() == "connection_opened" && line.says("remote", "[2001:db8::7]:4711")
+    });
+    assert_eq!(opened.event(), "connection_opened");
+    for same in ["for=1.1.1.1;x=\", for=\"[2001:db8::7]\"", "for=1.1.1.1, for=\"[2001:db8::7]\", for=10.0.0.1"] {
+        assert!(connect(&server, &of(same)).is_none(), "{same}: the nearest that is no proxy of ours");
+    }
+    assert!(connect(&server, &of("for=203.0.113.8")).is_some());
+    let nobody = [Handshake::new().with("X-Forwarded-For", "203.0.113.10"), of("for=_hidden"), of("for=unknown")];
+    let peers: Vec<_> = nobody.iter().filter_map(|handshake| connect(&server, handshake)).collect();
+    assert_eq!(peers.len(), 1, "who is named in no way, or in another header, is the proxy");
+}
+
+#[test]
+fn what_is_open_on_a_public_address_is_told_at_the_start() {
+    let server = TestServer::set("server.host", "0.0.0.0").set("ops.host", "0.0.0.0");
+    let server = server.set("http.allowed_origins", "*").start();
     for key in ["http.allowed_origins", "limits.exempt_loopback", "/metrics", "ops.token_file"] {
         server.wait_for_log(key, |line| {
             line.event() == "config_warning" && line.json["what"].as_str().is_some_and(|what| what.contains(key))

@@ -200,10 +200,47 @@ fn an_upgrade_from_an_origin_that_is_not_allowed_is_forbidden() {
     for origin in ["https://evil.example", "https://meet.example.evil.example", "http://meet.example", "null"] {
         let error = answer(&server, &Handshake::new().with("Origin", origin)).error(403, "origin_denied");
         assert_eq!(error["category"], "AUTH", "{origin}");
+        // Both hosts, and what to do, are told to who wrote the page and to who reads the log.
+        let words = error["message"].as_str().unwrap_or_default();
+        assert!(words.contains(&format!("\"{origin}\"")) && words.contains("asks for localhost"), "{words}");
+        server.wait_for_log("the refusal", |line| line.event() == "handshake_refused" && line.says("cause", words));
     }
+    server.wait_for_metric("switchboard_handshakes_refused_total{code=\"origin_denied\"}", 4.0);
     for origin in ["https://meet.example", "https://other.example:8443"] {
         assert_eq!(answer(&server, &Handshake::new().with("Origin", origin)).status, 101, "{origin}");
     }
+}
+
+#[test]
+fn a_flood_of_refused_pages_is_a_few_lines() {
+    let server = TestServer::set("log.gather_ms", 60_000).start();
+    for number in 0..60 {
+        let page = Handshake::new().with("Origin", &format!("https://{number}.evil.example"));
+        answer(&server, &page).error(403, "origin_denied");
+    }
+    server.wait_for_metric("switchboard_handshakes_refused_total{code=\"origin_denied\"}", 60.0);
+    let lines = server.log().lines_where("handshake_refused").len();
+    assert!((1..=25).contains(&lines), "{lines}");
+}
+
+#[test]
+fn entries_of_the_list_may_stand_for_many_origins() {
+    let server = TestServer::set("http.allowed_origins", "https://*.meet.example,file://,null").start();
+    let status = |origin: &str| answer(&server, &Handshake::new().with("Origin", origin)).status;
+    for origin in ["https://a.meet.example", "https://a.b.meet.example", "file://", "null"] {
+        assert_eq!(status(origin), 101, "{origin}");
+    }
+    for origin in ["https://meet.example", "https://a.meet.example:8443", "http://localhost", "https://xmeet.example"] {
+        assert_eq!(status(origin), 403, "{origin}");
+    }
+}
+
+#[test]
+fn where_only_pages_are_let_in_a_program_must_say_that_it_is_one() {
+    let server = TestServer::set("http.require_origin", true).start();
+    let error = answer(&server, &Handshake::new()).error(403, "origin_denied");
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("http.require_origin")), "{error}");
+    assert_eq!(answer(&server, &Handshake::new().with("Origin", "http://localhost")).status, 101);
 }
 
 #[test]

@@ -34,6 +34,7 @@ mod ops_guard;
 mod parked;
 mod probe;
 mod process;
+mod proxies;
 mod relay;
 mod requests;
 mod resume;

@@ -109,7 +109,7 @@ pub(in crate::http) fn start(listeners: [ListenerConfig; 2], stop: &watch::Recei
         let listening = waited_for(socket)?;
         let acceptor = Acceptor {
             listener,
-            reserve: Reserve::new(reserve, probes, sockets.clone()),
+            reserve: Reserve::new(reserve, probes, sockets.clone(), clients.clone()),
             sockets,
             clients,
             pressure,
@@ -213,7 +213,7 @@ impl Acceptor {
     fn take(&mut self, socket: StdStream, peer: SocketAddr) {
         if self.is_short_of_memory() {
             self.report(Some(peer), SocketRefusal::Memory);
-            return self.reserve.take(socket);
+            return self.reserve.take(socket, peer.ip());
         }
         let address = match &self.clients {
             Some(clients) => clients.socket(peer.ip()),
@@ -226,7 +226,7 @@ impl Acceptor {
             Ok(place) => self.give(socket, peer, place),
             Err(reason) => {
                 self.report(Some(peer), reason);
-                self.reserve.take(socket);
+                self.reserve.take(socket, peer.ip());
             }
         }
     }

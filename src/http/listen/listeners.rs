@@ -24,7 +24,11 @@ use crate::{
         client::Clients,
         live::Live,
         ops::{Guard, Ops},
-        public::upgrade::{Kept, UpgradeService},
+        public::{
+            handshake::Policy,
+            origin::OriginPolicy,
+            upgrade::{Kept, UpgradeService},
+        },
         routes::{self, Common},
         socket::{
             heads::Heads,
@@ -130,8 +134,10 @@ where
     let parts = Parts {
         upgrade_service,
         clients: clients.clone(),
-        origins,
-        room_name_bytes: settings.limits.room_name_bytes,
+        policy: Policy {
+            origins: OriginPolicy { allowed: origins, is_required: settings.http.require_origin },
+            room_name_bytes: settings.limits.room_name_bytes,
+        },
         common: common.clone(),
         bounds: settings.into(),
         memory: memory.clone(),
@@ -180,8 +186,7 @@ where
 struct Parts<D> {
     upgrade_service: D,
     clients: Clients,
-    origins: Live<[String]>,
-    room_name_bytes: usize,
+    policy: Policy,
     common: Common,
     bounds: RequestLimits,
     memory: Relief,
@@ -204,17 +209,16 @@ where
         #[cfg(feature = "fault-injection")]
         crate::messages::faults::enlist_worker(&Arbiter::current());
         let Public { lifecycle, open } = (self.upgrade_service)();
-        let upgrade_service =
-            UpgradeService::new(lifecycle, self.clients.clone(), self.origins, self.room_name_bytes, open);
-        let app = routes::public(self.common, self.clients);
+        let upgrade_service = UpgradeService::new(lifecycle, self.clients.clone(), self.policy, open);
+        let app = routes::public(self.common, self.clients.clone());
         // Making the app cannot fail.
         let Ok(service) = service().h1(map_config(app, |()| AppConfig::default())).new_service(()).await else {
             return;
         };
         let heads = Rc::<Heads>::default();
         actix_rt::spawn(Rc::clone(&heads).relieve(self.memory));
-        let (upgrade_service, config) = (Some(upgrade_service), ServiceConfig::default());
-        worker::run(Worker { service, upgrade_service, config, bounds: self.bounds, heads }, accepted).await;
+        let (public, config) = (Some((upgrade_service, self.clients)), ServiceConfig::default());
+        worker::run(Worker { service, public, config, bounds: self.bounds, heads }, accepted).await;
     }
 }
 
@@ -244,7 +248,7 @@ impl Operators {
         };
         // Few, and the operators' own: memory that is nearly used is no reason to end them.
         let (config, heads) = (ServiceConfig::default(), Rc::default());
-        worker::run(Worker { service, upgrade_service: None, config, bounds: self.bounds, heads }, accepted).await;
+        worker::run(Worker { service, public: None, config, bounds: self.bounds, heads }, accepted).await;
     }
 }
 

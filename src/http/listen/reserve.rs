@@ -7,7 +7,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     io::{Read, Write as _},
-    net::{Shutdown, TcpStream as StdStream},
+    net::{IpAddr, Shutdown, TcpStream as StdStream},
     rc::Rc,
     time::Duration,
 };
@@ -18,11 +18,12 @@ use tokio::{select, sync::oneshot, time::timeout};
 
 use crate::{
     http::{
+        client::Clients,
         public::probes::{self, Probes},
         socket::{
-            head,
+            head::{self, NoHead},
             plain::{self, RETRY_AFTER_SECONDS},
-            single_request,
+            proxy_protocol, single_request,
             sockets::Sockets,
         },
     },
@@ -83,32 +84,33 @@ pub(in crate::http) struct Reserve {
     waiting: Waiting,
     probes: Probes,
     sockets: Sockets,
+    clients: Option<Clients>,
 }
 
 impl Reserve {
-    /// For `most` sockets at a time beyond those of `sockets`.
-    pub(in crate::http) fn new(most: usize, probes: Probes, sockets: Sockets) -> Rc<Self> {
-        Rc::new(Self { most, waiting: Waiting::default(), probes, sockets })
+    /// For `most` sockets at a time beyond those of `sockets`. `clients`: those among which there may be proxies.
+    pub(in crate::http) fn new(most: usize, probes: Probes, sockets: Sockets, clients: Option<Clients>) -> Rc<Self> {
+        Rc::new(Self { most, waiting: Waiting::default(), probes, sockets, clients })
     }
 
-    /// Answers a socket that was refused.
-    pub(in crate::http) fn take(self: &Rc<Self>, socket: StdStream) {
+    /// Answers a socket that was refused, and comes from there.
+    pub(in crate::http) fn take(self: &Rc<Self>, socket: StdStream, from: IpAddr) {
         if self.waiting.len() >= self.most {
             self.waiting.evict();
         }
         let needed = self.waiting.enter();
         let (this, place) = (Rc::clone(self), self.sockets.reserve());
         actix_rt::spawn(async move {
-            this.serve(socket, needed).await;
+            this.serve(socket, from, needed).await;
             drop(place);
         });
     }
 
-    async fn serve(&self, socket: StdStream, needed: oneshot::Receiver<()>) {
+    async fn serve(&self, socket: StdStream, from: IpAddr, needed: oneshot::Receiver<()>) {
         let Ok(socket) = TcpStream::from_std(socket) else { return };
         let (mut got, mut make_room) = (BytesMut::new(), Some(needed));
         let end = select! {
-            end = timeout(WITHIN, head::read(&socket, HEAD, &mut got, |_| {})) => end.ok().and_then(Result::ok),
+            end = timeout(WITHIN, self.head(&socket, from, &mut got)) => end.ok().and_then(Result::ok),
             () = single_request::place_needed(&mut make_room) => None,
         };
         let probe = end.and_then(|end| {
@@ -127,6 +129,14 @@ impl Reserve {
             dismiss(&socket, &bytes);
         }
     }
+
+    async fn head(&self, socket: &TcpStream, from: IpAddr, got: &mut BytesMut) -> Result<usize, NoHead> {
+        // Whoever it speaks for: the balancer's own check begins with such a header, too.
+        if self.clients.as_ref().is_some_and(|clients| clients.speaks_proxy_protocol(from)) {
+            proxy_protocol::read(socket, HEAD, got).await?;
+        }
+        head::read(socket, HEAD, got, |_| {}).await
+    }
 }
 
 /// Answers without waiting for anything, and hangs up.
@@ -141,7 +151,8 @@ fn dismiss(mut socket: &StdStream, bytes: &[u8]) {
     let _ = socket.read(&mut [0; 4096]);
 }
 
-fn refusal() -> Vec<u8> {
+/// To whoever finds no place.
+pub(super) fn refusal() -> Vec<u8> {
     let message =
         "the server has as many sockets open as it may, or as many as it may of one address, or no memory for more";
     plain::refusal(503, ErrorCode::OverCapacity, message, Some(RETRY_AFTER_SECONDS))

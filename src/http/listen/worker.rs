@@ -1,7 +1,7 @@
 //! What a worker does with a socket that it is given: reads the head, and lets the upgrade or the application answer the
 //! one request, all within one deadline.
 
-use std::{net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
 
 use actix_codec::Decoder;
 use actix_http::{Request, ServiceConfig, error::ParseError, h1};
@@ -14,15 +14,16 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::accept::Accepted;
+use super::{accept::Accepted, reserve};
 use crate::{
     config::Settings,
     http::{
+        client::Clients,
         public::upgrade::{Arrived, UpgradeService},
         socket::{
             head::{self, NoHead},
             heads::{HeadPlace, Heads},
-            plain,
+            plain, proxy_protocol,
             single_request::{self, BODY_MAX, MakeRoom, SingleRequestStream},
             sockets::SocketPlace,
         },
@@ -54,8 +55,8 @@ impl From<&Settings> for RequestLimits {
 /// What one thread does with the sockets of one listener.
 pub(in crate::http) struct Worker<S> {
     pub(in crate::http) service: S,
-    /// For the handshakes that come to the public listener.
-    pub(in crate::http) upgrade_service: Option<Rc<UpgradeService>>,
+    /// At the public listener: for handshakes, and for who is behind a proxy.
+    pub(in crate::http) public: Option<(Rc<UpgradeService>, Clients)>,
     pub(in crate::http) config: ServiceConfig,
     pub(in crate::http) bounds: RequestLimits,
     pub(in crate::http) heads: Rc<Heads>,
@@ -65,9 +66,10 @@ pub(in crate::http) struct Worker<S> {
 pub(in crate::http) type Served = (SingleRequestStream, Option<SocketAddr>);
 
 /// A socket whose request is not known yet.
-struct Fresh {
+struct Fresh<'a> {
     socket: TcpStream,
-    peer: SocketAddr,
+    /// Who is at its other end: where it comes from, or whoever a proxy there speaks for.
+    peer: &'a Cell<SocketAddr>,
     listener: Listener,
     at: Instant,
     make_room: MakeRoom,
@@ -92,36 +94,39 @@ impl<S: Service<Served>> Worker<S> {
             telemetry::emit(&Event::SocketRefused { remote: Some(peer), listener, reason: SocketRefusal::Descriptors });
             return;
         };
-        let fresh = Fresh { socket, peer, listener, at: at.into(), make_room };
+        let peer = Cell::new(peer);
+        let fresh = Fresh { socket, peer: &peer, listener, at: at.into(), make_room };
         if timeout_at(fresh.at + self.bounds.whole, self.http(fresh, place)).await.is_err() {
-            reject(peer, listener, Rejection::Timeout);
+            reject(peer.get(), listener, Rejection::Timeout);
         }
         drop(flight);
     }
 
     /// The whole life of a socket as HTTP. `place` goes on with it if it becomes a WebSocket.
-    async fn http(&self, mut fresh: Fresh, place: SocketPlace) {
-        let mut got = BytesMut::new();
+    async fn http(&self, mut fresh: Fresh<'_>, mut place: SocketPlace) {
+        let (mut got, mut make_room) = (BytesMut::new(), fresh.make_room.take());
         let reading = self.heads.begin(fresh.listener);
         let end = select! {
-            end = self.head(&fresh.socket, fresh.at, &mut got, &reading) => end,
+            end = self.head(&fresh, &mut place, &mut got, &reading) => end,
             () = reading.memory_needed() => Err(NoHead::Rejected(Rejection::Memory)),
-            () = single_request::place_needed(&mut fresh.make_room) => return turned_away(fresh.peer, fresh.listener, SocketRefusal::Total),
+            () = single_request::place_needed(&mut make_room) => return turned_away(fresh.peer.get(), fresh.listener, SocketRefusal::Total),
         };
         drop(reading);
+        fresh.make_room = make_room;
         let decoded = match end {
             Ok(end) => self.decode(&got[..end]).map(|(request, codec)| (end, request, codec)),
             Err(NoHead::Gone) => return,
+            Err(NoHead::NoPlace) => return fresh.turn_away(SocketRefusal::Address).await,
             Err(NoHead::Rejected(kind)) => Err(kind),
         };
         let (end, request, codec) = match decoded {
             Ok(decoded) => decoded,
             Err(kind) => return fresh.refuse(kind, got).await,
         };
-        let facts = head::facts(&got[..end]);
-        if let Some(upgrade_service) = self.upgrade_service.as_ref().filter(|_| facts.websocket) {
+        let (facts, peer) = (head::facts(&got[..end]), fresh.peer.get());
+        if let Some((upgrade_service, _)) = self.public.as_ref().filter(|_| facts.websocket) {
             got.advance(end);
-            let arrived = Arrived { request, codec, socket: fresh.socket, unread: got, peer: fresh.peer, place };
+            let arrived = Arrived { request, codec, socket: fresh.socket, unread: got, peer, place };
             // An error is a socket that ended during its handshake: there is nobody left to tell.
             let _ = Rc::clone(upgrade_service).serve(arrived).await;
             return;
@@ -131,28 +136,43 @@ impl<S: Service<Served>> Worker<S> {
         let takes = if fresh.listener == Listener::Ops { BODY_MAX } else { 0 };
         let once = SingleRequestStream::new(fresh.socket, got, end, facts.body, takes, facts.http_10, fresh.make_room);
         let input = Rc::clone(once.input());
-        let served = (once, Some(fresh.peer));
+        let served = (once, Some(peer));
         // It is large, and most sockets that wait are not there yet.
         drop(Box::pin(self.service.call(served)).await);
         if input.was_cut() {
-            reject(fresh.peer, fresh.listener, Rejection::BodyTooLarge);
+            reject(peer, fresh.listener, Rejection::BodyTooLarge);
         }
     }
 
     async fn head(
         &self,
-        socket: &TcpStream,
-        at: Instant,
+        fresh: &Fresh<'_>,
+        place: &mut SocketPlace,
         got: &mut BytesMut,
         reading: &HeadPlace,
     ) -> Result<usize, NoHead> {
-        let read = head::read(socket, self.bounds.head, got, |bytes| reading.holds(bytes));
-        match timeout_at(at + self.bounds.request, read).await {
+        let read = async {
+            self.learn_client(fresh, place, got).await?;
+            head::read(&fresh.socket, self.bounds.head, got, |bytes| reading.holds(bytes)).await
+        };
+        match timeout_at(fresh.at + self.bounds.request, read).await {
             Ok(read) => read,
             // Browsers open connections that they may want; who says nothing has asked for nothing.
             Err(_) if got.is_empty() => Err(NoHead::Gone),
             Err(_) => Err(NoHead::Rejected(Rejection::Timeout)),
         }
+    }
+
+    /// Where a proxy says first who its client is: from then on the socket is that client's, and one of its address's.
+    async fn learn_client(&self, fresh: &Fresh<'_>, place: &mut SocketPlace, got: &mut BytesMut) -> Result<(), NoHead> {
+        let from = fresh.peer.get().ip();
+        let speaking = self.public.as_ref().map(|(_, clients)| clients).filter(|one| one.speaks_proxy_protocol(from));
+        let Some(clients) = speaking else { return Ok(()) };
+        if let Some(client) = proxy_protocol::read(&fresh.socket, self.bounds.head, got).await? {
+            fresh.peer.set(client);
+            place.belongs_to(clients.socket(client.ip()).ok_or(NoHead::NoPlace)?);
+        }
+        Ok(())
     }
 
     /// Reads a whole head as the HTTP library does.
@@ -169,15 +189,24 @@ impl<S: Service<Served>> Worker<S> {
     }
 }
 
-impl Fresh {
-    async fn refuse(mut self, kind: Rejection, got: BytesMut) {
+impl Fresh<'_> {
+    async fn refuse(self, kind: Rejection, got: BytesMut) {
         if kind == Rejection::Memory {
             telemetry::tally(|t| t.memory_relief.add(MemoryStep::EndConnections));
         }
-        reject(self.peer, self.listener, kind);
+        reject(self.peer.get(), self.listener, kind);
         drop(got);
-        // As above.
-        let _ = single_request::answer(self.socket, &plain::rejection(kind), &mut self.make_room).await;
+        self.end(&plain::rejection(kind)).await;
+    }
+
+    async fn turn_away(self, reason: SocketRefusal) {
+        turned_away(self.peer.get(), self.listener, reason);
+        self.end(&reserve::refusal()).await;
+    }
+
+    async fn end(mut self, answer: &[u8]) {
+        // A failure is a socket that ended: there is nobody left to tell.
+        let _ = single_request::answer(self.socket, answer, &mut self.make_room).await;
     }
 }
 

@@ -15,7 +15,7 @@ use super::token::Token;
 use crate::{
     config::{Authority, Settings},
     http::{
-        authority::{is_page_of, the_one},
+        authority::{is_page_of, printable, the_one},
         client::{Clients, retry_after_seconds},
         error,
         public::probes,
@@ -40,8 +40,6 @@ use actix_web::{
 
 /// Addresses that are remembered for their wrong tokens.
 const ADDRESSES: usize = 4096;
-/// How much of a `Host` is repeated to whoever sent it, and to the log.
-const SHOWN: usize = 80;
 
 /// The guard of the operator's listener. Cloning shares it.
 #[derive(Clone)]
@@ -295,13 +293,6 @@ impl GuardError {
             error::answer(status, &ErrorBody { code, category, retryable, retry_after_ms, message: &message }, id);
         if *self == Self::Token { error::with_header(answer, WWW_AUTHENTICATE, "Bearer") } else { answer }
     }
-}
-
-/// A header's value as it can be shown anywhere: visible ASCII, and not too much of it.
-fn printable(value: &[u8]) -> String {
-    let shown = value.iter().take(SHOWN).map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' });
-    let more = if value.len() > SHOWN { "..." } else { "" };
-    shown.collect::<String>() + more
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! What a WebSocket handshake must be (RFC 6455 section 4.2.1), and what of it concerns the session.
 
+use std::borrow::Cow;
+
 use actix_http::{Method, RequestHead, StatusCode, Version, header};
 
-use super::{hint, origin};
+use super::{hint, origin::OriginPolicy};
 use crate::{
-    http::{live::Live, socket::head},
+    config::ForwardedHeader,
+    http::socket::head,
     protocol::{
         ErrorCode, RoomName,
         client::{BearerToken, TOKEN_BYTES},
-        error_texts,
     },
 };
 
@@ -40,26 +42,30 @@ pub(in crate::http) struct Accepted {
 pub(in crate::http) struct HandshakeError {
     pub(in crate::http) status: StatusCode,
     pub(in crate::http) code: ErrorCode,
-    pub(in crate::http) message: &'static str,
+    pub(in crate::http) message: Cow<'static, str>,
 }
 
 /// What the rules depend on.
+#[derive(Clone)]
 pub(in crate::http) struct Policy {
-    /// `http.allowed_origins`, which a reload may replace.
-    pub(in crate::http) allowed_origins: Live<[String]>,
+    pub(in crate::http) origins: OriginPolicy,
     /// Longest room name in bytes.
     pub(in crate::http) room_name_bytes: usize,
 }
 
 /// Looks at the whole head. Strict: an HTTP library of ours accepts `Upgrade: xwebsocketx`, browsers never send it.
-/// `proxied`: one of our proxies asks.
-pub(in crate::http) fn check(head: &RequestHead, policy: &Policy, proxied: bool) -> Result<Accepted, HandshakeError> {
+/// `believed`: one of our proxies asks, and is believed in that header.
+pub(in crate::http) fn check(
+    head: &RequestHead,
+    policy: &Policy,
+    believed: Option<ForwardedHeader>,
+) -> Result<Accepted, HandshakeError> {
     if !is_door(head.uri.path()) {
         return refused(StatusCode::NOT_FOUND, ErrorCode::UnsupportedVersion, "sockets are opened at /ws");
     }
     protocol_rules(head)?;
-    if !origin::is_allowed(head, &policy.allowed_origins.get(), proxied) {
-        return refused(StatusCode::FORBIDDEN, ErrorCode::OriginDenied, error_texts::ORIGIN_DENIED);
+    if let Err(message) = policy.origins.check(head, believed) {
+        return refused(StatusCode::FORBIDDEN, ErrorCode::OriginDenied, message);
     }
     let hint = hint(head, policy.room_name_bytes);
     Ok(Accepted { named_subprotocol: subprotocol(head)?, hint, bearer: bearer(head) })
@@ -121,7 +127,7 @@ pub(in crate::http) fn lost(head: &RequestHead) -> HandshakeError {
         (&Method::GET | &Method::HEAD, _) => (StatusCode::BAD_REQUEST, HTTP_10),
         _ => (StatusCode::METHOD_NOT_ALLOWED, "a WebSocket handshake is a GET"),
     };
-    HandshakeError { status, code: ErrorCode::BadHandshake, message }
+    HandshakeError { status, code: ErrorCode::BadHandshake, message: message.into() }
 }
 
 /// What becomes of a request for a path that there is not, if it was to be a handshake. `public`: it came to the clients'
@@ -132,7 +138,8 @@ pub(in crate::http) fn strayed(head: &RequestHead, public: bool) -> Option<Hands
     } else {
         "this is the operator's port, where no WebSockets are opened: a proxy before the server may mean server.port"
     };
-    let refused = HandshakeError { status: StatusCode::NOT_FOUND, code: ErrorCode::UnsupportedVersion, message };
+    let (status, message) = (StatusCode::NOT_FOUND, message.into());
+    let refused = HandshakeError { status, code: ErrorCode::UnsupportedVersion, message };
     head.headers().contains_key(header::SEC_WEBSOCKET_KEY).then_some(refused)
 }
 
@@ -200,8 +207,8 @@ fn bad<T>(message: &'static str) -> Result<T, HandshakeError> {
     refused(StatusCode::BAD_REQUEST, ErrorCode::BadHandshake, message)
 }
 
-fn refused<T>(status: StatusCode, code: ErrorCode, message: &'static str) -> Result<T, HandshakeError> {
-    Err(HandshakeError { status, code, message })
+fn refused<T>(status: StatusCode, code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Result<T, HandshakeError> {
+    Err(HandshakeError { status, code, message: message.into() })
 }
 
 #[cfg(test)]
@@ -211,7 +218,8 @@ mod tests {
     use super::*;
 
     fn policy() -> Policy {
-        Policy { allowed_origins: vec!["https://meet.example".to_owned()].into(), room_name_bytes: 16 }
+        let allowed = vec!["https://meet.example".to_owned()].into();
+        Policy { origins: OriginPolicy { allowed, is_required: false }, room_name_bytes: 16 }
     }
 
     /// A complete handshake, with `more` in place of what it names, or in addition.
@@ -236,7 +244,7 @@ mod tests {
     }
 
     fn judge(request: &Request) -> Result<Accepted, (u16, ErrorCode)> {
-        check(request.head(), &policy(), false).map_err(|refused| (refused.status.as_u16(), refused.code))
+        check(request.head(), &policy(), None).map_err(|refused| (refused.status.as_u16(), refused.code))
     }
 
     #[test]

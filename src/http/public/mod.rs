@@ -2,7 +2,7 @@
 pub(super) mod handshake;
 pub mod health;
 mod hint;
-mod origin;
+pub(super) mod origin;
 pub(super) mod page;
 pub mod probes;
 pub(super) mod request_limit;

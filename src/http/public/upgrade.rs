@@ -22,7 +22,6 @@ use super::handshake::{self, Accepted, HandshakeError, Policy};
 use crate::{
     http::{
         client::{Client, Clients, retry_after_seconds},
-        live::Live,
         request_id,
         socket::{single_request, sockets::SocketPlace},
     },
@@ -73,14 +72,12 @@ pub struct UpgradeService {
 
 impl UpgradeService {
     /// `open` gives the accepted socket to a session.
-    pub fn new(
+    pub(in crate::http) fn new(
         lifecycle: Lifecycle,
         clients: Clients,
-        allowed_origins: Live<[String]>,
-        room_name_bytes: usize,
+        policy: Policy,
         open: impl Fn(AcceptedSocket<Kept>) + 'static,
     ) -> Rc<Self> {
-        let policy = Policy { allowed_origins, room_name_bytes };
         Rc::new(Self { lifecycle, clients, policy, open: Box::new(open) })
     }
 
@@ -126,7 +123,7 @@ impl UpgradeService {
     fn admit(&self, request: &Request, client: Client) -> Result<(Accepted, Permit), UpgradeError> {
         let too_fast = |wait| too_many(error_texts::TOO_MANY_HANDSHAKES, wait);
         self.clients.handshake(client).map_err(too_fast)?;
-        let accepted = handshake::check(request.head(), &self.policy, client.proxied)?;
+        let accepted = handshake::check(request.head(), &self.policy, client.believed)?;
         let place = self.clients.connect(client);
         let place = place.ok_or_else(|| too_many("this address holds as many connections as it may", RETRY_AFTER))?;
         let permit = self.lifecycle.admit(place).map_err(refused_at_the_gate)?;
@@ -148,7 +145,8 @@ impl From<HandshakeError> for UpgradeError {
 }
 
 fn too_many(message: &'static str, wait: Duration) -> UpgradeError {
-    let refused = HandshakeError { status: StatusCode::TOO_MANY_REQUESTS, code: ErrorCode::RateLimited, message };
+    let refused =
+        HandshakeError { status: StatusCode::TOO_MANY_REQUESTS, code: ErrorCode::RateLimited, message: message.into() };
     UpgradeError { refused, retry_after: Some(wait) }
 }
 
@@ -157,7 +155,7 @@ fn refused_at_the_gate(refusal: AdmissionError) -> UpgradeError {
         AdmissionError::Full => (ErrorCode::OverCapacity, error_texts::SERVER_FULL),
         AdmissionError::Draining => (ErrorCode::ServerDraining, "the server is going away"),
     };
-    let refused = HandshakeError { status: StatusCode::SERVICE_UNAVAILABLE, code, message };
+    let refused = HandshakeError { status: StatusCode::SERVICE_UNAVAILABLE, code, message: message.into() };
     UpgradeError { refused, retry_after: Some(RETRY_AFTER) }
 }
 
@@ -168,7 +166,7 @@ pub(in crate::http) fn report(refused: &HandshakeError, id: &RequestId, remote: 
         remote: Some(remote),
         code: refused.code,
         status: refused.status.as_u16(),
-        detail: refused.message,
+        detail: &refused.message,
     });
 }
 
@@ -189,7 +187,7 @@ fn switch(request: &Request, accepted: &Accepted, id: &RequestId, codec: &mut h1
 fn refuse(denied: &UpgradeError, id: &RequestId, codec: &mut h1::Codec, silent: bool) -> Result<BytesMut, Gone> {
     let UpgradeError { refused, retry_after } = denied;
     let retry_after = retry_after.map(retry_after_seconds);
-    let body = ErrorBody::new(refused.code, refused.message).after(retry_after.map(|s| s * 1_000));
+    let body = ErrorBody::new(refused.code, &refused.message).after(retry_after.map(|s| s * 1_000));
     let body = Bytes::from(body.http(&id.to_string()));
     let mut response = Response::build(refused.status);
     response

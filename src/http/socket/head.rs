@@ -11,9 +11,9 @@ use crate::telemetry::Rejection;
 /// Most bytes in one read.
 const READ: usize = 16 * 1024;
 /// How version 2 of the PROXY protocol begins.
-const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+pub(super) const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// How version 1 begins.
-const PROXY_V1: &[u8] = b"PROXY ";
+pub(super) const PROXY_V1: &[u8] = b"PROXY ";
 /// How HTTP/2 begins (RFC 9113 section 3.4).
 const HTTP_2: &[u8] = b"PRI * HTTP/2";
 /// How a TLS handshake begins: its record's type, and the first byte of every version there is.
@@ -31,6 +31,8 @@ pub(in crate::http) enum NoHead {
     Gone,
     /// Something else came.
     Rejected(Rejection),
+    /// Its client has all the sockets that it may: a proxy named it.
+    NoPlace,
 }
 
 /// What of a head concerns what follows it.
@@ -69,8 +71,8 @@ struct Scan {
     begun: bool,
 }
 
-/// Reads into `got` until there is a whole head of at most `most` bytes, and says how long it is. More may have come
-/// behind it. `holds` hears how much memory it takes.
+/// Reads into `got`, where the beginning may be already, until there is a whole head of at most `most` bytes, and says how
+/// long it is. More may have come behind it. `holds` is told how much memory it takes.
 pub(in crate::http) async fn read(
     socket: &TcpStream,
     most: usize,
@@ -78,6 +80,20 @@ pub(in crate::http) async fn read(
     holds: impl Fn(usize),
 ) -> Result<usize, NoHead> {
     let mut scan = Scan::default();
+    loop {
+        if let Some(end) = scan.look(got).map_err(NoHead::Rejected)? {
+            return Ok(end);
+        }
+        more(socket, most, Rejection::HeadTooLarge, got).await?;
+        holds(got.capacity());
+    }
+}
+
+/// Reads what there is, up to `most` bytes in all; if there are so many, it is `full`.
+pub(super) async fn more(socket: &TcpStream, most: usize, full: Rejection, got: &mut BytesMut) -> Result<(), NoHead> {
+    if got.len() >= most {
+        return Err(NoHead::Rejected(full));
+    }
     loop {
         socket.readable().await.map_err(|_| NoHead::Gone)?;
         let read = BUFFER.with_borrow_mut(|buffer| {
@@ -89,15 +105,9 @@ pub(in crate::http) async fn read(
         match read {
             Ok(0) if got.is_empty() => return Err(NoHead::Gone),
             Ok(0) => return Err(NoHead::Rejected(Rejection::Malformed)),
-            Ok(_) => holds(got.capacity()),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(_) => return Err(NoHead::Gone),
-        }
-        if let Some(end) = scan.look(got).map_err(NoHead::Rejected)? {
-            return Ok(end);
-        }
-        if got.len() >= most {
-            return Err(NoHead::Rejected(Rejection::HeadTooLarge));
         }
     }
 }
@@ -125,7 +135,7 @@ impl Scan {
 }
 
 /// Whether it begins so; `None` as long as it may.
-fn begins(got: &[u8], start: &[u8]) -> Option<bool> {
+pub(super) fn begins(got: &[u8], start: &[u8]) -> Option<bool> {
     let common = got.len().min(start.len());
     if got[..common] != start[..common] {
         return Some(false);

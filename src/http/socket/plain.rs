@@ -29,7 +29,13 @@ pub(in crate::http) fn refusal(status: u16, code: ErrorCode, message: &str, retr
 /// The answer to what became no request.
 pub(in crate::http) fn rejection(kind: Rejection) -> Vec<u8> {
     let (status, message) = match kind {
-        Rejection::ProxyProtocol => (400, "this port takes HTTP/1.1, not the PROXY protocol"),
+        Rejection::ProxyProtocol => (400, "this port takes HTTP/1.1, and no PROXY protocol from this address"),
+        Rejection::NoProxyHeader => {
+            (400, "from this address each connection begins with a header of the PROXY protocol")
+        }
+        Rejection::BadProxyHeader => {
+            (400, "this is no header of the PROXY protocol, or a longer one than limits.head_bytes")
+        }
         Rejection::Tls => (400, "this port takes plain HTTP, not TLS"),
         Rejection::Http2 => (400, "this port takes HTTP/1.1, not HTTP/2"),
         Rejection::NoHost => (400, "an HTTP/1.1 request needs a Host header"),

@@ -30,8 +30,15 @@ struct Inner {
 #[derive(Debug)]
 pub struct SocketPlace {
     sockets: Arc<Inner>,
-    #[expect(dead_code, reason = "held for its Drop: the place in its address's count")]
+    /// Held for its Drop: the place in its address's count.
     address: AddressPermit,
+}
+
+impl SocketPlace {
+    /// The socket is another address's than it came from.
+    pub(in crate::http) fn belongs_to(&mut self, address: AddressPermit) {
+        drop(std::mem::replace(&mut self.address, address));
+    }
 }
 
 /// A place beyond the count; dropping it gives it back.

@@ -263,11 +263,12 @@ fn every_server_fixture_is_what_the_encoder_says() {
 #[test]
 fn a_refused_http_request_reads_like_an_error_frame() {
     let request = "0d5b7f0e9a3c4c1e8f2a6b7c8d9e0f11";
-    let (full, fast, origin) = (error_texts::SERVER_FULL, error_texts::TOO_MANY_HANDSHAKES, error_texts::ORIGIN_DENIED);
+    let (full, fast) = (error_texts::SERVER_FULL, error_texts::TOO_MANY_HANDSHAKES);
+    let origin = error_texts::origin_denied("https://rooms.example.org", "signal.example.org");
     let bodies = BTreeMap::from([
         ("over_capacity", ErrorBody::new(ErrorCode::OverCapacity, full).after(Some(5000)).http(request)),
         ("rate_limited", ErrorBody::new(ErrorCode::RateLimited, fast).after(Some(2000)).http(request)),
-        ("origin_denied", ErrorBody::new(ErrorCode::OriginDenied, origin).http(request)),
+        ("origin_denied", ErrorBody::new(ErrorCode::OriginDenied, &origin).http(request)),
     ]);
     let files = fixtures("http");
     assert!(files.keys().map(String::as_str).eq(bodies.keys().copied()));

@@ -141,8 +141,12 @@ label_set! {
 label_set! {
     /// Why what came over a socket became no request that was served, or not the whole of one.
     Rejection {
-        /// The preamble of the PROXY protocol, version 1 or 2.
+        /// A header of the PROXY protocol, version 1 or 2, where none is taken.
         ProxyProtocol = "proxy_protocol",
+        /// None, where there must be one.
+        NoProxyHeader = "no_proxy_header",
+        /// One that cannot be read, or is too long.
+        BadProxyHeader = "bad_proxy_header",
         /// A TLS handshake.
         Tls = "tls",
         /// HTTP/2 without asking first.
@@ -168,8 +172,16 @@ impl Rejection {
     pub fn cause(self) -> &'static str {
         match self {
             Self::ProxyProtocol => {
-                "a proxy speaks the PROXY protocol to this port, which takes HTTP only: turn it off there \
-                 (send-proxy, proxy_protocol) and let the proxy write X-Forwarded-For"
+                "a proxy speaks the PROXY protocol to this port, which takes none of it: turn it off there (send-proxy, \
+                 proxy_protocol) and let the proxy write X-Forwarded-For, or turn on http.proxy_protocol, for the clients' port, and \
+                 list the proxy in http.trusted_proxies"
+            }
+            Self::NoProxyHeader => {
+                "http.proxy_protocol is on, and this address is on http.trusted_proxies: a proxy that does not send the \
+                 header (send-proxy), its health check (check-send-proxy), or a network that clients are in"
+            }
+            Self::BadProxyHeader => {
+                "what a proxy sent as a header of the PROXY protocol is none, or is longer than limits.head_bytes"
             }
             Self::Tls => {
                 "somebody speaks TLS to this port, which takes plain HTTP: a proxy that should not, or an https link"

@@ -330,14 +330,14 @@ events! {
         /// The budget.
         budget["budget_bytes"]: u64,
     }
-    /// Somebody who is not on `http.trusted_proxies` sent `X-Forwarded-For`: if that is a proxy of yours, all its clients
-    /// share the limits of one address. Told once.
+    /// Somebody who is not on `http.trusted_proxies` sent the header of `http.forwarded_header`: if that is a proxy of yours,
+    /// all its clients share the limits of one address. Told once.
     ForwardedNotBelieved = "forwarded_not_believed", Warning, "forwarded address not believed" {
         /// Who sent it.
         remote: SocketAddr,
     }
-    /// The `X-Forwarded-For` of a proxy on `http.trusted_proxies` is missing, unreadable, or names none but such proxies: all
-    /// clients that it asks for like that share the limits of its own address. Told every ten minutes at most.
+    /// What a proxy on `http.trusted_proxies` wrote in `http.forwarded_header` is missing, unreadable, or names only such ones:
+    /// all clients that it asks for like that share the limits of its own address. Told every ten minutes at most.
     ProxyNamesNobody = "proxy_names_nobody", Warning, "trusted proxy names nobody" {
         /// The proxy.
         remote: SocketAddr,

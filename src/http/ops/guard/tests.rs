@@ -3,7 +3,7 @@
 use actix_web::{http::header::HeaderName, test::TestRequest};
 
 use super::*;
-use crate::config::Settings;
+use crate::{config::Settings, http::authority::SHOWN};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 const SECOND: Duration = Duration::from_secs(1);
