@@ -152,7 +152,9 @@ fn pings_as_fast_as_they_go() {
 #[test]
 fn frames_that_are_not_acknowledged() {
     let rooms = scaled(16_usize, 120);
-    let mut stage = Stage::set("frames_that_are_not_acknowledged", 8, small_memory());
+    // Parked sessions keep what they have for their window: it is shorter than the time in which memory has to be back.
+    let server = small_memory().set("limits.resume_window_ms", 20_000);
+    let mut stage = Stage::set("frames_that_are_not_acknowledged", 8, server);
     let (mut innocent, token) = resumable(INNOCENT, stage.server.public, "innocent").expect("it joins");
     stage.during(|public, ops| {
         let mut fed = Vec::new();
