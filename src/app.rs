@@ -49,7 +49,7 @@ use crate::{
     metrics::{self, BuildInfo, Facts, MetricsActor},
     protocol::RoomName,
     room::Room,
-    session::{self, Ports, SessionConfig, heartbeat::HeartbeatTimes, relief},
+    session::{self, Ports, SessionConfig, heartbeat::HeartbeatTimes, reading, relief},
     shutdown::{self, Plan, Record},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
@@ -269,6 +269,7 @@ fn public_door(
         };
         session::install(Rc::new(SessionConfig::new(&settings, ports, waiting.clone(), addresses.clone())));
         watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
+        watchdog::spawn_vital(reading::run());
         watchdog::spawn_vital(relief::run(pressure.clone(), totals.clone()));
         let arbiters = arbiters.clone();
         Public {

@@ -13,7 +13,12 @@ use actix_http::ws::Message;
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::{pace::Pace, shared::SessionShared};
+use super::{
+    pace::Pace,
+    reading::{READING, Reading},
+    shared::SessionShared,
+    turns::{Class, Turn},
+};
 use crate::{
     protocol::{EndReason, close_code},
     ws::{Decoder, FrameError, READ},
@@ -21,8 +26,12 @@ use crate::{
 
 /// What a session may read before it gives its arbiter's turn back: a flooder must not starve its neighbours.
 const TURN: usize = READ;
-/// What one call may read from a connection that is too fast: what it sent ahead waits in the kernel, not here.
+/// What one call may read from a connection that is too fast, or in one turn from one that has a backlog while its arbiter is
+/// busy: what it sent ahead waits in the kernel, not here.
 const SHORT_READ: usize = 4 * 1024;
+
+/// Frames of one turn, while the arbiter is busy: a frame may be relayed to a whole room.
+const TURN_FRAMES: u32 = 16;
 
 /// The stream of one socket's messages. Ends when the socket does; the [`SessionShared`] then knows why.
 pub(super) struct Inbound {
@@ -33,6 +42,12 @@ pub(super) struct Inbound {
     pace: Pace,
     /// Bytes read in this turn.
     turn: u32,
+    /// Frames that may be read before it is asked whose turn it is.
+    frames: u32,
+    /// Whether something was read and nothing has shown yet that it was all there was.
+    has_backlog: bool,
+    /// Whether this turn's read is still to come.
+    may_read: bool,
 }
 
 impl Inbound {
@@ -40,15 +55,25 @@ impl Inbound {
         let mut decoder = Decoder::new(shared.setup.bound);
         decoder.feed(unread);
         let pace = Pace::new(now);
-        Self { epoch: shared.connection.epoch(), shared, decoder, pace, turn: 0 }
+        Self {
+            epoch: shared.connection.epoch(),
+            shared,
+            decoder,
+            pace,
+            turn: 0,
+            frames: u32::MAX,
+            has_backlog: false,
+            may_read: false,
+        }
     }
 
-    /// The next message for which there are tokens.
+    /// The next message for which there are tokens, and time.
     fn decode(&mut self) -> Result<Option<Message>, FrameError> {
-        let Self { decoder, pace, shared, .. } = self;
+        let Self { decoder, pace, shared, frames, .. } = self;
         decoder.next_permitted(|| {
-            let permitted = pace.take(shared);
+            let permitted = *frames > 0 && pace.take(shared);
             if permitted {
+                *frames -= 1;
                 shared.connection.frame_read();
             }
             permitted
@@ -57,7 +82,11 @@ impl Inbound {
 
     /// Reads once, behind what is left of the last read.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let most = if self.pace.is_exceeded() { SHORT_READ } else { READ };
+        let is_turn = std::mem::take(&mut self.may_read);
+        if !is_turn {
+            self.frames = u32::MAX;
+        }
+        let most = if (is_turn && self.has_backlog) || self.pace.is_exceeded() { SHORT_READ } else { READ };
         self.shared.connection.poll_fill(&mut self.decoder, most, cx)
     }
 
@@ -65,10 +94,46 @@ impl Inbound {
     fn wait_for_budget(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.turn = 0;
         if !self.decoder.has_frame() && self.shared.connection.poll_read_ready(cx).is_pending() {
-            self.pace.caught_up();
+            self.is_drained();
             return Poll::Pending;
         }
         self.pace.poll_budget(cx, &self.shared)
+    }
+
+    /// While the arbiter is busy: ready when it is this session's turn, if there is anything to read.
+    #[cold]
+    fn wait_for_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.turn = 0;
+        match self.shared.turn.get() {
+            Turn::Granted => {
+                self.shared.turn.set(Turn::None);
+                (self.frames, self.may_read) = (TURN_FRAMES, true);
+                return Poll::Ready(());
+            }
+            Turn::Waiting => {}
+            Turn::None if !READING.with(Reading::is_busy) => {
+                self.frames = u32::MAX;
+                return Poll::Ready(());
+            }
+            Turn::None => {
+                if !self.decoder.has_frame() && self.shared.connection.poll_read_ready(cx).is_pending() {
+                    self.is_drained();
+                    return Poll::Pending;
+                }
+                let class = if self.has_backlog { Class::Backlogged } else { Class::Fresh };
+                READING.with(|reading| reading.wait(&self.shared, class));
+            }
+        }
+        // It is the server that does not read: this is neither silence nor a flood.
+        self.shared.received();
+        self.pace.caught_up();
+        Poll::Pending
+    }
+
+    /// All that came is read.
+    fn is_drained(&mut self) {
+        self.has_backlog = false;
+        self.pace.caught_up();
     }
 }
 
@@ -88,11 +153,17 @@ impl Stream for Inbound {
                 return Poll::Ready(Some(message));
             }
             this.shared.connection.leave_unhandled(this.decoder.held());
+            if this.frames == 0 {
+                ready!(this.wait_for_turn(cx));
+                continue;
+            }
             if !this.pace.may_read(&this.shared) {
                 ready!(this.wait_for_budget(cx));
                 continue;
             }
-            if this.turn as usize >= TURN {
+            if READING.with(Reading::is_busy) && !this.may_read {
+                ready!(this.wait_for_turn(cx));
+            } else if this.turn as usize >= TURN {
                 this.turn = 0;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -100,7 +171,7 @@ impl Stream for Inbound {
             match this.fill(cx) {
                 Poll::Pending => {
                     this.turn = 0;
-                    this.pace.caught_up();
+                    this.is_drained();
                     return Poll::Pending;
                 }
                 Poll::Ready(Ok(0) | Err(_)) => {
@@ -110,8 +181,10 @@ impl Stream for Inbound {
                 Poll::Ready(Ok(read)) => {
                     let read = u32::try_from(read).unwrap_or(u32::MAX);
                     this.turn = this.turn.saturating_add(read);
+                    this.has_backlog = true;
                     this.shared.received();
-                    this.pace.read(read, &this.shared);
+                    let now = this.pace.read(read, &this.shared);
+                    READING.with(|reading| reading.has_read(now));
                 }
             }
         }

@@ -23,7 +23,8 @@
 //! | [`resume_buffer`], `resume_rules`, `parking`, `resume` | sessions that outlive their socket: what is kept, the rules of what is parked and resumed, how they wait, how they are resumed |
 //! | `unconfirmed` | updates that the room has not confirmed |
 //! | `waiting` | a connection in no room: how long it may be |
-//! | `pace` | a token for each frame, taken before it is read |
+//! | `pace` | a token for each frame, taken before it is read, and a price for each byte |
+//! | [`reading`], `turns` | when the sessions of one arbiter may read; whose turn it is while it is busy |
 //! | [`relief`] | what sessions give up when memory is nearly used |
 //! | `inbound` | the decoder at its socket |
 //! | `pump` | the task per connection |
@@ -47,6 +48,7 @@ mod open;
 mod pace;
 mod parking;
 mod pump;
+pub mod reading;
 mod registry;
 mod relay;
 pub mod relief;
@@ -66,6 +68,7 @@ mod stories;
 pub mod sweep;
 #[cfg(test)]
 mod takeovers;
+mod turns;
 mod unconfirmed;
 mod waiting;
 mod wheel;

@@ -72,8 +72,8 @@ impl Pace {
         Self { now, uncharged: Uncharged::default(), excess: None }
     }
 
-    /// So many bytes came in: looks at the clock for all the frames in them, and has them paid for.
-    pub(super) fn read(&mut self, bytes: u32, shared: &SessionShared) {
+    /// So many bytes came in: looks at the clock for all the frames in them, and has them paid for. The time it is.
+    pub(super) fn read(&mut self, bytes: u32, shared: &SessionShared) -> Instant {
         self.now = Instant::now();
         let mut bucket = shared.bytes.get();
         bucket.charge(shared.setup.pace.bytes.cost(bytes), self.now);
@@ -81,6 +81,7 @@ impl Pace {
         if self.uncharged.read(bytes) || self.excess.as_ref().is_some_and(|excess| excess.address_until.is_some()) {
             self.charge_address(shared);
         }
+        self.now
     }
 
     /// Charges the address with what is read from this connection. Also to be done at its end: coming anew saves nothing.

@@ -17,6 +17,7 @@ use super::{
     registry::{Entry, Listed, Registry, Standing},
     resume_buffer::ResumeBuffer,
     setup::SessionConfig,
+    turns::Turn,
     waiting::{InNoRoom, Wait},
 };
 use crate::{
@@ -68,6 +69,8 @@ pub(super) struct SessionShared {
     pub(super) bytes: Cell<Bucket>,
     /// Whether the reader waits because memory is nearly used and this session holds more than its share.
     pub(super) held_back: Cell<bool>,
+    /// Whether it is the reader's turn, while the arbiter is busy.
+    pub(super) turn: Cell<Turn>,
     /// Whether the reader waits: nothing may come between a `join` that resumes and its `joined`. The actor says so.
     pub(super) paused: Cell<bool>,
     /// Where the actor wants the connection to go. The reader adds what it has not handled, the pump takes it there.
@@ -130,6 +133,7 @@ impl SessionShared {
             bucket: Cell::new(Bucket::full(now)),
             bytes: Cell::new(Bucket::full(now)),
             held_back: Cell::new(false),
+            turn: Cell::default(),
             paused: Cell::new(false),
             pending_transfer: RefCell::new(None),
             pulse: Pulse::since(now),

@@ -14,6 +14,7 @@ mod crowd;
 mod deploy;
 mod endings;
 mod fixtures;
+mod floods;
 mod frames;
 mod handshake;
 mod health;

@@ -70,6 +70,11 @@ export default dashboard({
       description: 'A minute. The log says how late each was (tick_late).',
     }),
     graph({
+      title: 'Busy rounds', unit: 'ops', thresholds: NEUTRAL,
+      queries: [perServer(`rate(switchboard_busy_rounds_total{${S}}[$interval])`)],
+      description: 'A second. More than none: clients send more than threads have time for, and those that send most wait for their turn.',
+    }),
+    graph({
       title: 'Log lines dropped', unit: 'cpm', thresholds: rising([1, null]), drawThresholds: false,
       queries: [perServer(`rate(switchboard_log_lines_dropped_total{${S}}[$interval]) * 60`)],
       description: 'A minute: standard output was read too slowly, or a log file could not be written.',

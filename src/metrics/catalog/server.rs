@@ -79,6 +79,13 @@ pub(super) const SERIES: &[Series] = &[
     Series::histogram("switchboard_arbiter_tick_delay_seconds", "How late arbiters' ticks came.", &[], |s, out| {
         out.buckets(&[], &s.totals.tick_delay);
     }),
+    Series::counter(
+        "switchboard_busy_rounds_total",
+        "Rounds in which an arbiter had no time to read all that its sessions had sent, and read some of them, those that send \
+         least first, so that requests, joins and probes had their turn in between.",
+        &[],
+        |s, out| out.count(&[], s.totals.busy_rounds),
+    ),
     Series::counter("switchboard_late_ticks_total", "Ticks that came so late that it was logged.", &[], |s, out| {
         out.count(&[], s.totals.ticks_late);
     }),

@@ -102,6 +102,8 @@ tally! {
         handling: HandlingBuckets = HandlingBuckets::new(buckets::HANDLING),
         /// Messages whose handling was logged as slow.
         slow_messages: u64 = 0,
+        /// Rounds of an arbiter that had no time for all that its sessions had sent.
+        busy_rounds: u64 = 0,
         /// WebSocket pings sent to silent clients.
         pings_sent: u64 = 0,
         /// Frames thrown away because their receiver's connection was cut.

@@ -1,0 +1,131 @@
+//! When the sessions of one arbiter may read. All that it does comes of what they read, so whoever reads without end takes the
+//! thread for itself: tasks are run in the order in which they were woken, and thousands of sessions that always have something
+//! to read stand before each request, join and probe.
+//!
+//! So there are rounds. Once sessions have read for a [`SLICE`], none of them reads on before everything else that was ready has
+//! had its turn. If none wants to meanwhile, the arbiter is not busy. Otherwise some of those that wait are read ([`Turns`]: who is new,
+//! or had sent nothing more, comes first), then everything else has its turn again, and so on, until nobody waits.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+    time::{Duration, Instant},
+};
+
+use actix_rt::{ArbiterHandle, System};
+use tokio::{
+    sync::{Notify, oneshot},
+    task::yield_now,
+};
+
+use super::{
+    shared::SessionShared,
+    turns::{Class, Turn, Turns},
+};
+use crate::telemetry;
+
+/// The time after which it is asked whether anybody else waits for the thread. What it costs to ask is a thousandth of it.
+const SLICE: Duration = Duration::from_millis(4);
+
+thread_local! {
+    /// The arbiter's own: shared with nobody.
+    pub(super) static READING: Reading = Reading::new(Instant::now());
+}
+
+/// See the module.
+pub(super) struct Reading {
+    /// When the present slice began.
+    began: Cell<Instant>,
+    /// Whether sessions have to wait for their turn.
+    is_busy: Cell<bool>,
+    /// Whether there is somebody who ends a round.
+    is_kept: Cell<bool>,
+    turns: RefCell<Turns<Weak<SessionShared>>>,
+    slice_over: Rc<Notify>,
+}
+
+impl Reading {
+    fn new(now: Instant) -> Self {
+        Self {
+            began: Cell::new(now),
+            is_busy: Cell::new(false),
+            is_kept: Cell::new(false),
+            turns: RefCell::new(Turns::new()),
+            slice_over: Rc::default(),
+        }
+    }
+
+    /// Whether sessions have to wait for their turn.
+    #[inline]
+    pub(super) fn is_busy(&self) -> bool {
+        self.is_busy.get()
+    }
+
+    /// A session has read.
+    #[inline]
+    pub(super) fn has_read(&self, now: Instant) {
+        if !self.is_busy.get() && now.saturating_duration_since(self.began.get()) >= SLICE {
+            self.end_slice();
+        }
+    }
+
+    #[cold]
+    fn end_slice(&self) {
+        if self.is_kept.get() {
+            self.is_busy.set(true);
+            self.slice_over.notify_one();
+        }
+    }
+
+    /// The session waits for its turn.
+    pub(super) fn wait(&self, session: &Rc<SessionShared>, class: Class) {
+        session.turn.set(Turn::Waiting);
+        self.turns.borrow_mut().wait(Rc::downgrade(session), class);
+    }
+
+    /// Everything else has had its turn, which took so long: some of those that wait may read now. Whether there are any; if
+    /// not, a slice begins.
+    fn next_round(&self, took: Duration) -> bool {
+        let round = self.turns.borrow_mut().next_round(took);
+        let is_busy = !round.is_empty();
+        for session in round.iter().filter_map(Weak::upgrade) {
+            session.turn.set(Turn::Granted);
+            session.kill_switch.wake();
+        }
+        self.is_busy.set(is_busy);
+        is_busy
+    }
+}
+
+/// Ends the slices and begins the rounds of the calling arbiter, for ever.
+pub async fn run() {
+    let slice_over = READING.with(|reading| {
+        reading.is_kept.set(true);
+        Rc::clone(&reading.slice_over)
+    });
+    let main = System::current().arbiter().clone();
+    loop {
+        slice_over.notified().await;
+        let mut began = Instant::now();
+        yield_now().await;
+        while READING.with(|reading| reading.next_round(began.elapsed())) {
+            telemetry::tally(|t| t.busy_rounds += 1);
+            began = Instant::now();
+            everybody_else(&main).await;
+        }
+        READING.with(|reading| reading.began.set(Instant::now()));
+    }
+}
+
+/// Ready when all tasks that are ready now have had their turn, and those that these wake.
+///
+/// What is woken by other threads (requests that were accepted, answers to joins) is in a queue of its own, of which the
+/// runtime takes a task only now and then as long as there are others. So the way leads through that queue, too.
+async fn everybody_else(main: &ArbiterHandle) {
+    let (there, back) = oneshot::channel::<()>();
+    // Whether it answers or is gone: there it was.
+    main.spawn_fn(move || drop(there));
+    yield_now().await;
+    yield_now().await;
+    let _ = back.await;
+}
