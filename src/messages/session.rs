@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{event::RoomEvent, kill_switch::KillSwitch, resume::ResumeRequests, room::RoomPort};
+use crate::limits::Subnet;
 use crate::protocol::{
     ErrorCode, Meta, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, server::PeerView,
 };
@@ -208,6 +209,8 @@ pub struct SocketTransfer {
     pub socket: DetachedSocket,
     /// The connection's place in the count.
     pub permit: Box<dyn Any + Send>,
+    /// Where its client is, for the limits per address.
+    pub subnet: Option<Subnet>,
     /// The connection's own story.
     pub transfer_guard: TransferGuard,
     /// What was queued on it and not written: the oldest may be the rest of a frame.

@@ -159,7 +159,8 @@ where
         // A socket that cannot be moved is closed, and so is one that nobody takes, for good or because too much waits
         // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not ended.
         if let Ok((socket, permit, unsent)) = connection.into_parts() {
-            let transfer = SocketTransfer { socket, permit, transfer_guard, unsent, unread, grant };
+            let subnet = self.shared.subnet.get();
+            let transfer = SocketTransfer { socket, permit, subnet, transfer_guard, unsent, unread, grant };
             let _ = to.port.try_send(Control::TakeSocket(Box::new(transfer)).into());
         }
     }

@@ -136,7 +136,7 @@ impl Session {
         let join_seq = self.rules.join(&room, pending)?;
         self.due(Some((self.setup().join_reply, EndReason::Internal)));
         let member = Arc::clone(self.me());
-        let subnet = self.shared.subnet;
+        let subnet = self.shared.subnet.get();
         let join = Join { member, room, meta, attempt, join_seq, subnet };
         if !send_unbounded(&self.setup().ports.join, join) {
             self.shared.kill_switch.kill(EndReason::Internal);

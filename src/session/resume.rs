@@ -61,7 +61,7 @@ impl Session {
         };
         let (answer, answered) = oneshot::channel();
         let asked = ResumeRequest { secret: token.secret, ack: request.ack, room, answer };
-        let resume = Resume { session: token.session, request: Box::new(asked), subnet: self.shared.subnet };
+        let resume = Resume { session: token.session, request: Box::new(asked), subnet: self.shared.subnet.get() };
         if !send_unbounded(&self.setup().ports.resume, resume) {
             self.shared.kill_switch.kill(EndReason::Internal);
         }
@@ -138,7 +138,7 @@ impl Session {
 
     /// Takes the socket of a client that came back.
     pub(super) fn take_socket(&mut self, transfer: SocketTransfer, ctx: &mut WebsocketContext<Self>) {
-        let SocketTransfer { socket, permit, transfer_guard, unsent, unread, grant } = transfer;
+        let SocketTransfer { socket, permit, subnet, transfer_guard, unsent, unread, grant } = transfer;
         let Ok(connection) = Connection::from_parts(socket, permit, transfer_guard.opened(), unsent) else { return };
         let attachment = Attachment::new(connection).go_on(transfer_guard.frames());
         let next = ResumeSecret::random();
@@ -147,6 +147,7 @@ impl Session {
         };
         transfer_guard.arrive();
         self.replace_socket(attachment);
+        self.shared.subnet.set(subnet);
         let inbound = Inbound::new(Rc::clone(&self.shared), &unread, Instant::now());
         ctx.add_stream(inbound);
         let resume = PendingResume { ack: resumed.ack, attempt: grant.attempt, re: grant.re, next };
