@@ -20,6 +20,7 @@ use super::{
     room::RoomPort,
 };
 use crate::auth::Grant;
+use crate::limits::Subnet;
 use crate::memory::HeldBytes;
 use crate::protocol::{ErrorCode, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame};
 use crate::telemetry::{Context, LimitHit, RequestId, Source};
@@ -199,6 +200,8 @@ pub struct SocketTransfer {
     pub socket: DetachedSocket,
     /// The connection's place in the count.
     pub permit: Box<dyn Any + Send>,
+    /// Where its client is, for the limits per address.
+    pub subnet: Option<Subnet>,
     /// When the connection was opened.
     pub opened: Instant,
     /// What went over it so far.

@@ -36,7 +36,7 @@ impl Session {
         token: Option<&BearerToken<'_>>,
         room: &RoomName,
     ) -> Result<Option<Arc<Grant>>, Denied> {
-        let subnet = self.shared.subnet;
+        let subnet = self.shared.subnet.get();
         if let Some(token) = token {
             return self.setup().tokens.grant(token, room, subnet).map(Some);
         }
@@ -63,7 +63,7 @@ impl Session {
         is_answer: bool,
     ) -> Result<bool, RequestError> {
         let room = self.rules.room()?.room.clone();
-        let grant = self.setup().tokens.grant(token, &room, self.shared.subnet);
+        let grant = self.setup().tokens.grant(token, &room, self.shared.subnet.get());
         let of_same_user = |grant: &Arc<Grant>| self.shared.is_of_same_user(grant);
         let other = Denied::Bad(TokenError::OtherUser);
         let grant = grant.and_then(|grant| if of_same_user(&grant) { Ok(grant) } else { Err(other) });

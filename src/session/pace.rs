@@ -87,7 +87,7 @@ impl Pace {
     /// Charges the address with what is read from this connection. Also to be done at its end: coming anew saves nothing.
     #[inline(never)]
     pub(super) fn charge_address(&mut self, shared: &SessionShared) {
-        let Some(subnet) = shared.subnet else { return };
+        let Some(subnet) = shared.subnet.get() else { return };
         let until = self.uncharged.charge(&shared.setup.addresses, subnet, self.now).map(|wait| self.now + wait);
         if until.is_some() || self.excess.is_some() {
             self.excess.get_or_insert_default().address_until = until;

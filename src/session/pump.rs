@@ -161,8 +161,9 @@ where
         // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not ended.
         if let Ok((socket, permit, unsent)) = connection.into_parts() {
             let bytes = unsent.iter().map(Bytes::len).sum::<usize>() + unread.len();
-            let held = HeldBytes::new(Outside::Transfers, bytes as u64);
-            let transfer = SocketTransfer { socket, permit, opened, frames, in_transit, unsent, unread, grant, held };
+            let (held, subnet) = (HeldBytes::new(Outside::Transfers, bytes as u64), self.shared.subnet.get());
+            let transfer =
+                SocketTransfer { socket, permit, subnet, opened, frames, in_transit, unsent, unread, grant, held };
             let _ = to.port.try_send(Control::TakeSocket(Box::new(transfer)).into());
         }
     }

@@ -187,7 +187,7 @@ impl Session {
         self.shared.join_seq.set(join_seq);
         self.due(Some((self.setup().join_reply, EndReason::Internal)));
         let member = Arc::clone(self.me());
-        let subnet = self.shared.subnet;
+        let subnet = self.shared.subnet.get();
         let join = Join { member, room, meta, attempt, join_seq, subnet, identified, grant };
         if !send_unbounded(&self.setup().ports.join, join) {
             self.shared.kill_switch.kill(EndReason::Internal);

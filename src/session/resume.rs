@@ -78,7 +78,7 @@ impl Session {
         let (answer, answered) = oneshot::channel();
         let grant = renewed.clone();
         let asked = ResumeRequest { secret: token.secret, ack: request.ack, room, grant, answer };
-        let resume = Resume { session: token.session, request: Box::new(asked), subnet: self.shared.subnet };
+        let resume = Resume { session: token.session, request: Box::new(asked), subnet: self.shared.subnet.get() };
         if !send_unbounded(&self.setup().ports.resume, resume) {
             self.shared.kill_switch.kill(EndReason::Internal);
         }
@@ -165,7 +165,7 @@ impl Session {
 
     /// Takes the socket of a client that came back.
     pub(super) fn take_socket(&mut self, transfer: SocketTransfer, ctx: &mut WebsocketContext<Self>) {
-        let SocketTransfer { socket, permit, opened, frames, in_transit, unsent, unread, grant, .. } = transfer;
+        let SocketTransfer { socket, permit, subnet, opened, frames, in_transit, unsent, unread, grant, .. } = transfer;
         let Ok(connection) = Connection::from_parts(socket, permit, opened, unsent) else { return };
         let attachment = Attachment::new(connection).go_on(frames);
         let next = ResumeSecret::random();
@@ -181,6 +181,7 @@ impl Session {
             self.shared.granted(Some(renewed), Instant::now());
         }
         self.replace_socket(attachment);
+        self.shared.subnet.set(subnet);
         let inbound = Inbound::new(Rc::clone(&self.shared), &unread, Instant::now());
         ctx.add_stream(inbound);
         let resume = PendingResume { ack: resumed.ack, attempt: grant.attempt, re: grant.re, next };

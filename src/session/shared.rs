@@ -57,8 +57,8 @@ pub(super) struct PendingTransfer {
 pub(super) struct SessionShared {
     /// What all sessions of the arbiter have in common.
     pub(super) setup: Rc<SessionConfig>,
-    /// Where the client is, for the limits per address.
-    pub(super) subnet: Option<Subnet>,
+    /// Where the client is, for the limits per address: it may come back from elsewhere.
+    pub(super) subnet: Cell<Option<Subnet>>,
     /// How the room's other sessions reach this one. Set once, when the actor starts.
     pub(super) member: OnceCell<Arc<Member>>,
     /// How the session is ended, by anybody. The pump looks.
@@ -139,7 +139,7 @@ impl SessionShared {
     ) -> Rc<Self> {
         Rc::new(Self {
             setup,
-            subnet,
+            subnet: Cell::new(subnet),
             member: OnceCell::new(),
             kill_switch: KillSwitch::default(),
             why: Cell::new(None),
@@ -395,7 +395,7 @@ impl SessionShared {
     /// The connection is in no room from now on, and has the time to join.
     pub(super) fn waits(&self, now: Instant) {
         self.waits_no_more();
-        let (place, goes) = self.setup.waiting.enter(self.subnet, self.kill_switch.clone());
+        let (place, goes) = self.setup.waiting.enter(self.subnet.get(), self.kill_switch.clone());
         if let Some(longest) = goes {
             longest.leave_note(Note::TooManyWaiting);
         }

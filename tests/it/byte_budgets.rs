@@ -148,6 +148,43 @@ fn all_connections_of_an_address_have_one_budget_and_who_waits_for_the_others_is
 }
 
 #[test]
+fn what_a_client_sends_counts_for_the_address_that_it_came_back_from() {
+    let server = TestServer::set("http.trusted_proxies", "127.0.0.1")
+        .set("limits.byte_rate_per_address", 1024)
+        .set("limits.byte_burst_per_address", 100_000)
+        .start();
+    let mut bob = connect_as(&server, "192.0.2.9");
+    let mut alice = connect_as(&server, "192.0.2.1");
+    bob.join("blue");
+    let joined = alice.join_saying(&json!({"type": "join", "room": "blue", "resumable": true}));
+    let token = joined["resume"]["token"].as_str().expect("a token").to_owned();
+    bob.hear_joined(&alice.id);
+    // Who has not shown that it knows of its token is not waited for.
+    alice.say(&json!({"type": "ping", "ack": 0}));
+    alice.hear("pong");
+    alice.abort();
+    let mut alice = connect_as(&server, "192.0.2.2");
+    alice.join_saying(&json!({"type": "join", "room": "blue", "resume": {"token": token, "ack": 0}, "attempt": 1}));
+    alice.send(&long_signals(&bob.id, 12));
+    has_hits(&server, "byte_rate_per_address", 1.0);
+    let [mut before, mut now] = ["192.0.2.1", "192.0.2.2"].map(|client| connect_as(&server, client));
+    // More than is read before the address is charged.
+    let silent = frame(first::PONG, &[0; 125]).repeat(160);
+    before.send(&silent);
+    before.hear_nothing();
+    before.hear_nothing();
+    now.send(&silent);
+    now.say(&json!({"type": "ping"}));
+    let mut heard = now.hear_any();
+    if heard.kind() == "pong" {
+        // It came in one piece with what was charged.
+        now.say(&json!({"type": "ping"}));
+        heard = now.hear_any();
+    }
+    complaints(&[heard], "byteRatePerAddress");
+}
+
+#[test]
 fn a_mesh_of_ten_with_the_longest_offers_never_meets_a_budget() {
     let server = TestServer::set("limits.exempt_loopback", false).start();
     let mut peers = server.join_all("blue", 10);

@@ -23,7 +23,7 @@ fn flood(mut flooder: TestPeer) {
 fn floods_take_no_turn_from_requests_probes_joins_and_calls() {
     let server = TestServer::builder().any_pace().start();
     let [mut alice, mut bob] = server.join_some("blue");
-    let idle = server.connect();
+    let mut idle = server.connect();
     let flooders: Vec<TestPeer> = (0..FLOODERS).map(|room| server.join(&format!("flood {room}"))).collect();
     let floods: Vec<_> = flooders.into_iter().map(|flooder| std::thread::spawn(move || flood(flooder))).collect();
     eventually("the arbiters have too much to do", || match server.scrape().value("switchboard_busy_rounds_total") {
@@ -40,10 +40,11 @@ fn floods_take_no_turn_from_requests_probes_joins_and_calls() {
         alice.tell(&bob.id, &json!(round));
         assert_eq!(bob.hear("signal")["data"], round);
     }
-    let mut idle = idle;
     idle.hear_nothing();
     assert!(server.log().lines_where("liveness_changed").is_empty());
     assert!(floods.iter().all(|flood| !flood.is_finished()), "nor is it the flooders' end");
     drop(server);
-    floods.into_iter().for_each(|flood| flood.join().expect("a flood"));
+    for flood in floods {
+        flood.join().expect("a flood");
+    }
 }
