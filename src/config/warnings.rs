@@ -274,7 +274,10 @@ mod tests {
         assert!(!told(listed, "127.0.0.1").contains("http.trusted_proxies"));
         let nobody = |s: &mut Settings| s.http.proxy_protocol = true;
         assert!(told(nobody, "127.0.0.1").contains("http.proxy_protocol is on"));
-        let proxied = |s: &mut Settings| (s.http.proxy_protocol, s.http.trusted_proxies) = (true, vec!["::1".into()]);
+        let proxied = |s: &mut Settings| {
+            (s.http.proxy_protocol, s.http.trusted_proxies) = (true, vec!["::1".into()]);
+            s.auth.mode = AuthMode::Token;
+        };
         assert_eq!(told(proxied, "127.0.0.1"), "");
         let open = told(|_| (), "0.0.0.0");
         assert!(open.contains("ops.host listens on 0.0.0.0") && open.contains("ops.token_file"), "{open}");

@@ -139,7 +139,7 @@ fn a_peer_that_leaves_while_a_message_waits_for_it_is_not_found() {
     let deaf = server.join_slow("blue");
     let mut flooder = server.join("blue");
     burst(&mut flooder, &json!(deaf.id), 40, 50_000);
-    server.wait_for_metric("switchboard_busy_pauses_total", 1.0);
+    server.wait_for_metric_from("switchboard_busy_pauses_total", 1.0);
     let id = deaf.id.clone();
     deaf.abort();
     let heard = flooder.hear_all();
@@ -153,7 +153,7 @@ fn a_sender_that_is_ended_while_its_message_waits_leaves_nothing_behind() {
     let mut slow = server.join_slow("blue");
     let [mut flooder, mut bob] = server.join_some("blue");
     burst(&mut flooder, &json!(slow.id), 40, 50_000);
-    server.wait_for_metric("switchboard_busy_pauses_total", 1.0);
+    server.wait_for_metric_from("switchboard_busy_pauses_total", 1.0);
     let id = flooder.id.clone();
     flooder.abort();
     // Its end is found when it is read again: its receiver reads.
@@ -213,7 +213,7 @@ fn a_peer_that_reads_late_finds_everything_in_order() {
     let to = json!(slow.id);
     thread::scope(|scope| {
         scope.spawn(|| burst(&mut flooder, &to, 60, 50_000));
-        server.wait_for_metric("switchboard_busy_pauses_total", 1.0);
+        server.wait_for_metric_from("switchboard_busy_pauses_total", 1.0);
         hear_in_order(&mut slow, 60);
     });
     assert!(flooder.hear_all().is_empty(), "nothing was refused");

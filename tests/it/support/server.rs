@@ -276,6 +276,15 @@ impl TestServer {
         });
     }
 
+    /// The same for one that goes on rising.
+    #[track_caller]
+    pub(crate) fn wait_for_metric_from(&self, series: &str, least: f64) {
+        super::eventually(&format!("{series} is at least {least}"), || {
+            let scrape = self.scrape();
+            if scrape.value(series) >= least { Ok(()) } else { Err(scrape.text()) }
+        });
+    }
+
     /// The log so far.
     pub(crate) fn log(&self) -> &LogDrain {
         &self.log
