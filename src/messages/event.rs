@@ -26,7 +26,7 @@ pub enum PeerChange {
         meta: Option<Meta>,
         /// Who it is, if it gave an identity.
         who: Option<Who>,
-        /// Whom its token names, where that is shown.
+        /// The user that its token names, where that is shown.
         user: Option<Arc<str>>,
         /// Whose place it took.
         replaces: Option<PeerId>,

@@ -81,24 +81,19 @@ async fn join(supervisor: &Addr<Supervisor>, member: &Arc<Member>, room: &str) -
     rejoin(supervisor, member, room, 0).await
 }
 
+/// That one asks for a seat there, for the first time.
+fn wish(member: &Arc<Member>, room: &str) -> Join {
+    let (member, room) = (Arc::clone(member), RoomName::parse(room, 128).expect("a sane name"));
+    Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: None, identified: None, grant: None }
+}
+
 async fn rejoin(
     supervisor: &Addr<Supervisor>,
     member: &Arc<Member>,
     room: &str,
     attempt: u32,
 ) -> Result<usize, JoinError> {
-    let room = RoomName::parse(room, 128).expect("a sane name");
-    let message = Join {
-        member: Arc::clone(member),
-        room,
-        meta: None,
-        attempt,
-        join_seq: 7,
-        subnet: None,
-        identified: None,
-        grant: None,
-    };
-    supervisor.send(Ask(message)).await.expect("the supervisor lives")
+    supervisor.send(Ask(Join { attempt, ..wish(member, room) })).await.expect("the supervisor lives")
 }
 
 async fn leave(supervisor: &Addr<Supervisor>, member: &Member) {
@@ -148,26 +143,12 @@ async fn an_address_has_its_share_of_rooms_and_joins_and_no_more() {
     let session = FakeSession::new();
     let member = session.member();
     let ask = async |room: &str| {
-        let room = RoomName::parse(room, 128).expect("a sane name");
-        let member = Arc::clone(&member);
-        let message =
-            Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: school, identified: None, grant: None };
+        let message = Join { subnet: school, ..wish(&member, room) };
         supervisor.send(Ask(message)).await.expect("the supervisor lives")
     };
     let other = session.member();
     assert!(join(&supervisor, &other, "b").await.is_ok(), "who has no address is not counted");
-    let seated = session.member();
-    let room = RoomName::parse("a", 128).expect("a sane name");
-    let opener = Join {
-        member: seated,
-        room,
-        meta: None,
-        attempt: 0,
-        join_seq: 7,
-        subnet: school,
-        identified: None,
-        grant: None,
-    };
+    let opener = Join { subnet: school, ..wish(&session.member(), "a") };
     assert!(supervisor.send(Ask(opener)).await.expect("the supervisor lives").is_ok());
     leave(&supervisor, &other).await;
     let share = JoinError::of_address(ErrorCode::RoomLimit, None, LimitHit::RoomsPerAddress);
@@ -190,20 +171,7 @@ async fn an_address_has_its_share_of_rooms_and_joins_and_no_more() {
 async fn a_session_hears_of_a_refusal_and_the_room_answers_a_join_that_is_granted() {
     let supervisor = start();
     let (mut first, mut second) = (FakeSession::new(), FakeSession::new());
-    let room = RoomName::parse("a", 128).expect("a sane name");
-    let ask = |member: &Arc<Member>, join_seq| {
-        let (member, room) = (Arc::clone(member), room.clone());
-        supervisor.send(Join {
-            member,
-            room,
-            meta: None,
-            attempt: 0,
-            join_seq,
-            subnet: None,
-            identified: None,
-            grant: None,
-        })
-    };
+    let ask = |member: &Arc<Member>, join_seq| supervisor.send(Join { join_seq, ..wish(member, "a") });
     let (ann, bob) = (first.member(), second.member());
     ask(&ann, 3).await.expect("the supervisor lives");
     assert!(matches!(first.receive_roster().await.news, News::Joined(welcomed) if welcomed.join_seq == 3));
@@ -349,8 +317,7 @@ async fn who_comes_again_finds_a_full_room_open_and_the_session_it_had_is_told_t
     let room = RoomName::parse("a", 128).expect("a sane name");
     let come = async |member: &Arc<Member>, identity: &str| {
         let identified = Some(Identified { who: Who::of(identity, &room), replace: false });
-        let (member, room) = (Arc::clone(member), room.clone());
-        let join = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: None, identified, grant: None };
+        let join = Join { identified, ..wish(member, "a") };
         supervisor.send(Ask(join)).await.expect("the supervisor lives")
     };
     assert_eq!(come(&ghost, "the secret of the one").await, Ok(1));
@@ -379,8 +346,7 @@ async fn a_room_whose_only_peer_is_replaced_was_opened_once() {
     let room = RoomName::parse("a", 128).expect("a sane name");
     let identified = Some(Identified { who: Who::of(&"x".repeat(22), &room), replace: true });
     for peers in [1, 1] {
-        let (member, room) = (session.member(), room.clone());
-        let join = Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: None, identified, grant: None };
+        let join = Join { identified, ..wish(&session.member(), "a") };
         assert_eq!(supervisor.send(Ask(join)).await.expect("the supervisor lives"), Ok(peers));
         assert_eq!(session.receive_welcome().await, []);
     }

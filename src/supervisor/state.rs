@@ -177,6 +177,10 @@ impl<M, R: Clone> SupervisorState<M, R> {
         let given_up = self.parked.yields(subnet).map(|found| self.give_up(found));
         self.occupancy.moved(before, peers);
         self.churn.joined(now);
+        debug_assert!(
+            identified.is_none_or(|one| self.yielding(room, Identified { replace: false, ..one }).is_empty()),
+            "who was let in has left no seat behind"
+        );
         Ok(Granted { port, peers, opened, given_up, replaced })
     }
 
@@ -279,15 +283,6 @@ impl<M, R: Clone> SupervisorState<M, R> {
     /// Seats that are kept for clients that are away; of those that are seated, those whose session was not asked to end.
     pub fn parked(&self) -> usize {
         self.parked.len()
-    }
-
-    /// Whether that session has a seat in that room and is away, asked to end or not.
-    pub fn is_away_in(&self, session: SessionId, room: &R) -> bool
-    where
-        R: PartialEq,
-    {
-        let seat = self.seats.get(&session).filter(|seat| seat.occupied != Occupied::Here);
-        seat.is_some_and(|seat| self.port(&seat.room) == Some(room))
     }
 
     /// Whether nothing is remembered of anybody's seats.
