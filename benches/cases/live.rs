@@ -29,10 +29,10 @@ fn relays(at_once: usize) -> Step {
     let (sender, mut receiver, name) = pair(&server);
     let offers = texts::frame(&texts::offer(&name)).repeat(at_once);
     Step::of(move || {
-        sender.say(&offers);
+        sender.send_json(&offers);
         server.until(async {
             for _ in 0..at_once {
-                receiver.hear("signal").await;
+                receiver.receive("signal").await;
             }
         });
     })
@@ -53,10 +53,10 @@ pub(crate) fn broadcast_10() -> Step {
     let sender = members.pop().expect("ten");
     let offer = texts::frame(&texts::offer("*"));
     Step::of(move || {
-        sender.say(&offer);
+        sender.send_json(&offer);
         server.until(async {
             for receiver in &mut members {
-                receiver.hear("signal").await;
+                receiver.receive("signal").await;
             }
         });
     })
@@ -70,15 +70,15 @@ pub(crate) fn rejoin_10() -> Step {
     let (leave, join) = (texts::frame(r#"{"type":"leave"}"#), texts::frame(JOIN));
     Step::of(move || {
         server.until(async {
-            last.say(&leave);
-            last.hear("left").await;
+            last.send_json(&leave);
+            last.receive("left").await;
             for member in &mut members {
-                member.hear("peer_left").await;
+                member.receive("peer_left").await;
             }
-            last.say(&join);
-            last.hear("joined").await;
+            last.send_json(&join);
+            last.receive("joined").await;
             for member in &mut members {
-                member.hear("peer_joined").await;
+                member.receive("peer_joined").await;
             }
         });
     })

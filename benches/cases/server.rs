@@ -59,11 +59,11 @@ impl Server {
             let (mut inside, mut heard): (Vec<Client>, Vec<BytesMut>) = (Vec::new(), Vec::new());
             for _ in 0..peers {
                 let mut newcomer = Client::connect().await;
-                newcomer.say(&texts::frame(JOIN));
-                newcomer.hear("joined").await;
+                newcomer.send_json(&texts::frame(JOIN));
+                newcomer.receive("joined").await;
                 let mut news = Vec::new();
                 for member in &mut inside {
-                    news.push(member.hear("peer_joined").await);
+                    news.push(member.receive("peer_joined").await);
                 }
                 heard.extend(news.into_iter().next());
                 inside.push(newcomer);
@@ -117,18 +117,18 @@ impl Client {
             },
         );
         let mut client = Self { socket, read: BytesMut::with_capacity(CLIENT_READS) };
-        client.hear("welcome").await;
+        client.receive("welcome").await;
         client
     }
 
     /// Sends bytes. They are few enough for the kernel to take them at once.
-    pub(crate) fn say(&self, bytes: &[u8]) {
+    pub(crate) fn send_json(&self, bytes: &[u8]) {
         let written = self.socket.try_write(bytes).expect("the kernel takes what is sent");
         assert_eq!(written, bytes.len(), "the kernel takes all of it");
     }
 
     /// Waits for the next frame, which is of that type, and gives it.
-    pub(crate) async fn hear(&mut self, kind: &str) -> BytesMut {
+    pub(crate) async fn receive(&mut self, kind: &str) -> BytesMut {
         const START: &[u8] = br#"{"type":""#;
         loop {
             if let Some(frame) = self.next_frame() {

@@ -177,7 +177,7 @@ async fn send(mut peer: Client, to: Vec<String>, burst: Burst) -> (String, Resul
         let signal = |n: u64| json!({"type": "signal", "id": n.to_string(), "to": to, "kind": "app", "data": {"n": n, "x": padding}});
         let barrier = format!("round-{round}");
         let frames: Vec<Value> = numbers.map(signal).chain([json!({"type": "ping", "id": barrier})]).collect();
-        if let Err(error) = peer.say(&frames).await {
+        if let Err(error) = peer.send_json(&frames).await {
             return (id, Err(error.to_string()));
         }
         loop {

@@ -161,7 +161,7 @@ fn frames_that_are_not_acknowledged() {
         for room in 0..rooms {
             fed.extend(feed(room, public));
             // Nobody takes it for silent, and it is served all along.
-            innocent.hear_nothing();
+            innocent.receive_nothing();
         }
         // What is fed is handled some time later.
         eventually("resume buffers are emptied", || {
@@ -174,9 +174,9 @@ fn frames_that_are_not_acknowledged() {
         drop(fed);
     });
     stage.recovers();
-    innocent.hear_nothing();
+    innocent.receive_nothing();
     let mut back = peer_from(INNOCENT, stage.server.public);
-    let joined = back.join_saying(&join_with(&token, "innocent"));
+    let joined = back.join_with_fields(&join_with(&token, "innocent"));
     assert_eq!(joined["complete"], true, "{}", joined.text);
     drop((innocent, back));
     stage.ends(entitled_kib());

@@ -18,12 +18,12 @@ const VICTIM: Ipv4Addr = Ipv4Addr::new(127, 55, 0, 1);
 /// A peer that may be resumed, and its token. It has shown that its `joined` arrived.
 pub(crate) fn resumable(from: Ipv4Addr, to: std::net::SocketAddr, room: &str) -> Option<(TestPeer, String)> {
     let mut peer = peer_from(from, to);
-    peer.say(&json!({"type": "join", "room": room, "resumable": true}));
-    let answer = peer.hear_any();
+    peer.send_json(&json!({"type": "join", "room": room, "resumable": true}));
+    let answer = peer.receive_any();
     let token = answer["resume"]["token"].as_str()?.to_owned();
     answer["self"]["id"].as_str()?.clone_into(&mut peer.id);
-    peer.say(&json!({"type": "ping", "ack": 0}));
-    peer.hear_at_last("pong");
+    peer.send_json(&json!({"type": "ping", "ack": 0}));
+    peer.receive_at_last("pong");
     Some((peer, token))
 }
 
@@ -46,8 +46,8 @@ fn guesses_at_a_sessions_secret() {
                     let mut stranger = peer_from(FLOODER, public);
                     for guess in 0..guesses {
                         let secret = format!("{:032x}", (number << 16) + guess);
-                        stranger.say(&join_with(&format!("{session}.{secret}"), "victims"));
-                        let answer = stranger.hear_any();
+                        stranger.send_json(&join_with(&format!("{session}.{secret}"), "victims"));
+                        let answer = stranger.receive_any();
                         if answer.kind() == "bye" {
                             // It has guessed for as long as one may be in no room.
                             break;
@@ -58,11 +58,11 @@ fn guesses_at_a_sessions_secret() {
             }
         });
     });
-    victim.hear_nothing();
+    victim.receive_nothing();
     stage.counted("switchboard_limit_hits_total", "limit=\"resume_secrets\"", 1.0);
     // The right secret is good, whatever was guessed.
     let mut back = peer_from(VICTIM, stage.server.public);
-    let joined = back.join_saying(&join_with(&token, "victims"));
+    let joined = back.join_with_fields(&join_with(&token, "victims"));
     assert_eq!(joined["self"]["id"], victim.id, "{}", joined.text);
     drop((victim, back));
     stage.ends(0);
@@ -126,18 +126,18 @@ fn guess_names(to: std::net::SocketAddr, guesser: u32, until: Instant) -> u32 {
             break;
         }
         let id = guess.to_string();
-        peer.say(&json!({"type": "join", "id": id, "room": format!("calm-otter-{guesser}-{guess}")}));
+        peer.send_json(&json!({"type": "join", "id": id, "room": format!("calm-otter-{guesser}-{guess}")}));
         // Besides, it is told that it sends too fast.
         let answer = loop {
-            let heard = peer.hear_any();
+            let heard = peer.receive_any();
             if heard["re"] == id {
                 break heard;
             }
         };
         if answer.kind() == "joined" {
             granted += 1;
-            peer.say(&json!({"type": "leave"}));
-            peer.hear_at_last("left");
+            peer.send_json(&json!({"type": "leave"}));
+            peer.receive_at_last("left");
         } else {
             assert_eq!(answer["code"], "rate_limited", "{}", answer.text);
         }

@@ -74,7 +74,7 @@ pub(crate) fn from_addresses(play: impl Fn(usize)) {
 #[track_caller]
 pub(crate) fn peer_from(from: Ipv4Addr, to: SocketAddr) -> TestPeer {
     let mut peer = TestPeer::open(dial_from(from, to), &Handshake::new());
-    peer.welcome = Some(peer.hear("welcome"));
+    peer.welcome = Some(peer.receive("welcome"));
     peer
 }
 
@@ -108,7 +108,7 @@ fn bystanders(server: &TestServer, room: &str) -> (TestPeer, TestPeer) {
         peer
     };
     let (mut alice, bob) = (join(), join());
-    alice.hear_joined(&bob.id);
+    alice.receive_joined(&bob.id);
     (alice, bob)
 }
 
@@ -172,7 +172,7 @@ impl Stage {
         let mut newcomer = peer_from(BYSTANDER, self.server.public);
         newcomer.join(ROOM);
         newcomer.close();
-        self.alice.hear_all();
+        self.alice.receive_all();
         self.slowest = self.slowest.max(began.elapsed());
     }
 
@@ -191,8 +191,8 @@ impl Stage {
         let budget = scrape.value("switchboard_limit{name=\"memory_bytes\"}");
         assert!(budget > 0.0 && used <= 1.15 * budget, "{used} bytes are held for clients, and {budget} may be");
         self.said += 1;
-        self.alice.tell(&self.bob.id, &json!(self.said));
-        assert_eq!(self.bob.hear_at_last("signal")["data"], self.said, "a signal is missing");
+        self.alice.send_signal(&self.bob.id, &json!(self.said));
+        assert_eq!(self.bob.receive_at_last("signal")["data"], self.said, "a signal is missing");
     }
 
     /// Sees that the others are served as long as the flood goes on, and returns what came of it. The flood is told where

@@ -170,7 +170,7 @@ async fn one(
                 let signal = json!({"type": "signal", "to": next, "kind": "app", "data": at});
                 tally.borrow_mut().sent += 1;
                 // A connection that is gone is found where it is read.
-                let _ = peer.say(&[signal]).await;
+                let _ = peer.send_json(&[signal]).await;
             }
             came = peer.next() => match came {
                 Came::Frame(frame) if frame["type"] == "signal" => {

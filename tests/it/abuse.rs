@@ -42,8 +42,8 @@ impl Neighbours {
     #[track_caller]
     fn relay(&mut self) -> Duration {
         let sent = Instant::now();
-        self.alice.tell(&self.bob.id, &json!("are you there?"));
-        self.bob.hear("signal");
+        self.alice.send_signal(&self.bob.id, &json!("are you there?"));
+        self.bob.receive("signal");
         sent.elapsed()
     }
 

@@ -29,7 +29,7 @@ fn connect(server: &TestServer, handshake: &Handshake) -> Option<TestPeer> {
     match response.status {
         101 => {
             let mut peer = TestPeer::on(stream);
-            peer.hear("welcome");
+            peer.receive("welcome");
             Some(peer)
         }
         429 => None,
@@ -97,20 +97,20 @@ fn ipv6_joins_and_rooms_are_limited_by_56_and_48_too() {
         if number < 4 {
             peer.join(&room);
         } else {
-            peer.say(&json!({"type": "join", "room": room}));
-            peer.hear_error("room_limit");
+            peer.send_json(&json!({"type": "join", "room": room}));
+            peer.receive_error("room_limit");
         }
     }
     // Six joins were asked for: two more are left to the /56.
     for number in 0..4 {
-        peers[4].say(&json!({"type": "join", "room": "room x"}));
-        peers[4].hear_error(if number == 0 { "room_limit" } else { "rate_limited" });
+        peers[4].send_json(&json!({"type": "join", "room": "room x"}));
+        peers[4].receive_error(if number == 0 { "room_limit" } else { "rate_limited" });
     }
-    peers[5].say(&json!({"type": "join", "room": "room x"}));
-    peers[5].hear_error("room_limit");
+    peers[5].send_json(&json!({"type": "join", "room": "room x"}));
+    peers[5].receive_error("room_limit");
     let mut late = connect(&server, &of("2001:db8:1:77::1")).expect("a place");
-    late.say(&json!({"type": "join", "room": "room 1"}));
-    late.hear_error("rate_limited");
+    late.send_json(&json!({"type": "join", "room": "room 1"}));
+    late.receive_error("rate_limited");
 }
 
 #[test]
@@ -181,8 +181,8 @@ fn whoever_tries_names_is_stopped_and_told_nothing() {
         scanner.leave();
     }
     let refusal = |scanner: &mut TestPeer, room: &str| {
-        scanner.say(&json!({"type": "join", "room": room, "id": "j"}));
-        let error = scanner.hear_error("rate_limited");
+        scanner.send_json(&json!({"type": "join", "room": room, "id": "j"}));
+        let error = scanner.receive_error("rate_limited");
         assert_eq!(error["re"], "j");
         assert!(error["retryAfterMs"].as_u64().is_some_and(|ms| (1..=60_001).contains(&ms)), "{}", error.text);
         (error.text("message"), error.text("category"), error.json()["retryable"].clone())
@@ -192,7 +192,7 @@ fn whoever_tries_names_is_stopped_and_told_nothing() {
     assert_eq!(taken, refusal(&mut scanner, "guess 4"), "a room that it has left is as new as any");
     let mut colleague = connect(&server, &of("203.0.113.7")).expect("a place");
     refusal(&mut colleague, "secret");
-    resident.hear_nothing();
+    resident.receive_nothing();
     server.wait_for_metric(&hits("new_rooms"), 4.0);
     assert_eq!(server.scrape().value(&hits("joins_per_minute")), 0.0);
 }
@@ -202,8 +202,8 @@ fn rooms_that_somebody_of_the_address_is_in_are_not_new() {
     let server = proxied().set("limits.new_rooms_burst", 1).set("limits.new_rooms_per_minute", 1).start();
     let school = |room: &str| {
         let mut pupil = connect(&server, &of("203.0.113.7")).expect("a place");
-        pupil.say(&json!({"type": "join", "room": room}));
-        (pupil.hear_any().kind().to_owned(), pupil)
+        pupil.send_json(&json!({"type": "join", "room": room}));
+        (pupil.receive_any().kind().to_owned(), pupil)
     };
     let (first, mut opener) = school("class");
     assert_eq!(first, "joined");
@@ -211,9 +211,9 @@ fn rooms_that_somebody_of_the_address_is_in_are_not_new() {
     assert!(others.iter().all(|(kind, _)| kind == "joined"), "one room, however many come");
     assert_eq!(school("other").0, "error");
     // Who leaves a room in which the others stay may come back.
-    opener.hear_at_last("peer_joined");
-    opener.say(&json!({"type": "leave"}));
-    opener.hear_at_last("left");
+    opener.receive_at_last("peer_joined");
+    opener.send_json(&json!({"type": "leave"}));
+    opener.receive_at_last("left");
     opener.join("class");
 }
 
@@ -222,8 +222,8 @@ fn a_scan_of_neighbouring_networks_is_one_scan() {
     let server = proxied().set("limits.new_rooms_burst", 2).set("limits.new_rooms_per_minute", 1).start();
     let entered = (0..30).filter(|net| {
         let mut scanner = connect(&server, &of(&format!("2001:db8:1:{net:x}::1"))).expect("a place");
-        scanner.say(&json!({"type": "join", "room": format!("guess {net}")}));
-        scanner.hear_any().kind() == "joined"
+        scanner.send_json(&json!({"type": "join", "room": format!("guess {net}")}));
+        scanner.receive_any().kind() == "joined"
     });
     let entered = entered.count();
     assert!((8..=12).contains(&entered), "a /56 may try eight, and four a minute: {entered}");

@@ -52,8 +52,8 @@ fn a_request_drains_as_a_signal_does_and_says_until_when() {
     assert_eq!((again.status, &again.json()["status"]), (200, &json!("already_draining")), "{again:?}");
     assert!(again.json()["deadlineMs"].as_u64().expect("deadlineMs") <= left, "the deadline does not move");
     for mut peer in peers {
-        assert_eq!(peer.hear_at_last("bye")["reason"], "server_draining");
-        peer.hear_all_until_close(1012);
+        assert_eq!(peer.receive_at_last("bye")["reason"], "server_draining");
+        peer.receive_all_until_close(1012);
     }
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
     assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
@@ -189,7 +189,7 @@ fn a_scrape_during_the_drain_is_enough() {
     server.wait_for_metric("switchboard_draining", 1.0);
     assert_eq!(scrape_as_prometheus(&server).value("switchboard_draining"), 1.0);
     for mut peer in peers {
-        peer.hear_all_until_close(1012);
+        peer.receive_all_until_close(1012);
     }
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
     assert!(server.log().lines_where("scrape_awaited").is_empty());
@@ -258,13 +258,13 @@ fn pressing_ctrl_c_again_ends_a_drain_that_takes_too_long() {
     let mut told: Vec<_> = peers
         .into_iter()
         .map(|mut peer| {
-            peer.hear_at_last("bye");
+            peer.receive_at_last("bye");
             peer
         })
         .collect();
     server.signal("INT");
     for peer in &mut told {
-        peer.hear_all_until_close(1012);
+        peer.receive_all_until_close(1012);
     }
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
 }

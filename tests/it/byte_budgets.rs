@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::{
-    Heard, TestPeer, TestServer, eventually, http,
+    Received, TestPeer, TestServer, eventually, http,
     ws::{Handshake, first, frame},
 };
 
@@ -21,9 +21,9 @@ fn long_signals(to: &str, count: usize) -> Vec<u8> {
 
 /// Hears as many of them, in order.
 #[track_caller]
-fn hear_signals(peer: &mut TestPeer, count: usize) {
+fn receive_signals(peer: &mut TestPeer, count: usize) {
     for number in 0..count {
-        assert_eq!(peer.hear("signal")["data"][0], number);
+        assert_eq!(peer.receive("signal")["data"][0], number);
     }
 }
 
@@ -31,7 +31,7 @@ fn hear_signals(peer: &mut TestPeer, count: usize) {
 #[track_caller]
 fn connect_as(server: &TestServer, client: &str) -> TestPeer {
     let mut peer = TestPeer::open(http::dial(server.public), &Handshake::new().with("X-Forwarded-For", client));
-    peer.hear("welcome");
+    peer.receive("welcome");
     peer
 }
 
@@ -41,13 +41,13 @@ fn pair_of(server: &TestServer, client: &str, room: &str) -> [TestPeer; 2] {
     let [mut alice, mut bob] = [connect_as(server, client), connect_as(server, client)];
     alice.join(room);
     bob.join(room);
-    alice.hear_joined(&bob.id);
+    alice.receive_joined(&bob.id);
     [alice, bob]
 }
 
 /// What it was told, none of which answers a request.
 #[track_caller]
-fn complaints(heard: &[Heard], about: &str) -> usize {
+fn complaints(heard: &[Received], about: &str) -> usize {
     for error in heard {
         assert_eq!((error.kind(), &error["code"], error.json().get("re")), ("error", &json!("rate_limited"), None));
         assert!(error.text("message").contains(about), "{}", error.text);
@@ -75,10 +75,10 @@ fn bytes_beyond_the_burst_are_read_at_the_rate_with_nothing_lost() {
     let [mut alice, mut bob] = server.join_some("blue");
     let began = Instant::now();
     alice.send(&long_signals(&bob.id, 60));
-    hear_signals(&mut bob, 60);
+    receive_signals(&mut bob, 60);
     // Of 600 kB a burst passes, and what one read may take beyond it.
     assert!(began.elapsed() >= Duration::from_millis(1600), "{:?}", began.elapsed());
-    let told = complaints(&alice.hear_all(), "byteRate:");
+    let told = complaints(&alice.receive_all(), "byteRate:");
     assert!((1..=began.elapsed().as_secs() + 1).contains(&(told as u64)), "told {told} times in {:?}", began.elapsed());
     has_hits(&server, "byte_rate", 1.0);
 }
@@ -92,9 +92,9 @@ fn who_sends_too_many_bytes_without_a_pause_is_closed_with_4002() {
     let [mut flooder, mut witness] = server.join_some("blue");
     // Blocks when the kernel's buffers are full, until the server ends it.
     let _ = flooder.try_send(&long_signals(&witness.id, 40));
-    assert_eq!(flooder.hear_at_last("bye")["reason"], "rate_limited");
-    flooder.hear_close(4002);
-    witness.hear_at_last("peer_left");
+    assert_eq!(flooder.receive_at_last("bye")["reason"], "rate_limited");
+    flooder.receive_close(4002);
+    witness.receive_at_last("peer_left");
 }
 
 #[test]
@@ -102,19 +102,20 @@ fn a_session_that_comes_back_has_the_budget_that_it_had() {
     let server = TestServer::set("limits.byte_rate", 1024).set("limits.byte_burst", 100_000).start();
     let mut bob = server.join("blue");
     let mut alice = server.connect();
-    let joined = alice.join_saying(&json!({"type": "join", "room": "blue", "resumable": true}));
+    let joined = alice.join_with_fields(&json!({"type": "join", "room": "blue", "resumable": true}));
     let token = joined["resume"]["token"].as_str().expect("a token").to_owned();
-    bob.hear_joined(&alice.id);
+    bob.receive_joined(&alice.id);
     alice.send(&long_signals(&bob.id, 12));
     has_hits(&server, "byte_rate", 1.0);
     alice.abort();
     let mut alice = server.connect();
-    alice.say(&json!({"type": "ping"}));
-    alice.hear("pong");
-    alice.join_saying(&json!({"type": "join", "room": "blue", "resume": {"token": token, "ack": 0}, "attempt": 1}));
-    alice.say(&json!({"type": "ping"}));
-    assert_eq!(alice.hear_any()["code"], "rate_limited", "of the old connection");
-    complaints(&[alice.hear_error("rate_limited")], "byteRate:");
+    alice.send_json(&json!({"type": "ping"}));
+    alice.receive("pong");
+    alice
+        .join_with_fields(&json!({"type": "join", "room": "blue", "resume": {"token": token, "ack": 0}, "attempt": 1}));
+    alice.send_json(&json!({"type": "ping"}));
+    assert_eq!(alice.receive_any()["code"], "rate_limited", "of the old connection");
+    complaints(&[alice.receive_error("rate_limited")], "byteRate:");
 }
 
 #[test]
@@ -132,15 +133,15 @@ fn all_connections_of_an_address_have_one_budget_and_who_waits_for_the_others_is
     }
     let [alice, bob] = &mut other;
     alice.send(&long_signals(&bob.id, 10));
-    hear_signals(bob, 10);
-    assert_eq!(alice.hear_all().len(), 0, "of another address");
+    receive_signals(bob, 10);
+    assert_eq!(alice.receive_all().len(), 0, "of another address");
     for [_, bob] in &mut pairs {
-        hear_signals(bob, 40);
+        receive_signals(bob, 40);
     }
     // Of 800 kB a burst passes, and what each connection may read before its address knows.
     assert!(began.elapsed() >= Duration::from_millis(1900), "{:?}", began.elapsed());
     for [alice, _] in &mut pairs {
-        let told = complaints(&alice.hear_all(), "byteRatePerAddress");
+        let told = complaints(&alice.receive_all(), "byteRatePerAddress");
         assert!(told as u64 <= began.elapsed().as_secs() + 1, "told {told} times in {:?}", began.elapsed());
     }
     has_hits(&server, "byte_rate_per_address", 2.0);
@@ -156,30 +157,31 @@ fn what_a_client_sends_counts_for_the_address_that_it_came_back_from() {
     let mut bob = connect_as(&server, "192.0.2.9");
     let mut alice = connect_as(&server, "192.0.2.1");
     bob.join("blue");
-    let joined = alice.join_saying(&json!({"type": "join", "room": "blue", "resumable": true}));
+    let joined = alice.join_with_fields(&json!({"type": "join", "room": "blue", "resumable": true}));
     let token = joined["resume"]["token"].as_str().expect("a token").to_owned();
-    bob.hear_joined(&alice.id);
+    bob.receive_joined(&alice.id);
     // Who has not shown that it knows of its token is not waited for.
-    alice.say(&json!({"type": "ping", "ack": 0}));
-    alice.hear("pong");
+    alice.send_json(&json!({"type": "ping", "ack": 0}));
+    alice.receive("pong");
     alice.abort();
     let mut alice = connect_as(&server, "192.0.2.2");
-    alice.join_saying(&json!({"type": "join", "room": "blue", "resume": {"token": token, "ack": 0}, "attempt": 1}));
+    alice
+        .join_with_fields(&json!({"type": "join", "room": "blue", "resume": {"token": token, "ack": 0}, "attempt": 1}));
     alice.send(&long_signals(&bob.id, 12));
     has_hits(&server, "byte_rate_per_address", 1.0);
     let [mut before, mut now] = ["192.0.2.1", "192.0.2.2"].map(|client| connect_as(&server, client));
     // More than is read before the address is charged.
     let silent = frame(first::PONG, &[0; 125]).repeat(160);
     before.send(&silent);
-    before.hear_nothing();
-    before.hear_nothing();
+    before.receive_nothing();
+    before.receive_nothing();
     now.send(&silent);
-    now.say(&json!({"type": "ping"}));
-    let mut heard = now.hear_any();
+    now.send_json(&json!({"type": "ping"}));
+    let mut heard = now.receive_any();
     if heard.kind() == "pong" {
         // It came in one piece with what was charged.
-        now.say(&json!({"type": "ping"}));
-        heard = now.hear_any();
+        now.send_json(&json!({"type": "ping"}));
+        heard = now.receive_any();
     }
     complaints(&[heard], "byteRatePerAddress");
 }
@@ -197,8 +199,8 @@ fn a_mesh_of_ten_with_the_longest_offers_never_meets_a_budget() {
     let candidates = candidates.flat_map(|id| signal(&id, "candidate", "c".repeat(250)));
     last.send(&offers.chain(candidates).collect::<Vec<_>>());
     for peer in &mut peers {
-        assert!((0..11).all(|_| peer.hear("signal")["from"] == last.id.as_str()));
+        assert!((0..11).all(|_| peer.receive("signal")["from"] == last.id.as_str()));
     }
-    assert_eq!(last.hear_all().len(), 0);
+    assert_eq!(last.receive_all().len(), 0);
     assert_eq!(server.scrape().sum("switchboard_limit_hits_total", ""), 0.0);
 }

@@ -8,8 +8,8 @@ use crate::support::{TestPeer, TestServer, eventually, ws::Handshake};
 #[track_caller]
 fn join_when_free(peer: &mut TestPeer, room: &str) {
     eventually("a seat is free", || {
-        peer.say(&json!({"type": "join", "room": room}));
-        let (kind, _) = peer.hear_reply();
+        peer.send_json(&json!({"type": "join", "room": room}));
+        let (kind, _) = peer.receive_reply();
         if kind == "joined" { Ok(()) } else { Err(kind) }
     });
 }
@@ -19,14 +19,14 @@ fn a_full_room_says_so_and_stays_as_it_is() {
     let server = TestServer::set("limits.peers_per_room", 2).start();
     let [mut alice, mut bob] = server.join_some("blue");
     let mut carol = server.connect();
-    carol.say(&json!({"type": "join", "room": "blue", "id": "j"}));
-    let error = carol.hear_error("room_full");
+    carol.send_json(&json!({"type": "join", "room": "blue", "id": "j"}));
+    let error = carol.receive_error("room_full");
     assert_eq!(
         (&error["re"], &error["category"], &error["retryable"]),
         (&json!("j"), &json!("ROOM_FULL"), &json!(true))
     );
-    alice.hear_nothing();
-    bob.hear_nothing();
+    alice.receive_nothing();
+    bob.receive_nothing();
     assert_eq!(carol.join("red")["capacity"], 2, "another room has room");
 }
 
@@ -35,8 +35,8 @@ fn the_eleventh_peer_is_refused_by_default() {
     let server = TestServer::start();
     let _ten = server.join_all("mesh", 10);
     let mut eleventh = server.connect();
-    eleventh.say(&json!({"type": "join", "room": "mesh"}));
-    eleventh.hear_error("room_full");
+    eleventh.send_json(&json!({"type": "join", "room": "mesh"}));
+    eleventh.receive_error("room_full");
 }
 
 #[test]
@@ -46,9 +46,9 @@ fn a_seat_freed_by_leaving_lets_the_next_one_in_at_once() {
     let mut carol = server.connect();
     for _ in 0..10 {
         bob.leave();
-        alice.hear_left(&bob.id, "left");
+        alice.receive_left(&bob.id, "left");
         carol.join("blue");
-        alice.hear_joined(&carol.id);
+        alice.receive_joined(&carol.id);
         std::mem::swap(&mut bob, &mut carol);
     }
 }
@@ -80,16 +80,16 @@ fn a_refused_joiner_that_hangs_up_frees_nobodys_seat() {
     let endings: [fn(TestPeer); 3] = [TestPeer::close, TestPeer::abort, |peer| peer.hang_up()];
     for end in endings {
         let mut refused = server.connect();
-        refused.say(&json!({"type": "join", "room": "blue"}));
-        refused.hear_error("room_full");
+        refused.send_json(&json!({"type": "join", "room": "blue"}));
+        refused.receive_error("room_full");
         end(refused);
     }
     server.wait_for_connections(2);
     let mut next = server.connect();
-    next.say(&json!({"type": "join", "room": "blue"}));
-    next.hear_error("room_full");
-    alice.hear_nothing();
-    bob.hear_nothing();
+    next.send_json(&json!({"type": "join", "room": "blue"}));
+    next.receive_error("room_full");
+    alice.receive_nothing();
+    bob.receive_nothing();
 }
 
 #[test]
@@ -98,12 +98,12 @@ fn a_refused_joiner_that_says_leave_frees_nobodys_seat() {
     let mut alice = server.join("blue");
     let mut bob = server.connect();
     for _ in 0..3 {
-        bob.say(&json!({"type": "join", "room": "blue"}));
-        bob.hear_error("room_full");
-        bob.say(&json!({"type": "leave"}));
-        bob.hear_error("not_in_room");
+        bob.send_json(&json!({"type": "join", "room": "blue"}));
+        bob.receive_error("room_full");
+        bob.send_json(&json!({"type": "leave"}));
+        bob.receive_error("not_in_room");
     }
-    alice.hear_nothing();
+    alice.receive_nothing();
 }
 
 #[test]
@@ -111,9 +111,9 @@ fn many_at_once_fill_a_room_to_its_cap_and_no_further() {
     let server = TestServer::start();
     let mut peers: Vec<_> = (0..40).map(|_| server.connect()).collect();
     for peer in &mut peers {
-        peer.say(&json!({"type": "join", "room": "mesh"}));
+        peer.send_json(&json!({"type": "join", "room": "mesh"}));
     }
-    let joined = peers.iter_mut().filter_map(|peer| Some(peer.hear_any()).filter(|reply| reply.kind() == "joined"));
+    let joined = peers.iter_mut().filter_map(|peer| Some(peer.receive_any()).filter(|reply| reply.kind() == "joined"));
     assert_eq!(joined.count(), 10);
 }
 
@@ -122,13 +122,13 @@ fn a_room_beyond_the_servers_limit_is_refused_until_another_one_ends() {
     let server = TestServer::set("limits.rooms", 2).start();
     let (mut alice, _bob) = (server.join("blue"), server.join("red"));
     let mut carol = server.connect();
-    carol.say(&json!({"type": "join", "room": "green", "id": "j"}));
-    let error = carol.hear_error("room_limit");
+    carol.send_json(&json!({"type": "join", "room": "green", "id": "j"}));
+    let error = carol.receive_error("room_limit");
     assert_eq!((&error["re"], &error["category"]), (&json!("j"), &json!("ROOM_FULL")));
     alice.leave();
     join_when_free(&mut carol, "green");
-    alice.say(&json!({"type": "join", "room": "blue"}));
-    alice.hear_error("room_limit");
+    alice.send_json(&json!({"type": "join", "room": "blue"}));
+    alice.receive_error("room_limit");
     alice.join("red");
 }
 
@@ -142,7 +142,7 @@ fn a_connection_beyond_the_cap_is_refused_with_503_until_another_one_ends() {
     let seconds: u64 = refused.needs("Retry-After").parse().expect("whole seconds");
     assert!((1..=60).contains(&seconds), "{seconds}");
     assert!(error["retryAfterMs"].as_u64().is_some_and(|ms| ms <= seconds * 1000), "{error}");
-    bob.hear_nothing();
+    bob.receive_nothing();
     alice.close();
     eventually("a connection is free", || match Handshake::new().send(server.public).0.status {
         101 => Ok(()),

@@ -40,8 +40,8 @@ fn the_gauges_follow_connections_peers_and_rooms() {
     let (mut blue, red) = (server.join_all("blue", 4), server.join_all("red", 2));
     wait_for_gauges(&server, 9, 6, 2);
     blue.drain(..2).for_each(TestPeer::abort);
-    blue[0].hear("peer_left");
-    blue[0].hear("peer_left");
+    blue[0].receive("peer_left");
+    blue[0].receive("peer_left");
     blue[0].leave();
     wait_for_gauges(&server, 7, 3, 2);
     red.into_iter().for_each(TestPeer::close);
@@ -65,15 +65,15 @@ const ENDINGS: [Ending; 5] = [Ending::Leave, Ending::Close, Ending::Kill, Ending
 fn end(mut peer: TestPeer, how: Ending) {
     match how {
         Ending::Leave => {
-            peer.say(&json!({"type": "leave"}));
-            peer.hear_at_last("left");
+            peer.send_json(&json!({"type": "leave"}));
+            peer.receive_at_last("left");
         }
         Ending::Close => peer.close(),
         Ending::Kill => peer.abort(),
         Ending::HangUp => peer.hang_up(),
         Ending::Break => {
             peer.send(&crate::support::ws::unmasked_frame(0x81, b"{}"));
-            peer.hear_at_last("bye");
+            peer.receive_at_last("bye");
         }
     }
 }
@@ -84,8 +84,8 @@ fn storm(server: &TestServer, thread: usize) -> Vec<Ending> {
     let mut ended = Vec::new();
     for round in 0..60 {
         let mut peer = server.connect();
-        peer.say(&json!({"type": "join", "room": format!("room {thread} {}", round % 3), "attempt": round % 2}));
-        peer.hear("joined");
+        peer.send_json(&json!({"type": "join", "room": format!("room {thread} {}", round % 3), "attempt": round % 2}));
+        peer.receive("joined");
         here.push(peer);
         if round % 4 == 3 {
             for place in 0..3 {
@@ -144,11 +144,11 @@ fn refused_joins_are_counted_by_reason_and_are_no_joins() {
     let mut alice = server.join("blue");
     let mut bob = server.connect();
     for room in ["blue", "blue", "red"] {
-        bob.say(&json!({"type": "join", "room": room}));
-        bob.hear("error");
+        bob.send_json(&json!({"type": "join", "room": room}));
+        bob.receive("error");
     }
-    alice.say(&json!({"type": "join", "room": "blue"}));
-    alice.hear_error("already_joined");
+    alice.send_json(&json!({"type": "join", "room": "blue"}));
+    alice.receive_error("already_joined");
     wait_for(
         &server,
         &[
@@ -166,14 +166,14 @@ fn messages_are_counted_by_type_and_direction() {
     let server = TestServer::start();
     let [mut alice, mut bob, mut carol] = server.join_some("blue");
     for _ in 0..5 {
-        alice.say(&json!({"type": "signal", "to": bob.id, "kind": "offer", "data": 1}));
-        bob.hear("signal");
+        alice.send_json(&json!({"type": "signal", "to": bob.id, "kind": "offer", "data": 1}));
+        bob.receive("signal");
     }
-    alice.say(&json!({"type": "signal", "to": "*", "kind": "app", "data": 1}));
-    bob.hear("signal");
-    carol.hear("signal");
-    alice.say_text("nonsense");
-    alice.hear_error("invalid_message");
+    alice.send_json(&json!({"type": "signal", "to": "*", "kind": "app", "data": 1}));
+    bob.receive("signal");
+    carol.receive("signal");
+    alice.send_text("nonsense");
+    alice.receive_error("invalid_message");
     wait_for(
         &server,
         &[
@@ -195,8 +195,8 @@ fn errors_are_counted_by_class_and_code() {
     let server = TestServer::start();
     let mut alice = server.connect();
     for _ in 0..3 {
-        alice.say(&json!({"type": "leave"}));
-        alice.hear_error("not_in_room");
+        alice.send_json(&json!({"type": "leave"}));
+        alice.receive_error("not_in_room");
     }
     Handshake::new().with("Sec-WebSocket-Version", "8").send(server.public);
     eventually("the errors are counted", || {
@@ -265,8 +265,8 @@ fn the_latest_errors_are_grouped_for_the_operator_alone() {
     let server = TestServer::start();
     let mut alice = server.connect();
     for _ in 0..4 {
-        alice.say(&json!({"type": "leave"}));
-        alice.hear_error("not_in_room");
+        alice.send_json(&json!({"type": "leave"}));
+        alice.receive_error("not_in_room");
     }
     eventually("the errors are told", || {
         let errors = server.ops_get("/errors").json();
@@ -283,13 +283,13 @@ fn bytes_and_ways_of_coming_back_are_counted() {
     let (mut alice, mut bob) = (server.connect(), server.connect());
     let (first, again) =
         (r#"{"type":"join","room":"blue","attempt":0}"#, r#"{"type":"join","room":"blue","attempt":3}"#);
-    alice.say_text(first);
-    alice.hear("joined");
-    bob.say_text(again);
-    bob.hear_error("room_full");
+    alice.send_text(first);
+    alice.receive("joined");
+    bob.send_text(again);
+    bob.receive_error("room_full");
     alice.leave();
-    bob.say_text(again);
-    bob.hear("joined");
+    bob.send_text(again);
+    bob.receive("joined");
     let said = first.len() + again.len() * 2 + r#"{"type":"leave"}"#.len();
     wait_for(
         &server,

@@ -51,8 +51,8 @@ impl Room {
         let mut others: Vec<_> = (1..PEERS_PER_ROOM).map(|_| server.join(&name)).collect();
         let mut next = || others.pop().expect("enough peers");
         let (filler, mut speaker, mut listener) = (next(), next(), next());
-        speaker.hear_all();
-        listener.hear_all();
+        speaker.receive_all();
+        listener.receive_all();
         Self { stalled, filler, speaker, listener, others }
     }
 }
@@ -61,8 +61,8 @@ impl Room {
 #[track_caller]
 fn relay(speaker: &mut TestPeer, listener: &mut TestPeer) -> Duration {
     let sent = Instant::now();
-    speaker.tell(&listener.id, &json!("x".repeat(1000)));
-    listener.hear_at_last("signal");
+    speaker.send_signal(&listener.id, &json!("x".repeat(1000)));
+    listener.receive_at_last("signal");
     sent.elapsed()
 }
 
@@ -77,9 +77,9 @@ fn fill(mut stalled: Vec<(TestPeer, TestPeer)>) {
     let filling = json!("x".repeat(16_384));
     for _ in 0..400 {
         for (stalled, filler) in &mut stalled {
-            filler.tell(&stalled.id, &filling);
+            filler.send_signal(&stalled.id, &filling);
         }
-        stalled.retain_mut(|(_, filler)| !filler.hear_all().iter().any(|heard| heard.kind() == "peer_left"));
+        stalled.retain_mut(|(_, filler)| !filler.receive_all().iter().any(|heard| heard.kind() == "peer_left"));
         if stalled.is_empty() {
             return;
         }

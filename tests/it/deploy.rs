@@ -72,7 +72,7 @@ async fn live(mut client: Client, number: usize, shared: Rc<Shared>) -> Story {
         tokio::select! {
             biased;
             came = client.next() => match came {
-                Came::Frame(frame) => gone |= hear(&frame, number, &mut story, &shared),
+                Came::Frame(frame) => gone |= receive(&frame, number, &mut story, &shared),
                 Came::Close(code) => {
                     story.code = Some(code);
                     story.closed = shared.begun.get().map(|begun| begun.elapsed());
@@ -106,13 +106,13 @@ async fn talk(client: &mut Client, to: &str, story: &mut Story) {
     let message = json!({"type": "signal", "id": number.to_string(), "to": to, "kind": "app", "data": number});
     let question = json!({"type": "ping", "id": number.to_string()});
     // A server that has hung up is found by whoever listens.
-    if client.say(&[message, question]).await.is_ok() {
+    if client.send_json(&[message, question]).await.is_ok() {
         story.sent += 1;
     }
 }
 
 /// Whether the next one has left.
-fn hear(frame: &Value, number: usize, story: &mut Story, shared: &Shared) -> bool {
+fn receive(frame: &Value, number: usize, story: &mut Story, shared: &Shared) -> bool {
     let re = || frame["re"].as_str().and_then(|re| re.parse().ok()).expect("the number of a message");
     match frame["type"].as_str().unwrap_or_default() {
         "signal" => story.got.push(frame["data"].as_u64().expect("a number")),

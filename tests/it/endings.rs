@@ -60,10 +60,10 @@ impl Stage {
     #[track_caller]
     fn doomed(&mut self) -> TestPeer {
         let mut peer = TestPeer::open(dial_with_small_buffer(self.server.public), &Handshake::new());
-        peer.welcome = Some(peer.hear("welcome"));
-        peer.join_saying(&self.join_frame());
-        peer.hear_nothing();
-        self.witnesses.iter_mut().for_each(|witness| drop(witness.hear_joined(&peer.id)));
+        peer.welcome = Some(peer.receive("welcome"));
+        peer.join_with_fields(&self.join_frame());
+        peer.receive_nothing();
+        self.witnesses.iter_mut().for_each(|witness| drop(witness.receive_joined(&peer.id)));
         peer
     }
 
@@ -83,7 +83,7 @@ impl Stage {
             }
         }
         for (witness, heard) in self.witnesses.iter_mut().zip(&mut heard) {
-            heard.extend(witness.hear_all().iter().filter_map(|frame| about(who, &frame.text)));
+            heard.extend(witness.receive_all().iter().filter_map(|frame| about(who, &frame.text)));
         }
         heard
     }
@@ -102,8 +102,8 @@ impl Stage {
         // The room holds three.
         let newcomer = self.server.join(ROOM);
         for witness in &mut self.witnesses {
-            witness.hear_joined(&newcomer.id);
-            witness.hear_nothing();
+            witness.receive_joined(&newcomer.id);
+            witness.receive_nothing();
         }
         // What is logged before this line is there when it is.
         self.server
@@ -121,7 +121,7 @@ impl Stage {
         let (closed, left) = (format!("reason=\"{closed}\""), format!("reason=\"{left}\""));
         eventually("the figures are right", || {
             // Who waits must not be taken for dead.
-            witnesses.iter_mut().for_each(TestPeer::hear_nothing);
+            witnesses.iter_mut().for_each(TestPeer::receive_nothing);
             let scrape = server.scrape();
             let counts = [("connections_closed_total", &closed), ("leaves_total", &left)];
             let counts = counts.map(|(name, label)| {
@@ -209,7 +209,7 @@ fn a_close_frame_and_a_reset_right_behind_it() {
     play(TestServer::builder, told, |_, mut doomed| {
         doomed.send(&frame(first::CLOSE, &close_payload(1001, "")));
         doomed.hang_up();
-        doomed.hear_all_until_close(1001);
+        doomed.receive_all_until_close(1001);
         doomed.abort();
     });
 }
@@ -218,8 +218,8 @@ fn a_close_frame_and_a_reset_right_behind_it() {
 fn a_leave_and_a_lost_socket_right_behind_it() {
     let told = Told { closed: "disconnected", left: "left", parks: false };
     play(TestServer::builder, told, |_, mut doomed| {
-        doomed.say(&json!({"type": "leave"}));
-        doomed.hear("left");
+        doomed.send_json(&json!({"type": "leave"}));
+        doomed.receive("left");
         doomed.abort();
     });
 }
@@ -243,7 +243,7 @@ fn a_peer_that_is_silent() {
 fn pour(stage: &mut Stage, into: &TestPeer, pieces: usize, size: usize) {
     let filling = json!("x".repeat(size));
     for _ in 0..pieces {
-        stage.witnesses[0].tell(&into.id, &filling);
+        stage.witnesses[0].send_signal(&into.id, &filling);
     }
 }
 
@@ -312,8 +312,8 @@ impl Client {
     /// Waits until it is in the room and has proven its token; its name.
     #[track_caller]
     fn joins(&mut self, stage: &mut Stage) -> String {
-        let who = stage.witnesses[0].hear("peer_joined").text("id");
-        stage.witnesses[1].hear_joined(&who);
+        let who = stage.witnesses[0].receive("peer_joined").text("id");
+        stage.witnesses[1].receive_joined(&who);
         // The others hear of it first. Whatever it says before it was told itself proves nothing.
         stage.server.wait_for_metric("switchboard_messages_total{direction=\"out\",type=\"joined\"}", 3.0);
         self.go_on();

@@ -4,22 +4,22 @@ use std::{sync::Barrier, thread, time::Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Heard, PATIENCE, TestPeer, TestServer};
+use crate::support::{PATIENCE, Received, TestPeer, TestServer};
 
 /// Numbers in order, with so much beside each.
 fn burst(peer: &mut TestPeer, to: &Value, frames: usize, bytes: usize) {
     let filling = "x".repeat(bytes);
     for number in 0..frames {
-        peer.say(&json!({"type": "signal", "to": to, "kind": "app", "data": {"n": number, "x": filling}}));
+        peer.send_json(&json!({"type": "signal", "to": to, "kind": "app", "data": {"n": number, "x": filling}}));
     }
 }
 
 /// Hears so many signals; those of each peer must be numbered in order.
 #[track_caller]
-fn hear_in_order(peer: &mut TestPeer, signals: usize) {
+fn receive_in_order(peer: &mut TestPeer, signals: usize) {
     let mut next = std::collections::HashMap::new();
     for _ in 0..signals {
-        let heard = peer.hear_at_last("signal");
+        let heard = peer.receive_at_last("signal");
         let number = next.entry(heard.text("from")).or_insert(0_u64);
         assert_eq!(heard["data"]["n"], *number, "from {}", heard["from"]);
         *number += 1;
@@ -33,11 +33,11 @@ fn a_burst_of_long_messages_ends_nobody_and_arrives() {
     let mut flooder = all.pop().expect("ten");
     thread::scope(|scope| {
         for peer in &mut all {
-            scope.spawn(|| hear_in_order(peer, 16));
+            scope.spawn(|| receive_in_order(peer, 16));
         }
         burst(&mut flooder, &json!("*"), 16, 60_000);
     });
-    assert!(flooder.hear_all().is_empty(), "nobody left, and nothing was refused");
+    assert!(flooder.receive_all().is_empty(), "nobody left, and nothing was refused");
 }
 
 #[test]
@@ -50,10 +50,10 @@ fn small_messages_of_eight_at_once_end_nobody_and_arrive() {
         for peer in &mut all {
             scope.spawn(|| burst(peer, &to, 200, 10));
         }
-        hear_in_order(&mut victim, 8 * 200);
+        receive_in_order(&mut victim, 8 * 200);
     });
     for peer in &mut all {
-        assert!(peer.hear_all().iter().all(|heard| heard.kind() == "peer_joined"));
+        assert!(peer.receive_all().iter().all(|heard| heard.kind() == "peer_joined"));
     }
 }
 
@@ -65,18 +65,18 @@ fn nine_honest_peers(workers: usize) {
     thread::scope(|scope| {
         for peer in &mut all {
             scope.spawn(|| {
-                peer.hear_all();
+                peer.receive_all();
                 ready.wait();
                 let writer = peer.second_half();
                 thread::scope(|both| {
                     both.spawn(move || burst_on(writer, 200, 2_000));
-                    hear_in_order(peer, 8 * 200);
+                    receive_in_order(peer, 8 * 200);
                 });
             });
         }
     });
     for peer in &mut all {
-        assert!(peer.hear_all().is_empty(), "nothing was refused, and nobody left");
+        assert!(peer.receive_all().is_empty(), "nothing was refused, and nobody left");
     }
     assert_eq!(server.scrape().value(r#"switchboard_relays_total{outcome="busy"}"#), 0.0);
 }
@@ -97,11 +97,13 @@ fn nine_honest_peers_that_send_two_hundred_frames_at_once_lose_nothing_on_two_th
 
 /// Sends until a receiver is too busy for it; the refusal.
 #[track_caller]
-fn send_until_busy(from: &mut TestPeer, to: &Value) -> Heard {
+fn send_until_busy(from: &mut TestPeer, to: &Value) -> Received {
     let filling = "x".repeat(20_000);
     for number in 0..500 {
-        from.say(&json!({"type": "signal", "id": "s", "to": to, "kind": "app", "data": {"n": number, "x": filling}}));
-        if let Some(error) = from.hear_all().into_iter().find(|heard| heard.kind() == "error") {
+        from.send_json(
+            &json!({"type": "signal", "id": "s", "to": to, "kind": "app", "data": {"n": number, "x": filling}}),
+        );
+        if let Some(error) = from.receive_all().into_iter().find(|heard| heard.kind() == "error") {
             return error;
         }
     }
@@ -118,15 +120,15 @@ fn a_peer_that_never_reads_is_refused_for_alone_and_ended_when_it_was_slow_for_l
     assert_eq!((&error["category"], &error["retryable"]), (&json!("RATE_LIMITED"), &json!(true)));
     assert!(error["retryAfterMs"].as_u64().is_some_and(|wait| wait > 0), "{}", error.text);
     // The other had all of them, and a quiet one's share of the busy one is free.
-    let heard = bob.hear_all();
+    let heard = bob.receive_all();
     assert!(heard.iter().any(|heard| heard["data"]["n"].is_u64()));
-    bob.tell(&deaf.id, &json!("from a quiet one"));
-    bob.hear_nothing();
+    bob.send_signal(&deaf.id, &json!("from a quiet one"));
+    bob.receive_nothing();
     // It is refused at once from now on: there was no room since.
-    flooder.tell(&deaf.id, &json!("x".repeat(20_000)));
-    let heard = flooder.hear_all();
+    flooder.send_signal(&deaf.id, &json!("x".repeat(20_000)));
+    let heard = flooder.receive_all();
     assert!(heard.iter().any(|heard| heard["code"] == "peer_busy"), "{heard:?}");
-    let left = bob.hear_at_last("peer_left");
+    let left = bob.receive_at_last("peer_left");
     assert_eq!((&left["id"], &left["reason"]), (&json!(deaf.id), &json!("slow_consumer")));
     server.wait_for_metric(r#"switchboard_connections_closed_total{reason="slow_consumer"}"#, 1.0);
     assert!(server.scrape().value(r#"switchboard_relays_total{outcome="busy"}"#) >= 2.0);
@@ -142,7 +144,7 @@ fn a_peer_that_leaves_while_a_message_waits_for_it_is_not_found() {
     server.wait_for_metric_from("switchboard_busy_pauses_total", 1.0);
     let id = deaf.id.clone();
     deaf.abort();
-    let heard = flooder.hear_all();
+    let heard = flooder.receive_all();
     let refused = heard.iter().find(|heard| heard.kind() == "error").expect("it is told");
     assert_eq!((&refused["code"], &refused["peers"]), (&json!("peer_not_found"), &json!([id])));
 }
@@ -161,18 +163,18 @@ fn a_sender_that_is_ended_while_its_message_waits_leaves_nothing_behind() {
     let mut left = false;
     while !left {
         assert!(Instant::now() < deadline, "the flooder is still there");
-        left = slow.hear_any()["id"] == id.as_str();
-        left &= slow.hear_any().kind() != "signal";
+        left = slow.receive_any()["id"] == id.as_str();
+        left &= slow.receive_any().kind() != "signal";
     }
-    bob.hear_at_last("peer_left");
+    bob.receive_at_last("peer_left");
 }
 
 /// A peer that may be resumed, and its token.
 fn resumable(server: &TestServer) -> (TestPeer, Value) {
     let mut peer = server.connect();
-    let joined = peer.join_saying(&json!({"type": "join", "room": "blue", "resumable": true}));
-    peer.say(&json!({"type": "ping", "ack": 0}));
-    peer.hear("pong");
+    let joined = peer.join_with_fields(&json!({"type": "join", "room": "blue", "resumable": true}));
+    peer.send_json(&json!({"type": "ping", "ack": 0}));
+    peer.receive("pong");
     (peer, joined["resume"]["token"].clone())
 }
 
@@ -183,26 +185,26 @@ fn who_fills_the_share_of_an_absent_peer_is_told_and_what_the_others_sent_is_com
     let [mut flooder, mut bob] = server.join_some("blue");
     let id = ada.id.clone();
     ada.abort();
-    bob.hear_at_last("peer_away");
+    bob.receive_at_last("peer_away");
     let error = send_until_busy(&mut flooder, &json!([id]));
     assert_eq!((&error["code"], &error["peers"]), (&json!("peer_busy"), &json!([id])));
     burst(&mut bob, &json!(id), 5, 10_000);
-    bob.hear_nothing();
+    bob.receive_nothing();
     let mut ada = server.connect();
     let resume = json!({"type": "join", "room": "blue", "resume": {"token": token, "ack": 0}, "attempt": 1});
-    let joined = ada.join_saying(&resume);
+    let joined = ada.join_with_fields(&resume);
     assert_eq!(joined["complete"], true, "{}", joined.text);
     let mut of_bob = 0;
     while of_bob < 5 {
-        let heard = ada.hear_at_last("signal");
+        let heard = ada.receive_at_last("signal");
         if heard["from"] == bob.id.as_str() {
             assert_eq!(heard["data"]["n"], of_bob);
             of_bob += 1;
         }
     }
     // What it sends now has room again.
-    flooder.tell(&id, &json!("welcome back"));
-    assert_eq!(ada.hear_at_last("signal")["data"], "welcome back");
+    flooder.send_signal(&id, &json!("welcome back"));
+    assert_eq!(ada.receive_at_last("signal")["data"], "welcome back");
 }
 
 #[test]
@@ -214,9 +216,9 @@ fn a_peer_that_reads_late_finds_everything_in_order() {
     thread::scope(|scope| {
         scope.spawn(|| burst(&mut flooder, &to, 60, 50_000));
         server.wait_for_metric_from("switchboard_busy_pauses_total", 1.0);
-        hear_in_order(&mut slow, 60);
+        receive_in_order(&mut slow, 60);
     });
-    assert!(flooder.hear_all().is_empty(), "nothing was refused");
+    assert!(flooder.receive_all().is_empty(), "nothing was refused");
 }
 
 #[test]
@@ -228,8 +230,8 @@ fn updates_wait_for_a_peer_that_has_too_much_waiting_and_end_nobody() {
     let meta = json!({"name": "y".repeat(4000)});
     let mut refused = 0;
     for _ in 0..400 {
-        bob.say(&json!({"type": "update", "id": "u", "meta": meta}));
-        let heard = bob.hear_all();
+        bob.send_json(&json!({"type": "update", "id": "u", "meta": meta}));
+        let heard = bob.receive_all();
         assert!(heard.iter().all(|heard| heard.kind() != "peer_left"), "an update ended somebody");
         refused += heard.iter().filter(|heard| heard["code"] == "peer_busy").count();
     }

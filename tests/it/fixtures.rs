@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Heard, TestPeer, TestServer};
+use crate::support::{Received, TestPeer, TestServer};
 
 struct Fixture {
     name: String,
@@ -31,12 +31,12 @@ fn every_invalid_frame_is_answered_with_the_code_it_is_documented_with() {
     let [mut alice, mut witness] = server.join_some("blue");
     for Fixture { name, json } in fixtures("invalid") {
         let text = json["text"].as_str().map_or_else(|| json["frame"].to_string(), str::to_owned);
-        alice.say_text(&text);
-        let error = alice.hear("error");
+        alice.send_text(&text);
+        let error = alice.receive("error");
         assert_eq!(error["code"], json["code"], "{name}: {}", error.text);
         assert_eq!(error["re"], json["id"], "{name}: {}", error.text);
     }
-    witness.hear_nothing();
+    witness.receive_nothing();
 }
 
 #[test]
@@ -44,8 +44,8 @@ fn every_documented_client_frame_is_understood() {
     let server = TestServer::start();
     for Fixture { name, json } in fixtures("client") {
         let mut alice = server.connect();
-        alice.say(&json);
-        for reply in alice.hear_all() {
+        alice.send_json(&json);
+        for reply in alice.receive_all() {
             let code = reply["code"].as_str().unwrap_or_default();
             assert!(!["invalid_message", "unknown_type"].contains(&code), "{name}: {}", reply.text);
         }
@@ -62,42 +62,42 @@ fn shape(json: &Value) -> BTreeSet<String> {
 }
 
 /// Everything a server can be made to say in a short life.
-fn conversation(server: &TestServer) -> Vec<Heard> {
+fn conversation(server: &TestServer) -> Vec<Received> {
     let mut alice = server.connect();
     let mut said = vec![alice.welcome.clone().unwrap()];
-    said.push(alice.join_saying(&json!({"type": "join", "room": "blue", "meta": {"n": 1}, "id": "1"})));
+    said.push(alice.join_with_fields(&json!({"type": "join", "room": "blue", "meta": {"n": 1}, "id": "1"})));
     let mut bob = server.connect();
-    said.push(bob.join_saying(&json!({"type": "join", "room": "blue", "meta": {"n": 2}, "id": "1"})));
-    bob.say(&json!({"type": "update", "meta": {"n": 3}, "id": "2"}));
-    said.push(bob.hear("peer_updated"));
+    said.push(bob.join_with_fields(&json!({"type": "join", "room": "blue", "meta": {"n": 2}, "id": "1"})));
+    bob.send_json(&json!({"type": "update", "meta": {"n": 3}, "id": "2"}));
+    said.push(bob.receive("peer_updated"));
     for kind in ["offer", "answer", "candidate", "app"] {
-        bob.say(&json!({"type": "signal", "to": alice.id, "kind": kind, "data": {}}));
+        bob.send_json(&json!({"type": "signal", "to": alice.id, "kind": kind, "data": {}}));
     }
-    bob.say(&json!({"type": "signal", "to": ["0".repeat(32)], "kind": "app", "data": 1, "id": "3"}));
-    bob.say(&json!({"type": "ping", "id": "4", "t": 5}));
-    bob.say(&json!({"type": "ping"}));
-    bob.say(&json!({"type": "join", "room": "blue", "id": "6"}));
-    bob.say(&json!({"type": "join", "room": "", "id": "8"}));
-    said.extend(bob.hear_all());
-    bob.say(&json!({"type": "leave", "id": "5"}));
-    said.push(bob.hear("left"));
-    said.extend(alice.hear_all());
-    bob.say(&json!({"type": "join", "room": "blue", "resume": {"token": "x", "ack": 0}, "id": "9"}));
-    said.push(bob.hear_error("session_not_found"));
+    bob.send_json(&json!({"type": "signal", "to": ["0".repeat(32)], "kind": "app", "data": 1, "id": "3"}));
+    bob.send_json(&json!({"type": "ping", "id": "4", "t": 5}));
+    bob.send_json(&json!({"type": "ping"}));
+    bob.send_json(&json!({"type": "join", "room": "blue", "id": "6"}));
+    bob.send_json(&json!({"type": "join", "room": "", "id": "8"}));
+    said.extend(bob.receive_all());
+    bob.send_json(&json!({"type": "leave", "id": "5"}));
+    said.push(bob.receive("left"));
+    said.extend(alice.receive_all());
+    bob.send_json(&json!({"type": "join", "room": "blue", "resume": {"token": "x", "ack": 0}, "id": "9"}));
+    said.push(bob.receive_error("session_not_found"));
     said.push(refusal(server, &mut bob));
     said.push(farewell(&mut alice));
     said
 }
 
-fn refusal(server: &TestServer, late: &mut TestPeer) -> Heard {
+fn refusal(server: &TestServer, late: &mut TestPeer) -> Received {
     let _full = server.join_all("red", 2);
-    late.say(&json!({"type": "join", "room": "red", "id": "7"}));
-    late.hear_error("room_full")
+    late.send_json(&json!({"type": "join", "room": "red", "id": "7"}));
+    late.receive_error("room_full")
 }
 
-fn farewell(peer: &mut TestPeer) -> Heard {
+fn farewell(peer: &mut TestPeer) -> Received {
     peer.send(&crate::support::ws::frame(crate::support::ws::first::BINARY, b"x"));
-    peer.hear_at_last("bye")
+    peer.receive_at_last("bye")
 }
 
 #[test]

@@ -35,12 +35,12 @@ fn floods_take_no_turn_from_requests_probes_joins_and_calls() {
         assert_eq!(server.get("/").status, 200);
         assert_eq!(server.ops_get("/metrics").status, 200);
         let mut newcomer = server.join(&format!("red {round}"));
-        newcomer.hear_nothing();
+        newcomer.receive_nothing();
         newcomer.close();
-        alice.tell(&bob.id, &json!(round));
-        assert_eq!(bob.hear("signal")["data"], round);
+        alice.send_signal(&bob.id, &json!(round));
+        assert_eq!(bob.receive("signal")["data"], round);
     }
-    idle.hear_nothing();
+    idle.receive_nothing();
     assert!(server.log().lines_where("liveness_changed").is_empty());
     assert!(floods.iter().all(|flood| !flood.is_finished()), "nor is it the flooders' end");
     drop(server);

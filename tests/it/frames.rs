@@ -14,15 +14,15 @@ const PING: &[u8] = br#"{"type":"ping","id":"whole"}"#;
 fn closes(server: &TestServer, bytes: &[u8], reason: &str, code: u16) {
     let [mut sender, mut witness] = server.join_some("blue");
     sender.send(bytes);
-    let bye = sender.hear_bye(reason, code);
+    let bye = sender.receive_bye(reason, code);
     assert_eq!(bye["action"], "disconnect", "{}", bye.text);
-    witness.hear_left(&sender.id, "error");
+    witness.receive_left(&sender.id, "error");
     witness.leave();
 }
 
 /// Hears a pong, which must carry these bytes.
 #[track_caller]
-fn hear_pong(peer: &mut TestPeer, payload: &[u8]) {
+fn receive_pong(peer: &mut TestPeer, payload: &[u8]) {
     assert_eq!(peer.next(crate::support::PATIENCE), Ok(Frame::Pong(payload.to_vec())));
 }
 
@@ -44,7 +44,7 @@ fn a_gigabyte_that_was_announced_is_thrown_away_as_it_comes() {
     let megabyte = vec![0; 1 << 20];
     // The server hangs up before all of it is sent.
     let _ = (0..64).try_for_each(|_| flooder.try_send(&megabyte));
-    server.connect().hear_nothing();
+    server.connect().receive_nothing();
     let grown = server.memory_kib("VmHWM") - before;
     assert!(grown < 16 << 10, "{grown} KiB more for 64 MB of a message that was refused");
 }
@@ -126,7 +126,7 @@ fn a_message_in_fragments_is_put_together() {
             let fin = if place + 1 == chunks.len() { first::ENDS } else { 0 };
             alice.send(&frame(opcode | fin, chunk));
         }
-        assert_eq!(alice.hear("pong")["re"], "whole", "in {pieces} pieces");
+        assert_eq!(alice.receive("pong")["re"], "whole", "in {pieces} pieces");
     }
 }
 
@@ -138,7 +138,7 @@ fn a_character_may_be_split_between_two_fragments() {
     for cut in 20..text.len() {
         alice.send(&frame(first::TEXT_BEGINS, &text[..cut]));
         alice.send(&frame(first::ENDS, &text[cut..]));
-        assert_eq!(alice.hear("pong")["re"], "é☕😀", "cut at {cut}");
+        assert_eq!(alice.receive("pong")["re"], "é☕😀", "cut at {cut}");
     }
 }
 
@@ -149,7 +149,7 @@ fn empty_fragments_are_part_of_a_message_too() {
     let empty = frame(first::GOES_ON, b"");
     alice.send(&[frame(first::TEXT_BEGINS, b""), empty.clone(), frame(first::GOES_ON, PING), empty].concat());
     alice.send(&frame(first::ENDS, b""));
-    alice.hear("pong");
+    alice.receive("pong");
 }
 
 #[test]
@@ -158,10 +158,10 @@ fn control_frames_between_fragments_are_answered_at_once() {
     let mut alice = server.connect();
     alice.send(&frame(first::TEXT_BEGINS, &PING[..9]));
     alice.send(&frame(first::PING, b"between"));
-    hear_pong(&mut alice, b"between");
+    receive_pong(&mut alice, b"between");
     alice.send(&frame(first::PONG, b"nobody asked"));
     alice.send(&frame(first::ENDS, &PING[9..]));
-    assert_eq!(alice.hear("pong")["re"], "whole");
+    assert_eq!(alice.receive("pong")["re"], "whole");
 }
 
 #[test]
@@ -170,8 +170,8 @@ fn a_message_in_more_fragments_than_allowed_is_refused() {
     let [mut sender, mut witness] = server.join_some("blue");
     let goes_on = frame(first::GOES_ON, b"");
     sender.send(&[frame(first::TEXT_BEGINS, b""), goes_on.repeat(8)].concat());
-    sender.hear_bye("message_too_large", 1009);
-    witness.hear_left(&sender.id, "error");
+    sender.receive_bye("message_too_large", 1009);
+    witness.receive_left(&sender.id, "error");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_ping_is_answered_with_its_own_payload() {
     let mut alice = server.connect();
     for payload in [b"".as_slice(), b"hello", b"\x00\xff\xfe", &[b'x'; 125]] {
         alice.send(&frame(first::PING, payload));
-        hear_pong(&mut alice, payload);
+        receive_pong(&mut alice, payload);
     }
 }
 
@@ -200,9 +200,9 @@ fn a_ping_is_answered_in_its_turn() {
     let mut alice = server.connect();
     let (text, ping) = (frame(first::TEXT, PING), frame(first::PING, b"between"));
     alice.send(&[text.clone(), ping, text].concat());
-    alice.hear("pong");
-    hear_pong(&mut alice, b"between");
-    alice.hear("pong");
+    alice.receive("pong");
+    receive_pong(&mut alice, b"between");
+    alice.receive("pong");
 }
 
 #[test]
@@ -211,9 +211,9 @@ fn a_close_is_answered_with_the_same_code_and_the_connection_ends() {
     for code in [1000, 1001, 3000, 4999] {
         let [mut leaver, mut witness] = server.join_some("blue");
         leaver.send(&frame(first::CLOSE, &close_payload(code, "good bye")));
-        leaver.hear_close(code);
-        leaver.hear_end();
-        witness.hear_left(&leaver.id, "left");
+        leaver.receive_close(code);
+        leaver.receive_end();
+        witness.receive_left(&leaver.id, "left");
         witness.leave();
     }
 }
@@ -225,8 +225,8 @@ fn a_close_without_a_code_is_answered_and_is_a_proper_leave() {
     leaver.send(&frame(first::CLOSE, b""));
     let answer = leaver.next(crate::support::PATIENCE);
     assert!(matches!(answer, Ok(Frame::Close(None | Some(1000), _))), "{answer:?}");
-    leaver.hear_end();
-    witness.hear_left(&leaver.id, "left");
+    leaver.receive_end();
+    witness.receive_left(&leaver.id, "left");
 }
 
 #[test]
@@ -235,8 +235,8 @@ fn nothing_that_follows_a_close_frame_is_handled() {
     let [mut leaver, mut witness] = server.join_some("blue");
     let signal = json!({"type": "signal", "to": "*", "kind": "app", "data": "too late"}).to_string();
     leaver.send(&[frame(first::CLOSE, &close_payload(1000, "")), frame(first::TEXT, signal.as_bytes())].concat());
-    witness.hear_left(&leaver.id, "left");
-    witness.hear_nothing();
+    witness.receive_left(&leaver.id, "left");
+    witness.receive_nothing();
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_message_that_comes_byte_by_byte_is_read() {
     for byte in frame(first::TEXT, PING) {
         alice.send(&[byte]);
     }
-    assert_eq!(alice.hear("pong")["re"], "whole");
+    assert_eq!(alice.receive("pong")["re"], "whole");
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn many_messages_in_one_piece_are_all_read() {
     let mut alice = server.connect();
     alice.send(&frame(first::TEXT, PING).repeat(200));
     for _ in 0..200 {
-        alice.hear("pong");
+        alice.receive("pong");
     }
 }
 
@@ -267,6 +267,6 @@ fn a_partial_frame_at_the_end_of_a_connection_is_no_message() {
     let whole = frame(first::TEXT, signal.as_bytes());
     sender.send(&whole[..whole.len() - 1]);
     sender.hang_up();
-    sender.hear_end();
-    witness.hear_left(&sender.id, "disconnected");
+    sender.receive_end();
+    witness.receive_left(&sender.id, "disconnected");
 }

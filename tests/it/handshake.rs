@@ -27,7 +27,7 @@ fn a_correct_handshake_is_answered_with_101_and_then_a_welcome() {
     assert!(response.needs("Connection").eq_ignore_ascii_case("upgrade"), "{response:?}");
     assert_eq!(response.header(SUBPROTOCOL), None, "none was offered");
     assert_eq!(response.header("Sec-WebSocket-Extensions"), None, "none was offered");
-    TestPeer::on(stream).hear("welcome");
+    TestPeer::on(stream).receive("welcome");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_list_of_tokens_is_a_list() {
     ] {
         let (response, stream) = Handshake::new().with(name, value).send(server.public);
         assert_eq!(response.status, 101, "{name}: {value}: {response:?}");
-        TestPeer::on(stream).hear("welcome");
+        TestPeer::on(stream).receive("welcome");
     }
     for name in ["Connection", "Upgrade"] {
         let other =
@@ -141,8 +141,8 @@ fn a_room_in_the_query_is_a_hint_and_joins_nobody() {
     let server = TestServer::start();
     let handshake = Handshake::new().request_line("GET /ws?room=blue HTTP/1.1");
     let mut peer = TestPeer::open(http::dial(server.public), &handshake);
-    peer.hear("welcome");
-    peer.hear_nothing();
+    peer.receive("welcome");
+    peer.receive_nothing();
     assert_eq!(peer.join("blue")["room"], "blue");
 }
 
@@ -151,9 +151,9 @@ fn a_connection_that_named_its_room_may_join_no_other() {
     let server = TestServer::start();
     let handshake = Handshake::new().request_line("GET /ws?room=caf%C3%A9%20%E2%98%95 HTTP/1.1");
     let mut peer = TestPeer::open(http::dial(server.public), &handshake);
-    peer.hear("welcome");
-    peer.say(&json!({"type": "join", "room": "red"}));
-    peer.hear_error("invalid_message");
+    peer.receive("welcome");
+    peer.send_json(&json!({"type": "join", "room": "red"}));
+    peer.receive_error("invalid_message");
     assert_eq!(peer.join("café ☕")["room"], "café ☕");
 }
 
@@ -164,10 +164,10 @@ fn a_hint_that_cannot_be_used_is_ignored_and_the_join_is_answered_in_words() {
     for hint in ["", "%00", "%", "%zz", "%ff", "a&room=b", &long] {
         let handshake = Handshake::new().request_line(&format!("GET /ws?room={hint} HTTP/1.1"));
         let mut peer = TestPeer::open(http::dial(server.public), &handshake);
-        peer.hear("welcome");
+        peer.receive("welcome");
         for name in ["", "\u{0}", &*long] {
-            peer.say(&json!({"type": "join", "room": name}));
-            peer.hear_error("invalid_message");
+            peer.send_json(&json!({"type": "join", "room": name}));
+            peer.receive_error("invalid_message");
         }
         assert_eq!(peer.join("blue")["room"], "blue", "{hint:?}");
     }
@@ -179,7 +179,7 @@ fn a_plus_in_a_hint_is_a_plus_and_may_have_been_a_space() {
     for (hint, room) in [("a+b", "a+b"), ("a+b", "a b"), ("a%2Bb", "a+b"), ("a%20b", "a b"), ("a%2bb+c", "a+b c")] {
         let handshake = Handshake::new().request_line(&format!("GET /ws?room={hint} HTTP/1.1"));
         let mut peer = TestPeer::open(http::dial(server.public), &handshake);
-        peer.hear("welcome");
+        peer.receive("welcome");
         assert_eq!(peer.join(room)["room"], room, "{hint}");
     }
 }
@@ -190,8 +190,8 @@ fn frames_that_come_in_one_piece_with_the_handshake_are_read() {
     let join = json!({"type": "join", "room": "blue", "id": "early"}).to_string();
     let handshake = Handshake::new().followed_by(frame(first::TEXT, join.as_bytes()));
     let mut peer = TestPeer::open(http::dial(server.public), &handshake);
-    peer.hear("welcome");
-    assert_eq!(peer.hear("joined")["re"], "early");
+    peer.receive("welcome");
+    assert_eq!(peer.receive("joined")["re"], "early");
 }
 
 #[test]
@@ -274,8 +274,8 @@ fn two_peers_on_an_ordinary_client_library_exchange_an_offer() {
         let _bob_id = library_join(&mut bob).await;
         let offer = json!({"type": "signal", "to": alice_id, "kind": "offer", "data": {"sdp": "v=0"}});
         bob.send(Message::text(offer.to_string())).await.unwrap();
-        library_hear(&mut alice, "peer_joined").await;
-        assert_eq!(library_hear(&mut alice, "signal").await["data"], json!({"sdp": "v=0"}));
+        library_receive(&mut alice, "peer_joined").await;
+        assert_eq!(library_receive(&mut alice, "signal").await["data"], json!({"sdp": "v=0"}));
     };
     runtime.block_on(async { tokio::time::timeout(crate::support::PATIENCE, talk).await.expect("in time") });
 }
@@ -283,12 +283,12 @@ fn two_peers_on_an_ordinary_client_library_exchange_an_offer() {
 type LibraryPeer = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 async fn library_join(peer: &mut LibraryPeer) -> String {
-    library_hear(peer, "welcome").await;
+    library_receive(peer, "welcome").await;
     peer.send(Message::text(r#"{"type":"join","room":"blue"}"#)).await.unwrap();
-    library_hear(peer, "joined").await["self"]["id"].as_str().unwrap().to_owned()
+    library_receive(peer, "joined").await["self"]["id"].as_str().unwrap().to_owned()
 }
 
-async fn library_hear(peer: &mut LibraryPeer, kind: &str) -> serde_json::Value {
+async fn library_receive(peer: &mut LibraryPeer, kind: &str) -> serde_json::Value {
     let message = peer.next().await.expect("a message").expect("a sound one");
     let json: serde_json::Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
     assert_eq!(json["type"], kind, "{json}");

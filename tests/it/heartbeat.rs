@@ -20,12 +20,12 @@ fn a_silent_peer_is_pinged_then_told_and_closed_with_4001() {
     let server = server();
     let mut witness = server.join("blue");
     // It answers pings while it listens.
-    let watch = thread::spawn(move || (witness.hear("peer_joined").text("id"), witness.hear("peer_left")));
+    let watch = thread::spawn(move || (witness.receive("peer_joined").text("id"), witness.receive("peer_left")));
     let since = Instant::now();
     let mut silent = server.connect();
     silent.answers_pings = false;
     silent.join("blue");
-    let bye = silent.hear_bye("ping_timeout", 4001);
+    let bye = silent.receive_bye("ping_timeout", 4001);
     assert!(silent.pings >= 1, "it was asked before");
     assert!(since.elapsed() >= INTERVAL, "after {:?}", since.elapsed());
     assert_eq!((&bye["action"], bye["retryAfterMs"].is_u64()), (&json!("reconnect"), true), "{}", bye.text);
@@ -47,7 +47,7 @@ fn a_peer_that_answers_pings_stays() {
     let end = alice.next(INTERVAL * 6);
     assert_eq!(end, Err(Ended::Silence), "after {:?}", quiet_for.elapsed());
     assert!(alice.pings >= 2, "{} pings", alice.pings);
-    alice.hear_nothing();
+    alice.receive_nothing();
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn whatever_a_peer_sends_is_a_sign_of_life() {
     alice.answers_pings = false;
     let until = Instant::now() + INTERVAL * 6;
     while Instant::now() < until {
-        alice.hear_nothing();
+        alice.receive_nothing();
     }
 }
 
@@ -66,7 +66,7 @@ fn the_heartbeat_begins_before_joining() {
     let server = server();
     let mut idler = server.connect();
     idler.answers_pings = false;
-    idler.hear_bye("ping_timeout", 4001);
+    idler.receive_bye("ping_timeout", 4001);
 }
 
 #[test]
@@ -80,10 +80,10 @@ fn only_the_silent_ones_are_ended() {
     let until = Instant::now() + PATIENCE;
     while !silent.is_empty() {
         assert!(Instant::now() < until, "{} silent peers are still there", silent.len());
-        talkers.iter_mut().for_each(TestPeer::hear_nothing);
+        talkers.iter_mut().for_each(TestPeer::receive_nothing);
         silent.retain_mut(|peer| !matches!(peer.next(Duration::from_millis(20)), Err(Ended::Fin | Ended::Reset)));
     }
-    talkers.iter_mut().for_each(TestPeer::hear_nothing);
+    talkers.iter_mut().for_each(TestPeer::receive_nothing);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn the_connection_timeout_bounds_the_silence_below_two_intervals() {
     let mut silent = server.connect();
     assert_eq!(silent.welcome.as_ref().unwrap()["heartbeat"]["timeoutMs"], 1000);
     silent.answers_pings = false;
-    silent.hear_bye("ping_timeout", 4001);
+    silent.receive_bye("ping_timeout", 4001);
 }
 
 #[test]

@@ -33,12 +33,12 @@ fn what_is_held_is_told_by_kind_for_as_long_as_it_is() {
     let mut slow = server.join_slow("slow");
     let mut feeder = server.join("slow");
     for _ in 0..5 {
-        feeder.tell(&slow.id, &json!("x".repeat(60_000)));
+        feeder.send_signal(&slow.id, &json!("x".repeat(60_000)));
     }
     let mut absent = server.connect();
-    absent.join_saying(&json!({"type": "join", "room": "absent", "resumable": true}));
+    absent.join_with_fields(&json!({"type": "join", "room": "absent", "resumable": true}));
     let mut other = server.join("absent");
-    other.tell(&absent.id, &json!("x".repeat(5000)));
+    other.send_signal(&absent.id, &json!("x".repeat(5000)));
 
     wait_for(&server, "partial_frames", 30_000.0, 30_100.0);
     wait_for(&server, "http_heads", 10_000.0, 20_000.0);
@@ -50,8 +50,8 @@ fn what_is_held_is_told_by_kind_for_as_long_as_it_is() {
 
     partial.try_send(b"x").expect("the last byte");
     drop(request);
-    absent.say(&json!({"type": "leave"}));
-    slow.hear_at_last("signal");
+    absent.send_json(&json!({"type": "leave"}));
+    slow.receive_at_last("signal");
     slow.abort();
     for kind in ["partial_frames", "http_heads", "outboxes", "resume_buffers", "transfers"] {
         eventually(&format!("no {kind} are held"), || expect_eq(&held(&server, kind), &0.0));

@@ -7,10 +7,10 @@ use crate::support::{TestPeer, TestServer};
 /// Says something wrong, hears why, and sees that nothing else has changed.
 #[track_caller]
 fn refused(peer: &mut TestPeer, text: &str, code: &str) {
-    peer.say_text(text);
-    let error = peer.hear_error(code);
+    peer.send_text(text);
+    let error = peer.receive_error(code);
     assert_eq!((&error["category"], &error["retryable"]), (&json!("INVALID_MESSAGE"), &json!(false)), "{text}");
-    peer.hear_nothing();
+    peer.receive_nothing();
 }
 
 #[test]
@@ -65,10 +65,10 @@ fn a_type_that_this_version_does_not_have_is_unknown() {
 fn a_reply_to_a_wrong_request_names_it_when_its_id_could_be_read() {
     let server = TestServer::start();
     let mut alice = server.connect();
-    alice.say(&json!({"type": "join", "room": 7, "id": "j-7"}));
-    assert_eq!(alice.hear_error("invalid_message")["re"], "j-7");
-    alice.say(&json!({"type": "nonsense", "id": "n-1"}));
-    assert_eq!(alice.hear_error("unknown_type")["re"], "n-1");
+    alice.send_json(&json!({"type": "join", "room": 7, "id": "j-7"}));
+    assert_eq!(alice.receive_error("invalid_message")["re"], "j-7");
+    alice.send_json(&json!({"type": "nonsense", "id": "n-1"}));
+    assert_eq!(alice.receive_error("unknown_type")["re"], "n-1");
 }
 
 #[test]
@@ -111,8 +111,8 @@ fn an_id_must_be_text_of_1_to_64_bytes() {
         refused(&mut alice, &json!({"type": "ping", "id": id}).to_string(), "invalid_message");
     }
     for id in ["x", &"x".repeat(64), &"é".repeat(32), "\"\\\u{1}\u{2028}"] {
-        alice.say(&json!({"type": "ping", "id": id}));
-        assert_eq!(alice.hear("pong")["re"], id);
+        alice.send_json(&json!({"type": "ping", "id": id}));
+        assert_eq!(alice.receive("pong")["re"], id);
     }
 }
 
@@ -176,10 +176,10 @@ fn data_that_is_nested_too_deep_or_is_not_json_reaches_nobody() {
     for data in data {
         refused(&mut alice, &format!(r#"{{"type":"signal","to":"*","kind":"app","data":{data}}}"#), "invalid_message");
     }
-    bob.hear_nothing();
+    bob.receive_nothing();
     let allowed = nested(32);
-    alice.say_text(&format!(r#"{{"type":"signal","to":"*","kind":"app","data":{allowed}}}"#));
-    assert_eq!(bob.hear("signal").raw("data"), allowed, "as deep as the limit says");
+    alice.send_text(&format!(r#"{{"type":"signal","to":"*","kind":"app","data":{allowed}}}"#));
+    assert_eq!(bob.receive("signal").raw("data"), allowed, "as deep as the limit says");
 }
 
 #[test]
@@ -187,10 +187,10 @@ fn a_list_longer_than_the_limit_is_an_invalid_message() {
     let server = TestServer::set("limits.recipients", 3).start();
     let mut alice = server.join("blue");
     let list = |count: usize| -> Vec<String> { (0..count).map(|n| format!("{n:032x}")).collect() };
-    alice.say(&json!({"type": "signal", "to": list(4), "kind": "app", "data": 1}));
-    alice.hear_error("invalid_message");
-    alice.say(&json!({"type": "signal", "to": list(3), "kind": "app", "data": 1}));
-    assert_eq!(alice.hear_error("peer_not_found")["peers"], json!(list(3)));
+    alice.send_json(&json!({"type": "signal", "to": list(4), "kind": "app", "data": 1}));
+    alice.receive_error("invalid_message");
+    alice.send_json(&json!({"type": "signal", "to": list(3), "kind": "app", "data": 1}));
+    assert_eq!(alice.receive_error("peer_not_found")["peers"], json!(list(3)));
 }
 
 #[test]
@@ -200,11 +200,11 @@ fn an_address_that_is_no_peer_id_is_nobodys_or_invalid_but_never_delivered() {
     let addresses =
         [bob.id.to_uppercase(), format!(" {}", bob.id), format!("{}\0", bob.id), "**".into(), String::new()];
     for to in addresses {
-        alice.say(&json!({"type": "signal", "to": to, "kind": "app", "data": 1}));
-        let error = alice.hear("error");
+        alice.send_json(&json!({"type": "signal", "to": to, "kind": "app", "data": 1}));
+        let error = alice.receive("error");
         assert!(["peer_not_found", "invalid_message"].contains(&error["code"].as_str().unwrap()), "{}", error.text);
     }
-    bob.hear_nothing();
+    bob.receive_nothing();
 }
 
 #[test]
@@ -214,16 +214,16 @@ fn a_wrong_message_in_a_room_is_nobody_elses_business() {
     for _ in 0..50 {
         refused(&mut alice, "nonsense", "invalid_message");
     }
-    bob.hear_nothing();
-    alice.tell(&bob.id, &json!("sense"));
-    bob.hear("signal");
+    bob.receive_nothing();
+    alice.send_signal(&bob.id, &json!("sense"));
+    bob.receive("signal");
 }
 
 #[test]
 fn an_error_gives_back_nothing_of_what_was_said() {
     let server = TestServer::start();
     let mut alice = server.connect();
-    alice.say_text(r#"{"type":"join","room":"blue","hunter2":"hunter3"}"#);
-    let error = alice.hear_error("invalid_message");
+    alice.send_text(r#"{"type":"join","room":"blue","hunter2":"hunter3"}"#);
+    let error = alice.receive_error("invalid_message");
     assert!(!error.text.contains("hunter3"), "{}", error.text);
 }

@@ -39,7 +39,7 @@ fn the_first_frame_is_a_welcome_that_tells_the_limits() {
 fn the_first_peer_of_a_room_is_alone_in_it() {
     let server = TestServer::start();
     let mut alice = server.connect();
-    let joined = alice.join_saying(&json!({"type": "join", "room": "blue", "id": "j-1"}));
+    let joined = alice.join_with_fields(&json!({"type": "join", "room": "blue", "id": "j-1"}));
     assert_eq!((&joined["re"], &joined["room"]), (&json!("j-1"), &json!("blue")));
     assert_eq!((&joined["peers"], &joined["capacity"]), (&json!([]), &json!(10)));
     assert!(is_id(&joined["self"]["id"]), "{}", joined.text);
@@ -64,9 +64,9 @@ fn a_newcomer_hears_who_is_there_and_they_hear_of_the_newcomer() {
     let mut there = vec![json!(alice.id).to_string(), json!(bob.id).to_string()];
     there.sort();
     assert_eq!(roster(joined.json()), there);
-    alice.hear_joined(&carol.id);
-    bob.hear_joined(&carol.id);
-    carol.hear_nothing();
+    alice.receive_joined(&carol.id);
+    bob.receive_joined(&carol.id);
+    carol.receive_nothing();
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_newcomer_is_polite_towards_those_there_and_they_are_not_towards_it() {
     let mut bob = server.connect();
     let joined = bob.join("blue");
     assert_eq!(joined["peers"][0], json!({"id": alice.id, "polite": true}));
-    assert_eq!(alice.hear_joined(&bob.id)["polite"], false);
+    assert_eq!(alice.receive_joined(&bob.id)["polite"], false);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn ten_peers_in_one_room_all_know_all_others() {
     for (place, peer) in peers.iter_mut().enumerate() {
         let found = roster(peer.joined.as_ref().unwrap().json());
         assert_eq!(found.len(), place, "each is told of those before it, and has heard of those after it");
-        peer.hear_nothing();
+        peer.receive_nothing();
     }
 }
 
@@ -94,14 +94,14 @@ fn ten_peers_in_one_room_all_know_all_others() {
 fn what_a_peer_says_of_itself_is_shown_to_the_others_as_it_was_written() {
     let server = TestServer::start();
     let mut alice = server.connect();
-    alice.say_text(r#"{"type":"join","room":"blue","meta":{"name" : "Zo\u00eb", "n":1e2}}"#);
-    let alice_joined = alice.hear("joined");
+    alice.send_text(r#"{"type":"join","room":"blue","meta":{"name" : "Zo\u00eb", "n":1e2}}"#);
+    let alice_joined = alice.receive("joined");
     alice.id = alice_joined["self"]["id"].as_str().unwrap().into();
     assert!(alice_joined.text.contains(r#""meta":{"name" : "Zo\u00eb", "n":1e2}"#), "{}", alice_joined.text);
     let mut bob = server.connect();
-    let joined = bob.join_saying(&json!({"type": "join", "room": "blue", "meta": {"name": "Bob"}}));
+    let joined = bob.join_with_fields(&json!({"type": "join", "room": "blue", "meta": {"name": "Bob"}}));
     assert!(joined.raw("peers").contains(r#""meta":{"name" : "Zo\u00eb", "n":1e2}"#), "{}", joined.text);
-    assert_eq!(alice.hear_joined(&bob.id)["meta"], json!({"name": "Bob"}));
+    assert_eq!(alice.receive_joined(&bob.id)["meta"], json!({"name": "Bob"}));
 }
 
 #[test]
@@ -109,19 +109,19 @@ fn a_room_name_written_with_escapes_is_the_same_room() {
     let server = TestServer::start();
     let mut alice = server.join("café ☕");
     let mut bob = server.connect();
-    bob.say_text(r#"{"type":"join","room":"caf\u00e9 \u2615"}"#);
-    let joined = bob.hear("joined");
+    bob.send_text(r#"{"type":"join","room":"caf\u00e9 \u2615"}"#);
+    let joined = bob.receive("joined");
     assert_eq!(joined["room"], "café ☕");
     assert_eq!(joined["peers"][0]["id"], alice.id);
-    alice.hear("peer_joined");
+    alice.receive("peer_joined");
 }
 
 #[test]
 fn keys_and_type_may_be_written_with_escapes_too() {
     let server = TestServer::start();
     let mut alice = server.connect();
-    alice.say_text(r#" { "\u0074ype" : "jo\u0069n" , "room" : "\u0062lue", "id": "\ud83d\ude00" } "#);
-    let joined = alice.hear("joined");
+    alice.send_text(r#" { "\u0074ype" : "jo\u0069n" , "room" : "\u0062lue", "id": "\ud83d\ude00" } "#);
+    let joined = alice.receive("joined");
     assert_eq!((&joined["room"], &joined["re"]), (&json!("blue"), &json!("😀")));
 }
 
@@ -134,7 +134,7 @@ fn rooms_with_other_names_know_nothing_of_each_other() {
         assert_eq!(bob.join(name)["peers"], json!([]), "{name:?}");
         bob.leave();
     }
-    alice.hear_nothing();
+    alice.receive_nothing();
 }
 
 #[test]
@@ -142,21 +142,21 @@ fn who_is_in_a_room_cannot_join_again_and_stays_where_it_is() {
     let server = TestServer::start();
     let [mut alice, mut bob] = server.join_some("blue");
     for room in ["blue", "red"] {
-        alice.say(&json!({"type": "join", "room": room, "id": room}));
-        let error = alice.hear_error("already_joined");
+        alice.send_json(&json!({"type": "join", "room": room, "id": room}));
+        let error = alice.receive_error("already_joined");
         assert_eq!((&error["re"], &error["category"]), (&json!(room), &json!("ROOM_STATE")));
     }
-    bob.tell(&alice.id, &json!("still there?"));
-    alice.hear("signal");
+    bob.send_signal(&alice.id, &json!("still there?"));
+    alice.receive("signal");
 }
 
 #[test]
 fn two_joins_sent_at_once_give_one_seat() {
     let server = TestServer::start();
     let mut alice = server.connect();
-    alice.say(&json!({"type": "join", "room": "blue", "id": "first"}));
-    alice.say(&json!({"type": "join", "room": "blue", "id": "second"}));
-    let mut replies = [alice.hear_reply(), alice.hear_reply()];
+    alice.send_json(&json!({"type": "join", "room": "blue", "id": "first"}));
+    alice.send_json(&json!({"type": "join", "room": "blue", "id": "second"}));
+    let mut replies = [alice.receive_reply(), alice.receive_reply()];
     replies.sort();
     assert_eq!(replies, [("error".into(), "second".into()), ("joined".into(), "first".into())]);
     let joined = server.connect().join("blue");
@@ -168,8 +168,8 @@ fn the_bounds_of_a_room_name_are_kept() {
     let server = TestServer::start();
     let mut alice = server.connect();
     for name in ["", "tab\there", "\u{7f}", "\u{85}", &"x".repeat(129), &"é".repeat(65)] {
-        alice.say(&json!({"type": "join", "room": name}));
-        alice.hear_error("invalid_message");
+        alice.send_json(&json!({"type": "join", "room": name}));
+        alice.receive_error("invalid_message");
     }
     for name in ["x", &"x".repeat(128), &"é".repeat(64), "\"\\/<>"] {
         assert_eq!(alice.join(name)["room"], name);
@@ -182,9 +182,9 @@ fn a_connection_that_does_not_join_in_time_is_closed_with_4000() {
     let server = TestServer::set("limits.join_timeout_ms", 300).start();
     let mut idler = server.connect();
     let mut member = server.join("blue");
-    let bye = idler.hear_bye("join_timeout", 4000);
+    let bye = idler.receive_bye("join_timeout", 4000);
     assert_eq!((&bye["action"], bye["retryAfterMs"].is_u64()), (&json!("reconnect"), true), "{}", bye.text);
-    member.hear_nothing();
+    member.receive_nothing();
 }
 
 #[test]
@@ -193,8 +193,8 @@ fn talking_without_joining_does_not_hold_off_the_join_timeout() {
     let mut chatterbox = server.connect();
     let mut pongs = 0;
     let bye = loop {
-        chatterbox.say(&json!({"type": "ping"}));
-        let heard = chatterbox.hear_any();
+        chatterbox.send_json(&json!({"type": "ping"}));
+        let heard = chatterbox.receive_any();
         if heard.kind() != "pong" {
             break heard;
         }
@@ -208,7 +208,7 @@ fn who_has_left_must_join_again_in_time() {
     let server = TestServer::set("limits.join_timeout_ms", 300).start();
     let mut alice: TestPeer = server.join("blue");
     alice.leave();
-    alice.hear_bye("join_timeout", 4000);
+    alice.receive_bye("join_timeout", 4000);
 }
 
 #[test]
@@ -216,9 +216,9 @@ fn a_refused_joiner_stays_connected_and_may_try_again_until_the_join_timeout() {
     let server = TestServer::set("limits.peers_per_room", 1).set("limits.join_timeout_ms", 1500).start();
     let _alice = server.join("blue");
     let mut bob = server.connect();
-    bob.say(&json!({"type": "join", "room": "blue"}));
-    bob.hear_error("room_full");
-    bob.say(&json!({"type": "join", "room": "blue"}));
-    bob.hear_error("room_full");
-    bob.hear_bye("join_timeout", 4000);
+    bob.send_json(&json!({"type": "join", "room": "blue"}));
+    bob.receive_error("room_full");
+    bob.send_json(&json!({"type": "join", "room": "blue"}));
+    bob.receive_error("room_full");
+    bob.receive_bye("join_timeout", 4000);
 }

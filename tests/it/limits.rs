@@ -29,7 +29,7 @@ fn handshake_of(client: &str) -> Handshake {
 #[track_caller]
 fn connect_as(server: &TestServer, client: &str) -> TestPeer {
     let mut peer = TestPeer::open(http::dial(server.public), &handshake_of(client));
-    peer.hear("welcome");
+    peer.receive("welcome");
     peer
 }
 
@@ -48,10 +48,10 @@ fn hits(limit: &str) -> String {
 
 /// Hears pongs until so many have come, and counts the `rate_limited` among them, which answer no request.
 #[track_caller]
-fn hear_pongs(peer: &mut TestPeer, count: usize) -> usize {
+fn receive_pongs(peer: &mut TestPeer, count: usize) -> usize {
     let (mut pongs, mut told) = (0, 0);
     while pongs < count {
-        let heard = peer.hear_any();
+        let heard = peer.receive_any();
         match heard.kind() {
             "pong" => pongs += 1,
             "error" => {
@@ -72,8 +72,8 @@ fn a_burst_passes_unhindered_and_what_follows_at_the_rate_with_nothing_lost() {
     let began = Instant::now();
     let pings: Vec<u8> = (0..200).flat_map(|_| frame(first::TEXT, br#"{"type":"ping"}"#)).collect();
     alice.send(&pings);
-    assert_eq!(hear_pongs(&mut alice, 100), 0, "the burst");
-    let told = hear_pongs(&mut alice, 100);
+    assert_eq!(receive_pongs(&mut alice, 100), 0, "the burst");
+    let told = receive_pongs(&mut alice, 100);
     let took = began.elapsed();
     assert!(took >= Duration::from_millis(1950), "100 frames beyond the burst at 50 a second in {took:?}");
     assert!((1..=took.as_secs() + 1).contains(&(told as u64)), "told {told} times in {took:?}");
@@ -87,7 +87,7 @@ fn control_frames_and_fragments_count_too() {
         let mut alice = server.connect();
         let began = Instant::now();
         alice.send(&bytes.repeat(20));
-        alice.say(&json!({"type": "ping", "id": "last"}));
+        alice.send_json(&json!({"type": "ping", "id": "last"}));
         while alice.next(crate::support::PATIENCE).is_ok_and(|heard| !format!("{heard:?}").contains("last")) {}
         assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
     }
@@ -98,7 +98,7 @@ fn control_frames_and_fragments_count_too() {
     (1..text.len() - 1).for_each(|at| bytes.extend(frame(first::GOES_ON, &text[at..=at])));
     bytes.extend(frame(first::ENDS, &text[text.len() - 1..]));
     alice.send(&bytes);
-    assert_eq!(alice.hear_at_last("pong")["re"], "whole");
+    assert_eq!(alice.receive_at_last("pong")["re"], "whole");
     let least = Duration::from_millis(50) * u32::try_from(text.len() - 10).unwrap();
     assert!(began.elapsed() >= least, "{:?}", began.elapsed());
 }
@@ -115,8 +115,8 @@ fn a_flooder_is_slowed_by_tcp_and_costs_its_neighbours_nothing() {
     });
     server.wait_for_metric(&hits("frame_rate"), 1.0);
     for number in 0..100 {
-        alice.tell(&bob.id, &json!(number));
-        assert_eq!(bob.hear("signal")["data"], number);
+        alice.send_signal(&bob.id, &json!(number));
+        assert_eq!(bob.receive("signal")["data"], number);
     }
     let grown = server.memory_kib("VmHWM") - before;
     assert!(grown < 4 << 10, "{grown} KiB more for a flood of which 64 KiB may wait here");
@@ -133,17 +133,17 @@ fn who_never_pauses_is_closed_with_4002_and_who_pauses_is_not() {
     let [mut flooder, mut witness] = server.join_some("blue");
     let ping = frame(first::TEXT, br#"{"type":"ping"}"#);
     flooder.send(&ping.repeat(5000));
-    let bye = flooder.hear_at_last("bye");
+    let bye = flooder.receive_at_last("bye");
     assert_eq!((&bye["reason"], &bye["action"]), (&json!("rate_limited"), &json!("reconnect")));
-    flooder.hear_close(4002);
-    witness.hear_left(&flooder.id, "error");
+    flooder.receive_close(4002);
+    witness.receive_left(&flooder.id, "error");
     server.wait_for_log("why it ended", |line| {
         line.event() == "connection_closed" && line.says("reason", "rate_limited")
     });
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(2) {
         witness.send(&ping.repeat(30));
-        hear_pongs(&mut witness, 30);
+        receive_pongs(&mut witness, 30);
     }
 }
 
@@ -157,7 +157,7 @@ fn being_read_at_the_limits_pace_is_a_sign_of_life() {
     alice.answers_pings = false;
     // All of it is in the server's hands at once; it takes two seconds to be handled.
     alice.send(&frame(first::TEXT, br#"{"type":"ping"}"#).repeat(110));
-    hear_pongs(&mut alice, 110);
+    receive_pongs(&mut alice, 110);
 }
 
 #[test]
@@ -225,8 +225,8 @@ fn rooms_of_one_address_are_limited_and_those_that_exist_can_be_joined() {
     let (mut alice, mut bob, mut carol) =
         (connect_as(&server, "192.0.2.1"), connect_as(&server, "192.0.2.1"), connect_as(&server, "192.0.2.2"));
     alice.join("blue");
-    bob.say(&json!({"type": "join", "room": "red", "id": "j"}));
-    let error = bob.hear_error("room_limit");
+    bob.send_json(&json!({"type": "join", "room": "red", "id": "j"}));
+    let error = bob.receive_error("room_limit");
     assert_eq!((&error["re"], error["message"].as_str().unwrap().contains("address")), (&json!("j"), true));
     carol.join("red");
     bob.join("red");
@@ -234,8 +234,8 @@ fn rooms_of_one_address_are_limited_and_those_that_exist_can_be_joined() {
     server.wait_for_metric("switchboard_join_rejections_total{code=\"room_limit\"}", 1.0);
     alice.leave();
     bob.leave();
-    carol.hear("peer_joined");
-    carol.hear_left(&bob.id, "left");
+    carol.receive("peer_joined");
+    carol.receive_left(&bob.id, "left");
     bob.join("green");
 }
 
@@ -246,15 +246,15 @@ fn joins_of_one_address_are_limited_and_the_refused_one_is_told_when_to_try_agai
     bob.join("blue");
     for _ in 0..2 {
         alice.join("blue");
-        bob.hear_joined(&alice.id);
+        bob.receive_joined(&alice.id);
         alice.leave();
-        bob.hear_left(&alice.id, "left");
+        bob.receive_left(&alice.id, "left");
     }
-    alice.say(&json!({"type": "join", "room": "blue", "id": "j"}));
-    let error = alice.hear_error("rate_limited");
+    alice.send_json(&json!({"type": "join", "room": "blue", "id": "j"}));
+    let error = alice.receive_error("rate_limited");
     assert_eq!(error["re"], "j");
     assert!(error["retryAfterMs"].as_u64().is_some_and(|ms| (15_000..=20_001).contains(&ms)), "{}", error.text);
-    bob.hear_nothing();
+    bob.receive_nothing();
     connect_as(&server, "192.0.2.2").join("blue");
     server.wait_for_metric(&hits("joins_per_minute"), 1.0);
 }

@@ -105,13 +105,13 @@ fn refused_joins_and_resumes_can_be_seen_and_are_gathered() {
     let _full = server.join_all("blue", 2);
     let mut alice = server.connect();
     for _ in 0..40 {
-        alice.say(&json!({"type": "join", "room": "blue"}));
-        alice.hear_error("room_full");
+        alice.send_json(&json!({"type": "join", "room": "blue"}));
+        alice.receive_error("room_full");
     }
     let token = "0".repeat(64);
     for _ in 0..40 {
-        alice.say(&json!({"type": "join", "room": "blue", "resume": {"token": token, "ack": 0}}));
-        alice.hear("error");
+        alice.send_json(&json!({"type": "join", "room": "blue", "resume": {"token": token, "ack": 0}}));
+        alice.receive("error");
     }
     alice.close();
     end(&mut server);
@@ -155,8 +155,8 @@ fn debug_lines_and_requests_are_no_amplifier_either() {
     let mut server = TestServer::set("log.gather_ms", 3_600_000).set("log.event_lines", 100).any_pace().start();
     let mut alice = server.connect();
     for _ in 0..300 {
-        alice.say_text("nonsense");
-        alice.hear_error("invalid_message");
+        alice.send_text("nonsense");
+        alice.receive_error("invalid_message");
     }
     for _ in 0..300 {
         assert_eq!(http::get(server.public, "/healthz", &[]).status, 200);

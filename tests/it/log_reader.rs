@@ -6,10 +6,10 @@ use crate::support::{PATIENCE, TestPeer, TestServer};
 fn make_it_log(peer: &mut TestPeer) {
     for _ in 0..20 {
         for _ in 0..50 {
-            peer.say_text("nonsense");
+            peer.send_text("nonsense");
         }
         for _ in 0..50 {
-            peer.hear_error("invalid_message");
+            peer.receive_error("invalid_message");
         }
     }
 }
@@ -20,7 +20,7 @@ fn a_log_that_nobody_reads_holds_up_nobody_and_says_what_is_missing() {
     let mut alice = server.connect();
     server.log().hold();
     make_it_log(&mut alice);
-    alice.hear_nothing();
+    alice.receive_nothing();
     server.log().release();
     let gap = server.wait_for_log("how many lines are missing", |line| line.event() == "log_lines_dropped");
     let missing = gap.json["lines"].as_f64().expect("a number");

@@ -20,7 +20,7 @@ fn a_peers_whole_stay_is_four_lines_that_name_it() {
     let server = TestServer::start();
     let handshake = Handshake::new().with("X-Request-Id", "request-of-alice");
     let mut alice = TestPeer::open(http::dial(server.public), &handshake);
-    let session = alice.hear("welcome").text("session");
+    let session = alice.receive("welcome").text("session");
     alice.join("blue");
     let peer = alice.id.clone();
     alice.leave();
@@ -63,11 +63,11 @@ fn an_error_has_class_code_severity_and_a_fingerprint_that_groups_equal_ones() {
     let server = TestServer::start();
     let (mut alice, mut bob) = (server.connect(), server.connect());
     for peer in [&mut alice, &mut bob] {
-        peer.say_text("nonsense");
-        peer.hear_error("invalid_message");
+        peer.send_text("nonsense");
+        peer.receive_error("invalid_message");
     }
-    alice.say(&json!({"type": "leave"}));
-    alice.hear_error("not_in_room");
+    alice.send_json(&json!({"type": "leave"}));
+    alice.receive_error("not_in_room");
     let lines = [&alice, &bob].map(|peer| {
         server.wait_for_log("the refusal", |line| {
             line.says("code", "invalid_message") && line.says("session_id", &peer.session())
@@ -85,9 +85,9 @@ fn nothing_that_a_peer_says_is_in_the_log() {
     const MARK: &str = "xyzzy-plugh-hunter2";
     let server = TestServer::start();
     let mut alice = server.connect();
-    alice.join_saying(&json!({"type": "join", "room": "blue", "meta": {"name": MARK}, "id": MARK}));
+    alice.join_with_fields(&json!({"type": "join", "room": "blue", "meta": {"name": MARK}, "id": MARK}));
     let mut bob = server.join("blue");
-    alice.hear_joined(&bob.id);
+    alice.receive_joined(&bob.id);
     for frame in [
         json!({"type": "signal", "to": bob.id, "kind": "offer", "data": {"type": "offer", "sdp": MARK}}),
         json!({"type": "update", "meta": {"x": MARK}}),
@@ -97,12 +97,12 @@ fn nothing_that_a_peer_says_is_in_the_log() {
         json!({"type": "join", "room": [MARK]}),
         json!({"type": "signal", "to": MARK, "kind": "app", "data": 1}),
     ] {
-        alice.say(&frame);
+        alice.send_json(&frame);
     }
-    alice.say_text(&format!("{{\"token\":\"{MARK}\""));
-    bob.hear("signal");
-    bob.hear("peer_updated");
-    alice.hear_all();
+    alice.send_text(&format!("{{\"token\":\"{MARK}\""));
+    bob.receive("signal");
+    bob.receive("peer_updated");
+    alice.receive_all();
     let session = alice.session();
     alice.close();
     only_line(&server, "connection_closed", &session);
@@ -150,8 +150,8 @@ fn log_level_decides_what_is_written() {
     for (level, written) in [("debug", true), ("info", false)] {
         let server = TestServer::builder().unset("SWITCHBOARD__LOG__LEVEL").env("LOG_LEVEL", level).start();
         let mut alice = server.connect();
-        alice.say_text("nonsense");
-        alice.hear_error("invalid_message");
+        alice.send_text("nonsense");
+        alice.receive_error("invalid_message");
         let session = alice.session();
         alice.close();
         only_line(&server, "connection_closed", &session);

@@ -25,15 +25,15 @@ impl Seen {
     }
 
     /// Notes one frame; answers an offer.
-    fn hear(&mut self, peer: &mut TestPeer) {
-        let frame = peer.hear_any();
+    fn receive(&mut self, peer: &mut TestPeer) {
+        let frame = peer.receive_any();
         let (kind, from) = (frame.kind().to_owned(), frame["from"].as_str().unwrap_or_default().to_owned());
         match (kind.as_str(), frame["kind"].as_str().unwrap_or_default()) {
             ("peer_joined", _) => assert!(self.told_of.insert(frame.text("id")), "told twice: {}", frame.text),
             ("signal", "offer") => {
                 assert!(self.told_of.contains(&from), "an offer from a peer that it was not told of: {}", frame.text);
                 assert!(self.offered_by.insert(from.clone()), "offered twice: {}", frame.text);
-                peer.say(&json!({"type": "signal", "to": from, "kind": "answer", "data": {"to": frame["data"]}}));
+                peer.send_json(&json!({"type": "signal", "to": from, "kind": "answer", "data": {"to": frame["data"]}}));
             }
             ("signal", "answer") => {
                 assert_eq!(frame["data"]["to"], self.id, "an answer to somebody else's offer");
@@ -48,18 +48,18 @@ impl Seen {
 fn take_part(server: &TestServer, room: &str, hinted: bool, start: &Barrier) -> (TestPeer, Seen) {
     let path = if hinted { format!("GET /ws?room={room} HTTP/1.1") } else { "GET /ws HTTP/1.1".into() };
     let mut peer = TestPeer::open(http::dial(server.public), &Handshake::new().request_line(&path));
-    peer.hear("welcome");
+    peer.receive("welcome");
     start.wait();
     let joined = peer.join(room);
     let found: BTreeSet<String> =
         joined["peers"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
     for other in &found {
-        peer.say(&json!({"type": "signal", "to": other, "kind": "offer", "data": peer.id}));
+        peer.send_json(&json!({"type": "signal", "to": other, "kind": "offer", "data": peer.id}));
     }
     let (id, empty) = (peer.id.clone(), BTreeSet::new());
     let mut seen = Seen { id, found, told_of: empty.clone(), offered_by: empty.clone(), answered_by: empty };
     while !seen.is_complete() {
-        seen.hear(&mut peer);
+        seen.receive(&mut peer);
     }
     (peer, seen)
 }
@@ -79,7 +79,7 @@ fn form(server: &TestServer, room: &str, hinted: impl Fn(usize) -> bool) {
     let offers: usize = seen.iter().map(|(_, one)| one.offered_by.len()).sum();
     assert_eq!(offers, PEERS * (PEERS - 1) / 2, "every pair once");
     for (peer, _) in &mut seen {
-        peer.hear_nothing();
+        peer.receive_nothing();
     }
 }
 

@@ -16,7 +16,7 @@ fn server() -> Builder {
 #[track_caller]
 fn connect(server: &TestServer, address: &str) -> TestPeer {
     let mut peer = TestPeer::open(http::dial(server.public), &Handshake::new().with("X-Forwarded-For", address));
-    peer.welcome = Some(peer.hear("welcome"));
+    peer.welcome = Some(peer.receive("welcome"));
     peer
 }
 
@@ -28,10 +28,10 @@ fn resumable(server: &TestServer, address: &str, room: &str) -> (TestPeer, Strin
 
 #[track_caller]
 fn confirmed(mut peer: TestPeer, room: &str) -> (TestPeer, String) {
-    let joined = peer.join_saying(&json!({"type": "join", "room": room, "resumable": true}));
+    let joined = peer.join_with_fields(&json!({"type": "join", "room": room, "resumable": true}));
     let token = joined["resume"]["token"].as_str().expect("a token").to_owned();
-    peer.say(&json!({"type": "ping"}));
-    peer.hear_at_last("pong");
+    peer.send_json(&json!({"type": "ping"}));
+    peer.receive_at_last("pong");
     (peer, token)
 }
 
@@ -55,15 +55,15 @@ fn lose(server: &TestServer, peer: TestPeer, parked: f64) {
 #[track_caller]
 fn comes_back(server: &TestServer, address: &str, room: &str, token: &str) -> TestPeer {
     let mut peer = connect(server, address);
-    peer.join_saying(&resume(room, token));
+    peer.join_with_fields(&resume(room, token));
     peer
 }
 
 #[track_caller]
 fn is_gone(server: &TestServer, address: &str, room: &str, token: &str) {
     let mut peer = connect(server, address);
-    peer.say(&resume(room, token));
-    assert_eq!(peer.hear_error("session_not_found")["re"], "r");
+    peer.send_json(&resume(room, token));
+    assert_eq!(peer.receive_error("session_not_found")["re"], "r");
 }
 
 fn hits(limit: &str) -> String {
@@ -90,7 +90,7 @@ fn one_address_cannot_fill_a_room_by_hanging_up() {
         line.event() == "session_given_up" && line.says("limit", "parked_per_room")
     });
     for token in &tokens {
-        connect(&server, ADA).join_saying(&resume("blue", token));
+        connect(&server, ADA).join_with_fields(&resume("blue", token));
     }
 }
 
@@ -100,20 +100,20 @@ fn its_room_hears_that_a_seat_is_given_up_as_that_its_time_is_over() {
     let mut bob = connect(&server, BOB);
     bob.join("blue");
     let (first, _) = resumable(&server, ADA, "blue");
-    bob.hear_joined(&first.id);
+    bob.receive_joined(&first.id);
     let (second, _) = resumable(&server, ADA, "blue");
-    bob.hear_joined(&second.id);
+    bob.receive_joined(&second.id);
     let ids = [first.id.clone(), second.id.clone()];
     first.abort();
-    assert_eq!(bob.hear("peer_away")["id"], ids[0]);
+    assert_eq!(bob.receive("peer_away")["id"], ids[0]);
     second.abort();
     // Two sessions end something at the same time: their news come in either order.
-    let mut news = [bob.hear_any(), bob.hear_any()];
+    let mut news = [bob.receive_any(), bob.receive_any()];
     news.sort_by_key(|heard| heard.kind().to_owned());
     assert_eq!((news[0].kind(), &news[0]["id"]), ("peer_away", &json!(ids[1])), "{}", news[0].text);
     assert_eq!((news[1].kind(), &news[1]["id"]), ("peer_left", &json!(ids[0])), "{}", news[1].text);
     assert_eq!(news[1]["reason"], "timeout");
-    bob.hear_nothing();
+    bob.receive_nothing();
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn when_too_many_are_parked_the_longest_absent_of_the_address_that_holds_most_go
         comes_back(&server, ADA, &format!("ada {number}"), token);
     }
     let mut connected = connected;
-    connected.hear_nothing();
+    connected.receive_nothing();
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_line_that_drops_costs_an_address_that_is_full_not_one_seat() {
     // All connections are there before the first of them says what it is for.
     let mut back: Vec<_> = (0..SCHOOL / 2).map(|_| connect(&server, ADA)).collect();
     for (peer, token) in back.iter_mut().zip(&tokens) {
-        peer.join_saying(&resume("class", token));
+        peer.join_with_fields(&resume("class", token));
     }
     for token in &tokens[SCHOOL / 2..] {
         back.push(comes_back(&server, ADA, "class", token));
@@ -204,11 +204,11 @@ fn who_is_away_yields_to_who_comes_of_the_same_address() {
     server.wait_for_metric(&hits("connections_per_address"), 1.0);
     // On one connection: the address may have no third.
     let mut peer = connect(&server, ADA);
-    peer.say(&resume("blue", &first_token));
-    peer.hear_error("session_not_found");
-    peer.join_saying(&resume("red", &second_token));
-    peer.hear_nothing();
-    newcomer.hear_nothing();
+    peer.send_json(&resume("blue", &first_token));
+    peer.receive_error("session_not_found");
+    peer.join_with_fields(&resume("red", &second_token));
+    peer.receive_nothing();
+    newcomer.receive_nothing();
 }
 
 #[test]
@@ -218,8 +218,8 @@ fn a_good_token_is_taken_however_many_bad_ones_were_tried() {
     let session = victim.session();
     let mut stranger = connect(&server, BOB);
     for number in 0..50 {
-        stranger.say(&resume("blue", &guess(&session, number)));
-        let error = stranger.hear("error");
+        stranger.send_json(&resume("blue", &guess(&session, number)));
+        let error = stranger.receive("error");
         let limited = number >= 2;
         assert_eq!(error["code"], if limited { "rate_limited" } else { "session_not_found" }, "{}", error.text);
         assert_eq!((&error["re"], error["retryAfterMs"].is_u64()), (&json!("r"), limited), "{}", error.text);
@@ -228,7 +228,7 @@ fn a_good_token_is_taken_however_many_bad_ones_were_tried() {
     // From the stranger's own address, and with the connection still there.
     let mut back = comes_back(&server, BOB, "blue", &token);
     assert_eq!(back.joined.as_ref().expect("joined")["complete"], true);
-    back.hear_nothing();
+    back.receive_nothing();
     is_gone(&server, BOB, "blue", &guess(&"0".repeat(32), 0));
 }
 
@@ -246,31 +246,31 @@ fn a_sessions_name_alone_does_not_end_it() {
     // On the thread of its room, which is to stall.
     let here = Handshake::new().request_line("GET /ws?room=blue HTTP/1.1").with("X-Forwarded-For", ADA);
     let mut victim = TestPeer::open(http::dial(server.public), &here);
-    victim.welcome = Some(victim.hear("welcome"));
+    victim.welcome = Some(victim.receive("welcome"));
     let (mut victim, token) = confirmed(victim, "blue");
     let session = victim.session();
     for mate in &mut mates {
-        mate.hear_all();
+        mate.receive_all();
     }
     let mut strangers: Vec<_> = (0..STRANGERS).map(|_| connect(&server, "192.0.2.66")).collect();
     let stall = "POST /fault/room-stall?room=blue HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     assert_eq!(http::exchange(server.ops, stall).status, 202);
     for (number, stranger) in strangers.iter_mut().enumerate() {
-        stranger.say(&resume("blue", &guess(&session, number)));
+        stranger.send_json(&resume("blue", &guess(&session, number)));
     }
     for mate in &mut mates {
-        mate.tell(&victim.id, &json!("are you there?"));
+        mate.send_signal(&victim.id, &json!("are you there?"));
     }
     for stranger in &mut strangers {
-        let heard = stranger.hear("error");
+        let heard = stranger.receive("error");
         assert!(["session_not_found", "rate_limited"].contains(&heard.text("code").as_str()), "{}", heard.text);
     }
     for _ in &mates {
-        victim.hear("signal");
+        victim.receive("signal");
     }
-    victim.hear_nothing();
+    victim.receive_nothing();
     let mut bob = mates.remove(0);
-    bob.hear_nothing();
+    bob.receive_nothing();
     eventually("the strangers are counted", || {
         let hit = server.scrape().find(&hits("resume_secrets")).unwrap_or_default();
         // 60 at once, and one a second since.
@@ -278,7 +278,7 @@ fn a_sessions_name_alone_does_not_end_it() {
     });
     let id = victim.id.clone();
     victim.abort();
-    assert_eq!(bob.hear("peer_away")["id"], id);
+    assert_eq!(bob.receive("peer_away")["id"], id);
     comes_back(&server, ADA, "blue", &token);
-    assert_eq!(bob.hear("peer_back")["id"], id);
+    assert_eq!(bob.receive("peer_back")["id"], id);
 }

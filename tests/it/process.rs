@@ -20,8 +20,8 @@ const MEANINGLESS: [&str; 12] =
 
 #[track_caller]
 fn still_talk([alice, bob]: &mut [TestPeer; 2]) {
-    alice.tell(&bob.id, &json!("are you there?"));
-    bob.hear("signal");
+    alice.send_signal(&bob.id, &json!("are you there?"));
+    bob.receive("signal");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_quit_drains_and_a_second_signal_is_told() {
     let mut peer = server.join("blue");
     let _others = server.join_all("red", 4);
     server.signal("QUIT");
-    peer.hear_at_last("bye");
+    peer.receive_at_last("bye");
     for again in ["TERM", "QUIT"] {
         server.signal(again);
         server.wait_for_log(again, |line| {
@@ -93,7 +93,7 @@ fn an_interrupt_after_any_call_to_go_ends_the_waiting() {
     let mut server = TestServer::set("server.drain_ms", 60_000).set("server.drain_deadline_ms", 90_000).start();
     let mut peers = server.join_all("blue", 5);
     server.terminate();
-    peers[0].hear_at_last("bye");
+    peers[0].receive_at_last("bye");
     server.signal("INT");
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
 }

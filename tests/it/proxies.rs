@@ -61,7 +61,7 @@ fn connect(server: &TestServer, begins: &[u8]) -> Option<TestPeer> {
     match response.status {
         101 => {
             let mut peer = TestPeer::on(stream);
-            peer.hear("welcome");
+            peer.receive("welcome");
             Some(peer)
         }
         429 => None,
@@ -114,7 +114,7 @@ fn a_header_may_come_in_pieces_with_the_request_right_behind_it() {
             let (response, stream) =
                 ask_on(dial(server.public), &[&header[..], &Handshake::new().bytes()].concat(), piece);
             assert_eq!(response.status, 101, "{header:?} in pieces of {piece}");
-            TestPeer::on(stream).hear("welcome");
+            TestPeer::on(stream).receive("welcome");
         }
         opened_by(&server, &format!("203.0.113.{}:4711", number + 1));
     }

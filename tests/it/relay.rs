@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Heard, TestPeer, TestServer};
+use crate::support::{Received, TestPeer, TestServer};
 
 /// An offer as a browser makes it: what must never be found in a log.
 fn offer() -> Value {
@@ -11,7 +11,7 @@ fn offer() -> Value {
         a=candidate:1 1 udp 2130706431 10.0.0.1 8998 typ host\r\n"})
 }
 
-fn numbers(heard: &[Heard]) -> Vec<u64> {
+fn numbers(heard: &[Received]) -> Vec<u64> {
     heard.iter().filter_map(|frame| frame["data"].as_u64()).collect()
 }
 
@@ -21,12 +21,12 @@ fn an_offer_its_answer_and_candidates_go_from_one_peer_to_the_other() {
     let [mut alice, mut bob, mut carol] = server.join_some("blue");
     let candidate = json!({"candidate": "candidate:1 1 udp 2122260223 192.168.1.5 49203 typ host", "sdpMid": "0"});
     for (kind, data) in [("offer", offer()), ("answer", offer()), ("candidate", candidate), ("app", json!("hello"))] {
-        alice.say(&json!({"type": "signal", "to": bob.id, "kind": kind, "data": data}));
-        let heard = bob.hear("signal");
+        alice.send_json(&json!({"type": "signal", "to": bob.id, "kind": kind, "data": data}));
+        let heard = bob.receive("signal");
         assert_eq!(heard.json(), &json!({"type": "signal", "from": alice.id, "kind": kind, "data": data}));
     }
-    carol.hear_nothing();
-    alice.hear_nothing();
+    carol.receive_nothing();
+    alice.receive_nothing();
 }
 
 #[test]
@@ -46,8 +46,8 @@ fn data_arrives_byte_for_byte() {
         "{\n\n\"x\"\r\n:\ttrue\n}",
     ];
     for data in oddities {
-        alice.say_text(&format!(r#"{{"type":"signal","to":"{}","kind":"app","data":{data}}}"#, bob.id));
-        assert_eq!(bob.hear("signal").raw("data"), data);
+        alice.send_text(&format!(r#"{{"type":"signal","to":"{}","kind":"app","data":{data}}}"#, bob.id));
+        assert_eq!(bob.receive("signal").raw("data"), data);
     }
 }
 
@@ -55,8 +55,8 @@ fn data_arrives_byte_for_byte() {
 fn data_may_come_before_the_other_fields() {
     let server = TestServer::start();
     let [mut alice, mut bob] = server.join_some("blue");
-    alice.say_text(&format!(r#"{{"data":{{"x":1}},"kind":"app","to":["{}"],"type":"signal"}}"#, bob.id));
-    assert_eq!(bob.hear("signal").raw("data"), r#"{"x":1}"#);
+    alice.send_text(&format!(r#"{{"data":{{"x":1}},"kind":"app","to":["{}"],"type":"signal"}}"#, bob.id));
+    assert_eq!(bob.receive("signal").raw("data"), r#"{"x":1}"#);
 }
 
 #[test]
@@ -65,30 +65,30 @@ fn a_frame_of_exactly_the_limit_arrives() {
     let [mut alice, mut bob] = server.join_some("blue");
     let start = format!(r#"{{"type":"signal","to":"{}","kind":"app","data":""#, bob.id);
     let filling = "x".repeat(65_536 - start.len() - 2);
-    alice.say_text(&format!("{start}{filling}\"}}"));
-    assert_eq!(bob.hear("signal")["data"], filling);
+    alice.send_text(&format!("{start}{filling}\"}}"));
+    assert_eq!(bob.receive("signal")["data"], filling);
 }
 
 #[test]
 fn a_signal_to_a_list_reaches_those_named_and_nobody_else() {
     let server = TestServer::start();
     let [mut alice, mut bob, mut carol, mut dave] = server.join_some("blue");
-    alice.say(&json!({"type": "signal", "to": [bob.id, dave.id], "kind": "app", "data": 1}));
+    alice.send_json(&json!({"type": "signal", "to": [bob.id, dave.id], "kind": "app", "data": 1}));
     for receiver in [&mut bob, &mut dave] {
-        assert_eq!(receiver.hear("signal")["from"], alice.id);
+        assert_eq!(receiver.receive("signal")["from"], alice.id);
     }
-    alice.hear_nothing();
-    carol.hear_nothing();
+    alice.receive_nothing();
+    carol.receive_nothing();
 }
 
 #[test]
 fn a_peer_named_twice_in_a_list_hears_the_signal_once() {
     let server = TestServer::start();
     let [mut alice, mut bob] = server.join_some("blue");
-    alice.say(&json!({"type": "signal", "to": [bob.id, bob.id], "kind": "app", "data": 1}));
-    alice.hear_nothing();
-    bob.hear("signal");
-    bob.hear_nothing();
+    alice.send_json(&json!({"type": "signal", "to": [bob.id, bob.id], "kind": "app", "data": 1}));
+    alice.receive_nothing();
+    bob.receive("signal");
+    bob.receive_nothing();
 }
 
 #[test]
@@ -96,12 +96,12 @@ fn a_signal_to_everybody_reaches_all_but_the_sender() {
     let server = TestServer::start();
     let mut peers = server.join_all("mesh", 10);
     let mut sender = peers.remove(4);
-    sender.say(&json!({"type": "signal", "to": "*", "kind": "app", "data": offer()}));
-    sender.hear_nothing();
+    sender.send_json(&json!({"type": "signal", "to": "*", "kind": "app", "data": offer()}));
+    sender.receive_nothing();
     for peer in &mut peers {
-        let heard = peer.hear("signal");
+        let heard = peer.receive("signal");
         assert_eq!((&heard["from"], &heard["data"]), (&json!(sender.id), &offer()));
-        peer.hear_nothing();
+        peer.receive_nothing();
     }
 }
 
@@ -109,8 +109,8 @@ fn a_signal_to_everybody_reaches_all_but_the_sender() {
 fn a_signal_to_everybody_from_a_peer_that_is_alone_is_no_error() {
     let server = TestServer::start();
     let mut alice = server.join("blue");
-    alice.say(&json!({"type": "signal", "to": "*", "kind": "app", "data": 1}));
-    alice.hear_nothing();
+    alice.send_json(&json!({"type": "signal", "to": "*", "kind": "app", "data": 1}));
+    alice.receive_nothing();
 }
 
 #[test]
@@ -118,9 +118,9 @@ fn nobody_can_pretend_to_be_another_sender() {
     let server = TestServer::start();
     let [mut alice, mut bob] = server.join_some("blue");
     let forged = json!({"type": "signal", "to": bob.id, "from": bob.id, "kind": "app", "data": 1});
-    alice.say(&forged);
-    alice.hear_error("invalid_message");
-    bob.hear_nothing();
+    alice.send_json(&forged);
+    alice.receive_error("invalid_message");
+    bob.receive_nothing();
 }
 
 #[test]
@@ -128,22 +128,22 @@ fn a_peer_outside_the_room_cannot_be_reached() {
     let server = TestServer::start();
     let mut alice = server.join("blue");
     let mut mallory = server.join("red");
-    mallory.say(&json!({"type": "signal", "to": alice.id, "kind": "offer", "data": offer(), "id": "s-1"}));
-    let error = mallory.hear_error("peer_not_found");
+    mallory.send_json(&json!({"type": "signal", "to": alice.id, "kind": "offer", "data": offer(), "id": "s-1"}));
+    let error = mallory.receive_error("peer_not_found");
     assert_eq!((&error["re"], &error["category"]), (&json!("s-1"), &json!("PEER")));
     assert_eq!(error["peers"], json!([alice.id]), "{}", error.text);
-    mallory.say(&json!({"type": "signal", "to": "*", "kind": "app", "data": 1}));
-    mallory.hear_nothing();
-    alice.hear_nothing();
+    mallory.send_json(&json!({"type": "signal", "to": "*", "kind": "app", "data": 1}));
+    mallory.receive_nothing();
+    alice.receive_nothing();
 }
 
 #[test]
 fn a_session_id_addresses_nobody() {
     let server = TestServer::start();
     let [mut alice, mut bob] = server.join_some("blue");
-    alice.tell(&bob.session(), &json!(1));
-    alice.hear_error("peer_not_found");
-    bob.hear_nothing();
+    alice.send_signal(&bob.session(), &json!(1));
+    alice.receive_error("peer_not_found");
+    bob.receive_nothing();
 }
 
 #[test]
@@ -151,8 +151,8 @@ fn a_signal_to_oneself_is_to_nobody() {
     let server = TestServer::start();
     let mut alice = server.join("blue");
     let me = alice.id.clone();
-    alice.tell(&me, &json!(1));
-    alice.hear_error("peer_not_found");
+    alice.send_signal(&me, &json!(1));
+    alice.receive_error("peer_not_found");
 }
 
 #[test]
@@ -161,12 +161,12 @@ fn a_list_with_unknown_peers_reaches_the_others_and_one_error_names_the_unknown(
     let [mut alice, mut bob, mut carol] = server.join_some("blue");
     let (nobody, stranger) = ("0".repeat(32), server.join("red").id);
     let to = json!([nobody, bob.id, stranger, carol.id]);
-    alice.say(&json!({"type": "signal", "to": to, "kind": "app", "data": 1, "id": "s"}));
-    let error = alice.hear_error("peer_not_found");
+    alice.send_json(&json!({"type": "signal", "to": to, "kind": "app", "data": 1, "id": "s"}));
+    let error = alice.receive_error("peer_not_found");
     assert_eq!((&error["re"], &error["peers"]), (&json!("s"), &json!([nobody, stranger])));
-    alice.hear_nothing();
-    bob.hear("signal");
-    carol.hear("signal");
+    alice.receive_nothing();
+    bob.receive("signal");
+    carol.receive("signal");
 }
 
 #[test]
@@ -174,8 +174,8 @@ fn a_signal_before_joining_is_not_in_room() {
     let server = TestServer::start();
     let mut alice = server.connect();
     for to in [json!("*"), json!("0".repeat(32)), json!(["0".repeat(32)])] {
-        alice.say(&json!({"type": "signal", "to": to, "kind": "app", "data": 1, "id": "s"}));
-        let error = alice.hear_error("not_in_room");
+        alice.send_json(&json!({"type": "signal", "to": to, "kind": "app", "data": 1, "id": "s"}));
+        let error = alice.receive_error("not_in_room");
         assert_eq!((&error["re"], &error["category"]), (&json!("s"), &json!("ROOM_STATE")));
     }
 }
@@ -187,10 +187,10 @@ fn a_thousand_signals_arrive_in_the_order_they_were_sent() {
     let mut heard = Vec::new();
     for batch in 0..10 {
         for number in 0..100 {
-            alice.tell(&bob.id, &json!(batch * 100 + number));
+            alice.send_signal(&bob.id, &json!(batch * 100 + number));
         }
         for _ in 0..100 {
-            heard.push(bob.hear("signal"));
+            heard.push(bob.receive("signal"));
         }
     }
     assert_eq!(numbers(&heard), (0..1000).collect::<Vec<_>>());
@@ -202,11 +202,11 @@ fn what_goes_to_one_and_what_goes_to_all_keep_their_order_too() {
     let [mut alice, mut bob, mut carol] = server.join_some("blue");
     for number in 0..60 {
         let to = if number % 2 == 0 { json!("*") } else { json!(bob.id) };
-        alice.say(&json!({"type": "signal", "to": to, "kind": "app", "data": number}));
+        alice.send_json(&json!({"type": "signal", "to": to, "kind": "app", "data": number}));
     }
-    alice.hear_nothing();
-    assert_eq!(numbers(&bob.hear_all()), (0..60).collect::<Vec<_>>());
-    assert_eq!(numbers(&carol.hear_all()), (0..60).step_by(2).collect::<Vec<_>>());
+    alice.receive_nothing();
+    assert_eq!(numbers(&bob.receive_all()), (0..60).collect::<Vec<_>>());
+    assert_eq!(numbers(&carol.receive_all()), (0..60).step_by(2).collect::<Vec<_>>());
 }
 
 #[test]
@@ -214,10 +214,10 @@ fn the_last_signal_of_a_peer_that_leaves_comes_before_the_news_of_it() {
     let server = TestServer::start();
     for round in 0..20 {
         let [mut alice, mut bob] = server.join_some(&format!("room {round}"));
-        bob.tell(&alice.id, &json!("farewell"));
+        bob.send_signal(&alice.id, &json!("farewell"));
         bob.close();
-        assert_eq!(alice.hear("signal")["data"], "farewell");
-        assert_eq!(alice.hear("peer_left")["reason"], "left");
+        assert_eq!(alice.receive("signal")["data"], "farewell");
+        assert_eq!(alice.receive("peer_left")["reason"], "left");
     }
 }
 
@@ -228,10 +228,10 @@ fn an_offer_sent_at_once_on_hearing_of_a_newcomer_reaches_it_after_its_joined() 
         let room = format!("room {round}");
         let mut alice = server.join(&room);
         let mut bob: TestPeer = server.connect();
-        bob.say(&json!({"type": "join", "room": room}));
-        let newcomer = alice.hear("peer_joined").text("id");
-        alice.tell(&newcomer, &json!("offer"));
-        bob.hear("joined");
-        assert_eq!(bob.hear("signal")["from"], alice.id);
+        bob.send_json(&json!({"type": "join", "room": room}));
+        let newcomer = alice.receive("peer_joined").text("id");
+        alice.send_signal(&newcomer, &json!("offer"));
+        bob.receive("joined");
+        assert_eq!(bob.receive("signal")["from"], alice.id);
     }
 }

@@ -8,11 +8,11 @@ use crate::support::TestServer;
 fn an_update_is_shown_to_the_others_and_confirmed_to_the_one_who_made_it() {
     let server = TestServer::start();
     let [mut alice, mut bob, mut carol] = server.join_some("blue");
-    alice.say_text(r#"{"type":"update","id":"u-1","meta":{"muted" : true}}"#);
-    let confirmed = alice.hear("peer_updated");
+    alice.send_text(r#"{"type":"update","id":"u-1","meta":{"muted" : true}}"#);
+    let confirmed = alice.receive("peer_updated");
     assert_eq!((&confirmed["re"], &confirmed["id"]), (&json!("u-1"), &json!(alice.id)));
     for peer in [&mut bob, &mut carol] {
-        let news = peer.hear("peer_updated");
+        let news = peer.receive("peer_updated");
         assert_eq!((&news["id"], news.raw("meta").as_str()), (&json!(alice.id), r#"{"muted" : true}"#));
         assert!(news.json().get("re").is_none(), "{}", news.text);
     }
@@ -22,9 +22,9 @@ fn an_update_is_shown_to_the_others_and_confirmed_to_the_one_who_made_it() {
 fn a_newcomer_sees_the_last_update_whole() {
     let server = TestServer::start();
     let mut alice = server.connect();
-    alice.join_saying(&json!({"type": "join", "room": "blue", "meta": {"name": "Al", "muted": false}}));
-    alice.say(&json!({"type": "update", "meta": {"name": "Alice"}}));
-    alice.hear("peer_updated");
+    alice.join_with_fields(&json!({"type": "join", "room": "blue", "meta": {"name": "Al", "muted": false}}));
+    alice.send_json(&json!({"type": "update", "meta": {"name": "Alice"}}));
+    alice.receive("peer_updated");
     let joined = server.connect().join("blue");
     assert_eq!(joined["peers"][0]["meta"], json!({"name": "Alice"}), "it replaces, it does not merge");
 }
@@ -37,10 +37,10 @@ fn metadata_beyond_its_limits_is_refused_and_changes_nothing() {
     let deep: serde_json::Value =
         serde_json::from_str(&format!("{}1{}", r#"{"x":"#.repeat(40), "}".repeat(40))).unwrap();
     for meta in [long, deep, json!([1]), json!("text"), json!(null), json!(7)] {
-        alice.say(&json!({"type": "update", "meta": meta, "id": "u"}));
-        assert_eq!(alice.hear_error("invalid_message")["re"], "u");
+        alice.send_json(&json!({"type": "update", "meta": meta, "id": "u"}));
+        assert_eq!(alice.receive_error("invalid_message")["re"], "u");
     }
-    bob.hear_nothing();
+    bob.receive_nothing();
 }
 
 #[test]
@@ -48,16 +48,16 @@ fn metadata_of_exactly_the_limit_is_taken() {
     let server = TestServer::start();
     let [mut alice, mut bob] = server.join_some("blue");
     let meta = json!({"x": "y".repeat(4096 - r#"{"x":""}"#.len())});
-    alice.say(&json!({"type": "update", "meta": meta}));
-    assert_eq!(bob.hear("peer_updated")["meta"], meta);
+    alice.send_json(&json!({"type": "update", "meta": meta}));
+    assert_eq!(bob.receive("peer_updated")["meta"], meta);
 }
 
 #[test]
 fn an_update_outside_a_room_is_not_in_room() {
     let server = TestServer::start();
     let mut alice = server.connect();
-    alice.say(&json!({"type": "update", "meta": {}, "id": "u"}));
-    assert_eq!(alice.hear_error("not_in_room")["re"], "u");
+    alice.send_json(&json!({"type": "update", "meta": {}, "id": "u"}));
+    assert_eq!(alice.receive_error("not_in_room")["re"], "u");
 }
 
 #[test]
@@ -65,13 +65,13 @@ fn a_ping_is_answered_in_a_room_and_outside_with_its_t_as_it_was_written() {
     let server = TestServer::start();
     let mut alice = server.connect();
     for t in ["0", "1723.25", "-1e3", "12345678901234567890123", "1.0"] {
-        alice.say_text(&format!(r#"{{"type":"ping","t":{t},"id":"p"}}"#));
-        let pong = alice.hear("pong");
+        alice.send_text(&format!(r#"{{"type":"ping","t":{t},"id":"p"}}"#));
+        let pong = alice.receive("pong");
         assert_eq!((pong.raw("t").as_str(), &pong["re"]), (t, &json!("p")));
     }
     alice.join("blue");
-    alice.say(&json!({"type": "ping"}));
-    let pong = alice.hear("pong");
+    alice.send_json(&json!({"type": "ping"}));
+    let pong = alice.receive("pong");
     assert_eq!(pong.json(), &json!({"type": "pong"}), "nothing was asked");
 }
 
@@ -79,24 +79,24 @@ fn a_ping_is_answered_in_a_room_and_outside_with_its_t_as_it_was_written() {
 fn who_leaves_is_told_so_and_the_others_are_told_too() {
     let server = TestServer::start();
     let [mut alice, mut bob] = server.join_some("blue");
-    alice.say(&json!({"type": "leave", "id": "l-1"}));
-    assert_eq!(alice.hear("left").json(), &json!({"type": "left", "re": "l-1", "room": "blue"}));
-    bob.hear_left(&alice.id, "left");
-    bob.tell(&alice.id, &json!(1));
-    bob.hear_error("peer_not_found");
-    alice.hear_nothing();
+    alice.send_json(&json!({"type": "leave", "id": "l-1"}));
+    assert_eq!(alice.receive("left").json(), &json!({"type": "left", "re": "l-1", "room": "blue"}));
+    bob.receive_left(&alice.id, "left");
+    bob.send_signal(&alice.id, &json!(1));
+    bob.receive_error("peer_not_found");
+    alice.receive_nothing();
 }
 
 #[test]
 fn leaving_without_being_in_a_room_is_not_in_room() {
     let server = TestServer::start();
     let mut alice = server.connect();
-    alice.say(&json!({"type": "leave", "id": "l"}));
-    assert_eq!(alice.hear_error("not_in_room")["re"], "l");
+    alice.send_json(&json!({"type": "leave", "id": "l"}));
+    assert_eq!(alice.receive_error("not_in_room")["re"], "l");
     alice.join("blue");
     alice.leave();
-    alice.say(&json!({"type": "leave"}));
-    alice.hear_error("not_in_room");
+    alice.send_json(&json!({"type": "leave"}));
+    alice.receive_error("not_in_room");
 }
 
 #[test]
@@ -106,13 +106,13 @@ fn a_peer_that_has_left_can_come_back_and_keeps_its_name() {
     let name = alice.id.clone();
     for _ in 0..5 {
         alice.leave();
-        bob.hear_left(&name, "left");
+        bob.receive_left(&name, "left");
         alice.join("blue");
-        bob.hear_joined(&name);
+        bob.receive_joined(&name);
         assert_eq!(alice.id, name, "one name for the session's life");
     }
-    bob.tell(&name, &json!("welcome back"));
-    alice.hear("signal");
+    bob.send_signal(&name, &json!("welcome back"));
+    alice.receive("signal");
 }
 
 #[test]
@@ -120,16 +120,16 @@ fn leave_and_join_sent_in_one_breath_move_a_peer_to_another_room() {
     let server = TestServer::start();
     let [mut alice, mut bob] = server.join_some("blue");
     let mut carol = server.join("red");
-    alice.say(&json!({"type": "leave"}));
-    alice.say(&json!({"type": "join", "room": "red"}));
-    alice.hear("left");
-    assert_eq!(alice.hear("joined")["peers"][0]["id"], carol.id);
-    bob.hear_left(&alice.id, "left");
-    carol.hear_joined(&alice.id);
-    bob.tell(&alice.id, &json!(1));
-    bob.hear_error("peer_not_found");
-    carol.tell(&alice.id, &json!(2));
-    assert_eq!(alice.hear("signal")["data"], 2);
+    alice.send_json(&json!({"type": "leave"}));
+    alice.send_json(&json!({"type": "join", "room": "red"}));
+    alice.receive("left");
+    assert_eq!(alice.receive("joined")["peers"][0]["id"], carol.id);
+    bob.receive_left(&alice.id, "left");
+    carol.receive_joined(&alice.id);
+    bob.send_signal(&alice.id, &json!(1));
+    bob.receive_error("peer_not_found");
+    carol.send_signal(&alice.id, &json!(2));
+    assert_eq!(alice.receive("signal")["data"], 2);
 }
 
 #[test]
@@ -138,19 +138,19 @@ fn nothing_of_a_peer_comes_after_the_news_that_it_left_or_before_the_news_that_i
     let [mut alice, mut bob] = server.join_some("blue");
     let name = bob.id.clone();
     for stay in 0..50 {
-        bob.tell(&alice.id, &json!(stay));
-        bob.tell(&alice.id, &json!(stay));
-        bob.say(&json!({"type": "leave"}));
-        bob.say(&json!({"type": "join", "room": "blue"}));
-        bob.hear("left");
-        bob.hear("joined");
+        bob.send_signal(&alice.id, &json!(stay));
+        bob.send_signal(&alice.id, &json!(stay));
+        bob.send_json(&json!({"type": "leave"}));
+        bob.send_json(&json!({"type": "join", "room": "blue"}));
+        bob.receive("left");
+        bob.receive("joined");
     }
     for stay in 0..50 {
         for _ in 0..2 {
-            assert_eq!(alice.hear("signal")["data"], stay);
+            assert_eq!(alice.receive("signal")["data"], stay);
         }
-        alice.hear_left(&name, "left");
-        alice.hear_joined(&name);
+        alice.receive_left(&name, "left");
+        alice.receive_joined(&name);
     }
 }
 
@@ -160,10 +160,10 @@ fn moving_to_and_fro_in_one_breath_ends_where_the_last_join_says() {
     let mut alice = server.join("blue");
     for _ in 0..20 {
         for room in ["red", "blue"] {
-            alice.say(&json!({"type": "leave"}));
-            alice.say(&json!({"type": "join", "room": room}));
-            alice.hear("left");
-            assert_eq!(alice.hear("joined")["room"], room);
+            alice.send_json(&json!({"type": "leave"}));
+            alice.send_json(&json!({"type": "join", "room": room}));
+            alice.receive("left");
+            assert_eq!(alice.receive("joined")["room"], room);
         }
     }
     let mut bob = server.connect();
@@ -178,14 +178,14 @@ fn who_leaves_on_the_way_in_has_been_in_and_has_left() {
     let mut alice = server.join("blue");
     let mut bob = server.connect();
     for _ in 0..20 {
-        bob.say(&json!({"type": "join", "room": "blue"}));
-        bob.say(&json!({"type": "leave", "id": "l"}));
-        bob.hear("joined");
-        assert_eq!(bob.hear("left")["re"], "l");
-        let name = alice.hear("peer_joined").text("id");
-        alice.hear_left(&name, "left");
+        bob.send_json(&json!({"type": "join", "room": "blue"}));
+        bob.send_json(&json!({"type": "leave", "id": "l"}));
+        bob.receive("joined");
+        assert_eq!(bob.receive("left")["re"], "l");
+        let name = alice.receive("peer_joined").text("id");
+        alice.receive_left(&name, "left");
     }
-    alice.hear_nothing();
+    alice.receive_nothing();
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_peer_that_closes_its_socket_properly_has_left() {
     let [mut alice, bob] = server.join_some("blue");
     let name = bob.id.clone();
     bob.close();
-    alice.hear_left(&name, "left");
+    alice.receive_left(&name, "left");
 }
 
 #[test]
@@ -203,9 +203,9 @@ fn a_peer_whose_connection_breaks_is_disconnected() {
     let [mut alice, bob, carol] = server.join_some("blue");
     let (bob_id, carol_id) = (bob.id.clone(), carol.id.clone());
     bob.abort();
-    alice.hear_left(&bob_id, "disconnected");
+    alice.receive_left(&bob_id, "disconnected");
     carol.hang_up();
-    alice.hear_left(&carol_id, "disconnected");
+    alice.receive_left(&carol_id, "disconnected");
 }
 
 #[test]

@@ -26,7 +26,7 @@ struct Seen {
 /// Listens in a thread until the server has closed this peer; times run from `since`.
 fn watch(mut peer: TestPeer, since: Instant) -> JoinHandle<Seen> {
     thread::spawn(move || {
-        let bye = peer.hear_at_last("bye");
+        let bye = peer.receive_at_last("bye");
         let told = since.elapsed();
         assert_eq!((&bye["reason"], &bye["action"]), (&json!("server_draining"), &json!("reconnect")), "{}", bye.text);
         let place = Duration::from_millis(bye["retryAfterMs"].as_u64().expect("retryAfterMs"));
@@ -56,7 +56,8 @@ fn wait_until_draining(public: SocketAddr) {
 /// spreads its own, so that several may be the first.)
 #[track_caller]
 fn by_place(peers: Vec<TestPeer>) -> Vec<TestPeer> {
-    let place = |mut peer: TestPeer| (peer.hear_at_last("bye")["retryAfterMs"].as_u64().expect("retryAfterMs"), peer);
+    let place =
+        |mut peer: TestPeer| (peer.receive_at_last("bye")["retryAfterMs"].as_u64().expect("retryAfterMs"), peer);
     let mut peers: Vec<_> = peers.into_iter().map(place).collect();
     peers.sort_by_key(|(place, _)| *place);
     peers.into_iter().map(|(_, peer)| peer).collect()
@@ -128,8 +129,8 @@ fn peers_talk_on_until_they_are_closed() {
     let peers = server.join_all("blue", 6);
     server.terminate();
     let [.., alice, bob] = &mut by_place(peers)[..] else { unreachable!("there are six") };
-    alice.tell(&bob.id, &json!("see you"));
-    assert_eq!(bob.hear_at_last("signal")["data"], "see you");
+    alice.send_signal(&bob.id, &json!("see you"));
+    assert_eq!(bob.receive_at_last("signal")["data"], "see you");
 }
 
 #[test]
@@ -138,11 +139,11 @@ fn who_leaves_its_room_while_it_drains_is_closed_at_its_place_all_the_same() {
     let mut peers = server.join_all("blue", 2);
     server.terminate();
     for peer in &mut peers {
-        peer.hear_at_last("bye");
-        peer.say(&json!({"type": "leave"}));
+        peer.receive_at_last("bye");
+        peer.send_json(&json!({"type": "leave"}));
     }
     for peer in &mut peers {
-        peer.hear_all_until_close(1012);
+        peer.receive_all_until_close(1012);
     }
 }
 
@@ -152,7 +153,7 @@ fn the_others_hear_why_a_peer_has_left() {
     let peers = server.join_all("blue", 6);
     server.terminate();
     let mut peers = by_place(peers);
-    assert_eq!(peers.pop().unwrap().hear_at_last("peer_left")["reason"], "server_draining");
+    assert_eq!(peers.pop().unwrap().receive_at_last("peer_left")["reason"], "server_draining");
 }
 
 #[test]
@@ -161,8 +162,8 @@ fn a_join_while_draining_is_refused() {
     let peers = (0..6).map(|_| server.connect()).collect();
     server.terminate();
     let mut late = by_place(peers).pop().unwrap();
-    late.say(&json!({"type": "join", "room": "blue", "id": "late"}));
-    let reply = late.hear_any();
+    late.send_json(&json!({"type": "join", "room": "blue", "id": "late"}));
+    let reply = late.receive_any();
     assert_eq!(reply["re"], "late", "{}", reply.text);
     assert_eq!(reply["code"], "server_draining", "{}", reply.text);
 }
@@ -173,7 +174,7 @@ fn when_the_last_peer_goes_it_does_not_wait_for_the_drain_time() {
     let peers = server.join_all("blue", 3);
     server.terminate();
     for mut peer in peers {
-        peer.hear_at_last("bye");
+        peer.receive_at_last("bye");
         peer.abort();
     }
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
@@ -186,9 +187,9 @@ fn peers_that_do_not_read_or_answer_do_not_hold_it_up() {
     deaf.answers_pings = false;
     let mut alice = server.join("blue");
     for _ in 0..12 {
-        alice.tell(&deaf.id, &json!("x".repeat(30_000)));
+        alice.send_signal(&deaf.id, &json!("x".repeat(30_000)));
     }
-    alice.hear_all();
+    alice.receive_all();
     server.terminate();
     assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
 }
@@ -239,7 +240,7 @@ fn a_second_signal_does_not_hurt() {
 /// The places that these are told, in milliseconds, sorted.
 #[track_caller]
 fn places(peers: &mut [TestPeer]) -> Vec<u64> {
-    let place = |peer: &mut TestPeer| peer.hear_at_last("bye")["retryAfterMs"].as_u64().expect("retryAfterMs");
+    let place = |peer: &mut TestPeer| peer.receive_at_last("bye")["retryAfterMs"].as_u64().expect("retryAfterMs");
     let mut places: Vec<_> = peers.iter_mut().map(place).collect();
     places.sort_unstable();
     places
@@ -252,7 +253,7 @@ fn peers_who_are_all_on_one_thread_are_spread_over_all_of_the_time() {
     let handshake = Handshake::new().request_line("GET /ws?room=blue HTTP/1.1");
     let join = |_| {
         let mut peer = TestPeer::open(http::dial(server.public), &handshake);
-        peer.hear("welcome");
+        peer.receive("welcome");
         peer.join("blue");
         peer
     };
@@ -267,8 +268,8 @@ fn those_who_are_away_take_no_place_among_those_who_come_back() {
     let server = draining().start();
     for nth in 0..10 {
         let mut away = server.connect();
-        away.join_saying(&json!({"type": "join", "room": format!("red {nth}"), "resumable": true}));
-        away.hear_nothing();
+        away.join_with_fields(&json!({"type": "join", "room": format!("red {nth}"), "resumable": true}));
+        away.receive_nothing();
         away.abort();
     }
     server.wait_for_metric("switchboard_parked_sessions", 10.0);
@@ -284,8 +285,8 @@ fn who_is_away_when_the_server_goes_leaves_once_and_holds_nobody_up() {
     let mut ids = Vec::new();
     for room in ["blue", "red", "green"] {
         let mut away = server.connect();
-        away.join_saying(&json!({"type": "join", "room": room, "resumable": true}));
-        away.hear_nothing();
+        away.join_with_fields(&json!({"type": "join", "room": room, "resumable": true}));
+        away.receive_nothing();
         ids.push(away.id.clone());
         away.abort();
     }

@@ -20,7 +20,7 @@ fn quick_server() -> Builder {
 
 /// Sends `size` bytes to one peer, or to `"*"`.
 fn send_filling(from: &mut TestPeer, to: &str, size: usize) {
-    from.tell(to, &json!("x".repeat(size)));
+    from.send_signal(to, &json!("x".repeat(size)));
 }
 
 /// Sends to `slow` in pieces of `size` bytes until `from` hears that it has left; says why, and how much it took.
@@ -29,7 +29,7 @@ fn fill_until_gone(from: &mut TestPeer, slow: &str, size: usize) -> (String, usi
     let (mut sent, until) = (0, Instant::now() + PATIENCE);
     while Instant::now() < until {
         send_filling(from, slow, size);
-        let heard = from.hear_all();
+        let heard = from.receive_all();
         if let Some(left) = heard.iter().find(|heard| heard.kind() == "peer_left") {
             assert_eq!(left["id"], slow, "{}", left.text);
             return (left.text("reason"), sent);
@@ -79,13 +79,13 @@ fn nobody_else_notices_a_peer_that_stops_reading() {
         assert!(Instant::now() < until, "the slow one is still there");
         send_filling(&mut sender, "*", 16_384);
         sent += 1;
-        sender.hear_all();
+        sender.receive_all();
         for peer in [&mut bob, &mut carol] {
-            let heard = peer.hear_all();
+            let heard = peer.receive_all();
             assert_eq!(heard.iter().filter(|frame| frame.kind() == "signal").count(), 1, "round {sent}");
             gone |= heard.iter().any(|frame| frame.kind() == "peer_left" && frame["id"] == slow.id);
         }
-        other_room.iter_mut().for_each(TestPeer::hear_nothing);
+        other_room.iter_mut().for_each(TestPeer::receive_nothing);
     }
 }
 
@@ -94,13 +94,13 @@ fn a_flood_at_a_peer_that_does_not_read_costs_a_bounded_amount_of_memory() {
     let server = TestServer::builder().any_pace().start();
     let slow = server.join_slow("blue");
     let mut alice = server.join("blue");
-    alice.hear_nothing();
+    alice.receive_nothing();
     let before = server.memory_kib("VmHWM");
     for _ in 0..20 {
         for _ in 0..50 {
             send_filling(&mut alice, &slow.id, 65_000);
         }
-        alice.hear_all();
+        alice.receive_all();
     }
     let grown = server.memory_kib("VmHWM") - before;
     assert!(grown < 16 << 10, "{grown} KiB more for 65 MB sent to a peer that reads nothing");
@@ -125,8 +125,8 @@ fn jam(from: &mut TestPeer, slow: &TestPeer) {
 
 /// Hears that the jammed peer has left, and why. Signals that come too late for it are refused before.
 #[track_caller]
-fn hear_gone(peer: &mut TestPeer, slow: &str, reason: &str) {
-    let left = peer.hear_at_last("peer_left");
+fn receive_gone(peer: &mut TestPeer, slow: &str, reason: &str) {
+    let left = peer.receive_at_last("peer_left");
     assert_eq!((&left["id"], &left["reason"]), (&json!(slow), &json!(reason)), "{}", left.text);
 }
 
@@ -139,15 +139,15 @@ fn a_peer_that_was_slow_for_a_while_finds_everything_in_order() {
     let server = patient_server().start();
     let mut slow = server.join_slow("blue");
     let mut alice = server.join("blue");
-    slow.hear("peer_joined");
+    slow.receive("peer_joined");
     for number in 0..200 {
-        alice.tell(&slow.id, &json!({"number": number, "filling": "x".repeat(10_000)}));
+        alice.send_signal(&slow.id, &json!({"number": number, "filling": "x".repeat(10_000)}));
     }
-    alice.hear_nothing();
+    alice.receive_nothing();
     for number in 0..200 {
-        assert_eq!(slow.hear("signal")["data"]["number"], number);
+        assert_eq!(slow.receive("signal")["data"]["number"], number);
     }
-    slow.hear_nothing();
+    slow.receive_nothing();
 }
 
 #[test]
@@ -156,9 +156,9 @@ fn a_jammed_peer_is_still_heard() {
     let mut slow = server.join_slow("blue");
     let mut alice = server.join("blue");
     jam(&mut alice, &slow);
-    alice.hear_nothing();
-    slow.tell(&alice.id, &json!("I am listening, only slowly"));
-    assert_eq!(alice.hear("signal")["from"], slow.id);
+    alice.receive_nothing();
+    slow.send_signal(&alice.id, &json!("I am listening, only slowly"));
+    assert_eq!(alice.receive("signal")["from"], slow.id);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn the_heartbeat_of_a_jammed_peer_goes_on() {
     let slow = server.join_slow("blue");
     let mut alice = server.join("blue");
     jam(&mut alice, &slow);
-    hear_gone(&mut alice, &slow.id, "timeout");
+    receive_gone(&mut alice, &slow.id, "timeout");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_peer_that_stalls_below_the_limit_is_ended_by_the_kernel() {
     let slow = server.join_slow("blue");
     let mut alice = server.join("blue");
     jam(&mut alice, &slow);
-    hear_gone(&mut alice, &slow.id, "disconnected");
+    receive_gone(&mut alice, &slow.id, "disconnected");
 }
 
 #[test]
@@ -186,9 +186,9 @@ fn a_jammed_peer_that_hangs_up_is_gone_at_once() {
     let name = slow.id.clone();
     let mut alice = server.join("blue");
     jam(&mut alice, &slow);
-    alice.hear_nothing();
+    alice.receive_nothing();
     slow.abort();
-    alice.hear_left(&name, "disconnected");
+    alice.receive_left(&name, "disconnected");
 }
 
 #[test]
@@ -197,9 +197,9 @@ fn a_jammed_peer_that_closes_in_the_proper_way_has_left() {
     let mut slow = server.join_slow("blue");
     let mut alice = server.join("blue");
     jam(&mut alice, &slow);
-    alice.hear_nothing();
+    alice.receive_nothing();
     slow.send(&frame(first::CLOSE, &close_payload(1000, "")));
-    alice.hear_left(&slow.id, "left");
+    alice.receive_left(&slow.id, "left");
 }
 
 #[test]
@@ -207,13 +207,13 @@ fn who_asks_and_asks_without_reading_the_answers_is_a_slow_reader_too() {
     let server = TestServer::builder().any_pace().start();
     let mut alice = server.join("blue");
     let mut deaf = server.join_slow("blue");
-    alice.hear_joined(&deaf.id);
+    alice.receive_joined(&deaf.id);
     let questions =
         frame(first::TEXT, br#"{"type":"ping","id":"are you there? are you there? are you there?"}"#).repeat(100);
     let before = server.memory_kib("VmHWM");
     // The server resets the connection before all of them are sent.
     let _ = (0..2000).try_for_each(|_| deaf.try_send(&questions));
-    alice.hear_left(&deaf.id, "slow_consumer");
+    alice.receive_left(&deaf.id, "slow_consumer");
     let grown = server.memory_kib("VmHWM") - before;
     assert!(grown < 16 << 10, "{grown} KiB more");
 }

@@ -14,10 +14,10 @@ use crate::support::{
 /// A resumable peer whose token is good, and that token.
 fn resumable(server: &TestServer, room: &str) -> (TestPeer, String) {
     let mut peer = server.connect();
-    let joined = peer.join_saying(&json!({"type": "join", "room": room, "resumable": true, "meta": {"n": 0}}));
+    let joined = peer.join_with_fields(&json!({"type": "join", "room": room, "resumable": true, "meta": {"n": 0}}));
     let token = joined["resume"]["token"].as_str().expect("a token").to_owned();
-    peer.say(&json!({"type": "ping"}));
-    peer.hear("pong");
+    peer.send_json(&json!({"type": "ping"}));
+    peer.receive("pong");
     (peer, token)
 }
 
@@ -41,8 +41,8 @@ fn a_connection_that_comes_to_a_session_too_late_is_told_as_ended_like_any_other
         let (mut old, token) = resumable(&server, &room);
         let mut new = server.connect();
         // The session leaves its room while the socket is on its way to it, or before, or after.
-        new.say(&resume(&room, &token, 0));
-        old.say(&json!({"type": "leave"}));
+        new.send_json(&resume(&room, &token, 0));
+        old.send_json(&json!({"type": "leave"}));
         drop((old, new));
     }
     eventually("every connection that was opened was closed", || {
@@ -58,14 +58,14 @@ fn a_socket_that_is_lost_while_it_is_replaced_costs_the_new_one_nothing() {
         let (old, token) = resumable(&server, "blue");
         let id = old.id.clone();
         let mut new = server.connect();
-        new.say(&resume("blue", &token, 0));
+        new.send_json(&resume("blue", &token, 0));
         // At every step of the way from the one session to the other, over the rounds.
         let said = Instant::now();
         while said.elapsed() < Duration::from_micros(10) * (round % 60) {
             std::hint::spin_loop();
         }
         old.abort();
-        let joined = new.hear("joined");
+        let joined = new.receive("joined");
         assert_eq!((&joined["complete"], &joined["self"]["id"]), (&json!(true), &json!(id)), "round {round}");
         new.leave();
     }
@@ -89,25 +89,25 @@ fn what_still_waits_on_a_connection_goes_along_with_it() {
     for _ in 0..PINGS {
         new.send(&frame(first::TEXT, long.as_bytes()));
     }
-    new.say(&resume("blue", &token, 0));
+    new.send_json(&resume("blue", &token, 0));
     server.wait_for_metric("switchboard_reconnection_attempts_total{result=\"resumed\"}", 1.0);
-    new.hear("welcome");
+    new.receive("welcome");
     for _ in 0..PINGS {
-        assert_eq!(new.hear("pong").raw("t").len(), DIGITS);
+        assert_eq!(new.receive("pong").raw("t").len(), DIGITS);
     }
-    assert_eq!(new.hear("joined")["self"]["id"], id);
-    new.hear_nothing();
+    assert_eq!(new.receive("joined")["self"]["id"], id);
+    new.receive_nothing();
 }
 
 #[test]
 fn a_resumed_peer_is_told_its_own_metadata() {
     let server = TestServer::start();
     let (mut ada, token) = resumable(&server, "blue");
-    ada.say(&json!({"type": "update", "meta": {"n": 1}}));
-    ada.hear("peer_updated");
+    ada.send_json(&json!({"type": "update", "meta": {"n": 1}}));
+    ada.receive("peer_updated");
     ada.abort();
     let mut ada = server.connect();
-    let joined = ada.join_saying(&resume("blue", &token, 1));
+    let joined = ada.join_with_fields(&resume("blue", &token, 1));
     assert_eq!((&joined["complete"], &joined["self"]["meta"]), (&json!(true), &json!({"n": 1})));
 }
 
@@ -118,8 +118,8 @@ fn a_join_that_is_refused_changes_nothing_for_the_one_under_way() {
     let first_join = json!({"type": "join", "id": "1", "room": "blue", "resumable": true}).to_string();
     let second_join = json!({"type": "join", "id": "2", "room": "blue"}).to_string();
     ada.send(&[frame(first::TEXT, first_join.as_bytes()), frame(first::TEXT, second_join.as_bytes())].concat());
-    assert_eq!(ada.hear_error("already_joined")["re"], "2");
-    let joined = ada.hear("joined");
+    assert_eq!(ada.receive_error("already_joined")["re"], "2");
+    let joined = ada.receive("joined");
     assert_eq!(joined["re"], "1");
     assert!(joined["resume"]["token"].is_string(), "{}", joined.text);
 }
@@ -132,8 +132,8 @@ fn a_leave_on_the_way_into_a_full_room_is_answered() {
     let join = json!({"type": "join", "id": "1", "room": "blue"}).to_string();
     let leave = json!({"type": "leave", "id": "2"}).to_string();
     bob.send(&[frame(first::TEXT, join.as_bytes()), frame(first::TEXT, leave.as_bytes())].concat());
-    assert_eq!(bob.hear_error("room_full")["re"], "1");
-    assert_eq!(bob.hear_error("not_in_room")["re"], "2");
+    assert_eq!(bob.receive_error("room_full")["re"], "1");
+    assert_eq!(bob.receive_error("not_in_room")["re"], "2");
 }
 
 #[test]
@@ -146,15 +146,15 @@ fn after_a_leave_a_refused_join_still_leaves_the_whole_time_to_join() {
     let (bob, _) = resumable(&server, "red");
     let mut carol = server.join("red");
     // So long that a connection which came now is closed.
-    server.connect().hear_bye("join_timeout", 4000);
+    server.connect().receive_bye("join_timeout", 4000);
     ada.leave();
-    ada.say(&json!({"type": "join", "room": "red"}));
-    ada.hear_error("room_full");
+    ada.send_json(&json!({"type": "join", "room": "red"}));
+    ada.receive_error("room_full");
     // A sweep or two later, and long before its time is up.
     let id = bob.id.clone();
     bob.abort();
-    carol.hear("peer_away");
-    carol.hear_left(&id, "timeout");
+    carol.receive("peer_away");
+    carol.receive_left(&id, "timeout");
     ada.join("red");
 }
 
@@ -163,7 +163,7 @@ fn after_a_leave_a_refused_join_still_leaves_the_whole_time_to_join() {
 fn elsewhere(server: &TestServer, mut peers: Vec<TestPeer>) -> Vec<TestPeer> {
     stall(server, "blue", Duration::from_secs(2));
     for peer in &mut peers {
-        peer.say(&json!({"type": "ping"}));
+        peer.send_json(&json!({"type": "ping"}));
     }
     // A quarter of the time for which the room hangs; whoever was answered meanwhile is read off at once.
     let soon = Instant::now() + Duration::from_millis(500);
@@ -179,7 +179,7 @@ fn elsewhere(server: &TestServer, mut peers: Vec<TestPeer>) -> Vec<TestPeer> {
 fn stall(server: &TestServer, room: &str, time: Duration) {
     let path = format!("GET /ws?room={room} HTTP/1.1");
     let mut on_its_thread = TestPeer::open(http::dial(server.public), &Handshake::new().request_line(&path));
-    on_its_thread.hear("welcome");
+    on_its_thread.receive("welcome");
     let ms = time.as_millis();
     let head = format!(
         "POST /fault/room-stall?room={room}&ms={ms} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -188,7 +188,7 @@ fn stall(server: &TestServer, room: &str, time: Duration) {
     let ends = Instant::now() + time;
     loop {
         assert!(Instant::now() < ends, "the room's thread answers although it was told to hang");
-        on_its_thread.say(&json!({"type": "ping"}));
+        on_its_thread.send_json(&json!({"type": "ping"}));
         match on_its_thread.next(time / 8) {
             Ok(_) => {}
             Err(ws::Ended::Silence) => return,
@@ -214,23 +214,23 @@ fn a_session_that_is_parked_while_it_waits_for_its_whole_room_ends_with_its_wind
     let mut host = server.join("blue");
     let peers = (0..12).map(|_| server.connect()).collect();
     let mut peers = elsewhere(&server, peers);
-    host.hear_nothing();
+    host.receive_nothing();
     assert!(peers.len() >= 3, "only {} connections are not on the room's thread", peers.len());
     let (mut ada, mut grace, mut new) = (peers.remove(0), peers.remove(0), peers.remove(0));
-    let joined = ada.join_saying(&json!({"type": "join", "room": "blue", "resumable": true}));
-    ada.say(&json!({"type": "ping"}));
-    ada.hear("pong");
+    let joined = ada.join_with_fields(&json!({"type": "join", "room": "blue", "resumable": true}));
+    ada.send_json(&json!({"type": "ping"}));
+    ada.receive("pong");
     grace.join("blue");
     let (id, token) = (ada.id.clone(), joined["resume"]["token"].as_str().expect("a token").to_owned());
     ada.abort();
-    grace.hear("peer_away");
+    grace.receive("peer_away");
     // More than is kept: the resume cannot be complete, and needs the room, which hangs.
     for n in 0..10 {
-        grace.say(&json!({"type": "update", "meta": {"n": n}}));
+        grace.send_json(&json!({"type": "update", "meta": {"n": n}}));
     }
-    (0..10).for_each(|_| drop(grace.hear("peer_updated")));
+    (0..10).for_each(|_| drop(grace.receive("peer_updated")));
     stall(&server, "blue", hangs);
-    new.say(&resume("blue", &token, 0));
+    new.send_json(&resume("blue", &token, 0));
     // More than can wait for the room to answer is refused, and ends nobody. What ends the connection is its silence.
     new.answers_pings = false;
     std::thread::spawn(move || while !matches!(host.next(hangs), Err(ws::Ended::Fin | ws::Ended::Reset)) {});
@@ -238,14 +238,14 @@ fn a_session_that_is_parked_while_it_waits_for_its_whole_room_ends_with_its_wind
     grace.send(&frame(first::TEXT, signal.as_bytes()).repeat(1000));
     let until = Instant::now() + hangs;
     let bye = loop {
-        assert!(grace.hear_all().iter().all(|heard| heard["code"] == "peer_busy"));
+        assert!(grace.receive_all().iter().all(|heard| heard["code"] == "peer_busy"));
         match new.next(Duration::from_millis(20)) {
             Err(ws::Ended::Silence) if Instant::now() < until => {}
             end => break end,
         }
     };
     assert!(matches!(&bye, Ok(ws::Frame::Text(text)) if text.contains("ping_timeout")), "{bye:?} instead of the end");
-    grace.hear("peer_back");
-    grace.hear("peer_away");
-    grace.hear_left(&id, "timeout");
+    grace.receive("peer_back");
+    grace.receive("peer_away");
+    grace.receive_left(&id, "timeout");
 }

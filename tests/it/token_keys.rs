@@ -22,8 +22,8 @@ fn join(room: &str, token: &str) -> Value {
 /// Whether that token lets somebody in now.
 fn is_good(server: &TestServer, token: &str) -> bool {
     let mut peer = server.connect();
-    peer.say(&join("blue", token));
-    let answer = peer.hear_any();
+    peer.send_json(&join("blue", token));
+    let answer = peer.receive_any();
     match answer.kind() {
         "joined" => true,
         _ if answer["code"] == "unauthorized" => false,
@@ -57,7 +57,7 @@ fn keys_are_rotated_and_nobody_who_joins_meanwhile_is_refused() {
                     let mut joins = 0;
                     while !stop.load(Ordering::Relaxed) {
                         let mut peer = TestPeer::connect(server.public);
-                        peer.join_saying(&join(&format!("b{n}"), current));
+                        peer.join_with_fields(&join(&format!("b{n}"), current));
                         peer.leave();
                         joins += 1;
                     }
@@ -153,7 +153,7 @@ fn the_program_makes_tokens_that_its_servers_take() {
     assert!(!is_good(&server, &printed(&["--room", "blue"], &variables[..1])), "for nobody in particular");
     let mut admin = server.connect();
     let token = printed(&["--room", "blue", "--perm", "join", "--perm", "admin", "--ttl", "5m"], &variables);
-    let joined = admin.join_saying(&join("blue", &token));
+    let joined = admin.join_with_fields(&join("blue", &token));
     assert_eq!(joined["permissions"], json!(["join", "admin"]));
     assert!(joined["expiresInMs"].as_u64().is_some_and(|left| left <= 300_000), "{}", joined.text);
 }

@@ -19,22 +19,22 @@ fn join_with(server: &TestServer, secrets: &Secrets, more: Value) -> TestPeer {
     let (Value::Object(claims_too), Value::Object(more)) = (&mut claims, more) else { panic!("objects") };
     claims_too.extend(more);
     let mut peer = server.connect();
-    peer.join_saying(&join("blue", &secrets.token(&claims)));
+    peer.join_with_fields(&join("blue", &secrets.token(&claims)));
     peer
 }
 
 /// Shows that its `joined` has arrived: from here on its session can be resumed.
 #[track_caller]
 fn confirm(peer: &mut TestPeer) {
-    peer.say(&json!({"type": "ping", "ack": 0}));
-    peer.hear("pong");
+    peer.send_json(&json!({"type": "ping", "ack": 0}));
+    peer.receive("pong");
 }
 
 /// Tries to join, and says what the answer was.
 #[track_caller]
 fn refused(peer: &mut TestPeer, frame: &Value) -> (String, String) {
-    peer.say(frame);
-    let error = peer.hear("error");
+    peer.send_json(frame);
+    let error = peer.receive("error");
     assert_eq!((&error["category"], &error["retryable"]), (&json!("AUTH"), &json!(false)), "{}", error.text);
     assert_eq!(error["re"], frame["id"], "{}", error.text);
     (error.text("code"), error.text("message"))
@@ -74,8 +74,8 @@ fn nobody_joins_without_a_good_token_and_nobody_learns_which_rooms_there_are() {
         assert_eq!(there, not_there, "a room that is there, and one that is not");
         assert_eq!(there.0, code);
     }
-    ada.hear_nothing();
-    eve.join_saying(&join("red", &for_red));
+    ada.receive_nothing();
+    eve.join_with_fields(&join("red", &for_red));
     server.wait_for_metric(DENIED, 6.0);
     server.wait_for_metric("switchboard_tokens_total{outcome=\"not_permitted\"}", 2.0);
     server.wait_for_metric("switchboard_tokens_total{outcome=\"missing\"}", 2.0);
@@ -98,7 +98,7 @@ fn without_tokens_all_is_as_it_was_and_a_token_adds_to_it() {
     );
     let grace = join_with(&server, &secrets, json!({"perms": ["join", "signal", "admin"]}));
     assert_eq!(grace.joined.as_ref().expect("joined")["permissions"], json!(["join", "signal", "admin"]));
-    ada.hear_joined(&grace.id);
+    ada.receive_joined(&grace.id);
     let mut eve = server.connect();
     assert_eq!(refused(&mut eve, &join("blue", "a.b.c")).0, "unauthorized", "a bad one is worse than none");
     eve.join("blue");
@@ -114,7 +114,7 @@ fn a_browser_brings_its_token_as_a_subprotocol() {
         assert_eq!((response.status, response.header("sec-websocket-protocol")), (101, Some("switchboard.v1")));
         assert!(!format!("{response:?}").contains(token), "the token comes back");
         let mut peer = TestPeer::on(stream);
-        peer.hear("welcome");
+        peer.receive("welcome");
         peer
     };
     let good = secrets.token(&json!({"rooms": ["blue", "red"]}));
@@ -127,7 +127,7 @@ fn a_browser_brings_its_token_as_a_subprotocol() {
     assert_eq!(refused(&mut ada, &join("blue", "a.b.c")).0, "unauthorized", "the one in the frame counts");
     let mut eve = connect("a.b.c");
     assert_eq!(refused(&mut eve, &json!({"type": "join", "id": "j", "room": "blue"})).0, "unauthorized");
-    eve.join_saying(&join("blue", &good));
+    eve.join_with_fields(&join("blue", &good));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn each_kind_of_frame_needs_its_permission() {
         (json!(["join", "update"]), [false, false, true]),
     ] {
         let mut bob = join_with(&server, &secrets, json!({"perms": perms}));
-        ada.hear_joined(&bob.id);
+        ada.receive_joined(&bob.id);
         for (frame, allowed) in [
             (app(&ada.id), allowed[0]),
             (some(&ada.id), allowed[0]),
@@ -154,19 +154,19 @@ fn each_kind_of_frame_needs_its_permission() {
             (update.clone(), allowed[2]),
         ] {
             if allowed {
-                bob.say(&frame);
+                bob.send_json(&frame);
                 let kind = if frame["type"] == "update" { "peer_updated" } else { "signal" };
-                ada.hear(kind);
+                ada.receive(kind);
                 if kind == "peer_updated" {
-                    bob.hear(kind);
+                    bob.receive(kind);
                 }
             } else {
                 assert_eq!(refused(&mut bob, &frame).0, "permission_denied", "{frame}");
             }
         }
-        ada.hear_nothing();
+        ada.receive_nothing();
         bob.leave();
-        ada.hear_left(&bob.id, "left");
+        ada.receive_left(&bob.id, "left");
     }
 }
 
@@ -180,16 +180,16 @@ fn the_token_says_who_somebody_is_and_the_client_cannot_say_otherwise() {
     let token = secrets.token(&json!({"room": "blue", "sub": "bob", "meta": {"role": "guest"}, "cap": 3}));
     let mut frame = join("blue", &token);
     frame["meta"] = json!({"role": "host", "name": "Bob"});
-    let joined = bob.join_saying(&frame);
+    let joined = bob.join_with_fields(&frame);
     assert_eq!(joined["self"]["meta"], json!({"role": "guest", "name": "Bob"}));
     assert_eq!((&joined["capacity"], &joined["peers"][0]["user"]), (&json!(3), &json!("ada@example.org")));
-    let seen = ada.hear("peer_joined");
+    let seen = ada.receive("peer_joined");
     assert_eq!((&seen["user"], &seen["meta"]), (&json!("bob"), &json!({"role": "guest", "name": "Bob"})));
-    bob.say_text(r#"{"type":"update","id":"u","meta":{"r\u006fle":"host","n":1}}"#);
-    assert_eq!(bob.hear("peer_updated")["meta"], json!({"role": "guest", "n": 1}));
-    assert_eq!(ada.hear("peer_updated")["meta"], json!({"role": "guest", "n": 1}));
-    bob.say(&json!({"type": "update", "id": "u", "meta": {"name": "x".repeat(45)}}));
-    assert_eq!(bob.hear_error("invalid_message")["re"], "u", "too long with the token's");
+    bob.send_text(r#"{"type":"update","id":"u","meta":{"r\u006fle":"host","n":1}}"#);
+    assert_eq!(bob.receive("peer_updated")["meta"], json!({"role": "guest", "n": 1}));
+    assert_eq!(ada.receive("peer_updated")["meta"], json!({"role": "guest", "n": 1}));
+    bob.send_json(&json!({"type": "update", "id": "u", "meta": {"name": "x".repeat(45)}}));
+    assert_eq!(bob.receive_error("invalid_message")["re"], "u", "too long with the token's");
 }
 
 #[test]
@@ -199,8 +199,8 @@ fn a_cap_holds_for_who_brings_it() {
     let _ada = join_with(&server, &secrets, json!({}));
     let _bob = join_with(&server, &secrets, json!({"cap": 2}));
     let mut eve = server.connect();
-    eve.say(&join("blue", &secrets.token(&json!({"room": "blue", "cap": 2}))));
-    assert_eq!(eve.hear_error("room_full")["retryAfterMs"], 5000);
+    eve.send_json(&join("blue", &secrets.token(&json!({"room": "blue", "cap": 2}))));
+    assert_eq!(eve.receive_error("room_full")["retryAfterMs"], 5000);
     join_with(&server, &secrets, json!({"cap": 100}));
 }
 
@@ -211,33 +211,33 @@ fn a_session_ends_with_its_token_whether_its_client_is_there_or_not() {
     let mut ada = join_with(&server, &secrets, json!({}));
     let short = secrets.token_by("first", &json!({"room": "blue"}), 4);
     let mut bob = server.connect();
-    bob.join_saying(&join("blue", &short));
-    ada.hear_joined(&bob.id);
+    bob.join_with_fields(&join("blue", &short));
+    ada.receive_joined(&bob.id);
     let mut cleo = server.connect();
     let mut frame = join("blue", &short);
     frame["resumable"] = json!(true);
-    let joined = cleo.join_saying(&frame);
+    let joined = cleo.join_with_fields(&frame);
     confirm(&mut cleo);
-    ada.hear_joined(&cleo.id);
-    bob.hear_joined(&cleo.id);
+    ada.receive_joined(&cleo.id);
+    bob.receive_joined(&cleo.id);
     let (away, resume) = (cleo.id.clone(), joined["resume"]["token"].clone());
     cleo.abort();
-    let until = ada.hear("peer_away")["until"].as_u64().expect("a time");
-    bob.hear("peer_away");
+    let until = ada.receive("peer_away")["until"].as_u64().expect("a time");
+    bob.receive("peer_away");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis();
     assert!(u128::from(until) < now + 5000, "nobody comes back after the grant's end");
-    let bye = bob.hear_at_last("bye");
+    let bye = bob.receive_at_last("bye");
     assert_eq!((&bye["reason"], &bye["action"]), (&json!("token_expired"), &json!("disconnect")), "{}", bye.text);
-    bob.hear_close(4502);
+    bob.receive_close(4502);
     let mut left: Vec<_> =
-        (0..2).map(|_| ada.hear("peer_left")).map(|left| (left.text("id"), left.text("reason"))).collect();
+        (0..2).map(|_| ada.receive("peer_left")).map(|left| (left.text("id"), left.text("reason"))).collect();
     left.sort();
     let mut gone = vec![(bob.id.clone(), "token_expired".to_owned()), (away, "token_expired".to_owned())];
     gone.sort();
     assert_eq!(left, gone);
     let mut late = server.connect();
-    late.say(&json!({"type": "join", "room": "blue", "resume": {"token": resume, "ack": 0}}));
-    late.hear_error("session_not_found");
+    late.send_json(&json!({"type": "join", "room": "blue", "resume": {"token": resume, "ack": 0}}));
+    late.receive_error("session_not_found");
     server.wait_for_metric("switchboard_leaves_total{reason=\"token_expired\"}", 2.0);
 }
 
@@ -247,8 +247,8 @@ fn a_client_is_told_before_its_time_is_over_and_renews_it() {
     let server = secrets.server("token").start();
     let claims = json!({"room": "blue", "sub": "ada", "perms": ["join", "update"]});
     let mut ada = server.connect();
-    ada.join_saying(&join("blue", &secrets.token_by("first", &claims, 63)));
-    let told = ada.hear("permissions");
+    ada.join_with_fields(&join("blue", &secrets.token_by("first", &claims, 63)));
+    let told = ada.receive("permissions");
     assert!(told["expiresInMs"].as_u64().is_some_and(|left| left <= 60_000 && left > 50_000), "{}", told.text);
     assert!(told.json().get("re").is_none(), "{}", told.text);
 
@@ -261,16 +261,16 @@ fn a_client_is_told_before_its_time_is_over_and_renews_it() {
         assert_eq!(refused(&mut ada, &renew(&claims)).0, code, "{claims}");
     }
     assert_eq!(refused(&mut ada, &json!({"type": "update", "id": "u", "token": "x"})).0, "unauthorized");
-    ada.say(&renew(&json!({"room_prefix": "bl", "sub": "ada", "perms": ["join", "broadcast"]})));
-    let renewed = ada.hear("permissions");
+    ada.send_json(&renew(&json!({"room_prefix": "bl", "sub": "ada", "perms": ["join", "broadcast"]})));
+    let renewed = ada.receive("permissions");
     assert_eq!((&renewed["re"], &renewed["permissions"]), (&json!("u"), &json!(["join", "broadcast"])));
     assert!(renewed["expiresInMs"].as_u64().is_some_and(|left| left > 3_500_000), "{}", renewed.text);
     assert_eq!(refused(&mut ada, &json!({"type": "update", "id": "u", "meta": {}})).0, "permission_denied");
     let mut both = renew(&json!({"room": "blue", "sub": "ada", "meta": {"role": "host"}}));
     both["meta"] = json!({"role": "x", "n": 1});
-    ada.say(&both);
-    assert!(ada.hear("permissions").json().get("re").is_none());
-    let updated = ada.hear("peer_updated");
+    ada.send_json(&both);
+    assert!(ada.receive("permissions").json().get("re").is_none());
+    let updated = ada.receive("peer_updated");
     assert_eq!((&updated["re"], &updated["meta"]), (&json!("u"), &json!({"n": 1, "role": "host"})));
 }
 
@@ -281,12 +281,12 @@ fn a_resume_needs_no_token_and_renews_with_one() {
     let mut frame = join("blue", &secrets.token(&json!({"room": "blue", "sub": "ada"})));
     frame["resumable"] = json!(true);
     let mut ada = server.connect();
-    let mut resume = ada.join_saying(&frame)["resume"]["token"].clone();
+    let mut resume = ada.join_with_fields(&frame)["resume"]["token"].clone();
     let by = |resume: &Value| json!({"type": "join", "id": "r", "room": "blue", "resume": {"token": resume, "ack": 0}});
     confirm(&mut ada);
     ada.abort();
     let mut ada = server.connect();
-    let joined = ada.join_saying(&by(&resume));
+    let joined = ada.join_with_fields(&by(&resume));
     assert_eq!(joined["permissions"], json!(["join", "signal", "broadcast", "update"]));
     resume = joined["resume"]["token"].clone();
     confirm(&mut ada);
@@ -302,7 +302,7 @@ fn a_resume_needs_no_token_and_renews_with_one() {
     }
     let mut frame = by(&resume);
     frame["token"] = json!(secrets.token(&json!({"room": "blue", "sub": "ada", "perms": ["join", "signal"]})));
-    let joined = other.join_saying(&frame);
+    let joined = other.join_with_fields(&frame);
     assert_eq!((&joined["complete"], &joined["permissions"]), (&json!(true), &json!(["join", "signal"])));
     assert_eq!(refused(&mut other, &json!({"type": "update", "id": "u", "meta": {}})).0, "permission_denied");
 }
@@ -317,13 +317,13 @@ fn an_address_that_shows_too_many_bad_tokens_waits_and_the_next_one_does_not() {
         assert_eq!(refused(&mut eve, &join("blue", "a.b.c")).0, "unauthorized");
     }
     for token in ["a.b.c", &secrets.token(&json!({"room": "blue"}))] {
-        eve.say(&join("blue", token));
-        let error = eve.hear_error("rate_limited");
+        eve.send_json(&join("blue", token));
+        let error = eve.receive_error("rate_limited");
         assert!(error["retryAfterMs"].as_u64().is_some_and(|wait| wait > 0 && wait <= 20_000), "{}", error.text);
     }
     let mut elsewhere = TestPeer::open(http::dial_from(Ipv4Addr::new(127, 0, 0, 2), server.public), &Handshake::new());
-    elsewhere.hear("welcome");
-    elsewhere.join_saying(&join("blue", &secrets.token(&json!({"room": "blue"}))));
+    elsewhere.receive("welcome");
+    elsewhere.join_with_fields(&join("blue", &secrets.token(&json!({"room": "blue"}))));
     server.wait_for_metric("switchboard_limit_hits_total{limit=\"auth_failures\"}", 2.0);
 }
 

@@ -16,7 +16,7 @@ fn a_build_that_is_not_for_these_tests_takes_no_faults() {
     for fault in ["supervisor-panic", "supervisor-stall", "worker-stall", "room-panic?room=x", "session-panic"] {
         assert_eq!(inject(&server, fault), 404, "{fault}");
     }
-    server.join("blue").hear_nothing();
+    server.join("blue").receive_nothing();
 }
 
 #[cfg(feature = "fault-injection")]
@@ -147,8 +147,8 @@ mod faults {
             assert_eq!(server.get("/healthz").status, 200);
             if began.elapsed() > NOTICED { Ok(()) } else { Err(String::new()) }
         });
-        alice.tell(&bob.id, &json!("still here"));
-        assert_eq!(bob.hear("signal")["data"], "still here");
+        alice.send_signal(&bob.id, &json!("still here"));
+        assert_eq!(bob.receive("signal")["data"], "still here");
         assert!(server.log().lines_where("liveness_changed").is_empty());
     }
 
@@ -160,12 +160,12 @@ mod faults {
         let [mut carol, mut dave] = server.join_some("red");
         assert_eq!(inject(&server, "room-panic?room=blue"), 202);
         for peer in [&mut alice, &mut bob] {
-            assert_eq!(peer.hear("room_closed")["room"], "blue");
+            assert_eq!(peer.receive("room_closed")["room"], "blue");
         }
         alice.join("blue");
         bob.join("blue");
-        carol.tell(&dave.id, &json!(1));
-        dave.hear("signal");
+        carol.send_signal(&dave.id, &json!(1));
+        dave.receive("signal");
         server.wait_for_metric("switchboard_rooms_lost_total", 1.0);
         assert_eq!(healthz(&server).map(|answer| answer.status), Some(200));
     }
@@ -176,13 +176,13 @@ mod faults {
         server.forgive_panics();
         let [mut alice, mut bob, mut carol] = server.join_some("blue");
         assert_eq!(inject(&server, &format!("session-panic?session={}", alice.session())), 202);
-        alice.hear_bye("internal", 1011);
+        alice.receive_bye("internal", 1011);
         for peer in [&mut bob, &mut carol] {
-            peer.hear_left(&alice.id, "error");
+            peer.receive_left(&alice.id, "error");
         }
-        bob.tell(&carol.id, &json!(1));
-        carol.hear("signal");
-        bob.hear_nothing();
+        bob.send_signal(&carol.id, &json!(1));
+        carol.receive("signal");
+        bob.receive_nothing();
         server.join("blue");
         server.wait_for_metric("switchboard_panics_total", 1.0);
         assert_eq!(healthz(&server).map(|answer| answer.status), Some(200));

@@ -84,7 +84,7 @@ fn play(test: &str, server: impl Fn() -> Builder, told: Told, meanwhile: impl Fn
 fn a_peer_whose_network_is_gone_while_it_is_told_something() {
     let server = || TestServer::set("heartbeat.tcp_user_timeout_ms", 1000);
     play("a_peer_whose_network_is_gone_while_it_is_told_something", server, LOST, |stage, who| {
-        stage.witnesses[0].tell(who, &serde_json::json!("are you there?"));
+        stage.witnesses[0].send_signal(who, &serde_json::json!("are you there?"));
     });
 }
 

@@ -9,7 +9,7 @@ use crate::support::{
 
 /// Hears until the connection ends: without a close frame, since nobody was there to send one.
 #[track_caller]
-fn hear_the_end(peer: &mut TestPeer) {
+fn receive_the_end(peer: &mut TestPeer) {
     loop {
         match peer.next(PATIENCE) {
             Ok(Frame::Text(_)) => {}
@@ -29,14 +29,14 @@ fn a_server_that_is_killed_and_started_again_has_no_ghosts() {
     let mut peers: Vec<_> = [&join, &resumable, &resumable]
         .map(|join| {
             let mut peer = first.connect();
-            peer.join_saying(join);
-            peer.hear_nothing();
+            peer.join_with_fields(join);
+            peer.receive_nothing();
             peer
         })
         .into();
     first.signal("KILL");
     assert_eq!(first.wait_exit(PATIENCE).code(), None, "a signal ended it");
-    peers.iter_mut().for_each(hear_the_end);
+    peers.iter_mut().for_each(receive_the_end);
     let second = builder().state(first.state()).start();
     assert_eq!(second.public.port(), port);
     let tokens = peers.iter().map(|peer| peer.joined.as_ref().expect("joined")["resume"]["token"].clone());
@@ -44,13 +44,15 @@ fn a_server_that_is_killed_and_started_again_has_no_ghosts() {
     for token in tokens {
         let mut peer = second.connect();
         if token.is_string() {
-            peer.say(&json!({"type": "join", "room": "blue", "resume": {"token": token, "ack": 0}, "attempt": 1}));
-            peer.hear_error("session_not_found");
+            peer.send_json(
+                &json!({"type": "join", "room": "blue", "resume": {"token": token, "ack": 0}, "attempt": 1}),
+            );
+            peer.receive_error("session_not_found");
         }
-        let joined = peer.join_saying(&json!({"type": "join", "room": "blue", "attempt": 1}));
+        let joined = peer.join_with_fields(&json!({"type": "join", "room": "blue", "attempt": 1}));
         assert_eq!(joined["peers"].as_array().map(Vec::len), Some(back.len()), "only who is there: {}", joined.text);
         for other in &mut back {
-            other.hear_joined(&peer.id);
+            other.receive_joined(&peer.id);
         }
         back.push(peer);
     }
@@ -65,5 +67,5 @@ fn a_server_that_is_killed_and_started_again_has_no_ghosts() {
         let stays = scrape.find("switchboard_last_shutdown_duration_seconds");
         if right && stays.is_none() { Ok(()) } else { Err(scrape.text()) }
     });
-    back.iter_mut().for_each(TestPeer::hear_nothing);
+    back.iter_mut().for_each(TestPeer::receive_nothing);
 }

@@ -12,7 +12,7 @@ pub(crate) mod ws;
 
 pub(crate) use drain::{Line, is_utc_time};
 pub(crate) use metrics::Scrape;
-pub(crate) use peer::{Heard, TestPeer};
+pub(crate) use peer::{Received, TestPeer};
 pub(crate) use server::{Builder, TestServer, program, run, temp_dir};
 #[cfg_attr(
     not(feature = "fault-injection"),

@@ -18,13 +18,13 @@ use super::{
 
 /// A text frame from the server.
 #[derive(Debug, Clone)]
-pub(crate) struct Heard {
+pub(crate) struct Received {
     /// As it came.
     pub(crate) text: String,
     json: Value,
 }
 
-impl Heard {
+impl Received {
     fn read(text: String) -> Self {
         let fields: HashMap<String, Box<RawValue>> =
             serde_json::from_str(&text).unwrap_or_else(|e| panic!("not a JSON object ({e}): {text}"));
@@ -57,7 +57,7 @@ impl Heard {
     }
 }
 
-impl Index<&str> for Heard {
+impl Index<&str> for Received {
     type Output = Value;
     fn index(&self, field: &str) -> &Value {
         &self.json[field]
@@ -70,9 +70,9 @@ pub(crate) struct TestPeer {
     /// Its name in its room, once joined.
     pub(crate) id: String,
     /// The first frame, once heard.
-    pub(crate) welcome: Option<Heard>,
+    pub(crate) welcome: Option<Received>,
     /// The reply to its last `join`.
-    pub(crate) joined: Option<Heard>,
+    pub(crate) joined: Option<Received>,
     /// The server's pings so far.
     pub(crate) pings: usize,
     /// Whether it answers pings, as every RFC 6455 client does.
@@ -86,7 +86,7 @@ impl TestPeer {
     #[track_caller]
     pub(crate) fn connect(to: std::net::SocketAddr) -> Self {
         let mut peer = Self::open(dial(to), &Handshake::new());
-        peer.welcome = Some(peer.hear("welcome"));
+        peer.welcome = Some(peer.receive("welcome"));
         peer
     }
 
@@ -130,13 +130,13 @@ impl TestPeer {
 
     /// Sends a JSON frame.
     #[track_caller]
-    pub(crate) fn say(&mut self, json: &Value) {
-        self.say_text(&json.to_string());
+    pub(crate) fn send_json(&mut self, json: &Value) {
+        self.send_text(&json.to_string());
     }
 
     /// Sends a text frame as it stands.
     #[track_caller]
-    pub(crate) fn say_text(&mut self, text: &str) {
+    pub(crate) fn send_text(&mut self, text: &str) {
         self.send(&frame(first::TEXT, text.as_bytes()));
     }
 
@@ -153,10 +153,10 @@ impl TestPeer {
 
     /// Hears the next frame, which must be text of that type.
     #[track_caller]
-    pub(crate) fn hear(&mut self, kind: &str) -> Heard {
+    pub(crate) fn receive(&mut self, kind: &str) -> Received {
         match self.next(PATIENCE) {
             Ok(Frame::Text(text)) => {
-                let heard = Heard::read(text);
+                let heard = Received::read(text);
                 assert!(heard.kind() == kind, "waited for {kind}, heard {}; {}", heard.text, self.story());
                 heard
             }
@@ -166,25 +166,25 @@ impl TestPeer {
 
     /// Hears the next frame, which may be text of any type.
     #[track_caller]
-    pub(crate) fn hear_any(&mut self) -> Heard {
+    pub(crate) fn receive_any(&mut self) -> Received {
         match self.next(PATIENCE) {
-            Ok(Frame::Text(text)) => Heard::read(text),
+            Ok(Frame::Text(text)) => Received::read(text),
             other => panic!("waited for text, heard {other:?}; {}", self.story()),
         }
     }
 
     /// Hears the next frame, and says its type and what it replies to.
     #[track_caller]
-    pub(crate) fn hear_reply(&mut self) -> (String, String) {
-        let heard = self.hear_any();
+    pub(crate) fn receive_reply(&mut self) -> (String, String) {
+        let heard = self.receive_any();
         (heard.kind().to_owned(), heard["re"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Hears frames until one of that type comes; the others are forgotten.
     #[track_caller]
-    pub(crate) fn hear_at_last(&mut self, kind: &str) -> Heard {
+    pub(crate) fn receive_at_last(&mut self, kind: &str) -> Received {
         loop {
-            let heard = self.hear_any();
+            let heard = self.receive_any();
             if heard.kind() == kind {
                 return heard;
             }
@@ -193,8 +193,8 @@ impl TestPeer {
 
     /// Hears an `error` with that code.
     #[track_caller]
-    pub(crate) fn hear_error(&mut self, code: &str) -> Heard {
-        let heard = self.hear("error");
+    pub(crate) fn receive_error(&mut self, code: &str) -> Received {
+        let heard = self.receive("error");
         assert_eq!(heard["code"], code, "{}", heard.text);
         assert!(heard["category"].is_string() && heard["message"].is_string(), "{}", heard.text);
         assert!(heard["retryable"].is_boolean(), "{}", heard.text);
@@ -203,17 +203,17 @@ impl TestPeer {
 
     /// Hears `bye` with that reason, then the close frame with that code, answers it, and sees the connection end.
     #[track_caller]
-    pub(crate) fn hear_bye(&mut self, reason: &str, code: u16) -> Heard {
-        let bye = self.hear("bye");
+    pub(crate) fn receive_bye(&mut self, reason: &str, code: u16) -> Received {
+        let bye = self.receive("bye");
         assert_eq!(bye["reason"], reason, "{}", bye.text);
-        self.hear_close(code);
-        self.hear_end();
+        self.receive_close(code);
+        self.receive_end();
         bye
     }
 
     /// Hears a close frame with that code, and answers it.
     #[track_caller]
-    pub(crate) fn hear_close(&mut self, code: u16) -> String {
+    pub(crate) fn receive_close(&mut self, code: u16) -> String {
         match self.next(PATIENCE) {
             Ok(Frame::Close(Some(heard), reason)) if heard == code => {
                 // The server may have hung up already; it has no duty to wait for this.
@@ -226,7 +226,7 @@ impl TestPeer {
 
     /// Sees the connection end, by FIN or reset, and hears nothing before.
     #[track_caller]
-    pub(crate) fn hear_end(&mut self) {
+    pub(crate) fn receive_end(&mut self) {
         match self.next(PATIENCE) {
             Err(Ended::Fin | Ended::Reset) => {}
             other => panic!("waited for the end, heard {other:?}; {}", self.story()),
@@ -270,19 +270,19 @@ impl TestPeer {
     /// Sends a `ping` and hears its `pong` before anything else: whatever the server had for this peer when it read the
     /// ping would have come first. So nothing had come.
     #[track_caller]
-    pub(crate) fn hear_nothing(&mut self) {
-        let barrier = self.say_barrier();
-        let pong = self.hear("pong");
+    pub(crate) fn receive_nothing(&mut self) {
+        let barrier = self.send_barrier();
+        let pong = self.receive("pong");
         assert_eq!(pong["re"], barrier, "{}", self.story());
     }
 
     /// Sends a `ping` and hears everything up to its `pong`.
     #[track_caller]
-    pub(crate) fn hear_all(&mut self) -> Vec<Heard> {
-        let barrier = self.say_barrier();
+    pub(crate) fn receive_all(&mut self) -> Vec<Received> {
+        let barrier = self.send_barrier();
         let mut heard = Vec::new();
         loop {
-            heard.push(self.hear_any());
+            heard.push(self.receive_any());
             if heard.last().is_some_and(|last| last.kind() == "pong" && last["re"] == barrier) {
                 heard.pop();
                 return heard;
@@ -290,24 +290,24 @@ impl TestPeer {
         }
     }
 
-    fn say_barrier(&mut self) -> String {
+    fn send_barrier(&mut self) -> String {
         self.barriers += 1;
         let barrier = format!("barrier-{}", self.barriers);
-        self.say(&json!({"type": "ping", "id": barrier}));
+        self.send_json(&json!({"type": "ping", "id": barrier}));
         barrier
     }
 
     /// Joins, and learns its own name.
     #[track_caller]
-    pub(crate) fn join(&mut self, room: &str) -> Heard {
-        self.join_saying(&json!({"type": "join", "room": room}))
+    pub(crate) fn join(&mut self, room: &str) -> Received {
+        self.join_with_fields(&json!({"type": "join", "room": room}))
     }
 
     /// Joins with a frame of the test's own.
     #[track_caller]
-    pub(crate) fn join_saying(&mut self, join: &Value) -> Heard {
-        self.say(join);
-        let joined = self.hear("joined");
+    pub(crate) fn join_with_fields(&mut self, join: &Value) -> Received {
+        self.send_json(join);
+        let joined = self.receive("joined");
         joined["self"]["id"].as_str().expect("self.id").clone_into(&mut self.id);
         self.joined = Some(joined.clone());
         joined
@@ -315,28 +315,28 @@ impl TestPeer {
 
     /// Leaves its room.
     #[track_caller]
-    pub(crate) fn leave(&mut self) -> Heard {
-        self.say(&json!({"type": "leave"}));
-        self.hear("left")
+    pub(crate) fn leave(&mut self) -> Received {
+        self.send_json(&json!({"type": "leave"}));
+        self.receive("left")
     }
 
     /// Sends a signal of kind `app` to one peer.
     #[track_caller]
-    pub(crate) fn tell(&mut self, to: &str, data: &Value) {
-        self.say(&json!({"type": "signal", "to": to, "kind": "app", "data": data}));
+    pub(crate) fn send_signal(&mut self, to: &str, data: &Value) {
+        self.send_json(&json!({"type": "signal", "to": to, "kind": "app", "data": data}));
     }
 
     /// Hears of a peer that left, and why.
     #[track_caller]
-    pub(crate) fn hear_left(&mut self, who: &str, why: &str) {
-        let left = self.hear("peer_left");
+    pub(crate) fn receive_left(&mut self, who: &str, why: &str) {
+        let left = self.receive("peer_left");
         assert_eq!((&left["id"], &left["reason"]), (&json!(who), &json!(why)), "{}", left.text);
     }
 
     /// Hears of a peer that joined.
     #[track_caller]
-    pub(crate) fn hear_joined(&mut self, who: &str) -> Heard {
-        let came = self.hear("peer_joined");
+    pub(crate) fn receive_joined(&mut self, who: &str) -> Received {
+        let came = self.receive("peer_joined");
         assert_eq!(came["id"], who, "{}", came.text);
         came
     }
@@ -345,13 +345,13 @@ impl TestPeer {
     #[track_caller]
     pub(crate) fn close(mut self) {
         self.send(&frame(first::CLOSE, &close_payload(1000, "")));
-        self.hear_all_until_close(1000);
-        self.hear_end();
+        self.receive_all_until_close(1000);
+        self.receive_end();
     }
 
     /// Hears text until a close frame with that code comes.
     #[track_caller]
-    pub(crate) fn hear_all_until_close(&mut self, code: u16) {
+    pub(crate) fn receive_all_until_close(&mut self, code: u16) {
         loop {
             match self.next(PATIENCE) {
                 Ok(Frame::Close(Some(heard), _)) if heard == code => return,

@@ -214,7 +214,7 @@ impl TestServer {
     #[track_caller]
     pub(crate) fn join_slow(&self, room: &str) -> TestPeer {
         let mut peer = TestPeer::open(http::dial_with_small_buffer(self.public), &Handshake::new());
-        peer.welcome = Some(peer.hear("welcome"));
+        peer.welcome = Some(peer.receive("welcome"));
         peer.join(room);
         peer
     }
@@ -226,7 +226,7 @@ impl TestServer {
         for _ in 0..count {
             let newcomer = self.join(room);
             for peer in &mut peers {
-                peer.hear_joined(&newcomer.id);
+                peer.receive_joined(&newcomer.id);
             }
             peers.push(newcomer);
         }

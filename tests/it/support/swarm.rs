@@ -58,7 +58,7 @@ impl Client {
         let mut join = json!({"type": "join", "id": "join", "room": room});
         let fields = join.as_object_mut().expect("an object");
         fields.extend(more.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
-        if self.say(&[join]).await.is_err() {
+        if self.send_json(&[join]).await.is_err() {
             return Came::Lost;
         }
         loop {
@@ -74,7 +74,7 @@ impl Client {
     }
 
     /// Sends frames in one piece.
-    pub(crate) async fn say(&mut self, frames: &[Value]) -> Result<(), tungstenite::Error> {
+    pub(crate) async fn send_json(&mut self, frames: &[Value]) -> Result<(), tungstenite::Error> {
         for frame in frames {
             self.socket.feed(Message::text(frame.to_string())).await?;
         }
