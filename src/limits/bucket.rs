@@ -83,6 +83,10 @@ impl Bucket {
     #[must_use]
     #[inline]
     pub fn wait(&self, rate: Rate, now: Instant) -> Duration {
+        // Asked before every read, and nearly always so; the time in between costs much more than to compare.
+        if self.full_at <= now + rate.span.saturating_sub(rate.interval) {
+            return Duration::ZERO;
+        }
         let missing = self.full_at.saturating_duration_since(now);
         (missing + rate.interval).saturating_sub(rate.span)
     }
@@ -98,6 +102,10 @@ impl Bucket {
     #[must_use]
     #[inline]
     pub fn overdrawn(&self, span: Duration, now: Instant) -> Duration {
+        // As above.
+        if self.full_at <= now + span {
+            return Duration::ZERO;
+        }
         self.full_at.saturating_duration_since(now).saturating_sub(span)
     }
 
