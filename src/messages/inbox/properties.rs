@@ -298,6 +298,14 @@ fn slow_is_who_reads_little_while_the_bound_is_in_use_and_nobody_on_a_late_look(
     }
     assert!(!slow(&idle, 6, false) && slow(&stuck, 6, false));
     assert!(!slow(&late, 60, true) && !slow(&late, 64, false) && slow(&late, 65, false));
+    // Nor who comes back on another socket: what it did on the former one says nothing of this.
+    let back = Inbox::default();
+    fill(&back, &cord);
+    assert!(!slow(&back, 0, false));
+    back.moved(back.total(), true);
+    back.moved(Load::default(), false);
+    fill(&back, &cord);
+    assert!(!slow(&back, 60, false) && slow(&back, 65, false));
     // It has read at 1 Mbit/s, and the bound is in use all the same.
     reads.flushed(reads.total(), 0, 750_000, &bounds);
     assert!(!slow(&reads, 6, false) && !slow(&reads, 10, false) && slow(&reads, 11, false));
