@@ -12,6 +12,7 @@ use super::{
     heartbeat::{Found, HeartbeatTimes},
     registry::Registry,
     shared::{SESSIONS, SessionShared},
+    turns::Turn,
 };
 use crate::{protocol::EndReason, telemetry, ws::PING};
 
@@ -36,7 +37,8 @@ pub fn standing() -> [usize; 3] {
 fn look(shared: &SessionShared, now: Instant, heartbeat: HeartbeatTimes, late: bool) -> Option<Instant> {
     let found = Found {
         attached: shared.attached(),
-        received: shared.pulse.take_received(),
+        // Who is not read for the server's own reasons is not silent.
+        received: shared.pulse.take_received() || shared.busy.get() || shared.turn.get() == Turn::Waiting,
         restless: shared.connection.is_restless(),
         deadline: shared.end(),
     };
