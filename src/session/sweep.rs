@@ -72,6 +72,10 @@ fn is_slow(shared: &SessionShared, now: Instant, late: bool) -> bool {
 fn ping(shared: &SessionShared) {
     telemetry::tally(|t| t.pings_sent += 1);
     shared.queue(PING);
+    flush(shared);
+}
+
+fn flush(shared: &SessionShared) {
     if let Some(progress) = shared.connection.flush() {
         shared.flushed(&progress);
     }
@@ -93,7 +97,7 @@ fn notify(shared: &SessionShared, now: Instant) -> Option<Instant> {
         in_force.told()
     };
     shared.send(&grants::frame(&due, None, now));
-    shared.connection.flush();
+    flush(shared);
     None
 }
 
