@@ -63,7 +63,17 @@ pub(super) fn give_up(shared: &SessionShared) {
     put_back(shared, held);
 }
 
-/// The sender's session is over: there is nobody to tell.
+/// The sender's session is being ended, and can still send: who has room by now gets it, and the client hears of the others
+/// before its last words.
+pub(super) fn end(shared: &SessionShared) {
+    let Some(mut held) = shared.held.take() else { return };
+    post(shared, &mut held);
+    let busy = held.give_up();
+    refuse(shared, held.re.as_deref(), &busy);
+    shared.busy.set(false);
+}
+
+/// The sender's session is over without that: there is nobody to tell.
 pub(super) fn abandon(shared: &SessionShared) {
     if let Some(mut held) = shared.held.take() {
         count(&held.give_up());
