@@ -198,9 +198,7 @@ impl Inbox {
     pub fn moved(&self, waiting: Load, away: bool) {
         self.publish(waiting, away);
         self.with_shares(|shares| {
-            if !away {
-                shares.release();
-            }
+            shares.release();
             shares.wake_all(ready);
         });
     }

@@ -178,6 +178,11 @@ impl Model {
             Step::Own(bytes) => self.push(None, bytes),
             Step::Park if !self.away => {
                 self.away = true;
+                // From now on it is what comes during the absence that counts for each.
+                self.queue
+                    .iter_mut()
+                    .filter_map(|(frame, _)| frame.as_mut())
+                    .for_each(|frame| frame.mark.counted = false);
                 self.inbox.moved(self.waiting(), true);
             }
             Step::Resume if self.away => {
@@ -272,6 +277,26 @@ fn who_waits_hears_of_the_end() {
     inbox.close();
     assert!(cord.take_notes().has(Note::InboxReady));
     assert_eq!(inbox.admit(from, 240, &bounds, &cord), Admission::Gone);
+}
+
+#[test]
+fn what_was_sent_before_an_absence_counts_for_nobody_and_takes_its_part_of_the_whole() {
+    let bound = Bound::new(100, 1_000_000, 3);
+    let bounds = Bounds { connected: bound, away: bound };
+    let (inbox, cord, [one, other]) = (Inbox::default(), KillSwitch::default(), [(); 2].map(|()| PeerId::random()));
+    let mut latest = 0;
+    let mut send = |from, bytes| {
+        let before = inbox.total();
+        let Admission::Admitted(mark) = inbox.admit(from, bytes, &bounds, &cord) else { return false };
+        latest += 1;
+        inbox.publish(before + Load::frame(bytes), mark.away);
+        inbox.queued(from, bytes, mark, latest);
+        true
+    };
+    assert_eq!([(); 3].map(|()| send(one, 200_000)), [true, true, false], "one that is free, and its share");
+    inbox.moved(inbox.total(), true);
+    assert_eq!([(); 2].map(|()| send(one, 200_000)), [true, false], "its share of the absence");
+    assert_eq!([(); 2].map(|()| send(other, 100_000)), [true, false], "and the other's, as far as there is room");
 }
 
 #[test]
