@@ -23,6 +23,17 @@ pub(super) fn hold(shared: &SessionShared, held: Box<HeldSignal>) {
     shared.busy.set(true);
 }
 
+/// Bytes of the signal that waits, if one does.
+pub(super) fn held_bytes(shared: &SessionShared) -> u64 {
+    if !shared.busy.get() {
+        return 0;
+    }
+    let held = shared.held.take();
+    let bytes = held.as_ref().map_or(0, |held| held.bytes());
+    shared.held.set(held);
+    bytes as u64
+}
+
 /// A receiver has room.
 pub(super) fn retry(shared: &SessionShared) {
     // Who has given up waiting hears that there is room all the same.
