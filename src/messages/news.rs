@@ -69,7 +69,7 @@ impl Several {
 
 impl News {
     /// What it adds to what waits for its receiver, nearly: it is encoded later.
-    pub(super) fn load(&self) -> Load {
+    pub fn load(&self) -> Load {
         Load::frame(match self {
             Self::Changed(event) => NEWS_BYTES + event.meta_bytes(),
             Self::Updated(meta) => NEWS_BYTES + meta.as_str().len(),

@@ -321,11 +321,6 @@ impl Member {
             Err(actix::prelude::SendError::Closed(_)) => Posted::Gone,
         }
     }
-
-    /// What was posted to this session is in its hands.
-    pub fn news_handled(&self, roster: &Roster) {
-        self.inbox.news_handled(roster.news.load());
-    }
 }
 
 impl std::fmt::Debug for Member {

@@ -210,8 +210,10 @@ impl Handler<ToSession> for Session {
         match message {
             ToSession::Member(ToMember::Deliver(deliver)) => self.deliver(deliver),
             ToSession::Member(ToMember::Roster(roster)) => {
-                self.me().news_handled(&roster);
+                // What it adds to the queue is there before it is taken off what is posted: see `Inbox`.
+                let load = roster.news.load();
                 self.roster(roster);
+                self.me().inbox.news_handled(load);
             }
             ToSession::Control(control) => self.control(control, ctx),
         }

@@ -23,6 +23,17 @@ pub(super) fn hold(shared: &SessionShared, held: Box<HeldSignal>) {
     shared.busy.set(true);
 }
 
+/// Bytes of the signal that waits, if one does.
+pub(super) fn held_bytes(shared: &SessionShared) -> u64 {
+    if !shared.busy.get() {
+        return 0;
+    }
+    let held = shared.held.take();
+    let bytes = held.as_ref().map_or(0, |held| held.bytes());
+    shared.held.set(held);
+    bytes as u64
+}
+
 /// A receiver has room.
 pub(super) fn retry(shared: &SessionShared) {
     // Who has given up waiting hears that there is room all the same.
@@ -63,7 +74,17 @@ pub(super) fn give_up(shared: &SessionShared) {
     put_back(shared, held);
 }
 
-/// The sender's session is over: there is nobody to tell.
+/// The sender's session is being ended, and can still send: who has room by now gets it, and the client hears of the others
+/// before its last words.
+pub(super) fn end(shared: &SessionShared) {
+    let Some(mut held) = shared.held.take() else { return };
+    post(shared, &mut held);
+    let busy = held.give_up();
+    refuse(shared, held.re.as_deref(), &busy);
+    shared.busy.set(false);
+}
+
+/// The sender's session is over without that: there is nobody to tell.
 pub(super) fn abandon(shared: &SessionShared) {
     if let Some(mut held) = shared.held.take() {
         count(&held.give_up());

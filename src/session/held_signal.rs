@@ -45,6 +45,11 @@ impl HeldSignal {
         self.waiting.is_empty()
     }
 
+    /// What it takes. Its receivers share it, so that none of them answers for it before it has it.
+    pub(super) fn bytes(&self) -> usize {
+        self.frame.as_bytes().len()
+    }
+
     /// Posts it to all that have room by now.
     pub(super) fn post(&mut self, from: &Member, bounds: &Bounds) -> Lost {
         let (kind, frame, read_at) = (self.kind, self.frame.clone(), self.read_at);

@@ -1,6 +1,6 @@
 //! What the sessions of one arbiter hold, by kind: for whoever asks what memory is used for.
 
-use super::{registry::Registry, shared::SESSIONS};
+use super::{busy, registry::Registry, shared::SESSIONS};
 use crate::telemetry::HeldReport;
 
 /// Looks at all sessions, which takes some 100 ns for each.
@@ -10,7 +10,7 @@ pub fn held() -> HeldReport {
     for session in SESSIONS.with(Registry::all) {
         let (partial_frames, outbox) = session.connection.held_by_kind();
         held.partial_frames += partial_frames;
-        held.outboxes += outbox;
+        held.outboxes += outbox + busy::held_bytes(&session);
         held.resume_buffers += session.resume_buffer.borrow().as_ref().map_or(0, |buffer| buffer.kept().1 as u64);
     }
     held

@@ -107,11 +107,13 @@ impl Inbound {
         match self.shared.turn.get() {
             Turn::Granted => {
                 self.shared.turn.set(Turn::None);
+                self.pace.has_turn();
                 (self.frames, self.may_read) = (TURN_FRAMES, true);
                 return Poll::Ready(());
             }
             Turn::Waiting => {}
             Turn::None if !READING.with(Reading::is_busy) => {
+                self.pace.has_turn();
                 self.frames = u32::MAX;
                 return Poll::Ready(());
             }
@@ -124,9 +126,9 @@ impl Inbound {
                 READING.with(|reading| reading.wait(&self.shared, class));
             }
         }
-        // It is the server that does not read: this is neither silence nor a flood.
+        // It is the server that does not read: this is neither silence nor the client's flood, and no end of one.
         self.shared.received();
-        self.pace.caught_up();
+        self.pace.stands_still();
         Poll::Pending
     }
 

@@ -27,7 +27,8 @@ use crate::{
 impl Session {
     pub(super) fn roster(&mut self, roster: Roster) {
         let Roster { snapshot, news } = roster;
-        if self.shared.busy.get() {
+        // Not by a roster that a former room has posted.
+        if self.shared.busy.get() && self.rules.room().is_ok_and(|room| room.port == snapshot.port) {
             busy::forget_gone(&self.shared, &snapshot);
         }
         match news {

@@ -53,7 +53,24 @@ struct Excess {
 struct Spell {
     since: Instant,
     read_at: Instant,
+    /// Since when it is the server that does not read on, having more to do than it has time for.
+    still_since: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
+}
+
+impl Spell {
+    fn stands_still(&mut self, now: Instant) {
+        self.still_since.get_or_insert(now);
+    }
+
+    /// The time that was the server's is no part of the spell, and does not make the next look a late one.
+    fn goes_on(&mut self, now: Instant) {
+        if let Some(still_since) = self.still_since.take() {
+            let still = now.saturating_duration_since(still_since);
+            self.since += still;
+            self.read_at += still;
+        }
+    }
 }
 
 /// Whose budget is used up.
@@ -152,8 +169,29 @@ impl Pace {
         }
     }
 
+    /// Something waits, and it is the server that has no time to read it.
+    #[cold]
+    pub(super) fn stands_still(&mut self) {
+        if let Some(spell) = self.spell() {
+            spell.stands_still(Instant::now());
+        }
+    }
+
+    /// The server has time again.
+    #[cold]
+    pub(super) fn has_turn(&mut self) {
+        if let Some(spell) = self.spell() {
+            spell.goes_on(Instant::now());
+        }
+    }
+
+    fn spell(&mut self) -> Option<&mut Spell> {
+        self.excess.as_mut()?.spell.as_mut()
+    }
+
     /// Something waits: ready when it may be read. Says so to the client now and then, and ends who never pauses.
     pub(super) fn poll_budget(&mut self, cx: &mut Context<'_>, shared: &SessionShared) -> Poll<()> {
+        self.has_turn();
         self.now = Instant::now();
         loop {
             let Some((lack, wait)) = self.lack(shared) else {
@@ -164,9 +202,9 @@ impl Pace {
             self.refuse(lack, wait, shared);
             // To be read at this pace is a sign of life.
             shared.received();
-            let spell = self.excess.as_mut().and_then(|excess| excess.spell.as_mut());
-            let Some(spell) = spell else { return Poll::Ready(()) };
-            if self.now.saturating_duration_since(spell.since) >= shared.setup.pace.flood {
+            let now = self.now;
+            let Some(spell) = self.spell() else { return Poll::Ready(()) };
+            if now.saturating_duration_since(spell.since) >= shared.setup.pace.flood {
                 shared.kill_switch.kill(EndReason::RateLimited);
                 return Poll::Pending;
             }
@@ -191,7 +229,7 @@ impl Pace {
             telemetry::tally(|t| t.limit_hits.add(lack.limit()));
         }
         let sleep = Box::pin(tokio::time::sleep_until(read_at.into()));
-        excess.spell = Some(Spell { since: now, read_at, sleep });
+        excess.spell = Some(Spell { since: now, read_at, still_since: None, sleep });
     }
 
     fn refuse(&mut self, lack: Lack, wait: Duration, shared: &SessionShared) {
@@ -229,5 +267,55 @@ impl Lack {
             Self::Bytes => error_texts::TOO_MANY_BYTES,
             Self::Address => error_texts::ADDRESS_TOO_FAST,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A spell that began so long ago, in a connection that has just been read.
+    fn spell(now: Instant, ago: Duration) -> Pace {
+        let mut pace = Pace::new(now - ago);
+        pace.go_on(Lack::Frames, Duration::ZERO, false);
+        pace.now = now;
+        pace.spell().expect("it has begun").read_at = now;
+        pace
+    }
+
+    fn lasts(pace: &mut Pace) -> Duration {
+        let now = pace.now;
+        now - pace.spell().expect("it goes on").since
+    }
+
+    #[actix::test]
+    async fn a_spell_is_not_forgotten_while_the_server_has_no_time_and_does_not_grow_either() {
+        let (ago, still) = (Duration::from_secs(15), Duration::from_secs(8));
+        let begin = Instant::now();
+        let mut pace = spell(begin, ago);
+        for turn in 1..=3 {
+            // It is polled more than once while it waits for its turn.
+            let spell = pace.spell().expect("it goes on");
+            spell.stands_still(begin + still * (turn - 1));
+            spell.stands_still(begin + still * (turn - 1) + still / 2);
+            spell.goes_on(begin + still * turn);
+            pace.now = begin + still * turn;
+            pace.go_on(Lack::Frames, Duration::ZERO, false);
+            assert_eq!(lasts(&mut pace), ago);
+        }
+        // What passes then is the client's own again.
+        pace.now += LATE / 2;
+        pace.go_on(Lack::Frames, Duration::ZERO, false);
+        assert_eq!(lasts(&mut pace), ago + LATE / 2);
+    }
+
+    #[actix::test]
+    async fn who_has_caught_up_begins_anew() {
+        let mut pace = spell(Instant::now(), Duration::from_secs(15));
+        pace.stands_still();
+        assert!(pace.is_exceeded());
+        pace.caught_up();
+        pace.has_turn();
+        assert!(!pace.is_exceeded());
     }
 }

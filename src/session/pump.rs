@@ -130,6 +130,7 @@ where
         if killed.reason == EndReason::JoinTimeout && self.shared.has_waited(Instant::now()) {
             telemetry::tally(|t| t.limit_hits.add(LimitHit::JoinWait));
         }
+        busy::end(&self.shared);
         self.shared.why.set(Some(killed.reason));
         let attachment = self.shared.detach(killed.reason);
         self.end_actor();

@@ -16,6 +16,7 @@ use actix_rt::{ArbiterHandle, System};
 use tokio::{
     sync::{Notify, oneshot},
     task::yield_now,
+    time::timeout,
 };
 
 use super::{
@@ -26,6 +27,9 @@ use crate::telemetry;
 
 /// The time after which it is asked whether anybody else waits for the thread. What it costs to ask is a thousandth of it.
 const SLICE: Duration = Duration::from_millis(4);
+
+/// How long a round waits for the main thread, which may have work of its own: as long as a round is to take at most.
+const MAIN_THREAD: Duration = Duration::from_millis(15);
 
 thread_local! {
     /// The arbiter's own: shared with nobody.
@@ -106,26 +110,49 @@ pub async fn run() {
     let main = System::current().arbiter().clone();
     loop {
         slice_over.notified().await;
-        let mut began = Instant::now();
+        let began = Instant::now();
         yield_now().await;
-        while READING.with(|reading| reading.next_round(began.elapsed())) {
+        let mut took = began.elapsed();
+        while READING.with(|reading| reading.next_round(took)) {
             telemetry::tally(|t| t.busy_rounds += 1);
-            began = Instant::now();
-            everybody_else(&main).await;
+            took = everybody_else(&main).await;
         }
         READING.with(|reading| reading.began.set(Instant::now()));
     }
 }
 
-/// Ready when all tasks that are ready now have had their turn, and those that these wake.
+/// Ready when all tasks that are ready now have had their turn, and those that these wake: how long that took.
 ///
 /// What is woken by other threads (requests that were accepted, answers to joins) is in a queue of its own, of which the
 /// runtime takes a task only now and then as long as there are others. So the way leads through that queue, too.
-async fn everybody_else(main: &ArbiterHandle) {
+async fn everybody_else(main: &ArbiterHandle) -> Duration {
+    let began = Instant::now();
     let (there, back) = oneshot::channel::<()>();
     // Whether it answers or is gone: there it was.
     main.spawn_fn(move || drop(there));
     yield_now().await;
     yield_now().await;
-    let _ = back.await;
+    let was_there = timeout(MAIN_THREAD, back).await.is_ok();
+    // What the other thread has no time for says nothing of how much is to be read on this one.
+    began.elapsed().saturating_sub(if was_there { Duration::ZERO } else { MAIN_THREAD })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use actix_rt::Arbiter;
+
+    use super::*;
+
+    #[actix::test]
+    async fn a_round_does_not_wait_for_a_main_thread_that_has_no_time() {
+        let main = Arbiter::new();
+        let (release, blocked) = mpsc::channel::<()>();
+        main.spawn_fn(move || _ = blocked.recv());
+        timeout(Duration::from_secs(10), everybody_else(&main.handle())).await.expect("the round goes on");
+        drop(release);
+        main.stop();
+        main.join().expect("it had only been blocked");
+    }
 }

@@ -9,6 +9,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
+    busy,
     registry::Registry,
     shared::{SESSIONS, SessionShared},
 };
@@ -38,7 +39,7 @@ impl Holding {
     fn of(session: Rc<SessionShared>, with_kernel: bool) -> Self {
         let resume = session.resume_buffer.borrow().as_ref().map_or(0, |buffer| buffer.kept().1 as u64);
         let kernel = if with_kernel { session.connection.kernel_bytes() } else { 0 };
-        let all = resume + session.connection.held_bytes() + kernel;
+        let all = resume + session.connection.held_bytes() + busy::held_bytes(&session) + kernel;
         Self { session, all, resume }
     }
 }

@@ -7,12 +7,14 @@ use tokio::sync::oneshot;
 
 use super::takeovers::{Client, PATIENCE, ROOM, Sent, Stage};
 use crate::{
+    config::Milliseconds,
     messages::{
-        Asked, Note,
-        room::ToRoom,
-        session::{Control, Evict, Member, ResumeAnswer, ResumeRequest},
+        Asked, Inbox, KillSwitch, Load, Note, PeerChange, PresenceState, ResumeRequests, RoomEvent,
+        room::{RoomPort, ToRoom},
+        session::{Control, Evict, Member, News, ResumeAnswer, ResumeRequest, Roster, Snapshot, ToMember, ToSession},
     },
-    protocol::{EndReason, LeaveReason, ResumeSecret, ResumeToken, RoomName},
+    protocol::{EndReason, LeaveReason, PeerId, ResumeSecret, ResumeToken, RoomName, SessionId},
+    telemetry::{self, RequestId, Source},
 };
 
 /// As the supervisor does it for whoever says that it comes back.
@@ -169,4 +171,71 @@ async fn each_update_is_confirmed_under_its_own_id_and_a_lost_confirmation_does_
     let Sent::Room(ToRoom::Update { meta, .. }) = stage.receive().await else { panic!("an update") };
     stage.confirm(&member, meta);
     assert_eq!(client.receive().await["re"], "later");
+}
+
+/// Somebody else in the room, who reads nothing until the story says so.
+fn peer(stage: &Stage) -> Arc<Member> {
+    let member = Member {
+        peer: PeerId::random(),
+        session: SessionId::random(),
+        request: RequestId::accept(None),
+        source: Source::of([127, 0, 0, 1].into()),
+        port: stage.recorder.clone().recipient(),
+        kill_switch: KillSwitch::default(),
+        resume: ResumeRequests::default(),
+        presence: PresenceState::default(),
+        inbox: Inbox::default(),
+    };
+    member.inbox.publish(Load::new(1, 100 << 20), false);
+    Arc::new(member)
+}
+
+/// The room with these in it tells that the last of them has come.
+fn roster(port: RoomPort, members: &[&Arc<Member>]) -> ToMember {
+    let joined = PeerChange::Joined { meta: None, who: None, user: None, replaces: None };
+    let news = News::Changed(RoomEvent::new(members.last().expect("somebody").peer, joined));
+    let mut members: Vec<_> = members.iter().map(|member| (member.peer, Arc::clone(member))).collect();
+    members.sort_by_key(|(peer, _)| *peer);
+    let room = RoomName::parse(ROOM, 128).expect("a sane name");
+    ToMember::Roster(Roster { snapshot: Arc::new(Snapshot { room, capacity: 10, members, port }), news })
+}
+
+async fn paused() {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let mut pauses = 0;
+        telemetry::tally(|t| pauses = std::mem::take(&mut t.busy_pauses));
+        if pauses > 0 {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the signal does not wait");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[actix::test]
+async fn a_signal_that_waits_when_its_sender_is_ended_is_tried_again_and_refused_before_the_last_words() {
+    for reason in [EndReason::TokenExpired, EndReason::ServerDraining] {
+        let mut stage = Stage::set(|settings| settings.limits.busy_pause_ms = Milliseconds(60_000));
+        let (mut client, member, _) = stage.resumable().await;
+        let (quick, stuck) = (peer(&stage), peer(&stage));
+        let port = stage.snapshot.as_ref().expect("a room").port.clone();
+        member.post(roster(port, &[&member, &quick, &stuck]));
+        assert_eq!(client.receive().await["type"], "peer_joined");
+        client.send(&json!({"type": "signal", "id": "s", "to": "*", "kind": "app", "data": 1})).await;
+        paused().await;
+        // What a former room had posted takes nobody of this one away.
+        member.post(roster(RoomPort::new(stage.recorder.clone().recipient()), &[&member]));
+        quick.inbox.publish(Load::default(), false);
+        member.kill_switch.kill(reason);
+        let error = client.receive().await;
+        assert_eq!((&error["code"], &error["re"]), (&json!("peer_busy"), &json!("s")), "{error}");
+        assert_eq!(error["peers"], json!([stuck.peer.to_string()]));
+        assert_eq!(client.receive().await["type"], "bye");
+        let Sent::Posted(ToSession::Member(ToMember::Deliver(signal))) = stage.receive().await else {
+            panic!("who has room gets it")
+        };
+        assert_eq!(signal.from, member.peer);
+        assert!(matches!(stage.receive().await, Sent::Leave(_)));
+    }
 }

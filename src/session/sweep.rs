@@ -12,6 +12,7 @@ use super::{
     heartbeat::{Found, HeartbeatTimes},
     registry::Registry,
     shared::{SESSIONS, SessionShared},
+    turns::Turn,
 };
 use crate::{protocol::EndReason, telemetry, ws::PING};
 
@@ -36,7 +37,8 @@ pub fn standing() -> [usize; 3] {
 fn look(shared: &SessionShared, now: Instant, heartbeat: HeartbeatTimes, late: bool) -> Option<Instant> {
     let found = Found {
         attached: shared.attached(),
-        received: shared.pulse.take_received(),
+        // Who is not read for the server's own reasons is not silent.
+        received: shared.pulse.take_received() || shared.busy.get() || shared.turn.get() == Turn::Waiting,
         restless: shared.connection.is_restless(),
         deadline: shared.end(),
     };
@@ -70,6 +72,10 @@ fn is_slow(shared: &SessionShared, now: Instant, late: bool) -> bool {
 fn ping(shared: &SessionShared) {
     telemetry::tally(|t| t.pings_sent += 1);
     shared.queue(PING);
+    flush(shared);
+}
+
+fn flush(shared: &SessionShared) {
     if let Some(progress) = shared.connection.flush() {
         shared.flushed(&progress);
     }
@@ -91,7 +97,7 @@ fn notify(shared: &SessionShared, now: Instant) -> Option<Instant> {
         in_force.told()
     };
     shared.send(&grants::frame(&due, None, now));
-    shared.connection.flush();
+    flush(shared);
     None
 }
 

@@ -45,7 +45,7 @@ pub(super) enum Sent {
     Posted(ToSession),
 }
 
-struct Recorder(mpsc::UnboundedSender<Sent>);
+pub(super) struct Recorder(mpsc::UnboundedSender<Sent>);
 
 impl Actor for Recorder {
     type Context = Context<Self>;
@@ -74,7 +74,7 @@ records!(ToSession, (), Sent::Posted, ());
 /// An arbiter of sessions.
 pub(super) struct Stage {
     received: mpsc::UnboundedReceiver<Sent>,
-    recorder: actix::Addr<Recorder>,
+    pub(super) recorder: actix::Addr<Recorder>,
     settings: Settings,
     pub(super) snapshot: Option<Arc<Snapshot>>,
 }

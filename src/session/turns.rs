@@ -70,6 +70,9 @@ impl<S> Turns<S> {
         } else if took > LONG {
             let fits = u128::try_from(self.batch).unwrap_or(u128::MAX) * LONG.as_nanos() / took.as_nanos();
             self.batch = usize::try_from(fits).unwrap_or(MOST).max(1);
+        } else if self.batch < FIRST {
+            // One stall, of whatever cause, must not leave the rounds small.
+            self.batch += 1;
         }
         let part = self.batch.div_ceil(BACKLOG_PART).min(self.backlogged.len());
         let fresh = (self.batch - part).max(FRESH).min(self.fresh.len());
@@ -92,7 +95,8 @@ mod tests {
         (0..2000).for_each(|n| turns.wait(n, Class::Backlogged));
         let mut size = |took| turns.next_round(took).len();
         assert_eq!([size(FAIR), size(QUICK), size(Duration::ZERO), size(LONG)], [16, 16, 32, 32]);
-        assert_eq!([size(2 * LONG), size(4 * LONG), size(100 * LONG), size(LONG)], [16, 4, 1, 1]);
+        assert_eq!([size(2 * LONG), size(4 * LONG), size(100 * LONG), size(LONG)], [16, 4, 1, 2]);
+        assert_eq!((0..20).map(|_| size(FAIR)).collect::<Vec<_>>()[11..], [14, 15, 16, 16, 16, 16, 16, 16, 16]);
         assert_eq!((0..10).map(|_| size(Duration::ZERO)).last(), Some(MOST));
     }
 

@@ -120,10 +120,8 @@ impl Inbox {
                 }
             }
         };
-        // What this sender had added on its way here may have had another one wait.
-        if !matches!(admission, Admission::Busy(Busy::Waits)) {
-            shares.wake_ready(self.total(), bound, ready);
-        }
+        // What a sender had added on its way here may have had another one wait, this one included.
+        shares.wake_ready(self.total(), bound, ready);
         self.put_back(guard);
         admission
     }
@@ -198,9 +196,7 @@ impl Inbox {
     pub fn moved(&self, waiting: Load, away: bool) {
         self.publish(waiting, away);
         self.with_shares(|shares| {
-            if !away {
-                shares.release();
-            }
+            shares.release();
             shares.wake_all(ready);
         });
     }

@@ -178,6 +178,11 @@ impl Model {
             Step::Own(bytes) => self.push(None, bytes),
             Step::Park if !self.away => {
                 self.away = true;
+                // From now on it is what comes during the absence that counts for each.
+                self.queue
+                    .iter_mut()
+                    .filter_map(|(frame, _)| frame.as_mut())
+                    .for_each(|frame| frame.mark.counted = false);
                 self.inbox.moved(self.waiting(), true);
             }
             Step::Resume if self.away => {
@@ -275,6 +280,26 @@ fn who_waits_hears_of_the_end() {
 }
 
 #[test]
+fn what_was_sent_before_an_absence_counts_for_nobody_and_takes_its_part_of_the_whole() {
+    let bound = Bound::new(100, 1_000_000, 3);
+    let bounds = Bounds { connected: bound, away: bound };
+    let (inbox, cord, [one, other]) = (Inbox::default(), KillSwitch::default(), [(); 2].map(|()| PeerId::random()));
+    let mut latest = 0;
+    let mut send = |from, bytes| {
+        let before = inbox.total();
+        let Admission::Admitted(mark) = inbox.admit(from, bytes, &bounds, &cord) else { return false };
+        latest += 1;
+        inbox.publish(before + Load::frame(bytes), mark.away);
+        inbox.queued(from, bytes, mark, latest);
+        true
+    };
+    assert_eq!([(); 3].map(|()| send(one, 200_000)), [true, true, false], "one that is free, and its share");
+    inbox.moved(inbox.total(), true);
+    assert_eq!([(); 2].map(|()| send(one, 200_000)), [true, false], "its share of the absence");
+    assert_eq!([(); 2].map(|()| send(other, 100_000)), [true, false], "and the other's, as far as there is room");
+}
+
+#[test]
 fn slow_is_who_reads_little_while_the_bound_is_in_use_and_nobody_on_a_late_look() {
     let bound = Bound::new(100, 1_000_000, 3);
     let bounds = Bounds { connected: bound, away: bound };
@@ -298,6 +323,14 @@ fn slow_is_who_reads_little_while_the_bound_is_in_use_and_nobody_on_a_late_look(
     }
     assert!(!slow(&idle, 6, false) && slow(&stuck, 6, false));
     assert!(!slow(&late, 60, true) && !slow(&late, 64, false) && slow(&late, 65, false));
+    // Nor who comes back on another socket: what it did on the former one says nothing of this.
+    let back = Inbox::default();
+    fill(&back, &cord);
+    assert!(!slow(&back, 0, false));
+    back.moved(back.total(), true);
+    back.moved(Load::default(), false);
+    fill(&back, &cord);
+    assert!(!slow(&back, 60, false) && slow(&back, 65, false));
     // It has read at 1 Mbit/s, and the bound is in use all the same.
     reads.flushed(reads.total(), 0, 750_000, &bounds);
     assert!(!slow(&reads, 6, false) && !slow(&reads, 10, false) && slow(&reads, 11, false));

@@ -116,8 +116,10 @@ impl<K: Copy + PartialEq, W> Shares<K, W> {
         }
     }
 
-    /// Nothing that was queued so far is counted for anybody any more.
+    /// The receiver's socket is gone, or there is another: nothing that was queued so far is counted for anybody any more, and
+    /// how much of it was read says nothing of what comes.
     pub(super) fn release(&mut self) {
+        self.in_use = None;
         while !self.queued.is_empty() {
             self.release_first();
         }

@@ -16,6 +16,7 @@ use super::super::{
     heartbeat::{Beat, Found, HeartbeatTimes, Verdict},
     registry::{Registry, Standing},
     shared::{RoomHandle, SESSIONS, SessionShared},
+    turns::Turn,
     wheel::{Position, Positioned, Wheel},
 };
 use crate::{
@@ -349,6 +350,17 @@ async fn a_deadline_that_is_moved_forward_is_met_and_a_parked_session_keeps_its_
     look(start + PERIOD * 200);
     assert_eq!(shared.kill_switch.reason(), Some(EndReason::ResumeExpired));
     dismiss(&shared);
+}
+
+#[actix::test]
+async fn who_waits_for_its_turn_is_not_silent() {
+    let start = Instant::now();
+    let (shared, _client) = shared(start).await;
+    for (turn, seconds, end) in [(Turn::Waiting, 1..200, None), (Turn::None, 200..300, Some(EndReason::PingTimeout))] {
+        shared.turn.set(turn);
+        seconds.for_each(|second| _ = look(start + PERIOD * second));
+        assert_eq!(shared.kill_switch.reason(), end);
+    }
 }
 
 #[actix::test]

@@ -26,7 +26,7 @@ pub struct ArbiterReport {
 pub struct HeldReport {
     /// Read, and no whole message yet.
     pub partial_frames: u64,
-    /// Waiting to be written.
+    /// Waiting to be written, or for room to.
     pub outboxes: u64,
     /// Kept for clients that have not acknowledged it.
     pub resume_buffers: u64,
