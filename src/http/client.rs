@@ -11,6 +11,7 @@ use std::{
 
 use actix_http::header::HeaderMap;
 
+use super::authority::text_lines;
 use crate::{
     config::{ForwardedHeader, Network, Settings},
     limits::{AddressPermit, Addresses, By, ClientAddr, Quotas, Subnet, hops, resolve_client},
@@ -125,9 +126,8 @@ impl Clients {
     }
 
     fn look(&self, peer: SocketAddr, headers: &HeaderMap) -> ClientAddr {
-        let lines = headers.get_all(self.header.as_str()).map(|line| line.to_str().unwrap_or(hops::UNREADABLE));
-        let lines: Vec<&str> = lines.collect();
-        resolve_client(peer, hops::hops(self.header, lines.into_iter()), &self.trusted)
+        let lines = text_lines(headers, self.header.as_str());
+        resolve_client(peer, hops::hops(self.header, lines.iter().map(|line| &**line)), &self.trusted)
     }
 
     /// Again and again, since a check of the proxy's own may have been the first.
@@ -241,6 +241,31 @@ mod tests {
         let proxied = clients(|s| s.http.trusted_proxies = vec!["10.0.0.0/8".into()]);
         let lines = ["1.1.1.1", "192.0.2.1, 10.0.0.2", "10.0.0.3"];
         assert_eq!(subnet(&proxied, "10.0.0.1:9", &lines).as_deref(), Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn a_hop_that_is_no_text_ends_the_search_where_it_stands_and_hides_nobody_before() {
+        for (header, line, found) in [
+            (ForwardedHeader::XForwardedFor, &b"\xff, 192.0.2.1"[..], "192.0.2.1"),
+            (ForwardedHeader::XForwardedFor, b"1.1.1.1, \xe4\xb8, 192.0.2.1, 10.0.0.2", "192.0.2.1"),
+            (ForwardedHeader::XForwardedFor, b"\xf0, 192.0.2.1", "192.0.2.1"),
+            (ForwardedHeader::XForwardedFor, b"192.0.2.1, \xff", "10.0.0.1"),
+            (ForwardedHeader::XForwardedFor, b"192.0.2.1\xff", "10.0.0.1"),
+            (ForwardedHeader::XForwardedFor, b"192.0.2.2, 192.0.2.1\xff, 10.0.0.2", "10.0.0.1"),
+            (ForwardedHeader::Forwarded, b"for=\"\xff, for=192.0.2.1", "192.0.2.1"),
+            (ForwardedHeader::Forwarded, b"\xff, for=192.0.2.1;host=\"\xff\"", "192.0.2.1"),
+            (ForwardedHeader::Forwarded, b"for=192.0.2.1, for=\xff", "10.0.0.1"),
+        ] {
+            let proxied = clients(|s| {
+                s.http.trusted_proxies = vec!["10.0.0.0/8".into()];
+                s.http.forwarded_header = header;
+            });
+            let mut headers = HeaderMap::new();
+            let name = actix_http::header::HeaderName::try_from(header.as_str()).expect("a name");
+            headers.append(name, HeaderValue::from_bytes(line).expect("a value"));
+            let client = proxied.identify("10.0.0.1:9".parse().expect("an address"), &headers);
+            assert_eq!(client.remote.ip().to_string(), found, "{:?}", String::from_utf8_lossy(line));
+        }
     }
 
     #[test]
