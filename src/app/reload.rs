@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     auth::{KeyFileError, KeyRing},
-    config::{ConfigError, Settings},
+    config::{AuthMode, ConfigError, Settings},
     http::{live::Live, ops::Token},
     telemetry::{self, Event},
 };
@@ -33,6 +33,9 @@ enum Failed {
     Token { path: String, source: std::io::Error },
     #[error(transparent)]
     Keys(#[from] KeyFileError),
+    /// The mode that is configured now may be another, and holds from the next start on.
+    #[error("auth.keys and auth.jwks_file name no key, and this server runs with auth.mode = token: nobody could join")]
+    NoKeys,
 }
 
 impl Reload {
@@ -63,6 +66,9 @@ impl Reload {
         let (new, doubts) = (self.read_again)()?;
         let token = read_token(&new.ops.token_file)?;
         let keys = KeyRing::open(&new.auth)?;
+        if self.running.auth.mode == AuthMode::Token && !new.auth.has_keys() {
+            return Err(Failed::NoKeys);
+        }
         let mut differences = self.running.differences(&new);
         // Whether there is a token decides who may reach what from the start: only another one can be taken over.
         match (&self.token, &token) {

@@ -11,7 +11,7 @@ pub struct KeyRing(Arc<RwLock<Ring>>);
 
 #[derive(Debug)]
 struct Ring {
-    /// The settings that name the files.
+    /// The settings that name the files, and whose tokens are taken.
     source: Arc<Auth>,
     keys: Arc<Keys>,
 }
@@ -32,7 +32,7 @@ impl KeyRing {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).keys)
     }
 
-    /// From now on those of `other` are in force, and the files it names are looked at.
+    /// From now on those of `other` are in force, with what they ask of tokens, and the files it names are looked at.
     pub fn become_like(&self, other: &Self) {
         let (source, keys) = other.both();
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Ring { source, keys };

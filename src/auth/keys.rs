@@ -31,12 +31,16 @@ pub(super) fn named(algorithm: KeyAlgorithm) -> Algorithm {
     }
 }
 
-/// All keys of the server.
+/// All keys of the server, and from whom and for whom tokens by them must be: whoever changes one changes the other with it.
 #[derive(Clone, Default)]
 pub struct Keys {
     pub(super) keys: Vec<Key>,
     /// Of the files that they were read from.
     pub(super) stamp: u64,
+    /// `auth.issuers`.
+    pub(super) issuers: Vec<String>,
+    /// `auth.audiences`.
+    pub(super) audiences: Vec<String>,
 }
 
 impl Keys {

@@ -5,13 +5,9 @@ use std::time::{Duration, Instant};
 use super::{claims::Claims, error::TokenError, grant::Grant, jws::Jws, keys::Keys};
 use crate::{config::Settings, protocol::client::ParseLimits};
 
-/// What is asked of a token beside its signature.
+/// What is asked of a token beside its signature and what its keys ask for: it stays the same as long as the server runs.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// `auth.issuers`.
-    issuers: Vec<String>,
-    /// `auth.audiences`.
-    audiences: Vec<String>,
     /// `auth.max_ttl_ms`.
     max_ttl: Duration,
     /// `auth.leeway_ms`.
@@ -27,14 +23,7 @@ impl Policy {
     #[must_use]
     pub fn new(settings: &Settings, bounds: ParseLimits) -> Self {
         let auth = &settings.auth;
-        Self {
-            issuers: auth.issuers.clone(),
-            audiences: auth.audiences.clone(),
-            max_ttl: auth.max_ttl_ms.get(),
-            leeway: auth.leeway_ms.get(),
-            shows_user: auth.show_user,
-            bounds,
-        }
+        Self { max_ttl: auth.max_ttl_ms.get(), leeway: auth.leeway_ms.get(), shows_user: auth.show_user, bounds }
     }
 }
 
@@ -62,11 +51,11 @@ pub struct Now {
 pub fn verify(token: &str, keys: &Keys, policy: &Policy, now: Now) -> Result<Grant, TokenError> {
     let claims = Jws::read(token)?.claims(keys)?;
     let claims = Claims::read(&claims, &policy.bounds)?;
-    let is_trusted = |issuer: &String| policy.issuers.contains(issuer);
-    if !policy.issuers.is_empty() && !claims.issuer.as_ref().is_some_and(is_trusted) {
+    let is_trusted = |issuer: &String| keys.issuers.contains(issuer);
+    if !keys.issuers.is_empty() && !claims.issuer.as_ref().is_some_and(is_trusted) {
         return Err(TokenError::Issuer);
     }
-    if !policy.audiences.is_empty() && !claims.audience.iter().any(|name| policy.audiences.contains(name)) {
+    if !keys.audiences.is_empty() && !claims.audience.iter().any(|name| keys.audiences.contains(name)) {
         return Err(TokenError::Audience);
     }
     let left = time_left(&claims, policy, now.since_epoch)?;

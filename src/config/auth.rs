@@ -41,11 +41,11 @@ section! {
 
         /// Those who may make tokens: `iss` must be one of them. Empty: it is not looked at.
         /// None by default, since a key of your own signs for nobody else; that of a provider may.
-        issuers: Vec<String> = Vec::new(), Kind::List { check: is_name, allowed: "a list of texts" };
+        issuers: Vec<String> = Vec::new(), Kind::List { check: is_name, allowed: "a list of texts" }, live;
 
         /// The names of this server in tokens: `aud` must have one of them. Empty: it is not looked at.
         /// None by default, for the same reason: a provider makes tokens for other services, too.
-        audiences: Vec<String> = Vec::new(), Kind::List { check: is_name, allowed: "a list of texts" };
+        audiences: Vec<String> = Vec::new(), Kind::List { check: is_name, allowed: "a list of texts" }, live;
 
         /// Longest time until a token's `exp`. A token cannot be taken back, so it should not be good for ever.
         /// A day lasts through the longest meeting; most tokens should live minutes, since a session can renew its own.

@@ -137,12 +137,13 @@ fn what_can_change_while_the_server_runs_is_what_is_taken_over() {
     let of = |secret: &str| settings("", &[("SWITCHBOARD__ICE__SERVERS", &credential(secret))]);
     let other = settings(
         "[log]\nlevel = 'trace'\n[ops]\ntoken_file = 'b'\n[http]\nallowed_origins = []\n[server]\nport = 1\n\
-         [auth]\njwks_file = 'c'\nkeys = [{ algorithm = 'HS256', file = 'd' }]\n",
+         [auth]\njwks_file = 'c'\nissuers = ['i']\naudiences = ['a']\nkeys = [{ algorithm = 'HS256', file = 'd' }]\n",
         &[("SWITCHBOARD__ICE__SERVERS", &credential("new"))],
     );
     let mut ours = of("old");
     let found = ours.differences(&other);
-    assert_eq!(found.live, ["ops.token_file", "http.allowed_origins", "auth.keys", "auth.jwks_file", "log.level"]);
+    let of_tokens = ["auth.keys", "auth.jwks_file", "auth.issuers", "auth.audiences"];
+    assert_eq!(found.live, [&["ops.token_file", "http.allowed_origins"], &of_tokens[..], &["log.level"]].concat());
     assert_eq!(found.fixed, ["server.port", "ice.servers"]);
     assert_eq!(found.live.len(), keys().filter(|key| key.live).count(), "this test has one of each");
     ours.take_live(&other);

@@ -29,6 +29,8 @@ impl Settings {
         self.ops.token_file.clone_from(&other.ops.token_file);
         self.auth.keys.clone_from(&other.auth.keys);
         self.auth.jwks_file.clone_from(&other.auth.jwks_file);
+        self.auth.issuers.clone_from(&other.auth.issuers);
+        self.auth.audiences.clone_from(&other.auth.audiences);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Whether `Host` and `Origin` name the same place.
 
-use actix_http::header::{HeaderMap, HeaderName};
+use std::borrow::Cow;
+
+use actix_http::header::{AsHeaderName, HeaderMap, HeaderName};
 
 use crate::config::Authority;
 
@@ -24,6 +26,12 @@ pub(super) fn the_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&
     let mut all = headers.get_all(name);
     let first = all.next()?.to_str().ok()?;
     all.next().is_none().then_some(first)
+}
+
+/// All lines of that header. A byte that is no text makes no other hop of a list unreadable: whoever sends it may be asking
+/// through a proxy of ours, which appends to it.
+pub(super) fn text_lines<'h>(headers: &'h HeaderMap, name: impl AsHeaderName) -> Vec<Cow<'h, str>> {
+    headers.get_all(name).map(|line| String::from_utf8_lossy(line.as_bytes())).collect()
 }
 
 /// A header's value as it can be shown anywhere: visible ASCII, and not too much of it.

@@ -1,6 +1,7 @@
 //! Who asks, and whether that address may ask for more.
 
 use std::{
+    iter,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
@@ -11,6 +12,7 @@ use std::{
 
 use actix_http::header::HeaderMap;
 
+use super::authority::text_lines;
 use crate::{
     config::{ForwardedHeader, Network, Settings},
     limits::{AddressPermit, Addresses, By, ClientAddr, Quotas, Subnet, hops, resolve_client},
@@ -37,6 +39,19 @@ pub struct Clients {
     /// When it may be told again that one of our proxies names nobody: seconds after `since`.
     nameless_at: Arc<AtomicU64>,
     since: Instant,
+}
+
+/// How it is known who is at the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum KnownBy {
+    /// By the address that it comes from.
+    #[default]
+    Socket,
+    /// By the PROXY header of one of our proxies.
+    Header,
+    /// It is the address of one of our proxies, whose PROXY header names nobody: whoever asks through it may have written the
+    /// whole request, other headers that name somebody included.
+    Nobody,
 }
 
 /// Who asks.
@@ -85,9 +100,9 @@ impl Clients {
 
     /// A place for one more socket from that address, of which nothing was read yet. `None`: it holds all it may. A proxy
     /// of ours brings everybody's, and may have any number.
-    pub(super) fn socket(&self, peer: IpAddr) -> Option<AddressPermit> {
+    pub(super) fn socket(&self, peer: IpAddr, known_by: KnownBy) -> Option<AddressPermit> {
         let peer = peer.to_canonical();
-        let exempt = (self.exempt_loopback && peer.is_loopback()) || self.is_proxy(peer);
+        let exempt = self.is_exempt(peer, known_by) || self.is_proxy(peer);
         if exempt { Some(AddressPermit::uncounted()) } else { self.sockets.connect(Subnet::of(peer), Instant::now()) }
     }
 
@@ -96,13 +111,21 @@ impl Clients {
         self.proxy_protocol && self.is_proxy(peer.to_canonical())
     }
 
+    /// Whether it is this machine, and the limits do not concern that. What a proxy takes for its own machine is another.
+    fn is_exempt(&self, address: IpAddr, known_by: KnownBy) -> bool {
+        self.exempt_loopback && known_by == KnownBy::Socket && address.is_loopback()
+    }
+
     fn is_proxy(&self, peer: IpAddr) -> bool {
         self.trusted.iter().any(|one| one.contains(peer))
     }
 
     /// Who is behind a request from `peer`.
-    pub(super) fn identify(&self, peer: SocketAddr, headers: &HeaderMap) -> Client {
-        let seen = self.look(peer, headers);
+    pub(super) fn identify(&self, peer: SocketAddr, known_by: KnownBy, headers: &HeaderMap) -> Client {
+        let seen = match known_by {
+            KnownBy::Nobody => resolve_client(peer, iter::empty(), &self.trusted),
+            KnownBy::Socket | KnownBy::Header => self.look(peer, headers),
+        };
         match seen.by {
             By::Presuming if !self.reported.swap(true, Ordering::Relaxed) => {
                 telemetry::emit(&Event::ForwardedNotBelieved { remote: seen.remote });
@@ -113,9 +136,9 @@ impl Clients {
             _ => {}
         }
         // Whoever comes through a proxy is not on this machine, even if the proxy is.
-        let local = matches!(seen.by, By::Itself | By::Presuming) && seen.remote.ip().is_loopback();
-        let exempt = self.exempt_loopback && local;
-        let believed = matches!(seen.by, By::Proxy | By::NamelessProxy).then_some(self.header);
+        let exempt = matches!(seen.by, By::Itself | By::Presuming) && self.is_exempt(seen.remote.ip(), known_by);
+        let is_believed = matches!(seen.by, By::Proxy | By::NamelessProxy) && known_by != KnownBy::Nobody;
+        let believed = is_believed.then_some(self.header);
         Client { remote: seen.remote, subnet: (!exempt).then(|| Subnet::of(seen.remote.ip())), believed }
     }
 
@@ -125,9 +148,8 @@ impl Clients {
     }
 
     fn look(&self, peer: SocketAddr, headers: &HeaderMap) -> ClientAddr {
-        let lines = headers.get_all(self.header.as_str()).map(|line| line.to_str().unwrap_or(hops::UNREADABLE));
-        let lines: Vec<&str> = lines.collect();
-        resolve_client(peer, hops::hops(self.header, lines.into_iter()), &self.trusted)
+        let lines = text_lines(headers, self.header.as_str());
+        resolve_client(peer, hops::hops(self.header, lines.iter().map(|line| &**line)), &self.trusted)
     }
 
     /// Again and again, since a check of the proxy's own may have been the first.
@@ -185,7 +207,7 @@ mod tests {
         for line in forwarded {
             headers.append(X_FORWARDED_FOR, HeaderValue::from_bytes(line.as_bytes()).expect("a line"));
         }
-        let client = clients.identify(peer.parse().expect("an address"), &headers);
+        let client = clients.identify(peer.parse().expect("an address"), KnownBy::Socket, &headers);
         client.subnet.map(|_| client.remote.ip().to_string())
     }
 
@@ -228,7 +250,7 @@ mod tests {
         });
         let take = |count, peer: &str| {
             let peer = peer.parse().expect("an address");
-            (0..count).filter_map(|_| clients.socket(peer)).collect::<Vec<_>>()
+            (0..count).filter_map(|_| clients.socket(peer, KnownBy::Socket)).collect::<Vec<_>>()
         };
         let held = take(3, "192.0.2.1");
         assert_eq!((held.len(), take(1, "127.0.0.1").len(), take(9, "::ffff:10.1.2.3").len()), (2, 1, 9));
@@ -237,10 +259,64 @@ mod tests {
     }
 
     #[test]
+    fn whom_a_header_of_the_proxy_protocol_names_is_not_this_machine_and_whom_it_does_not_is_the_proxy() {
+        use KnownBy::{Header, Nobody, Socket};
+        let proxied = clients(|s| {
+            s.limits.exempt_loopback = true;
+            s.http.trusted_proxies = vec!["10.0.0.0/8".into()];
+        });
+        let named = Some(ForwardedHeader::XForwardedFor);
+        for (peer, known_by, remote, is_exempt, believed) in [
+            ("127.0.0.1:9", Socket, "127.0.0.1", true, None),
+            ("127.0.0.1:9", Header, "127.0.0.1", false, None),
+            ("[::ffff:127.0.0.1]:9", Header, "127.0.0.1", false, None),
+            ("203.0.113.7:9", Header, "203.0.113.7", false, None),
+            ("10.0.0.1:9", Header, "192.0.2.1", false, named),
+            ("10.0.0.1:9", Socket, "192.0.2.1", false, named),
+            ("10.0.0.1:9", Nobody, "10.0.0.1", false, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(X_FORWARDED_FOR, HeaderValue::from_static("192.0.2.1"));
+            let client = proxied.identify(peer.parse().expect("an address"), known_by, &headers);
+            let found = (client.remote.ip().to_string(), client.subnet.is_none(), client.believed);
+            assert_eq!(found, (remote.to_owned(), is_exempt, believed), "{peer} {known_by:?}");
+        }
+        let loopback = "127.0.0.1".parse().expect("an address");
+        let held: Vec<_> = (0..9).filter_map(|_| proxied.socket(loopback, Header)).collect();
+        assert_eq!(held.len(), 2, "whom a proxy names has as many sockets as anybody");
+        assert!(proxied.socket(loopback, Socket).is_some());
+    }
+
+    #[test]
     fn all_lines_of_the_header_are_one_list() {
         let proxied = clients(|s| s.http.trusted_proxies = vec!["10.0.0.0/8".into()]);
         let lines = ["1.1.1.1", "192.0.2.1, 10.0.0.2", "10.0.0.3"];
         assert_eq!(subnet(&proxied, "10.0.0.1:9", &lines).as_deref(), Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn a_hop_that_is_no_text_ends_the_search_where_it_stands_and_hides_nobody_before() {
+        for (header, line, found) in [
+            (ForwardedHeader::XForwardedFor, &b"\xff, 192.0.2.1"[..], "192.0.2.1"),
+            (ForwardedHeader::XForwardedFor, b"1.1.1.1, \xe4\xb8, 192.0.2.1, 10.0.0.2", "192.0.2.1"),
+            (ForwardedHeader::XForwardedFor, b"\xf0, 192.0.2.1", "192.0.2.1"),
+            (ForwardedHeader::XForwardedFor, b"192.0.2.1, \xff", "10.0.0.1"),
+            (ForwardedHeader::XForwardedFor, b"192.0.2.1\xff", "10.0.0.1"),
+            (ForwardedHeader::XForwardedFor, b"192.0.2.2, 192.0.2.1\xff, 10.0.0.2", "10.0.0.1"),
+            (ForwardedHeader::Forwarded, b"for=\"\xff, for=192.0.2.1", "192.0.2.1"),
+            (ForwardedHeader::Forwarded, b"\xff, for=192.0.2.1;host=\"\xff\"", "192.0.2.1"),
+            (ForwardedHeader::Forwarded, b"for=192.0.2.1, for=\xff", "10.0.0.1"),
+        ] {
+            let proxied = clients(|s| {
+                s.http.trusted_proxies = vec!["10.0.0.0/8".into()];
+                s.http.forwarded_header = header;
+            });
+            let mut headers = HeaderMap::new();
+            let name = actix_http::header::HeaderName::try_from(header.as_str()).expect("a name");
+            headers.append(name, HeaderValue::from_bytes(line).expect("a value"));
+            let client = proxied.identify("10.0.0.1:9".parse().expect("an address"), KnownBy::Socket, &headers);
+            assert_eq!(client.remote.ip().to_string(), found, "{:?}", String::from_utf8_lossy(line));
+        }
     }
 
     #[test]
@@ -259,7 +335,8 @@ mod tests {
                     let name = actix_http::header::HeaderName::try_from(*name).expect("a name");
                     headers.append(name, HeaderValue::from_str(value).expect("a value"));
                 }
-                proxied.identify("10.0.0.1:9".parse().expect("an address"), &headers).remote.ip().to_string()
+                let peer = "10.0.0.1:9".parse().expect("an address");
+                proxied.identify(peer, KnownBy::Socket, &headers).remote.ip().to_string()
             };
             assert_eq!(ip(&[ignored, believed]), "192.0.2.1", "{header:?}");
             assert_eq!(ip(&[ignored]), "10.0.0.1", "{header:?}");

@@ -1,6 +1,6 @@
 //! Which listener serves what.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use actix_web::{
     App, FromRequest, Handler, HttpRequest, HttpResponse, Responder,
@@ -32,6 +32,7 @@ use super::{
         request_limit::limit,
         upgrade,
     },
+    socket::single_request::Input,
 };
 use crate::{
     config::Settings,
@@ -219,7 +220,8 @@ async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, clients
 /// `clients`: those of the public listener, if it came there.
 fn report_refused(refused: &HandshakeError, request: &HttpRequest, id: &RequestId, clients: Option<&Clients>) {
     let Some(peer) = request.peer_addr() else { return };
-    let remote = clients.map_or(peer, |clients| clients.identify(peer, request.headers()).remote);
+    let known_by = request.conn_data::<Rc<Input>>().map(|input| input.known_by.get()).unwrap_or_default();
+    let remote = clients.map_or(peer, |clients| clients.identify(peer, known_by, request.headers()).remote);
     upgrade::report(refused, id, remote);
 }
 

@@ -6,7 +6,7 @@
 use crate::config::ForwardedHeader;
 
 /// In place of a hop that says nothing: nobody's address.
-pub const UNREADABLE: &str = "unknown";
+const UNREADABLE: &str = "unknown";
 
 /// The hops that all lines of the header name, the nearest first. Empty ones may be among them.
 pub fn hops<'a>(

@@ -22,7 +22,9 @@ use super::{
 use crate::auth::Grant;
 use crate::limits::Subnet;
 use crate::memory::HeldBytes;
-use crate::protocol::{ErrorCode, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame};
+use crate::protocol::{
+    ErrorCode, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, client::BearerToken,
+};
 use crate::telemetry::{Context, LimitHit, RequestId, Source};
 use crate::ws::DetachedSocket;
 
@@ -192,6 +194,17 @@ pub struct ResumeGrant {
     pub attempt: u32,
     /// What its token grants from now on, if it brought one.
     pub renewed: Option<Arc<Grant>>,
+    /// What the new connection's handshake brought along: for its later joins.
+    pub credential: Option<Box<Credential>>,
+}
+
+/// What a connection brought along in its handshake: judged at its first join, and for each later one.
+#[derive(Debug)]
+pub enum Credential {
+    /// Not looked at yet.
+    Token(BearerToken<'static>),
+    /// It was good.
+    Grant(Arc<Grant>),
 }
 
 /// A socket on its way from the session that read its `join` to the one that it resumes.

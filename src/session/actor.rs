@@ -17,14 +17,13 @@ use super::{
     setup::SessionConfig,
     shared::SessionShared,
     state::Rules,
-    tokens::Credential,
     unconfirmed::Unconfirmed,
 };
 use crate::{
     messages::{
         Inbox, PresenceState, ResumeRequests,
         room::RoomPort,
-        session::{Control, Member, ToMember, ToSession},
+        session::{Control, Credential, Member, ToMember, ToSession},
     },
     protocol::{EndReason, FrameKind, PeerId, RoomName, SessionId, client::BearerToken},
     telemetry::{self, Event, RequestId, Source},

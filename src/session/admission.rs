@@ -2,15 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{
-    actor::Session,
-    grants,
-    state::RequestError,
-    tokens::{Credential, Denied},
-};
+use super::{actor::Session, grants, state::RequestError, tokens::Denied};
 use crate::{
     auth::{Grant, TokenError},
     config::Milliseconds,
+    messages::session::Credential,
     protocol::{ErrorCode, Meta, RoomName, client::BearerToken, server::ErrorFrame},
     telemetry::{self, Event},
 };
@@ -23,25 +19,12 @@ impl Session {
         token: Option<&BearerToken<'_>>,
         room: &RoomName,
     ) -> Result<Option<Arc<Grant>>, Denied> {
-        let grant = self.may_renew(token, room)?;
-        if grant.is_none() {
-            self.setup().tokens.without()?;
-        }
-        Ok(grant)
-    }
-
-    /// What this client's token grants in that room, if it has one.
-    pub(super) fn may_renew(
-        &mut self,
-        token: Option<&BearerToken<'_>>,
-        room: &RoomName,
-    ) -> Result<Option<Arc<Grant>>, Denied> {
         let subnet = self.shared.subnet.get();
         if let Some(token) = token {
             return self.setup().tokens.grant(token, room, subnet).map(Some);
         }
         match self.credential.as_deref() {
-            None => Ok(None),
+            None => self.setup().tokens.without().map(|()| None),
             Some(Credential::Token(token)) => {
                 let grant = self.setup().tokens.grant(token, room, subnet)?;
                 *self.credential.as_deref_mut().expect("it is there") = Credential::Grant(Arc::clone(&grant));

@@ -20,7 +20,7 @@ use super::{
     resume_rules::{Takeover, Verdict, judge, take_over},
     shared::{PendingTransfer, SessionShared},
     state::{PendingResume, Re, RequestError},
-    tokens::{Credential, Denied},
+    tokens::Denied,
 };
 use crate::{
     auth::TokenError,
@@ -29,7 +29,7 @@ use crate::{
         Killed,
         room::ToRoom,
         send_unbounded,
-        session::{ResumeAnswer, ResumeGrant, ResumeRequest, SocketTransfer, Welcomed},
+        session::{Credential, ResumeAnswer, ResumeGrant, ResumeRequest, SocketTransfer, Welcomed},
         supervisor::Resume,
     },
     protocol::{
@@ -62,7 +62,9 @@ impl Session {
         ctx: &mut WebsocketContext<Self>,
     ) -> Result<(), RequestError> {
         self.rules.may_join(&room)?;
-        let renewed = match self.may_renew(bearer, &room) {
+        // That of the handshake renews nothing: it may be older than what the session was granted last.
+        let grant = bearer.map(|token| self.setup().tokens.grant(token, &room, self.shared.subnet.get()));
+        let renewed = match grant.transpose() {
             Ok(renewed) => renewed,
             Err(denied) => {
                 self.tell_of(denied);
@@ -83,7 +85,8 @@ impl Session {
             self.shared.kill_switch.kill(EndReason::Internal);
         }
         self.shared.paused.set(true);
-        let grant = ResumeGrant { secret: token.secret, ack: request.ack, re, attempt, renewed };
+        let (secret, ack) = (token.secret, request.ack);
+        let grant = ResumeGrant { secret, ack, re, attempt, renewed, credential: None };
         ctx.spawn(answered.into_actor(self).map(move |found, session, _| session.resume_answered(found.ok(), grant)));
         Ok(())
     }
@@ -91,6 +94,7 @@ impl Session {
     fn resume_answered(&mut self, found: Option<ResumeAnswer>, grant: ResumeGrant) {
         let (code, message, retry) = match found {
             Some(ResumeAnswer::Granted(to)) => {
+                let grant = ResumeGrant { credential: self.credential.take(), ..grant };
                 self.shared.pending_transfer.set(Some(Box::new(PendingTransfer { to, grant, unread: Vec::new() })));
                 return self.shared.kill_switch.wake();
             }
@@ -173,8 +177,12 @@ impl Session {
             return closing::close(attachment, EndReason::Internal, ByeAction::Reconnect);
         };
         in_transit.arrived();
+        if grant.credential.is_some() {
+            self.credential = grant.credential;
+        }
         if let Some(renewed) = grant.renewed {
             self.rules.permit(renewed.permissions);
+            // It is the newest that this client has shown, in its frame: it counts in place of the handshake's.
             if let Some(credential) = self.credential.as_deref_mut() {
                 *credential = Credential::Grant(Arc::clone(&renewed));
             }

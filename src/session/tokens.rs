@@ -98,14 +98,6 @@ impl Denied {
     }
 }
 
-/// What a connection brought along in its handshake: judged at its first join, and for each later one.
-pub(super) enum Credential {
-    /// Not looked at yet.
-    Token(BearerToken<'static>),
-    /// It was good.
-    Grant(Arc<Grant>),
-}
-
 impl TokenJudge {
     /// For sessions of a server with these settings. `keys` are those in force.
     #[must_use]

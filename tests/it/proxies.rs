@@ -146,6 +146,35 @@ fn a_proxy_of_http_behind_the_balancer_is_believed_as_ever() {
 }
 
 #[test]
+fn who_is_not_named_cannot_name_itself_in_http_and_a_proxy_that_speaks_for_itself_can_name_its_client() {
+    let server = proxied().set("limits.connections_per_address", 2).set("limits.http_burst", 2).start();
+    let nobody = [&b"PROXY UNKNOWN\r\n"[..], &binary(0x21, 0x00, &[]), &binary(0x21, 0x31, &[0; 216])];
+    let mut held = Vec::new();
+    for (number, head) in nobody.into_iter().enumerate() {
+        let handshake = Handshake::new().with("X-Forwarded-For", &format!("203.0.113.{number}"));
+        let (response, stream) = ask(server.public, head, &handshake);
+        assert_eq!(response.status, if number < 2 { 101 } else { 429 }, "all of them are the proxy's address");
+        held.push(stream);
+        let page = |number| {
+            let named = format!("GET / HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-For: 198.51.100.{number}\r\n\r\n");
+            ask_on(dial(server.public), &[head, named.as_bytes()].concat(), usize::MAX).0.status
+        };
+        assert!((0..9).any(|number| page(number) == 429), "pages, too");
+    }
+    opened_by(&server, "127.0.0.1:");
+    let handshake = Handshake::new().with("X-Forwarded-For", "203.0.113.9");
+    assert_eq!(ask(server.public, &binary(0x20, 0x00, &[]), &handshake).0.status, 101);
+    opened_by(&server, "203.0.113.9");
+}
+
+#[test]
+fn whom_a_proxy_takes_for_its_own_machine_has_the_limits_of_anybody() {
+    let server = proxied().set("limits.exempt_loopback", true).set("limits.connections_per_address", 1).start();
+    let _first = connect(&server, &line("127.0.0.5")).expect("a place");
+    assert!(connect(&server, &line("127.0.0.5")).is_none(), "it has its one connection");
+}
+
+#[test]
 fn a_proxy_must_say_it_and_nobody_else_may() {
     let server = proxied().start();
     for (begins, kind) in [

@@ -117,6 +117,35 @@ fn a_reload_takes_other_keys_or_none_at_all() {
 }
 
 #[test]
+fn a_reload_takes_the_rules_of_its_keys_and_never_no_key_where_everybody_needs_a_token() {
+    let secrets = Secrets::new();
+    let home = crate::support::temp_dir();
+    let file = home.path().join("switchboard.toml");
+    let write = |mode: &str, keys: bool, rules: &str| {
+        let key = format!("{{ algorithm = \"HS256\", file = {:?}, kid = \"first\" }}", secrets.path("first"));
+        let keys = if keys { key } else { String::new() };
+        std::fs::write(&file, format!("[auth]\nmode = \"{mode}\"\nkeys = [{keys}]\n{rules}\n")).expect("written");
+    };
+    write("token", true, "issuers = ['old']");
+    let server = TestServer::builder().arg("--config").arg(&file).start();
+    let by = |issuer: &str| secrets.token(&json!({"room": "blue", "iss": issuer, "aud": "meet"}));
+    let (old, new) = (by("old"), by("new"));
+    assert!(is_good(&server, &old) && !is_good(&server, &new));
+    write("token", true, "issuers = ['new']\naudiences = ['meet']");
+    server.signal("HUP");
+    let line = server.wait_for_log("the reload", |line| line.event() == "config_reloaded");
+    let changed = json!("auth.issuers, auth.audiences");
+    assert_eq!((&line.json["changed"], &line.json["restart"]), (&changed, &json!("")), "{}", line.text);
+    assert!(!is_good(&server, &old) && is_good(&server, &new));
+    // Such a server would start; this one could let nobody in.
+    write("open", false, "");
+    server.signal("HUP");
+    let line = server.wait_for_log("no reload", |line| line.event() == "config_not_reloaded");
+    assert!(line.text.contains("auth.mode = token"), "{}", line.text);
+    assert!(!is_good(&server, &old) && is_good(&server, &new), "nothing has changed");
+}
+
+#[test]
 fn the_program_makes_tokens_that_its_servers_take() {
     let secrets = Secrets::new();
     let listed = json!([

@@ -308,6 +308,48 @@ fn a_resume_needs_no_token_and_renews_with_one() {
 }
 
 #[test]
+fn a_resume_looks_at_no_token_of_its_handshake_and_later_joins_do() {
+    let secrets = Secrets::new();
+    let server = secrets.server("token").start();
+    let claims = json!({"rooms": ["blue", "red"], "sub": "ada"});
+    let mut frame = join("blue", &secrets.token(&claims));
+    frame["resumable"] = json!(true);
+    let by = |resume: &Value| json!({"type": "join", "id": "r", "room": "blue", "resume": {"token": resume, "ack": 0}});
+    let usual = json!(["join", "signal", "broadcast", "update"]);
+    let (good, long) = (secrets.token_by("first", &claims, 600), 3_000_000);
+    // What the handshake brings, what the resume does, what the session may do then, and whether it comes into a room anew.
+    for (bearer, renewal, permissions, seconds, enters) in [
+        ("a.b.c".to_owned(), None, &usual, long, Err("unauthorized")),
+        (secrets.token(&json!({"room": "red"})), None, &usual, long, Ok("red")),
+        (secrets.token(&json!({"room": "blue", "sub": "eve"})), None, &usual, long, Ok("blue")),
+        (good.clone(), None, &usual, long, Ok("red")),
+        (good, Some(json!({"room": "blue", "sub": "ada", "perms": ["join"]})), &json!(["join"]), long, Ok("blue")),
+    ] {
+        let mut ada = server.connect();
+        let resume = ada.join_with_fields(&frame)["resume"]["token"].clone();
+        confirm(&mut ada);
+        ada.abort();
+        let handshake = Handshake::new().with("Sec-WebSocket-Protocol", &format!("switchboard.v1, bearer.{bearer}"));
+        let mut ada = TestPeer::on(handshake.send_on(http::dial(server.public)).1);
+        ada.receive("welcome");
+        let mut back = by(&resume);
+        if let Some(claims) = &renewal {
+            back["token"] = json!(secrets.token(claims));
+        }
+        let joined = ada.join_with_fields(&back);
+        assert_eq!(&joined["permissions"], permissions, "{bearer} {renewal:?}");
+        assert!(joined["expiresInMs"].as_u64().is_some_and(|left| left > seconds), "{}", joined.text);
+        ada.leave();
+        match enters {
+            Ok(room) => drop(ada.join(room)),
+            Err(code) => {
+                assert_eq!(refused(&mut ada, &json!({"type": "join", "id": "j", "room": "blue"})).0, code);
+            }
+        }
+    }
+}
+
+#[test]
 fn an_address_that_shows_too_many_bad_tokens_waits_and_the_next_one_does_not() {
     let secrets = Secrets::new();
     let server =

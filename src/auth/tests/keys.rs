@@ -109,6 +109,32 @@ fn keys_change_with_their_files_and_a_broken_file_changes_nothing() {
 }
 
 #[test]
+fn who_may_make_tokens_and_for_whom_changes_together_with_the_keys() {
+    let home = Home::new();
+    let settings = Settings { auth: home.auth(), ..Settings::default() };
+    let (ring, policy) = (KeyRing::open(&settings.auth).expect("sound keys"), Policy::new(&settings, bounds()));
+    let judge = |claims: Value| verify(&with(claims), &ring.keys(), &policy, now()).err();
+    for (issuers, audiences, claims, refused) in [
+        (&[][..], &[][..], json!({"iss": "a"}), None),
+        (&["a"], &[], json!({"iss": "a"}), None),
+        (&["b"], &[], json!({"iss": "a"}), Some(TokenError::Issuer)),
+        (&["b"], &[], json!({}), Some(TokenError::Issuer)),
+        (&[], &["meet"], json!({"aud": ["x", "meet"]}), None),
+        (&[], &["meet"], json!({"aud": "x"}), Some(TokenError::Audience)),
+        (&["a"], &["meet"], json!({"iss": "a"}), Some(TokenError::Audience)),
+        (&[], &[], json!({}), None),
+    ] {
+        let names = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let auth = Auth { issuers: names(issuers), audiences: names(audiences), ..settings.auth.clone() };
+        ring.become_like(&KeyRing::open(&auth).expect("sound keys"));
+        assert_eq!(judge(claims.clone()), refused, "{issuers:?} {audiences:?} {claims}");
+        home.put("other", &format!("{:-<40}", issuers.len() + audiences.len()));
+        ring.look_again().expect("sound keys");
+        assert_eq!(judge(claims), refused, "and another file takes nothing of it away");
+    }
+}
+
+#[test]
 fn what_is_issued_is_let_in() {
     let home = Home::new();
     let door = Door::with(&home, |_| {});

@@ -20,7 +20,7 @@ use tokio::{
 use super::reserve::{Reserve, Waiting, turn_away};
 use crate::{
     http::{
-        client::Clients,
+        client::{Clients, KnownBy},
         public::probes::Probes,
         socket::{
             single_request::MakeRoom,
@@ -216,7 +216,7 @@ impl Acceptor {
             return self.reserve.take(socket, peer.ip());
         }
         let address = match &self.clients {
-            Some(clients) => clients.socket(peer.ip()),
+            Some(clients) => clients.socket(peer.ip(), KnownBy::Socket),
             None => Some(AddressPermit::uncounted()),
         };
         if let Some(waiting) = self.waiting.as_ref().filter(|_| self.sockets.is_nearly_full()) {

@@ -18,12 +18,13 @@ use super::{accept::Accepted, reserve};
 use crate::{
     config::Settings,
     http::{
-        client::Clients,
+        client::{Clients, KnownBy},
         public::upgrade::{Arrived, UpgradeService},
         socket::{
             head::{self, NoHead},
             heads::{HeadPlace, Heads},
-            plain, proxy_protocol,
+            plain,
+            proxy_protocol::{self, Named},
             single_request::{self, BODY_MAX, MakeRoom, SingleRequestStream},
             sockets::SocketPlace,
         },
@@ -70,6 +71,7 @@ struct Fresh<'a> {
     socket: TcpStream,
     /// Who is at its other end: where it comes from, or whoever a proxy there speaks for.
     peer: &'a Cell<SocketAddr>,
+    known_by: Cell<KnownBy>,
     listener: Listener,
     at: Instant,
     make_room: MakeRoom,
@@ -95,7 +97,7 @@ impl<S: Service<Served>> Worker<S> {
             return;
         };
         let peer = Cell::new(peer);
-        let fresh = Fresh { socket, peer: &peer, listener, at: at.into(), make_room };
+        let fresh = Fresh { socket, peer: &peer, known_by: Cell::default(), listener, at: at.into(), make_room };
         if timeout_at(fresh.at + self.bounds.whole, self.http(fresh, place)).await.is_err() {
             reject(peer.get(), listener, Rejection::Timeout);
         }
@@ -123,10 +125,10 @@ impl<S: Service<Served>> Worker<S> {
             Ok(decoded) => decoded,
             Err(kind) => return fresh.refuse(kind, got).await,
         };
-        let (facts, peer) = (head::facts(&got[..end]), fresh.peer.get());
+        let (facts, peer, known_by) = (head::facts(&got[..end]), fresh.peer.get(), fresh.known_by.get());
         if let Some((upgrade_service, _)) = self.public.as_ref().filter(|_| facts.websocket) {
             got.advance(end);
-            let arrived = Arrived { request, codec, socket: fresh.socket, unread: got, peer, place };
+            let arrived = Arrived { request, codec, socket: fresh.socket, unread: got, peer, known_by, place };
             // An error is a socket that ended during its handshake: there is nobody left to tell.
             let _ = Rc::clone(upgrade_service).serve(arrived).await;
             return;
@@ -136,6 +138,7 @@ impl<S: Service<Served>> Worker<S> {
         let takes = if fresh.listener == Listener::Ops { BODY_MAX } else { 0 };
         let once = SingleRequestStream::new(fresh.socket, got, end, facts.body, takes, facts.http_10, fresh.make_room);
         let input = Rc::clone(once.input());
+        input.known_by.set(known_by);
         let served = (once, Some(peer));
         // It is large, and most sockets that wait are not there yet.
         drop(Box::pin(self.service.call(served)).await);
@@ -168,9 +171,15 @@ impl<S: Service<Served>> Worker<S> {
         let from = fresh.peer.get().ip();
         let speaking = self.public.as_ref().map(|(_, clients)| clients).filter(|one| one.speaks_proxy_protocol(from));
         let Some(clients) = speaking else { return Ok(()) };
-        if let Some(client) = proxy_protocol::read(&fresh.socket, self.bounds.head, got).await? {
-            fresh.peer.set(client);
-            place.belongs_to(clients.socket(client.ip()).ok_or(NoHead::NoPlace)?);
+        match proxy_protocol::read(&fresh.socket, self.bounds.head, got).await? {
+            Named::Client(client) => {
+                fresh.peer.set(client);
+                fresh.known_by.set(KnownBy::Header);
+                place.belongs_to(clients.socket(client.ip(), KnownBy::Header).ok_or(NoHead::NoPlace)?);
+            }
+            // The connection is between it and us, and what it says in HTTP is its own.
+            Named::Itself => {}
+            Named::Nobody => fresh.known_by.set(KnownBy::Nobody),
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use actix_http::{
 use crate::{
     config::{ANY_SUBDOMAIN, Authority, FILE_ORIGIN, ForwardedHeader, NULL_ORIGIN, SAME_ORIGIN},
     http::{
-        authority::{is_page_of, printable, the_one},
+        authority::{is_page_of, printable, text_lines, the_one},
         live::Live,
     },
     limits::hops,
@@ -41,7 +41,8 @@ impl OriginPolicy {
         let Some(origin) = head.headers().get(header::ORIGIN) else {
             return if self.is_required { Err(error_texts::NO_ORIGIN.into()) } else { Ok(()) };
         };
-        let hosts = hosts(head.headers(), believed);
+        let lines = lines(head.headers(), believed);
+        let hosts = hosts(head.headers(), &lines, believed);
         if origin.to_str().is_ok_and(|origin| self.allowed.get().iter().any(|one| is_meant(one, origin, &hosts))) {
             return Ok(());
         }
@@ -51,17 +52,23 @@ impl OriginPolicy {
     }
 }
 
-/// The hosts that the request names.
-fn hosts(headers: &HeaderMap, believed: Option<ForwardedHeader>) -> Vec<&str> {
+/// The lines in which our proxies say which host they were asked for.
+fn lines(headers: &HeaderMap, believed: Option<ForwardedHeader>) -> Vec<Cow<'_, str>> {
     // No browser lets a page write any of these headers: whatever else stands in the list, no page has put it there.
-    let lines = |name| headers.get_all(name).filter_map(|line| line.to_str().ok());
+    match believed {
+        None => Vec::new(),
+        Some(ForwardedHeader::XForwardedFor) => text_lines(headers, X_FORWARDED_HOST),
+        Some(ForwardedHeader::Forwarded) => text_lines(headers, header::FORWARDED),
+    }
+}
+
+/// The hosts that the request names.
+fn hosts<'h>(headers: &'h HeaderMap, lines: &'h [Cow<'h, str>], believed: Option<ForwardedHeader>) -> Vec<&'h str> {
+    let lines = lines.iter().map(|line| &**line);
     let mut hosts: Vec<&str> = match believed {
         None => Vec::new(),
-        Some(ForwardedHeader::XForwardedFor) => lines(X_FORWARDED_HOST).flat_map(|line| line.split(',')).collect(),
-        Some(ForwardedHeader::Forwarded) => {
-            let lines: Vec<&str> = lines(header::FORWARDED).collect();
-            hops::forwarded_hosts(lines.into_iter()).collect()
-        }
+        Some(ForwardedHeader::XForwardedFor) => lines.flat_map(|line| line.split(',')).collect(),
+        Some(ForwardedHeader::Forwarded) => hops::forwarded_hosts(lines).collect(),
     };
     hosts.extend(the_one(headers, &header::HOST));
     hosts.into_iter().map(str::trim).filter(|host| !host.is_empty()).collect()
@@ -203,6 +210,24 @@ mod tests {
         for (headers, believed, is_allowed) in cases {
             let headers = [headers, &[("origin", "https://a.example")]].concat();
             assert_eq!(check(&["same"], &headers, believed).is_ok(), is_allowed, "{headers:?} {believed:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_no_text_hides_no_other() {
+        use ForwardedHeader::{Forwarded, XForwardedFor};
+        for (believed, name, line, is_allowed) in [
+            (XForwardedFor, X_FORWARDED_HOST, &b"\xff, a.example"[..], true),
+            (XForwardedFor, X_FORWARDED_HOST, b"\xffa.example", false),
+            (Forwarded, header::FORWARDED, b"for=\"\xff, for=192.0.2.1;host=a.example", true),
+            (Forwarded, header::FORWARDED, b"for=192.0.2.1;host=\"a.example\xff\"", false),
+        ] {
+            let line = header::HeaderValue::from_bytes(line).expect("a value");
+            let mut request = TestRequest::with_uri("/ws");
+            request.insert_header(("host", "inner")).insert_header(("origin", "https://a.example"));
+            request.insert_header((name, line.clone()));
+            let policy = OriginPolicy { allowed: vec!["same".to_owned()].into(), is_required: false };
+            assert_eq!(policy.check(request.finish().head(), Some(believed)).is_ok(), is_allowed, "{line:?}");
         }
     }
 

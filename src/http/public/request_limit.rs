@@ -1,6 +1,6 @@
 //! The limit on requests per address, as a middleware of the public listener.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use actix_web::{
     Error, HttpResponse,
@@ -16,6 +16,7 @@ use crate::{
     http::{
         client::{Clients, retry_after_seconds},
         error, request_id,
+        socket::single_request::Input,
     },
     protocol::{ErrorBody, ErrorCode},
     telemetry::RequestId,
@@ -40,7 +41,8 @@ fn too_many(clients: &Clients, request: &ServiceRequest) -> Option<Duration> {
     if probes::PATHS.contains(&request.path()) {
         return None;
     }
-    let client = clients.identify(request.peer_addr()?, request.headers());
+    let known_by = request.conn_data::<Rc<Input>>().map(|input| input.known_by.get()).unwrap_or_default();
+    let client = clients.identify(request.peer_addr()?, known_by, request.headers());
     clients.request(client).err()
 }
 

@@ -21,7 +21,7 @@ use tokio::io::AsyncWriteExt;
 use super::handshake::{self, Accepted, HandshakeError, Policy};
 use crate::{
     http::{
-        client::{Client, Clients, retry_after_seconds},
+        client::{Client, Clients, KnownBy, retry_after_seconds},
         request_id,
         socket::{single_request, sockets::SocketPlace},
     },
@@ -49,6 +49,7 @@ pub(in crate::http) struct Arrived {
     /// What came behind the request.
     pub(in crate::http) unread: BytesMut,
     pub(in crate::http) peer: SocketAddr,
+    pub(in crate::http) known_by: KnownBy,
     pub(in crate::http) place: SocketPlace,
 }
 
@@ -84,9 +85,9 @@ impl UpgradeService {
     /// Serves one upgrade request. An error is the socket's: there is nobody left to tell.
     pub(in crate::http) async fn serve(self: Rc<Self>, arrived: Arrived) -> Result<(), Gone> {
         let began = Instant::now();
-        let Arrived { request, mut codec, mut socket, unread, peer, place } = arrived;
+        let Arrived { request, mut codec, mut socket, unread, peer, known_by, place } = arrived;
         let id = request_id::of(request.headers());
-        let client = self.clients.identify(peer, request.headers());
+        let client = self.clients.identify(peer, known_by, request.headers());
         let status = match self.admit(&request, client) {
             Ok((accepted, permit)) => {
                 socket.write_all(&switch(&request, &accepted, &id, &mut codec)?).await?;

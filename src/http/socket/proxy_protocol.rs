@@ -17,6 +17,9 @@ const LINE: usize = 107;
 /// Version 2 before its addresses: the signature, version and command, family and transport, length of the rest.
 const FIXED: usize = 16;
 
+/// Version and command of a proxy that speaks for itself.
+const LOCAL: u8 = 0x20;
+
 /// A whole header.
 #[derive(Debug, PartialEq, Eq)]
 struct Header {
@@ -26,18 +29,38 @@ struct Header {
     client: Option<SocketAddr>,
 }
 
-/// Reads the header off the socket, and leaves in `got` what came behind it. Says which client it names, if it names one.
-pub(in crate::http) async fn read(
-    socket: &TcpStream,
-    most: usize,
-    got: &mut BytesMut,
-) -> Result<Option<SocketAddr>, NoHead> {
+/// Who is at the other end, by a whole header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum Named {
+    /// This client.
+    Client(SocketAddr),
+    /// The proxy itself (`LOCAL`): it asks on nobody's behalf, or says in HTTP on whose.
+    Itself,
+    /// Somebody whose address the proxy cannot say. The request may be that client's own, as it wrote it.
+    Nobody,
+}
+
+/// Reads the header off the socket, and leaves in `got` what came behind it.
+pub(in crate::http) async fn read(socket: &TcpStream, most: usize, got: &mut BytesMut) -> Result<Named, NoHead> {
     loop {
         if let Some(header) = look(got, most).map_err(NoHead::Rejected)? {
+            let named = header.names(got);
             got.advance(header.length);
-            return Ok(header.client);
+            return Ok(named);
         }
         head::more(socket, most, Rejection::BadProxyHeader, got).await?;
+    }
+}
+
+impl Header {
+    /// `got` begins with it.
+    fn names(&self, got: &[u8]) -> Named {
+        let is_local = begins(got, PROXY_V2) == Some(true) && got.get(PROXY_V2.len()) == Some(&LOCAL);
+        match self.client {
+            Some(client) => Named::Client(client),
+            None if is_local => Named::Itself,
+            None => Named::Nobody,
+        }
     }
 }
 
@@ -86,7 +109,7 @@ fn binary(got: &[u8], most: usize) -> Result<Option<Header>, Rejection> {
     let Some(fixed) = got.get(PROXY_V2.len()..FIXED) else { return Ok(None) };
     let (command, family) = (fixed[0], fixed[1]);
     let length = FIXED + usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
-    if !matches!(command, 0x20 | 0x21) || length > most {
+    if !matches!(command, LOCAL | 0x21) || length > most {
         return Err(Rejection::BadProxyHeader);
     }
     let Some(addresses) = got.get(FIXED..length) else { return Ok(None) };

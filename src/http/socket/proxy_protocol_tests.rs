@@ -118,3 +118,22 @@ fn what_is_no_header_is_known_as_soon_as_it_can_be_seen() {
         assert_eq!(looked(begun.as_bytes()), Ok(None), "{begun:?}");
     }
 }
+
+#[test]
+fn a_proxy_that_speaks_for_itself_is_told_from_one_that_names_nobody() {
+    let client = Named::Client("203.0.113.7:555".parse().unwrap());
+    for (header, named) in [
+        (b"PROXY TCP4 203.0.113.7 10.0.0.1 555 443\r\n".to_vec(), client),
+        (b"PROXY TCP4 0.0.0.0 10.0.0.1 555 443\r\n".to_vec(), Named::Nobody),
+        (b"PROXY UNKNOWN\r\n".to_vec(), Named::Nobody),
+        (b"PROXY UNKNOWN 203.0.113.7 10.0.0.1 555 443\r\n".to_vec(), Named::Nobody),
+        (v2(0x21, 0x11, &ipv4()), client),
+        (v2(0x21, 0x00, &[]), Named::Nobody),
+        (v2(0x21, 0x12, &ipv4()), Named::Nobody),
+        (v2(0x21, 0x31, &[0; 216]), Named::Nobody),
+        (v2(0x20, 0x00, &[]), Named::Itself),
+        (v2(0x20, 0x11, &ipv4()), Named::Itself),
+    ] {
+        assert_eq!(looked(&header).unwrap().unwrap().names(&header), named, "{header:?}");
+    }
+}

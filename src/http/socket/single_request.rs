@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use super::head::Body;
+use crate::http::client::KnownBy;
 
 /// Bytes of a body, with the framing of its chunks, that any route takes.
 pub(in crate::http) const BODY_MAX: usize = 1024;
@@ -64,6 +65,8 @@ pub(in crate::http) struct Input {
     /// There was, or is, more of a body than the routes take.
     cut: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
+    /// How it is known whose the request is.
+    pub(in crate::http) known_by: Cell<KnownBy>,
 }
 
 /// The time after the last byte of the answer.
