@@ -42,7 +42,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(Command::Token(order)) = &arguments.command {
         let settings = Settings::load(file.as_deref(), environment)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        return Ok(print(&(order.issue(&settings.auth, now)? + "\n"))?);
+        return Ok(print(&(order.issue(&settings, now)? + "\n"))?);
     }
     let (settings, doubts) = Settings::load_with_doubts(file.as_deref(), &environment)?;
     let _log = telemetry::start_log(&LogOptions::from(&settings))?;

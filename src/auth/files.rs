@@ -106,6 +106,10 @@ fn text(path: &Path) -> Result<Secret, KeyFileError> {
 /// The secret in the text of a file, without what an editor puts around it.
 pub(super) fn secret(path: &Path, text: &str) -> Result<Secret, KeyFileError> {
     let secret = text.trim_ascii();
+    // A public key is no secret: whoever knew it could sign. And of a set the braces would be signed with, too.
+    if secret.contains("-----BEGIN") || secret.starts_with('{') {
+        return unfit(path, "a secret for HS256 is asked for, and there is a key in PEM, or a JWKS (auth.jwks_file)");
+    }
     if secret.len() < SECRET_BYTES {
         return unfit(path, "a secret for HS256 has 32 bytes at least (openssl rand -base64 48 makes one)");
     }

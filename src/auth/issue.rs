@@ -2,14 +2,14 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use jsonwebtoken::{EncodingKey, Header, encode};
+use jsonwebtoken::{DecodingKey, EncodingKey, Header, encode, jwk::Jwk};
 use serde_json::{Map, Value};
 
 use super::{
     files::{KeyFileError, secret, unfit},
-    keys::named,
+    keys::{Key, Keys, named},
 };
-use crate::config::KeyAlgorithm;
+use crate::config::{Auth, KeyAlgorithm};
 
 /// What tokens are made with.
 pub struct SigningKey {
@@ -37,20 +37,38 @@ impl SigningKey {
         }
     }
 
+    /// What checks tokens that it makes, by the rules of these settings.
+    ///
+    /// # Errors
+    /// It is none of its algorithm.
+    pub fn keys(&self, auth: &Auth) -> Result<Keys, SigningError> {
+        let jwk = Jwk::from_encoding_key(&self.key, named(self.algorithm));
+        let half = jwk.and_then(|jwk| DecodingKey::from_jwk(&jwk)).map_err(|_| SigningError::Key)?;
+        let key = Key { kid: self.kid.clone(), algorithm: self.algorithm, half };
+        Ok(Keys { keys: vec![key], stamp: 0, issuers: auth.issuers.clone(), audiences: auth.audiences.clone() })
+    }
+
     /// A token with these claims, and with `iat` and `exp`, for `ttl` from `now` on (since the Unix epoch).
     ///
     /// # Errors
-    /// The key cannot sign: it is none of its algorithm.
+    /// The key cannot sign, or the end is beyond all time.
     pub fn sign(&self, claims: Map<String, Value>, now: Duration, ttl: Duration) -> Result<String, SigningError> {
+        let exp = now.checked_add(ttl).ok_or(SigningError::TooLong)?;
         let mut claims = claims;
         claims.insert("iat".to_owned(), now.as_secs().into());
-        claims.insert("exp".to_owned(), (now + ttl).as_secs().into());
+        claims.insert("exp".to_owned(), exp.as_secs().into());
         let header = Header { kid: self.kid.clone(), ..Header::new(named(self.algorithm)) };
-        encode(&header, &claims, &self.key).map_err(|_| SigningError)
+        encode(&header, &claims, &self.key).map_err(|_| SigningError::Key)
     }
 }
 
-/// A key that cannot sign.
+/// Why there is no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("cannot sign with that key: it is none of its algorithm")]
-pub struct SigningError;
+pub enum SigningError {
+    /// The key cannot sign.
+    #[error("cannot sign with that key: it is none of its algorithm")]
+    Key,
+    /// No clock goes that far.
+    #[error("the token would last longer than time can be told")]
+    TooLong,
+}

@@ -1,16 +1,21 @@
 //! `switchboard token`: a join token, for whoever tries something out or makes few.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use serde_json::{Map, Value};
 
 use crate::{
     auth::{
-        KeyFileError,
+        KeyFileError, Keys, Now, Policy, TokenError,
         issue::{SigningError, SigningKey},
+        verify,
     },
-    config::{Auth, KeyAlgorithm, TokenKey},
+    config::{Auth, KeyAlgorithm, Settings, TokenKey},
+    protocol::{Permissions, client::ParseLimits},
 };
 
 /// Makes a join token and prints it. It is signed with a secret of auth.keys, or with the private key in --key.
@@ -33,7 +38,7 @@ pub struct TokenArguments {
     pub user: Option<String>,
 
     /// What it permits, in place of the usual: join, signal, broadcast, update, admin; may be given several times.
-    #[arg(long = "perm", value_name = "WORD")]
+    #[arg(long = "perm", value_name = "WORD", value_parser = permission)]
     pub permissions: Vec<String>,
 
     /// Most peers that the room may have.
@@ -65,14 +70,32 @@ pub enum IssueError {
     /// The key cannot sign.
     #[error(transparent)]
     Signing(#[from] SigningError),
+    /// A server with these settings would not take it.
+    #[error("a server with these settings would refuse that token: {}", reason(*.0))]
+    Refused(TokenError),
+}
+
+fn reason(error: TokenError) -> &'static str {
+    match error {
+        TokenError::Claims => {
+            "it has 1 to 64 rooms, or a prefix that is not empty, a user of 1 to 128 bytes, a cap of 1 at least"
+        }
+        TokenError::TooLongLived => "its --ttl is longer than auth.max_ttl_ms",
+        TokenError::UnknownKey => "auth.keys has no key of that name (--kid)",
+        TokenError::Algorithm | TokenError::Signature => {
+            "neither auth.keys nor auth.jwks_file has the key that belongs to --key"
+        }
+        other => other.message(),
+    }
 }
 
 impl TokenArguments {
     /// The token, as of `now` (since the Unix epoch), for a server with these settings.
     ///
     /// # Errors
-    /// There is no key to sign with.
-    pub fn issue(&self, auth: &Auth, now: Duration) -> Result<String, IssueError> {
+    /// There is no key to sign with, or such a server would refuse the token.
+    pub fn issue(&self, settings: &Settings, now: Duration) -> Result<String, IssueError> {
+        let auth = &settings.auth;
         let key = if let (Some(file), Some(algorithm)) = (&self.key, self.algorithm) {
             SigningKey::read(file, algorithm, self.kid.clone())?
         } else {
@@ -81,7 +104,12 @@ impl TokenArguments {
             let key = auth.keys.iter().find(secret).ok_or(IssueError::NoSecret)?;
             SigningKey::read(&key.file, key.algorithm, key.kid.clone())?
         };
-        Ok(key.sign(self.claims(auth), now, self.ttl)?)
+        let token = key.sign(self.claims(auth), now, self.ttl)?;
+        // Settings without keys are those of another machine than the server's.
+        let keys = if auth.has_keys() { Keys::read(auth)? } else { key.keys(auth)? };
+        let (policy, instant) = (Policy::new(settings, ParseLimits::from(settings)), Instant::now());
+        let grant = verify(&token, &keys, &policy, Now { since_epoch: now, instant }).map_err(IssueError::Refused)?;
+        if grant.permissions.allow(Permissions::JOIN) { Ok(token) } else { Err(IssueError::Refused(TokenError::Join)) }
     }
 
     fn claims(&self, auth: &Auth) -> Map<String, Value> {
@@ -118,6 +146,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     let number: u64 = text[..text.len() - 1].parse().map_err(|_| allowed())?;
     let total = number.checked_mul(seconds).filter(|total| *total > 0);
     total.map(Duration::from_secs).ok_or_else(allowed)
+}
+
+fn permission(text: &str) -> Result<String, String> {
+    let is_known = Permissions::named(text) != Permissions::NONE;
+    if is_known { Ok(text.to_owned()) } else { Err("join, signal, broadcast, update or admin".to_owned()) }
 }
 
 fn algorithm(text: &str) -> Result<KeyAlgorithm, String> {

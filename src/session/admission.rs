@@ -20,13 +20,14 @@ impl Session {
         room: &RoomName,
     ) -> Result<Option<Arc<Grant>>, Denied> {
         let subnet = self.shared.subnet.get();
+        let tokens = &self.setup().tokens;
         if let Some(token) = token {
-            return self.setup().tokens.grant(token, room, subnet).map(Some);
+            return tokens.grant(token, room, subnet).inspect(|_| tokens.accepted()).map(Some);
         }
         match self.credential.as_deref() {
-            None => self.setup().tokens.without().map(|()| None),
+            None => tokens.without().map(|()| None),
             Some(Credential::Token(token)) => {
-                let grant = self.setup().tokens.grant(token, room, subnet)?;
+                let grant = tokens.grant(token, room, subnet).inspect(|_| tokens.accepted())?;
                 *self.credential.as_deref_mut().expect("it is there") = Credential::Grant(Arc::clone(&grant));
                 Ok(Some(grant))
             }
@@ -46,13 +47,14 @@ impl Session {
         is_answer: bool,
     ) -> Result<bool, RequestError> {
         let room = self.rules.room()?.room.clone();
-        let grant = self.setup().tokens.grant(token, &room, self.shared.subnet.get());
-        let of_same_user = |grant: &Arc<Grant>| self.shared.is_of_same_user(grant);
-        let other = Denied::Bad(TokenError::OtherUser);
-        let grant = grant.and_then(|grant| if of_same_user(&grant) { Ok(grant) } else { Err(other) });
+        let (tokens, subnet) = (&self.setup().tokens, self.shared.subnet.get());
+        let grant = tokens.grant(token, &room, subnet).and_then(|grant| {
+            if self.shared.is_of_same_user(&grant) { Ok(grant) } else { Err(tokens.other_user(subnet)) }
+        });
         let now = Instant::now();
         match grant {
             Ok(grant) => {
+                tokens.accepted();
                 self.rules.permit(grant.permissions);
                 self.shared.granted(Some(Arc::clone(&grant)), now);
                 self.shared.send(&grants::frame(&grant, re.filter(|_| is_answer), now));

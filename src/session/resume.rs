@@ -20,10 +20,8 @@ use super::{
     resume_rules::{Takeover, Verdict, judge, take_over},
     shared::{PendingTransfer, SessionShared},
     state::{PendingResume, Re, RequestError},
-    tokens::Denied,
 };
 use crate::{
-    auth::TokenError,
     config::Milliseconds,
     messages::{
         Killed,
@@ -74,6 +72,9 @@ impl Session {
             }
         };
         let Some(token) = request.token else {
+            if renewed.is_some() {
+                self.setup().tokens.accepted();
+            }
             self.refuse_resume(re.as_deref(), attempt, ErrorCode::SessionNotFound, NO_SUCH_SESSION, None);
             return Ok(());
         };
@@ -92,6 +93,10 @@ impl Session {
     }
 
     fn resume_answered(&mut self, found: Option<ResumeAnswer>, grant: ResumeGrant) {
+        // Whatever becomes of the resume.
+        if grant.renewed.is_some() && !matches!(found, Some(ResumeAnswer::OtherUser)) {
+            self.setup().tokens.accepted();
+        }
         let (code, message, retry) = match found {
             Some(ResumeAnswer::Granted(to)) => {
                 let grant = ResumeGrant { credential: self.credential.take(), ..grant };
@@ -99,7 +104,7 @@ impl Session {
                 return self.shared.kill_switch.wake();
             }
             Some(ResumeAnswer::OtherUser) => {
-                let denied = Denied::Bad(TokenError::OtherUser);
+                let denied = self.setup().tokens.other_user(self.shared.subnet.get());
                 self.tell_of(denied);
                 denied.told()
             }

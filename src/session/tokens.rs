@@ -113,7 +113,7 @@ impl TokenJudge {
     }
 
     /// What the bearer of that token may do in that room. The room itself is not asked for: whether there is one, nobody learns
-    /// without a good token.
+    /// without a good token. Whoever asks says next whether it is the right user's: [`Self::accepted`] or [`Self::other_user`].
     pub(super) fn grant(
         &self,
         token: &BearerToken<'_>,
@@ -130,15 +130,17 @@ impl TokenJudge {
         }
         let grant = verify(token.reveal(), &self.0.keys.keys(), &self.0.policy, now);
         let admitted = grant.and_then(|grant| grant.admits(room).map(|()| Arc::new(grant)));
-        if admitted.is_ok() {
-            telemetry::tally(|t| t.tokens.add(TokenOutcome::Accepted));
-        }
-        admitted.map_err(|error| {
-            if let Some(from) = from {
-                self.0.failed(from, now.instant);
-            }
-            Denied::Bad(error)
-        })
+        admitted.map_err(|error| self.0.failed(error, from, now.instant))
+    }
+
+    /// A token that was good, for a session that may take it.
+    pub(super) fn accepted(&self) {
+        telemetry::tally(|t| t.tokens.add(TokenOutcome::Accepted));
+    }
+
+    /// A token that was good, for a session of somebody else: no better than a bad one.
+    pub(super) fn other_user(&self, from: Option<Subnet>) -> Denied {
+        self.0.failed(TokenError::OtherUser, from, Instant::now())
     }
 
     /// Whoever comes without a token.
@@ -163,7 +165,15 @@ impl Inner {
         failures.addresses.may(from, now, wait).err()
     }
 
-    fn failed(&self, from: Subnet, now: Instant) {
+    /// Counts it for its address.
+    fn failed(&self, error: TokenError, from: Option<Subnet>, now: Instant) -> Denied {
+        if let Some(from) = from {
+            self.remember(from, now);
+        }
+        Denied::Bad(error)
+    }
+
+    fn remember(&self, from: Subnet, now: Instant) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if now.saturating_duration_since(failures.swept) >= SWEEP_EVERY {
             failures.swept = now;

@@ -188,6 +188,43 @@ fn the_program_makes_tokens_that_its_servers_take() {
 }
 
 #[test]
+fn the_program_makes_no_token_that_its_server_would_refuse() {
+    let secrets = Secrets::new();
+    let keys = secrets.keys(&["first"]);
+    let server = [("SWITCHBOARD__AUTH__KEYS", keys.as_str())];
+    let (long, private) = ("x".repeat(129), key_file("es256.private.pem"));
+    let rooms: Vec<String> = (0..65).map(|n| format!("--room=r{n}")).collect();
+    let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
+    let signed = ["--room", "blue", "--key", &private, "--algorithm", "ES256"];
+    for (args, variables, word) in [
+        (&["--room", "blue", "--ttl", "18446744073709551615s"][..], &server[..], "longer than time"),
+        (&["--room", "blue", "--ttl", "2d"], &server, "auth.max_ttl_ms"),
+        (&["--room", "blue", "--user", &long], &server, "128 bytes"),
+        (&["--room", "blue", "--user", ""], &server, "128 bytes"),
+        (&["--room", "blue", "--cap", "0"], &server, "a cap of 1"),
+        (&["--prefix", ""], &server, "a prefix"),
+        (&rooms, &server, "64 rooms"),
+        (&["--room", "blue", "--perm", "jion"], &server, "join, signal"),
+        (&["--room", "blue", "--perm", "signal"], &server, "permit to join"),
+        (&signed, &server, "belongs to --key"),
+        (&[&signed[..], &["--ttl", "2d"]].concat(), &[], "auth.max_ttl_ms"),
+    ] {
+        let output = run(&[&["token"][..], args].concat(), variables);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains(word) && !told.contains("panicked"), "{args:?}: {told}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+    }
+    for (algorithm, name) in [("ES256", "es256"), ("RS256", "rs256"), ("EdDSA", "eddsa")] {
+        let private = key_file(&format!("{name}.private.pem"));
+        let token = printed(&["--room", "blue", "--key", &private, "--algorithm", algorithm], &[]);
+        assert_eq!(token.split('.').count(), 3, "where no server is: {token}");
+    }
+    let secret = secrets.path("first");
+    let secret = secret.to_str().expect("a path of text");
+    printed(&["--room", "blue", "--key", secret, "--algorithm", "HS256"], &[]);
+}
+
+#[test]
 fn without_a_key_there_is_no_token_and_no_server_that_asks_for_one() {
     for (args, variables, word) in [
         (&["token", "--room", "blue"][..], &[][..], "no HS256 secret"),

@@ -370,6 +370,34 @@ fn an_address_that_shows_too_many_bad_tokens_waits_and_the_next_one_does_not() {
 }
 
 #[test]
+fn a_good_token_of_somebody_else_counts_as_a_failure_of_its_address_and_not_as_accepted() {
+    let secrets = Secrets::new();
+    let server =
+        secrets.server("token").set("limits.exempt_loopback", false).set("auth.failures_per_minute", 4).start();
+    let mut frame = join("blue", &secrets.token(&json!({"room": "blue", "sub": "ada"})));
+    frame["resumable"] = json!(true);
+    let mut ada = server.connect();
+    let resume = ada.join_with_fields(&frame)["resume"]["token"].clone();
+    confirm(&mut ada);
+    let eves = secrets.token(&json!({"room": "blue", "sub": "eve"}));
+    for _ in 0..2 {
+        let renew = json!({"type": "update", "id": "u", "token": eves});
+        assert_eq!(refused(&mut ada, &renew).0, "permission_denied");
+    }
+    let mut eve = server.connect();
+    let mut back = join("blue", &eves);
+    back["resume"] = json!({"token": resume, "ack": 0});
+    for _ in 0..2 {
+        assert_eq!(refused(&mut eve, &back).0, "permission_denied");
+    }
+    eve.send_json(&back);
+    eve.receive_error("rate_limited");
+    for (outcome, count) in [("accepted", 1.0), ("not_permitted", 4.0), ("too_many", 1.0)] {
+        server.wait_for_metric(&format!("switchboard_tokens_total{{outcome=\"{outcome}\"}}"), count);
+    }
+}
+
+#[test]
 fn a_server_that_lets_anybody_in_says_so_where_anybody_can_come() {
     let secrets = Secrets::new();
     let anybody = |server: &TestServer| {

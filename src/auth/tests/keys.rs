@@ -16,6 +16,7 @@ use crate::{
 fn a_key_file_that_is_none_is_named_and_not_shown() {
     let home = Home::new();
     home.put("short", "s3cret-of-31-bytes-............");
+    home.put("commented", "# s3cret-of-mine\n-----BEGIN EC PRIVATE KEY-----\nMHc=\n-----END EC PRIVATE KEY-----\n");
     home.put("set", r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"},{"kty":"EC","crv":"P-384","x":"AA","y":"AA"}]}"#);
     let listed =
         |algorithm, file: PathBuf| Auth { keys: vec![TokenKey { algorithm, file, kid: None }], ..Auth::default() };
@@ -23,6 +24,10 @@ fn a_key_file_that_is_none_is_named_and_not_shown() {
     for (auth, word) in [
         (listed(KeyAlgorithm::HS256, home.path("short")), "32 bytes"),
         (listed(KeyAlgorithm::HS256, home.path("missing")), "cannot read"),
+        (listed(KeyAlgorithm::HS256, key_file("rs256.public.pem")), "a key in PEM"),
+        (listed(KeyAlgorithm::HS256, key_file("es256.private.pem")), "a key in PEM"),
+        (listed(KeyAlgorithm::HS256, home.path("commented")), "a key in PEM"),
+        (listed(KeyAlgorithm::HS256, home.path("set")), "or a JWKS"),
         (listed(KeyAlgorithm::RS256, home.path("secret")), "RSA public key"),
         (listed(KeyAlgorithm::RS256, key_file("rs256.private.pem")), "public key in PEM"),
         (listed(KeyAlgorithm::RS256, key_file("rsa1024.public.pem")), "2048 bits"),
