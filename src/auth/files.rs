@@ -94,7 +94,7 @@ impl Files {
         if let Some(jwks) = &self.jwks {
             keys.extend(set(&auth.jwks_file, jwks.reveal())?);
         }
-        Ok(Keys { keys, stamp: self.stamp(), issuers: auth.issuers.clone(), audiences: auth.audiences.clone() })
+        Ok(Keys { all: keys, stamp: self.stamp(), issuers: auth.issuers.clone(), audiences: auth.audiences.clone() })
     }
 }
 

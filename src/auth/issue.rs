@@ -45,7 +45,7 @@ impl SigningKey {
         let jwk = Jwk::from_encoding_key(&self.key, named(self.algorithm));
         let half = jwk.and_then(|jwk| DecodingKey::from_jwk(&jwk)).map_err(|_| SigningError::Key)?;
         let key = Key { kid: self.kid.clone(), algorithm: self.algorithm, half };
-        Ok(Keys { keys: vec![key], stamp: 0, issuers: auth.issuers.clone(), audiences: auth.audiences.clone() })
+        Ok(Keys { all: vec![key], stamp: 0, issuers: auth.issuers.clone(), audiences: auth.audiences.clone() })
     }
 
     /// A token with these claims, and with `iat` and `exp`, for `ttl` from `now` on (since the Unix epoch).

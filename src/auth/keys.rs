@@ -34,7 +34,7 @@ pub(super) fn named(algorithm: KeyAlgorithm) -> Algorithm {
 /// All keys of the server, and from whom and for whom tokens by them must be: whoever changes one changes the other with it.
 #[derive(Clone, Default)]
 pub struct Keys {
-    pub(super) keys: Vec<Key>,
+    pub(super) all: Vec<Key>,
     /// Of the files that they were read from.
     pub(super) stamp: u64,
     /// `auth.issuers`.
@@ -47,7 +47,7 @@ impl Keys {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.keys.len()
+        self.all.len()
     }
 
     /// Those that may have signed a token with that `kid` and algorithm: the one of that name, or where the token names none, all
@@ -58,20 +58,20 @@ impl Keys {
         algorithm: KeyAlgorithm,
     ) -> Result<impl Iterator<Item = &Key>, TokenError> {
         let is_meant = move |key: &&Key| kid.is_none_or(|kid| key.kid.as_deref() == Some(kid));
-        if !self.keys.iter().any(|key| is_meant(&key)) {
+        if !self.all.iter().any(|key| is_meant(&key)) {
             return Err(if kid.is_some() { TokenError::UnknownKey } else { TokenError::Algorithm });
         }
         let fits = move |key: &&Key| is_meant(key) && key.algorithm == algorithm;
-        if !self.keys.iter().any(|key| fits(&key)) {
+        if !self.all.iter().any(|key| fits(&key)) {
             return Err(TokenError::Algorithm);
         }
-        Ok(self.keys.iter().filter(fits))
+        Ok(self.all.iter().filter(fits))
     }
 }
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Never the keys: some are secrets.
-        write!(f, "Keys({})", self.keys.len())
+        write!(f, "Keys({})", self.all.len())
     }
 }

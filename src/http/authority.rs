@@ -30,7 +30,7 @@ pub(super) fn the_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&
 
 /// All lines of that header. A byte that is no text makes no other hop of a list unreadable: whoever sends it may be asking
 /// through a proxy of ours, which appends to it.
-pub(super) fn text_lines<'h>(headers: &'h HeaderMap, name: impl AsHeaderName) -> Vec<Cow<'h, str>> {
+pub(super) fn text_lines(headers: &HeaderMap, name: impl AsHeaderName) -> Vec<Cow<'_, str>> {
     headers.get_all(name).map(|line| String::from_utf8_lossy(line.as_bytes())).collect()
 }
 

@@ -276,7 +276,7 @@ mod tests {
 
     /// A spell that began so long ago, in a connection that has just been read.
     fn spell(now: Instant, ago: Duration) -> Pace {
-        let mut pace = Pace::new(now - ago);
+        let mut pace = Pace::new(now.checked_sub(ago).expect("a clock that has run for longer"));
         pace.go_on(Lack::Frames, Duration::ZERO, false);
         pace.now = now;
         pace.spell().expect("it has begun").read_at = now;
