@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{actor::Session, grants, state::RequestError, tokens::Denied};
+use super::{
+    actor::Session,
+    grants,
+    state::RequestError,
+    tokens::{Denied, TokenJudge},
+};
 use crate::{
     auth::{Grant, TokenError},
     config::Milliseconds,
@@ -22,12 +27,12 @@ impl Session {
         let subnet = self.shared.subnet.get();
         let tokens = &self.setup().tokens;
         if let Some(token) = token {
-            return tokens.grant(token, room, subnet).inspect(|_| tokens.accepted()).map(Some);
+            return tokens.grant(token, room, subnet).inspect(|_| TokenJudge::accepted()).map(Some);
         }
         match self.credential.as_deref() {
             None => tokens.without().map(|()| None),
             Some(Credential::Token(token)) => {
-                let grant = tokens.grant(token, room, subnet).inspect(|_| tokens.accepted())?;
+                let grant = tokens.grant(token, room, subnet).inspect(|_| TokenJudge::accepted())?;
                 *self.credential.as_deref_mut().expect("it is there") = Credential::Grant(Arc::clone(&grant));
                 Ok(Some(grant))
             }
@@ -54,7 +59,7 @@ impl Session {
         let now = Instant::now();
         match grant {
             Ok(grant) => {
-                tokens.accepted();
+                TokenJudge::accepted();
                 self.rules.permit(grant.permissions);
                 self.shared.granted(Some(Arc::clone(&grant)), now);
                 self.shared.send(&grants::frame(&grant, re.filter(|_| is_answer), now));

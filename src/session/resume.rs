@@ -20,6 +20,7 @@ use super::{
     resume_rules::{Takeover, Verdict, judge, take_over},
     shared::{PendingTransfer, SessionShared},
     state::{PendingResume, Re, RequestError},
+    tokens::TokenJudge,
 };
 use crate::{
     config::Milliseconds,
@@ -73,7 +74,7 @@ impl Session {
         };
         let Some(token) = request.token else {
             if renewed.is_some() {
-                self.setup().tokens.accepted();
+                TokenJudge::accepted();
             }
             self.refuse_resume(re.as_deref(), attempt, ErrorCode::SessionNotFound, NO_SUCH_SESSION, None);
             return Ok(());
@@ -95,7 +96,7 @@ impl Session {
     fn resume_answered(&mut self, found: Option<ResumeAnswer>, grant: ResumeGrant) {
         // Whatever becomes of the resume.
         if grant.renewed.is_some() && !matches!(found, Some(ResumeAnswer::OtherUser)) {
-            self.setup().tokens.accepted();
+            TokenJudge::accepted();
         }
         let (code, message, retry) = match found {
             Some(ResumeAnswer::Granted(to)) => {

@@ -134,7 +134,7 @@ impl TokenJudge {
     }
 
     /// A token that was good, for a session that may take it.
-    pub(super) fn accepted(&self) {
+    pub(super) fn accepted() {
         telemetry::tally(|t| t.tokens.add(TokenOutcome::Accepted));
     }
 
