@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use super::{error::TokenError, grant::RoomRule};
-use crate::protocol::{
-    Meta, Permissions,
-    client::{ParseLimits, metadata},
-    members::Members,
+use crate::{
+    config::USER_BYTES,
+    protocol::{
+        Meta, Permissions,
+        client::{ParseLimits, metadata},
+        members::Members,
+    },
 };
 
 /// Rooms in a list, at most.
 const ROOMS: usize = 64;
-/// Bytes of `sub`, at most.
-const USER_BYTES: usize = 128;
 
 /// The claims that mean something here; others may stand beside them.
 pub(super) struct Claims {

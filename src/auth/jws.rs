@@ -5,9 +5,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{error::TokenError, keys::Keys};
 use crate::{
-    config::KeyAlgorithm,
+    config::{self, KeyAlgorithm},
     protocol::{client::TOKEN_BYTES, members::Members},
 };
+
+// The settings leave room in a frame for the longest.
+const _: () = assert!(config::TOKEN_BYTES == TOKEN_BYTES);
 
 /// A token whose signature is not looked at yet.
 pub(super) struct Jws<'a> {

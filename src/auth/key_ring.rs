@@ -32,6 +32,12 @@ impl KeyRing {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).keys)
     }
 
+    /// Whether there is one.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).keys.count() > 0
+    }
+
     /// From now on those of `other` are in force, with what they ask of tokens, and the files it names are looked at.
     pub fn become_like(&self, other: &Self) {
         let (source, keys) = other.both();

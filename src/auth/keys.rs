@@ -31,7 +31,7 @@ pub(super) fn named(algorithm: KeyAlgorithm) -> Algorithm {
     }
 }
 
-/// All keys of the server, and from whom and for whom tokens by them must be: whoever changes one changes the other with it.
+/// All keys of the server, and what tokens by them must say of who made them and who they are for: replaced together.
 #[derive(Clone, Default)]
 pub struct Keys {
     pub(super) all: Vec<Key>,

@@ -16,6 +16,10 @@ use super::{
 const ALLOWED: &str = "a list of at most 16 { algorithm, file, kid? } (in a variable: as JSON)";
 /// Keys in the list. A token without `kid` is tried with each of its algorithm.
 const MOST: usize = 16;
+/// Bytes of a token, at most.
+pub const TOKEN_BYTES: usize = 4096;
+/// Bytes of the user that a token names (`sub`), at most.
+pub const USER_BYTES: usize = 128;
 /// Bytes of a `kid`.
 const KID_BYTES: usize = 128;
 

@@ -43,7 +43,7 @@ mod warnings;
 mod watchdog;
 
 pub use self::{
-    auth::{Auth, AuthMode, KeyAlgorithm, TokenKey},
+    auth::{Auth, AuthMode, KeyAlgorithm, TOKEN_BYTES, TokenKey, USER_BYTES},
     authority::Authority,
     capacity::Capacity,
     error::ConfigError,

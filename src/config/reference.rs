@@ -130,9 +130,11 @@ const RULES: &str = r"
 - `server.drain_ms` is below `server.drain_deadline_ms`.
 - `heartbeat.interval_ms` is below `heartbeat.connection_timeout_ms`, or silent peers would be gone before their first ping.
 - `watchdog.silent_ms` is below `watchdog.exit_ms`, so that `/healthz` tells of what is about to end the process.
-- `limits.room_name_bytes` + `limits.meta_bytes` + 256 is at most `limits.frame_bytes`, so that every `join` can be sent.
+- `limits.room_name_bytes` + `limits.meta_bytes` + 400, where there are keys for tokens + 4107, is at most `limits.frame_bytes`, so
+  that every `join` can be sent.
 - `limits.frame_bytes` is at most half of `limits.queue_bytes`, so that a message always fits what may wait.
-- `limits.peers_per_room` × (`limits.meta_bytes` + 96) is at most half of `limits.queue_bytes`, so that `joined` can be sent.
+- `limits.peers_per_room` × (`limits.meta_bytes` + 144, with `auth.show_user` + 778) is at most half of `limits.queue_bytes`, so that
+  `joined` can be sent.
 - `auth.mode` is `token` only with a key in `auth.keys` or `auth.jwks_file`, or nobody could join.
 ";
 
@@ -179,7 +181,8 @@ fn the_production_file_loads_and_says_only_what_differs() {
 #[test]
 fn every_rule_of_the_code_is_in_the_document_with_its_figure() {
     let rules = include_str!("rules.rs");
-    assert!(rules.contains("PEER_OVERHEAD: usize = 96;") && rules.contains("JOIN_OVERHEAD: usize = 256;"));
+    let figures = ["PEER_OVERHEAD: usize = 144;", "USER: usize = 10 + 6 * USER_BYTES;", "JOIN_OVERHEAD: usize = 400;"];
+    assert!(figures.iter().all(|figure| rules.contains(figure)) && rules.contains("TOKEN: usize = 11 + TOKEN_BYTES;"));
     let list = rules.split_once("let rules = [").unwrap().1.split_once(']').unwrap().0;
     assert_eq!(list.split(',').count(), RULES.matches("\n- ").count());
 }

@@ -2,13 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::{auth::AuthMode, error::ConfigError, settings::Settings};
+use super::{
+    auth::{AuthMode, TOKEN_BYTES, USER_BYTES},
+    error::ConfigError,
+    settings::Settings,
+};
 
-/// What a peer costs in `joined` besides its `meta`: `{"id":"…","meta":,"polite":false},` with 32 digits is 65 bytes,
-/// and there is room for a field or two of a later version.
-const PEER_OVERHEAD: usize = 96;
-/// What `join` costs besides `room` and `meta`: names of fields, `attempt`, and an `id` of 64 bytes.
-const JOIN_OVERHEAD: usize = 256;
+/// What a peer costs in `joined` besides its `meta` and `user`: `{"id":"…","who":"…","meta":,"polite":false,` with 32 digits
+/// each, and `"away":{"until":…}},` with 13.
+const PEER_OVERHEAD: usize = 144;
+/// What its `user` costs there, where it is shown: `"user":"",`, and six bytes for one that JSON has to escape.
+const USER: usize = 10 + 6 * USER_BYTES;
+/// What `join` costs besides `room`, `meta` and `token`: names of fields, `attempt`, an `id` of 64 bytes, and an `identity` of 128.
+const JOIN_OVERHEAD: usize = 400;
+/// What its `token` costs, where there are keys for it: `"token":"",`.
+const TOKEN: usize = 11 + TOKEN_BYTES;
 
 /// Where each key came from that is not at its default.
 pub(super) type Origins = BTreeMap<String, String>;
@@ -78,7 +86,8 @@ fn watchdog(settings: &Settings) -> Option<Broken> {
 /// Otherwise a `room` and `meta` that are allowed could not be sent.
 fn longest_join(settings: &Settings) -> Option<Broken> {
     let limits = &settings.limits;
-    let longest = limits.room_name_bytes + limits.meta_bytes + JOIN_OVERHEAD;
+    let (token, and_token) = if settings.auth.has_keys() { (TOKEN, " + token") } else { (0, "") };
+    let longest = limits.room_name_bytes + limits.meta_bytes + JOIN_OVERHEAD + token;
     (longest > limits.frame_bytes).then(|| Broken {
         keys: vec![
             ("limits.room_name_bytes", limits.room_name_bytes as u64),
@@ -86,7 +95,7 @@ fn longest_join(settings: &Settings) -> Option<Broken> {
             ("limits.frame_bytes", limits.frame_bytes as u64),
         ],
         allowed: format!(
-            "limits.frame_bytes of at least {longest}, since a join must fit: room name + meta + {JOIN_OVERHEAD}"
+            "limits.frame_bytes of at least {longest}, since a join must fit: room name + meta{and_token} + {JOIN_OVERHEAD}"
         ),
     })
 }
@@ -107,7 +116,8 @@ fn longest_relay(settings: &Settings) -> Option<Broken> {
 /// Otherwise a newcomer to a full room could be cut for the very frame that lets it in.
 fn longest_joined(settings: &Settings) -> Option<Broken> {
     let limits = &settings.limits;
-    let longest = limits.peers_per_room * (limits.meta_bytes + PEER_OVERHEAD);
+    let overhead = PEER_OVERHEAD + if settings.auth.show_user { USER } else { 0 };
+    let longest = limits.peers_per_room * (limits.meta_bytes + overhead);
     let most = limits.queue_bytes / 2;
     (longest > most).then(|| Broken {
         keys: vec![
@@ -116,7 +126,7 @@ fn longest_joined(settings: &Settings) -> Option<Broken> {
             ("limits.queue_bytes", limits.queue_bytes as u64),
         ],
         allowed: format!(
-            "a joined frame, peers_per_room × (meta_bytes + {PEER_OVERHEAD}), of at most {most} bytes, half of what \
+            "a joined frame, peers_per_room × (meta_bytes + {overhead}), of at most {most} bytes, half of what \
              may wait for a reader; this one may have {longest}"
         ),
     })
@@ -155,11 +165,13 @@ mod tests {
             |s| s.server.drain_ms = Milliseconds(24_999),
             |s| s.heartbeat.interval_ms = Milliseconds(299_999),
             |s| s.watchdog.silent_ms = Milliseconds(3999),
-            |s| s.limits.frame_bytes = 128 + 4096 + 256,
+            |s| s.limits.frame_bytes = 128 + 4096 + 400,
+            |s| (s.limits.frame_bytes, s.auth.jwks_file) = (128 + 4096 + 400 + 11 + 4096, "keys.json".into()),
             |s| s.limits.frame_bytes = 393_216,
-            |s| s.limits.peers_per_room = 93,
+            |s| s.limits.peers_per_room = 92,
+            |s| (s.limits.peers_per_room, s.auth.show_user) = (78, true),
             |s| (s.auth.mode, s.auth.jwks_file) = (AuthMode::Token, "keys.json".into()),
-            |s| (s.limits.peers_per_room, s.limits.queue_bytes) = (50, 2 * 50 * (4096 + 96)),
+            |s| (s.limits.peers_per_room, s.limits.queue_bytes) = (50, 2 * 50 * (4096 + 144)),
         ] {
             assert_eq!(refusal(change), None);
         }
@@ -185,15 +197,23 @@ mod tests {
                 "auth.keys = 0 (default); allowed: a key in auth.keys or auth.jwks_file",
             ),
             (|s| s.watchdog.exit_ms = Milliseconds(1200), "allowed: watchdog.silent_ms below watchdog.exit_ms"),
-            (|s| s.limits.frame_bytes = 4479, "limits.frame_bytes of at least 4480"),
-            (|s| s.limits.frame_bytes = 393_217, "limits.frame_bytes of at most 393216"),
+            (|s| s.limits.frame_bytes = 4623, "limits.frame_bytes of at least 4624"),
             (
-                |s| s.limits.peers_per_room = 94,
-                "limits.peers_per_room = 94 (default), limits.meta_bytes = 4096 (default)",
+                |s| (s.limits.frame_bytes, s.auth.jwks_file) = (8730, "keys.json".into()),
+                "limits.frame_bytes of at least 8731, since a join must fit: room name + meta + token + 400",
             ),
             (
-                |s| s.limits.peers_per_room = 94,
-                "at most 393216 bytes, half of what may wait for a reader; this one may have 394048",
+                |s| (s.limits.peers_per_room, s.auth.show_user) = (79, true),
+                "peers_per_room × (meta_bytes + 922), of at most 393216 bytes",
+            ),
+            (|s| s.limits.frame_bytes = 393_217, "limits.frame_bytes of at most 393216"),
+            (
+                |s| s.limits.peers_per_room = 93,
+                "limits.peers_per_room = 93 (default), limits.meta_bytes = 4096 (default)",
+            ),
+            (
+                |s| s.limits.peers_per_room = 93,
+                "at most 393216 bytes, half of what may wait for a reader; this one may have 394320",
             ),
         ] {
             let text = refusal(change).expect(told);

@@ -63,9 +63,16 @@ pub fn exposure_warnings(settings: &Settings, public: IpAddr, ops: IpAddr) -> Ve
         "http.allowed_origins has \"*\", and {public} is no address of this machine or network alone: any page may open \
          connections here with its visitors' browsers (list your own origins, or \"same\" for the server's own page)"
     );
+    // A proxy on this machine or network brings everybody, whatever address it asks.
+    let is_proxied = http.behind_tls || !http.trusted_proxies.is_empty();
+    let come = if is_open(public) {
+        format!("{public} is no address of this machine or network alone")
+    } else {
+        "http.behind_tls or http.trusted_proxies says that a proxy brings others here".to_owned()
+    };
     let anybody = format!(
-        "auth.mode is open, and {public} is no address of this machine or network alone: ANYBODY who knows or guesses the name of \
-         a room may join it (set auth.mode to token, and auth.keys: docs/tokens.md)"
+        "auth.mode is open, and {come}: ANYBODY who knows or guesses the name of a room may join it (set auth.mode to token, and \
+         auth.keys: docs/tokens.md)"
     );
     let null = format!(
         "http.allowed_origins has \"null\", and {public} is no address of this machine or network alone: any page may open \
@@ -91,7 +98,7 @@ pub fn exposure_warnings(settings: &Settings, public: IpAddr, ops: IpAddr) -> Ve
         "http.proxy_protocol is on, and http.trusted_proxies names none: its line is refused from everybody".to_owned();
     let lists = |entry: &str| http.allowed_origins.iter().any(|origin| origin == entry);
     [
-        warn(is_open(public) && settings.auth.mode == AuthMode::Open, anybody),
+        warn((is_open(public) || is_proxied) && settings.auth.mode == AuthMode::Open, anybody),
         warn(is_open(public) && lists("*"), origins),
         warn(is_open(public) && lists(NULL_ORIGIN), null),
         warn(is_open(public) && limits.exempt_loopback, exempt),
@@ -262,6 +269,21 @@ mod tests {
         for near in ["127.0.0.1", "::1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.0.1", "fd00::1", "fe80::1"] {
             let all = |s: &mut Settings| s.http.allowed_origins = vec!["*".into(), "null".into()];
             assert!(exposed(all, near, "127.0.0.1").is_empty(), "{near}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_brings_everybody_to_an_address_that_nobody_else_can_reach() {
+        for host in ["127.0.0.1", "10.0.0.7", "::1"] {
+            for change in [(|s| s.http.behind_tls = true) as fn(&mut Settings), |s| {
+                s.http.trusted_proxies = vec!["127.0.0.1".into()]
+            }] {
+                let told = |mode: AuthMode| {
+                    let told = exposed(|s| (change(s), s.auth.mode = mode).1, host, "127.0.0.1");
+                    told.iter().filter(|text| text.contains("ANYBODY")).count()
+                };
+                assert_eq!((told(AuthMode::Open), told(AuthMode::Token)), (1, 0), "{host}");
+            }
         }
     }
 

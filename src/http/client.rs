@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn whom_a_header_of_the_proxy_protocol_names_is_not_this_machine_and_whom_it_does_not_is_the_proxy() {
+    fn a_client_that_a_proxy_header_names_is_not_this_machine_and_one_that_it_does_not_is_the_proxy() {
         use KnownBy::{Header, Nobody, Socket};
         let proxied = clients(|s| {
             s.limits.exempt_loopback = true;
@@ -283,7 +283,7 @@ mod tests {
         }
         let loopback = "127.0.0.1".parse().expect("an address");
         let held: Vec<_> = (0..9).filter_map(|_| proxied.socket(loopback, Header)).collect();
-        assert_eq!(held.len(), 2, "whom a proxy names has as many sockets as anybody");
+        assert_eq!(held.len(), 2, "a client that a proxy names has as many sockets as any other");
         assert!(proxied.socket(loopback, Socket).is_some());
     }
 

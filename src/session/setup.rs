@@ -85,7 +85,8 @@ pub struct SessionConfig {
     pub(super) slow_message: Duration,
     /// For `joined.iceServers`: a JSON array.
     pub(super) ice_servers: String,
-    welcome: PreparedWelcome,
+    /// Without keys for tokens, and with some: a reload may bring the first, or take the last away.
+    welcomes: [PreparedWelcome; 2],
     pub(super) ports: Ports,
 }
 
@@ -119,14 +120,14 @@ impl SessionConfig {
             join_reply: limits.join_reply_ms.get(),
             slow_message: settings.log.slow_message_ms.get(),
             ice_servers: settings.ice.to_json(),
-            welcome: welcome(settings),
+            welcomes: [false, true].map(|takes_tokens| prepare_welcome(settings, takes_tokens)),
             ports,
         }
     }
 
     /// The first frame of a connection.
     pub(super) fn welcome(&self, session: SessionId) -> ServerFrame<'_> {
-        ServerFrame::Welcome { session, server: &self.welcome }
+        ServerFrame::Welcome { session, server: &self.welcomes[usize::from(self.tokens.takes_tokens())] }
     }
 }
 
@@ -139,6 +140,10 @@ fn mailbox(limits: &Limits) -> usize {
 /// The first frame of each connection, but for the session's name: what a server with these settings tells of itself.
 #[must_use]
 pub fn welcome(settings: &Settings) -> PreparedWelcome {
+    prepare_welcome(settings, settings.auth.has_keys())
+}
+
+fn prepare_welcome(settings: &Settings, takes_tokens: bool) -> PreparedWelcome {
     let heartbeat = WelcomeHeartbeat {
         interval_ms: settings.heartbeat.interval_ms.0,
         timeout_ms: settings.heartbeat.ping_timeout().0,
@@ -146,7 +151,7 @@ pub fn welcome(settings: &Settings) -> PreparedWelcome {
     Welcome {
         version: env!("CARGO_PKG_VERSION"),
         node: settings.server.node_name().as_deref(),
-        features: if settings.auth.has_keys() {
+        features: if takes_tokens {
             &["resume", "tokens", "wait", "identity", "busy"]
         } else {
             &["resume", "wait", "identity", "busy"]

@@ -143,6 +143,11 @@ impl TokenJudge {
         self.0.failed(TokenError::OtherUser, from, Instant::now())
     }
 
+    /// Whether there is a key to check tokens with, at this moment.
+    pub(super) fn takes_tokens(&self) -> bool {
+        self.0.keys.has_keys()
+    }
+
     /// Whoever comes without a token.
     pub(super) fn without(&self) -> Result<(), Denied> {
         if self.0.mode == AuthMode::Token { Err(Denied::Missing) } else { Ok(()) }

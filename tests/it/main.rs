@@ -46,6 +46,7 @@ mod sockets;
 mod support;
 mod takeover;
 mod token_keys;
+mod token_resumes;
 mod tokens;
 mod waiting;
 mod web;

@@ -168,7 +168,7 @@ fn who_is_not_named_cannot_name_itself_in_http_and_a_proxy_that_speaks_for_itsel
 }
 
 #[test]
-fn whom_a_proxy_takes_for_its_own_machine_has_the_limits_of_anybody() {
+fn a_client_on_the_machine_of_its_proxy_has_the_limits_of_any_other() {
     let server = proxied().set("limits.exempt_loopback", true).set("limits.connections_per_address", 1).start();
     let _first = connect(&server, &line("127.0.0.5")).expect("a place");
     assert!(connect(&server, &line("127.0.0.5")).is_none(), "it has its one connection");

@@ -146,6 +146,26 @@ fn a_reload_takes_the_rules_of_its_keys_and_never_no_key_where_everybody_needs_a
 }
 
 #[test]
+fn the_welcome_names_tokens_as_long_as_there_are_keys() {
+    let secrets = Secrets::new();
+    let home = crate::support::temp_dir();
+    let file = home.path().join("switchboard.toml");
+    let key = format!("[auth]\nkeys = [{{ algorithm = \"HS256\", file = {:?} }}]\n", secrets.path("first"));
+    std::fs::write(&file, "").expect("written");
+    let server = TestServer::builder().arg("--config").arg(&file).start();
+    let takes_tokens = || {
+        let welcome = server.connect().welcome.expect("welcome");
+        welcome["features"].as_array().expect("a list").contains(&json!("tokens"))
+    };
+    assert!(!takes_tokens());
+    for (text, expected) in [(key.as_str(), true), ("", false)] {
+        std::fs::write(&file, text).expect("written");
+        server.signal("HUP");
+        eventually("the reload", || if takes_tokens() == expected { Ok(()) } else { Err(server.log().text()) });
+    }
+}
+
+#[test]
 fn the_program_makes_tokens_that_its_servers_take() {
     let secrets = Secrets::new();
     let listed = json!([

@@ -114,7 +114,7 @@ fn keys_change_with_their_files_and_a_broken_file_changes_nothing() {
 }
 
 #[test]
-fn who_may_make_tokens_and_for_whom_changes_together_with_the_keys() {
+fn issuers_and_audiences_change_together_with_the_keys() {
     let home = Home::new();
     let settings = Settings { auth: home.auth(), ..Settings::default() };
     let (ring, policy) = (KeyRing::open(&settings.auth).expect("sound keys"), Policy::new(&settings, bounds()));
