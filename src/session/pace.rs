@@ -274,12 +274,11 @@ impl Lack {
 mod tests {
     use super::*;
 
-    /// A spell that began so long ago, in a connection that has just been read.
-    fn spell(now: Instant, ago: Duration) -> Pace {
-        let mut pace = Pace::new(now.checked_sub(ago).expect("a clock that has run for longer"));
-        pace.go_on(Lack::Frames, Duration::ZERO, false);
-        pace.now = now;
-        pace.spell().expect("it has begun").read_at = now;
+    /// A spell that has lasted for so long, in a connection that has just been read.
+    fn spell(lasted: Duration) -> Pace {
+        let mut pace = Pace::new(Instant::now());
+        pace.go_on(Lack::Frames, lasted, false);
+        pace.now += lasted;
         pace
     }
 
@@ -291,8 +290,8 @@ mod tests {
     #[actix::test]
     async fn a_spell_is_not_forgotten_while_the_server_has_no_time_and_does_not_grow_either() {
         let (ago, still) = (Duration::from_secs(15), Duration::from_secs(8));
-        let begin = Instant::now();
-        let mut pace = spell(begin, ago);
+        let mut pace = spell(ago);
+        let begin = pace.now;
         for turn in 1..=3 {
             // It is polled more than once while it waits for its turn.
             let spell = pace.spell().expect("it goes on");
@@ -311,7 +310,7 @@ mod tests {
 
     #[actix::test]
     async fn who_has_caught_up_begins_anew() {
-        let mut pace = spell(Instant::now(), Duration::from_secs(15));
+        let mut pace = spell(Duration::from_secs(15));
         pace.stands_still();
         assert!(pace.is_exceeded());
         pace.caught_up();
