@@ -276,7 +276,7 @@ mod tests {
     fn a_proxy_brings_everybody_to_an_address_that_nobody_else_can_reach() {
         for host in ["127.0.0.1", "10.0.0.7", "::1"] {
             for change in [(|s| s.http.behind_tls = true) as fn(&mut Settings), |s| {
-                s.http.trusted_proxies = vec!["127.0.0.1".into()]
+                s.http.trusted_proxies = vec!["127.0.0.1".into()];
             }] {
                 let told = |mode: AuthMode| {
                     let told = exposed(|s| (change(s), s.auth.mode = mode).1, host, "127.0.0.1");
