@@ -67,13 +67,13 @@ pub struct Resumed {
 
 /// Both counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Counts {
+struct Numbering {
     sent: u64,
     acked: u64,
     handled: u64,
 }
 
-impl Counts {
+impl Numbering {
     fn allow(&self, ack: u64) -> bool {
         (self.acked..=self.sent).contains(&ack)
     }
@@ -83,7 +83,7 @@ impl Counts {
 #[derive(Debug)]
 struct Former {
     /// The counts that it goes with, where the numbering has begun anew since; else they are the resume buffer's own.
-    frozen: Option<Counts>,
+    frozen: Option<Numbering>,
 }
 
 /// The resume buffer of one membership.
@@ -97,7 +97,7 @@ pub struct ResumeBuffer {
     former: Option<Box<Former>>,
     /// Whether any token of this membership was proven to have arrived.
     confirmed: bool,
-    counts: Counts,
+    counts: Numbering,
     /// Frames `counts.sent - unacked.len() + 1 ..= counts.sent`.
     unacked: VecDeque<Bytes>,
     bytes: usize,
@@ -120,7 +120,7 @@ impl ResumeBuffer {
             secrets: ResumeSecrets::new(secret),
             former: None,
             confirmed: false,
-            counts: Counts::default(),
+            counts: Numbering::default(),
             unacked: VecDeque::new(),
             bytes: 0,
             gap: false,
@@ -212,13 +212,13 @@ impl ResumeBuffer {
     }
 
     /// The counts that a token goes with, where the numbering has begun anew since.
-    fn frozen_of(&self, secret: &ResumeSecret) -> Option<Counts> {
+    fn frozen_of(&self, secret: &ResumeSecret) -> Option<Numbering> {
         let former = self.former.as_ref().filter(|_| !self.secrets.is_current(secret));
         former.and_then(|former| former.frozen)
     }
 
     /// The counts that a token goes with.
-    fn counts_of(&self, secret: &ResumeSecret) -> Counts {
+    fn counts_of(&self, secret: &ResumeSecret) -> Numbering {
         self.frozen_of(secret).unwrap_or(self.counts)
     }
 
@@ -258,7 +258,7 @@ impl ResumeBuffer {
     }
 
     fn begin_anew(&mut self) {
-        self.counts = Counts::default();
+        self.counts = Numbering::default();
         self.unacked = VecDeque::new();
         self.bytes = 0;
         self.gap = false;

@@ -1,5 +1,5 @@
-//! The rules of one session: which frame is allowed when, whose news it believes, and what waits for an answer. No actix, no
-//! clock, no socket.
+//! The rules of one session: which frame is allowed when, whose news it believes, and what waits for an answer. No actix,
+//! no clock, no socket.
 //!
 //! `M` is how a peer is reached, `R` how a room is, and `S` what one peer sends another. The rules keep them and hand them
 //! back; of a room they ask only whether it is the same.
@@ -12,10 +12,9 @@ use crate::{
     protocol::{EndReason, ErrorCode, PeerId, Permissions, ResumeSecret, RoomName, error_texts},
 };
 
-/// Where a session stands. Small, since an idle session should cost little: what belongs to an answer that is awaited is
-/// boxed.
+/// Where a session stands. An idle one should cost little: what belongs to an answer that is awaited is boxed.
 #[derive(Debug)]
-enum Phase<M, R, S> {
+enum Membership<M, R, S> {
     /// In no room.
     Outside,
     /// Asked the supervisor for a seat; neither refused nor welcomed yet.
@@ -177,7 +176,7 @@ pub enum SignalOutcome {
 /// The rules' memory.
 #[derive(Debug)]
 pub struct Rules<M, R, S> {
-    phase: Phase<M, R, S>,
+    membership: Membership<M, R, S>,
     /// Counts the joins, so that news of a former one is told apart.
     join_seq: u32,
     /// The `?room=` of the handshake: the only room this connection may join.
@@ -191,12 +190,12 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
     /// A session that has just been greeted.
     #[must_use]
     pub fn new(hint: Option<RoomName>) -> Self {
-        Self { phase: Phase::Outside, join_seq: 0, hint, draining: false, permissions: Permissions::USUAL }
+        Self { membership: Membership::Outside, join_seq: 0, hint, draining: false, permissions: Permissions::USUAL }
     }
 
     /// Whether a `join` of that room is in order.
     pub fn may_join(&self, room: &RoomName) -> Result<(), RequestError> {
-        if !matches!(self.phase, Phase::Outside) {
+        if !matches!(self.membership, Membership::Outside) {
             return refuse(ErrorCode::AlreadyJoined, "this session is in a room, or on its way into one; leave first");
         }
         if self.draining {
@@ -212,7 +211,8 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
     pub fn join(&mut self, room: &RoomName, join: PendingJoin) -> Result<u32, RequestError> {
         self.may_join(room)?;
         self.join_seq = self.join_seq.wrapping_add(1);
-        self.phase = Phase::Joining(Box::new(Joining { room: room.clone(), leave: None, join, early: Vec::new() }));
+        self.membership =
+            Membership::Joining(Box::new(Joining { room: room.clone(), leave: None, join, early: Vec::new() }));
         Ok(self.join_seq)
     }
 
@@ -222,13 +222,13 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
         if join_seq != self.join_seq {
             return None;
         }
-        match std::mem::replace(&mut self.phase, Phase::Outside) {
-            Phase::Joining(joining) => {
+        match std::mem::replace(&mut self.membership, Membership::Outside) {
+            Membership::Joining(joining) => {
                 let Joining { join, leave, .. } = *joining;
                 Some((join, leave))
             }
             other => {
-                self.phase = other;
+                self.membership = other;
                 None
             }
         }
@@ -239,42 +239,43 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
         if join_seq != self.join_seq {
             return SeatLoss::Stale;
         }
-        match std::mem::replace(&mut self.phase, Phase::Outside) {
-            Phase::Joining(joining) => {
+        match std::mem::replace(&mut self.membership, Membership::Outside) {
+            Membership::Joining(joining) => {
                 let Joining { join, leave, .. } = *joining;
                 SeatLoss::Outside { unanswered: Some(Unanswered::Join(join)), leave }
             }
-            Phase::Inside { resync, .. } => {
+            Membership::Inside { resync, .. } => {
                 let unanswered = resync.map(|resync| Unanswered::Resume(resync.resume));
                 SeatLoss::Outside { unanswered, leave: None }
             }
-            Phase::Outside => SeatLoss::Stale,
+            Membership::Outside => SeatLoss::Stale,
         }
     }
 
     /// A `leave`.
     pub fn leave(&mut self, re: Re) -> Result<Departure, RequestError> {
-        match &mut self.phase {
-            Phase::Inside { snapshot, .. } => {
+        match &mut self.membership {
+            Membership::Inside { snapshot, .. } => {
                 let room = snapshot.room.clone();
-                self.phase = Phase::Outside;
+                self.membership = Membership::Outside;
                 Ok(Departure::Now(room))
             }
-            Phase::Joining(joining) if joining.leave.is_none() => {
+            Membership::Joining(joining) if joining.leave.is_none() => {
                 joining.leave = Some(re);
                 Ok(Departure::OnArrival)
             }
-            Phase::Joining(_) | Phase::Outside => Err(NOT_IN_ROOM),
+            Membership::Joining(_) | Membership::Outside => Err(NOT_IN_ROOM),
         }
     }
 
     /// The room that a `signal` or an `update` is for.
     pub fn room(&self) -> Result<&Arc<Snapshot<M, R>>, RequestError> {
-        match &self.phase {
-            Phase::Inside { snapshot, .. } => Ok(snapshot),
-            Phase::Joining(_) => refuse(ErrorCode::NotInRoom, "this session is not in the room yet: wait for joined"),
-            Phase::Outside => refuse(ErrorCode::NotInRoom, "this session is in no room; join first"),
-        }
+        let why = match &self.membership {
+            Membership::Inside { snapshot, .. } => return Ok(snapshot),
+            Membership::Joining(_) => "this session is not in the room yet: wait for joined",
+            Membership::Outside => "this session is in no room; join first",
+        };
+        refuse(ErrorCode::NotInRoom, why)
     }
 
     /// The same for a session that may do that.
@@ -291,20 +292,20 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
     /// The room's name, from the `join` on: for the log.
     #[must_use]
     pub fn room_name(&self) -> Option<&RoomName> {
-        match &self.phase {
-            Phase::Outside => None,
-            Phase::Joining(joining) => Some(&joining.room),
-            Phase::Inside { snapshot, .. } => Some(&snapshot.room),
+        match &self.membership {
+            Membership::Outside => None,
+            Membership::Joining(joining) => Some(&joining.room),
+            Membership::Inside { snapshot, .. } => Some(&snapshot.room),
         }
     }
 
     /// A roster from a room.
     pub fn roster(&mut self, snapshot: &Arc<Snapshot<M, R>>, kind: RosterKind) -> RosterOutcome<S> {
-        match &mut self.phase {
-            Phase::Joining(joining) if kind == RosterKind::Joined(self.join_seq) && joining.room == snapshot.room => {
+        match &mut self.membership {
+            Membership::Joining(joining) if kind == RosterKind::Joined(self.join_seq) && joining.room == snapshot.room => {
                 self.entered(snapshot)
             }
-            Phase::Inside { snapshot: current, resync }
+            Membership::Inside { snapshot: current, resync }
                 // One room, one port: a namesake that was opened later has its own.
                 if !matches!(kind, RosterKind::Joined(_)) && current.port == snapshot.port =>
             {
@@ -327,8 +328,9 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
             // It says the same, and so its own text can go.
             *hint = snapshot.room.clone();
         }
-        let inside = Phase::Inside { snapshot: Arc::clone(snapshot), resync: None };
-        let Phase::Joining(joining) = std::mem::replace(&mut self.phase, inside) else { return RosterOutcome::Stale };
+        let inside = Membership::Inside { snapshot: Arc::clone(snapshot), resync: None };
+        let former = std::mem::replace(&mut self.membership, inside);
+        let Membership::Joining(joining) = former else { return RosterOutcome::Stale };
         let Joining { join, leave, early, .. } = *joining;
         self.permissions = join.grant.as_ref().map_or(Permissions::USUAL, |grant| grant.permissions);
         RosterOutcome::Entered { join, leave, early }
@@ -339,7 +341,7 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
     ///
     /// Says which join this belongs to, for the room to repeat; `None`: the session is in no room.
     pub fn resync(&mut self, resume: PendingResume) -> Option<u32> {
-        let Phase::Inside { resync, .. } = &mut self.phase else { return None };
+        let Membership::Inside { resync, .. } = &mut self.membership else { return None };
         *resync = Some(Box::new(Resync { resume, early: Vec::new() }));
         Some(self.join_seq)
     }
@@ -347,26 +349,26 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
     /// A signal from another session.
     #[must_use]
     pub fn deliver(&self, from: PeerId) -> SignalOutcome {
-        match &self.phase {
-            Phase::Inside { snapshot, resync } if snapshot.find(from).is_some() => {
+        match &self.membership {
+            Membership::Inside { snapshot, resync } if snapshot.find(from).is_some() => {
                 if resync.is_none() {
                     SignalOutcome::Pass
                 } else {
                     SignalOutcome::TooEarly
                 }
             }
-            Phase::Joining(_) => SignalOutcome::TooEarly,
-            Phase::Inside { .. } | Phase::Outside => SignalOutcome::Stray,
+            Membership::Joining(_) => SignalOutcome::TooEarly,
+            Membership::Inside { .. } | Membership::Outside => SignalOutcome::Stray,
         }
     }
 
     /// Keeps a signal that came [too early](SignalOutcome::TooEarly). `false`: `most` are kept already, and it is lost.
     #[must_use]
     pub fn keep_early(&mut self, signal: S, most: usize) -> bool {
-        let early = match &mut self.phase {
-            Phase::Joining(joining) => &mut joining.early,
-            Phase::Inside { resync: Some(resync), .. } => &mut resync.early,
-            Phase::Inside { resync: None, .. } | Phase::Outside => return false,
+        let early = match &mut self.membership {
+            Membership::Joining(joining) => &mut joining.early,
+            Membership::Inside { resync: Some(resync), .. } => &mut resync.early,
+            Membership::Inside { resync: None, .. } | Membership::Outside => return false,
         };
         let fits = early.len() < most;
         if fits {
@@ -383,7 +385,7 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
     /// Whether the supervisor may hold a seat for this session.
     #[must_use]
     pub fn may_be_seated(&self) -> bool {
-        !matches!(self.phase, Phase::Outside)
+        !matches!(self.membership, Membership::Outside)
     }
 }
 
