@@ -34,6 +34,17 @@ pub trait Entry {
     fn is_unused(&self, now: Instant) -> bool;
 }
 
+/// One limit alone is all that is remembered.
+impl Entry for Bucket {
+    fn new(now: Instant) -> Self {
+        Self::full(now)
+    }
+
+    fn is_unused(&self, now: Instant) -> bool {
+        self.is_full(now)
+    }
+}
+
 /// The table.
 #[derive(Debug)]
 pub struct Table<E> {

@@ -35,22 +35,8 @@ struct Inner {
 }
 
 struct Failures {
-    addresses: Table<Tries>,
+    addresses: Table<Bucket>,
     swept: Instant,
-}
-
-/// The bad tokens of one address, or of one network of them.
-#[derive(Debug)]
-struct Tries(Bucket);
-
-impl table::Entry for Tries {
-    fn new(now: Instant) -> Self {
-        Self(Bucket::full(now))
-    }
-
-    fn is_unused(&self, now: Instant) -> bool {
-        self.0.is_full(now)
-    }
 }
 
 /// Why somebody is not let in, or not let do more.
@@ -163,7 +149,7 @@ impl Inner {
     /// The time until a token of that address is looked at, if it is not now.
     fn must_wait(&self, from: Subnet, now: Instant) -> Option<Duration> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = |tries: &mut Tries, shares| match tries.0.wait(self.rate.times(shares), now) {
+        let wait = |tries: &mut Bucket, shares| match tries.wait(self.rate.times(shares), now) {
             Duration::ZERO => Ok(()),
             wait => Err(wait),
         };
@@ -185,6 +171,6 @@ impl Inner {
             failures.addresses.sweep(now);
         }
         // Of several at once, some may have been looked at beyond it: as many as there are threads.
-        let _ = table::take(&mut failures.addresses, from, now, self.rate, |tries| &mut tries.0);
+        let _ = table::take(&mut failures.addresses, from, now, self.rate, |tries| tries);
     }
 }

@@ -18,25 +18,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct WrongSecrets {
     rate: Rate,
-    addresses: Table<Tries>,
+    addresses: Table<Bucket>,
     /// Only sessions that have a seat are tried, and an entry is forgotten soon after the last try.
     sessions: HashMap<SessionId, Bucket>,
     /// When both were swept. A full table of addresses sweeps itself at other times.
     swept: Instant,
-}
-
-/// The wrong secrets of one address, or of one network of them.
-#[derive(Debug)]
-struct Tries(Bucket);
-
-impl table::Entry for Tries {
-    fn new(now: Instant) -> Self {
-        Self(Bucket::full(now))
-    }
-
-    fn is_unused(&self, now: Instant) -> bool {
-        self.0.is_full(now)
-    }
 }
 
 impl WrongSecrets {
@@ -51,7 +37,7 @@ impl WrongSecrets {
     /// One too many; the time until the next may come.
     pub(super) fn count(&mut self, session: SessionId, from: Option<Subnet>, now: Instant) -> Result<(), Duration> {
         let rate = self.rate;
-        let by = from.map_or(Ok(()), |from| table::take(&mut self.addresses, from, now, rate, |tries| &mut tries.0));
+        let by = from.map_or(Ok(()), |from| table::take(&mut self.addresses, from, now, rate, |tries| tries));
         let on = self.sessions.entry(session).or_insert_with(|| Bucket::full(now)).take(rate, now);
         match (by, on) {
             (Ok(()), Ok(())) => Ok(()),

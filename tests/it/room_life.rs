@@ -137,17 +137,17 @@ fn nothing_of_a_peer_comes_after_the_news_that_it_left_or_before_the_news_that_i
     let server = TestServer::start();
     let [mut alice, mut bob] = server.join_some("blue");
     let name = bob.id.clone();
-    for stay in 0..50 {
-        bob.send_signal(&alice.id, &json!(stay));
-        bob.send_signal(&alice.id, &json!(stay));
+    for round in 0..50 {
+        bob.send_signal(&alice.id, &json!(round));
+        bob.send_signal(&alice.id, &json!(round));
         bob.send_json(&json!({"type": "leave"}));
         bob.send_json(&json!({"type": "join", "room": "blue"}));
         bob.receive("left");
         bob.receive("joined");
     }
-    for stay in 0..50 {
+    for round in 0..50 {
         for _ in 0..2 {
-            assert_eq!(alice.receive("signal")["data"], stay);
+            assert_eq!(alice.receive("signal")["data"], round);
         }
         alice.receive_left(&name, "left");
         alice.receive_joined(&name);
