@@ -55,6 +55,7 @@ use crate::{
     shutdown::{self, Plan, ShutdownRecord},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
+    tls::Certificates,
     watchdog,
 };
 
@@ -62,7 +63,10 @@ pub use self::{
     error::StartError,
     reload::{ReadAgain, Reread},
 };
-use self::{reload::Reload, vital::Vital};
+use self::{
+    reload::{Reload, Secrets},
+    vital::Vital,
+};
 
 /// How often addresses are forgotten that do not use their limits any more.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
@@ -85,10 +89,10 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
-    let (token, keys) = secrets(&settings)?;
+    let secrets = read_secrets(&settings)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
-    others.attend(Reload::new(&configured, read_again, origins.clone(), token.clone(), keys.clone()).on_hangup());
+    others.attend(Reload::new(&configured, read_again, origins.clone(), secrets.clone()).on_hangup());
 
     let (metrics, metrics_arbiter) = start_metrics(&settings, before.took, machine)?;
     let lifecycle = Lifecycle::new(capacity.connections);
@@ -102,10 +106,10 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let probes =
         Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
     let common = Common::new(&settings, probes);
-    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, keys.clone()));
+    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, secrets.keys.clone()));
     let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &memory, shared);
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
-    let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
+    let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, secrets.token, clients.clone());
     let clients_too = clients.clone();
     let listeners = listeners::Listeners {
         public,
@@ -118,12 +122,16 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         guard,
         ops_arbiter: metrics_arbiter.clone(),
         memory,
+        certificates: secrets.certificates.clone(),
         upgrade_service,
     };
     let running = listeners::start(listeners, &settings, &capacity)
         .map_err(|source| StartError::Machine { what: "workers", source })?;
 
     announce(&configured, &settings, open_files, addresses, before.problem.as_ref());
+    for doubt in secrets.certificates.doubts(SystemTime::now()) {
+        telemetry::emit(&Event::ConfigWarning { what: &doubt });
+    }
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
@@ -132,7 +140,8 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         Subjects { metrics, liveness: liveness.clone(), lifecycle: lifecycle.clone(), sockets: public_sockets };
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
-    actix_rt::spawn(keys::watch(keys));
+    actix_rt::spawn(keys::watch(secrets.keys));
+    actix_rt::spawn(keys::watch_certificates(secrets.certificates));
     actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
 
     let call = signals.or_call(&lifecycle).await;
@@ -151,11 +160,10 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     Ok(())
 }
 
-/// What operators and clients are known by.
-fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing), StartError> {
+fn read_secrets(settings: &Settings) -> Result<Secrets, StartError> {
     let path = &settings.ops.token_file;
     let token = Token::read(path).map_err(|source| StartError::Token { path: path.clone(), source })?;
-    Ok((token, KeyRing::open(&settings.auth)?))
+    Ok(Secrets { token, keys: KeyRing::open(&settings.auth)?, certificates: Certificates::open(settings)? })
 }
 
 /// What the operators' routes reach.

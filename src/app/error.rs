@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::auth::KeyFileError;
+use crate::{auth::KeyFileError, tls::CertificateError};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,9 @@ pub enum StartError {
     /// The keys for join tokens are configured and not there.
     #[error("{0} (auth.keys, auth.jwks_file)")]
     Keys(#[from] KeyFileError),
+    /// A certificate is configured and not there.
+    #[error("{0} (tls.cert_file, tls.key_file, ops.tls_cert_file, ops.tls_key_file)")]
+    Certificate(#[from] CertificateError),
     /// Threads, signals, the log.
     #[error("cannot start {what}: {source}")]
     Machine {

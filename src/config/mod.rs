@@ -38,6 +38,7 @@ mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod variables;
 mod warnings;
 mod watchdog;
@@ -62,6 +63,7 @@ pub use self::{
     server::Server,
     settings::{Settings, sets},
     state::State,
+    tls::{Tls, TlsFiles, TlsVersion},
     warnings::{exposure_warnings, machine_warnings, memory_warning},
     watchdog::Watchdog,
 };

@@ -45,6 +45,7 @@ mod slow_reader;
 mod sockets;
 mod support;
 mod takeover;
+mod tls;
 mod token_keys;
 mod token_resumes;
 mod tokens;

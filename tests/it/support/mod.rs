@@ -6,6 +6,7 @@ mod peer;
 pub(crate) mod ports;
 mod server;
 pub(crate) mod swarm;
+pub(crate) mod tls;
 pub(crate) mod tokens;
 mod wait;
 pub(crate) mod ws;
