@@ -27,6 +27,7 @@ mod marked;
 mod milliseconds;
 mod network;
 mod ops;
+mod pairs;
 #[cfg(test)]
 mod reference;
 mod report;

@@ -185,7 +185,7 @@ fn every_rule_of_the_code_is_in_the_document_with_its_figure() {
     let figures = ["PEER_OVERHEAD: usize = 144;", "USER: usize = 10 + 6 * USER_BYTES;", "JOIN_OVERHEAD: usize = 400;"];
     assert!(figures.iter().all(|figure| rules.contains(figure)) && rules.contains("TOKEN: usize = 11 + TOKEN_BYTES;"));
     let list = rules.split_once("let rules = [").unwrap().1.split_once(']').unwrap().0;
-    // The last one stands in tls.rs.
+    // The last one stands in pairs.rs.
     assert_eq!(list.split(',').count() + 1, RULES.matches("\n- ").count());
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{
     auth::{AuthMode, TOKEN_BYTES, USER_BYTES},
     error::ConfigError,
+    pairs,
     settings::Settings,
-    tls,
 };
 
 /// What a peer costs in `joined` besides its `meta` and `user`: `{"id":"…","who":"…","meta":,"polite":false,` with 32 digits
@@ -27,7 +27,7 @@ pub(super) fn check(settings: &Settings, origins: &Origins) -> Result<(), Config
     let rules = [ports, drain, heartbeat, watchdog, longest_join, longest_relay, longest_joined, token_keys];
     match rules.into_iter().find_map(|rule| rule(settings)) {
         Some(broken) => Err(broken.into_error(origins)),
-        None => tls::check(settings, origins),
+        None => pairs::check(settings, origins),
     }
 }
 

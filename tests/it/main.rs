@@ -7,6 +7,7 @@ mod admin;
 mod architecture;
 mod byte_budgets;
 mod capacity;
+mod certificates;
 mod comeback;
 mod configuration;
 mod counts;

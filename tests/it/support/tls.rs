@@ -4,13 +4,14 @@
 //! without TLS can be tested with it.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, BufReader, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     sync::{Arc, LazyLock},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::{
     ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
     crypto::aws_lc_rs,
@@ -21,7 +22,12 @@ use tempfile::TempDir;
 use tokio::{io::copy_bidirectional, runtime::Runtime};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{Builder, PATIENCE, TestPeer, TestServer, http::dial, temp_dir, ws::Handshake};
+use super::{
+    Builder, PATIENCE, TestPeer, TestServer,
+    http::{Response, dial, read_response},
+    temp_dir,
+    ws::Handshake,
+};
 
 /// The name that certificates are for.
 pub(crate) const NAME: &str = "meet.example";
@@ -39,6 +45,7 @@ impl Certificates {
     pub(crate) fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).expect("no names");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.distinguished_name.push(DnType::CommonName, "the tests' signer");
         let signer = CertifiedIssuer::self_signed(parameters, KeyPair::generate().expect("a key"));
         let certificates = Self { folder: temp_dir(), signer: signer.expect("a signer") };
         certificates.put(2100);
@@ -49,6 +56,7 @@ impl Certificates {
     pub(crate) fn put(&self, year: i32) {
         let key = KeyPair::generate().expect("a key");
         let mut parameters = CertificateParams::new(vec![NAME.to_owned()]).expect("a name");
+        parameters.distinguished_name.push(DnType::CommonName, NAME);
         parameters.not_after = date_time_ymd(year, 1, 1);
         let certificate = parameters.signed_by(&key, &self.signer).expect("a certificate");
         for (name, text) in [("key.pem", key.serialize_pem()), ("cert.pem", certificate.pem())] {
@@ -143,6 +151,14 @@ impl Client {
         let certificate = said.peer_certificates().and_then(|all| all.first()).map(|one| one.to_vec());
         let stream = tunnel(secured)?;
         Ok(Secured { stream, version, is_resumed, protocol, certificate: certificate.unwrap_or_default() })
+    }
+
+    /// What a request with that `Host` is answered with.
+    #[track_caller]
+    pub(crate) fn get(&self, to: SocketAddr, path: &str, host: &str) -> Response {
+        let mut stream = self.dial(to).stream;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").expect("sent");
+        read_response(&mut BufReader::new(stream)).unwrap_or_else(|error| panic!("no answer to {path}: {error}"))
     }
 
     /// A peer that has heard its welcome.
