@@ -117,6 +117,12 @@ macro_rules! kinds {
                 }
             }
 
+            fn own_bytes(&self) -> u64 {
+                match self {
+                    $($(#[$gate])* Self::$kind(socket) => Socket::own_bytes(socket),)+
+                }
+            }
+
             fn detach(self) -> io::Result<DetachedSocket> {
                 Ok(match self {
                     $($(#[$gate])* Self::$kind(socket) => DetachedSocket::$kind(socket.detach()?),)+

@@ -41,6 +41,11 @@ pub(crate) trait Socket: Sized {
     /// Memory that the kernel uses for it: what waits there to be read or sent.
     fn kernel_bytes(&self) -> u64;
 
+    /// Memory of this process that it holds itself, beside what whoever reads and writes holds.
+    fn own_bytes(&self) -> u64 {
+        0
+    }
+
     /// Leaves this thread's runtime.
     fn detach(self) -> io::Result<Self::Detached>;
 

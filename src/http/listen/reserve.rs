@@ -40,8 +40,8 @@ const HEAD: usize = 2048;
 /// Nor is its part of a TLS handshake.
 const TLS_HEAD: usize = 8192;
 
-/// TLS handshakes a second, and at once, on the thread that accepts: at 0.5 ms for each a twentieth of its time. A probe that comes
-/// while strangers use them up is closed; where that matters it asks the operator's listener.
+/// TLS handshakes a second, and at once, on the thread that accepts: each takes less than a millisecond, a tenth of its time. A probe
+/// that comes while strangers use them up is closed; where that matters it asks the operator's listener.
 const TLS_HANDSHAKES: (u32, u32) = (100, 20);
 
 /// Fewer than these are not worth looking for those that wait no more.

@@ -234,6 +234,8 @@ label_set! {
         Outboxes = "outboxes",
         /// What is kept for clients that have not acknowledged it.
         ResumeBuffers = "resume_buffers",
+        /// What TLS needs for WebSocket connections.
+        Tls = "tls",
         /// What goes along with sockets to the sessions that they resume.
         Transfers = "transfers",
         /// Request heads that have not ended.
