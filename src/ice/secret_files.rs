@@ -110,13 +110,12 @@ mod tests {
         ] {
             fs::write(&path, &text).expect("written");
             let files = SecretFiles::open(vec![path.clone()]);
-            match found {
-                Some(secret) => assert!(files.expect("a good file").secrets()[0].is(secret), "{text:?}"),
-                None => {
-                    let told = files.expect_err(&text).to_string();
-                    assert!(told.contains("turn: its first line must have 16"), "{told}");
-                    assert!(text.is_empty() || !told.contains(text.trim()), "{told}");
-                }
+            if let Some(secret) = found {
+                assert!(files.expect("a good file").secrets()[0].is(secret), "{text:?}");
+            } else {
+                let told = files.expect_err(&text).to_string();
+                assert!(told.contains("turn: its first line must have 16"), "{told}");
+                assert!(text.is_empty() || !told.contains(text.trim()), "{told}");
             }
         }
         let missing = SecretFiles::open(vec![home.path().join("none")]).expect_err("there is none").to_string();
@@ -127,7 +126,9 @@ mod tests {
     fn another_secret_is_in_force_and_a_bad_file_changes_nothing() {
         let home = tempfile::tempdir().expect("a folder");
         let paths = vec![home.path().join("a"), home.path().join("b")];
-        paths.iter().for_each(|path| fs::write(path, OLD).expect("written"));
+        for path in &paths {
+            fs::write(path, OLD).expect("written");
+        }
         let files = SecretFiles::open(paths.clone()).expect("good files");
         assert!(!files.look_again().expect("good files"));
         fs::write(&paths[1], NEW).expect("written");

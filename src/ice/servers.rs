@@ -178,7 +178,8 @@ mod tests {
         ] {
             let servers = servers(&list);
             let told = servers.list_for(recipient(Some(5)));
-            assert!(matches!(&told.json, Cow::Borrowed(text) if *text == list.to_string()), "{}", told.json);
+            let wanted = list.to_string();
+            assert!(matches!(told.json, Cow::Borrowed(text) if text == wanted), "{}", told.json);
             assert_eq!(told.ttl_ms, None);
             assert!(!servers.look_again().expect("there are no files"));
         }
