@@ -257,6 +257,6 @@ impl Shape {
 pub(in crate::protocol) fn own_fields(kind: &str) -> Vec<&'static str> {
     let text = format!(r#"{{"type":"{kind}"}}"#);
     let fields: Fields<'_> = serde_json::from_str(&text).expect("an object");
-    let shape = Shape::of(&fields).ok().expect("a type of a client frame");
+    let Ok(shape) = Shape::of(&fields) else { panic!("no client frame is a {kind}") };
     shape.own().iter().map(|field| field.as_str()).collect()
 }

@@ -135,13 +135,21 @@ fn typescript() -> String {
     enums(&mut out);
     limits(&mut out);
     let (client, server) = (frames("Frames from the client"), frames("Frames from the server"));
-    client.iter().for_each(|frame| interface(&mut out, frame, false));
+    for frame in &client {
+        interface(&mut out, frame, false);
+    }
     out += "\n/** What a client sends. */\nexport type ClientFrame =";
-    client.iter().for_each(|frame| out += &format!("\n  | {}Request", type_name(&frame.name)));
+    for frame in &client {
+        write!(out, "\n  | {}Request", type_name(&frame.name)).expect("a string takes all");
+    }
     out += ";\n";
-    server.iter().for_each(|frame| interface(&mut out, frame, true));
+    for frame in &server {
+        interface(&mut out, frame, true);
+    }
     out += "\n/** What the server sends, by `type`. */\nexport interface ServerFrames {\n";
-    server.iter().for_each(|frame| out += &format!("  {}: {}Frame;\n", frame.name, type_name(&frame.name)));
+    for frame in &server {
+        writeln!(out, "  {}: {}Frame;", frame.name, type_name(&frame.name)).expect("a string takes all");
+    }
     out += "}\n\n/** What the server sends. A newer one may send more: ignore what you do not know. */\n";
     out += "export type ServerFrame = ServerFrames[keyof ServerFrames];\n";
     out
