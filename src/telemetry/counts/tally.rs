@@ -5,7 +5,8 @@ use super::{
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
     kinds::{
-        LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, TokenOutcome,
+        LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome,
+        TokenOutcome,
     },
     labels::{Counts, Label},
     reports::{ArbiterReport, CensusReport, MemoryReport},
@@ -211,6 +212,11 @@ tally! {
                 => "switchboard_room_lifetime_seconds",
             /// The latest census, on the supervisor's thread.
             census: Option<CensusReport> = None,
+        }
+
+        Ice {
+            /// Datagrams that came to the STUN responder, by what became of them.
+            stun_requests: Counts<StunOutcome> = Counts::new() => "switchboard_stun_requests_total" by "outcome",
         }
 
         Errors {
