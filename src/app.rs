@@ -7,6 +7,7 @@
 mod error;
 mod keys;
 mod reload;
+mod stun;
 mod vital;
 
 use std::{
@@ -38,6 +39,7 @@ use crate::{
         routes::Common,
         socket::sockets::Sockets,
     },
+    ice::IceServers,
     lifecycle::{Lifecycle, Phase},
     limits::{Addresses, Waiting},
     liveness::Liveness,
@@ -62,6 +64,7 @@ use crate::{
 pub use self::{
     error::StartError,
     reload::{ReadAgain, Reread},
+    stun::run_stun,
 };
 use self::{
     reload::{Reload, Secrets},
@@ -88,8 +91,9 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let settings = Arc::new(capacity.in_force(&configured, machine.memory_bytes));
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
+    let responder = stun::open(&settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
-    let secrets = read_secrets(&settings)?;
+    let (secrets, ice) = read_secrets(&settings)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
     others.attend(Reload::new(&configured, read_again, origins.clone(), secrets.clone()).on_hangup());
@@ -106,10 +110,10 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let probes =
         Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
     let common = Common::new(&settings, probes);
-    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, secrets.keys.clone()));
+    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, secrets.keys.clone()), ice.clone());
     let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &memory, shared);
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
-    let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, secrets.token, clients.clone());
+    let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, secrets.token.clone(), clients.clone());
     let clients_too = clients.clone();
     let listeners = listeners::Listeners {
         public,
@@ -132,6 +136,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     for doubt in secrets.certificates.doubts(SystemTime::now()) {
         telemetry::emit(&Event::ConfigWarning { what: &doubt });
     }
+    stun::start(responder)?;
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
@@ -140,8 +145,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         Subjects { metrics, liveness: liveness.clone(), lifecycle: lifecycle.clone(), sockets: public_sockets };
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
-    actix_rt::spawn(keys::watch(secrets.keys));
-    actix_rt::spawn(keys::watch_certificates(secrets.certificates));
+    keys::watch(secrets, ice);
     actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
 
     let call = signals.or_call(&lifecycle).await;
@@ -160,10 +164,12 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     Ok(())
 }
 
-fn read_secrets(settings: &Settings) -> Result<Secrets, StartError> {
+/// What operators, clients and the server are known by, and what clients are known to TURN servers by.
+fn read_secrets(settings: &Settings) -> Result<(Secrets, IceServers), StartError> {
     let path = &settings.ops.token_file;
     let token = Token::read(path).map_err(|source| StartError::Token { path: path.clone(), source })?;
-    Ok(Secrets { token, keys: KeyRing::open(&settings.auth)?, certificates: Certificates::open(settings)? })
+    let (keys, certificates) = (KeyRing::open(&settings.auth)?, Certificates::open(settings)?);
+    Ok((Secrets { token, keys, certificates }, IceServers::open(&settings.ice)?))
 }
 
 /// What the operators' routes reach.
@@ -263,7 +269,7 @@ fn public_door(
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
     memory: &Relief,
-    (addresses, tokens): (Addresses, TokenJudge),
+    (addresses, tokens, ice): (Addresses, TokenJudge, IceServers),
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
@@ -276,7 +282,8 @@ fn public_door(
             resume: supervisor.clone().recipient(),
             presence: supervisor.clone().recipient(),
         };
-        let config = SessionConfig::new(&settings, ports, waiting.clone(), addresses.clone(), tokens.clone());
+        let (waiting, addresses) = (waiting.clone(), addresses.clone());
+        let config = SessionConfig::new(&settings, ports, waiting, addresses, tokens.clone(), ice.clone());
         session::install(Rc::new(config));
         watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
         watchdog::spawn_vital(reading::run());

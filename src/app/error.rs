@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{auth::KeyFileError, tls::CertificateError};
+use crate::{auth::KeyFileError, ice::SecretFileError, tls::CertificateError};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,9 @@ pub enum StartError {
     /// A certificate is configured and not there.
     #[error("{0} (tls.cert_file, tls.key_file, ops.tls_cert_file, ops.tls_key_file)")]
     Certificate(#[from] CertificateError),
+    /// The secrets for ephemeral TURN credentials are configured and not there.
+    #[error("{0} (ice.servers)")]
+    IceSecret(#[from] SecretFileError),
     /// Threads, signals, the log.
     #[error("cannot start {what}: {source}")]
     Machine {

@@ -1,34 +1,32 @@
-//! Looks at the files of the join tokens' keys and of the certificates: others are in force without a signal or a restart.
+//! Looks at the files of keys, secrets and certificates: others are in force without a signal or a restart.
 
 use std::{error::Error, time::Duration};
 
+use super::reload::Secrets;
 use crate::{
-    auth::KeyRing,
+    ice::IceServers,
     telemetry::{self, Event},
-    tls::Certificates,
 };
 
 /// How often. Whoever puts a new key in place waits no longer than this before tokens are made with it.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Looks at the keys again and again. A file that is not whole is told of once, and those that were read before stay in force.
-pub(super) async fn watch(keys: KeyRing) {
-    watch_files("the files of auth.keys", 1, move || keys.look_again(), || ()).await;
-}
-
-/// The same of the certificates, and says when they end. Chain and key are two files, and whoever replaces them does so one after
-/// the other: what is wrong at one look alone is not told.
-pub(super) async fn watch_certificates(certificates: Certificates) {
+/// Looks again and again, at those of the join tokens, of the TURN servers and of the listeners. Chain and key of a certificate are
+/// two files, and whoever replaces them does so one after the other: what is wrong at one look alone is not told.
+pub(super) fn watch(Secrets { keys, certificates, .. }: Secrets, ice: IceServers) {
+    actix_rt::spawn(watch_files("the files of auth.keys", 1, move || keys.look_again(), || ()));
+    actix_rt::spawn(watch_files("the files of ice.servers", 1, move || ice.look_again(), || ()));
     let looked = certificates.clone();
     let report = move || telemetry::tally(|t| t.certificates = Some(certificates.ends()));
-    watch_files("the files of tls and ops.tls", 2, move || looked.look_again(), report).await;
+    actix_rt::spawn(watch_files("the files of tls and ops.tls", 2, move || looked.look_again(), report));
 }
 
-/// Calls `look` in turn with `after`. What fails `patience` times in the same way is told.
+/// Calls `look_again` in turn with `after`. What fails `patience` times in the same way is told once, and what was read before stays
+/// in force.
 async fn watch_files<E: Error + Send + 'static>(
-    what: &str,
+    what: &'static str,
     patience: u32,
-    look: impl Fn() -> Result<bool, E> + Clone + Send + 'static,
+    look_again: impl Fn() -> Result<bool, E> + Clone + Send + 'static,
     after: impl Fn(),
 ) {
     let mut timer = tokio::time::interval(LOOK_EVERY);
@@ -36,7 +34,7 @@ async fn watch_files<E: Error + Send + 'static>(
     loop {
         timer.tick().await;
         // A file system may take its time, and the supervisor lives on this thread.
-        match actix_rt::task::spawn_blocking(look.clone()).await {
+        match actix_rt::task::spawn_blocking(look_again.clone()).await {
             Ok(Ok(changed)) => {
                 failed = (String::new(), 0);
                 if changed {

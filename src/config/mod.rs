@@ -37,6 +37,7 @@ mod section;
 mod server;
 mod settings;
 mod state;
+mod stun;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -64,7 +65,8 @@ pub use self::{
     server::Server,
     settings::{Settings, sets},
     state::State,
+    stun::Stun,
     tls::{Tls, TlsFiles, TlsVersion},
-    warnings::{exposure_warnings, machine_warnings, memory_warning},
+    warnings::{exposure_warnings, is_open, machine_warnings, memory_warning},
     watchdog::Watchdog,
 };

@@ -14,12 +14,13 @@ use super::{
     section::{Key, Section},
     server::Server,
     state::State,
+    stun::Stun,
     tls::Tls,
     watchdog::Watchdog,
 };
 
 /// Every section, in the order of the documents.
-pub(super) const SECTIONS: [&Section; 12] = [
+pub(super) const SECTIONS: [&Section; 13] = [
     &Server::SECTION,
     &Tls::SECTION,
     &Ops::SECTION,
@@ -31,6 +32,7 @@ pub(super) const SECTIONS: [&Section; 12] = [
     &Health::SECTION,
     &Watchdog::SECTION,
     &Ice::SECTION,
+    &Stun::SECTION,
     &State::SECTION,
 ];
 
@@ -60,6 +62,8 @@ pub struct Settings {
     pub watchdog: Watchdog,
     /// STUN and TURN servers for the clients.
     pub ice: Ice,
+    /// The STUN responder of our own.
+    pub stun: Stun,
     /// What outlives the process.
     pub state: State,
 }
