@@ -130,12 +130,8 @@ fn an_idle_connection_costs_what_it_does_without_tls_and_what_rustls_holds() {
     let without = idle_bytes(&plain, || dial(plain.public));
     let with = idle_bytes(&secured, || client.dial(secured.public).stream);
     let one = client.connect(&secured);
-    let held = eventually("it is told", || match secured.scrape().value("switchboard_held_bytes{kind=\"tls\"}") {
-        0.0 => Err("nothing".to_owned()),
-        bytes => Ok(bytes),
-    });
+    secured.wait_for_metric("switchboard_held_bytes{kind=\"tls\"}", 7168.0);
     one.close();
-    assert_eq!(held, 7168.0);
     println!("{without} bytes without TLS, {with} with");
     assert!(with <= without * 3 / 2 + RUSTLS, "{with} bytes with TLS, {without} without");
 }
