@@ -7,7 +7,7 @@ use actix::{Actor, System};
 use actix_rt::{Arbiter, SystemRunner};
 use bytes::{Buf, BytesMut};
 use switchboard::{
-    auth::KeyRing,
+    auth::{KeyRing, Tickets},
     config::{Milliseconds, Settings},
     limits::Waiting,
     room::Room,
@@ -41,7 +41,8 @@ impl Server {
                 resume: supervisor.clone().recipient(),
                 presence: supervisor.recipient(),
             };
-            let tokens = TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"));
+            let tokens =
+                TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"), Tickets::new(&settings));
             let (waiting, addresses) = (Waiting::from(&settings), (&settings).into());
             session::install(Rc::new(SessionConfig::new(&settings, ports, waiting, addresses, tokens)));
         });

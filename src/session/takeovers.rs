@@ -16,7 +16,7 @@ use tokio::{
 use super::{AcceptedSocket, Ports, SessionConfig, TokenJudge, heartbeat::HeartbeatTimes, install, open_at};
 use crate::{
     arbiter::tick,
-    auth::KeyRing,
+    auth::{KeyRing, Tickets},
     config::Settings,
     limits::Waiting,
     messages::{
@@ -88,7 +88,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
 
 fn config(settings: &Settings, ports: Ports) -> SessionConfig {
     let keys = KeyRing::open(&settings.auth).expect("the keys are sound");
-    SessionConfig::new(settings, ports, Waiting::new(10, 10), settings.into(), TokenJudge::new(settings, keys))
+    let judge = TokenJudge::new(settings, keys, Tickets::new(settings));
+    SessionConfig::new(settings, ports, Waiting::new(10, 10), settings.into(), judge)
 }
 
 impl Stage {

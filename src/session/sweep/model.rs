@@ -20,7 +20,7 @@ use super::super::{
     wheel::{Position, Positioned, Wheel},
 };
 use crate::{
-    auth::KeyRing,
+    auth::{KeyRing, Tickets},
     config::Settings,
     limits::Waiting,
     messages::{
@@ -260,7 +260,7 @@ async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
         presence: nobody.clone().recipient(),
     };
     let settings = Settings::default();
-    let tokens = TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"));
+    let tokens = TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"), Tickets::new(&settings));
     let (waiting, addresses) = (Waiting::new(100, 100), (&settings).into());
     let setup = Rc::new(SessionConfig::new(&settings, ports, waiting, addresses, tokens));
     let (connection, client) = connection(now).await;

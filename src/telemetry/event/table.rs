@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason},
-    telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
+    telemetry::counts::kinds::{Listener, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
 };
 
 with_background_events! { events {
@@ -77,6 +77,13 @@ with_background_events! { events {
         connections: usize,
         /// The time over which they are closed.
         drain["drain_ms"]: Duration,
+    }
+    /// An operator took the drain back before a connection was closed: the server goes on.
+    DrainWithdrawn = "drain_withdrawn", Info, "drain withdrawn" {
+        /// Since it was asked for.
+        after["after_ms"]: Duration,
+        /// Open connections.
+        connections: usize,
     }
     /// All connections are closed, or the deadline has come. A warning when some had to be cut.
     DrainFinished = "drain_finished", Info, "drain finished" {
@@ -355,6 +362,22 @@ with_background_events! { events {
         reason: OpsDenial,
         /// The `Host` that was asked for, as far as it is visible ASCII.
         host: &'a str,
+    }
+    /// An operator looked into rooms, or asked for a change, by the ops listener.
+    OperatorCall = "operator_call", Info, "operator call" {
+        /// The request, and the room that it concerns.
+        context: Context<'a>,
+        /// Who asked.
+        remote: SocketAddr,
+        /// What for.
+        call: OpsCall,
+        /// What was answered.
+        status: u16,
+    }
+    /// An operator set another level of the log, until the next reload or restart. Told at whichever level tells more.
+    LogLevelSet = "log_level_set", Info, "log level set" {
+        from: &'static str,
+        to: &'static str,
     }
     /// A thread panicked. A defect, always.
     Panicked = "panicked", Critical, "panic" {
