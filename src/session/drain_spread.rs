@@ -48,7 +48,7 @@ impl DrainSpread {
     pub(super) fn take(&self) -> Duration {
         let place = self.next.fetch_add(1, Ordering::Relaxed);
         let first = self.over / HEAD_START;
-        first + (self.over - first).mul_f64((f64::from(place) / f64::from(self.connections)).min(1.0))
+        first + self.over.saturating_sub(first).mul_f64((f64::from(place) / f64::from(self.connections)).min(1.0))
     }
 
     /// The last place.

@@ -117,12 +117,11 @@ impl TokenJudge {
             telemetry::tally(|t| t.limit_hits.add(LimitHit::AuthFailures));
             return Err(Denied::TooMany(wait));
         }
-        let admitted = match TicketDigest::of(token.reveal()) {
-            Some(ticket) => self.0.tickets.redeem(ticket, now.instant, |grant| grant.admits(room)),
-            None => {
-                let grant = verify(token.reveal(), &self.0.keys.keys(), &self.0.policy, now);
-                grant.and_then(|grant| grant.admits(room).map(|()| Arc::new(grant)))
-            }
+        let admitted = if let Some(ticket) = TicketDigest::of(token.reveal()) {
+            self.0.tickets.redeem(ticket, now.instant, |grant| grant.admits(room))
+        } else {
+            let grant = verify(token.reveal(), &self.0.keys.keys(), &self.0.policy, now);
+            grant.and_then(|grant| grant.admits(room).map(|()| Arc::new(grant)))
         };
         admitted.map_err(|error| self.0.failed(error, from, now.instant))
     }

@@ -53,22 +53,11 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
             tally.connections_closed.add(reason);
             tally.connection_duration.observe(duration);
         }
-        Event::PeerJoined { attempt, .. } => {
-            tally.joins += 1;
-            count_attempt(attempt, Reconnection::Joined, tally);
-        }
-        Event::JoinRefused { code, attempt, .. } => {
-            tally.join_rejections.add(code);
-            count_attempt(attempt, Reconnection::Refused, tally);
-        }
+        Event::PeerJoined { .. } | Event::JoinRefused { .. } | Event::PeerLeft { .. } => count_seat(event, tally),
         Event::TokenDenied { reason, .. } => tally.tokens.add(reason),
         Event::SessionParked { .. } => tally.parked += 1,
         Event::SessionResumed { result, .. } => tally.reconnections.add(result),
         Event::ResumeRefused { .. } => tally.reconnections.add(Reconnection::NotFound),
-        Event::PeerLeft { reason, stayed, .. } => {
-            tally.leaves.add(reason);
-            tally.time_in_room.observe(stayed);
-        }
         Event::RoomOpened { .. } => tally.rooms_opened += 1,
         Event::RoomEnded { lived, .. } => {
             tally.rooms_ended += 1;
@@ -111,6 +100,25 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::LogFileReopened { .. }
         | Event::LogFileRemoved { .. }
         | Event::LogLinesDropped { .. } => {}
+    }
+}
+
+/// A seat was asked for, or is free again.
+fn count_seat(event: &Event<'_>, tally: &mut Tally) {
+    match *event {
+        Event::PeerJoined { attempt, .. } => {
+            tally.joins += 1;
+            count_attempt(attempt, Reconnection::Joined, tally);
+        }
+        Event::JoinRefused { code, attempt, .. } => {
+            tally.join_rejections.add(code);
+            count_attempt(attempt, Reconnection::Refused, tally);
+        }
+        Event::PeerLeft { reason, stayed, .. } => {
+            tally.leaves.add(reason);
+            tally.time_in_room.observe(stayed);
+        }
+        _ => {}
     }
 }
 

@@ -363,22 +363,6 @@ with_background_events! { events {
         /// The `Host` that was asked for, as far as it is visible ASCII.
         host: &'a str,
     }
-    /// An operator looked into rooms, or asked for a change, by the ops listener.
-    OperatorCall = "operator_call", Info, "operator call" {
-        /// The request, and the room that it concerns.
-        context: Context<'a>,
-        /// Who asked.
-        remote: SocketAddr,
-        /// What for.
-        call: OpsCall,
-        /// What was answered.
-        status: u16,
-    }
-    /// An operator set another level of the log, until the next reload or restart. Told at whichever level tells more.
-    LogLevelSet = "log_level_set", Info, "log level set" {
-        from: &'static str,
-        to: &'static str,
-    }
     /// A thread panicked. A defect, always.
     Panicked = "panicked", Critical, "panic" {
         thread: &'a str,

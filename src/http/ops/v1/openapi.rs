@@ -1,4 +1,4 @@
-//! The description of the API (OpenAPI 3.1), written from the handlers and what they take and answer.
+//! The description of the API (`OpenAPI` 3.1), written from the handlers and what they take and answer.
 
 use actix_web::{HttpResponse, http::header::ContentType};
 use utoipa::{

@@ -1,6 +1,6 @@
 //! Which path is served by what. All of it is below the token's guard.
 
-use actix_web::{Resource, Route, guard, middleware::from_fn, web};
+use actix_web::{Resource, Route, Scope, guard, middleware::from_fn, web};
 
 use super::{calls::tell, drain, error::ApiError, openapi, rooms, server, tickets};
 use crate::http::{labels::Routes, ops::guard::authorise};
@@ -31,7 +31,7 @@ pub(in crate::http) fn register(routes: &mut Routes) {
     ];
     // By their place among the routes, not by the text of the path, which can be written in many ways.
     let scope = web::scope(ADMIN).wrap(from_fn(tell)).wrap(from_fn(authorise));
-    routes.config.service(all.into_iter().fold(scope, |scope, resource| scope.service(resource)));
+    routes.config.service(all.into_iter().fold(scope, Scope::service));
 }
 
 fn read() -> Route {

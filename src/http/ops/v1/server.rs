@@ -25,7 +25,8 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Version {
-    version: &'static str,
+    #[serde(rename = "version")]
+    number: &'static str,
     /// The commit that it was built of, or `unknown`.
     revision: &'static str,
     /// The compiler, or `unknown`.
@@ -86,7 +87,7 @@ pub(super) async fn version(ops: web::Data<Ops>) -> HttpResponse {
     let BuildInfo { version, revision, rustc } = BuildInfo::current();
     let ServerFacts { node, started: (began, at), .. } = &*ops.facts;
     HttpResponse::Ok().json(Version {
-        version,
+        number: version,
         revision,
         rustc,
         protocol: SUBPROTOCOL,
