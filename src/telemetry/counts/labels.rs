@@ -139,7 +139,8 @@ impl<L: Label> Default for Counts<L> {
 mod tests {
     use super::*;
     use crate::telemetry::counts::kinds::{
-        LimitHit, Listener, OpsCall, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, TokenOutcome,
+        LimitHit, Listener, OpsCall, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome,
+        TokenOutcome,
     };
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {
@@ -169,6 +170,7 @@ mod tests {
         is_closed_set::<Listener>();
         is_closed_set::<Rejection>();
         is_closed_set::<SocketRefusal>();
+        is_closed_set::<StunOutcome>();
     }
 
     #[test]
