@@ -51,16 +51,19 @@ impl Certificates {
     /// start. The keys of which this was so, and those that ask for a restart.
     pub fn become_like(&self, other: &Self) -> (Vec<&'static str>, Vec<&'static str>) {
         let (mut changed, mut restart) = (Vec::new(), Vec::new());
-        let pairs = [("tls.cert_file", &self.public, &other.public), ("ops.tls_cert_file", &self.ops, &other.ops)];
-        for (key, mine, theirs) in pairs {
+        let pairs = [
+            (["tls.cert_file", "tls.key_file"], &self.public, &other.public),
+            (["ops.tls_cert_file", "ops.tls_key_file"], &self.ops, &other.ops),
+        ];
+        for (keys, mine, theirs) in pairs {
             match (mine, theirs) {
                 (Some(mine), Some(theirs)) => {
                     if mine.become_like(theirs) {
-                        changed.push(key);
+                        changed.push(keys[0]);
                     }
                 }
                 (None, None) => {}
-                _ => restart.push(key),
+                _ => restart.extend(keys),
             }
         }
         (changed, restart)
