@@ -14,7 +14,8 @@ umask 077
 work=$(mktemp -d)
 {
     cat "$1"
-    tr -d '\r' < "$2" | sed -n 's/^[[:space:]]*//; s/[[:space:]]*$//; /./s/^/static-auth-secret=/p'
+    # The last line may have no end.
+    { tr -d '\r' < "$2"; echo; } | sed -n 's/^[[:space:]]*//; s/[[:space:]]*$//; /./s/^/static-auth-secret=/p'
     [ -z "${TURN_EXTERNAL_IP:-}" ] || echo "external-ip=$TURN_EXTERNAL_IP"
 } > "$work/turnserver.conf"
 # Without a secret coturn would look for one in a database, and let nobody in.
