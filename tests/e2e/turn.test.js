@@ -131,12 +131,44 @@ scenario('coturn gives one peer no more relays than its share', async (t) => {
 scenario('two pages that may only be relayed talk through coturn', async (t) => {
   const turn = await startCoturn(t, [SECRET]);
   const server = await startServer(t, settingsFor(turn));
+  const { ada, grace } = await meetRelayed(t, server);
+  await ada.say('can you hear me?');
+  await grace.hears('can you hear me?', 'Ada');
+  await grace.say('loud and clear');
+  await ada.hears('loud and clear', 'Grace');
+});
+
+scenario('a page asks for other credentials in time, and finds a new way with them when the first ones have ended', async (t) => {
+  const turn = await startCoturn(t, [SECRET]);
+  const server = await startServer(t, settingsFor(turn, { SWITCHBOARD__ICE__CREDENTIAL_TTL_MS: '12000' }));
+  const { ada, grace } = await meetRelayed(t, server);
+  const first = ada.received.find(({ type }) => type === 'joined').iceServers[0];
+  const fresh = await until('a fresh set', () => ada.received.find(({ type }) => type === 'ice_servers')?.iceServers[0]);
+  assert.ok(fresh.username > first.username, `${fresh.username} after ${first.username}`);
+  await until('the first ones to end', async () => (await new TurnClient(t, turn, first).allocate()) === 401);
+  const configured = (visitor) => visitor.page.evaluate(() => globalThis.madeConnections.at(-1).getConfiguration().iceServers[0].username);
+  const latest = (visitor) => visitor.received.filter(({ type }) => type === 'ice_servers').at(-1).iceServers[0].username;
+  await until('the connection to have the latest', async () => (await configured(ada)) === latest(ada));
+  const candidates = () => ada.sent.filter(({ kind, data }) => kind === 'candidate' && data.candidate?.includes('typ relay')).length;
+  const before = candidates();
+  await ada.page.evaluate(() => globalThis.madeConnections.at(-1).restartIce());
+  await until('a relay that the fresh credentials got', () => candidates() > before);
+  await ada.say('still here');
+  await grace.hears('still here', 'Ada');
+});
+
+/** Two pages in one room that reach each other by relays alone. */
+async function meetRelayed(t, server) {
   const onlyRelayed = (page) => page.addInitScript(() => {
     globalThis.madeConnections = [];
     globalThis.RTCPeerConnection = class extends RTCPeerConnection {
       constructor(configuration) {
         super({ ...configuration, iceTransportPolicy: 'relay' });
         globalThis.madeConnections.push(this);
+      }
+
+      setConfiguration(configuration) {
+        super.setConfiguration({ ...configuration, iceTransportPolicy: 'relay' });
       }
     };
   });
@@ -145,10 +177,6 @@ scenario('two pages that may only be relayed talk through coturn', async (t) => 
   const grace = await Visitor.arrive(t, browser, server.url, onlyRelayed);
   await grace.joined(ROOM, 'Grace');
   await ada.sees('Grace', 'connected');
-  await ada.say('can you hear me?');
-  await grace.hears('can you hear me?', 'Ada');
-  await grace.say('loud and clear');
-  await ada.hears('loud and clear', 'Grace');
   for (const visitor of [ada, grace]) {
     const pair = await visitor.page.evaluate(async () => {
       const stats = [...(await globalThis.madeConnections.at(-1).getStats()).values()];
@@ -158,4 +186,5 @@ scenario('two pages that may only be relayed talk through coturn', async (t) => 
     });
     assert.deepEqual(pair, ['relay', 'relay']);
   }
-});
+  return { ada, grace };
+}
