@@ -1,6 +1,14 @@
 // The shell around the rules of core.ts: sockets, timers, promises and listeners.
 
-import type { JoinedFrame, Meta, PermissionsFrame, ServerFrame, ServerFrames, SignalKind } from '../wire.generated.ts';
+import type {
+  ClientFrame,
+  JoinedFrame,
+  Meta,
+  PermissionsFrame,
+  ServerFrame,
+  ServerFrames,
+  SignalKind,
+} from '../wire.generated.ts';
 import { type Effect, SignalingCore } from './core.ts';
 import { type Clock, elapsedTime, isHidden, machineClock, watchSurroundings, workerTimer } from './environment.ts';
 import { localError, type SignalingError } from './error.ts';
@@ -63,6 +71,9 @@ export interface SignalingEvents extends Omit<ServerFrames, 'error'> {
   /** Every frame of the server's, those of later versions included. */
   frame: ServerFrame;
 }
+
+/** What a client may ask beside what has a method of its own. */
+export type OtherRequest = Exclude<ClientFrame, { type: 'join' | 'leave' | 'update' | 'ping' }>;
 
 type Listener<T> = (detail: T) => void;
 interface Waiter {
@@ -199,9 +210,16 @@ export class SignalingClient {
    * it could not be sent. Who does not wait for it hears of a failure by the event `error`.
    */
   signal(to: string | readonly string[], kind: SignalKind, data: unknown): Promise<void> {
-    const frame = { type: 'signal', to, kind, data: data === undefined ? null : data };
-    const negotiates = kind !== 'app' && 'negotiation';
-    return this.#done(this.#request((id, core, now) => core.send({ id, frame, kind: negotiates || 'other' }, now)));
+    return this.#done(this.request({ type: 'signal', to, kind, data: data === undefined ? null : data }));
+  }
+
+  /**
+   * Sends any other request, as docs/protocol.md has it, if `welcome.features` names what it belongs to. Resolves with its answer;
+   * without one, when the server has handled it. One that the session's end overtakes rejects with `session_lost`.
+   */
+  request(frame: OtherRequest): Promise<ServerFrame | undefined> {
+    const kind = frame.type === 'signal' && frame.kind === 'app' ? 'other' : 'negotiation';
+    return this.#request((id, core, now) => core.send({ id, frame, kind }, now));
   }
 
   /** Replaces what the others know of us: all of it, now and after every loss. */
