@@ -133,9 +133,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         .map_err(|source| StartError::Machine { what: "workers", source })?;
 
     announce(&configured, &settings, open_files, addresses, before.problem.as_ref());
-    for doubt in secrets.certificates.doubts(SystemTime::now()) {
-        telemetry::emit(&Event::ConfigWarning { what: &doubt });
-    }
+    secrets.certificates.doubts(SystemTime::now()).for_each(|doubt| warn(&doubt));
     stun::start(responder)?;
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let (workers, accept) = (arbiters.all(), running.accept_thread());
@@ -373,12 +371,14 @@ fn announce(
     telemetry::emit(&Event::ServerStarted { version: env!("CARGO_PKG_VERSION"), public, ops, workers, memory, limits });
     let exposed = exposure_warnings(configured, public.ip(), ops.ip());
     let memory = memory_warning(settings);
-    for warning in machine_warnings(configured, open_files).into_iter().chain(exposed).chain(memory) {
-        telemetry::emit(&Event::ConfigWarning { what: &warning });
-    }
+    machine_warnings(configured, open_files).into_iter().chain(exposed).chain(memory).for_each(|text| warn(&text));
     if let Some(error) = state_problem {
         telemetry::emit(&Event::ShutdownRecordFailed { error });
     }
+}
+
+fn warn(what: &str) {
+    telemetry::emit(&Event::ConfigWarning { what });
 }
 
 /// Raises the soft limit of open files to the hard one, and says what it is then. Where nobody can say, it is none.
