@@ -37,6 +37,12 @@ impl Identities {
         sessions.filter(move |(one, _)| *one == who).map(|(_, session)| *session)
     }
 
+    /// Who that session is there, if it gave an identity.
+    pub(super) fn who(&self, room: &RoomName, session: SessionId) -> Option<Who> {
+        let sessions = self.rooms.get(room)?;
+        sessions.iter().find(|(_, one)| *one == session).map(|(who, _)| *who)
+    }
+
     /// Whether nobody is remembered.
     pub(super) fn is_blank(&self) -> bool {
         self.rooms.is_empty()

@@ -139,7 +139,8 @@ impl<L: Label> Default for Counts<L> {
 mod tests {
     use super::*;
     use crate::telemetry::counts::kinds::{
-        LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, TokenOutcome,
+        LimitHit, Listener, ModerationAct, Moderator, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal,
+        TokenOutcome,
     };
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {
@@ -164,6 +165,8 @@ mod tests {
         is_closed_set::<LimitHit>();
         is_closed_set::<OpsDenial>();
         is_closed_set::<TokenOutcome>();
+        is_closed_set::<ModerationAct>();
+        is_closed_set::<Moderator>();
         is_closed_set::<Severity>();
         is_closed_set::<Listener>();
         is_closed_set::<Rejection>();

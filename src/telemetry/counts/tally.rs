@@ -5,7 +5,8 @@ use super::{
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
     kinds::{
-        LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, TokenOutcome,
+        LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsDenial, Reconnection, Rejection, RelayOutcome,
+        SocketRefusal, TokenOutcome,
     },
     labels::{Counts, Label},
     reports::{ArbiterReport, CensusReport, MemoryReport},
@@ -194,6 +195,10 @@ tally! {
             tokens: Counts<TokenOutcome> = Counts::new() => "switchboard_tokens_total" by "outcome",
             /// Stays in a room that ended, by reason.
             leaves: Counts<LeaveReason> = Counts::new() => "switchboard_leaves_total" by "reason",
+            /// Peers that were sent out of a room, by who did it.
+            kicks: Counts<Moderator> = Counts::new() => "switchboard_kicks_total" by "by",
+            /// What was done to rooms by those who moderate them, operators and members together.
+            moderation: Counts<ModerationAct> = Counts::new() => "switchboard_moderation_total" by "act",
             /// How long peers stayed in a room, observed at their leave.
             time_in_room: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME) => "switchboard_room_stay_seconds",
             /// Joins by clients that had lost their connection (attempt above 0), by result.
