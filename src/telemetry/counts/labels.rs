@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::telemetry::counts::kinds::{
         LimitHit, Listener, ModerationAct, Moderator, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal,
-        TokenOutcome,
+        StunOutcome, TokenOutcome,
     };
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {
@@ -171,6 +171,7 @@ mod tests {
         is_closed_set::<Listener>();
         is_closed_set::<Rejection>();
         is_closed_set::<SocketRefusal>();
+        is_closed_set::<StunOutcome>();
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
     http_counts::HttpCounts,
     kinds::{
         LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsDenial, Reconnection, Rejection, RelayOutcome,
-        SocketRefusal, TokenOutcome,
+        SocketRefusal, StunOutcome, TokenOutcome,
     },
     labels::{Counts, Label},
     reports::{ArbiterReport, CensusReport, MemoryReport},
@@ -214,6 +214,11 @@ tally! {
                 => "switchboard_room_lifetime_seconds",
             /// The latest census, on the supervisor's thread.
             census: Option<CensusReport> = None,
+        }
+
+        Ice {
+            /// Datagrams that came to the STUN responder, by what became of them.
+            stun_requests: Counts<StunOutcome> = Counts::new() => "switchboard_stun_requests_total" by "outcome",
         }
 
         Errors {
