@@ -23,7 +23,7 @@ const RETRY_AFTER_MS: u64 = 1_000;
 const FEW: u64 = 16 << 10;
 
 /// Ends a connection in the way that the reason asks for, in a task of its own. `text` is for its client's user.
-pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction, text: Option<PlainText>) {
+pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction, text: Option<&PlainText>) {
     let Attachment { mut connection, close_answer, bye_sent, .. } = attachment;
     if reason == EndReason::MemoryPressure
         && (connection.kernel_bytes() > FEW || !matches!(connection.flush(), Ok(Flushed::Empty)))
@@ -37,7 +37,7 @@ pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction
             // A drain's time to come back is the closing itself.
             let at_once = action == ByeAction::Disconnect || reason == EndReason::ServerDraining;
             let retry_after_ms = if at_once { 0 } else { RETRY_AFTER_MS };
-            let bye = ServerFrame::Bye { reason, action, retry_after_ms, message: text.as_ref() };
+            let bye = ServerFrame::Bye { reason, action, retry_after_ms, message: text };
             let bye = (!bye_sent).then(|| encode(&bye).into_bytes());
             let description = Some(reason.as_str().to_owned());
             (bye, close_frame(Some(CloseReason { code: code.into(), description })))

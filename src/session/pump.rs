@@ -137,7 +137,7 @@ where
         if let Some(attachment) = attachment {
             let text =
                 self.shared.unseated().filter(|taken| taken.reason == killed.reason).and_then(|taken| taken.text);
-            closing::close(attachment, killed.reason, killed.reason.action(), text);
+            closing::close(attachment, killed.reason, killed.reason.action(), text.as_ref());
         }
         Next::Over
     }

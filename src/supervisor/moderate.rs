@@ -98,16 +98,13 @@ impl Supervisor {
     /// To how many peers.
     fn notice(&self, SendNotice { room, text }: &SendNotice) -> Result<usize, ModerationError> {
         let event = RoomEvent::of_room(RoomChange::Notice(text.clone()), None);
-        let peers = match room {
-            Some(room) => {
-                self.state.port(room).ok_or(ModerationError::UnknownRoom)?;
-                self.tell(room, &event);
-                self.state.seats_of(room).count()
-            }
-            None => {
-                self.state.rooms().for_each(|(room, _)| self.tell(room, &event));
-                self.state.headcount(now()).peers
-            }
+        let peers = if let Some(room) = room {
+            self.state.port(room).ok_or(ModerationError::UnknownRoom)?;
+            self.tell(room, &event);
+            self.state.seats_of(room).count()
+        } else {
+            self.state.rooms().for_each(|(room, _)| self.tell(room, &event));
+            self.state.headcount(now()).peers
         };
         news::moderated(room.as_ref(), ModerationAct::Notice, None, peers, None);
         Ok(peers)

@@ -57,7 +57,7 @@ async fn come(
 ) -> Result<usize, JoinError> {
     let identified = Some(Identified { who: Who::of(identity, &room("a")), replace: false });
     let subnet = Some(Subnet::of([192, 0, 2, from].into()));
-    ask(supervisor, Ask(Join { identified, subnet, ..wish(member, "a") })).await
+    ask(supervisor, Ask(Join { subnet, identified, ..wish(member, "a") })).await
 }
 
 fn code(answer: Result<usize, JoinError>) -> ErrorCode {
@@ -238,7 +238,8 @@ async fn a_notice_reaches_one_room_or_all() {
     let (mut first, mut second) = (FakeSession::new(), FakeSession::new());
     assert!(join(&supervisor, &first.member(), "a").await.is_ok());
     assert!(join(&supervisor, &second.member(), "b").await.is_ok());
-    (first.skip(1).await, second.skip(1).await);
+    first.skip(1).await;
+    second.skip(1).await;
     let notice = |room, words| SendNotice { room, text: text(words) };
     assert_eq!(ask(&supervisor, notice(Some(room("b")), "to b")).await, Ok(1));
     assert_eq!(ask(&supervisor, notice(None, "to all")).await, Ok(2));

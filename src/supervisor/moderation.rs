@@ -161,12 +161,12 @@ impl Moderation {
         let first_over = bans.iter().map(|ban| ban.until - now).min().unwrap_or(time);
         for Marks { who, user, subnet } in whom.iter().filter(|marks| !marks.is_empty()).cloned() {
             let until = now + time;
-            match bans.iter_mut().find(|ban| (ban.who, &ban.user, ban.subnet) == (who, &user, subnet)) {
-                Some(same) => same.until = same.until.max(until),
-                None => {
-                    self.next_ban += 1;
-                    bans.push(Ban { id: BanId(self.next_ban), who, user, subnet, until });
-                }
+            let same = bans.iter_mut().find(|ban| (ban.who, &ban.user, ban.subnet) == (who, &user, subnet));
+            if let Some(same) = same {
+                same.until = same.until.max(until);
+            } else {
+                self.next_ban += 1;
+                bans.push(Ban { id: BanId(self.next_ban), who, user, subnet, until });
             }
         }
         if bans.len() > self.caps.bans_per_room {
@@ -362,7 +362,9 @@ mod tests {
         for name in &names {
             moderation.ban(name, &[from(1)], MINUTE, now).expect("the first");
         }
-        names.iter().for_each(|name| moderation.ended(name, now));
+        for name in &names {
+            moderation.ended(name, now);
+        }
         assert_eq!((moderation.take_forgotten(), moderation.take_forgotten()), (1, 0));
         assert_eq!((moderation.of(&names[0], now), moderation.in_force()), (None, (0, 2)));
         moderation.opened(&names[1], now);
