@@ -60,6 +60,7 @@ fn joined(others: usize) -> Step {
             capacity: 128,
             locked: false,
             ice_servers_json: r#"[{"urls":["stun:stun.example.com:3478"]}]"#,
+            ice_ttl_ms: None,
             grant: None,
             resume: None,
         })));

@@ -135,6 +135,7 @@ proptest! {
             capacity: 3,
             locked: false,
             ice_servers_json: "[]",
+            ice_ttl_ms: None,
             grant: None,
             resume: None,
         });
@@ -164,6 +165,7 @@ proptest! {
             capacity: 2,
             locked: false,
             ice_servers_json: "[]",
+            ice_ttl_ms: None,
             grant: None,
             resume: Some((&token, window_ms)),
         }));
