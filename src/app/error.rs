@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::auth::KeyFileError;
+use crate::{auth::KeyFileError, webhooks::WebhookError};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,9 @@ pub enum StartError {
     /// The keys for join tokens are configured and not there.
     #[error("{0} (auth.keys, auth.jwks_file)")]
     Keys(#[from] KeyFileError),
+    /// Webhooks are configured, and something they need is not there.
+    #[error(transparent)]
+    Webhooks(#[from] WebhookError),
     /// Threads, signals, the log.
     #[error("cannot start {what}: {source}")]
     Machine {

@@ -41,6 +41,7 @@ mod tests;
 mod variables;
 mod warnings;
 mod watchdog;
+mod webhooks;
 
 pub use self::{
     auth::{Auth, AuthMode, KeyAlgorithm, TOKEN_BYTES, TokenKey, USER_BYTES},
@@ -64,4 +65,5 @@ pub use self::{
     state::State,
     warnings::{exposure_warnings, machine_warnings, memory_warning},
     watchdog::Watchdog,
+    webhooks::{WebhookEvent, Webhooks},
 };

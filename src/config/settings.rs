@@ -15,10 +15,11 @@ use super::{
     server::Server,
     state::State,
     watchdog::Watchdog,
+    webhooks::Webhooks,
 };
 
 /// Every section, in the order of the documents.
-pub(super) const SECTIONS: [&Section; 11] = [
+pub(super) const SECTIONS: [&Section; 12] = [
     &Server::SECTION,
     &Ops::SECTION,
     &Http::SECTION,
@@ -29,6 +30,7 @@ pub(super) const SECTIONS: [&Section; 11] = [
     &Health::SECTION,
     &Watchdog::SECTION,
     &Ice::SECTION,
+    &Webhooks::SECTION,
     &State::SECTION,
 ];
 
@@ -56,6 +58,8 @@ pub struct Settings {
     pub watchdog: Watchdog,
     /// STUN and TURN servers for the clients.
     pub ice: Ice,
+    /// Who is told what happens in rooms.
+    pub webhooks: Webhooks,
     /// What outlives the process.
     pub state: State,
 }

@@ -3,13 +3,14 @@
 //! - **Owns** the map of rooms, every seat (by the session's name), the caps, and churn.
 //! - **Receives** `Join`, `Leave`, `Presence`, `Resume` from sessions and `StopJoins` from the shutdown.
 //! - **Sends** `Admit` and `Remove` to rooms, `JoinFailed` to sessions that it refuses, `Evict` to the peers of a room that
-//!   died, its census to the metrics, and to the probes how many are here. Leaves notes at sessions that a client asks to
+//!   died, its census to the metrics, to the probes how many are here, and to webhooks what happens in rooms. Leaves notes at sessions that a client asks to
 //!   resume, and at parked ones that are too many.
 //! - **Never** tells a peer who else is in its room (that is the room's), sees a signal, or waits for anybody.
 mod actor;
 mod address_shares;
 mod churn;
 mod ended;
+mod hooks;
 mod identities;
 mod news;
 mod occupancy;

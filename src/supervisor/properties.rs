@@ -154,7 +154,8 @@ impl World {
             incarnation
         };
         let (member, subnet) = (session, subnet(session));
-        let applicant = Applicant { session: self.sessions[session], member, subnet, cap: None, identified: None };
+        let applicant =
+            Applicant { session: self.sessions[session], member, subnet, cap: None, identified: None, user: None };
         let answer = self.rules.join(applicant, &self.rooms[room], self.now, open);
         prop_assert_eq!(opened, expected.is_none() && !self.open.contains_key(&room), "a room starts when it must");
         match answer {

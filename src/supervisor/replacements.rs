@@ -127,8 +127,14 @@ impl World {
             () if self.inside(room) - yielding.len() == PEERS_PER_ROOM => Some(ErrorCode::RoomFull),
             () => None,
         };
-        let applicant =
-            Applicant { session: self.sessions[session], member: session, subnet: None, cap: None, identified };
+        let applicant = Applicant {
+            session: self.sessions[session],
+            member: session,
+            subnet: None,
+            cap: None,
+            identified,
+            user: None,
+        };
         let was_there = self.inside(room) > 0;
         match self.rules.join(applicant, &NAMES[room], self.now, || room) {
             // That it frees nobody's seat is seen after every step.

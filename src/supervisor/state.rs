@@ -2,14 +2,14 @@
 //!
 //! `M` is how a peer is reached and `R` how a room is. The rules keep them and hand them back; they never use them.
 
-use std::{collections::HashMap, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use super::{
     address_shares::{AddressShares, Shares},
     churn::Churn,
     identities::Identities,
     occupancy::Occupancy,
-    outcomes::{Freed, GivenUp, Granted, Left, Lost},
+    outcomes::{Freed, GivenUp, Granted, Known, Left, Lost},
     parked::{Excess, Parked, ParkedCaps, Turn},
 };
 use crate::{
@@ -75,6 +75,8 @@ pub struct Applicant<M> {
     pub cap: Option<usize>,
     /// Who it is, if it gave an identity.
     pub identified: Option<Identified>,
+    /// The user that its token names.
+    pub user: Option<Arc<str>>,
 }
 
 /// A room with at least one seat.
@@ -94,6 +96,7 @@ struct Seat<M> {
     member: M,
     since: Instant,
     subnet: Option<Subnet>,
+    user: Option<Arc<str>>,
     occupied: Occupied,
 }
 
@@ -147,7 +150,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         now: Instant,
         open: impl FnOnce() -> R,
     ) -> Result<Granted<M, R>, JoinError> {
-        let Applicant { session, member, subnet, cap, identified } = applicant;
+        let Applicant { session, member, subnet, cap, identified, user } = applicant;
         let yielding = identified.map(|identified| self.yielding(room, identified)).unwrap_or_default();
         self.may_join(session, room, (subnet, cap), yielding.len(), now)?;
         let before = self.rooms.get(room).map_or(0, |entry| entry.sessions.len());
@@ -171,7 +174,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             self.identities.seated(name.clone(), who, session);
         }
         let (port, peers, opened) = (entry.port.clone(), entry.sessions.len(), before == 0);
-        let seat = Seat { room: name, member, since: now, subnet, occupied: Occupied::Here };
+        let seat = Seat { room: name, member, since: now, subnet, user, occupied: Occupied::Here };
         self.seats.insert(session, Box::new(seat));
         self.parked.seated(subnet);
         let given_up = self.parked.yields(subnet).map(|found| self.give_up(found));
@@ -207,14 +210,15 @@ impl<M, R: Clone> SupervisorState<M, R> {
         Some(self.give_up(found))
     }
 
-    /// It is back.
-    pub fn back(&mut self, session: SessionId) {
-        let Some(seat) = self.seats.get_mut(&session) else { return };
+    /// It is back. Whether it was away.
+    pub fn back(&mut self, session: SessionId) -> bool {
+        let Some(seat) = self.seats.get_mut(&session) else { return false };
         match std::mem::replace(&mut seat.occupied, Occupied::Here) {
-            Occupied::Here => {}
+            Occupied::Here => return false,
             Occupied::Away(turn) => self.parked.unpark(turn),
             Occupied::Going => self.parked.seated(seat.subnet),
         }
+        true
     }
 
     /// From here on the seat is not counted; the session is asked to end.
@@ -231,6 +235,13 @@ impl<M, R: Clone> SupervisorState<M, R> {
     /// Whoever sits on this session's seat.
     pub fn seated(&self, session: SessionId) -> Option<&M> {
         self.seats.get(&session).map(|seat| &seat.member)
+    }
+
+    /// Where this session's seat is, and who sits on it.
+    pub fn place(&self, session: SessionId) -> Option<(&RoomName, &M, Known)> {
+        let seat = self.seats.get(&session)?;
+        let known = Known { who: self.identities.who(&seat.room, session), user: seat.user.clone() };
+        Some((&seat.room, &seat.member, known))
     }
 
     /// Frees this session's seat. `None` when it has none: it was refused, it was evicted, or it has left before.
@@ -356,7 +367,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         if seat.occupied != Occupied::Going {
             self.parked.freed(seat.subnet);
         }
-        self.identities.stood_up(&seat.room, session);
+        let who = self.identities.stood_up(&seat.room, session);
         if let Some(subnet) = seat.subnet {
             self.address_shares.stood_up(subnet, seat.room);
         }
@@ -364,6 +375,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         // A room whose only seat is being taken over is empty for a moment.
         let is_blank = || self.parked.is_blank() && self.identities.is_blank();
         debug_assert!(!self.seats.is_empty() || is_blank(), "something of somebody is remembered");
-        Some(Freed { member: seat.member, stayed: now.saturating_duration_since(seat.since) })
+        let known = Known { who, user: seat.user };
+        Some(Freed { member: seat.member, known, stayed: now.saturating_duration_since(seat.since) })
     }
 }

@@ -50,5 +50,6 @@ mod token_resumes;
 mod tokens;
 mod waiting;
 mod web;
+mod webhooks;
 mod wedge;
 mod words;

@@ -44,14 +44,11 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
     match *event {
         Event::ServerReady { .. } => tally.ready = Some(true),
         Event::DrainStarted { .. } => (tally.ready, tally.draining) = (Some(false), Some(true)),
-        Event::SocketRefused { listener, reason, .. } => tally.socket_refused(listener, reason),
-        Event::RequestRejected { kind, .. } => tally.http_rejections.add(kind),
-        Event::HandshakeRefused { code, .. } => tally.handshakes_refused.add(code),
-        Event::ConnectionOpened { .. } => tally.connections_opened += 1,
-        Event::ConnectionClosed { reason, duration, .. } => {
-            tally.connections_closed.add(reason);
-            tally.connection_duration.observe(duration);
-        }
+        Event::SocketRefused { .. }
+        | Event::RequestRejected { .. }
+        | Event::HandshakeRefused { .. }
+        | Event::ConnectionOpened { .. }
+        | Event::ConnectionClosed { .. } => count_connection(event, tally),
         Event::PeerJoined { attempt, .. } => {
             tally.joins += 1;
             count_attempt(attempt, Reconnection::Joined, tally);
@@ -107,7 +104,24 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::LogFileRestored { .. }
         | Event::LogFileReopened { .. }
         | Event::LogFileRemoved { .. }
-        | Event::LogLinesDropped { .. } => {}
+        | Event::LogLinesDropped { .. }
+        | Event::WebhookFailed { .. }
+        | Event::WebhookRestored { .. } => {}
+    }
+}
+
+/// What comes of sockets, before anybody is in a room.
+fn count_connection(event: &Event<'_>, tally: &mut Tally) {
+    match *event {
+        Event::SocketRefused { listener, reason, .. } => tally.socket_refused(listener, reason),
+        Event::RequestRejected { kind, .. } => tally.http_rejections.add(kind),
+        Event::HandshakeRefused { code, .. } => tally.handshakes_refused.add(code),
+        Event::ConnectionOpened { .. } => tally.connections_opened += 1,
+        Event::ConnectionClosed { reason, duration, .. } => {
+            tally.connections_closed.add(reason);
+            tally.connection_duration.observe(duration);
+        }
+        _ => {}
     }
 }
 

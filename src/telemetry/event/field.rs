@@ -8,7 +8,7 @@ use super::{causes::chain, context::Context, source::Source};
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, RoomName, Severity},
     telemetry::counts::{
-        kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
+        kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome, WebhookOutcome},
         labels::Label,
     },
 };
@@ -135,5 +135,6 @@ labels_are_fields!(
     Reconnection,
     Rejection,
     Severity,
-    SocketRefusal
+    SocketRefusal,
+    WebhookOutcome
 );

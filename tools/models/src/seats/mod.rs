@@ -260,7 +260,7 @@ impl World {
             rooms.push(Room::new(rooms.len(), room.clone()));
             rooms.len() - 1
         };
-        let applicant = Applicant { session, member: guest, subnet, cap: None, identified };
+        let applicant = Applicant { session, member: guest, subnet, cap: None, identified, user: None };
         let answer = self.rules.join(applicant, &self.names[name], self.now, open);
         match answer {
             Ok(granted) => {
