@@ -7,6 +7,7 @@
 mod error;
 mod keys;
 mod reload;
+mod stun;
 mod vital;
 
 use std::{
@@ -62,6 +63,7 @@ use crate::{
 pub use self::{
     error::StartError,
     reload::{ReadAgain, Reread},
+    stun::run_stun,
 };
 use self::{reload::Reload, vital::Vital};
 
@@ -85,6 +87,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let settings = Arc::new(capacity.in_force(&configured, machine.memory_bytes));
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
+    let responder = stun::open(&settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
     let (token, keys) = secrets(&settings)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
@@ -126,6 +129,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         .map_err(|source| StartError::Machine { what: "workers", source })?;
 
     announce(&configured, &settings, open_files, addresses, before.problem.as_ref());
+    stun::start(responder)?;
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };

@@ -23,6 +23,7 @@
 //! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
 //! | 2 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
 //! | 2 | [`memory`] | what is held on behalf of clients, and how far relief goes when it is nearly all that may be |
+//! | 2 | [`stun`] | the STUN responder: it tells peers by which address the internet sees them |
 //! | 3 | [`webhooks`] | what a program of the operator's is told of rooms, by HTTP: what waits for it, and the threads that deliver it |
 //! | 3 | [`messages`] | what actors send each other, one file per receiver |
 //! | 4 | [`session`] | one peer: its socket, its queue, its view of the room |
@@ -94,6 +95,7 @@ pub mod protocol;
 pub mod room;
 pub mod session;
 pub mod shutdown;
+pub mod stun;
 pub mod supervisor;
 pub mod telemetry;
 pub mod utc;

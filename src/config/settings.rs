@@ -14,12 +14,13 @@ use super::{
     section::{Key, Section},
     server::Server,
     state::State,
+    stun::Stun,
     watchdog::Watchdog,
     webhooks::Webhooks,
 };
 
 /// Every section, in the order of the documents.
-pub(super) const SECTIONS: [&Section; 12] = [
+pub(super) const SECTIONS: [&Section; 13] = [
     &Server::SECTION,
     &Ops::SECTION,
     &Http::SECTION,
@@ -30,6 +31,7 @@ pub(super) const SECTIONS: [&Section; 12] = [
     &Health::SECTION,
     &Watchdog::SECTION,
     &Ice::SECTION,
+    &Stun::SECTION,
     &Webhooks::SECTION,
     &State::SECTION,
 ];
@@ -58,6 +60,8 @@ pub struct Settings {
     pub watchdog: Watchdog,
     /// STUN and TURN servers for the clients.
     pub ice: Ice,
+    /// The STUN responder of our own.
+    pub stun: Stun,
     /// Who is told what happens in rooms.
     pub webhooks: Webhooks,
     /// What outlives the process.

@@ -13,7 +13,7 @@ use crate::{
         supervisor::{Join, Leave, Presence, Resume},
     },
     protocol::{
-        SessionId,
+        Feature, SessionId,
         client::ParseLimits,
         server::{PreparedWelcome, ServerFrame, Welcome, WelcomeHeartbeat},
     },
@@ -148,14 +148,12 @@ fn prepare_welcome(settings: &Settings, takes_tokens: bool) -> PreparedWelcome {
         interval_ms: settings.heartbeat.interval_ms.0,
         timeout_ms: settings.heartbeat.ping_timeout().0,
     };
+    let spoken = |feature: &Feature| takes_tokens || *feature != Feature::Tokens;
+    let features: Vec<_> = Feature::ALL.iter().copied().filter(spoken).map(Feature::as_str).collect();
     Welcome {
         version: env!("CARGO_PKG_VERSION"),
         node: settings.server.node_name().as_deref(),
-        features: if takes_tokens {
-            &["resume", "tokens", "wait", "identity", "busy"]
-        } else {
-            &["resume", "wait", "identity", "busy"]
-        },
+        features: &features,
         limits: &settings.in_welcome(),
         heartbeat,
     }

@@ -43,6 +43,7 @@ mod scrapes;
 mod shutdown;
 mod slow_reader;
 mod sockets;
+mod stun;
 mod support;
 mod takeover;
 mod token_keys;

@@ -251,3 +251,12 @@ impl Shape {
         }
     }
 }
+
+/// The names of the fields that a frame of that type may have beside `type` and `id`.
+#[cfg(test)]
+pub(in crate::protocol) fn own_fields(kind: &str) -> Vec<&'static str> {
+    let text = format!(r#"{{"type":"{kind}"}}"#);
+    let fields: Fields<'_> = serde_json::from_str(&text).expect("an object");
+    let Ok(shape) = Shape::of(&fields) else { panic!("no client frame is a {kind}") };
+    shape.own().iter().map(|field| field.as_str()).collect()
+}

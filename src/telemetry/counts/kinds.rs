@@ -240,6 +240,30 @@ impl Rejection {
 }
 
 label_set! {
+    /// What became of a datagram that came to the STUN responder.
+    StunOutcome {
+        /// It was told where it came from.
+        Answered = "answered",
+        /// It was answered with error 420: something in it has to be understood and is not.
+        Unsupported = "unsupported",
+        /// It is no STUN message (RFC 8489).
+        NotStun = "not_stun",
+        /// It is a response, an indication, or a request for something else.
+        NotBinding = "not_binding",
+        /// It is a Binding request that cannot be read.
+        Malformed = "malformed",
+        /// It cannot have been sent from where it says, by somebody who wants an answer: a service's port, multicast.
+        Source = "source",
+        /// Its address has asked more often than `stun.rate` and `stun.burst` allow.
+        AddressLimit = "address_limit",
+        /// All addresses together have, by `stun.total_rate`.
+        TotalLimit = "total_limit",
+        /// The system did not take the answer.
+        NotSent = "not_sent",
+    }
+}
+
+label_set! {
     /// How far the server goes when its memory is nearly used; each step takes those before it along.
     MemoryStep {
         /// New connections are refused.

@@ -139,8 +139,8 @@ impl<L: Label> Default for Counts<L> {
 mod tests {
     use super::*;
     use crate::telemetry::counts::kinds::{
-        LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, TokenOutcome, WebhookDrop,
-        WebhookOutcome,
+        LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome,
+        WebhookDrop, WebhookOutcome,
     };
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {
@@ -169,6 +169,7 @@ mod tests {
         is_closed_set::<Listener>();
         is_closed_set::<Rejection>();
         is_closed_set::<SocketRefusal>();
+        is_closed_set::<StunOutcome>();
         is_closed_set::<WebhookDrop>();
         is_closed_set::<WebhookOutcome>();
     }

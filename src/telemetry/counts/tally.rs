@@ -5,8 +5,8 @@ use super::{
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
     kinds::{
-        LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, TokenOutcome,
-        WebhookDrop, WebhookOutcome,
+        LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome,
+        TokenOutcome, WebhookDrop, WebhookOutcome,
     },
     labels::{Counts, Label},
     reports::{ArbiterReport, CensusReport, MemoryReport, WebhookReport},
@@ -210,6 +210,11 @@ tally! {
                 => "switchboard_room_lifetime_seconds",
             /// The latest census, on the supervisor's thread.
             census: Option<CensusReport> = None,
+        }
+
+        Ice {
+            /// Datagrams that came to the STUN responder, by what became of them.
+            stun_requests: Counts<StunOutcome> = Counts::new() => "switchboard_stun_requests_total" by "outcome",
         }
 
         Errors {

@@ -1,10 +1,28 @@
-//! The part of the table of events that is about what goes on in the background: log files, webhooks.
+//! The part of the table of events that is about what goes on in the background: STUN, log files, webhooks.
 
 /// Hands the rows that it is given to `$events`, with its own behind them: one table, of which a file has a part.
 macro_rules! with_background_events {
     ($events:ident { $($rows:tt)* }) => {
         $events! {
             $($rows)*
+            /// The STUN responder listens.
+            StunStarted = "stun_started", Info, "STUN responder started" {
+                address: SocketAddr,
+            }
+            /// The STUN responder was asked often, by nobody but private addresses, although `stun.public_host` is none: a proxy or a
+            /// NAT before it hides who asks, and what it tells them is of no use. Told once.
+            StunOnlyPrivate = "stun_only_private", Warning, "STUN responder sees only private addresses" {
+                /// Who asked last.
+                remote: SocketAddr,
+                public_host: &'a str,
+            }
+            /// What `switchboard stun` has counted since it said so last: every ten minutes if there is anything, and at its end.
+            StunCounted = "stun_counted", Info, "STUN requests counted" {
+                /// Requests that were answered.
+                answered: u64,
+                /// Datagrams that were not: no requests, or beyond a limit.
+                refused: u64,
+            }
             /// A log file could not be written, or the files of earlier days not be compressed or removed. Told at once, and each
             /// minute while it goes on.
             LogFileFailed = "log_file_failed", Warning, "log file failed" {

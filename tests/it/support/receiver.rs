@@ -189,10 +189,10 @@ impl Receiver {
     /// Waits until it got these, and says what they are.
     #[track_caller]
     pub(crate) fn wait_for_names(&self, room: &str, names: &[&str]) -> Vec<Delivery> {
-        let named: Vec<_> = names.iter().map(|name| format!("{name} {room}")).collect();
+        let wanted: Vec<_> = names.iter().map(|name| format!("{name} {room}")).collect();
         self.wait_for(&format!("{names:?} in {room}"), |got| {
             let of_room: Vec<_> = got.iter().filter(|one| one.body["room"] == *room).cloned().collect();
-            (of_room.iter().map(Delivery::name).collect::<Vec<_>>() == named).then_some(of_room)
+            (of_room.iter().map(Delivery::name).collect::<Vec<_>>() == wanted).then_some(of_room)
         })
     }
 }
