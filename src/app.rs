@@ -39,6 +39,7 @@ use crate::{
         routes::Common,
         socket::sockets::Sockets,
     },
+    ice::IceServers,
     lifecycle::{Lifecycle, Phase},
     limits::{Addresses, Waiting},
     liveness::Liveness,
@@ -57,7 +58,7 @@ use crate::{
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
     watchdog,
-    webhooks::Webhooks,
+    webhooks::{Ending, Webhooks},
 };
 
 pub use self::{
@@ -89,7 +90,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
     let responder = stun::open(&settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
-    let (token, keys) = secrets(&settings)?;
+    let (token, keys, ice) = secrets(&settings)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
     others.attend(Reload::new(&configured, read_again, origins.clone(), token.clone(), keys.clone()).on_hangup());
@@ -99,23 +100,21 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let (liveness, scrapes) = (Liveness::default(), Scrapes::default());
     let (clients, sockets) = (Clients::new(&settings), sockets(&capacity));
     let (memory, arbiters) = (watch_memory(&settings, sockets.clone())?, Arbiters::default());
-    let (webhooks, ending) = Webhooks::start(&settings)?.unzip();
-    let (supervisor, headcount) = start_supervisor(&settings, arbiters.clone(), webhooks);
+    let Supervision { supervisor, headcount, ending } = start_supervisor(&settings, arbiters.clone())?;
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
     let (phases_too, live_too, public_sockets) = (lifecycle.clone(), liveness.clone(), sockets[0].clone());
     let sockets_too = public_sockets.clone();
     let probes =
         Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
     let common = Common::new(&settings, probes);
-    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, keys.clone()));
+    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, keys.clone()), ice.clone());
     let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &memory, shared);
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
-    let clients_too = clients.clone();
     let listeners = listeners::Listeners {
         public,
         ops,
-        clients: clients_too,
+        clients: clients.clone(),
         origins,
         sockets,
         common,
@@ -138,7 +137,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         Subjects { metrics, liveness: liveness.clone(), lifecycle: lifecycle.clone(), sockets: public_sockets };
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
-    actix_rt::spawn(keys::watch(keys));
+    keys::watch(keys, ice);
     actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
 
     let call = signals.or_call(&lifecycle).await;
@@ -158,11 +157,11 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     Ok(())
 }
 
-/// What operators and clients are known by.
-fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing), StartError> {
+/// What operators and clients are known by, and what clients are known to TURN servers by.
+fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing, IceServers), StartError> {
     let path = &settings.ops.token_file;
     let token = Token::read(path).map_err(|source| StartError::Token { path: path.clone(), source })?;
-    Ok((token, KeyRing::open(&settings.auth)?))
+    Ok((token, KeyRing::open(&settings.auth)?, IceServers::open(&settings.ice)?))
 }
 
 /// What the operators' routes reach.
@@ -242,16 +241,20 @@ fn start_metrics(
     Ok((metrics, arbiter))
 }
 
-fn start_supervisor(
-    settings: &Settings,
-    arbiters: Arbiters,
-    webhooks: Option<Webhooks>,
-) -> (Addr<Supervisor>, watch::Receiver<Headcount>) {
+/// The supervisor, and whoever hears of it.
+struct Supervision {
+    supervisor: Addr<Supervisor>,
+    headcount: watch::Receiver<Headcount>,
+    ending: Option<Ending>,
+}
+
+fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> Result<Supervision, StartError> {
+    let (webhooks, ending) = Webhooks::start(settings)?.unzip();
     let spawn_room: SpawnRoom = Box::new(move |name, capacity, guard| spawn_room(&arbiters, name, capacity, guard));
     let supervisor = Supervisor::new(SupervisorConfig::from(settings), spawn_room);
     let supervisor = webhooks.into_iter().fold(supervisor, Supervisor::with_webhooks);
     let headcount = supervisor.headcount();
-    (supervisor.start(), headcount)
+    Ok(Supervision { supervisor: supervisor.start(), headcount, ending })
 }
 
 /// A room lives where the sessions that named it in their handshakes are.
@@ -267,7 +270,7 @@ fn public_door(
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
     memory: &Relief,
-    (addresses, tokens): (Addresses, TokenJudge),
+    (addresses, tokens, ice): (Addresses, TokenJudge, IceServers),
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
@@ -280,7 +283,8 @@ fn public_door(
             resume: supervisor.clone().recipient(),
             presence: supervisor.clone().recipient(),
         };
-        let config = SessionConfig::new(&settings, ports, waiting.clone(), addresses.clone(), tokens.clone());
+        let (waiting, addresses) = (waiting.clone(), addresses.clone());
+        let config = SessionConfig::new(&settings, ports, waiting, addresses, tokens.clone(), ice.clone());
         session::install(Rc::new(config));
         watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
         watchdog::spawn_vital(reading::run());

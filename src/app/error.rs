@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{auth::KeyFileError, webhooks::WebhookError};
+use crate::{auth::KeyFileError, ice::SecretFileError, webhooks::WebhookError};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,9 @@ pub enum StartError {
     /// The keys for join tokens are configured and not there.
     #[error("{0} (auth.keys, auth.jwks_file)")]
     Keys(#[from] KeyFileError),
+    /// The secrets for ephemeral TURN credentials are configured and not there.
+    #[error("{0} (ice.servers)")]
+    IceSecret(#[from] SecretFileError),
     /// Webhooks are configured, and something they need is not there.
     #[error(transparent)]
     Webhooks(#[from] WebhookError),

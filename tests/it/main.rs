@@ -21,6 +21,7 @@ mod handshake;
 mod health;
 mod heartbeat;
 mod held;
+mod ice;
 mod identity;
 mod invalid;
 mod join;
