@@ -32,6 +32,7 @@ pub(super) fn check(settings: &Settings, origins: &Origins) -> Result<(), Config
         longest_relay,
         longest_joined,
         token_keys,
+        ops_token,
         webhook_secret,
         webhook_waits,
     ];
@@ -152,6 +153,15 @@ fn token_keys(settings: &Settings) -> Option<Broken> {
     })
 }
 
+/// Otherwise it would protect nothing on loopback, and elsewhere let nobody in.
+fn ops_token(settings: &Settings) -> Option<Broken> {
+    let ops = &settings.ops;
+    (ops.protect_reads && ops.token_file.as_os_str().is_empty()).then(|| Broken {
+        keys: vec![("ops.protect_reads", 1)],
+        allowed: "a file in ops.token_file, since ops.protect_reads is on".to_owned(),
+    })
+}
+
 /// Otherwise the receiver could not tell what is from here.
 fn webhook_secret(settings: &Settings) -> Option<Broken> {
     let webhooks = &settings.webhooks;
@@ -203,6 +213,7 @@ mod tests {
             |s| (s.webhooks.url, s.webhooks.secret_file) = ("https://a.example/".into(), "secret".into()),
             |s| s.webhooks.retry_min_ms = Milliseconds(60_000),
             |s| (s.limits.peers_per_room, s.limits.queue_bytes) = (50, 2 * 50 * (4096 + 144)),
+            |s| (s.ops.protect_reads, s.ops.token_file) = (true, "token".into()),
         ] {
             assert_eq!(refusal(change), None);
         }
@@ -227,6 +238,7 @@ mod tests {
                 |s| s.auth.mode = AuthMode::Token,
                 "auth.keys = 0 (default); allowed: a key in auth.keys or auth.jwks_file",
             ),
+            (|s| s.ops.protect_reads = true, "ops.protect_reads = 1 (default); allowed: a file in ops.token_file"),
             (
                 |s| s.webhooks.url = "https://a.example/".into(),
                 "allowed: a file with a secret in webhooks.secret_file, since webhooks.url names a receiver",
