@@ -58,6 +58,7 @@ use crate::{
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
     watchdog,
+    webhooks::{Ending, Webhooks},
 };
 
 pub use self::{
@@ -101,7 +102,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let (liveness, scrapes) = (Liveness::default(), Scrapes::default());
     let (clients, sockets) = (Clients::new(&settings), sockets(&capacity));
     let (memory, arbiters) = (watch_memory(&settings, sockets.clone())?, Arbiters::default());
-    let (supervisor, headcount) = start_supervisor(&settings, arbiters.clone());
+    let Supervision { supervisor, headcount, ending } = start_supervisor(&settings, arbiters.clone())?;
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
     let public_sockets = sockets[0].clone();
     let probes = probes(&lifecycle, &public_sockets, &liveness, (reports, headcount), began);
@@ -144,12 +145,13 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let call = drained(&lifecycle, &liveness, &supervisor, &arbiters, plan, &mut signals).await;
     // The drain's own time: how long Prometheus takes to come by says nothing of the server.
     let took = call.at.elapsed();
+    let webhooks_dropped = shutdown::deliver(ending, &supervisor, &call, plan, &mut signals).await;
     shutdown::be_scraped(&scrapes, &call, plan, &mut signals).await;
     keep(record, took, before.problem.is_some());
     liveness.dismiss();
     // A scrape, or the answer to whoever asked for all this, may be on its way. It has as long as it takes, and no longer.
     let _ = tokio::time::timeout(listeners::ANSWERS_WITHIN, running.stop()).await;
-    telemetry::emit(&Event::ServerStopped { took: call.at.elapsed() });
+    telemetry::emit(&Event::ServerStopped { took: call.at.elapsed(), webhooks_dropped });
     Ok(())
 }
 
@@ -285,11 +287,20 @@ fn start_metrics(
     Ok((metrics, arbiter))
 }
 
-fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> (Addr<Supervisor>, watch::Receiver<Headcount>) {
+/// The supervisor, and whoever hears of it.
+struct Supervision {
+    supervisor: Addr<Supervisor>,
+    headcount: watch::Receiver<Headcount>,
+    ending: Option<Ending>,
+}
+
+fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> Result<Supervision, StartError> {
+    let (webhooks, ending) = Webhooks::start(settings)?.unzip();
     let spawn_room: SpawnRoom = Box::new(move |name, capacity, guard| spawn_room(&arbiters, name, capacity, guard));
     let supervisor = Supervisor::new(SupervisorConfig::from(settings), spawn_room);
+    let supervisor = webhooks.into_iter().fold(supervisor, Supervisor::with_webhooks);
     let headcount = supervisor.headcount();
-    (supervisor.start(), headcount)
+    Ok(Supervision { supervisor: supervisor.start(), headcount, ending })
 }
 
 /// A room lives where the sessions that named it in their handshakes are.

@@ -42,6 +42,7 @@ mod tests;
 mod variables;
 mod warnings;
 mod watchdog;
+mod webhooks;
 
 pub use self::{
     auth::{Auth, AuthMode, KeyAlgorithm, TOKEN_BYTES, TokenKey, USER_BYTES},
@@ -66,4 +67,5 @@ pub use self::{
     stun::Stun,
     warnings::{exposure_warnings, is_open, machine_warnings, memory_warning},
     watchdog::Watchdog,
+    webhooks::{WebhookEvent, Webhooks},
 };

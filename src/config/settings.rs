@@ -16,10 +16,11 @@ use super::{
     state::State,
     stun::Stun,
     watchdog::Watchdog,
+    webhooks::Webhooks,
 };
 
 /// Every section, in the order of the documents.
-pub(super) const SECTIONS: [&Section; 12] = [
+pub(super) const SECTIONS: [&Section; 13] = [
     &Server::SECTION,
     &Ops::SECTION,
     &Http::SECTION,
@@ -31,6 +32,7 @@ pub(super) const SECTIONS: [&Section; 12] = [
     &Watchdog::SECTION,
     &Ice::SECTION,
     &Stun::SECTION,
+    &Webhooks::SECTION,
     &State::SECTION,
 ];
 
@@ -60,6 +62,8 @@ pub struct Settings {
     pub ice: Ice,
     /// The STUN responder of our own.
     pub stun: Stun,
+    /// Who is told what happens in rooms.
+    pub webhooks: Webhooks,
     /// What outlives the process.
     pub state: State,
 }

@@ -19,7 +19,7 @@ pub use counts::{
     HttpCounts, Label, LabelSpec, LabelValues, LimitHit, Listener, MAX_SAMPLES, MemoryReport, MemoryStep,
     ModerationAct, Moderator, OpsCall, OpsDenial, Reading, Reconnection, Rejection, RelayOutcome, RequestBuckets,
     SampleIds, SeriesKind, SocketRefusal, StunOutcome, Tally, TallyReceiver, TallySeries, TokenOutcome, Topic,
-    method_label, send_tallies_to, take, tally,
+    WebhookDrop, WebhookOutcome, WebhookReport, method_label, send_tallies_to, take, tally,
 };
 pub use event::{
     Context, EVENTS, Event, EventCounts, EventDoc, Fault, RequestId, SampledErrors, Sink, Sinks, Source, chain, emit,

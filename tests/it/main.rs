@@ -54,5 +54,6 @@ mod token_resumes;
 mod tokens;
 mod waiting;
 mod web;
+mod webhooks;
 mod wedge;
 mod words;

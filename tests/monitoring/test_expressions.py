@@ -26,6 +26,8 @@ QUIET = {
     "ZeroThroughputWithConnections": "messages flow",
     "DiskSpaceLow": "no node_exporter is scraped",
     "LogLinesDropped": "every line is written",
+    "WebhookFailing": "nobody is told by webhooks",
+    "WebhookEventsDropped": "nobody is told by webhooks",
     "ConfigReloadFailed": "nothing was reloaded",
     "NotificationsFailing": "no Alertmanager is scraped",
     "RuleEvaluationFailing": "every rule can be evaluated",

@@ -121,6 +121,26 @@ export default dashboard({
       description: 'For the limits per address. At limits.addresses the oldest are forgotten: many addresses, or somebody who pretends to be many.',
     }),
 
+    row('Webhooks'),
+    graph({
+      title: 'Requests to the receiver', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[perMinute('outcome', 'switchboard_webhook_requests_total'), '{{outcome}}']],
+      description: 'A minute, by what became of them; all at 0 where no receiver is configured. Anything but delivered is sent again, or dropped: refused and redirected are not sent again.',
+    }),
+    graph({
+      title: 'Events that wait, and that are lost', unit: 'none', thresholds: rising([1000, null]), drawThresholds: false,
+      queries: [
+        [`switchboard_webhook_events_waiting{${S}}`, '{{instance}} wait'],
+        [`sum by (reason) (increase(switchboard_webhook_events_dropped_total{${S}}[$interval]))`, 'lost: {{reason}}'],
+      ],
+      description: 'What the receiver has not got yet, and what it will not get. At webhooks.queue_events nothing more is taken.',
+    }),
+    graph({
+      title: 'Time to its answer', unit: 's', thresholds: rising([1, 5]),
+      queries: [[quantile(0.5, 'le', 'switchboard_webhook_request_duration_seconds'), 'p50'], [quantile(0.95, 'le', 'switchboard_webhook_request_duration_seconds'), 'p95']],
+      description: 'Of every request, whatever became of it. Empty while nothing is sent. webhooks.timeout_ms is the longest.',
+    }),
+
     row('Refused'),
     graph({
       title: 'Sockets', unit: 'none', thresholds: NEUTRAL,

@@ -8,6 +8,7 @@ mod messages;
 mod rooms;
 mod series;
 mod server;
+mod webhooks;
 
 use strum::VariantArray;
 
@@ -37,6 +38,7 @@ fn made_of_several(topic: Topic) -> &'static [Series] {
         Topic::Ice => &[],
         Topic::Errors => errors::SERIES,
         Topic::Memory => memory::SERIES,
+        Topic::Webhooks => webhooks::SERIES,
         Topic::Server => server::SERIES,
     }
 }

@@ -177,6 +177,46 @@ label_set! {
 }
 
 label_set! {
+    /// What became of one attempt to deliver an event to the receiver of webhooks.
+    WebhookOutcome {
+        /// It said that it has it (2xx).
+        Delivered = "delivered",
+        /// It does not want it (4xx but 408 and 429): not tried again.
+        Refused = "refused",
+        /// It named another place (3xx), which nobody goes to: not tried again.
+        Redirected = "redirected",
+        /// It is asked too often (429).
+        Throttled = "throttled",
+        /// It failed (5xx).
+        ServerError = "server_error",
+        /// It did not answer in time, or says that we did not (408).
+        Timeout = "timeout",
+        /// It has no address, nobody could be reached there, or the connection was lost.
+        Unreachable = "unreachable",
+        /// It could not prove who it is.
+        Tls = "tls",
+        /// What it answered is no HTTP.
+        Malformed = "malformed",
+    }
+}
+
+label_set! {
+    /// Why an event for the receiver of webhooks was dropped.
+    WebhookDrop {
+        /// As much waited as may (`webhooks.queue_events`, `webhooks.queue_bytes`).
+        QueueFull = "queue_full",
+        /// An eighth of that waited for its room alone.
+        RoomShare = "room_share",
+        /// The receiver does not want it, or named another place for it.
+        Refused = "refused",
+        /// It could not be delivered within `webhooks.keep_ms`.
+        Expired = "expired",
+        /// It still waited when the process ended.
+        Shutdown = "shutdown",
+    }
+}
+
+label_set! {
     /// Which of the two listeners a socket came to.
     Listener {
         /// That of the clients.

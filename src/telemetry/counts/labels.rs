@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::telemetry::counts::kinds::{
         LimitHit, Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, RelayOutcome,
-        SocketRefusal, StunOutcome, TokenOutcome,
+        SocketRefusal, StunOutcome, TokenOutcome, WebhookDrop, WebhookOutcome,
     };
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {
@@ -173,6 +173,8 @@ mod tests {
         is_closed_set::<Rejection>();
         is_closed_set::<SocketRefusal>();
         is_closed_set::<StunOutcome>();
+        is_closed_set::<WebhookDrop>();
+        is_closed_set::<WebhookOutcome>();
     }
 
     #[test]

@@ -47,6 +47,15 @@ pub struct MemoryReport {
     pub step: Option<MemoryStep>,
 }
 
+/// What waits for the receiver of webhooks, as the thread that delivers last found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebhookReport {
+    /// Events, those included that are being sent.
+    pub events: usize,
+    /// Their bytes, as `webhooks.queue_bytes` counts them.
+    pub bytes: usize,
+}
+
 /// The supervisor's truth, sent from its own tick. That it comes at all is the server's heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CensusReport {

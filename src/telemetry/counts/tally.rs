@@ -1,15 +1,15 @@
 //! Everything that one thread counted since it last reported.
 
 use super::{
-    buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets},
+    buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets, RequestBuckets},
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
     kinds::{
         LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection,
-        RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome,
+        RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome, WebhookDrop, WebhookOutcome,
     },
     labels::{Counts, Label},
-    reports::{ArbiterReport, CensusReport, MemoryReport},
+    reports::{ArbiterReport, CensusReport, MemoryReport, WebhookReport},
     series::{AsSeries, LabelSpec, Reading, SeriesKind, Topic},
 };
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity};
@@ -238,6 +238,18 @@ tally! {
             memory_relief: Counts<MemoryStep> = Counts::new() => "switchboard_memory_relief_total" by "step",
             /// What is held on behalf of clients. To be set on one thread only.
             memory: Option<MemoryReport> = None,
+        }
+
+        Webhooks {
+            /// Attempts to deliver an event to the receiver of webhooks, by what became of them.
+            webhook_requests: Counts<WebhookOutcome> = Counts::new() => "switchboard_webhook_requests_total" by "outcome",
+            /// How long those attempts took, whatever became of them.
+            webhook_duration: RequestBuckets = RequestBuckets::new(buckets::REQUEST)
+                => "switchboard_webhook_request_duration_seconds",
+            /// Events that the receiver of webhooks will not get, by why.
+            webhooks_dropped: Counts<WebhookDrop> = Counts::new() => "switchboard_webhook_events_dropped_total" by "reason",
+            /// What waits for it. To be set on one thread only.
+            webhooks: Option<WebhookReport> = None,
         }
 
         Server {

@@ -110,7 +110,9 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::LogFileRestored { .. }
         | Event::LogFileReopened { .. }
         | Event::LogFileRemoved { .. }
-        | Event::LogLinesDropped { .. } => {}
+        | Event::LogLinesDropped { .. }
+        | Event::WebhookFailed { .. }
+        | Event::WebhookRestored { .. } => {}
     }
 }
 

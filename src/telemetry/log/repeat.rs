@@ -99,7 +99,9 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::LogFileRestored { .. }
         | Event::LogFileReopened { .. }
         | Event::LogFileRemoved { .. }
-        | Event::LogLinesDropped { .. } => None,
+        | Event::LogLinesDropped { .. }
+        | Event::WebhookFailed { .. }
+        | Event::WebhookRestored { .. } => None,
     }
 }
 

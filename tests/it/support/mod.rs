@@ -4,6 +4,7 @@ pub(crate) mod http;
 mod metrics;
 mod peer;
 pub(crate) mod ports;
+pub(crate) mod receiver;
 mod server;
 pub(crate) mod swarm;
 pub(crate) mod tokens;
