@@ -57,6 +57,7 @@ use crate::{
     shutdown::{self, DrainEnd, Plan, ShutdownRecord, Signals},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
+    tls::Certificates,
     watchdog,
     webhooks::{Ending, Webhooks},
 };
@@ -66,7 +67,10 @@ pub use self::{
     reload::{ReadAgain, Reread},
     stun::run_stun,
 };
-use self::{reload::Reload, vital::Vital};
+use self::{
+    reload::{Reload, Secrets},
+    vital::Vital,
+};
 
 /// How often addresses are forgotten that do not use their limits any more.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
@@ -90,12 +94,11 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
     let responder = stun::open(&settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
-    let (token, keys, ice) = secrets(&settings)?;
+    let (secrets, ice) = read_secrets(&settings)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
     let (reload, reloads) = mpsc::channel(1);
-    others
-        .attend(Reload::new(&configured, read_again, origins.clone(), token.clone(), keys.clone()).on_hangup(reloads));
+    others.attend(Reload::new(&configured, read_again, origins.clone(), secrets.clone()).on_hangup(reloads));
 
     let (metrics, metrics_arbiter) = start_metrics(&settings, before.took, machine)?;
     let lifecycle = Lifecycle::new(capacity.connections);
@@ -108,10 +111,11 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let probes = probes(&lifecycle, &public_sockets, &liveness, (reports, headcount), began);
     let common = Common::new(&settings, probes);
     let tickets = Tickets::new(&settings);
-    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, keys.clone(), tickets.clone()), ice.clone());
+    let shared =
+        (clients.addresses().clone(), TokenJudge::new(&settings, secrets.keys.clone(), tickets.clone()), ice.clone());
     let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &memory, shared);
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes, &supervisor, (reload, tickets));
-    let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
+    let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, secrets.token.clone(), clients.clone());
     let listeners = listeners::Listeners {
         public,
         ops,
@@ -123,12 +127,16 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         guard,
         ops_arbiter: metrics_arbiter.clone(),
         memory,
+        certificates: secrets.certificates.clone(),
         upgrade_service,
     };
     let running = listeners::start(listeners, &settings, &capacity)
         .map_err(|source| StartError::Machine { what: "workers", source })?;
 
     announce(&configured, &settings, open_files, addresses, before.problem.as_ref());
+    for doubt in secrets.certificates.doubts(SystemTime::now()) {
+        telemetry::emit(&Event::ConfigWarning { what: &doubt });
+    }
     stun::start(responder)?;
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let (workers, accept) = (arbiters.all(), running.accept_thread());
@@ -138,7 +146,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         Subjects { metrics, liveness: liveness.clone(), lifecycle: lifecycle.clone(), sockets: public_sockets };
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
-    keys::watch(keys, ice);
+    keys::watch(secrets, ice);
     actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
 
     let plan = Plan::from(&*settings);
@@ -167,11 +175,12 @@ fn probes(
     Probes { lifecycle, sockets, reports, headcount, started, liveness }
 }
 
-/// What operators and clients are known by, and what clients are known to TURN servers by.
-fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing, IceServers), StartError> {
+/// What operators, clients and the server are known by, and what clients are known to TURN servers by.
+fn read_secrets(settings: &Settings) -> Result<(Secrets, IceServers), StartError> {
     let path = &settings.ops.token_file;
     let token = Token::read(path).map_err(|source| StartError::Token { path: path.clone(), source })?;
-    Ok((token, KeyRing::open(&settings.auth)?, IceServers::open(&settings.ice)?))
+    let (keys, certificates) = (KeyRing::open(&settings.auth)?, Certificates::open(settings)?);
+    Ok((Secrets { token, keys, certificates }, IceServers::open(&settings.ice)?))
 }
 
 /// Serves until somebody asks the server to go, and does not take that back in time; then drains it. That call.

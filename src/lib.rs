@@ -20,6 +20,7 @@
 //! | 1 | [`auth`] | join tokens: verified, and from there on a grant; the keys for that |
 //! | 1 | [`ice`] | the STUN and TURN servers that a client is told of, with credentials made for it |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
+//! | 1 | [`tls`] | certificates, and what TLS handshakes go by |
 //! | 1 | [`ws`] | RFC 6455 over one socket: frames to messages and back, what waits to be written |
 //! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
 //! | 2 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
@@ -100,6 +101,7 @@ pub mod shutdown;
 pub mod stun;
 pub mod supervisor;
 pub mod telemetry;
+pub mod tls;
 pub mod utc;
 pub mod watchdog;
 pub mod webhooks;

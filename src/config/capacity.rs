@@ -2,6 +2,8 @@
 
 use super::settings::Settings;
 
+/// Bytes that the TLS of one socket may hold: a record that comes, one that is decrypted, one that is to be written, and its state.
+const TLS: u64 = 64 * 1024;
 /// Files and sockets that are nobody's connection, whatever the number of threads: listeners, standard streams, the log
 /// with a file that is being compressed, what is read below `/proc`, and a few to spare.
 const OWN: usize = 40;
@@ -76,15 +78,16 @@ impl Settings {
     }
 
     /// What the limits would let clients hold, all together: for each connection a queue and a resume buffer that are full, a
-    /// partial frame behind fragments, and the kernel's buffers; for each other socket a head.
+    /// partial frame behind fragments, and the kernel's buffers; for each other socket a head; and for each of both its TLS.
     #[must_use]
     pub fn could_hold(&self) -> u64 {
         let limits = &self.limits;
         let connection = limits.queue_bytes + limits.resume_bytes + 2 * limits.frame_bytes;
         let (connections, sockets) = (self.server.max_connections, limits.sockets.max(self.server.max_connections));
         let heads = (sockets - connections).saturating_mul(limits.head_bytes);
+        let tls = if self.tls.files().is_some() { TLS } else { 0 };
         (sockets as u64)
-            .saturating_mul(self.socket_bytes())
+            .saturating_mul(self.socket_bytes() + tls)
             .saturating_add((connections.saturating_mul(connection)).saturating_add(heads) as u64)
     }
 }
@@ -199,7 +202,10 @@ mod tests {
         let mut settings = Settings::default();
         (settings.server.max_connections, settings.limits.sockets, settings.limits.memory_bytes) = (10, 12, 1 << 30);
         let connection = 786_432 + 1_572_864 + 2 * 65_536;
-        assert_eq!(settings.could_hold(), 10 * connection + 2 * 16_384 + 12 * 2 * (98_304 + 65_536));
+        let plain = 10 * connection + 2 * 16_384 + 12 * 2 * (98_304 + 65_536);
+        assert_eq!(settings.could_hold(), plain);
+        let secured = crate::config::Tls { cert_file: "a".into(), key_file: "b".into(), ..settings.tls.clone() };
+        assert_eq!(Settings { tls: secured, ..settings.clone() }.could_hold(), plain + 12 * 65_536);
         assert_eq!(crate::config::memory_warning(&settings), None);
         settings.limits.memory_bytes = 1 << 20;
         let told = crate::config::memory_warning(&settings).expect("a warning");

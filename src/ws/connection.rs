@@ -87,6 +87,11 @@ impl<S: Socket> Connection<S> {
         self.socket.kernel_bytes()
     }
 
+    /// Memory that the socket holds in this process.
+    pub(crate) fn socket_bytes(&self) -> u64 {
+        self.socket.own_bytes()
+    }
+
     /// Sends FIN: everything was sent.
     pub(super) fn finish(&mut self) {
         self.socket.finish();

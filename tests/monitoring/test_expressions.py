@@ -24,6 +24,7 @@ QUIET = {
     "StuckDraining": "no server is going",
     "ZeroConnections": "there are connections",
     "ZeroThroughputWithConnections": "messages flow",
+    "CertificateExpiresSoon": "the server speaks no TLS",
     "DiskSpaceLow": "no node_exporter is scraped",
     "LogLinesDropped": "every line is written",
     "WebhookFailing": "nobody is told by webhooks",

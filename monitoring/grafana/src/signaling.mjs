@@ -2,7 +2,7 @@
 
 import { S, dashboard } from './dashboard.mjs';
 import { graph, heatmap, row, stat } from './panels.mjs';
-import { LIMITS, NEUTRAL, NEVER, SELDOM, rising } from './thresholds.mjs';
+import { LIMITS, NEUTRAL, NEVER, SELDOM, falling, rising } from './thresholds.mjs';
 
 const rate = (by, series, more = '') => `sum by (${by}) (rate(${series}{${S}${more}}[$interval]))`;
 const perMinute = (...about) => `${rate(...about)} * 60`;
@@ -156,6 +156,11 @@ export default dashboard({
       title: 'Requests that were none', unit: 'cpm', thresholds: rising([2, null]), drawThresholds: false, stack: true,
       queries: [[perMinute('kind', 'switchboard_http_rejections_total'), '{{kind}}']],
       description: 'A minute. proxy_protocol, tls, http2, no_host: what stands before the server speaks something else. The others: strangers, or networks that are too slow.',
+    }),
+    graph({
+      title: 'Certificates: days left', unit: 'none', thresholds: falling(LIMITS.certificateDays),
+      queries: [[`(switchboard_certificate_expiry_timestamp_seconds{${S}} - time()) / 86400`, '{{instance}} {{listener}}']],
+      description: 'Until the certificate of a listener that speaks TLS expires; then no client takes it. Empty where none speaks TLS.',
     }),
     graph({
       title: 'Operators’ listener: refused', unit: 'cpm', thresholds: rising([1, null]), drawThresholds: false, stack: true,

@@ -219,7 +219,7 @@ mod tests {
 
     fn policy() -> Policy {
         let allowed = vec!["https://meet.example".to_owned()].into();
-        Policy { origins: OriginPolicy { allowed, is_required: false }, room_name_bytes: 16 }
+        Policy { origins: OriginPolicy { allowed, speaks_tls: false, is_required: false }, room_name_bytes: 16 }
     }
 
     /// A complete handshake, with `more` in place of what it names, or in addition.

@@ -237,6 +237,8 @@ label_set! {
         Address = "address",
         /// Memory is nearly used.
         Memory = "memory",
+        /// Its address makes more TLS handshakes than it may: as many as handshakes and requests together.
+        TlsRate = "tls_rate",
     }
 }
 
@@ -251,6 +253,10 @@ label_set! {
         BadProxyHeader = "bad_proxy_header",
         /// A TLS handshake.
         Tls = "tls",
+        /// Plain HTTP, where TLS is asked for.
+        PlainHttp = "plain_http",
+        /// A TLS handshake that failed.
+        TlsHandshake = "tls_handshake",
         /// HTTP/2 without asking first.
         Http2 = "http2",
         /// HTTP/1.1 without `Host`.
@@ -287,6 +293,12 @@ impl Rejection {
             }
             Self::Tls => {
                 "somebody speaks TLS to this port, which takes plain HTTP: a proxy that should not, or an https link"
+            }
+            Self::PlainHttp => {
+                "somebody speaks plain HTTP to this port, which takes TLS: an http link, a health check, or a proxy that should not"
+            }
+            Self::TlsHandshake => {
+                "what came is no TLS handshake, or one that was not ended: a scanner, or something in between"
             }
             Self::Http2 => "somebody speaks HTTP/2 to this port, which takes HTTP/1.1: a proxy's upstream protocol",
             Self::NoHost => "an HTTP/1.1 request without Host: a health check that needs one",
@@ -348,6 +360,8 @@ label_set! {
         Outboxes = "outboxes",
         /// What is kept for clients that have not acknowledged it.
         ResumeBuffers = "resume_buffers",
+        /// What TLS needs for WebSocket connections.
+        Tls = "tls",
         /// What goes along with sockets to the sessions that they resume.
         Transfers = "transfers",
         /// Request heads that have not ended.

@@ -30,6 +30,8 @@ pub struct HeldReport {
     pub outboxes: u64,
     /// Kept for clients that have not acknowledged it.
     pub resume_buffers: u64,
+    /// By the TLS of their sockets.
+    pub tls: u64,
 }
 
 /// What is held on behalf of clients, as the thread that watches over memory last found it.

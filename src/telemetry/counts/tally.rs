@@ -1,5 +1,7 @@
 //! Everything that one thread counted since it last reported.
 
+use std::time::SystemTime;
+
 use super::{
     buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets, RequestBuckets},
     error_samples::ErrorSamples,
@@ -179,6 +181,8 @@ tally! {
             http: HttpCounts = HttpCounts::new(),
             /// Open sockets of each [`Listener`]. To be set on one thread only.
             sockets: Option<[usize; Listener::ALL.len()]> = None,
+            /// When the certificates of each [`Listener`] end. To be set on one thread only.
+            certificates: Option<[Option<SystemTime>; Listener::ALL.len()]> = None,
             /// Addresses that are remembered for the limits per address. To be set on one thread only.
             addresses: Option<usize> = None,
         }

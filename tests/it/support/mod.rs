@@ -7,6 +7,7 @@ pub(crate) mod ports;
 pub(crate) mod receiver;
 mod server;
 pub(crate) mod swarm;
+pub(crate) mod tls;
 pub(crate) mod tokens;
 mod wait;
 pub(crate) mod ws;
