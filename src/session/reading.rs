@@ -4,7 +4,7 @@
 //!
 //! So there are rounds. Once sessions have read for a [`SLICE`], none of them reads on before everything else that was ready has
 //! had its turn. If none wants to meanwhile, the arbiter is not busy. Otherwise some of those that wait are read ([`Turns`]: who is new,
-//! or had sent nothing more, comes first), then everything else has its turn again, and so on, until nobody waits.
+//! or had sent nothing more, comes first, and each address in its turn), then everything else has its turn again, and so on, until nobody waits.
 
 use std::{
     cell::{Cell, RefCell},
@@ -23,7 +23,7 @@ use super::{
     shared::SessionShared,
     turns::{Class, Turn, Turns},
 };
-use crate::telemetry;
+use crate::{limits::Subnet, telemetry};
 
 /// The time after which it is asked whether anybody else waits for the thread. What it costs to ask is a thousandth of it.
 const SLICE: Duration = Duration::from_millis(4);
@@ -44,7 +44,8 @@ pub(super) struct Reading {
     is_busy: Cell<bool>,
     /// Whether there is somebody who ends a round.
     is_kept: Cell<bool>,
-    turns: RefCell<Turns<Weak<SessionShared>>>,
+    /// By the sites of their clients: those that the limits per address do not concern are one.
+    turns: RefCell<Turns<Option<Subnet>, Weak<SessionShared>>>,
     slice_over: Rc<Notify>,
 }
 
@@ -84,7 +85,8 @@ impl Reading {
     /// The session waits for its turn.
     pub(super) fn wait(&self, session: &Rc<SessionShared>, class: Class) {
         session.turn.set(Turn::Waiting);
-        self.turns.borrow_mut().wait(Rc::downgrade(session), class);
+        let from = session.subnet.get().map(Subnet::site);
+        self.turns.borrow_mut().wait(Rc::downgrade(session), from, class);
     }
 
     /// Everything else has had its turn, which took so long: some of those that wait may read now. Whether there are any; if
