@@ -46,7 +46,7 @@ use crate::{
     messages::{
         room::RoomPort,
         send_unbounded,
-        supervisor::{Headcount, StopJoins},
+        supervisor::{LatestHeadcount, StopJoins},
     },
     metrics::{self, BuildInfo, Exposition, Facts},
     protocol::RoomName,
@@ -235,7 +235,7 @@ fn start_metrics(
     Ok((metrics, arbiter))
 }
 
-fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> (Addr<Supervisor>, watch::Receiver<Headcount>) {
+fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> (Addr<Supervisor>, LatestHeadcount) {
     let spawn_room: SpawnRoom = Box::new(move |name, capacity, guard| spawn_room(&arbiters, name, capacity, guard));
     let supervisor = Supervisor::new(SupervisorConfig::from(settings), spawn_room);
     let headcount = supervisor.headcount();
