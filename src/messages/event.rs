@@ -7,6 +7,9 @@ use crate::protocol::{
     server::{ServerFrame, encode},
 };
 
+/// What news takes on the wire beside metadata, roughly.
+pub(super) const NEWS_BYTES: usize = 96;
+
 /// Something that happened to one peer, for all the others. It says nothing of how clients are told; the frame is encoded by
 /// the first session that needs it, and shared.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub struct RoomEvent {
     /// The peer that it happened to.
     peer: PeerId,
     change: PeerChange,
+    /// See [`RoomEvent::bytes`].
+    bytes: usize,
     encoded: OnceLock<TextFrame>,
 }
 
@@ -41,11 +46,23 @@ pub enum PeerChange {
     Back,
 }
 
+impl PeerChange {
+    /// Bytes of metadata in it.
+    fn meta_bytes(&self) -> usize {
+        match self {
+            Self::Joined { meta, .. } => meta.as_ref().map_or(0, |meta| meta.as_str().len()),
+            Self::Updated(meta) => meta.as_str().len(),
+            Self::Left(_) | Self::Away(_) | Self::Back => 0,
+        }
+    }
+}
+
 impl RoomEvent {
     /// That happened to that peer.
     #[must_use]
     pub fn new(peer: PeerId, change: PeerChange) -> Arc<Self> {
-        Arc::new(Self { peer, change, encoded: OnceLock::new() })
+        let bytes = NEWS_BYTES + change.meta_bytes();
+        Arc::new(Self { peer, change, bytes, encoded: OnceLock::new() })
     }
 
     /// The peer that it happened to.
@@ -77,13 +94,10 @@ impl RoomEvent {
         }
     }
 
-    /// Bytes of metadata in it.
-    pub(super) fn meta_bytes(&self) -> usize {
-        match &self.change {
-            PeerChange::Joined { meta, .. } => meta.as_ref().map_or(0, |meta| meta.as_str().len()),
-            PeerChange::Updated(meta) => meta.as_str().len(),
-            PeerChange::Left(_) | PeerChange::Away(_) | PeerChange::Back => 0,
-        }
+    /// What it takes on the wire, nearly: it is encoded when the first asks for that.
+    #[inline]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The same, encoded once for all.

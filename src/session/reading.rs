@@ -32,16 +32,23 @@ const SLICE: Duration = Duration::from_millis(4);
 const MAIN_THREAD: Duration = Duration::from_millis(15);
 
 thread_local! {
+    /// Whether sessions have to wait for their turn. Beside [`READING`], since it is asked before every read: what needs no
+    /// constructor and no destructor costs nothing to reach.
+    static BUSY: Cell<bool> = const { Cell::new(false) };
     /// The arbiter's own: shared with nobody.
     pub(super) static READING: Reading = Reading::new(Instant::now());
+}
+
+/// Whether sessions of this arbiter have to wait for their turn.
+#[inline]
+pub(super) fn is_busy() -> bool {
+    BUSY.get()
 }
 
 /// See the module.
 pub(super) struct Reading {
     /// When the present slice began.
     began: Cell<Instant>,
-    /// Whether sessions have to wait for their turn.
-    is_busy: Cell<bool>,
     /// Whether there is somebody who ends a round.
     is_kept: Cell<bool>,
     /// By the sites of their clients: those that the limits per address do not concern are one.
@@ -53,23 +60,16 @@ impl Reading {
     fn new(now: Instant) -> Self {
         Self {
             began: Cell::new(now),
-            is_busy: Cell::new(false),
             is_kept: Cell::new(false),
             turns: RefCell::new(Turns::new()),
             slice_over: Rc::default(),
         }
     }
 
-    /// Whether sessions have to wait for their turn.
-    #[inline]
-    pub(super) fn is_busy(&self) -> bool {
-        self.is_busy.get()
-    }
-
     /// A session has read.
     #[inline]
     pub(super) fn has_read(&self, now: Instant) {
-        if !self.is_busy.get() && now.saturating_duration_since(self.began.get()) >= SLICE {
+        if !is_busy() && now.saturating_duration_since(self.began.get()) >= SLICE {
             self.end_slice();
         }
     }
@@ -77,7 +77,7 @@ impl Reading {
     #[cold]
     fn end_slice(&self) {
         if self.is_kept.get() {
-            self.is_busy.set(true);
+            BUSY.set(true);
             self.slice_over.notify_one();
         }
     }
@@ -98,7 +98,7 @@ impl Reading {
             session.turn.set(Turn::Granted);
             session.kill_switch.wake();
         }
-        self.is_busy.set(is_busy);
+        BUSY.set(is_busy);
         is_busy
     }
 }
