@@ -142,6 +142,9 @@ impl Pace {
         // Between two reads the budgets change by relief alone.
         if !self.is_permitted || shared.held_back.get() {
             self.is_permitted = self.lack(shared).is_none();
+            if self.is_permitted {
+                shared.reads_on();
+            }
         }
         self.is_permitted
     }
@@ -203,7 +206,7 @@ impl Pace {
         self.now = Instant::now();
         loop {
             let Some((lack, wait)) = self.lack(shared) else {
-                shared.held_back.set(false);
+                shared.reads_on();
                 return Poll::Ready(());
             };
             self.go_on(lack, wait, shared.held_back.get());
