@@ -7,6 +7,7 @@
 mod error;
 mod keys;
 mod reload;
+mod stun;
 mod vital;
 
 use std::{
@@ -38,6 +39,7 @@ use crate::{
         routes::Common,
         socket::sockets::Sockets,
     },
+    ice::IceServers,
     lifecycle::{Lifecycle, Phase},
     limits::{Addresses, Waiting},
     liveness::Liveness,
@@ -61,6 +63,7 @@ use crate::{
 pub use self::{
     error::StartError,
     reload::{ReadAgain, Reread},
+    stun::run_stun,
 };
 use self::{reload::Reload, vital::Vital};
 
@@ -84,8 +87,9 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let settings = Arc::new(capacity.in_force(&configured, machine.memory_bytes));
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
+    let responder = stun::open(&settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
-    let (token, keys) = secrets(&settings)?;
+    let (token, keys, ice) = secrets(&settings)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
     others.attend(Reload::new(&configured, read_again, origins.clone(), token.clone(), keys.clone()).on_hangup());
@@ -102,7 +106,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let probes =
         Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
     let common = Common::new(&settings, probes);
-    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, keys.clone()));
+    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, keys.clone()), ice.clone());
     let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &memory, shared);
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
@@ -124,6 +128,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         .map_err(|source| StartError::Machine { what: "workers", source })?;
 
     announce(&configured, &settings, open_files, addresses, before.problem.as_ref());
+    stun::start(responder)?;
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
@@ -132,7 +137,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         Subjects { metrics, liveness: liveness.clone(), lifecycle: lifecycle.clone(), sockets: public_sockets };
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
-    actix_rt::spawn(keys::watch(keys));
+    keys::watch(keys, ice);
     actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
 
     let call = signals.or_call(&lifecycle).await;
@@ -151,11 +156,11 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     Ok(())
 }
 
-/// What operators and clients are known by.
-fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing), StartError> {
+/// What operators and clients are known by, and what clients are known to TURN servers by.
+fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing, IceServers), StartError> {
     let path = &settings.ops.token_file;
     let token = Token::read(path).map_err(|source| StartError::Token { path: path.clone(), source })?;
-    Ok((token, KeyRing::open(&settings.auth)?))
+    Ok((token, KeyRing::open(&settings.auth)?, IceServers::open(&settings.ice)?))
 }
 
 /// What the operators' routes reach.
@@ -255,7 +260,7 @@ fn public_door(
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
     memory: &Relief,
-    (addresses, tokens): (Addresses, TokenJudge),
+    (addresses, tokens, ice): (Addresses, TokenJudge, IceServers),
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
@@ -268,7 +273,8 @@ fn public_door(
             resume: supervisor.clone().recipient(),
             presence: supervisor.clone().recipient(),
         };
-        let config = SessionConfig::new(&settings, ports, waiting.clone(), addresses.clone(), tokens.clone());
+        let (waiting, addresses) = (waiting.clone(), addresses.clone());
+        let config = SessionConfig::new(&settings, ports, waiting, addresses, tokens.clone(), ice.clone());
         session::install(Rc::new(config));
         watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
         watchdog::spawn_vital(reading::run());

@@ -4,7 +4,7 @@ mod token;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 pub use token::{IssueError, TokenArguments};
 
@@ -34,6 +34,16 @@ pub struct Arguments {
 pub enum Command {
     /// Make a join token and print it.
     Token(TokenArguments),
+    /// Be the STUN responder of [stun], and nothing else.
+    Stun(StunArguments),
+}
+
+/// `switchboard stun`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct StunArguments {
+    /// Ask the responder on this machine, and say what it said; exit with 0 if it answers, or 1.
+    #[arg(long)]
+    pub probe: bool,
 }
 
 #[cfg(test)]
@@ -74,6 +84,13 @@ mod tests {
             ("switchboard token --room a --key k.pem --algorithm none", ErrorKind::ValueValidation),
         ] {
             assert_eq!(parse(line).unwrap_err().kind(), kind, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_stun_responder_is_run_or_asked() {
+        for (line, probe) in [("switchboard stun", false), ("switchboard stun --probe", true)] {
+            assert_eq!(parse(line).unwrap().command, Some(Command::Stun(StunArguments { probe })), "{line}");
         }
     }
 

@@ -17,11 +17,13 @@
 //! | 0 | [`utc`] | times and days, as text |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`auth`] | join tokens: verified, and from there on a grant; the keys for that |
+//! | 1 | [`ice`] | the STUN and TURN servers that a client is told of, with credentials made for it |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
 //! | 1 | [`ws`] | RFC 6455 over one socket: frames to messages and back, what waits to be written |
 //! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
 //! | 2 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
 //! | 2 | [`memory`] | what is held on behalf of clients, and how far relief goes when it is nearly all that may be |
+//! | 2 | [`stun`] | the STUN responder: it tells peers by which address the internet sees them |
 //! | 3 | [`messages`] | what actors send each other, one file per receiver |
 //! | 4 | [`session`] | one peer: its socket, its queue, its view of the room |
 //! | 4 | [`room`] | one room: who is in it, in joining order |
@@ -78,6 +80,7 @@ pub mod cli;
 pub mod config;
 pub mod files;
 pub mod http;
+pub mod ice;
 pub mod late;
 pub mod lifecycle;
 pub mod limits;
@@ -91,6 +94,7 @@ pub mod protocol;
 pub mod room;
 pub mod session;
 pub mod shutdown;
+pub mod stun;
 pub mod supervisor;
 pub mod telemetry;
 pub mod utc;

@@ -9,7 +9,7 @@ use std::{
 use clap::Parser;
 use switchboard::{
     app,
-    cli::{Arguments, Command},
+    cli::{Arguments, Command, StunArguments},
     config::{self, Settings},
     telemetry::{self, LogOptions},
 };
@@ -44,6 +44,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         return Ok(print(&(order.issue(&settings, now)? + "\n"))?);
     }
+    if let Some(Command::Stun(StunArguments { probe: true })) = &arguments.command {
+        let settings = Settings::load(file.as_deref(), environment)?;
+        return Ok(print(&switchboard::probe::probe_stun(&settings.stun)?)?);
+    }
     let (settings, doubts) = Settings::load_with_doubts(file.as_deref(), &environment)?;
     let _log = telemetry::start_log(&LogOptions::from(&settings))?;
     // One per process. Counted first, so that whoever saw the line finds the count.
@@ -55,6 +59,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::install_panic_hook();
     for doubt in &doubts {
         telemetry::emit(&telemetry::Event::ConfigWarning { what: doubt });
+    }
+    if let Some(Command::Stun(_)) = &arguments.command {
+        return Ok(app::run_stun(&settings)?);
     }
     let again = move || Settings::load_with_doubts(file.as_deref(), &config::environment(std::env::vars_os())?);
     Ok(app::run(settings, again)?)

@@ -1,4 +1,4 @@
-//! `switchboard --probe`: asks the server on this machine whether it lives. For a container's health check, where there
+//! `switchboard --probe`: asks the server on this machine whether it lives; `switchboard stun --probe`, the STUN responder. For a container's health check, where there
 //! is no curl.
 //!
 //! It asks where the server listens. A health check is started with the variables of the server and without its
@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::config::{ConfigError, Network, Settings};
+use crate::{
+    config::{ConfigError, Network, Settings, Stun},
+    stun::ask,
+};
 
 /// Connecting, asking and hearing take no longer than this together: less than the 5 s after which a container's health
 /// check is ended before it has said anything.
@@ -75,6 +78,23 @@ pub fn probe(file: Option<&Path>, environment: &[(String, String)]) -> Result<St
         None => (asked(&name), "the host has no address".to_owned()),
     };
     Err(ProbeError::NotAlive { asked, found, note: place.note })
+}
+
+/// Sends a Binding request to where `switchboard stun` answers with these settings, and says what was asked and answered.
+///
+/// # Errors
+/// There is none by the settings, or it does not answer in time.
+pub fn probe_stun(stun: &Stun) -> Result<String, ProbeError> {
+    let asked = |address: &str| format!("STUN Binding request to {address}");
+    let name = authority(&stun.host, stun.port);
+    let not_alive = |address: &str, found: String| ProbeError::NotAlive { asked: asked(address), found, note: None };
+    if stun.port == 0 {
+        return Err(not_alive(&name, "stun.port is 0: there is none".to_owned()));
+    }
+    let address = addresses(&stun.host, stun.port).unwrap_or_default().into_iter().next();
+    let address = address.ok_or_else(|| not_alive(&name, "the host has no address".to_owned()))?;
+    let seen = ask::binding(address, PATIENCE).map_err(|error| not_alive(&address.to_string(), error.to_string()))?;
+    Ok(format!("{}: seen as {seen}\n", asked(&address.to_string())))
 }
 
 /// What came back.

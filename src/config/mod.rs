@@ -36,6 +36,7 @@ mod section;
 mod server;
 mod settings;
 mod state;
+mod stun;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -62,6 +63,7 @@ pub use self::{
     server::Server,
     settings::{Settings, sets},
     state::State,
-    warnings::{exposure_warnings, machine_warnings, memory_warning},
+    stun::Stun,
+    warnings::{exposure_warnings, is_open, machine_warnings, memory_warning},
     watchdog::Watchdog,
 };

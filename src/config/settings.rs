@@ -14,11 +14,12 @@ use super::{
     section::{Key, Section},
     server::Server,
     state::State,
+    stun::Stun,
     watchdog::Watchdog,
 };
 
 /// Every section, in the order of the documents.
-pub(super) const SECTIONS: [&Section; 11] = [
+pub(super) const SECTIONS: [&Section; 12] = [
     &Server::SECTION,
     &Ops::SECTION,
     &Http::SECTION,
@@ -29,6 +30,7 @@ pub(super) const SECTIONS: [&Section; 11] = [
     &Health::SECTION,
     &Watchdog::SECTION,
     &Ice::SECTION,
+    &Stun::SECTION,
     &State::SECTION,
 ];
 
@@ -56,6 +58,8 @@ pub struct Settings {
     pub watchdog: Watchdog,
     /// STUN and TURN servers for the clients.
     pub ice: Ice,
+    /// The STUN responder of our own.
+    pub stun: Stun,
     /// What outlives the process.
     pub state: State,
 }

@@ -113,7 +113,8 @@ pub fn exposure_warnings(settings: &Settings, public: IpAddr, ops: IpAddr) -> Ve
 }
 
 /// Whether others than this machine and its network may come to it. All addresses of a machine are (`0.0.0.0`).
-fn is_open(address: IpAddr) -> bool {
+#[must_use]
+pub fn is_open(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => !(v4.is_loopback() || v4.is_private() || v4.is_link_local()),
         IpAddr::V6(v6) => !(v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()),

@@ -3,6 +3,7 @@ pub mod client;
 mod endings;
 pub mod error_texts;
 mod errors;
+mod features;
 mod frame;
 #[cfg(test)]
 pub(crate) mod histories;
@@ -21,6 +22,7 @@ mod who;
 
 pub use endings::{ByeAction, EndReason, LeaveReason, close_code};
 pub use errors::{ErrorCategory, ErrorCode, Severity};
+pub use features::Feature;
 pub use frame::TextFrame;
 pub use ids::{PeerId, RoomName, RoomNameError, SessionId};
 pub use kinds::SignalKind;

@@ -20,6 +20,10 @@ impl Permissions {
     /// What a session may without a token, where none is asked for, and with one that does not say.
     pub const USUAL: Self = Self(Self::JOIN.0 | Self::SIGNAL.0 | Self::BROADCAST.0 | Self::UPDATE.0);
 
+    /// All there are.
+    #[cfg(test)]
+    pub(super) const ALL: Self = Self(u8::MAX);
+
     const WORDS: [(&str, Self); 5] = [
         ("join", Self::JOIN),
         ("signal", Self::SIGNAL),

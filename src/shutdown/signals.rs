@@ -95,6 +95,15 @@ impl Signals {
         lifecycle.call_drain(by, None).1.clone()
     }
 
+    /// Waits for any of them.
+    pub async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.quit.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     /// Ctrl-C, when the server is going already: whoever sits there does not want to wait. The others have said already
     /// what they say.
     pub(super) async fn hurry(&mut self) {

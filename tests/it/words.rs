@@ -23,7 +23,7 @@ const NOT_OURS: [(&str, &str); 13] = [
     ("the card's", "what the reader can see"),
 ];
 /// What is read, by the end of its name.
-const READ: [&str; 10] = ["rs", "md", "toml", "sh", "py", "js", "mjs", "yml", "html", "css"];
+const READ: [&str; 11] = ["rs", "md", "toml", "sh", "py", "js", "mjs", "ts", "yml", "html", "css"];
 /// What nobody wrote by hand, or nobody here.
 const NOT_READ: [&str; 6] = ["target", "node_modules", "corpus", "artifacts", "LICENSE", "words.rs"];
 

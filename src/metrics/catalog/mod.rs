@@ -34,6 +34,7 @@ fn made_of_several(topic: Topic) -> &'static [Series] {
         Topic::Connections => connections::SERIES,
         Topic::Rooms => rooms::SERIES,
         Topic::Messages => messages::SERIES,
+        Topic::Ice => &[],
         Topic::Errors => errors::SERIES,
         Topic::Memory => memory::SERIES,
         Topic::Server => server::SERIES,

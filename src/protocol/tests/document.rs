@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{compact, fixtures};
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, SignalKind, close_code, errors::Outcome};
 
-fn document() -> String {
+pub(super) fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol.md");
     fs::read_to_string(path).expect("the document is there")
 }
@@ -20,7 +20,7 @@ fn examples(document: &str) -> BTreeSet<&str> {
 }
 
 /// The rows of the table under the heading `heading`, without its head, each cell without code quotes.
-fn table(document: &str, heading: &str) -> Vec<Vec<String>> {
+pub(super) fn table(document: &str, heading: &str) -> Vec<Vec<String>> {
     let section = document.split(&format!("# {heading}\n")).nth(1).expect(heading);
     let section = section.split("\n#").next().expect("split gives one");
     let cell = |cell: &str| cell.trim().replace('`', "");

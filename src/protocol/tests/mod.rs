@@ -3,6 +3,8 @@ mod client;
 mod document;
 mod laws;
 mod server;
+mod wire_schema;
+mod wire_types;
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 

@@ -67,6 +67,8 @@ label_set! {
         AuthFailures = "auth_failures",
         /// A connection was in no room for as long as it may, or had waited longest of more than may be.
         JoinWait = "join_wait",
+        /// A session asked for ICE servers more often than it may.
+        IcePerMinute = "ice_per_minute",
     }
 }
 
@@ -196,6 +198,30 @@ impl Rejection {
             }
             Self::Memory => "memory is nearly used (limits.memory_bytes): the heads that hold most are ended",
         }
+    }
+}
+
+label_set! {
+    /// What became of a datagram that came to the STUN responder.
+    StunOutcome {
+        /// It was told where it came from.
+        Answered = "answered",
+        /// It was answered with error 420: something in it has to be understood and is not.
+        Unsupported = "unsupported",
+        /// It is no STUN message (RFC 8489).
+        NotStun = "not_stun",
+        /// It is a response, an indication, or a request for something else.
+        NotBinding = "not_binding",
+        /// It is a Binding request that cannot be read.
+        Malformed = "malformed",
+        /// It cannot have been sent from where it says, by somebody who wants an answer: a service's port, multicast.
+        Source = "source",
+        /// Its address has asked more often than `stun.rate` and `stun.burst` allow.
+        AddressLimit = "address_limit",
+        /// All addresses together have, by `stun.total_rate`.
+        TotalLimit = "total_limit",
+        /// The system did not take the answer.
+        NotSent = "not_sent",
     }
 }
 

@@ -139,7 +139,7 @@ impl<L: Label> Default for Counts<L> {
 mod tests {
     use super::*;
     use crate::telemetry::counts::kinds::{
-        LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, TokenOutcome,
+        LimitHit, Listener, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome,
     };
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {
@@ -168,6 +168,7 @@ mod tests {
         is_closed_set::<Listener>();
         is_closed_set::<Rejection>();
         is_closed_set::<SocketRefusal>();
+        is_closed_set::<StunOutcome>();
     }
 
     #[test]

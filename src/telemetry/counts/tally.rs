@@ -5,7 +5,8 @@ use super::{
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
     kinds::{
-        LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, TokenOutcome,
+        LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome,
+        TokenOutcome,
     },
     labels::{Counts, Label},
     reports::{ArbiterReport, CensusReport, MemoryReport},
@@ -192,6 +193,8 @@ tally! {
             /// Join tokens, those that renew included, by what became of them; `missing` is a join without one that needs
             /// one.
             tokens: Counts<TokenOutcome> = Counts::new() => "switchboard_tokens_total" by "outcome",
+            /// Lists of ICE servers that were told with credentials made for the one peer, in joined and in ice_servers.
+            turn_credentials: u64 = 0 => "switchboard_turn_credentials_total",
             /// Stays in a room that ended, by reason.
             leaves: Counts<LeaveReason> = Counts::new() => "switchboard_leaves_total" by "reason",
             /// How long peers stayed in a room, observed at their leave.
@@ -209,6 +212,11 @@ tally! {
                 => "switchboard_room_lifetime_seconds",
             /// The latest census, on the supervisor's thread.
             census: Option<CensusReport> = None,
+        }
+
+        Ice {
+            /// Datagrams that came to the STUN responder, by what became of them.
+            stun_requests: Counts<StunOutcome> = Counts::new() => "switchboard_stun_requests_total" by "outcome",
         }
 
         Errors {

@@ -1,13 +1,16 @@
 //! What each event adds to the counts of its thread, and the errors' samples: two sinks.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{fault::Fault, sink::Sink, table::Event};
-use crate::telemetry::counts::{
-    error_samples::{ErrorSample, SampleIds},
-    kinds::Reconnection,
-    local::{hand_over, tally},
-    tally::Tally,
+use crate::{
+    protocol::{EndReason, ErrorCode, LeaveReason},
+    telemetry::counts::{
+        error_samples::{ErrorSample, SampleIds},
+        kinds::Reconnection,
+        local::{hand_over, tally},
+        tally::Tally,
+    },
 };
 
 /// Counts every event, and the error in it, on the thread where it happens.
@@ -48,26 +51,14 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         Event::RequestRejected { kind, .. } => tally.http_rejections.add(kind),
         Event::HandshakeRefused { code, .. } => tally.handshakes_refused.add(code),
         Event::ConnectionOpened { .. } => tally.connections_opened += 1,
-        Event::ConnectionClosed { reason, duration, .. } => {
-            tally.connections_closed.add(reason);
-            tally.connection_duration.observe(duration);
-        }
-        Event::PeerJoined { attempt, .. } => {
-            tally.joins += 1;
-            count_attempt(attempt, Reconnection::Joined, tally);
-        }
-        Event::JoinRefused { code, attempt, .. } => {
-            tally.join_rejections.add(code);
-            count_attempt(attempt, Reconnection::Refused, tally);
-        }
+        Event::ConnectionClosed { reason, duration, .. } => count_close(reason, duration, tally),
+        Event::PeerJoined { attempt, .. } => count_join(attempt, tally),
+        Event::JoinRefused { code, attempt, .. } => count_refused_join(code, attempt, tally),
         Event::TokenDenied { reason, .. } => tally.tokens.add(reason),
         Event::SessionParked { .. } => tally.parked += 1,
         Event::SessionResumed { result, .. } => tally.reconnections.add(result),
         Event::ResumeRefused { .. } => tally.reconnections.add(Reconnection::NotFound),
-        Event::PeerLeft { reason, stayed, .. } => {
-            tally.leaves.add(reason);
-            tally.time_in_room.observe(stayed);
-        }
+        Event::PeerLeft { reason, stayed, .. } => count_leave(reason, stayed, tally),
         Event::RoomOpened { .. } => tally.rooms_opened += 1,
         Event::RoomEnded { lived, .. } => {
             tally.rooms_ended += 1;
@@ -103,12 +94,35 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::ForwardedNotBelieved { .. }
         | Event::ProxyNamesNobody { .. }
         | Event::Panicked { .. }
+        | Event::StunStarted { .. }
+        | Event::StunOnlyPrivate { .. }
+        | Event::StunCounted { .. }
         | Event::LogFileFailed { .. }
         | Event::LogFileRestored { .. }
         | Event::LogFileReopened { .. }
         | Event::LogFileRemoved { .. }
         | Event::LogLinesDropped { .. } => {}
     }
+}
+
+fn count_close(reason: EndReason, duration: Duration, tally: &mut Tally) {
+    tally.connections_closed.add(reason);
+    tally.connection_duration.observe(duration);
+}
+
+fn count_join(attempt: u32, tally: &mut Tally) {
+    tally.joins += 1;
+    count_attempt(attempt, Reconnection::Joined, tally);
+}
+
+fn count_refused_join(code: ErrorCode, attempt: u32, tally: &mut Tally) {
+    tally.join_rejections.add(code);
+    count_attempt(attempt, Reconnection::Refused, tally);
+}
+
+fn count_leave(reason: LeaveReason, stayed: Duration, tally: &mut Tally) {
+    tally.leaves.add(reason);
+    tally.time_in_room.observe(stayed);
 }
 
 fn count_attempt(attempt: u32, result: Reconnection, tally: &mut Tally) {
@@ -144,11 +158,9 @@ fn sample_ids(event: &Event<'_>) -> SampleIds {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{
-        protocol::{EndReason, ErrorCode, LeaveReason, Severity},
+        protocol::Severity,
         telemetry::{
             counts::kinds::{Rejection, SocketRefusal},
             event::{context::Context, samples},

@@ -1,4 +1,5 @@
 //! Events: what happened, what it concerns, which error is in it, and who hears of it.
+mod background;
 pub(super) mod causes;
 pub(super) mod context;
 mod counting;

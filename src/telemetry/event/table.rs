@@ -1,11 +1,13 @@
 //! Everything the server says about itself. Business code emits an [`Event`]; what becomes of it (which level, which
-//! words, which counter) is decided in this folder.
+//! words, which counter) is decided in this folder. Those that no client and no step of the server's life is behind are in
+//! `background.rs`.
 
 use std::{error::Error, net::SocketAddr, time::Duration};
 
 use slog::{Level, Serializer};
 
 use super::{
+    background::with_background_events,
     context::Context,
     define::{EventDoc, events},
     field::Field,
@@ -15,7 +17,7 @@ use crate::{
     telemetry::counts::kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
 };
 
-events! {
+with_background_events! { events {
     /// The listeners are open.
     ServerStarted = "server_started", Info, "server started" {
         version: &'a str,
@@ -364,36 +366,4 @@ events! {
         /// Where it came from, one frame per line.
         backtrace: &'a str,
     }
-    /// A log file could not be written, or the files of earlier days not be compressed or removed. Told at once, and each
-    /// minute while it goes on.
-    LogFileFailed = "log_file_failed", Warning, "log file failed" {
-        /// Which, or the folder.
-        file: &'a str,
-        error["cause"]: &'a (dyn Error + 'static),
-        /// Lines that are missing in it since it failed. All are counted.
-        lines: u64,
-    }
-    /// A log file can be written again.
-    LogFileRestored = "log_file_restored", Info, "log file restored" {
-        file: &'a str,
-        /// Lines that are missing in it.
-        lines: u64,
-    }
-    /// Somebody else removed, renamed, replaced or emptied the log file that is being written; it goes on in one of the
-    /// usual name.
-    LogFileReopened = "log_file_reopened", Warning, "log file opened anew" {
-        file: &'a str,
-        /// What became of the one before.
-        found: &'static str,
-    }
-    /// A log file was removed before its days were over, because all of them together reached `log.max_bytes`.
-    LogFileRemoved = "log_file_removed", Warning, "log file removed" {
-        file: &'a str,
-        bytes: u64,
-    }
-    /// The log was read more slowly than it was written, and lines are missing here.
-    LogLinesDropped = "log_lines_dropped", Warning, "log lines dropped" {
-        /// How many since the last such line.
-        lines: u64,
-    }
-}
+}}

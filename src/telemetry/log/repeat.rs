@@ -88,6 +88,9 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::ForwardedNotBelieved { .. }
         | Event::ProxyNamesNobody { .. }
         | Event::Panicked { .. }
+        | Event::StunStarted { .. }
+        | Event::StunOnlyPrivate { .. }
+        | Event::StunCounted { .. }
         | Event::LogFileFailed { .. }
         | Event::LogFileRestored { .. }
         | Event::LogFileReopened { .. }

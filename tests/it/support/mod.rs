@@ -10,13 +10,8 @@ pub(crate) mod tokens;
 mod wait;
 pub(crate) mod ws;
 
-pub(crate) use drain::{Line, is_utc_time};
+pub(crate) use drain::{Line, LogDrain, is_utc_time};
 pub(crate) use metrics::Scrape;
 pub(crate) use peer::{Received, TestPeer};
-pub(crate) use server::{Builder, TestServer, program, run, temp_dir};
-#[cfg_attr(
-    not(feature = "fault-injection"),
-    allow(unused_imports, reason = "only who injects faults waits longer")
-)]
-pub(crate) use wait::eventually_within;
-pub(crate) use wait::{PATIENCE, eventually, expect_eq};
+pub(crate) use server::{Builder, TestServer, program, run, send_signal, temp_dir};
+pub(crate) use wait::{PATIENCE, eventually, eventually_within, expect_eq};

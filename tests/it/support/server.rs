@@ -50,6 +50,14 @@ pub(crate) fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// Sends a signal to a process. The shell's own `kill` does it: no program is needed for it, and no `unsafe`.
+#[track_caller]
+pub(crate) fn send_signal(pid: u32, name: &str) {
+    let pid = pid.to_string();
+    let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &pid]).status().expect("run sh");
+    assert!(status.success(), "kill -s {name} {pid}: {status}");
+}
+
 /// A new directory on the disk of the build, gone with its last user.
 pub(crate) fn temp_dir() -> Arc<TempDir> {
     Arc::new(TempDir::with_prefix_in("it-", env!("CARGO_TARGET_TMPDIR")).unwrap())
@@ -301,11 +309,9 @@ impl TestServer {
         self.signal("TERM");
     }
 
-    /// Sends it a signal. The shell's own `kill` does it: no program is needed for it, and no `unsafe`.
+    /// Sends it a signal.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &pid]).status().expect("run sh");
-        assert!(status.success(), "kill -s {name} {pid}: {status}");
+        send_signal(self.child.id(), name);
     }
 
     /// Waits until it has ended by itself, and its whole log is there.

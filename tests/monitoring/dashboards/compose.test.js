@@ -71,6 +71,19 @@ test('every service is pinned, bounded, watched and without privileges', (t) => 
   assert.ok(['--storage.tsdb.retention.time=30d', '--storage.tsdb.retention.size=10GB'].every((flag) => services.prometheus.command.includes(flag)));
 });
 
+test('who tells peers their addresses sees them, and runs in the host’s network alone', (t) => {
+  const { services } = resolved(t);
+  const inHost = Object.entries(services).filter(([, service]) => service.network_mode === 'host').map(([name]) => name);
+  assert.deepEqual(inHost, ['stun']);
+  const { stun, switchboard } = services;
+  assert.deepEqual([stun.command, stun.restart, stun.image], [['stun'], 'on-failure', switchboard.image]);
+  assert.deepEqual(stun.healthcheck.test, ['CMD', 'switchboard', 'stun', '--probe']);
+  const [of, server] = [stun.environment, switchboard.environment];
+  assert.deepEqual([of.SWITCHBOARD__STUN__PORT, server.SWITCHBOARD__STUN__PORT, server.SWITCHBOARD__STUN__SERVE], ['3478', '3478', 'false']);
+  const off = resolved(t, 'SWITCHBOARD__STUN__PORT=0\n').services;
+  assert.deepEqual([off.stun, off.switchboard].map(({ environment }) => environment.SWITCHBOARD__STUN__PORT), ['0', '0']);
+});
+
 test('the server is given the time that it takes to drain', (t) => {
   const deadline = Number(/^drain_deadline_ms = (\d+)$/m.exec(read('config/default.toml'))[1]);
   const grace = Number(/^(\d+)s$/.exec(resolved(t).services.switchboard.stop_grace_period)[1]);

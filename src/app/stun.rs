@@ -1,0 +1,76 @@
+//! The STUN responder: as a thread of the server, and as a process of its own.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use actix::System;
+use tokio::sync::oneshot;
+
+use super::error::StartError;
+use crate::{
+    config::Settings,
+    shutdown,
+    stun::{Responder, Telling},
+    telemetry,
+};
+
+/// `switchboard stun`: answers until a signal ends it. With `stun.port` at 0 there is nothing to do.
+///
+/// # Errors
+/// [`StartError`]: it never answered anybody, or its thread is gone.
+pub fn run_stun(settings: &Settings) -> Result<(), StartError> {
+    if settings.stun.port == 0 {
+        return Ok(());
+    }
+    System::new().block_on(alone(settings))
+}
+
+/// Opens it where this process is to answer.
+pub(super) fn open(settings: &Settings) -> Result<Option<Responder>, StartError> {
+    settings.stun.is_served_here().then(|| listen(settings, Telling::Metrics)).transpose()
+}
+
+/// Starts its thread.
+pub(super) fn start(responder: Option<Responder>) -> Result<(), StartError> {
+    responder
+        .map_or(Ok(()), Responder::start)
+        .map_err(|source| StartError::Machine { what: "the STUN responder", source })
+}
+
+async fn alone(settings: &Settings) -> Result<(), StartError> {
+    let failed = |source| StartError::Machine { what: "the STUN responder", source };
+    let (mut signals, others) =
+        shutdown::listen().map_err(|source| StartError::Machine { what: "signal handling", source })?;
+    others.attend(|| ());
+    let responder = listen(settings, Telling::Log)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let (alive, gone) = oneshot::channel::<()>();
+    let told = Arc::clone(&stop);
+    let thread = thread::Builder::new().name("stun".into()).spawn(move || {
+        let _alive = alive;
+        responder.run(&told);
+    });
+    let thread = thread.map_err(failed)?;
+    tokio::select! {
+        () = signals.any() => stop.store(true, Ordering::Relaxed),
+        // It never ends by itself: it panicked, which is in the log.
+        _ = gone => {}
+    }
+    let ended = thread.join().map_err(|_| failed(std::io::Error::other("it panicked")));
+    telemetry::flush();
+    ended
+}
+
+fn listen(settings: &Settings, telling: Telling) -> Result<Responder, StartError> {
+    let stun = &settings.stun;
+    Responder::open(settings, telling).map_err(|source| StartError::Listen {
+        address: format!("{}:{} (UDP)", stun.host, stun.port),
+        key: "stun.host, stun.port",
+        source,
+    })
+}

@@ -1,0 +1,61 @@
+//! The part of the table of events that is about what goes on in the background: STUN, log files.
+
+/// Hands the rows that it is given to `$events`, with its own behind them: one table, of which a file has a part.
+macro_rules! with_background_events {
+    ($events:ident { $($rows:tt)* }) => {
+        $events! {
+            $($rows)*
+            /// The STUN responder listens.
+            StunStarted = "stun_started", Info, "STUN responder started" {
+                address: SocketAddr,
+            }
+            /// The STUN responder was asked often, by nobody but private addresses, although `stun.public_host` is none: a proxy or a
+            /// NAT before it hides who asks, and what it tells them is of no use. Told once.
+            StunOnlyPrivate = "stun_only_private", Warning, "STUN responder sees only private addresses" {
+                /// Who asked last.
+                remote: SocketAddr,
+                public_host: &'a str,
+            }
+            /// What `switchboard stun` has counted since it said so last: every ten minutes if there is anything, and at its end.
+            StunCounted = "stun_counted", Info, "STUN requests counted" {
+                /// Requests that were answered.
+                answered: u64,
+                /// Datagrams that were not: no requests, or beyond a limit.
+                refused: u64,
+            }
+            /// A log file could not be written, or the files of earlier days not be compressed or removed. Told at once, and each
+            /// minute while it goes on.
+            LogFileFailed = "log_file_failed", Warning, "log file failed" {
+                /// Which, or the folder.
+                file: &'a str,
+                error["cause"]: &'a (dyn Error + 'static),
+                /// Lines that are missing in it since it failed. All are counted.
+                lines: u64,
+            }
+            /// A log file can be written again.
+            LogFileRestored = "log_file_restored", Info, "log file restored" {
+                file: &'a str,
+                /// Lines that are missing in it.
+                lines: u64,
+            }
+            /// Somebody else removed, renamed, replaced or emptied the log file that is being written; it goes on in one of the
+            /// usual name.
+            LogFileReopened = "log_file_reopened", Warning, "log file opened anew" {
+                file: &'a str,
+                /// What became of the one before.
+                found: &'static str,
+            }
+            /// A log file was removed before its days were over, because all of them together reached `log.max_bytes`.
+            LogFileRemoved = "log_file_removed", Warning, "log file removed" {
+                file: &'a str,
+                bytes: u64,
+            }
+            /// The log was read more slowly than it was written, and lines are missing here.
+            LogLinesDropped = "log_lines_dropped", Warning, "log lines dropped" {
+                /// How many since the last such line.
+                lines: u64,
+            }
+        }
+    };
+}
+pub(super) use with_background_events;

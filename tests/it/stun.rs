@@ -1,0 +1,186 @@
+//! The STUN responder: what it answers, to whoever asks it and from where, and that it goes on without the rest.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    process::{Child, Stdio},
+    time::Duration,
+};
+
+use serde_json::json;
+
+use crate::support::{LogDrain, PATIENCE, TestServer, eventually_within, ports, program, run, send_signal};
+
+/// A Binding request, and nothing else (RFC 8489 section 5).
+const REQUEST: [u8; 20] = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+
+/// A client that takes answers only from where it asks.
+fn client(server: SocketAddr) -> UdpSocket {
+    let any: IpAddr = if server.is_ipv4() { [127, 0, 0, 1].into() } else { "::1".parse().unwrap() };
+    let socket = UdpSocket::bind((any, 0)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.connect(server).unwrap();
+    socket
+}
+
+/// The address in an answer, by RFC 8489 section 14.2 and with nobody's library.
+#[track_caller]
+fn mapped(answer: &[u8]) -> SocketAddr {
+    assert_eq!((&answer[..2], &answer[4..20]), (&[1, 1][..], &REQUEST[4..20]), "a success response to this request");
+    let family = answer[25];
+    assert_eq!((&answer[20..22], answer.len()), (&[0, 0x20][..], if family == 1 { 32 } else { 44 }), "{answer:?}");
+    let port = u16::from_be_bytes([answer[26], answer[27]]) ^ 0x2112;
+    let bytes: Vec<u8> = answer[28..].iter().zip(&REQUEST[4..]).map(|(hidden, key)| hidden ^ key).collect();
+    let address: IpAddr = match family {
+        1 => <[u8; 4]>::try_from(bytes).unwrap().into(),
+        _ => <[u8; 16]>::try_from(bytes).unwrap().into(),
+    };
+    SocketAddr::new(address, port)
+}
+
+/// Asks once, and says where it was seen.
+#[track_caller]
+fn ask(client: &UdpSocket) -> SocketAddr {
+    client.send(&REQUEST).unwrap();
+    let mut buffer = [0; 100];
+    let length = client.recv(&mut buffer).expect("an answer from the address that was asked");
+    mapped(&buffer[..length])
+}
+
+/// A process that ends with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn outcome(label: &str) -> String {
+    format!("switchboard_stun_requests_total{{outcome=\"{label}\"}}")
+}
+
+#[test]
+fn whoever_asks_is_told_where_it_was_seen_from_whichever_address_it_asked() {
+    let port = ports::reserve();
+    let server = TestServer::set("stun.port", port).set("stun.host", "::").start();
+    for host in ["127.0.0.1", "127.0.0.2", "::1"] {
+        let client = client(SocketAddr::new(host.parse().unwrap(), port));
+        assert_eq!(ask(&client), client.local_addr().unwrap(), "{host}");
+    }
+    let client = client(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    for stray in [
+        &b"hello, is this STUN?"[..],
+        &REQUEST[..19],
+        &[1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+    ] {
+        client.send(stray).unwrap();
+    }
+    // What is no request is not answered: the next answer is that to the next request.
+    assert_eq!(ask(&client), client.local_addr().unwrap());
+    server.wait_for_metric(&outcome("answered"), 4.0);
+    server.wait_for_metric(&outcome("not_stun"), 2.0);
+    server.wait_for_metric(&outcome("not_binding"), 1.0);
+}
+
+#[test]
+fn nobody_is_answered_more_often_than_the_limits_say() {
+    let port = ports::reserve();
+    let server = TestServer::set("stun.port", port).set("stun.rate", 1).set("stun.burst", 5).start();
+    let client = client(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    for _ in 0..5 {
+        ask(&client);
+    }
+    for _ in 0..100 {
+        client.send(&REQUEST).unwrap();
+    }
+    server.wait_for_metric_from(&outcome("address_limit"), 90.0);
+    // Somebody else has a share of their own.
+    let other = UdpSocket::bind("127.0.0.9:0").unwrap();
+    other.set_read_timeout(Some(PATIENCE)).unwrap();
+    other.connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    assert_eq!(ask(&other), other.local_addr().unwrap());
+}
+
+#[test]
+fn one_that_everybody_asks_from_private_addresses_warns_where_others_should_come() {
+    let port = ports::reserve();
+    let server = TestServer::set("stun.port", port).set("stun.public_host", "rooms.example.org").start();
+    let client = client(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    for _ in 0..25 {
+        ask(&client);
+    }
+    let line = server.wait_for_log("the warning", |line| line.event() == "stun_only_private");
+    assert_eq!(
+        (line.json["level"].as_str(), &line.json["public_host"]),
+        (Some("warning"), &json!("rooms.example.org"))
+    );
+    server.wait_for_metric(&outcome("answered"), 25.0);
+    assert_eq!(server.log().lines().iter().filter(|line| line.event() == "stun_only_private").count(), 1);
+}
+
+#[test]
+fn without_a_port_there_is_none_and_a_port_that_is_taken_is_told_at_the_start() {
+    let server = TestServer::start();
+    assert!(!server.log().lines().iter().any(|line| line.event() == "stun_started"));
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let state = crate::support::temp_dir();
+    let variables = [
+        ("SWITCHBOARD__SERVER__PORT", "0"),
+        ("SWITCHBOARD__OPS__PORT", "0"),
+        ("SWITCHBOARD__STATE__DIR", state.path().to_str().unwrap()),
+        ("SWITCHBOARD__STUN__HOST", "127.0.0.1"),
+        ("SWITCHBOARD__STUN__PORT", &port),
+    ];
+    for arguments in [&[][..], &["stun"]] {
+        let output = run(arguments, &variables);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(&format!("cannot listen on 127.0.0.1:{port} (UDP) (stun.host, stun.port)")), "{text}");
+    }
+}
+
+#[test]
+fn a_process_of_its_own_answers_is_probed_and_ends_by_a_signal_with_what_it_counted() {
+    let port = ports::reserve().to_string();
+    let variables = [("SWITCHBOARD__STUN__PORT", port.as_str()), ("SWITCHBOARD__STUN__HOST", "127.0.0.1")];
+    let probe = || run(&["stun", "--probe"], &variables);
+    let refused = probe();
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("STUN Binding request to 127.0.0.1"), "{refused:?}");
+
+    let mut command = program();
+    command.arg("stun").envs(variables).stdout(Stdio::piped());
+    let mut child = Ended(command.spawn().unwrap());
+    let log = LogDrain::on(child.0.stdout.take().unwrap());
+    log.wait_for("it listens", |line| line.event() == "stun_started");
+    let alive = probe();
+    assert_eq!(alive.status.code(), Some(0), "{alive:?}");
+    assert!(String::from_utf8_lossy(&alive.stdout).contains("seen as 127.0.0.1:"), "{alive:?}");
+    let client = client(format!("127.0.0.1:{port}").parse().unwrap());
+    client.send(b"no request").unwrap();
+    ask(&client);
+
+    send_signal(child.0.id(), "TERM");
+    let status = eventually_within(Duration::from_secs(10), "it ends", || {
+        child.0.try_wait().unwrap().ok_or_else(|| "it runs".to_owned())
+    });
+    assert!(status.success(), "{status}");
+    let counted = log.wait_for("what it counted", |line| line.event() == "stun_counted");
+    assert_eq!((&counted.json["answered"], &counted.json["refused"]), (&json!(2), &json!(1)));
+}
+
+#[test]
+fn a_process_of_its_own_without_a_port_has_nothing_to_do_and_says_no_error() {
+    let output = run(&["stun"], &[]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn a_server_that_leaves_it_to_another_process_listens_on_no_port() {
+    let port = ports::reserve();
+    let server = TestServer::set("stun.port", port).set("stun.serve", false).start();
+    UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).expect("the port is free for that process");
+    assert_eq!(server.get("/healthz").status, 200);
+}
