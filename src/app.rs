@@ -48,7 +48,7 @@ use crate::{
     messages::{
         room::RoomPort,
         send_unbounded,
-        supervisor::{AllowJoins, Headcount, StopJoins},
+        supervisor::{AllowJoins, LatestHeadcount, StopJoins},
     },
     metrics::{self, BuildInfo, Exposition, Facts},
     protocol::RoomName,
@@ -168,7 +168,7 @@ fn probes(
     lifecycle: &Lifecycle,
     sockets: &Sockets,
     liveness: &Liveness,
-    (reports, headcount): (watch::Receiver<Arc<Report>>, watch::Receiver<Headcount>),
+    (reports, headcount): (watch::Receiver<Arc<Report>>, LatestHeadcount),
     started: Instant,
 ) -> Probes {
     let (lifecycle, sockets, liveness) = (lifecycle.clone(), sockets.clone(), liveness.clone());
@@ -299,7 +299,7 @@ fn start_metrics(
 /// The supervisor, and whoever hears of it.
 struct Supervision {
     supervisor: Addr<Supervisor>,
-    headcount: watch::Receiver<Headcount>,
+    headcount: LatestHeadcount,
     ending: Option<Ending>,
 }
 

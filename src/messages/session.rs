@@ -320,7 +320,7 @@ impl Member {
             _ => Load::default(),
         };
         self.inbox.news_posted(news);
-        self.try_send(message, |inbox| inbox.news_handled(news))
+        self.try_send(message, |inbox| inbox.news_lost(news))
     }
 
     /// Sends a signal, if what waits here leaves room for one more of its sender's. Its mark is made here.

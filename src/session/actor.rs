@@ -214,10 +214,11 @@ impl Handler<ToSession> for Session {
         match message {
             ToSession::Member(ToMember::Deliver(deliver)) => self.deliver(deliver),
             ToSession::Member(ToMember::Roster(roster)) => {
-                // What it adds to the queue is there before it is taken off what is posted: see `Inbox`.
-                let load = roster.news.load();
-                self.roster(roster);
-                self.me().inbox.news_handled(load);
+                let (load, shared) = (roster.news.load(), Rc::clone(&self.shared));
+                // It is set when the actor starts, before anything is handled.
+                if let Some(me) = shared.member.get() {
+                    me.inbox.handle_news(load, || self.roster(roster));
+                }
             }
             ToSession::Control(control) => self.control(control, ctx),
         }

@@ -6,9 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, AsyncContext, Context, Handler};
-use tokio::sync::watch;
-
 use super::{
     caps::Caps,
     ended::EndedRooms,
@@ -27,12 +24,13 @@ use crate::{
         listing::Question,
         room::{Admit, RoomPort, ToRoom},
         session::{Control, Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest},
-        supervisor::{AllowJoins, Headcount, Join, Leave, Look, Ping, Presence, Resume, StopJoins},
+        supervisor::{AllowJoins, Join, LatestHeadcount, Leave, Look, Ping, Presence, Resume, StopJoins},
     },
     protocol::{EndReason, LeaveReason, PeerId, RoomName},
     telemetry,
     webhooks::{RoomEnd, Webhooks},
 };
+use actix::{Actor, AsyncContext, Context, Handler};
 
 /// How often dead rooms are looked for. Their peers are to be told within a second: half of that is left for a sweep
 /// that comes late.
@@ -72,7 +70,7 @@ pub struct Supervisor {
     ended: usize,
     /// One had ended since the sweep before; its port may have been a moment behind.
     looks_again: bool,
-    headcount: watch::Sender<Headcount>,
+    headcount: LatestHeadcount,
     hooks: Hooks,
 }
 
@@ -81,7 +79,7 @@ impl Supervisor {
     pub fn new(config: SupervisorConfig, spawn_room: SpawnRoom) -> Self {
         let wrong_secrets = WrongSecrets::new(config.wrong_secrets, config.caps.address.addresses, now());
         let state = SupervisorState::new(config.caps, now());
-        let headcount = watch::Sender::new(Headcount::default());
+        let headcount = LatestHeadcount::default();
         let ended_rooms = EndedRooms::default();
         let hooks = Hooks::default();
         Self { state, spawn_room, wrong_secrets, ended_rooms, ended: 0, looks_again: false, headcount, hooks }
@@ -94,12 +92,12 @@ impl Supervisor {
     }
 
     /// How many are here, always as of now.
-    pub fn headcount(&self) -> watch::Receiver<Headcount> {
-        self.headcount.subscribe()
+    pub fn headcount(&self) -> LatestHeadcount {
+        self.headcount.clone()
     }
 
     pub(super) fn publish(&self) {
-        self.headcount.send_replace(self.state.headcount(now()));
+        self.headcount.publish(self.state.headcount(now()));
     }
 
     /// The number of peers in the room then, the newcomer included.
