@@ -5,6 +5,7 @@
 //! own, which serves the operator's listener, too: a scrape must not pause relaying, nor wait behind a flood of frames.
 
 mod error;
+mod ice;
 mod keys;
 mod reload;
 mod stun;
@@ -132,8 +133,8 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
     vital.watch(&settings, liveness.clone())?;
-    let subjects =
-        Subjects { metrics, liveness: liveness.clone(), lifecycle: lifecycle.clone(), sockets: public_sockets };
+    let (liveness_too, lifecycle_too, ice) = (liveness.clone(), lifecycle.clone(), ice::start_checks(&settings)?);
+    let subjects = Subjects { metrics, liveness: liveness_too, lifecycle: lifecycle_too, sockets: public_sockets, ice };
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
     actix_rt::spawn(keys::watch(keys));

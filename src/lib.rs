@@ -23,6 +23,7 @@
 //! | 2 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
 //! | 2 | [`memory`] | what is held on behalf of clients, and how far relief goes when it is nearly all that may be |
 //! | 2 | [`stun`] | the STUN responder: it tells peers by which address the internet sees them |
+//! | 3 | [`ice_checks`] | whether the STUN and TURN servers work that clients are told of |
 //! | 3 | [`messages`] | what actors send each other, one file per receiver |
 //! | 4 | [`session`] | one peer: its socket, its queue, its view of the room |
 //! | 4 | [`room`] | one room: who is in it, in joining order |
@@ -79,6 +80,7 @@ pub mod cli;
 pub mod config;
 pub mod files;
 pub mod http;
+pub mod ice_checks;
 pub mod late;
 pub mod lifecycle;
 pub mod limits;

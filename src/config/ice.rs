@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     authority::Authority,
     kind::{Kind, ValueError, name_of_type},
+    milliseconds::Milliseconds,
     secret::Secret,
     section::section,
     server::is_url_host,
@@ -24,6 +25,15 @@ section! {
         /// None by default: on one network none is needed, and any other would send addresses to somebody's server.
         /// Example: `[{ urls = "stun:a.example" }, { urls = ["turn:b.example"], username = "u", credential = "c" }]`
         servers: Vec<IceServer> = Vec::new(), Kind::Parts { check, allowed: ALLOWED };
+
+        /// Time between two rounds in which the server asks each of them, as a client would; 0: never.
+        /// A TURN server gives an address for that, and takes it back at once. A minute is soon enough to tell before many calls
+        /// fail, and seldom enough to be no load.
+        check_interval_ms: Milliseconds = Milliseconds(60_000), Kind::milliseconds(0).usual(5000, 3_600_000);
+
+        /// How long one of them may take to give what it is asked for.
+        /// 5 s are several repetitions of a lost datagram; who waits for a call waits no longer.
+        check_timeout_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(10).usual(1000, 60_000);
     }
 }
 
@@ -168,7 +178,7 @@ mod tests {
     fn servers_reach_the_client_as_they_were_given_and_nobody_else_sees_the_credential() {
         let json = r#"[{"urls":"stun:a.example"},{"credential":"s3cret","urls":["turn:b.example:3478?transport=udp"],"username":"u"}]"#;
         check_json(json).unwrap();
-        let ice = Ice { servers: serde_json::from_str(json).unwrap() };
+        let ice = Ice { servers: serde_json::from_str(json).unwrap(), ..Ice::default() };
         assert_eq!(ice.to_json(), json);
         for shown in [format!("{ice:?}"), format!("{ice:#?}"), serde_json::to_string(&ice).unwrap()] {
             assert!(shown.contains("turn:b.example") && shown.contains(HIDDEN), "{shown}");

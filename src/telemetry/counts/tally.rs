@@ -1,18 +1,21 @@
 //! Everything that one thread counted since it last reported.
 
 use super::{
-    buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets},
+    buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets, RequestBuckets},
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
     kinds::{
-        LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome,
-        TokenOutcome,
+        IceKind, IceOutcome, IceTransport, LimitHit, Listener, MemoryStep, OpsDenial, Reconnection, Rejection,
+        RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome,
     },
     labels::{Counts, Label},
-    reports::{ArbiterReport, CensusReport, MemoryReport},
+    reports::{ArbiterReport, CensusReport, IceReport, MemoryReport},
     series::{AsSeries, LabelSpec, Reading, SeriesKind, Topic},
 };
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity};
+
+/// Rows of [`Tally::ice_checks`].
+const ICE_PROTOCOLS: usize = IceKind::ALL.len() * IceTransport::ALL.len();
 
 /// What a tally has, and how more of it is added.
 trait Add {
@@ -215,6 +218,13 @@ tally! {
         Ice {
             /// Datagrams that came to the STUN responder, by what became of them.
             stun_requests: Counts<StunOutcome> = Counts::new() => "switchboard_stun_requests_total" by "outcome",
+            /// Checks of ICE servers, one row per [`IceKind`] and [`IceTransport`].
+            ice_checks: [Counts<IceOutcome>; ICE_PROTOCOLS] = [Counts::new(); ICE_PROTOCOLS],
+            /// How long the STUN and TURN servers that clients are told of took to give what they were asked for: of TURN
+            /// servers an allocation, which takes two answers.
+            ice_check_time: RequestBuckets = RequestBuckets::new(buckets::REQUEST) => "switchboard_ice_check_seconds",
+            /// What the latest round of checks found. To be set on one thread only.
+            ice_report: Option<IceReport> = None,
         }
 
         Errors {
@@ -281,6 +291,20 @@ impl Tally {
         if reason == SocketRefusal::Memory {
             self.memory_relief.add(MemoryStep::RefuseConnections);
         }
+    }
+
+    /// Counts one check of an ICE server.
+    pub fn count_ice_check(&mut self, kind: IceKind, transport: IceTransport, outcome: IceOutcome) {
+        self.ice_checks[kind.index() * IceTransport::ALL.len() + transport.index()].add(outcome);
+    }
+
+    /// Checks of ICE servers by what they were asked for, how, and what was found: of the protocols that any was asked by.
+    pub fn ice_checks(&self) -> impl Iterator<Item = (IceKind, IceTransport, &Counts<IceOutcome>)> {
+        let protocols = IceKind::ALL.iter().flat_map(|&kind| IceTransport::ALL.iter().map(move |&by| (kind, by)));
+        protocols
+            .zip(&self.ice_checks)
+            .filter(|(_, counts)| counts.total() > 0)
+            .map(|((kind, by), counts)| (kind, by, counts))
     }
 
     /// Counts one error.
