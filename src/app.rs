@@ -40,6 +40,7 @@ use crate::{
         routes::Common,
         socket::sockets::Sockets,
     },
+    ice::IceServers,
     lifecycle::{Lifecycle, Phase},
     limits::{Addresses, Waiting},
     liveness::Liveness,
@@ -89,7 +90,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
     let responder = stun::open(&settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
-    let (token, keys) = secrets(&settings)?;
+    let (token, keys, ice) = secrets(&settings)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
     others.attend(Reload::new(&configured, read_again, origins.clone(), token.clone(), keys.clone()).on_hangup());
@@ -106,7 +107,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let probes =
         Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
     let common = Common::new(&settings, probes);
-    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, keys.clone()));
+    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, keys.clone()), ice.clone());
     let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &memory, shared);
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
@@ -137,7 +138,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let subjects = Subjects { metrics, liveness: liveness_too, lifecycle: lifecycle_too, sockets: public_sockets, ice };
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
-    actix_rt::spawn(keys::watch(keys));
+    keys::watch(keys, ice);
     actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
 
     let call = signals.or_call(&lifecycle).await;
@@ -156,11 +157,11 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     Ok(())
 }
 
-/// What operators and clients are known by.
-fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing), StartError> {
+/// What operators and clients are known by, and what clients are known to TURN servers by.
+fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing, IceServers), StartError> {
     let path = &settings.ops.token_file;
     let token = Token::read(path).map_err(|source| StartError::Token { path: path.clone(), source })?;
-    Ok((token, KeyRing::open(&settings.auth)?))
+    Ok((token, KeyRing::open(&settings.auth)?, IceServers::open(&settings.ice)?))
 }
 
 /// What the operators' routes reach.
@@ -260,7 +261,7 @@ fn public_door(
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
     memory: &Relief,
-    (addresses, tokens): (Addresses, TokenJudge),
+    (addresses, tokens, ice): (Addresses, TokenJudge, IceServers),
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
@@ -273,7 +274,8 @@ fn public_door(
             resume: supervisor.clone().recipient(),
             presence: supervisor.clone().recipient(),
         };
-        let config = SessionConfig::new(&settings, ports, waiting.clone(), addresses.clone(), tokens.clone());
+        let (waiting, addresses) = (waiting.clone(), addresses.clone());
+        let config = SessionConfig::new(&settings, ports, waiting, addresses, tokens.clone(), ice.clone());
         session::install(Rc::new(config));
         watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
         watchdog::spawn_vital(reading::run());

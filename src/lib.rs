@@ -17,6 +17,7 @@
 //! | 0 | [`utc`] | times and days, as text |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`auth`] | join tokens: verified, and from there on a grant; the keys for that |
+//! | 1 | [`ice`] | the STUN and TURN servers that a client is told of, with credentials made for it |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
 //! | 1 | [`ws`] | RFC 6455 over one socket: frames to messages and back, what waits to be written |
 //! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
@@ -80,6 +81,7 @@ pub mod cli;
 pub mod config;
 pub mod files;
 pub mod http;
+pub mod ice;
 pub mod ice_checks;
 pub mod late;
 pub mod lifecycle;

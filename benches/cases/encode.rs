@@ -59,6 +59,7 @@ fn joined(others: usize) -> Step {
             peers: Some(&peers),
             capacity: 128,
             ice_servers_json: r#"[{"urls":["stun:stun.example.com:3478"]}]"#,
+            ice_ttl_ms: None,
             grant: None,
             resume: None,
         })));

@@ -9,6 +9,7 @@ use bytes::{Buf, BytesMut};
 use switchboard::{
     auth::KeyRing,
     config::{Milliseconds, Settings},
+    ice::IceServers,
     limits::Waiting,
     room::Room,
     session::{self, AcceptedSocket, Ports, SessionConfig, TokenJudge},
@@ -43,7 +44,8 @@ impl Server {
             };
             let tokens = TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"));
             let (waiting, addresses) = (Waiting::from(&settings), (&settings).into());
-            session::install(Rc::new(SessionConfig::new(&settings, ports, waiting, addresses, tokens)));
+            let ice = IceServers::open(&settings.ice).expect("no secrets");
+            session::install(Rc::new(SessionConfig::new(&settings, ports, waiting, addresses, tokens, ice)));
         });
         Self(system)
     }

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::auth::KeyFileError;
+use crate::{auth::KeyFileError, ice::SecretFileError};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,9 @@ pub enum StartError {
     /// The keys for join tokens are configured and not there.
     #[error("{0} (auth.keys, auth.jwks_file)")]
     Keys(#[from] KeyFileError),
+    /// The secrets for ephemeral TURN credentials are configured and not there.
+    #[error("{0} (ice.servers)")]
+    IceSecret(#[from] SecretFileError),
     /// Threads, signals, the log.
     #[error("cannot start {what}: {source}")]
     Machine {

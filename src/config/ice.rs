@@ -1,11 +1,13 @@
 //! `[ice]`: the STUN and TURN servers that `joined.iceServers` hands to clients.
 
+use std::path::PathBuf;
+
 use config::{Map, Value, ValueKind};
 use serde::{Deserialize, Serialize};
 
 use super::{
     authority::Authority,
-    kind::{Kind, ValueError, name_of_type},
+    kind::{DAY_MS, Kind, ValueError, name_of_type},
     milliseconds::Milliseconds,
     secret::Secret,
     section::section,
@@ -13,7 +15,7 @@ use super::{
 };
 
 /// What `ice.servers` takes.
-const ALLOWED: &str = "a list of { urls, username?, credential? } (in a variable: as JSON)";
+const ALLOWED: &str = "a list of { urls, username?, credential?, secret_file? } (in a variable: as JSON)";
 /// What `urls` takes.
 const URLS: &str =
     "stun:HOST[:PORT], stuns:HOST[:PORT], turn:HOST[:PORT][?transport=udp or tcp] or turns:…, or a list of them";
@@ -21,9 +23,12 @@ const URLS: &str =
 section! {
     /// Servers that help two peers to find a way to each other. They go to browsers as `joined.iceServers`.
     Ice = "ice" {
-        /// STUN and TURN servers, as WebRTC's `RTCIceServer`: `urls` (a text or a list), for TURN `username` and `credential`.
+        /// STUN and TURN servers, as WebRTC's `RTCIceServer`: `urls` (a text or a list), for TURN either `username` and
+        /// `credential`, which are everybody's and do not end, or `secret_file`: then each peer gets credentials of its own, which
+        /// end. The first line of that file is a secret that the TURN server knows, too (coturn: `use-auth-secret`); 16 or more
+        /// visible ASCII characters. It is looked at every 2 s, and taken over when it has changed.
         /// None by default: on one network none is needed, and any other would send addresses to somebody's server.
-        /// Example: `[{ urls = "stun:a.example" }, { urls = ["turn:b.example"], username = "u", credential = "c" }]`
+        /// Example: `[{ urls = "stun:a.example" }, { urls = ["turn:b.example"], secret_file = "/run/secrets/turn" }]`
         servers: Vec<IceServer> = Vec::new(), Kind::Parts { check, allowed: ALLOWED };
 
         /// Time between two rounds in which the server asks each of them, as a client would; 0: never.
@@ -34,15 +39,11 @@ section! {
         /// How long one of them may take to give what it is asked for.
         /// 5 s are several repetitions of a lost datagram; who waits for a call waits no longer.
         check_timeout_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(10).usual(1000, 60_000);
-    }
-}
 
-impl Ice {
-    /// The JSON text for `joined.iceServers`: an array of `RTCIceServer`, credentials included, `urls` as they were given.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        let servers: Vec<_> = self.servers.iter().map(IceServer::to_value).collect();
-        serde_json::Value::from(servers).to_string()
+        /// Time for which credentials that are made with a `secret_file` let their peer in; but no longer than its join token
+        /// holds. Clients are told (`joined.iceTtlMs`), and ask for others before it is over.
+        /// 12 h outlast the meetings of a day for clients that do not ask; whoever gets hold of some may relay for as long.
+        credential_ttl_ms: Milliseconds = Milliseconds(43_200_000), Kind::milliseconds(1000).usual(600_000, DAY_MS);
     }
 }
 
@@ -52,29 +53,30 @@ impl Ice {
 pub struct IceServer {
     /// Where it is.
     pub urls: Urls,
-    /// Who asks; needed for TURN.
+    /// Who asks; for TURN, where there is no `secret_file`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// The secret for it; needed for TURN.
+    /// The password for it; for TURN, where there is no `secret_file`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<Secret>,
+    /// Where the secret is that credentials are made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
 }
 
 impl IceServer {
-    fn to_value(&self) -> serde_json::Value {
+    /// As JSON: an `RTCIceServer`, its credential included, `urls` as they were given.
+    #[must_use]
+    pub fn to_json(&self) -> String {
         let mut server = serde_json::Map::new();
-        let urls = match &self.urls {
-            Urls::One(url) => url.as_str().into(),
-            Urls::Many(urls) => urls.as_slice().into(),
-        };
-        server.insert("urls".to_owned(), urls);
+        server.insert("urls".to_owned(), self.urls.to_value());
         if let Some(username) = &self.username {
             server.insert("username".to_owned(), username.as_str().into());
         }
         if let Some(credential) = &self.credential {
             server.insert("credential".to_owned(), credential.reveal().into());
         }
-        server.into()
+        serde_json::Value::from(server).to_string()
     }
 }
 
@@ -88,6 +90,21 @@ pub enum Urls {
     Many(Vec<String>),
 }
 
+impl Urls {
+    /// As JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        self.to_value().to_string()
+    }
+
+    fn to_value(&self) -> serde_json::Value {
+        match self {
+            Self::One(url) => url.as_str().into(),
+            Self::Many(urls) => urls.as_slice().into(),
+        }
+    }
+}
+
 /// Checks the whole list. A refusal shows no value, only types: a credential may be anywhere in a mistyped entry.
 fn check(value: &ValueKind) -> Result<(), ValueError> {
     let ValueKind::Array(servers) = value else { return refuse(String::new(), name_of_type(value), ALLOWED) };
@@ -97,17 +114,35 @@ fn check(value: &ValueKind) -> Result<(), ValueError> {
 fn check_server(at: &str, server: &ValueKind) -> Result<(), ValueError> {
     let ValueKind::Table(fields) = server else { return refuse(at.to_owned(), name_of_type(server), ALLOWED) };
     check_names(at, fields)?;
-    let urls = check_urls(at, fields.get("urls"))?;
+    let has_turn = check_urls(at, fields.get("urls"))?.iter().any(|url| url.starts_with("turn"));
+    if let Some(file) = fields.get("secret_file") {
+        return check_minted(at, fields, &file.kind, has_turn);
+    }
     for name in ["username", "credential"] {
-        check_text(at, name, fields.get(name), urls.iter().any(|url| url.starts_with("turn")))?;
+        check_text(at, name, fields.get(name), has_turn)?;
     }
     Ok(())
 }
 
+/// One whose credentials are made for each peer.
+fn check_minted(at: &str, fields: &Map<String, Value>, file: &ValueKind, has_turn: bool) -> Result<(), ValueError> {
+    if let Some(name) = ["username", "credential"].into_iter().find(|name| fields.contains_key(*name)) {
+        return refuse(format!("{at}.{name}"), "both that and a secret_file", "one of them");
+    }
+    let allowed = "the path of a file, for a server with a turn: or turns: URL";
+    let found = match file {
+        ValueKind::String(_) if !has_turn => "a secret for none",
+        ValueKind::String(path) if !path.is_empty() && !path.chars().any(char::is_control) => return Ok(()),
+        ValueKind::String(_) => "another text",
+        other => name_of_type(other),
+    };
+    refuse(format!("{at}.secret_file"), found, allowed)
+}
+
 fn check_names(at: &str, fields: &Map<String, Value>) -> Result<(), ValueError> {
-    let known = |name: &&String| ["urls", "username", "credential"].contains(&name.as_str());
+    let known = |name: &&String| ["urls", "username", "credential", "secret_file"].contains(&name.as_str());
     match fields.keys().filter(|name| !known(name)).min() {
-        Some(name) => refuse(format!("{at}.{name}"), "no such field", "urls, username and credential"),
+        Some(name) => refuse(format!("{at}.{name}"), "no such field", "urls, username, credential and secret_file"),
         None => Ok(()),
     }
 }
@@ -129,7 +164,7 @@ fn check_urls<'a>(at: &str, urls: Option<&'a Value>) -> Result<Vec<&'a str>, Val
 }
 
 fn check_text(at: &str, name: &str, value: Option<&Value>, needed: bool) -> Result<(), ValueError> {
-    let allowed = "a text that is not empty, which every turn: and turns: server needs";
+    let allowed = "a text that is not empty, which every turn: and turns: server needs that has no secret_file";
     match value.map(|value| &value.kind) {
         None if !needed => Ok(()),
         Some(ValueKind::String(text)) if !text.is_empty() => Ok(()),
@@ -179,12 +214,21 @@ mod tests {
         let json = r#"[{"urls":"stun:a.example"},{"credential":"s3cret","urls":["turn:b.example:3478?transport=udp"],"username":"u"}]"#;
         check_json(json).unwrap();
         let ice = Ice { servers: serde_json::from_str(json).unwrap(), ..Ice::default() };
-        assert_eq!(ice.to_json(), json);
+        let told: Vec<_> = ice.servers.iter().map(IceServer::to_json).collect();
+        assert_eq!(format!("[{}]", told.join(",")), json);
         for shown in [format!("{ice:?}"), format!("{ice:#?}"), serde_json::to_string(&ice).unwrap()] {
             assert!(shown.contains("turn:b.example") && shown.contains(HIDDEN), "{shown}");
             assert!(!shown.contains("s3cret"), "{shown}");
         }
-        assert_eq!(Ice::default().to_json(), "[]");
+    }
+
+    #[test]
+    fn a_server_may_have_a_file_in_place_of_credentials() {
+        let json = r#"[{"urls":["turn:a","stun:a"],"secret_file":"/run/secrets/turn"}]"#;
+        check_json(json).unwrap();
+        let servers: Vec<IceServer> = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&servers).unwrap(), json);
+        assert_eq!(servers[0].urls.to_json(), r#"["turn:a","stun:a"]"#);
     }
 
     #[test]
@@ -216,6 +260,16 @@ mod tests {
             (r#"[{"urls":"turn:a","username":"u","credential":""}]"#, "[0].credential", "an empty text"),
             (r#"[{"urls":"stun:a","credential":["s3cret"]}]"#, "[0].credential", "a list"),
             (r#"[{"urls":"stun:a","password":"s3cret"}]"#, "[0].password", "no such field"),
+            (r#"[{"urls":"stun:a","secret_file":"s3cret"}]"#, "[0].secret_file", "a secret for none"),
+            (r#"[{"urls":"turn:a","secret_file":""}]"#, "[0].secret_file", "another text"),
+            (r#"[{"urls":"turn:a","secret_file":"s3cret\nturn"}]"#, "[0].secret_file", "another text"),
+            (r#"[{"urls":"turn:a","secret_file":["s3cret"]}]"#, "[0].secret_file", "a list"),
+            (r#"[{"urls":"turn:a","secret_file":"a","username":"u"}]"#, "[0].username", "both that and a secret_file"),
+            (
+                r#"[{"urls":"turn:a","secret_file":"a","credential":"s3cret"}]"#,
+                "[0].credential",
+                "both that and a secret_file",
+            ),
         ] {
             let refusal = check_json(json).unwrap_err();
             assert_eq!((refusal.at.as_str(), refusal.found.as_str()), (at, found), "{json}");

@@ -190,6 +190,10 @@ section! {
         /// 1000, because a school is one address, and its 2000 come back in pairs.
         new_rooms_burst: u32 = 1000, Kind::count(1, 1_000_000, "joins"), exported;
 
+        /// Fresh sets of ICE servers (`ice`) a minute that one session may ask for; the next gets `rate_limited`.
+        /// 6: a client asks before its credentials end, once in hours, or after a change of networks.
+        ice_per_minute: u32 = 6, Kind::count(1, 1_000_000, "requests a minute"), exported;
+
         /// Addresses (IPv6: /64) that are remembered for the limits above, and half as many /56 and /48 each.
         /// 100 000 cost some 25 MB, and twice that if all are IPv6. With more in play, a /64 or /56 is counted by what is
         /// around it, and the others share 1024 entries: whoever brings that many gets no more by that.

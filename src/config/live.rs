@@ -1,7 +1,6 @@
 //! What changes while the server runs: which keys differ in two settings, and which of them it takes over.
 
 use super::{
-    ice::Ice,
     report,
     section::Key,
     settings::{Settings, keys},
@@ -15,7 +14,7 @@ impl Settings {
         // Credentials are not among the values.
         let differs = |key: &&Key| {
             report::value(&ours, key) != report::value(&theirs, key)
-                || (key.section == Ice::SECTION.name && self.ice != other.ice)
+                || (key.path() == "ice.servers" && self.ice.servers != other.ice.servers)
         };
         let (live, fixed): (Vec<_>, Vec<_>) = keys().filter(differs).partition(|key| key.live);
         let paths = |keys: Vec<&Key>| keys.into_iter().map(Key::path).collect();

@@ -16,6 +16,8 @@ pub enum Feature {
     Identity,
     /// Who fills a peer's queue is told so.
     Busy,
+    /// Clients may ask for ICE servers anew.
+    Ice,
 }
 
 impl Feature {

@@ -20,6 +20,7 @@ use super::{
     unconfirmed::Unconfirmed,
 };
 use crate::{
+    limits::Bucket,
     messages::{
         Inbox, PresenceState, ResumeRequests,
         room::RoomPort,
@@ -40,6 +41,8 @@ pub(super) struct Session {
     pub(super) unconfirmed: Option<Box<Unconfirmed>>,
     /// Signals sent, for sampling.
     pub(super) signals: u32,
+    /// How often it has asked for ICE servers of late, once it has.
+    pub(super) ice_requests: Option<Box<Bucket>>,
     /// What its handshake brought along, if anything.
     pub(super) credential: Option<Box<Credential>>,
     /// Whether a timer runs that ends the wait for receivers that are too busy.
@@ -81,6 +84,7 @@ impl Session {
             rules: Rules::new(hint),
             unconfirmed: None,
             signals: 0,
+            ice_requests: None,
             credential: bearer.map(|token| Box::new(Credential::Token(token))),
             pause_timer: false,
         }

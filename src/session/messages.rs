@@ -80,6 +80,7 @@ impl Session {
         let now = Instant::now();
         self.shared.granted(pending.grant.clone(), now);
         let grant = pending.grant.as_deref();
+        let ice = self.ice_list(grant, now);
         let joined = Joined {
             me: self.me().peer,
             meta: welcomed.meta.as_ref(),
@@ -87,7 +88,8 @@ impl Session {
             room: &snapshot.room,
             peers: Some(&welcomed.peers),
             capacity: grants::capacity(snapshot.capacity, grant),
-            ice_servers_json: &self.setup().ice_servers,
+            ice_servers_json: &ice.json,
+            ice_ttl_ms: ice.ttl_ms,
             re: pending.re.as_deref(),
             resume: token.as_ref().map(|token| (token, self.setup().resume_window.0)),
             resumed: None,

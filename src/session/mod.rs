@@ -18,6 +18,7 @@
 //! | `requests` | what its client asks: the rules first, then what follows |
 //! | `messages` | what other actors send |
 //! | `tokens`, `admission`, `grants` | whose token is looked at; what it is good for; what it grants, and for how long |
+//! | `ice` | which STUN and TURN servers its client is told of, and how often it may ask |
 //! | `relay` | a signal on its way to one, some or all |
 //! | `shared` | what actor, reader, pump and sweep share |
 //! | `attachment`, `current_connection` | a connection, and the one that the session has at present |
@@ -57,6 +58,7 @@ mod grants;
 pub mod heartbeat;
 mod held_signal;
 pub mod holdings;
+mod ice;
 mod inbound;
 mod lifetime;
 mod messages;

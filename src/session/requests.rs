@@ -87,6 +87,7 @@ impl Session {
             }
             ClientFrame::Leave => self.leave(&boxed(id)),
             ClientFrame::Update { meta, token } => self.update(meta, token.as_ref(), boxed(id)),
+            ClientFrame::Ice => self.ice(id, read_at),
             ClientFrame::Ping { t, ack } => self.ping(t, ack, id),
         };
         match outcome {

@@ -271,6 +271,7 @@ impl Session {
             known.as_ref().map(|known| (known.meta.clone(), known.who.as_deref().copied())).unwrap_or_default();
         drop(known);
         let (now, grant) = (Instant::now(), self.shared.current_grant());
+        let ice = self.ice_list(grant.as_deref(), now);
         let joined = Joined {
             re: resume.re.as_deref(),
             me: self.me().peer,
@@ -279,7 +280,8 @@ impl Session {
             room: &snapshot.room,
             peers: whole.map(|whole| whole.peers.as_slice()),
             capacity: grants::capacity(snapshot.capacity, grant.as_deref()),
-            ice_servers_json: &self.setup().ice_servers,
+            ice_servers_json: &ice.json,
+            ice_ttl_ms: ice.ttl_ms,
             resume: Some((&token, self.setup().resume_window.0)),
             resumed: Some(server::ResumeStatus { complete, ack: resume.ack }),
             grant: grant.as_deref().map(|grant| grants::view(grant, now)),

@@ -7,6 +7,7 @@ use actix::Recipient;
 use super::{resume_buffer::Keep, tokens::TokenJudge, waiting::Times};
 use crate::{
     config::{Limits, Milliseconds, Settings},
+    ice::IceServers,
     limits::{Addresses, ByteRate, Rate, Waiting},
     messages::{
         Bounds, KillSwitch,
@@ -83,15 +84,17 @@ pub struct SessionConfig {
     pub(super) join_reply: Duration,
     /// A message handled slower than this is logged.
     pub(super) slow_message: Duration,
-    /// For `joined.iceServers`: a JSON array.
-    pub(super) ice_servers: String,
+    /// What clients are told of STUN and TURN servers.
+    pub(super) ice: IceServers,
+    /// `limits.ice_per_minute`: how often each may ask.
+    pub(super) ice_rate: Rate,
     /// Without keys for tokens, and with some: a reload may bring the first, or take the last away.
     welcomes: [PreparedWelcome; 2],
     pub(super) ports: Ports,
 }
 
 impl SessionConfig {
-    /// From the settings. `waiting`, `addresses` and `tokens` are shared by all arbiters.
+    /// From the settings. `waiting`, `addresses`, `tokens` and `ice` are shared by all arbiters.
     #[must_use]
     pub fn new(
         settings: &Settings,
@@ -99,6 +102,7 @@ impl SessionConfig {
         waiting: Waiting<KillSwitch>,
         addresses: Addresses,
         tokens: TokenJudge,
+        ice: IceServers,
     ) -> Self {
         let limits = &settings.limits;
         Self {
@@ -119,10 +123,19 @@ impl SessionConfig {
             drain: settings.server.drain_ms.get(),
             join_reply: limits.join_reply_ms.get(),
             slow_message: settings.log.slow_message_ms.get(),
-            ice_servers: settings.ice.to_json(),
+            ice,
+            ice_rate: Rate::per_minute(limits.ice_per_minute),
             welcomes: [false, true].map(|takes_tokens| prepare_welcome(settings, takes_tokens)),
             ports,
         }
+    }
+
+    /// With shared parts of its own.
+    #[cfg(test)]
+    pub(super) fn for_tests(settings: &Settings, ports: Ports) -> Self {
+        let keys = crate::auth::KeyRing::open(&settings.auth).expect("the keys are sound");
+        let (tokens, ice) = (TokenJudge::new(settings, keys), IceServers::open(&settings.ice).expect("no secrets"));
+        Self::new(settings, ports, Waiting::new(100, 100), settings.into(), tokens, ice)
     }
 
     /// The first frame of a connection.

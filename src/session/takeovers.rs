@@ -13,12 +13,10 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{AcceptedSocket, Ports, SessionConfig, TokenJudge, heartbeat::HeartbeatTimes, install, open_at};
+use super::{AcceptedSocket, Ports, SessionConfig, heartbeat::HeartbeatTimes, install, open_at};
 use crate::{
     arbiter::tick,
-    auth::KeyRing,
     config::Settings,
-    limits::Waiting,
     messages::{
         Inbox, KillSwitch, PeerChange, PresenceState, ResumeRequests, RoomEvent,
         room::{RoomPort, ToRoom},
@@ -86,11 +84,6 @@ pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
 
-fn config(settings: &Settings, ports: Ports) -> SessionConfig {
-    let keys = KeyRing::open(&settings.auth).expect("the keys are sound");
-    SessionConfig::new(settings, ports, Waiting::new(10, 10), settings.into(), TokenJudge::new(settings, keys))
-}
-
 impl Stage {
     pub(super) fn set(change: impl FnOnce(&mut Settings)) -> Self {
         let (sender, received) = mpsc::unbounded_channel();
@@ -98,7 +91,7 @@ impl Stage {
         let mut settings = Settings::default();
         change(&mut settings);
         let stage = Self { received, recorder, settings, snapshot: None };
-        install(Rc::new(config(&stage.settings, stage.ports())));
+        install(Rc::new(SessionConfig::for_tests(&stage.settings, stage.ports())));
         stage
     }
 
@@ -114,7 +107,7 @@ impl Stage {
     /// Makes another thread an arbiter of sessions, too.
     pub(super) fn install_on(&self, arbiter: &Arbiter) {
         let (settings, ports) = (self.settings.clone(), self.ports());
-        arbiter.spawn_fn(move || install(Rc::new(config(&settings, ports))));
+        arbiter.spawn_fn(move || install(Rc::new(SessionConfig::for_tests(&settings, ports))));
     }
 
     pub(super) async fn receive(&mut self) -> Sent {

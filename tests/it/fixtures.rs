@@ -76,6 +76,7 @@ fn conversation(server: &TestServer) -> Vec<Received> {
     bob.send_json(&json!({"type": "signal", "to": ["0".repeat(32)], "kind": "app", "data": 1, "id": "3"}));
     bob.send_json(&json!({"type": "ping", "id": "4", "t": 5}));
     bob.send_json(&json!({"type": "ping"}));
+    bob.send_json(&json!({"type": "ice"}));
     bob.send_json(&json!({"type": "join", "room": "blue", "id": "6"}));
     bob.send_json(&json!({"type": "join", "room": "", "id": "8"}));
     said.extend(bob.receive_all());

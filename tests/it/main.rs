@@ -21,6 +21,7 @@ mod handshake;
 mod health;
 mod heartbeat;
 mod held;
+mod ice;
 mod ice_checks;
 mod identity;
 mod invalid;

@@ -90,6 +90,8 @@ pub enum ClientFrame<'a> {
         /// Says what I may from now on. Where there is no `meta`, there is this.
         token: Option<BearerToken<'a>>,
     },
+    /// Which ICE servers are there, and with what credentials?
+    Ice,
     /// Are you there?
     Ping {
         /// A JSON number, exactly as the client wrote it; comes back in `pong`.
@@ -108,6 +110,7 @@ impl ClientFrame<'_> {
             Self::Leave => FrameKind::Leave,
             Self::Signal { kind, .. } => (*kind).into(),
             Self::Update { .. } => FrameKind::Update,
+            Self::Ice => FrameKind::Ice,
             Self::Ping { .. } => FrameKind::Ping,
         }
     }
@@ -124,6 +127,7 @@ impl fmt::Debug for ClientFrame<'_> {
             // Never the content: it may be SDP.
             Self::Signal { to, kind, data } => write!(f, "Signal({to:?}, {kind:?}, {} bytes)", data.len()),
             Self::Update { meta, token } => write!(f, "Update({meta:?}, {token:?})"),
+            Self::Ice => f.write_str("Ice"),
             Self::Ping { t, ack } => write!(f, "Ping({t:?}, {ack:?})"),
         }
     }
@@ -176,6 +180,7 @@ fn request<'a>(fields: &Fields<'a>, bounds: &ParseLimits) -> Result<Request<'a>,
             data: check::data(fields, bounds)?,
         },
         Shape::Update => update(fields, bounds)?,
+        Shape::Ice => ClientFrame::Ice,
         Shape::Ping => ClientFrame::Ping { t: check::t(fields)?, ack: check::ack(fields)? },
     };
     Ok(Request { id, frame })
@@ -205,6 +210,7 @@ fn intended(fields: &Fields<'_>) -> FrameKind {
         Ok(Shape::Leave) => FrameKind::Leave,
         Ok(Shape::Signal) => check::kind(fields).map_or(FrameKind::Invalid, FrameKind::from),
         Ok(Shape::Update) => FrameKind::Update,
+        Ok(Shape::Ice) => FrameKind::Ice,
         Ok(Shape::Ping) => FrameKind::Ping,
         Err(_) => FrameKind::Invalid,
     }
@@ -217,6 +223,7 @@ enum Shape {
     Leave,
     Signal,
     Update,
+    Ice,
     Ping,
 }
 
@@ -227,6 +234,7 @@ impl Shape {
             "leave" => Ok(Self::Leave),
             "signal" => Ok(Self::Signal),
             "update" => Ok(Self::Update),
+            "ice" => Ok(Self::Ice),
             "ping" => Ok(Self::Ping),
             _ => Err(FieldError::unknown_type()),
         }
@@ -244,7 +252,7 @@ impl Shape {
                 Field::Replace,
                 Field::Token,
             ],
-            Self::Leave => &[],
+            Self::Leave | Self::Ice => &[],
             Self::Signal => &[Field::To, Field::Kind, Field::Data],
             Self::Update => &[Field::Meta, Field::Token],
             Self::Ping => &[Field::T, Field::Ack],

@@ -77,6 +77,8 @@ frames! {
         App,
         /// Client: my metadata is now this.
         Update,
+        /// Client: which ICE servers, and with what credentials?
+        Ice,
         /// Client: are you there?
         Ping,
         /// From a client, and not one of the above.
@@ -150,6 +152,15 @@ frames! {
             permissions: Permissions,
             /// For how long, if nothing renews it, in milliseconds.
             expires_in_ms: u64,
+        },
+        /// Server: these ICE servers, with fresh credentials.
+        IceServers {
+            /// The request's `id`.
+            re: Option<&'a str>,
+            /// A JSON array of `RTCIceServer` dictionaries.
+            json: &'a str,
+            /// How long the credentials in it are good, in milliseconds; `None` where none of them ends.
+            ttl_ms: Option<u64>,
         },
         /// Server: yes, I am.
         Pong {
@@ -247,6 +258,8 @@ pub struct Joined<'a> {
     pub capacity: usize,
     /// A JSON array of `RTCIceServer` dictionaries.
     pub ice_servers_json: &'a str,
+    /// How long the credentials in it are good, in milliseconds; `None` where none of them ends.
+    pub ice_ttl_ms: Option<u64>,
     /// What its token grants; `None` where it came without one.
     pub grant: Option<GrantView<'a>>,
     /// In a resumable session: what the next resume needs, and how long after the loss of the socket it is possible,

@@ -51,6 +51,9 @@ fn write(frame: &ServerFrame<'_>) -> TextFrame {
             let object = object.text_if("re", re).texts("permissions", permissions.words());
             object.number("expiresInMs", expires_in_ms)
         }),
+        ServerFrame::IceServers { re, json, ttl_ms } => object(frame, 128 + json.len(), |object| {
+            object.text_if("re", re).raw("iceServers", json).number_if("ttlMs", ttl_ms)
+        }),
         ServerFrame::Pong { re, t, ack } => {
             object(frame, 64 + t.map_or(0, str::len) + re.map_or(0, str::len), |pong| {
                 pong.text_if("re", re).raw_if("t", t).number_if("ack", ack)
@@ -98,6 +101,7 @@ fn write_joined(frame: &ServerFrame<'_>, joined: &Joined<'_>) -> TextFrame {
             .array_if("peers", joined.peers, write_peer)
             .number("capacity", joined.capacity as u64)
             .raw("iceServers", joined.ice_servers_json)
+            .number_if("iceTtlMs", joined.ice_ttl_ms)
             .texts_if("permissions", joined.grant.map(|grant| grant.permissions.words()))
             .number_if("expiresInMs", joined.grant.map(|grant| grant.expires_in_ms))
             .object_if("resume", joined.resume, |object, (token, window_ms)| {

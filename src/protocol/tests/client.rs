@@ -90,6 +90,8 @@ fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientF
         ("update", (Some("5"), ClientFrame::Update { meta: Some(ada(false)), token: None })),
         ("update_token", (Some("5"), ClientFrame::Update { meta: None, token: jwt() })),
         ("update_with_token", (Some("5"), ClientFrame::Update { meta: Some(ada(false)), token: jwt() })),
+        ("ice", (Some("7"), ClientFrame::Ice)),
+        ("ice_bare", (None, ClientFrame::Ice)),
         ("ping", (Some("6"), ClientFrame::Ping { t: Some("1767225600123.25"), ack: None })),
         ("ping_ack", (Some("6"), ClientFrame::Ping { t: None, ack: Some(17) })),
         ("ping_bare", (None, ClientFrame::Ping { t: None, ack: None })),

@@ -134,6 +134,7 @@ proptest! {
             peers: Some(&others),
             capacity: 3,
             ice_servers_json: "[]",
+            ice_ttl_ms: None,
             grant: None,
             resume: None,
         });
@@ -162,6 +163,7 @@ proptest! {
             peers: None,
             capacity: 2,
             ice_servers_json: "[]",
+            ice_ttl_ms: None,
             grant: None,
             resume: Some((&token, window_ms)),
         }));

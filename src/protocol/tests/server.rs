@@ -39,6 +39,9 @@ fn limits() -> Vec<(String, u64)> {
     LIMITS.map(|(name, limit)| (name.to_owned(), limit)).to_vec()
 }
 
+/// What the one who is told is told of a STUN server and a TURN server, whose credentials are its own.
+const MINTED: &str = r#"[{"urls":["stun:stun.example.org:3478"]},{"credential":"gsSb0D2Gq/POFaSP3HHEQGHxBVw=","urls":["turn:turn.example.org:3478?transport=udp","turn:turn.example.org:3478?transport=tcp"],"username":"1796000000:3f1c9a52d07e4b6f8a1b2c3d4e5f6071"}]"#;
+
 /// The end of the time in which somebody can come back.
 const UNTIL: u64 = 1_767_225_630_123;
 
@@ -65,14 +68,14 @@ fn greeting() -> PreparedWelcome {
     let welcome = Welcome {
         version: "0.1.0",
         node: Some("eu-1"),
-        features: &["resume", "wait", "identity", "busy"],
+        features: &["resume", "wait", "identity", "busy", "ice"],
         limits: &limits(),
         heartbeat: WelcomeHeartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
     };
     welcome.prepare()
 }
 
-fn joined_frames() -> [(&'static str, TextFrame); 3] {
+fn joined_frames() -> [(&'static str, TextFrame); 4] {
     let grace = Meta::from_checked(r#"{"name":"Grace"}"#);
     let ice = r#"[{"urls":["stun:stun.example.org:3478"]},{"urls":["turn:turn.example.org:3478"],"username":"ada","credential":"open sesame"}]"#;
     let room = room("team-standup");
@@ -87,6 +90,7 @@ fn joined_frames() -> [(&'static str, TextFrame); 3] {
         peers: Some(&[]),
         capacity: 10,
         ice_servers_json: "[]",
+        ice_ttl_ms: None,
         grant: None,
         resume: None,
     };
@@ -95,7 +99,9 @@ fn joined_frames() -> [(&'static str, TextFrame); 3] {
     let graces = Who::of("grace-grace-grace-grace-grace-1", &room);
     let known = [PeerView { who: Some(graces), ..seen(A, Some(&grace), None) }];
     let named = Joined { me: peer(B), who: Some(Who::of(IDENTITY, &room)), peers: Some(&known), ..first };
+    let minted = Joined { ice_servers_json: MINTED, ice_ttl_ms: Some(43_200_000), ..first };
     [
+        ("joined_ice", encode(&ServerFrame::Joined(minted))),
         ("joined_first", encode(&ServerFrame::Joined(first))),
         ("joined", encode(&ServerFrame::Joined(later))),
         ("joined_who", encode(&ServerFrame::Joined(named))),
@@ -117,6 +123,7 @@ fn resumable_frames() -> [(&'static str, TextFrame); 3] {
         peers: Some(&peers),
         capacity: 10,
         ice_servers_json: "[]",
+        ice_ttl_ms: None,
         grant: None,
         resume: Some((&tokens[0], 30_000)),
     };
@@ -152,6 +159,7 @@ fn granted_frames() -> [(&'static str, TextFrame); 2] {
         peers: Some(&[host]),
         capacity: 4,
         ice_servers_json: "[]",
+        ice_ttl_ms: None,
         grant: Some(grant),
         resume: None,
     };
@@ -209,6 +217,7 @@ fn plain_frames() -> Vec<(&'static str, TextFrame)> {
     let session = SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id");
     let (on, off, usual) = (ada(true), ada(false), Permissions::USUAL);
     let (who, replaces) = (Some(Who::of(IDENTITY, &room)), Some(peer(C)));
+    let lasting = r#"[{"urls":["stun:stun.example.org:3478"]}]"#;
     let bye = |reason: EndReason, retry_after_ms| ServerFrame::Bye { reason, action: reason.action(), retry_after_ms };
     let joined = |meta, who, replaces| ServerFrame::PeerJoined { id, meta, user: None, polite: false, who, replaces };
     let frames = [
@@ -228,6 +237,8 @@ fn plain_frames() -> Vec<(&'static str, TextFrame)> {
         ("pong_bare", ServerFrame::Pong { re: None, t: None, ack: None }),
         ("permissions", ServerFrame::Permissions { re: None, permissions: usual, expires_in_ms: 60_000 }),
         ("permissions_reply", ServerFrame::Permissions { re: Some("5"), permissions: usual, expires_in_ms: 3_600_000 }),
+        ("ice_servers", ServerFrame::IceServers { re: Some("7"), json: MINTED, ttl_ms: Some(43_200_000) }),
+        ("ice_servers_lasting", ServerFrame::IceServers { re: None, json: lasting, ttl_ms: None }),
         ("room_closed", ServerFrame::RoomClosed { room: &room }),
         ("bye_draining", bye(EndReason::ServerDraining, 7350)),
         ("bye_session_taken", bye(EndReason::SessionTaken, 0)),

@@ -11,7 +11,7 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::super::{
-    Ports, SessionConfig, TokenJudge,
+    Ports, SessionConfig,
     attachment::Attachment,
     heartbeat::{Beat, Found, HeartbeatTimes, Verdict},
     registry::{Registry, Standing},
@@ -20,9 +20,7 @@ use super::super::{
     wheel::{Position, Positioned, Wheel},
 };
 use crate::{
-    auth::KeyRing,
     config::Settings,
-    limits::Waiting,
     messages::{
         room::{RoomPort, ToRoom},
         supervisor::{Join, Leave, Presence, Resume},
@@ -259,10 +257,7 @@ async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
         resume: nobody.clone().recipient(),
         presence: nobody.clone().recipient(),
     };
-    let settings = Settings::default();
-    let tokens = TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"));
-    let (waiting, addresses) = (Waiting::new(100, 100), (&settings).into());
-    let setup = Rc::new(SessionConfig::new(&settings, ports, waiting, addresses, tokens));
+    let setup = Rc::new(SessionConfig::for_tests(&Settings::default(), ports));
     let (connection, client) = connection(now).await;
     let shared = SessionShared::new(connection, setup, None, now);
     SESSIONS.with(|sessions| sessions.insert(&shared));

@@ -67,6 +67,8 @@ label_set! {
         AuthFailures = "auth_failures",
         /// A connection was in no room for as long as it may, or had waited longest of more than may be.
         JoinWait = "join_wait",
+        /// A session asked for ICE servers more often than it may.
+        IcePerMinute = "ice_per_minute",
     }
 }
 

@@ -196,6 +196,8 @@ tally! {
             /// Join tokens, those that renew included, by what became of them; `missing` is a join without one that needs
             /// one.
             tokens: Counts<TokenOutcome> = Counts::new() => "switchboard_tokens_total" by "outcome",
+            /// Lists of ICE servers that were told with credentials made for the one peer, in joined and in ice_servers.
+            turn_credentials: u64 = 0 => "switchboard_turn_credentials_total",
             /// Stays in a room that ended, by reason.
             leaves: Counts<LeaveReason> = Counts::new() => "switchboard_leaves_total" by "reason",
             /// How long peers stayed in a room, observed at their leave.

@@ -206,6 +206,7 @@ fn agrees(request: &Request<'_>, values: &Value) {
             assert!(identified.is_none_or(|identified| identified.replace == (values["replace"] == true)));
         }
         ClientFrame::Leave => assert_eq!(values["type"], "leave"),
+        ClientFrame::Ice => assert_eq!(values["type"], "ice"),
         ClientFrame::Signal { to, kind, data } => {
             assert_eq!(values["type"], "signal");
             assert_eq!(Some(*kind), values["kind"].as_str().and_then(SignalKind::parse));
@@ -287,7 +288,10 @@ fn passes_on(request: &Request<'_>, text: &str) {
             assert!(t.is_none_or(|t| has(&frame, t)));
             reads(&frame);
         }
-        ClientFrame::Join { meta: None, .. } | ClientFrame::Update { meta: None, .. } | ClientFrame::Leave => {}
+        ClientFrame::Join { meta: None, .. }
+        | ClientFrame::Update { meta: None, .. }
+        | ClientFrame::Leave
+        | ClientFrame::Ice => {}
     }
 }
 

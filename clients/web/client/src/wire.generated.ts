@@ -26,7 +26,8 @@ export type Feature =
   | 'tokens'
   | 'wait'
   | 'identity'
-  | 'busy';
+  | 'busy'
+  | 'ice';
 
 /** What a session may do. */
 export type Permission =
@@ -213,6 +214,13 @@ export interface UpdateRequest {
   token?: string;
 }
 
+/** `ice`: Asks for the ICE servers anew, with fresh credentials, in a room. */
+export interface IceRequest {
+  type: 'ice';
+  /** Comes back as the reply's `re`: 1 to 64 bytes. */
+  id?: string;
+}
+
 /** `ping`: Asks for a `pong`, in a room or not: for measuring the round trip, and in a resumable session for acknowledging. */
 export interface PingRequest {
   type: 'ping';
@@ -230,6 +238,7 @@ export type ClientFrame =
   | LeaveRequest
   | SignalRequest
   | UpdateRequest
+  | IceRequest
   | PingRequest;
 
 /** `welcome`: The first frame of every connection. */
@@ -241,7 +250,7 @@ export interface WelcomeFrame {
   version: string;
   /** the server's own name; absent if its operator gave it none */
   node: string;
-  /** optional parts of the protocol that this server speaks: `resume` when sessions can be resumed: without it `resumable`, `resume` and `ack` are not to be sent. `wait` when a connection may wait for a seat: without it a connection that is in no room is closed after `limits.joinTimeoutMs`, however often it tries. `identity` when the server knows who somebody is: without it `identity` and `replace` are not to be sent. `busy` when who fills a peer's queue is told `peer_busy`. `tokens` when the server takes tokens: without it `token` is not to be sent */
+  /** optional parts of the protocol that this server speaks: `resume` when sessions can be resumed: without it `resumable`, `resume` and `ack` are not to be sent. `wait` when a connection may wait for a seat: without it a connection that is in no room is closed after `limits.joinTimeoutMs`, however often it tries. `identity` when the server knows who somebody is: without it `identity` and `replace` are not to be sent. `busy` when who fills a peer's queue is told `peer_busy`. `ice` when the server answers `ice`: without it that is not to be sent. `tokens` when the server takes tokens: without it `token` is not to be sent */
   features: Array<Open<Feature>>;
   /** see limits */
   limits: Limits;
@@ -290,8 +299,10 @@ export interface JoinedFrame {
   }>;
   /** most peers the room takes, this one included; never more than the token's `cap` */
   capacity: number;
-  /** for `new RTCPeerConnection({ iceServers })`, as it is; may be empty */
+  /** for `new RTCPeerConnection({ iceServers })`, as it is; may be empty. See ICE servers */
   iceServers: Array<IceServer>;
+  /** how long the credentials in it are good, in milliseconds; absent where none of them ends */
+  iceTtlMs?: number;
   /** what this session may: see tokens */
   permissions?: Array<Open<Permission>>;
   /** for how long, if nothing renews it */
@@ -379,6 +390,16 @@ export interface PermissionsFrame {
   expiresInMs: number;
 }
 
+/** `ice_servers`: The reply to `ice`: what `joined` would say now. */
+export interface IceServersFrame {
+  type: 'ice_servers';
+  re?: string;
+  /** as in `joined` */
+  iceServers: Array<IceServer>;
+  /** how long the credentials in it are good, in milliseconds; absent where none of them ends */
+  ttlMs?: number;
+}
+
 /** `pong`: The reply to `ping`. */
 export interface PongFrame {
   type: 'pong';
@@ -437,6 +458,7 @@ export interface ServerFrames {
   peer_away: PeerAwayFrame;
   peer_back: PeerBackFrame;
   permissions: PermissionsFrame;
+  ice_servers: IceServersFrame;
   pong: PongFrame;
   error: ErrorFrame;
   room_closed: RoomClosedFrame;

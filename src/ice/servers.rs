@@ -1,0 +1,227 @@
+//! The list of ICE servers for one peer.
+
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    credentials::mint,
+    secret_files::{SecretFileError, SecretFiles},
+};
+use crate::{
+    config::{Ice, Milliseconds},
+    protocol::PeerId,
+};
+
+/// What every client is told of, as `[ice]` says. Shared by all threads.
+#[derive(Clone)]
+pub struct IceServers(Arc<Inner>);
+
+struct Inner {
+    list: List,
+    /// `ice.credential_ttl_ms`.
+    ttl: Duration,
+    secrets: SecretFiles,
+}
+
+enum List {
+    /// The same for everybody, written once: a join pays for a copy of it and for nothing else.
+    Same(String),
+    /// Written for each peer.
+    Made(Vec<Entry>),
+}
+
+enum Entry {
+    /// An `RTCIceServer` as JSON.
+    Same(String),
+    /// One that is reached with credentials made of a secret.
+    Minted {
+        /// Its `urls` as JSON.
+        urls: String,
+        /// Where the secret stands among all of them.
+        secret: usize,
+    },
+}
+
+/// Who a list is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient {
+    /// Its public name.
+    pub peer: PeerId,
+    /// When what its token grants ends, if it came with one: its credentials do not outlast it.
+    pub until: Option<Instant>,
+    /// The present time.
+    pub now: Instant,
+}
+
+/// What a peer is told.
+#[derive(PartialEq, Eq)]
+pub struct IceList<'a> {
+    /// A JSON array of `RTCIceServer`.
+    pub json: Cow<'a, str>,
+    /// How long the credentials in it are good, in milliseconds; `None` where there are none that end.
+    pub ttl_ms: Option<u64>,
+}
+
+impl IceServers {
+    /// From the settings.
+    ///
+    /// # Errors
+    /// A `secret_file` that cannot be read, or that has no secret in it.
+    pub fn open(ice: &Ice) -> Result<Self, SecretFileError> {
+        let mut paths = Vec::new();
+        let entries = ice.servers.iter().map(|server| match &server.secret_file {
+            None => Entry::Same(server.to_json()),
+            Some(path) => {
+                paths.push(path.clone());
+                Entry::Minted { urls: server.urls.to_json(), secret: paths.len() - 1 }
+            }
+        });
+        let entries: Vec<Entry> = entries.collect();
+        let list = if paths.is_empty() { List::Same(write_list(&entries, |_, _, _| {})) } else { List::Made(entries) };
+        let secrets = SecretFiles::open(paths)?;
+        Ok(Self(Arc::new(Inner { list, ttl: ice.credential_ttl_ms.get(), secrets })))
+    }
+
+    /// What that peer is told.
+    #[must_use]
+    pub fn list_for(&self, recipient: Recipient) -> IceList<'_> {
+        match &self.0.list {
+            List::Same(json) => IceList { json: Cow::Borrowed(json), ttl_ms: None },
+            List::Made(entries) => {
+                let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                self.make(entries, recipient, since_epoch)
+            }
+        }
+    }
+
+    fn make(&self, entries: &[Entry], recipient: Recipient, since_epoch: Duration) -> IceList<'_> {
+        let left = recipient.until.map(|until| until.saturating_duration_since(recipient.now));
+        let ttl = left.map_or(self.0.ttl, |left| left.min(self.0.ttl));
+        // TURN servers count in seconds, and the one in which it ends is still good: nobody is let in for less than is told.
+        let expiry = (since_epoch + ttl).as_secs();
+        let secrets = self.0.secrets.secrets();
+        let json = write_list(entries, |json, urls, secret| {
+            let credentials = mint(&secrets[secret], recipient.peer, expiry);
+            let (username, password) = (credentials.username, credentials.password);
+            // Digits, a colon and base64: nothing of it has to be escaped.
+            write!(json, r#"{{"credential":"{password}","urls":{urls},"username":"{username}"}}"#)
+                .expect("a text takes every character");
+        });
+        IceList { json: Cow::Owned(json), ttl_ms: Some(Milliseconds::rounded_down(ttl).0) }
+    }
+
+    /// Looks at the files of the secrets again. Whether any has another one, which is in force now; on an error all is as before.
+    ///
+    /// # Errors
+    /// As [`IceServers::open`].
+    pub fn look_again(&self) -> Result<bool, SecretFileError> {
+        self.0.secrets.look_again()
+    }
+}
+
+impl fmt::Debug for IceServers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never the list: there are credentials in it.
+        f.write_str("IceServers")
+    }
+}
+
+/// A JSON array. `minted` writes what is made for a peer, told its `urls` and its secret.
+fn write_list(entries: &[Entry], minted: impl Fn(&mut String, &str, usize)) -> String {
+    let mut json = String::from("[");
+    for (at, entry) in entries.iter().enumerate() {
+        if at > 0 {
+            json.push(',');
+        }
+        match entry {
+            Entry::Same(server) => json.push_str(server),
+            Entry::Minted { urls, secret } => minted(&mut json, urls, *secret),
+        }
+    }
+    json.push(']');
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::config::Secret;
+
+    const PEER: &str = "3f1c9a52d07e4b6f8a1b2c3d4e5f6071";
+    const SECRET: &str = "north-by-north-west";
+    const EPOCH: Duration = Duration::from_millis(1_796_000_000_900);
+
+    fn recipient(until_ms: Option<u64>) -> Recipient {
+        let now = Instant::now();
+        let until = until_ms.map(|ms| now + Duration::from_millis(ms));
+        Recipient { peer: PeerId::parse(PEER).expect("a canonical id"), until, now }
+    }
+
+    fn servers(json: &Value) -> IceServers {
+        let ice = Ice { servers: serde_json::from_value(json.clone()).expect("a good list"), ..Ice::default() };
+        IceServers::open(&ice).expect("good files")
+    }
+
+    #[test]
+    fn where_nothing_is_made_all_get_the_same_text_and_no_copy_of_it() {
+        for list in [
+            json!([]),
+            json!([{"urls": "stun:a.example"}, {"credential": "c", "urls": ["turn:b.example"], "username": "u"}]),
+        ] {
+            let servers = servers(&list);
+            let told = servers.list_for(recipient(Some(5)));
+            let wanted = list.to_string();
+            assert!(matches!(told.json, Cow::Borrowed(text) if text == wanted), "{}", told.json);
+            assert_eq!(told.ttl_ms, None);
+            assert!(!servers.look_again().expect("there are no files"));
+        }
+    }
+
+    #[test]
+    fn what_is_made_is_for_one_peer_and_ends_with_the_ttl_or_the_grant() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("turn");
+        fs::write(&path, SECRET).expect("written");
+        let servers = servers(&json!([
+            {"urls": "stun:a.example"},
+            {"urls": ["turn:b.example", "turns:b.example?transport=tcp"], "secret_file": path},
+        ]));
+        let List::Made(entries) = &servers.0.list else { panic!("it is made for each peer") };
+        let told = |until_ms| {
+            let list = servers.make(entries, recipient(until_ms), EPOCH);
+            (serde_json::from_str::<Value>(&list.json).expect("JSON"), list.ttl_ms)
+        };
+        for (until_ms, ttl_ms, expiry) in [
+            (None, 43_200_000, 1_796_043_200),
+            (Some(600_099), 600_099, 1_796_000_600),
+            (Some(600_100), 600_100, 1_796_000_601),
+            (Some(86_400_000), 43_200_000, 1_796_043_200),
+            (Some(0), 0, 1_796_000_000),
+        ] {
+            let peer = PeerId::parse(PEER).expect("a canonical id");
+            let made = mint(&Secret::new(SECRET.to_owned()), peer, expiry);
+            let wanted = json!([
+                {"urls": "stun:a.example"},
+                {
+                    "urls": ["turn:b.example", "turns:b.example?transport=tcp"],
+                    "username": format!("{expiry}:{PEER}"),
+                    "credential": made.password,
+                },
+            ]);
+            assert_eq!(told(until_ms), (wanted, Some(ttl_ms)), "{until_ms:?}");
+        }
+        let before = told(None);
+        fs::write(&path, "another-secret-of-its-own").expect("written");
+        assert_eq!(told(None), before, "nobody has looked yet");
+        assert!(servers.look_again().expect("a good file"));
+        assert_ne!(told(None).0[1]["credential"], before.0[1]["credential"]);
+    }
+}
