@@ -66,7 +66,7 @@ pub use self::{
     reload::{ReadAgain, Reread},
     stun::run_stun,
 };
-use self::{reload::Reload, vital::Vital};
+use self::{ice::start_checks, reload::Reload, vital::Vital};
 
 /// How often addresses are forgotten that do not use their limits any more.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
@@ -88,7 +88,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let settings = Arc::new(capacity.in_force(&configured, machine.memory_bytes));
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
-    let responder = stun::open(&settings)?;
+    stun::start(&settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
     let (token, keys, ice) = secrets(&settings)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
@@ -129,13 +129,13 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         .map_err(|source| StartError::Machine { what: "workers", source })?;
 
     announce(&configured, &settings, open_files, addresses, before.problem.as_ref());
-    stun::start(responder)?;
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
     vital.watch(&settings, liveness.clone())?;
-    let (liveness_too, lifecycle_too, ice) = (liveness.clone(), lifecycle.clone(), ice::start_checks(&settings)?);
-    let subjects = Subjects { metrics, liveness: liveness_too, lifecycle: lifecycle_too, sockets: public_sockets, ice };
+    let (liveness_too, lifecycle_too, found) = (liveness.clone(), lifecycle.clone(), start_checks(&settings, &ice)?);
+    let subjects =
+        Subjects { metrics, liveness: liveness_too, lifecycle: lifecycle_too, sockets: public_sockets, ice: found };
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
     keys::watch(keys, ice);
@@ -161,7 +161,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
 fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing, IceServers), StartError> {
     let path = &settings.ops.token_file;
     let token = Token::read(path).map_err(|source| StartError::Token { path: path.clone(), source })?;
-    Ok((token, KeyRing::open(&settings.auth)?, IceServers::open(&settings.ice)?))
+    Ok((token, KeyRing::open(&settings.auth)?, IceServers::open(&settings.ice, &settings.stun)?))
 }
 
 /// What the operators' routes reach.

@@ -215,7 +215,17 @@ impl Client {
         let (socket, unread) = (socket.into(), Vec::new());
         open_at(
             arbiter.map(Arbiter::handle),
-            AcceptedSocket { socket, unread, remote, subnet: None, request, hint: None, bearer: None, permit: () },
+            AcceptedSocket {
+                socket,
+                unread,
+                remote,
+                subnet: None,
+                request,
+                hint: None,
+                bearer: None,
+                host: None,
+                permit: (),
+            },
         );
         Self(Box::new(client))
     }

@@ -137,6 +137,7 @@ where
         policy: Policy {
             origins: OriginPolicy { allowed: origins, is_required: settings.http.require_origin },
             room_name_bytes: settings.limits.room_name_bytes,
+            stun_at_host: settings.stun.is_at_the_clients_host(),
         },
         common: common.clone(),
         bounds: settings.into(),
