@@ -13,7 +13,7 @@ use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     early::EarlySignal,
-    ice::IceMemory,
+    ice_memory::IceMemory,
     inbound::{Inbound, end_reason},
     setup::SessionConfig,
     shared::SessionShared,

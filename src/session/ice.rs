@@ -15,15 +15,6 @@ use crate::{
     telemetry::{self, LimitHit},
 };
 
-/// What there is to remember of a client for its ICE servers: mostly nothing.
-#[derive(Default)]
-pub(super) struct IceMemory {
-    /// How often it has asked for them of late, once it has.
-    requests: Option<Bucket>,
-    /// The host that it used, where it is told of a STUN server there.
-    host: Option<Box<str>>,
-}
-
 impl Session {
     /// The client came by that host, with this connection.
     pub(super) fn came_by(&mut self, host: Option<Box<str>>) {
