@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, Python, Node, Valgrind,
-# iproute2, libfaketime, and the tests' npm packages.
+# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, coturn, Python, Node,
+# Valgrind, iproute2, libfaketime, and the tests' npm packages.
 # What is already there is left alone. Needs root or sudo only when a Debian package is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,6 +23,8 @@ missing_packages() {
     # Without it `python3 -m venv` makes nothing.
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     has openssl || echo openssl
+    # A TURN server that is asked whether it works.
+    has turnserver || echo coturn
     # Networks of the tests' own, to take a peer's away.
     has ip || echo iproute2
     { has unshare && has nsenter; } || echo util-linux
@@ -54,7 +56,7 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
     # Debian starts the service of what it installs; the tests want the program alone, on ports of their own.
     local service
-    for service in prometheus prometheus-alertmanager; do
+    for service in prometheus prometheus-alertmanager coturn; do
         if [[ " ${packages[*]} " == *" $service "* && -d /run/systemd/system ]]; then
             as_root systemctl disable --now "$service.service"
         fi

@@ -6,22 +6,27 @@ import { freePort, openNat } from './support/nat.js';
 import { scenario } from './support/scenario.js';
 import { startServer, startStun } from './support/server.js';
 import { until } from './support/until.js';
-import { Visitor, countConnections, openBrowser } from './support/visitor.js';
+import { Visitor, openBrowser } from './support/visitor.js';
 
 let browser;
 before(async () => { browser = await openBrowser(); });
 after(() => browser.close());
 
-/** The server-reflexive candidates of all connections of the page, as the browser has them. */
-const reflexive = (visitor) => visitor.page.evaluate(async () => {
-  const found = [];
-  for (const connection of globalThis.madeConnections) {
-    for (const entry of (await connection.getStats()).values()) {
-      if (entry.type === 'local-candidate' && entry.candidateType === 'srflx') found.push({ port: entry.port, url: entry.url });
+/** For `Visitor.arrive`: what the page's RTCPeerConnections gather is kept. */
+const keepCandidates = (page) => page.addInitScript(() => {
+  globalThis.gathered = [];
+  globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...options) {
+      super(...options);
+      this.addEventListener('icecandidate', ({ candidate }) => {
+        if (candidate) globalThis.gathered.push({ type: candidate.type, port: candidate.port, url: candidate.url });
+      });
     }
-  }
-  return found;
+  };
 });
+
+/** The server-reflexive candidates of all connections of the page. */
+const reflexive = (visitor) => visitor.page.evaluate(() => globalThis.gathered.filter(({ type }) => type === 'srflx'));
 
 scenario('a page behind a NAT gathers a server-reflexive candidate from the responder that comes with the server', async (t) => {
   const port = await freePort();
@@ -29,8 +34,8 @@ scenario('a page behind a NAT gathers a server-reflexive candidate from the resp
   const nat = await openNat(t, port);
   const server = await startServer(t, { SWITCHBOARD__STUN__PORT: `${nat.port}`, SWITCHBOARD__STUN__SERVE: 'false' });
   const url = `http://localhost:${server.port}/`;
-  const ada = await Visitor.arrive(t, browser, url, countConnections);
-  const grace = await Visitor.arrive(t, browser, url, countConnections);
+  const ada = await Visitor.arrive(t, browser, url, keepCandidates);
+  const grace = await Visitor.arrive(t, browser, url, keepCandidates);
   await ada.joined('stun', 'Ada');
   await grace.joined('stun', 'Grace');
   for (const visitor of [ada, grace]) {
@@ -49,7 +54,7 @@ scenario('a page behind a NAT gathers a server-reflexive candidate from the resp
 
 scenario('without a NAT and with the responder in the server itself the page still meets its friend', async (t) => {
   const port = await freePort();
-  const server = await startServer(t, { SWITCHBOARD__STUN__PORT: `${port}`, SWITCHBOARD__STUN__HOST: '127.0.0.1' });
+  const server = await startServer(t, { SWITCHBOARD__STUN__PORT: `${port}`, SWITCHBOARD__STUN__HOST: '127.0.0.1', SWITCHBOARD__ICE__CHECK_INTERVAL_MS: '0' });
   const ada = await Visitor.arrive(t, browser, server.url);
   const grace = await Visitor.arrive(t, browser, server.url);
   await ada.joined('stun', 'Ada');
@@ -57,6 +62,6 @@ scenario('without a NAT and with the responder in the server itself the page sti
   await ada.sees('Grace', 'connected');
   await until('the responder was asked', async () => {
     const metrics = await (await fetch(`${server.opsUrl}metrics`)).text();
-    return Number(/^switchboard_stun_requests_total\{outcome="answered"\} (\d+)$/m.exec(metrics)[1]) > 1;
+    return Number(/^switchboard_stun_requests_total\{outcome="answered"\} (\d+)$/m.exec(metrics)[1]) > 0;
   });
 });
