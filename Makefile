@@ -89,4 +89,4 @@ docker-build: ## Build the container image
 
 clean: ## Remove what was built and installed here
 	cargo clean
-	rm -rf fuzz/target fuzz/corpus tests/e2e/node_modules tests/monitoring/dashboards/node_modules tools/compare/node_modules
+	rm -rf fuzz/target fuzz/corpus tests/e2e/node_modules clients/web/node_modules clients/web/client/dist tests/monitoring/dashboards/node_modules tools/compare/node_modules

@@ -34,6 +34,9 @@ cargo test --locked --test it wedge
 step "end to end: Chromium and Prometheus"
 npm test --prefix tests/e2e
 
+step "client library: types, build, package, size, tests"
+scripts/with-node.sh npm test --prefix clients/web
+
 step "monitoring: rules, and alerts from symptom to mailbox"
 tests/monitoring/run.sh
 

@@ -8,6 +8,7 @@ mod event;
 pub mod faults;
 mod inbox;
 mod kill_switch;
+pub mod listing;
 pub mod metrics;
 mod news;
 mod presence;

@@ -17,7 +17,10 @@ use std::sync::Arc;
 
 use actix::Message;
 
-use super::session::{Member, ResumeRequest};
+use super::{
+    listing::Question,
+    session::{Member, ResumeRequest},
+};
 use crate::{
     auth::Grant,
     limits::Subnet,
@@ -84,6 +87,17 @@ pub struct Presence {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct StopJoins;
+
+/// From the shutdown, unbounded: the drain was withdrawn, and seats are to be had again.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct AllowJoins;
+
+/// From the operator's listener, unbounded (one at a time, as [`listing`](super::listing) says): what rooms and peers there
+/// are.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Look(pub Question);
 
 /// From the watchdog, unbounded (one at a time): run this. That it runs is the answer.
 #[derive(Message)]

@@ -22,9 +22,10 @@ use crate::{
     limits::Rate,
     messages::{
         Asked, Note,
+        listing::Question,
         room::{Admit, RoomPort, ToRoom},
         session::{Control, Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest},
-        supervisor::{Headcount, Join, Leave, Ping, Presence, Resume, StopJoins},
+        supervisor::{AllowJoins, Headcount, Join, Leave, Look, Ping, Presence, Resume, StopJoins},
     },
     protocol::{LeaveReason, PeerId, RoomName},
     telemetry,
@@ -95,7 +96,8 @@ impl Supervisor {
         let Join { member, room, meta, attempt, join_seq, subnet, identified, grant } = join;
         let cap = grant.as_ref().and_then(|grant| grant.cap);
         self.bury(&room);
-        let seated = Seated { member: Arc::clone(&member), join_seq };
+        let user = grant.as_ref().and_then(|grant| grant.user.clone());
+        let seated = Seated { member: Arc::clone(&member), join_seq, user };
         let applicant = Applicant { session: member.session, member: seated, subnet, cap, identified };
         match self.take_seat(applicant, &room) {
             Ok(Granted { port, peers, opened, given_up, replaced }) => {
@@ -230,7 +232,7 @@ fn evict(lost: &Lost<Seated>) {
     news::room_lost(&lost.room, lost.seats.len());
     for seat in &lost.seats {
         news::left(seat, &lost.room, LeaveReason::RoomClosed);
-        let Seated { member, join_seq } = &seat.member;
+        let Seated { member, join_seq, .. } = &seat.member;
         member.post(Control::Evict(Evict { room: lost.room.clone(), join_seq: *join_seq }));
     }
 }
@@ -239,7 +241,7 @@ fn evict(lost: &Lost<Seated>) {
 /// that is given up, it has no seat to come back to.
 fn replace(seat: &Freed<Seated>, room: &RoomName) -> PeerId {
     news::left(seat, room, LeaveReason::Replaced);
-    let Seated { member, join_seq } = &seat.member;
+    let Seated { member, join_seq, .. } = &seat.member;
     member.kill_switch.replace(*join_seq);
     member.peer
 }
@@ -300,7 +302,28 @@ impl Handler<StopJoins> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, _: StopJoins, _: &mut Self::Context) {
-        self.state.stop_joins();
+        self.state.take_joins(false);
+    }
+}
+
+impl Handler<AllowJoins> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: AllowJoins, _: &mut Self::Context) {
+        self.state.take_joins(true);
+    }
+}
+
+impl Handler<Look> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Look(question): Look, _: &mut Self::Context) {
+        // Whoever asked may be gone by now.
+        match question {
+            Question::Rooms(filter, answer) => drop(answer.send(self.state.list_rooms(&filter, now()))),
+            Question::Room(name, answer) => drop(answer.send(self.state.describe(&name, now()))),
+            Question::Peers(filter, answer) => drop(answer.send(self.state.list_peers(&filter, now()))),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The supervisor: one actor for the whole server.
 //!
 //! - **Owns** the map of rooms, every seat (by the session's name), the caps, and churn.
-//! - **Receives** `Join`, `Leave`, `Presence`, `Resume` from sessions and `StopJoins` from the shutdown.
+//! - **Receives** `Join`, `Leave`, `Presence`, `Resume` from sessions, `StopJoins` and `AllowJoins` from the shutdown, `Look` from
+//!   operators.
 //! - **Sends** `Admit` and `Remove` to rooms, `JoinFailed` to sessions that it refuses, `Evict` to the peers of a room that
 //!   died, its census to the metrics, and to the probes how many are here. Leaves notes at sessions that a client asks to
 //!   resume, and at parked ones that are too many.
@@ -11,6 +12,7 @@ mod address_shares;
 mod churn;
 mod ended;
 mod identities;
+mod listing;
 mod news;
 mod occupancy;
 pub mod outcomes;

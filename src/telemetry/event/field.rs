@@ -8,7 +8,7 @@ use super::{causes::chain, context::Context, source::Source};
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, RoomName, Severity},
     telemetry::counts::{
-        kinds::{Listener, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
+        kinds::{Listener, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
         labels::Label,
     },
 };
@@ -130,6 +130,7 @@ labels_are_fields!(
     LeaveReason,
     ErrorCode,
     Listener,
+    OpsCall,
     OpsDenial,
     TokenOutcome,
     Reconnection,

@@ -1,4 +1,4 @@
-// The path between a page and its server: a TCP proxy that can lose connections, swallow bytes, and let nobody through.
+// The path between a page and its server: a TCP proxy that can lose connections, swallow bytes, be slow, and let nobody through.
 
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
@@ -6,14 +6,15 @@ import { connect, createServer } from 'node:net';
 /** Starts one for the test `t` in front of `port`. */
 export async function openPath(t, port) {
   const pairs = new Set();
-  let [swallows, refuses] = [false, false];
+  let [swallows, refuses, delayMs] = [false, false, 0];
   const server = createServer((near) => {
     if (refuses) return near.destroy();
     const far = connect(port, '127.0.0.1');
     const pair = { near, far, swallowed: swallows };
     pairs.add(pair);
     for (const [from, to] of [[near, far], [far, near]]) {
-      from.on('data', (bytes) => { if (!pair.swallowed) to.write(bytes); });
+      const pass = (bytes) => { if (!pair.swallowed) to.write(bytes); };
+      from.on('data', (bytes) => { if (delayMs) setTimeout(pass, delayMs, bytes); else pass(bytes); });
       from.on('error', () => {});
       // In a black hole nobody learns that the other end has gone.
       from.on('close', () => {
@@ -40,6 +41,8 @@ export async function openPath(t, port) {
     /** Turns nobody through, or everybody again. What is open stays open. */
     close: () => { refuses = true; },
     open: () => { refuses = false; },
+    /** From now on each piece takes so long, and none overtakes another. */
+    slow: (ms) => { delayMs = ms; },
     /** From now on nothing comes through, on new connections either, and nobody is told. */
     swallow: () => {
       swallows = true;

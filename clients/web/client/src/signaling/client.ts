@@ -1,0 +1,431 @@
+// The shell around the rules of core.ts: sockets, timers, promises and listeners.
+
+import type { JoinedFrame, Meta, PermissionsFrame, ServerFrame, ServerFrames, SignalKind } from '../wire.generated.ts';
+import { type Effect, SignalingCore } from './core.ts';
+import { type Clock, elapsedTime, isHidden, machineClock, watchSurroundings, workerTimer } from './environment.ts';
+import { localError, type SignalingError } from './error.ts';
+import { type HeldIdentity, holdIdentity, type IdentityStorage } from './identity.ts';
+import type { State } from './state.ts';
+
+/** As much of a browser's `WebSocket` as is needed. */
+export interface Socket {
+  readonly readyState: number;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(text: string): void;
+  close(code?: number): void;
+  /** Node's `ws` has it. */
+  terminate?(): void;
+}
+
+/** A `WebSocket` class: the browser's, Node's own (from 22 on), or that of the npm package `ws`. */
+export type SocketClass = new (url: string, protocols: string[]) => Socket;
+
+/** A token, or what gives one. It is called again whenever another one is needed; what it throws is tried again, with a pause. */
+export type TokenSource = string | (() => string | Promise<string>);
+
+export interface SignalingOptions {
+  /** Where the server listens: `wss://signal.example.org/ws`. `http` and `https` mean the same; relative to the page. */
+  url: string | URL;
+  /** The room: 1 to `limits.roomNameBytes` bytes (128 by default), without control characters. */
+  room: string;
+  /** What the others shall know of us: at most `limits.metaBytes` (4096) of JSON. */
+  meta?: Meta;
+  /** What says who may join: sent with each `join` that begins a session. A function renews it, too, before its time is over. */
+  token?: TokenSource;
+  /**
+   * The secret by which the room recognises us after a reload or a crash: 22 to 128 visible ASCII characters. By default the
+   * client makes one for this server, room and tab. `false`: none.
+   */
+  identity?: string | false;
+  /** Whether to end sessions of the same identity that are connected, too. By default when the client made the identity. */
+  replace?: boolean;
+  /** Where the identity is kept over a reload: by default `sessionStorage`, where there is one. */
+  storage?: IdentityStorage;
+  /** Whether to ask again when a room is full at the first `join`, or refuses it for another reason that passes. Default: true. */
+  wait?: boolean;
+  /** By default the global one. */
+  WebSocket?: SocketClass;
+  /** For tests. */
+  clock?: Clock;
+  /** For tests: from 0 to 1, evenly. */
+  random?(): number;
+}
+
+/** What a client tells: each frame of the server's by its `type`, and these. */
+export interface SignalingEvents extends Omit<ServerFrames, 'error'> {
+  /** How the client itself is doing. */
+  state: State;
+  /** A request that failed, or a trouble that no request has (the server reads us more slowly, a token was not to be had). */
+  error: SignalingError;
+  /** Every frame of the server's, those of later versions included. */
+  frame: ServerFrame;
+}
+
+type Listener<T> = (detail: T) => void;
+interface Waiter {
+  resolve(reply: ServerFrame | undefined): void;
+  reject(error: SignalingError): void;
+}
+
+/** What a socket takes to close before it is forgotten. */
+const CLOSE_WITHIN_MS = 3_000;
+const OPEN = 1;
+
+const socketUrl = (url: string | URL, room: string): string => {
+  const page = globalThis as { document?: { baseURI: string }; location?: { href: string } };
+  const full = new URL(url, page.document?.baseURI ?? page.location?.href);
+  full.protocol = full.protocol.replace('http', 'ws');
+  full.hash = '';
+  return `${full.href}${full.search ? '&' : '?'}room=${encodeURIComponent(room)}`;
+};
+
+/**
+ * The connection to the server: one room, one session, and the way back after every loss. What is sent while there is no
+ * connection waits for the next; what was on its way when one was lost arrives once and in order.
+ */
+export class SignalingClient {
+  readonly #options: SignalingOptions;
+  readonly #url: string;
+  readonly #clock: Clock;
+  readonly #now: () => number;
+  readonly #listeners = new Map<string, Set<Listener<never>>>();
+  readonly #waiters = new Map<string, Waiter>();
+  readonly #sockets = new Map<number, Socket>();
+  readonly #closing = new Set<Promise<void>>();
+  readonly #steps: ((core: SignalingCore, now: number) => void)[] = [];
+  #core: SignalingCore | undefined;
+  #token: TokenSource | undefined;
+  #askingForToken = false;
+  #held: HeldIdentity | undefined;
+  #unwatch: (() => void) | undefined;
+  #started: Promise<JoinedFrame> | undefined;
+  #begun: Waiter | undefined;
+  #joined: JoinedFrame | undefined;
+  #state: State = { name: 'idle' };
+  #stepping = false;
+  #ids = 0;
+  #timer: unknown;
+  #timerAt = Infinity;
+
+  constructor(options: SignalingOptions) {
+    this.#options = { ...options };
+    this.#url = socketUrl(options.url, options.room);
+    this.#token = options.token;
+    this.#clock = options.clock ?? machineClock;
+    this.#now = elapsedTime(this.#clock);
+  }
+
+  /** How it is doing; event `state` tells each change. */
+  get state(): State {
+    return this.#state;
+  }
+
+  /** The latest `joined`, while the session goes on; its `peers` are those of that moment. */
+  get joined(): JoinedFrame | undefined {
+    return this.#joined;
+  }
+
+  /**
+   * Goes into the room, and comes back after every loss, until `close`. Resolves when it is in for the first time; rejects when
+   * it is refused for good, or `signal` is triggered, which closes the client at any later time, too. While it runs, returns
+   * the same promise.
+   */
+  start(signal?: AbortSignal): Promise<JoinedFrame> {
+    if (signal?.aborted) return Promise.reject(localError('aborted', false, signal.reason));
+    if (!this.#socketClass) {
+      return Promise.reject(new TypeError("there is no WebSocket here: hand one in, as `import WebSocket from 'ws'` has it"));
+    }
+    this.#started ??= this.#begin(signal);
+    return this.#started;
+  }
+
+  get #socketClass(): SocketClass | undefined {
+    return this.#options.WebSocket ?? (globalThis as { WebSocket?: SocketClass }).WebSocket;
+  }
+
+  #begin(signal: AbortSignal | undefined): Promise<JoinedFrame> {
+    const { room, meta, identity, replace, storage, wait = true, random = Math.random } = this.#options;
+    if (identity === undefined) this.#held = holdIdentity(this.#url.replace(/[?&]room=[^&]*$/, ''), room, storage);
+    this.#core = new SignalingCore({
+      room,
+      meta,
+      identity: identity || this.#held?.identity,
+      replace: replace ?? this.#held !== undefined,
+      wait,
+      token: this.#token === undefined ? 'none' : typeof this.#token === 'string' ? 'fixed' : 'renewable',
+      random,
+    });
+    const abort = () => this.#end('aborted', localError('aborted', false, signal?.reason));
+    signal?.addEventListener('abort', abort);
+    const unwatch = watchSurroundings((kind) => this.#run((core, now) => core.nudge(kind, now)));
+    this.#unwatch = () => {
+      signal?.removeEventListener('abort', abort);
+      unwatch();
+    };
+    const started = new Promise<JoinedFrame>((resolve, reject) => {
+      this.#begun = { resolve: (reply) => resolve(reply as JoinedFrame), reject };
+    });
+    started.catch(() => {}); // the state tells, too
+    this.#run((core, now) => core.start(now));
+    return started;
+  }
+
+  /**
+   * Leaves the room for good: the others see it at once. Resolves when no socket is open any more. What was not yet confirmed is
+   * rejected with `closed`. Then it can be started anew.
+   */
+  async close(): Promise<void> {
+    this.#end('left', localError('closed', false));
+    await Promise.all(this.#closing);
+  }
+
+  #end(reason: string, error: SignalingError): void {
+    this.#run((core) => core.end(reason, error));
+  }
+
+  /** Tries again now, without waiting for the end of the pause: for a button. */
+  retryNow(): void {
+    this.#run((core, now) => core.retryNow(now));
+  }
+
+  /**
+   * Sends `data` (any JSON) to a peer, to a list of peers, or to all others (`'*'`). Resolves when the server has handled it,
+   * some seconds later at most; rejects with `peer_not_found` or `peer_busy` (then `peers` says who did not get it), or because
+   * it could not be sent. Who does not wait for it hears of a failure by the event `error`.
+   */
+  signal(to: string | readonly string[], kind: SignalKind, data: unknown): Promise<void> {
+    const frame = { type: 'signal', to, kind, data: data === undefined ? null : data };
+    const negotiates = kind !== 'app' && 'negotiation';
+    return this.#done(this.#request((id, core, now) => core.send({ id, frame, kind: negotiates || 'other' }, now)));
+  }
+
+  /** Replaces what the others know of us: all of it, now and after every loss. */
+  update(meta: Meta): Promise<void> {
+    this.#options.meta = meta;
+    return this.#done(this.#request((id, core, now) => core.update(id, meta, now)));
+  }
+
+  /** Renews what the session may, by another token of the same user; later joins use this one, too. */
+  setToken(token: TokenSource): Promise<PermissionsFrame | undefined> {
+    this.#token = token;
+    const renew = async () => {
+      const text = typeof token === 'string' ? token : await token();
+      return this.#request((id, core, now) => core.setToken(id, text, typeof token === 'function', now));
+    };
+    return this.#unobserved(renew()) as Promise<PermissionsFrame | undefined>;
+  }
+
+  /** The round trip to the server and back, in milliseconds. */
+  ping(): Promise<number> {
+    const began = this.#clock.steady();
+    const answered = this.#request((id, core, now) => core.ping(id, now));
+    return this.#unobserved(answered.then(() => this.#clock.steady() - began));
+  }
+
+  /** Calls `listener` at each such event. Returns what ends that. */
+  on<K extends keyof SignalingEvents>(type: K, listener: Listener<SignalingEvents[K]>): () => void {
+    const listeners = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, listeners);
+    const entry: Listener<never> = (detail) => listener(detail);
+    listeners.add(entry);
+    return () => {
+      listeners.delete(entry);
+    };
+  }
+
+  /** Calls `listener` at the next such event only. */
+  once<K extends keyof SignalingEvents>(type: K, listener: Listener<SignalingEvents[K]>): () => void {
+    const off = this.on(type, (detail) => {
+      off();
+      listener(detail);
+    });
+    return off;
+  }
+
+  #emit(type: string, detail: unknown): void {
+    for (const listener of [...(this.#listeners.get(type) ?? [])]) {
+      try {
+        listener(detail as never);
+      } catch (error) {
+        // A listener's mistake is its author's to see, and harms nobody else.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  #request(act: (id: string, core: SignalingCore, now: number) => void): Promise<ServerFrame | undefined> {
+    if (!this.#core) return this.#unobserved(Promise.reject(localError('closed', false)));
+    const id = String(++this.#ids);
+    const promise = new Promise<ServerFrame | undefined>((resolve, reject) => this.#waiters.set(id, { resolve, reject }));
+    this.#run((core, now) => act(id, core, now));
+    return this.#unobserved(promise);
+  }
+
+  #done(promise: Promise<unknown>): Promise<void> {
+    return this.#unobserved(promise.then(() => {}));
+  }
+
+  /** Who does not wait for it has the events; a program must not end because of it. */
+  #unobserved<T>(promise: Promise<T>): Promise<T> {
+    promise.catch(() => {});
+    return promise;
+  }
+
+  /** One step of the rules at a time: what a listener asks for comes after what it was told about. */
+  #run(step: (core: SignalingCore, now: number) => void): void {
+    this.#steps.push(step);
+    if (this.#stepping) return;
+    this.#stepping = true;
+    for (let next = this.#steps.shift(); next; next = this.#steps.shift()) {
+      const core = this.#core;
+      if (!core) continue;
+      core.hidden = isHidden();
+      next(core, this.#now());
+      for (const effect of core.take()) this.#perform(effect);
+    }
+    this.#stepping = false;
+    this.#arm();
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.do) {
+      case 'open':
+        return this.#open(effect.socket);
+      case 'write': {
+        const socket = this.#sockets.get(effect.socket);
+        if (socket?.readyState === OPEN) socket.send(effect.text);
+        return;
+      }
+      case 'close':
+        return this.#close(effect.socket, effect.code);
+      case 'token':
+        return void this.#askForToken();
+      case 'frame':
+        return this.#told(effect.frame);
+      case 'settle':
+        return this.#settle(effect.id, effect.error, effect.reply);
+      case 'error':
+        return this.#emit('error', effect.error);
+      case 'state':
+        return this.#changed(effect.state);
+    }
+  }
+
+  #told(frame: ServerFrame): void {
+    if (frame.type === 'joined') {
+      this.#joined = frame;
+      this.#begun?.resolve(frame);
+    }
+    if (frame.type !== 'error') this.#emit(frame.type, frame);
+    this.#emit('frame', frame);
+  }
+
+  #changed(state: State): void {
+    this.#state = state;
+    if (state.name === 'closed') {
+      this.#unwatch?.();
+      this.#held?.release();
+      for (const waiter of this.#waiters.values()) waiter.reject(state.error);
+      this.#waiters.clear();
+      this.#begun?.reject(state.error);
+      this.#core = this.#started = this.#begun = this.#held = this.#joined = undefined;
+    }
+    this.#emit('state', state);
+  }
+
+  #settle(id: string, error: SignalingError | undefined, reply: ServerFrame | undefined): void {
+    const waiter = this.#waiters.get(id);
+    this.#waiters.delete(id);
+    if (!error) return waiter?.resolve(reply);
+    waiter?.reject(error);
+    if (error.code !== 'closed' && error.code !== 'aborted') this.#emit('error', error);
+  }
+
+  #open(number: number): void {
+    const core = this.#core;
+    const Socket = this.#socketClass as SocketClass; // `start` has looked
+    const socket = new Socket(this.#url, ['switchboard.v1']);
+    this.#sockets.set(number, socket);
+    // A client that was closed and started anew has other rules by then.
+    const step = (act: (core: SignalingCore, now: number) => void) => {
+      if (core === this.#core) this.#run(act);
+    };
+    socket.onopen = () => step((core) => core.opened(number));
+    socket.onmessage = ({ data }: { data: unknown }) => {
+      const frame = parsed(data);
+      if (frame) step((core, now) => core.frame(number, frame, now));
+    };
+    socket.onclose = ({ code }: { code: number }) => {
+      this.#sockets.delete(number);
+      step((core, now) => core.closed(number, code, now));
+    };
+    socket.onerror = () => {}; // `onclose` follows
+  }
+
+  #close(number: number, code: number): void {
+    const socket = this.#sockets.get(number);
+    if (!socket) return;
+    this.#sockets.delete(number);
+    const closed = new Promise<void>((resolve) => {
+      // A path that is gone answers no close.
+      const timer = this.#clock.setTimeout(() => {
+        socket.terminate?.();
+        resolve();
+      }, CLOSE_WITHIN_MS);
+      socket.onclose = () => {
+        this.#clock.clearTimeout(timer);
+        resolve();
+      };
+    });
+    socket.onopen = socket.onmessage = null;
+    socket.close(code);
+    this.#closing.add(closed);
+    void closed.then(() => this.#closing.delete(closed));
+  }
+
+  /** One at a time: a slow answer serves the next connection, too. */
+  async #askForToken(): Promise<void> {
+    if (this.#askingForToken) return;
+    this.#askingForToken = true;
+    let token: string | undefined;
+    let failure: unknown;
+    try {
+      token = typeof this.#token === 'function' ? await this.#token() : this.#token;
+    } catch (error) {
+      failure = error;
+    }
+    this.#askingForToken = false;
+    this.#run((core, now) => core.token(token, failure, now));
+  }
+
+  /** One timer for all that is due. */
+  #arm(): void {
+    const dueAt = this.#core?.dueAt ?? Infinity;
+    if (dueAt === this.#timerAt) return;
+    this.#clock.clearTimeout(this.#timer);
+    this.#timerAt = dueAt;
+    if (dueAt === Infinity) return;
+    const ms = Math.max(0, dueAt - this.#now());
+    const over = () => {
+      if (this.#timerAt !== dueAt) return;
+      this.#timerAt = Infinity;
+      this.#run((core, now) => core.tick(now));
+    };
+    this.#timer = this.#clock.setTimeout(over, ms);
+    if (this.#state.name === 'waiting' && isHidden()) workerTimer(ms, over);
+  }
+}
+
+const parsed = (data: unknown): ServerFrame | undefined => {
+  try {
+    const frame = JSON.parse(data as string) as ServerFrame | null;
+    return typeof frame?.type === 'string' ? frame : undefined;
+  } catch {
+    return undefined; // none of ours
+  }
+};

@@ -1,0 +1,60 @@
+import type { ErrorCategory, ErrorCode, Open } from '../wire.generated.ts';
+
+/**
+ * What goes wrong on this side of the wire.
+ *
+ * - `aborted`: the `AbortSignal` was triggered, or `close()` was called.
+ * - `closed`: there is no connection, and none will be made.
+ * - `queue_full`: as much waits to be sent, or to be confirmed, as may.
+ * - `session_lost`: the session ended before the message was known to have arrived; the peers have new ids.
+ * - `reply_lost`: the server has handled it; what it answered was lost with a connection.
+ * - `connection_lost`: the connection ended before the answer.
+ * - `token_failed`: the function that gives tokens failed; `cause` says how.
+ */
+export type LocalErrorCode =
+  | 'aborted'
+  | 'closed'
+  | 'queue_full'
+  | 'session_lost'
+  | 'reply_lost'
+  | 'connection_lost'
+  | 'token_failed';
+
+/** What an error says beside its code. */
+export interface ErrorFacts {
+  category: Open<ErrorCategory | 'CLIENT'>;
+  retryable: boolean;
+  retryAfterMs?: number;
+  message?: string;
+  /** With `peer_not_found` and `peer_busy`: the peers that the signal did not reach. */
+  peers?: string[];
+  cause?: unknown;
+}
+
+/** A request that failed, or a stay that ended. Go by `code`, and for a code that you do not know by `category` and `retryable`. */
+export class SignalingError extends Error {
+  override readonly name: string = 'SignalingError';
+  /** What is the matter: a code of the server's, or one of {@link LocalErrorCode}. */
+  readonly code: Open<ErrorCode | LocalErrorCode>;
+  /** What kind of trouble it is. `CLIENT`: this side's own. */
+  readonly category: Open<ErrorCategory | 'CLIENT'>;
+  /** Whether the same request may succeed later without being changed. */
+  readonly retryable: boolean;
+  /** When that may be, in milliseconds from the error. Without it: back off. */
+  readonly retryAfterMs: number | undefined;
+  /** With `peer_not_found` and `peer_busy`: the peers that the signal did not reach. */
+  readonly peers: string[] | undefined;
+
+  constructor(code: string, facts: ErrorFacts) {
+    super(facts.message ?? code, { cause: facts.cause });
+    this.code = code;
+    this.category = facts.category;
+    this.retryable = facts.retryable;
+    this.retryAfterMs = facts.retryAfterMs;
+    this.peers = facts.peers;
+  }
+}
+
+/** An error of this side's. */
+export const localError = (code: LocalErrorCode, retryable: boolean, cause?: unknown): SignalingError =>
+  new SignalingError(code, { category: 'CLIENT', retryable, cause });

@@ -1,0 +1,75 @@
+// Who we are in a room, for as long as this tab is there: a page that is reloaded, and was not missed yet, finds its own seat
+// and not its ghost on it ("Who somebody is" in docs/protocol.md).
+//
+// While an identity is in use, it is not in the storage. A copied tab gets a copy of the storage, too: so it is somebody else,
+// and nobody but us has our identity.
+
+/** As `sessionStorage`. */
+export interface IdentityStorage {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
+const BYTES = 32;
+
+/** 32 random bytes in base64url. `getRandomValues` is there on insecure origins, too. */
+export const randomIdentity = (): string =>
+  btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(BYTES))))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '');
+
+/** An identity in use. */
+export interface HeldIdentity {
+  identity: string;
+  /** Puts it where the next client of this tab finds it. */
+  release(): void;
+}
+
+/** Storage may be forbidden, or full. Then a reload makes somebody else of us, and nothing worse. */
+const attempt = <T>(act: () => T): T | undefined => {
+  try {
+    return act();
+  } catch {
+    return undefined;
+  }
+};
+
+const storageOfTab = (): IdentityStorage | undefined =>
+  attempt(() => (globalThis as { sessionStorage?: IdentityStorage }).sessionStorage);
+
+/** The identity of this tab in that room of that server; without `storage`, that of this client alone. */
+export function holdIdentity(
+  server: string,
+  room: string,
+  storage: IdentityStorage | undefined = storageOfTab(),
+): HeldIdentity {
+  const key = `switchboard.identity ${server} ${room}`;
+  const take = () =>
+    attempt(() => {
+      const found = storage?.getItem(key);
+      storage?.removeItem(key);
+      return found;
+    });
+  const identity = take() ?? randomIdentity();
+  const store = () => attempt(() => storage?.setItem(key, identity));
+  const page = globalThis as {
+    addEventListener?: EventTarget['addEventListener'];
+    removeEventListener?: EventTarget['removeEventListener'];
+  };
+  // A page that was kept by the browser goes on.
+  const shown = (event: Event) => {
+    if ((event as { persisted?: boolean }).persisted) take();
+  };
+  page.addEventListener?.('pagehide', store);
+  page.addEventListener?.('pageshow', shown);
+  return {
+    identity,
+    release() {
+      page.removeEventListener?.('pagehide', store);
+      page.removeEventListener?.('pageshow', shown);
+      store();
+    },
+  };
+}

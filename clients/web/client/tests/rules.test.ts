@@ -1,0 +1,432 @@
+// What a client does about this and that, against a model of the server and in a time of the test's own.
+
+import { expect, test } from 'vitest';
+import { SignalingError } from '../src/signaling/index.ts';
+import { FakeClock } from './support/clock.ts';
+import { Model } from './support/model.ts';
+import { inRoom, outcome, prepared } from './support/started.ts';
+
+const refusal = (code: string, category: string, retryable: boolean, retryAfterMs?: number) => ({
+  type: 'error',
+  code,
+  category,
+  retryable,
+  message: `no: ${code}`,
+  ...(retryAfterMs !== undefined && { retryAfterMs }),
+});
+
+test('joins with what the server understands, and no more', async () => {
+  const full = await inRoom({ meta: { name: 'Ada' }, identity: 'correct-horse-battery-staple-417', token: 'a.b.c' });
+  expect(full.model.joins).toEqual([
+    {
+      type: 'join',
+      id: 'join',
+      room: 'blue',
+      meta: { name: 'Ada' },
+      resumable: true,
+      identity: 'correct-horse-battery-staple-417',
+      replace: false,
+    },
+  ]);
+  const bare = prepared({ token: 'a.b.c' });
+  bare.model.features = ['tokens'];
+  void bare.client.start();
+  await bare.clock.passing(200);
+  expect(bare.model.joins).toEqual([{ type: 'join', id: 'join', room: 'blue', token: 'a.b.c' }]);
+  expect(bare.model.sockets[0]?.url).toBe('wss://sb.example/ws?room=blue');
+});
+
+test('an identity of the client’s own making is the same after close and start, and takes over who is not missed yet', async () => {
+  const store = new Map<string, string>();
+  const storage = {
+    getItem: (key: string) => store.get(key) ?? null,
+    setItem: (key: string, value: string) => void store.set(key, value),
+    removeItem: (key: string) => void store.delete(key),
+  };
+  const { clock, model, client } = await inRoom({ storage });
+  expect(store.size, 'while it is in use, no copied tab finds it').toBe(0);
+  const other = prepared({ storage });
+  void other.client.start();
+  await other.clock.passing(200);
+  void client.close();
+  void client.start();
+  await clock.passing(4_000);
+  expect(model.joins.map(({ identity }) => identity)).toEqual([model.joins[0]?.['identity'], model.joins[0]?.['identity']]);
+  expect(model.joins[0]?.['identity']).toMatch(/^[\w-]{43}$/);
+  expect(model.joins[0]?.['replace']).toBe(true);
+  expect(other.model.joins[0]?.['identity']).not.toBe(model.joins[0]?.['identity']);
+});
+
+test('start, leave, start, leave: one socket at a time, and none at the end', async () => {
+  const { clock, model, client } = prepared();
+  const outcomes = [outcome(client.start()), outcome(client.close()), outcome(client.start()), outcome(client.close())];
+  await clock.passing(5_000);
+  expect(await Promise.all(outcomes)).toEqual(['closed', 'done', 'closed', 'done']);
+  expect(model.openSockets).toEqual([]);
+  await clock.passing(60_000);
+  expect(model.connected).toBe(false);
+  expect(clock.timers).toBe(0);
+  const again = client.start();
+  await clock.passing(200);
+  expect((await again).room).toBe('blue');
+  expect(model.openSockets.length).toBe(1);
+});
+
+test('an AbortSignal ends it, before the start, on the way and in the room', async () => {
+  expect(await outcome(prepared().client.start(AbortSignal.abort()))).toBe('aborted');
+  const onTheWay = prepared();
+  const first = new AbortController();
+  const started = outcome(onTheWay.client.start(first.signal));
+  first.abort();
+  expect(await started).toBe('aborted');
+  const inside = prepared();
+  const second = new AbortController();
+  void inside.client.start(second.signal);
+  await inside.clock.passing(200);
+  second.abort();
+  await inside.clock.passing(4_000);
+  expect(inside.client.state).toMatchObject({ name: 'closed', reason: 'aborted' });
+  expect(inside.model.connected).toBe(false);
+});
+
+test('a signal resolves when the server has handled it, and rejects with what the server said', async () => {
+  const { clock, model, client, errors } = await inRoom();
+  const good = outcome(client.signal('*', 'app', 1));
+  model.judge = ({ data }) => (data === 2 ? { ...refusal('peer_busy', 'RATE_LIMITED', true, 1000), peers: ['b'] } : undefined);
+  const bad = client.signal(['b'], 'app', 2).catch((error: SignalingError) => error);
+  await clock.passing(6_000);
+  expect(await good).toBe('done');
+  expect(await bad).toBeInstanceOf(SignalingError);
+  expect(await bad).toMatchObject({
+    code: 'peer_busy',
+    category: 'RATE_LIMITED',
+    retryable: true,
+    retryAfterMs: 1000,
+    peers: ['b'],
+  });
+  expect(errors).toEqual(['peer_busy']);
+});
+
+test('what is sent before the start of a session waits for it, and the newest metadata go with the join', async () => {
+  const { clock, model, client } = prepared({ meta: { name: 'Ada' } });
+  void client.start();
+  const said = outcome(client.signal('*', 'app', 'early'));
+  const renamed = outcome(client.update({ name: 'Countess' }));
+  await clock.passing(6_000);
+  expect(await said).toBe('done');
+  expect(await renamed).toBe('done');
+  expect(model.metas).toEqual([{ name: 'Countess' }]);
+  model.restart();
+  void client.update({ name: 'Lovelace' });
+  await clock.passing(10_000);
+  expect(model.metas.at(-1), 'after a restart, too').toEqual({ name: 'Lovelace' });
+});
+
+test('metadata that change while the join is on its way are sent after it', async () => {
+  const { clock, model, client } = prepared({ meta: { n: 1 } });
+  void client.start();
+  await clock.passing(70);
+  expect(model.joins.length).toBe(1);
+  const updated = outcome(client.update({ n: 2 }));
+  await clock.passing(6_000);
+  expect(await updated).toBe('done');
+  expect(model.metas).toEqual([{ n: 1 }, { n: 2 }]);
+});
+
+test('the queue has an end, and so has a message', async () => {
+  const { clock, model, client, errors } = await inRoom();
+  model.refuses = true;
+  model.cut();
+  const all = Array.from({ length: 513 }, (_, at) => outcome(client.signal('*', 'app', at)));
+  expect(await all.at(-1)).toBe('queue_full');
+  expect(await outcome(client.signal('*', 'app', 'x'.repeat(70_000)))).toBe('message_too_large');
+  model.refuses = false;
+  await clock.passing(20_000);
+  expect(new Set(await Promise.all(all.slice(0, -1)))).toEqual(new Set(['done']));
+  expect(model.signals.length).toBe(512);
+  expect(errors).toEqual(['queue_full', 'message_too_large']);
+  const chars = await inRoom();
+  chars.model.refuses = true;
+  chars.model.cut();
+  const long = Array.from({ length: 40 }, () => outcome(chars.client.signal('*', 'app', 'x'.repeat(60_000))));
+  expect(await long.at(-1)).toBe('queue_full');
+});
+
+test('a restart: the same person, a new session; offers of the old one are not sent to peers that are gone', async () => {
+  const { clock, model, client } = await inRoom();
+  model.refuses = true;
+  model.restart();
+  const offer = outcome(client.signal('a'.repeat(32), 'offer', {}));
+  const chat = outcome(client.signal('*', 'app', 'hello'));
+  model.refuses = false;
+  await clock.passing(30_000);
+  expect(await offer).toBe('session_lost');
+  expect(await chat).toBe('done');
+  expect(model.joins.at(-2)).toMatchObject({ resume: {}, attempt: expect.any(Number) });
+  expect(model.joins.at(-1)).toMatchObject({ resumable: true, replace: true });
+  expect(model.joins.at(-1)?.['identity']).toBe(model.joins[0]?.['identity']);
+});
+
+test('a full room is waited for on the connection; without patience it is an error', async () => {
+  const full = refusal('room_full', 'ROOM_FULL', true, 5_000);
+  const patient = prepared();
+  patient.model.judge = ({ type }) => (type === 'join' && patient.model.joins.length < 3 ? full : undefined);
+  const joined = outcome(patient.client.start());
+  await patient.clock.passing(4_900);
+  expect(patient.model.joins.length).toBe(1);
+  expect(patient.client.state).toMatchObject({ name: 'queued', delayMs: 5_250, error: { code: 'room_full' } });
+  await patient.clock.passing(8_000);
+  expect(await joined).toMatchObject({ type: 'joined' });
+  expect(patient.model.sockets.length).toBe(1);
+  const hasty = prepared({ wait: false });
+  hasty.model.judge = () => full;
+  const refused = outcome(hasty.client.start());
+  await hasty.clock.passing(200);
+  expect(await refused).toBe('room_full');
+  expect(hasty.client.state).toMatchObject({ name: 'closed', reason: 'refused' });
+});
+
+test('back-off: full jitter below a doubling ceiling, not sooner than the server said, and at once on request', async () => {
+  const { clock, model, client, states } = await inRoom({ random: () => 0.5 });
+  await clock.passing(6_000);
+  model.refuses = true;
+  model.cut();
+  await clock.passing(60_000);
+  const delays = states.flatMap((state) => (state.name === 'waiting' ? [state.delayMs] : []));
+  expect(delays.slice(0, 4), 'half of 4, 8, 16 and 30 s').toEqual([2_000, 4_000, 8_000, 15_000]);
+  model.refuses = false;
+  client.retryNow();
+  await clock.passing(200);
+  expect(client.state.name).toBe('joined');
+  await clock.passing(6_000);
+  const socket = model.openSockets[0]!;
+  model.tell(socket, { type: 'bye', reason: 'server_draining', action: 'reconnect', retryAfterMs: 7_000 });
+  await clock.passing(1_000);
+  expect(client.state.name, 'until it is closed, everything goes on').toBe('joined');
+  socket.ended(1012);
+  const { delayMs } = states.at(-1) as { delayMs: number };
+  expect(delayMs).toBeGreaterThan(6_000);
+  expect(delayMs).toBeLessThan(7_000 + 250);
+});
+
+test('where timers come all at once, chance chooses once more', async () => {
+  const { clock, model, states } = await inRoom({ random: () => 0.25 });
+  await clock.passing(6_000);
+  model.cut();
+  clock.holdUp(60_000);
+  expect(states.at(-1)?.name, 'not in the moment in which all others do').toBe('waiting');
+  expect(model.openSockets).toEqual([]);
+  await clock.passing(1_500);
+  expect(states.at(-1)?.name).toBe('joined');
+});
+
+test('twelve hidden tabs with one tick a minute keep their sockets for a quarter of an hour', async () => {
+  const clock = new FakeClock();
+  const tabs = Array.from({ length: 12 }, () => prepared({}, clock, new Model(clock)));
+  for (const { client } of tabs) void client.start();
+  await clock.passing(1_000);
+  // The clock's timers are the model's, too; so answers come late, which is the harder case.
+  clock.alignedTo = 60_000;
+  await clock.passing(15 * 60_000);
+  clock.alignedTo = 1;
+  await clock.passing(1_000);
+  for (const { model, client } of tabs) {
+    expect(model.closings).toEqual([]);
+    expect(model.sockets.length).toBe(1);
+    expect(model.pings.length).toBeGreaterThan(5);
+    expect(client.state.name).toBe('joined');
+  }
+});
+
+test('a laptop that slept on a path that is gone knows within 5 s, and takes its session over', async () => {
+  const { clock, model, client, states } = await inRoom();
+  await clock.passing(10_000);
+  clock.sleep(20 * 60_000);
+  model.swallow();
+  const before = model.session?.id;
+  await clock.passing(5_000);
+  expect(states.at(-1)).toEqual({ name: 'joined', resumed: true });
+  expect(model.session?.id).toBe(before);
+  expect(model.closings, 'the old socket is left to be resumed').toEqual([4100]);
+  expect(client.state.name).toBe('joined');
+});
+
+test('a healthy connection survives sleep, and a page that is held up', async () => {
+  const { clock, model } = await inRoom();
+  for (let round = 0; round < 5; round += 1) {
+    clock.sleep(3_600_000);
+    await clock.passing(5_000);
+    clock.holdUp(40_000);
+    await clock.passing(5_000);
+  }
+  expect(model.sockets.length).toBe(1);
+  expect(model.closings).toEqual([]);
+});
+
+test('silence is noticed without any news, within two of the server’s timeouts', async () => {
+  const { clock, model, states } = await inRoom();
+  model.swallow();
+  await clock.passing(100_000);
+  expect(states.some((state) => state.name === 'waiting' && state.reason === 'silent')).toBe(true);
+  expect(states.at(-1)?.name).toBe('joined');
+});
+
+test('a token is asked for at each new session, renewed before its end, and replaced when it is refused', async () => {
+  let made = 0;
+  const asked = prepared({ token: async () => `token-${++made}` });
+  const { clock, model, client } = asked;
+  model.features = [...model.features, 'tokens'];
+  model.joinedFields = { permissions: ['join'], expiresInMs: 120_000 };
+  model.judge = ({ token }) => (token === 'token-1' ? refusal('token_expired', 'AUTH', false) : undefined);
+  void client.start();
+  await clock.passing(500);
+  expect(model.joins.map(({ token }) => token)).toEqual(['token-1', 'token-2']);
+  const renewed: unknown[] = [];
+  client.on('permissions', (frame) => renewed.push(frame));
+  await clock.passing(60_500);
+  expect(made).toBe(3);
+  expect(renewed.length).toBe(1);
+  model.cut();
+  await clock.passing(10_000);
+  expect(made, 'a resume needs none').toBe(3);
+  model.tell(model.openSockets[0]!, { type: 'bye', reason: 'token_expired', action: 'disconnect', retryAfterMs: 0 });
+  await clock.passing(100);
+  model.session = undefined;
+  model.openSockets[0]!.ended(4502);
+  await clock.passing(10_000);
+  expect(model.joins.at(-1)).toMatchObject({ token: 'token-4', resumable: true });
+  const permissions = outcome(client.setToken('by-hand'));
+  await clock.passing(500);
+  expect(await permissions).toMatchObject({ type: 'permissions' });
+});
+
+test('a token that is fixed ends with its time, and one that cannot be had is tried for again', async () => {
+  const { clock, model, client } = await inRoom({ token: 'fixed' });
+  model.openSockets[0]!.ended(4502);
+  expect(client.state).toMatchObject({ name: 'closed', reason: 'code_4502', error: { retryable: false } });
+  let calls = 0;
+  const source = () => {
+    calls += 1;
+    if (calls < 3) throw new Error('the login is not to be had');
+    return 'good';
+  };
+  const failing = prepared({ token: source });
+  failing.model.features = [...failing.model.features, 'tokens'];
+  const joined = outcome(failing.client.start());
+  await failing.clock.passing(10_000);
+  expect(await joined).toMatchObject({ type: 'joined' });
+  expect(failing.errors).toEqual(['token_failed', 'token_failed']);
+  void clock;
+});
+
+test('endings for good are told with their reason, and nobody comes back', async () => {
+  for (const [code, reason, category] of [
+    [4500, 'session_taken', 'SESSION'],
+    [1009, 'message_too_large', 'WS_ERROR'],
+  ] as const) {
+    const { clock, model, client } = await inRoom();
+    const pending = outcome(client.signal('*', 'app', 1));
+    model.tell(model.openSockets[0]!, { type: 'bye', reason, action: 'disconnect', retryAfterMs: 0 });
+    await clock.passing(50);
+    model.openSockets[0]!.ended(code);
+    await clock.passing(60_000);
+    expect(client.state).toMatchObject({ name: 'closed', reason, error: { code: reason, category, retryable: false } });
+    expect(model.sockets.length).toBe(1);
+    expect(await pending).toBe(reason);
+    expect(await outcome(client.signal('*', 'app', 1))).toBe('closed');
+  }
+});
+
+test('a server without resume: nothing is counted, and what was sent is not sent again', async () => {
+  const { clock, model, client } = prepared();
+  model.features = [];
+  void client.start();
+  await clock.passing(200);
+  expect(await outcome(client.signal('*', 'app', 1))).toBe('done');
+  await clock.passing(200);
+  model.cut();
+  const waiting = outcome(client.signal('*', 'app', 2));
+  await clock.passing(10_000);
+  expect(await waiting).toBe('done');
+  expect(model.signals).toEqual([1, 2]);
+  expect(model.joins.every((join) => !('resumable' in join) && !('resume' in join))).toBe(true);
+  expect(model.violations).toEqual([]);
+});
+
+test('a room that ends under us is joined again on the same connection', async () => {
+  const { clock, model, client, states } = await inRoom();
+  model.tell(model.openSockets[0]!, { type: 'room_closed', room: 'blue' });
+  await clock.passing(5_000);
+  expect(model.joins.length).toBe(2);
+  expect(model.joins[1]).not.toHaveProperty('resume');
+  expect(model.sockets.length).toBe(1);
+  expect(states.map(({ name }) => name)).toEqual(['connecting', 'joined', 'queued', 'joined']);
+  expect(client.joined?.room).toBe('blue');
+});
+
+test('the server is told at least every 50 frames what was handled', async () => {
+  const { clock, model } = await inRoom();
+  await clock.passing(6_000);
+  const before = model.pings.length;
+  for (let sent = 0; sent < 200; sent += 1) model.post({ type: 'from_a_later_version', n: sent });
+  await clock.passing(100);
+  expect(model.pings.length - before).toBe(4);
+  expect(model.violations).toEqual([]);
+});
+
+test('a listener that fails harms nobody else, and what it asks for comes after what it was told', async () => {
+  const { clock, model, client } = await inRoom();
+  const order: string[] = [];
+  const rejected: unknown[] = [];
+  const note = (error: unknown) => rejected.push(error);
+  process.on('uncaughtException', note);
+  client.on('signal', () => {
+    void client.signal('*', 'app', 'answer');
+    order.push('first');
+    throw new Error('the listener’s mistake');
+  });
+  client.on('signal', () => order.push('second'));
+  model.post({ type: 'signal', from: 'a'.repeat(32), kind: 'app', data: 1 });
+  await clock.passing(200);
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('uncaughtException', note);
+  expect(order).toEqual(['first', 'second']);
+  expect(model.signals).toEqual(['answer']);
+  expect(rejected).toMatchObject([{ message: 'the listener’s mistake' }]);
+});
+
+test('the round trip is measured, and lost with the connection', async () => {
+  const { clock, model, client } = await inRoom();
+  const trip = client.ping();
+  await clock.passing(100);
+  expect(await trip).toBeGreaterThanOrEqual(40);
+  const lost = outcome(client.ping());
+  model.cut();
+  expect(await lost).toBe('connection_lost');
+});
+
+test('URLs may be http, relative to nothing but a page, and have a query', () => {
+  const { WebSocket } = new Model(new FakeClock());
+  const urls: string[] = [];
+  class Noted extends (WebSocket as any) {
+    constructor(url: string, protocols: string[]) {
+      super(url, protocols);
+      urls.push(url);
+    }
+  }
+  for (const url of ['http://a.example/ws', new URL('https://b.example/rooms/ws?x=1#y')]) {
+    const { client } = prepared({ url, room: 'café +', WebSocket: Noted as any });
+    void client.start();
+    void client.close();
+  }
+  expect(urls).toEqual(['ws://a.example/ws?room=caf%C3%A9%20%2B', 'wss://b.example/rooms/ws?x=1&room=caf%C3%A9%20%2B']);
+});
+
+test('without a WebSocket it says what to do', async () => {
+  const { client } = prepared();
+  const bare = new (client.constructor as any)({ url: 'ws://a.example/ws', room: 'blue' });
+  const had = Reflect.get(globalThis, 'WebSocket');
+  Reflect.deleteProperty(globalThis, 'WebSocket');
+  expect(await outcome(bare.start())).toMatch(/import WebSocket from 'ws'/);
+  if (had) Reflect.set(globalThis, 'WebSocket', had);
+});

@@ -1,0 +1,12 @@
+import { defineConfig, type UserConfig } from 'tsdown';
+
+const config: UserConfig = defineConfig({
+  entry: { signaling: 'src/signaling/index.ts', texts: 'src/texts.ts' },
+  format: 'esm',
+  target: 'es2022',
+  platform: 'neutral',
+  dts: { oxc: true },
+  outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
+});
+
+export default config;
