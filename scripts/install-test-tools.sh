@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, coturn, Python, Node,
-# Valgrind, iproute2, libfaketime, and the tests' npm packages.
+# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, coturn, Python, Node, Valgrind,
+# iproute2, libfaketime, and the tests' npm packages.
 # What is already there is left alone. Needs root or sudo only when a Debian package is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,12 +19,11 @@ missing_packages() {
     has chromium || [ -n "${CHROMIUM_BIN:-}" ] || echo chromium
     { has prometheus && has promtool; } || echo prometheus
     { has prometheus-alertmanager && has amtool; } || echo prometheus-alertmanager
+    has turnserver || echo coturn
     has python3 || echo python3
     # Without it `python3 -m venv` makes nothing.
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     has openssl || echo openssl
-    # A TURN server that is asked whether it works.
-    has turnserver || echo coturn
     # Networks of the tests' own, to take a peer's away.
     has ip || echo iproute2
     { has unshare && has nsenter; } || echo util-linux
