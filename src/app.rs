@@ -5,6 +5,7 @@
 //! own, which serves the operator's listener, too: a scrape must not pause relaying, nor wait behind a flood of frames.
 
 mod error;
+mod ice;
 mod keys;
 mod reload;
 mod stun;
@@ -68,6 +69,7 @@ pub use self::{
     stun::run_stun,
 };
 use self::{
+    ice::start_checks,
     reload::{Reload, Secrets},
     vital::Vital,
 };
@@ -92,7 +94,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let settings = Arc::new(capacity.in_force(&configured, machine.memory_bytes));
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
-    let responder = stun::open(&settings)?;
+    stun::start(&settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
     let (secrets, ice) = read_secrets(&settings)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
@@ -137,13 +139,13 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     for doubt in secrets.certificates.doubts(SystemTime::now()) {
         telemetry::emit(&Event::ConfigWarning { what: &doubt });
     }
-    stun::start(responder)?;
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
     vital.watch(&settings, liveness.clone())?;
+    let (liveness_too, lifecycle_too, found) = (liveness.clone(), lifecycle.clone(), start_checks(&settings, &ice)?);
     let subjects =
-        Subjects { metrics, liveness: liveness.clone(), lifecycle: lifecycle.clone(), sockets: public_sockets };
+        Subjects { metrics, liveness: liveness_too, lifecycle: lifecycle_too, sockets: public_sockets, ice: found };
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
     keys::watch(secrets, ice);
@@ -180,7 +182,7 @@ fn read_secrets(settings: &Settings) -> Result<(Secrets, IceServers), StartError
     let path = &settings.ops.token_file;
     let token = Token::read(path).map_err(|source| StartError::Token { path: path.clone(), source })?;
     let (keys, certificates) = (KeyRing::open(&settings.auth)?, Certificates::open(settings)?);
-    Ok((Secrets { token, keys, certificates }, IceServers::open(&settings.ice)?))
+    Ok((Secrets { token, keys, certificates }, IceServers::open(&settings.ice, &settings.stun)?))
 }
 
 /// Serves until somebody asks the server to go, and does not take that back in time; then drains it. That call.

@@ -27,6 +27,7 @@
 //! | 2 | [`memory`] | what is held on behalf of clients, and how far relief goes when it is nearly all that may be |
 //! | 2 | [`stun`] | the STUN responder: it tells peers by which address the internet sees them |
 //! | 3 | [`webhooks`] | what a program of the operator's is told of rooms, by HTTP: what waits for it, and the threads that deliver it |
+//! | 3 | [`ice_checks`] | whether the STUN and TURN servers work that clients are told of |
 //! | 3 | [`messages`] | what actors send each other, one file per receiver |
 //! | 4 | [`session`] | one peer: its socket, its queue, its view of the room |
 //! | 4 | [`room`] | one room: who is in it, in joining order |
@@ -84,6 +85,7 @@ pub mod config;
 pub mod files;
 pub mod http;
 pub mod ice;
+pub mod ice_checks;
 pub mod late;
 pub mod lifecycle;
 pub mod limits;

@@ -210,6 +210,8 @@ pub struct ResumeGrant {
     pub renewed: Option<Arc<Grant>>,
     /// What the new connection's handshake brought along: for its later joins.
     pub credential: Option<Box<Credential>>,
+    /// The host that it named, where the client is told of a STUN server there.
+    pub host: Option<Box<str>>,
 }
 
 /// What a connection was let in by, or brought along in its handshake: judged at its first join, and for each later one.

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actix::{Actor, AsyncContext, Context, Handler};
+
 use super::{
     caps::Caps,
     ended::EndedRooms,
@@ -30,7 +32,6 @@ use crate::{
     telemetry,
     webhooks::{RoomEnd, Webhooks},
 };
-use actix::{Actor, AsyncContext, Context, Handler};
 
 /// How often dead rooms are looked for. Their peers are to be told within a second: half of that is left for a sweep
 /// that comes late.

@@ -23,6 +23,7 @@ mod health;
 mod heartbeat;
 mod held;
 mod ice;
+mod ice_checks;
 mod identity;
 mod invalid;
 mod join;

@@ -173,6 +173,23 @@ export default dashboard({
       description: 'Limits of one connection or one address that did their work, a minute; new_rooms: somebody guesses rooms’ names. Many at once from ordinary users: a school or company is one address, or a proxy is not believed.',
     }),
 
+    row('STUN and TURN'),
+    graph({
+      title: 'Servers that do not work', unit: 'none', thresholds: rising([1, null]),
+      queries: [[`switchboard_ice_servers_failing{${S}}`, '{{instance}} {{kind}} {{transport}}']],
+      description: 'STUN and TURN servers that clients are told of and that did not give this server what it asked for. Those by TLS are not asked. Empty where there are none.',
+    }),
+    graph({
+      title: 'Time to answer, p95', unit: 's', thresholds: rising([1, null]), drawThresholds: false,
+      queries: [[quantile(0.95, 'le, instance', 'switchboard_ice_check_seconds'), '{{instance}}']],
+      description: 'Of STUN servers one answer, of TURN servers an allocation, which takes two. Empty where there are none.',
+    }),
+    graph({
+      title: 'STUN requests', unit: 'reqps', thresholds: NEUTRAL, stack: true,
+      queries: [[rate('outcome', 'switchboard_stun_requests_total'), '{{outcome}}']],
+      description: 'To the responder of the server itself, a second. address_limit, total_limit: somebody floods it. A process of its own (switchboard stun) is not among them.',
+    }),
+
     row('HTTP'),
     graph({
       title: 'Requests by status', unit: 'reqps', thresholds: NEUTRAL, stack: true,

@@ -338,6 +338,50 @@ label_set! {
 }
 
 label_set! {
+    /// What an ICE server is asked for.
+    IceKind {
+        /// By which address it is asked.
+        Stun = "stun",
+        /// An address that relays.
+        Turn = "turn",
+    }
+}
+
+label_set! {
+    /// How clients speak to an ICE server.
+    IceTransport {
+        /// Datagrams.
+        Udp = "udp",
+        /// A stream.
+        Tcp = "tcp",
+        /// TLS on a stream (`stuns:`, `turns:`).
+        Tls = "tls",
+        /// TLS on datagrams (`turns:` with `transport=udp`).
+        Dtls = "dtls",
+    }
+}
+
+label_set! {
+    /// What a check of an ICE server found.
+    IceOutcome {
+        /// It gave what it was asked for.
+        Answered = "answered",
+        /// Nothing came back in time.
+        Silent = "silent",
+        /// Nobody is there, or no way leads there.
+        Unreachable = "unreachable",
+        /// Its name has no address.
+        Unresolved = "unresolved",
+        /// It does not take the credentials that clients get.
+        Denied = "denied",
+        /// It answered with another error, or with nothing that helps.
+        Refused = "refused",
+        /// It was not asked: TLS and DTLS are not spoken by the checks.
+        Unchecked = "unchecked",
+    }
+}
+
+label_set! {
     /// How far the server goes when its memory is nearly used; each step takes those before it along.
     MemoryStep {
         /// New connections are refused.

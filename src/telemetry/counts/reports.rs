@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::kinds::MemoryStep;
+use super::{
+    kinds::{IceKind, IceTransport, MemoryStep},
+    labels::Label,
+};
 
 /// What one arbiter's shared tick knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,28 @@ pub struct WebhookReport {
     pub events: usize,
     /// Their bytes, as `webhooks.queue_bytes` counts them.
     pub bytes: usize,
+}
+
+/// The ICE servers that were asked in the latest round, and those of them that failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IceReport {
+    /// By what they are asked for, and how: asked, failed.
+    servers: [[(u64, u64); IceTransport::ALL.len()]; IceKind::ALL.len()],
+}
+
+impl IceReport {
+    /// Adds one that was asked.
+    pub fn add(&mut self, kind: IceKind, transport: IceTransport, has_failed: bool) {
+        let (asked, failed) = &mut self.servers[kind.index()][transport.index()];
+        *asked += 1;
+        *failed += u64::from(has_failed);
+    }
+
+    /// How many of a protocol were asked, and how many of them failed.
+    #[must_use]
+    pub fn of(&self, kind: IceKind, transport: IceTransport) -> (u64, u64) {
+        self.servers[kind.index()][transport.index()]
+    }
 }
 
 /// The supervisor's truth, sent from its own tick. That it comes at all is the server's heartbeat.

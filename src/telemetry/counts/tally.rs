@@ -7,14 +7,18 @@ use super::{
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
     kinds::{
-        LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection,
-        RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome, WebhookDrop, WebhookOutcome,
+        IceKind, IceOutcome, IceTransport, LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsCall,
+        OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome, WebhookDrop,
+        WebhookOutcome,
     },
     labels::{Counts, Label},
-    reports::{ArbiterReport, CensusReport, MemoryReport, WebhookReport},
+    reports::{ArbiterReport, CensusReport, IceReport, MemoryReport, WebhookReport},
     series::{AsSeries, LabelSpec, Reading, SeriesKind, Topic},
 };
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity};
+
+/// Rows of [`Tally::ice_checks`].
+const ICE_PROTOCOLS: usize = IceKind::ALL.len() * IceTransport::ALL.len();
 
 /// What a tally has, and how more of it is added.
 trait Add {
@@ -225,6 +229,13 @@ tally! {
         Ice {
             /// Datagrams that came to the STUN responder, by what became of them.
             stun_requests: Counts<StunOutcome> = Counts::new() => "switchboard_stun_requests_total" by "outcome",
+            /// Checks of ICE servers, one row per [`IceKind`] and [`IceTransport`].
+            ice_checks: [Counts<IceOutcome>; ICE_PROTOCOLS] = [Counts::new(); ICE_PROTOCOLS],
+            /// How long the STUN and TURN servers that clients are told of took to give what they were asked for: of TURN
+            /// servers an allocation, which takes two answers.
+            ice_check_time: RequestBuckets = RequestBuckets::new(buckets::REQUEST) => "switchboard_ice_check_seconds",
+            /// What the latest round of checks found. To be set on one thread only.
+            ice_report: Option<IceReport> = None,
         }
 
         Errors {
@@ -306,6 +317,20 @@ impl Tally {
         if reason == SocketRefusal::Memory {
             self.memory_relief.add(MemoryStep::RefuseConnections);
         }
+    }
+
+    /// Counts one check of an ICE server.
+    pub fn count_ice_check(&mut self, kind: IceKind, transport: IceTransport, outcome: IceOutcome) {
+        self.ice_checks[kind.index() * IceTransport::ALL.len() + transport.index()].add(outcome);
+    }
+
+    /// Checks of ICE servers by what they were asked for, how, and what was found: of the protocols that any was asked by.
+    pub fn ice_checks(&self) -> impl Iterator<Item = (IceKind, IceTransport, &Counts<IceOutcome>)> {
+        let protocols = IceKind::ALL.iter().flat_map(|&kind| IceTransport::ALL.iter().map(move |&by| (kind, by)));
+        protocols
+            .zip(&self.ice_checks)
+            .filter(|(_, counts)| counts.total() > 0)
+            .map(|((kind, by), counts)| (kind, by, counts))
     }
 
     /// Counts one error.

@@ -95,6 +95,8 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::StunStarted { .. }
         | Event::StunOnlyPrivate { .. }
         | Event::StunCounted { .. }
+        | Event::IceServerFailed { .. }
+        | Event::IceServerRestored { .. }
         | Event::LogFileFailed { .. }
         | Event::LogFileRestored { .. }
         | Event::LogFileReopened { .. }

@@ -1,4 +1,5 @@
 //! What the scenarios are told with: a real server, peers that say and hear, and waiting without sleeping.
+pub(crate) mod coturn;
 mod drain;
 pub(crate) mod http;
 mod metrics;
