@@ -503,6 +503,37 @@ test('URLs may be http, relative to nothing but a page, and have a query', () =>
   expect(urls).toEqual(['ws://a.example/ws?room=caf%C3%A9%20%2B', 'wss://b.example/rooms/ws?x=1&room=caf%C3%A9%20%2B']);
 });
 
+test('what cannot be sent, and a socket that cannot be made, is told to who asked, and harms nothing else', async () => {
+  const { clock, model, client } = await inRoom();
+  const circle: Record<string, unknown> = {};
+  circle['self'] = circle;
+  expect(await outcome(client.signal('*', 'app', circle))).toBe('invalid_message');
+  expect(await outcome(client.update(circle))).toBe('invalid_message');
+  expect(() => prepared({ meta: circle })).toThrow(TypeError);
+  const fine = outcome(client.signal('*', 'app', 'fine'));
+  await clock.passing(6_000);
+  expect(await fine).toBe('done');
+  expect(model.signals).toEqual(['fine']);
+  class Forbidden {
+    constructor() {
+      throw new DOMException('an insecure WebSocket connection may not be initiated', 'SecurityError');
+    }
+  }
+  const blocked = prepared({ WebSocket: Forbidden as any });
+  expect(await outcome(blocked.client.start())).toBe('socket_failed');
+  expect(blocked.client.state).toMatchObject({ name: 'closed', reason: 'refused', error: { retryable: false } });
+  expect(blocked.clock.timers).toBe(0);
+});
+
+test('pings that wait for an answer are bounded, too', async () => {
+  const { client, model, clock } = await inRoom();
+  model.swallow();
+  const pings = Array.from({ length: 513 }, () => outcome(client.ping()));
+  expect(await pings.at(-1)).toBe('queue_full');
+  await clock.passing(200_000);
+  expect(new Set(await Promise.all(pings.slice(0, -1)))).toEqual(new Set(['connection_lost']));
+});
+
 test('without a WebSocket it says what to do', async () => {
   const { client } = prepared();
   const bare = new (client.constructor as any)({ url: 'ws://a.example/ws', room: 'blue' });
