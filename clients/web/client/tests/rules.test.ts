@@ -275,12 +275,17 @@ test('a laptop that slept on a path that is gone knows within 5 s, and takes its
   expect(client.state.name).toBe('joined');
 });
 
-test('a healthy connection survives sleep, and a page that is held up', async () => {
+test('a healthy connection survives sleep, a page that is held up, and a clock that is set', async () => {
   const { clock, model } = await inRoom();
   for (let round = 0; round < 5; round += 1) {
     clock.sleep(3_600_000);
     await clock.passing(5_000);
     clock.holdUp(40_000);
+    await clock.passing(5_000);
+    // Somebody sets the clock by ten years, and back.
+    clock.sleep(315_360_000_000);
+    await clock.passing(5_000);
+    clock.sleep(-315_360_000_000);
     await clock.passing(5_000);
   }
   expect(model.sockets.length).toBe(1);

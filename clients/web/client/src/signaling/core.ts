@@ -93,7 +93,7 @@ export class SignalingCore {
   #phase: 'off' | 'waiting' | 'opening' | 'joining' | 'queued' | 'joined' = 'off';
   #dueAt = Infinity; // when the phase is over: the attempt has failed, or it is time to try again
   #excused = false; // the phase's timer came late once, and has got as much time again
-  #spreadMs = 0;
+  #spreadMs = BACKOFF_FIRST_WORDLESS_MS;
   #sockets = 0; // opened so far
   #socket = 0; // the current one's number; 0: none
   #former = 0; // whose session the current one takes over, until it has
