@@ -14,6 +14,7 @@
 //! | 0 | [`files`] | files and folders that are not for everybody |
 //! | 0 | [`late`] | the guard against looks at the clock that come late |
 //! | 0 | [`machine`] | what this process may use, and what the kernel uses on its behalf |
+//! | 0 | [`outbound`] | HTTP requests that the server itself makes: one client, which blocks, for threads of their own |
 //! | 0 | [`utc`] | times and days, as text |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`auth`] | join tokens: verified, and from there on a grant; the keys for that |
@@ -25,6 +26,8 @@
 //! | 2 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
 //! | 2 | [`memory`] | what is held on behalf of clients, and how far relief goes when it is nearly all that may be |
 //! | 2 | [`stun`] | the STUN responder: it tells peers by which address the internet sees them |
+//! | 3 | [`webhooks`] | what a program of the operator's is told of rooms, by HTTP: what waits for it, and the threads that deliver it |
+//! | 3 | [`ice_checks`] | whether the STUN and TURN servers work that clients are told of |
 //! | 3 | [`messages`] | what actors send each other, one file per receiver |
 //! | 4 | [`session`] | one peer: its socket, its queue, its view of the room |
 //! | 4 | [`room`] | one room: who is in it, in joining order |
@@ -82,6 +85,7 @@ pub mod config;
 pub mod files;
 pub mod http;
 pub mod ice;
+pub mod ice_checks;
 pub mod late;
 pub mod lifecycle;
 pub mod limits;
@@ -90,6 +94,7 @@ pub mod machine;
 pub mod memory;
 pub mod messages;
 pub mod metrics;
+pub mod outbound;
 pub mod probe;
 pub mod protocol;
 pub mod room;
@@ -101,4 +106,5 @@ pub mod telemetry;
 pub mod tls;
 pub mod utc;
 pub mod watchdog;
+pub mod webhooks;
 pub mod ws;

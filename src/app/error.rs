@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{auth::KeyFileError, ice::SecretFileError, tls::CertificateError};
+use crate::{auth::KeyFileError, ice::SecretFileError, tls::CertificateError, webhooks::WebhookError};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,9 @@ pub enum StartError {
     /// The secrets for ephemeral TURN credentials are configured and not there.
     #[error("{0} (ice.servers)")]
     IceSecret(#[from] SecretFileError),
+    /// Webhooks are configured, and something they need is not there.
+    #[error(transparent)]
+    Webhooks(#[from] WebhookError),
     /// Threads, signals, the log.
     #[error("cannot start {what}: {source}")]
     Machine {

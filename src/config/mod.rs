@@ -44,6 +44,7 @@ mod tls;
 mod variables;
 mod warnings;
 mod watchdog;
+mod webhooks;
 
 pub use self::{
     auth::{Auth, AuthMode, KeyAlgorithm, TOKEN_BYTES, TokenKey, USER_BYTES},
@@ -69,4 +70,5 @@ pub use self::{
     tls::{Tls, TlsFiles, TlsVersion},
     warnings::{exposure_warnings, is_open, machine_warnings, memory_warning},
     watchdog::Watchdog,
+    webhooks::{WebhookEvent, Webhooks},
 };

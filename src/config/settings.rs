@@ -17,10 +17,11 @@ use super::{
     stun::Stun,
     tls::Tls,
     watchdog::Watchdog,
+    webhooks::Webhooks,
 };
 
 /// Every section, in the order of the documents.
-pub(super) const SECTIONS: [&Section; 13] = [
+pub(super) const SECTIONS: [&Section; 14] = [
     &Server::SECTION,
     &Tls::SECTION,
     &Ops::SECTION,
@@ -33,6 +34,7 @@ pub(super) const SECTIONS: [&Section; 13] = [
     &Watchdog::SECTION,
     &Ice::SECTION,
     &Stun::SECTION,
+    &Webhooks::SECTION,
     &State::SECTION,
 ];
 
@@ -64,6 +66,8 @@ pub struct Settings {
     pub ice: Ice,
     /// The STUN responder of our own.
     pub stun: Stun,
+    /// Who is told what happens in rooms.
+    pub webhooks: Webhooks,
     /// What outlives the process.
     pub state: State,
 }

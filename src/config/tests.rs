@@ -71,7 +71,8 @@ fn every_structured_variable_sets_its_key_and_only_that() {
                 (min + 4000).to_string()
             }
             kind::Kind::Integer { max, .. }
-                if ["queue_bytes", "connection_timeout_ms", "drain_deadline_ms", "exit_ms"].contains(&key.name) =>
+                if ["queue_bytes", "connection_timeout_ms", "drain_deadline_ms", "exit_ms", "retry_max_ms"]
+                    .contains(&key.name) =>
             {
                 max.to_string()
             }
@@ -81,6 +82,8 @@ fn every_structured_variable_sets_its_key_and_only_that() {
             kind::Kind::Switch => "true".to_owned(),
             // The other one needs a key.
             kind::Kind::Text { .. } if key.name == "mode" => "open".to_owned(),
+            // It needs a secret.
+            kind::Kind::Text { .. } if key.path() == "webhooks.url" => String::new(),
             kind::Kind::Text { .. } if key.name == "min_version" => "1.3".to_owned(),
             kind::Kind::Text { .. } if key.name == "level" => "trace".to_owned(),
             kind::Kind::Text { .. } if key.name == "forwarded_header" => "forwarded".to_owned(),
@@ -89,6 +92,7 @@ fn every_structured_variable_sets_its_key_and_only_that() {
             kind::Kind::Text { .. } | kind::Kind::TextOrNone { .. } => "007a".to_owned(),
             kind::Kind::List { .. } if key.name == "trusted_proxies" => "10.0.0.0/8, ::1".to_owned(),
             kind::Kind::List { .. } if key.name == "allowed_hosts" => "a.example, switchboard".to_owned(),
+            kind::Kind::List { .. } if key.name == "events" => "room_opened, peer_left".to_owned(),
             kind::Kind::List { .. } => "https://a.example, https://b.example".to_owned(),
             kind::Kind::Parts { .. } if key.name == "keys" => r#"[{"algorithm":"HS256","file":"a"}]"#.to_owned(),
             kind::Kind::Parts { .. } => r#"[{"urls":["stun:a.example"]}]"#.to_owned(),

@@ -217,6 +217,11 @@ impl CurrentConnection {
         self.attachment.borrow().as_ref().map_or(0, |one| one.connection.kernel_bytes())
     }
 
+    /// How much the kernel takes in for it from now on, before it is read.
+    pub(super) fn set_receive_buffer(&self, bytes: usize) {
+        self.note(|attachment| attachment.connection.set_receive_buffer(bytes));
+    }
+
     /// Remembers something of it.
     pub(super) fn note(&self, note: impl FnOnce(&mut Attachment)) {
         if let Some(attachment) = self.attachment.borrow_mut().as_mut() {

@@ -123,6 +123,12 @@ macro_rules! kinds {
                 }
             }
 
+            fn set_receive_buffer(&self, bytes: usize) {
+                match self {
+                    $($(#[$gate])* Self::$kind(socket) => socket.set_receive_buffer(bytes),)+
+                }
+            }
+
             fn detach(self) -> io::Result<DetachedSocket> {
                 Ok(match self {
                     $($(#[$gate])* Self::$kind(socket) => DetachedSocket::$kind(socket.detach()?),)+

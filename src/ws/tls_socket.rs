@@ -272,6 +272,10 @@ impl Socket for TlsSocket {
         IDLE + self.0.encrypted as u64
     }
 
+    fn set_receive_buffer(&self, bytes: usize) {
+        Socket::set_receive_buffer(&self.0.tcp, bytes);
+    }
+
     fn detach(self) -> io::Result<DetachedTls> {
         let Inner { tcp, tls, encrypted, barren } = *self.0;
         Ok(DetachedTls(Box::new(Inner { tcp: tcp.detach()?, tls, encrypted, barren })))

@@ -144,6 +144,7 @@ where
                 is_required: settings.http.require_origin,
             },
             room_name_bytes: settings.limits.room_name_bytes,
+            stun_at_host: settings.stun.is_at_the_clients_host(),
         },
         common: common.clone(),
         bounds: settings.into(),

@@ -62,6 +62,14 @@ impl OriginPolicy {
     }
 }
 
+/// The host that the client itself used, where it can stand in a URL. One that a client makes up is told to that client alone.
+/// `believed`: as above.
+pub(super) fn host_asked_for(head: &RequestHead, believed: Option<ForwardedHeader>) -> Option<Box<str>> {
+    let lines = lines(head.headers(), believed);
+    let hosts = hosts(head.headers(), &lines, believed);
+    hosts.into_iter().find_map(|host| Authority::parse(host)?.url_host().map(Box::from))
+}
+
 /// The lines in which our proxies say which host they were asked for.
 fn lines(headers: &HeaderMap, believed: Option<ForwardedHeader>) -> Vec<Cow<'_, str>> {
     // No browser lets a page write any of these headers: whatever else stands in the list, no page has put it there.
@@ -144,6 +152,34 @@ mod tests {
     /// Of a page with this origin that asks for a.example.
     fn allowed(entry: &str, origin: &str) -> bool {
         check(&[entry], &[("host", "a.example"), ("origin", origin)], None).is_ok()
+    }
+
+    #[test]
+    fn the_host_that_was_asked_for_is_that_of_the_believed_proxy_or_else_the_requests_own() {
+        let host = |headers: Headers, believed| {
+            let mut request = TestRequest::with_uri("/ws");
+            for (name, value) in headers {
+                request.append_header((*name, *value));
+            }
+            host_asked_for(request.finish().head(), believed).map(String::from)
+        };
+        let (proxied, forwarded) = (Some(ForwardedHeader::XForwardedFor), Some(ForwardedHeader::Forwarded));
+        let plain: Headers = &[("host", "a.example:8080"), ("x-forwarded-host", "b.example")];
+        assert_eq!(host(plain, None).as_deref(), Some("a.example"), "whoever is no proxy of ours is not believed");
+        assert_eq!(host(plain, proxied).as_deref(), Some("b.example"));
+        assert_eq!(
+            host(&[("host", "a.example"), ("forwarded", "for=1.2.3.4;host=\"c.example:443\"")], forwarded).as_deref(),
+            Some("c.example")
+        );
+        assert_eq!(host(&[("host", "[2001:db8::7]:8080")], None).as_deref(), Some("[2001:db8::7]"));
+        for bad in ["", "a b", "a.example\"]", "300.1.1.1", "u@a.example"] {
+            assert_eq!(host(&[("host", bad)], None), None, "{bad}");
+        }
+        assert_eq!(
+            host(&[("host", "a.example"), ("host", "b.example")], None),
+            None,
+            "of two, somebody else may have read the other"
+        );
     }
 
     #[test]

@@ -101,6 +101,7 @@ impl UpgradeService {
                     request: id.clone(),
                     hint: accepted.hint,
                     bearer: accepted.bearer,
+                    host: accepted.host,
                     permit: Kept { permit, socket: place },
                 });
                 StatusCode::SWITCHING_PROTOCOLS
