@@ -26,6 +26,9 @@ step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo clippy --workspace --all-targets --locked --features fault-injection -- -D warnings
 
+step "dependencies: licences, bans, sources; advisories where they can be had"
+scripts/deny.sh
+
 step "unit and integration tests"
 # Faults can be injected into this build, which is the tests' own; that no other takes them is tested after it.
 cargo test --workspace --locked --features fault-injection

@@ -8,7 +8,6 @@ use serde_json::json;
 use crate::support::{
     Builder, TestPeer, TestServer,
     http::{self, dial_from},
-    run,
     ws::Handshake,
 };
 
@@ -284,16 +283,4 @@ fn what_is_open_on_a_public_address_is_told_at_the_start() {
     let near = TestServer::start();
     let told = near.log().lines_where("config_warning");
     assert!(told.iter().all(|line| !line.text.contains("ops.") && !line.text.contains("http.allowed")), "{told:#?}");
-}
-
-#[test]
-fn the_production_file_lets_no_foreign_page_in() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/production.toml");
-    let checked = run(&["--config", file, "--check-config"], &[]);
-    let shown = String::from_utf8_lossy(&checked.stdout).into_owned();
-    assert!(checked.status.success(), "{checked:?}");
-    assert!(shown.contains("allowed_origins = [\"same\"]"), "{shown}");
-    let server = TestServer::builder().arg("--config").arg(file).start();
-    let status = |origin: &str| Handshake::new().with("Origin", origin).send(server.public).0.status;
-    assert_eq!((status("http://localhost"), status("https://evil.example")), (101, 403));
 }

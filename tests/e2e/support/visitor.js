@@ -10,7 +10,7 @@ const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-firs
   '--disable-component-update', '--disable-sync', '--disable-features=WebRtcHideLocalIpsWithMdns'];
 
 /** One Chromium for a test file. */
-export const openBrowser = () => chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+export const openBrowser = (...more) => chromium.launch({ executablePath: CHROMIUM, args: [...ARGUMENTS, ...more] });
 
 /** For `Visitor.arrive`: the page's RTCPeerConnections are kept for `connections()`. */
 export const countConnections = (page) => page.addInitScript(() => {
