@@ -11,6 +11,7 @@ mod comeback;
 mod configuration;
 mod counts;
 mod crowd;
+mod ctl;
 mod deploy;
 mod endings;
 mod fairness;

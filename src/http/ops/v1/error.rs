@@ -94,7 +94,9 @@ impl ApiError {
                 RateLimited,
                 "the configuration is being read for somebody else".to_owned(),
             ),
-            Self::Ticket(why) => (StatusCode::BAD_REQUEST, "invalid_ticket", InvalidMessage, (*why).to_owned()),
+            Self::Ticket(why) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid_ticket", InvalidMessage, (*why).to_owned())
+            }
             Self::TooManyTickets(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too_many_tickets",

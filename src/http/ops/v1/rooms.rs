@@ -16,6 +16,8 @@ use crate::{
 
 /// Most items of a page: an answer of some 200 kB.
 const PAGE_MAX: u32 = 1000;
+/// No room holds more.
+const MIN_PEERS_MAX: u32 = 1_000_000;
 /// Items of a page, unless more or fewer are asked for.
 const PAGE: u32 = 100;
 
@@ -29,6 +31,7 @@ pub(super) struct RoomsQuery {
     prefix: String,
     /// Those with so many peers at least.
     #[serde(default)]
+    #[param(maximum = 1_000_000)]
     min_peers: u32,
     /// `next` of the page before.
     cursor: Option<String>,
@@ -130,6 +133,9 @@ pub(super) struct Peer {
 #[utoipa::path(get, path = "/admin/v1/rooms", tag = "rooms", params(RoomsQuery), responses((status = 200, body = Rooms)))]
 pub(super) async fn rooms(ops: web::Data<Ops>, query: web::Query<RoomsQuery>) -> Result<HttpResponse, ApiError> {
     let RoomsQuery { prefix, min_peers, cursor, limit } = query.into_inner();
+    if min_peers > MIN_PEERS_MAX {
+        return Err(ApiError::Query(format!("minPeers must be at most {MIN_PEERS_MAX}")));
+    }
     let filter = RoomFilter { after: cursor, prefix, min_peers: min_peers as usize, limit: checked(limit)? };
     let Page { items, next } =
         ops.questions.ask(|answer| Question::Rooms(filter, answer)).await.ok_or(ApiError::Unavailable)?;
