@@ -73,6 +73,46 @@ pub enum Call {
         #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: usize,
     },
+    /// Send somebody out of a room.
+    Kick(KickArguments),
+    /// List a room's bans.
+    Bans {
+        /// Which room.
+        room: String,
+    },
+    /// Let somebody in again.
+    Lift {
+        /// Into which room.
+        room: String,
+        /// The ban's id, as `bans` has it.
+        ban: u64,
+    },
+    /// Let nobody into a room any more.
+    Lock {
+        /// Which.
+        room: String,
+    },
+    /// Let people in again.
+    Unlock {
+        /// Which.
+        room: String,
+    },
+    /// Send everybody out of a room.
+    Close {
+        /// Which.
+        room: String,
+        /// What they are told.
+        #[arg(long, value_name = "TEXT")]
+        text: Option<String>,
+    },
+    /// Show people a text.
+    Notice {
+        /// Which.
+        text: String,
+        /// To those in this room; without it, to all in any.
+        #[arg(long, value_name = "NAME")]
+        room: Option<String>,
+    },
     /// Say which server it is.
     Version,
     /// List the limits in force.
@@ -91,6 +131,29 @@ pub enum Call {
     /// Make a ticket: a token that lets one connection in, within a minute.
     #[command(visible_alias = "token")]
     Ticket(TicketArguments),
+}
+
+/// Who is to go, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[group(id = "target", required = true, multiple = false, args = ["peer", "who", "user"])]
+pub struct KickArguments {
+    /// Out of which room.
+    pub room: String,
+    /// That peer.
+    #[arg(long, value_name = "ID")]
+    pub peer: Option<String>,
+    /// All with this `who`, and whoever it is and not here.
+    #[arg(long, value_name = "DIGITS")]
+    pub who: Option<String>,
+    /// All whose tokens name this user.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// What they are told.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// For how long nobody of that person, user or address is let in: a number with s, m, h or d.
+    #[arg(long, value_name = "TIME", value_parser = super::token::duration)]
+    pub ban: Option<std::time::Duration>,
 }
 
 /// What a ticket grants.
@@ -131,6 +194,7 @@ impl CtlArguments {
             Call::Rooms { .. } => show::rooms(&answer),
             Call::Room { .. } => show::room(&answer),
             Call::Peers { .. } => show::peers(&answer["peers"], true) + &show::more(&answer),
+            Call::Bans { .. } => show::bans(&answer),
             Call::Ticket(_) => show::text(&answer["ticket"]) + "\n",
             Call::Limits => show::fields(&answer["limits"]),
             _ => show::fields(&answer),
@@ -152,6 +216,19 @@ impl Call {
                 let filters = [("room", room.as_ref()), ("who", who.as_ref()), ("user", user.as_ref())];
                 pages(client, "peers", &filters, *limit)
             }
+            Self::Kick(order) => post("kick", order.body()),
+            Self::Bans { room } => client.ask(Method::Get, &["bans"], &[("room", room)], None),
+            Self::Lift { room, ban } => {
+                client.ask(Method::Delete, &["bans"], &[("room", room), ("id", &ban.to_string())], None)
+            }
+            Self::Lock { room } => post("lock", json!({"room": room, "locked": true})),
+            Self::Unlock { room } => post("lock", json!({"room": room, "locked": false})),
+            Self::Close { room, text } => {
+                post("close", fields([Some(("room", json!(room))), text.as_ref().map(|text| ("text", json!(text)))]))
+            }
+            Self::Notice { text, room } => {
+                post("notice", fields([Some(("text", json!(text))), room.as_ref().map(|room| ("room", json!(room)))]))
+            }
             Self::Version => get(&["version"]),
             Self::Limits => get(&["limits"]),
             Self::LogLevel { level: None } => get(&["log-level"]),
@@ -166,18 +243,40 @@ impl Call {
     }
 }
 
+/// An object of those that are there.
+fn fields<const N: usize>(fields: [Option<(&str, Value)>; N]) -> Value {
+    fields.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()
+}
+
+fn milliseconds(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl KickArguments {
+    fn body(&self) -> Value {
+        let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
+        fields([
+            Some(("room", json!(self.room))),
+            text(&self.peer).map(|peer| ("peer", peer)),
+            text(&self.who).map(|who| ("who", who)),
+            text(&self.user).map(|user| ("user", user)),
+            text(&self.reason).map(|reason| ("reason", reason)),
+            self.ban.map(|ban| ("banMs", json!(milliseconds(ban)))),
+        ])
+    }
+}
+
 impl TicketArguments {
     fn body(&self) -> Value {
-        let ttl_ms = self.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
-        let fields = [
+        let ttl_ms = self.ttl.map(milliseconds);
+        fields([
             (!self.rooms.is_empty()).then(|| ("rooms", json!(self.rooms))),
             self.prefix.as_ref().map(|prefix| ("roomPrefix", json!(prefix))),
             self.user.as_ref().map(|user| ("user", json!(user))),
             (!self.permissions.is_empty()).then(|| ("perms", json!(self.permissions))),
             self.cap.map(|cap| ("cap", json!(cap))),
             ttl_ms.map(|ttl| ("ttlMs", json!(ttl))),
-        ];
-        fields.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()
+        ])
     }
 }
 

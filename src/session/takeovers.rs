@@ -205,7 +205,7 @@ impl Stage {
 }
 
 fn welcomed(join_seq: u32) -> Welcomed {
-    Welcomed { join_seq, peers: Vec::new(), meta: None, who: None }
+    Welcomed { join_seq, peers: Vec::new(), meta: None, who: None, locked: false }
 }
 
 impl Client {

@@ -10,24 +10,25 @@ use actix::{Actor, AsyncContext, Context, Handler};
 use tokio::sync::watch;
 
 use super::{
+    caps::Caps,
     ended::EndedRooms,
     news,
     outcomes::{Freed, GivenUp, Granted, Left, Lost},
     seated::Seated,
     secrets::WrongSecrets,
-    state::{Applicant, Caps, SupervisorState},
+    state::{Applicant, SupervisorState},
 };
 use crate::{
     config::Settings,
     limits::Rate,
     messages::{
-        Asked, Note,
+        Asked, Note, SeatTaken,
         listing::Question,
         room::{Admit, RoomPort, ToRoom},
         session::{Control, Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest},
         supervisor::{AllowJoins, Headcount, Join, Leave, Look, Ping, Presence, Resume, StopJoins},
     },
-    protocol::{LeaveReason, PeerId, RoomName},
+    protocol::{EndReason, LeaveReason, PeerId, RoomName},
     telemetry,
 };
 
@@ -87,7 +88,7 @@ impl Supervisor {
         self.headcount.subscribe()
     }
 
-    fn publish(&self) {
+    pub(super) fn publish(&self) {
         self.headcount.send_replace(self.state.headcount(now()));
     }
 
@@ -96,9 +97,9 @@ impl Supervisor {
         let Join { member, room, meta, attempt, join_seq, subnet, identified, grant } = join;
         let cap = grant.as_ref().and_then(|grant| grant.cap);
         self.bury(&room);
+        let seated = Seated { member: Arc::clone(&member), join_seq };
         let user = grant.as_ref().and_then(|grant| grant.user.clone());
-        let seated = Seated { member: Arc::clone(&member), join_seq, user };
-        let applicant = Applicant { session: member.session, member: seated, subnet, cap, identified };
+        let applicant = Applicant { session: member.session, member: seated, subnet, cap, identified, user };
         match self.take_seat(applicant, &room) {
             Ok(Granted { port, peers, opened, given_up, replaced }) => {
                 // Before the newcomer knows: who has joined is counted.
@@ -179,9 +180,14 @@ impl Supervisor {
     fn leave(&mut self, leave: Leave) {
         let Some(left) = self.state.leave(leave.session, now()) else { return };
         self.publish();
+        self.unseated(left, leave.reason);
+    }
+
+    /// A seat was freed for good: its room is told.
+    pub(super) fn unseated(&mut self, left: Left<Seated, RoomPort>, reason: LeaveReason) {
         let Left { seat, room, port, ended } = left;
-        news::left(&seat, &room, leave.reason);
-        let there = port.send_unbounded(ToRoom::Remove { peer: seat.member.member.peer, reason: leave.reason });
+        news::left(&seat, &room, reason);
+        let there = port.send_unbounded(ToRoom::Remove { peer: seat.member.member.peer, reason });
         match ended {
             Some(lived) if there => news::room_ended(&seat, &room, lived),
             Some(_) => news::room_lost(&room, 1),
@@ -209,6 +215,7 @@ impl Supervisor {
     fn sweep(&mut self) {
         self.state.forget_origins(now());
         self.wrong_secrets.sweep(now());
+        news::forgotten(self.state.take_forgotten());
         let ended = self.ended_rooms.count();
         let news = ended != self.ended;
         if news || self.looks_again {
@@ -232,7 +239,7 @@ fn evict(lost: &Lost<Seated>) {
     news::room_lost(&lost.room, lost.seats.len());
     for seat in &lost.seats {
         news::left(seat, &lost.room, LeaveReason::RoomClosed);
-        let Seated { member, join_seq, .. } = &seat.member;
+        let Seated { member, join_seq } = &seat.member;
         member.post(Control::Evict(Evict { room: lost.room.clone(), join_seq: *join_seq }));
     }
 }
@@ -241,13 +248,13 @@ fn evict(lost: &Lost<Seated>) {
 /// that is given up, it has no seat to come back to.
 fn replace(seat: &Freed<Seated>, room: &RoomName) -> PeerId {
     news::left(seat, room, LeaveReason::Replaced);
-    let Seated { member, join_seq, .. } = &seat.member;
-    member.kill_switch.replace(*join_seq);
+    let Seated { member, join_seq } = &seat.member;
+    member.kill_switch.take_seat(SeatTaken { join_seq: *join_seq, reason: EndReason::SessionTaken, text: None });
     member.peer
 }
 
 /// tokio's clock, which tests can stop.
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 

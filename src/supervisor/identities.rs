@@ -42,6 +42,12 @@ impl Identities {
         self.rooms.get(room).into_iter().flatten().map(|(who, session)| (*session, *who))
     }
 
+    /// Who that session is there, if it gave an identity.
+    pub(super) fn who(&self, room: &RoomName, session: SessionId) -> Option<Who> {
+        let sessions = self.rooms.get(room)?;
+        sessions.iter().find(|(_, one)| *one == session).map(|(who, _)| *who)
+    }
+
     /// Whether nobody is remembered.
     pub(super) fn is_blank(&self) -> bool {
         self.rooms.is_empty()

@@ -20,7 +20,8 @@ impl<R: Clone> SupervisorState<Seated, R> {
         while let Some(name) = names.next() {
             let Some(room) = self.rooms.get(name) else { continue };
             looked_at += 1;
-            if room.sessions.len() >= filter.min_peers {
+            let is_locked = self.moderation.is_locked(name, now);
+            if room.sessions.len() >= filter.min_peers && filter.locked.is_none_or(|locked| locked == is_locked) {
                 looked_at += room.sessions.len();
                 page.items.push(self.view(name, room, now));
             }
@@ -79,6 +80,7 @@ impl<R: Clone> SupervisorState<Seated, R> {
             name: name.clone(),
             peers: room.sessions.len(),
             away: seats.filter(|seat| is_away(seat)).count(),
+            locked: self.moderation.is_locked(name, now),
             age: now.saturating_duration_since(room.opened),
         }
     }
@@ -97,7 +99,7 @@ impl<R: Clone> SupervisorState<Seated, R> {
                 session: *session,
                 room: name.clone(),
                 who: who.get(session).copied(),
-                user: seat.member.user.clone(),
+                user: seat.user.clone(),
                 stayed: now.saturating_duration_since(seat.since),
                 away: is_away(seat),
             })
@@ -115,21 +117,16 @@ mod tests {
 
     use super::*;
     use crate::{
-        limits::Rate,
+        config::Settings,
         protocol::client::Identified,
         room::fake::FakeSession,
-        supervisor::{
-            ParkedCaps, Shares,
-            state::{Applicant, Caps},
-        },
+        supervisor::{caps::Caps, state::Applicant},
     };
 
     type State = SupervisorState<Seated, ()>;
 
     fn empty(now: Instant) -> State {
-        let address = Shares { joins: Rate::per_minute(4), new_rooms: Rate::per_minute(10), rooms: 1, addresses: 10 };
-        let parked = ParkedCaps { total: 100, per_room: 100, per_address: 100 };
-        State::new(Caps { peers_per_room: 10_000, rooms: 10_000, address, parked }, now)
+        State::new(Caps { rooms: 10_000, ..Caps::from(&Settings::default()) }, now)
     }
 
     fn name(text: &str) -> RoomName {
@@ -146,9 +143,16 @@ mod tests {
         now: Instant,
     ) -> SessionId {
         let member = session.member();
-        let seated = Seated { member: Arc::clone(&member), join_seq: 1, user: user.map(Into::into) };
+        let seated = Seated { member: Arc::clone(&member), join_seq: 1 };
         let identified = who.map(|who| Identified { who, replace: false });
-        let applicant = Applicant { session: member.session, member: seated, subnet: None, cap: None, identified };
+        let applicant = Applicant {
+            session: member.session,
+            member: seated,
+            subnet: None,
+            cap: None,
+            identified,
+            user: user.map(Into::into),
+        };
         state.join(applicant, &name(room), now, || ()).expect("a seat");
         member.session
     }

@@ -35,8 +35,8 @@ fn rooms_and_peers_are_shown_in_columns_or_as_json() {
     let peers: Vec<_> = ["a/b", "a/b", "c"].iter().map(|room| server.join(room)).collect();
     let listed = said(&server, &["rooms"]);
     let lines: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["PEERS", "AWAY", "SINCE", "NAME"], "{listed}");
-    assert_eq!((lines.len(), lines[1][0], lines[1][3], lines[2][3]), (3, "2", "a/b", "c"), "{listed}");
+    assert_eq!(lines[0], ["PEERS", "AWAY", "LOCKED", "SINCE", "NAME"], "{listed}");
+    assert_eq!((lines.len(), lines[1][0], lines[1][4], lines[2][4]), (3, "2", "a/b", "c"), "{listed}");
     assert!(said(&server, &["rooms", "--limit", "1"]).contains("there are more"), "{listed}");
     assert_eq!(said(&server, &["rooms", "--prefix", "a/", "--min-peers", "3"]).lines().count(), 1);
 
@@ -111,4 +111,28 @@ fn where_nobody_answers_it_says_so() {
     let no_port = complaint(&run(&["ctl", "version"], &[("SWITCHBOARD__OPS__PORT", "0")]));
     assert!(no_port.contains("--url"), "{no_port}");
     assert_eq!(run(&["ctl", "--url", "localhost", "version"], &[]).status.code(), Some(2));
+}
+
+#[test]
+fn it_moderates() {
+    let server = TestServer::start();
+    let [mut eve, mut bob] = server.join_some("blue");
+    assert_eq!(said(&server, &["notice", "five minutes left", "--room", "blue"]), "peers  2\n");
+    assert_eq!(bob.receive("notice")["text"], "five minutes left");
+    assert!(said(&server, &["lock", "blue"]).contains("locked  true"));
+    assert!(said(&server, &["bans", "blue"]).starts_with("the room is locked\n"));
+    assert!(said(&server, &["unlock", "blue"]).contains("locked  false"));
+    let kick = ["kick", "blue", "--peer", &eve.id, "--reason", "be nice"];
+    assert_eq!(said(&server, &kick), format!("peers  {}\n", eve.id));
+    eve.receive_at_last("bye");
+    assert_eq!(ctl(&server, &["kick", "blue"]).status.code(), Some(2), "who?");
+    let who = "af4ed5336492ea0680adb40e68cbdf0b";
+    said(&server, &["kick", "blue", "--who", who, "--ban", "5m"]);
+    let listed = said(&server, &["bans", "blue"]);
+    assert!(listed.contains(who), "{listed}");
+    let id = listed.lines().nth(1).and_then(|line| line.split_whitespace().next()).expect("a ban");
+    said(&server, &["lift", "blue", id]);
+    assert_eq!(said(&server, &["bans", "blue"]).lines().count(), 1);
+    assert_eq!(said(&server, &["close", "blue", "--text", "we are done"]), "peers  1\n");
+    bob.receive_at_last("bye");
 }

@@ -34,6 +34,7 @@ mod logs;
 mod mesh;
 mod ops_api;
 mod ops_guard;
+mod ops_moderation;
 mod parked;
 mod probe;
 mod process;

@@ -62,6 +62,7 @@ pub(super) enum Method {
     Get,
     Put,
     Post,
+    Delete,
 }
 
 /// Asks one server.
@@ -127,6 +128,7 @@ impl Client {
         let body = body.map(ToString::to_string).unwrap_or_default();
         match method {
             Method::Get => with_token(self.agent.get(url), authorization).call(),
+            Method::Delete => with_token(self.agent.delete(url), authorization).call(),
             Method::Put => with_token(self.agent.put(url), authorization).content_type(JSON).send(body),
             Method::Post => with_token(self.agent.post(url), authorization).content_type(JSON).send(body),
         }

@@ -38,7 +38,7 @@ pub(super) fn fields(answer: &Value) -> String {
 
 /// A list of rooms.
 pub(super) fn rooms(answer: &Value) -> String {
-    table(&answer["rooms"], &["peers", "away", "since", "name"]) + &more(answer)
+    table(&answer["rooms"], &["peers", "away", "locked", "since", "name"]) + &more(answer)
 }
 
 /// One room with its members.
@@ -52,6 +52,12 @@ pub(super) fn room(answer: &Value) -> String {
 pub(super) fn peers(list: &Value, with_room: bool) -> String {
     let columns = ["id", "away", "since", "who", "user", "room"];
     table(list, if with_room { &columns } else { &columns[..5] })
+}
+
+/// A room's bans.
+pub(super) fn bans(answer: &Value) -> String {
+    let locked = if answer["locked"] == true { "the room is locked\n" } else { "" };
+    locked.to_owned() + &table(&answer["bans"], &["id", "leftMs", "address", "who", "user"])
 }
 
 /// That a list goes on.
@@ -90,13 +96,13 @@ mod tests {
     #[test]
     fn rooms_are_lines_and_a_name_cannot_play_tricks() {
         let answer = json!({"rooms": [
-            {"name": "it's \"a\"", "peers": 2, "away": 0, "since": "2026-05-04T10:20:55.123Z"},
-            {"name": "b\u{202e}c\u{1b}[31m", "peers": 12, "away": 1, "since": "2026-05-04T10:20:55.123Z"},
+            {"name": "it's \"a\"", "peers": 2, "away": 0, "locked": false, "since": "2026-05-04T10:20:55.123Z"},
+            {"name": "b\u{202e}c\u{1b}[31m", "peers": 12, "away": 1, "locked": true, "since": "2026-05-04T10:20:55.123Z"},
         ], "next": "b"});
         let lines = [
-            "PEERS  AWAY  SINCE                     NAME",
-            "2      0     2026-05-04T10:20:55.123Z  it's \"a\"",
-            "12     1     2026-05-04T10:20:55.123Z  b\\u{202e}c\\u{1b}[31m",
+            "PEERS  AWAY  LOCKED  SINCE                     NAME",
+            "2      0     false   2026-05-04T10:20:55.123Z  it's \"a\"",
+            "12     1     true    2026-05-04T10:20:55.123Z  b\\u{202e}c\\u{1b}[31m",
             "there are more: --limit",
         ];
         assert_eq!(rooms(&answer), lines.join("\n") + "\n");

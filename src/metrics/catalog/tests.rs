@@ -188,6 +188,8 @@ fn the_census_is_shown_as_it_was_taken() {
         peers: 9,
         joins_per_minute: 5,
         leaves_per_minute: 2,
+        locked_rooms: 3,
+        bans: 6,
         occupancy: vec![1, 2, 0, 1],
     });
     assert_samples(
@@ -197,6 +199,8 @@ fn the_census_is_shown_as_it_was_taken() {
             ("switchboard_peers", 9.0),
             ("switchboard_joins_per_minute", 5.0),
             ("switchboard_leaves_per_minute", 2.0),
+            ("switchboard_locked_rooms", 3.0),
+            ("switchboard_bans", 6.0),
             ("switchboard_heartbeat_timestamp_seconds", 77.0),
             ("switchboard_room_peers_bucket{le=\"1\"}", 1.0),
             ("switchboard_room_peers_bucket{le=\"3\"}", 3.0),

@@ -57,6 +57,12 @@ label_set! {
         JoinsPerMinute = "joins_per_minute",
         /// An address joined rooms that it was not in more often than it may: it may be trying names.
         NewRooms = "new_rooms",
+        /// An address's joins were refused by rooms more often than it may: no room is looked for until it has waited.
+        RefusedJoins = "refused_joins_per_minute",
+        /// A room was to get more bans than it may have.
+        BansPerRoom = "bans_per_room",
+        /// More rooms were gone with a lock or bans than may be remembered, and those of one were lost.
+        ModeratedRooms = "moderated_rooms",
         /// There were more parked sessions than may be, and one of them was given up.
         ParkedSessions = "parked_sessions",
         /// One address had more parked sessions in one room than it may, and one of them was given up.
@@ -103,6 +109,18 @@ label_set! {
         Undrain = "undrain",
         /// A ticket.
         Tickets = "tickets",
+        /// To send somebody out of a room.
+        Kick = "kick",
+        /// The bans of a room.
+        Bans = "bans",
+        /// To let somebody in again.
+        LiftBan = "lift_ban",
+        /// To lock a room, or unlock it.
+        Lock = "lock",
+        /// To send everybody out of a room.
+        Close = "close",
+        /// To tell people something.
+        Notice = "notice",
         /// Another level of the log.
         LogLevel = "log_level",
         /// To read the configuration again.
@@ -139,6 +157,34 @@ label_set! {
         NotPermitted = "not_permitted",
         /// It was not looked at: its address has shown too many bad ones.
         TooMany = "too_many",
+    }
+}
+
+label_set! {
+    /// What was done to a room by who moderates it.
+    ModerationAct {
+        /// Somebody was sent away, or would have been.
+        Kick = "kick",
+        /// A ban was lifted before its time.
+        LiftBan = "lift_ban",
+        /// Nobody is let in any more.
+        Lock = "lock",
+        /// Everybody is again.
+        Unlock = "unlock",
+        /// All were sent away.
+        Close = "close",
+        /// All were told something.
+        Notice = "notice",
+    }
+}
+
+label_set! {
+    /// Who moderates a room.
+    Moderator {
+        /// Whoever runs the server, by the ops listener.
+        Operator = "operator",
+        /// A member with the permission `admin`.
+        Member = "member",
     }
 }
 

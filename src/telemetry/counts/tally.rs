@@ -5,8 +5,8 @@ use super::{
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
     kinds::{
-        LimitHit, Listener, MemoryStep, OpsCall, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal,
-        StunOutcome, TokenOutcome,
+        LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection,
+        RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome,
     },
     labels::{Counts, Label},
     reports::{ArbiterReport, CensusReport, MemoryReport},
@@ -197,6 +197,10 @@ tally! {
             turn_credentials: u64 = 0 => "switchboard_turn_credentials_total",
             /// Stays in a room that ended, by reason.
             leaves: Counts<LeaveReason> = Counts::new() => "switchboard_leaves_total" by "reason",
+            /// Peers that were sent out of a room, by who did it.
+            kicks: Counts<Moderator> = Counts::new() => "switchboard_kicks_total" by "by",
+            /// What was done to rooms by those who moderate them, operators and members together.
+            moderation: Counts<ModerationAct> = Counts::new() => "switchboard_moderation_total" by "act",
             /// How long peers stayed in a room, observed at their leave.
             time_in_room: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME) => "switchboard_room_stay_seconds",
             /// Joins by clients that had lost their connection (attempt above 0), by result.

@@ -8,7 +8,10 @@ use super::{causes::chain, context::Context, source::Source};
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, RoomName, Severity},
     telemetry::counts::{
-        kinds::{Listener, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
+        kinds::{
+            Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal,
+            TokenOutcome,
+        },
         labels::Label,
     },
 };
@@ -131,6 +134,8 @@ labels_are_fields!(
     ErrorCode,
     Listener,
     OpsCall,
+    ModerationAct,
+    Moderator,
     OpsDenial,
     TokenOutcome,
     Reconnection,

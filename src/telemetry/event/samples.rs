@@ -5,7 +5,9 @@ use std::{io, net::SocketAddr, time::Duration};
 use super::{context::Context, request_id::RequestId, source::Source, table::Event};
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId},
-    telemetry::counts::kinds::{Listener, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
+    telemetry::counts::kinds::{
+        Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome,
+    },
 };
 
 const TOOK: Duration = Duration::from_micros(1500);
@@ -107,6 +109,7 @@ fn rooms<'a>(context: Context<'a>, room: &'a RoomName) -> Vec<Event<'a>> {
         },
         Event::RoomOpened { context: Context::of_room(room, context.source) },
         Event::RoomEnded { context: Context::of_room(room, context.source), lived: TOOK },
+        Event::RoomModerated { context, act: ModerationAct::Kick, by: Moderator::Member, peers: 2, ban: TOOK },
         Event::RoomLost { context: Context::of_room(room, None), peers: 2 },
     ]
 }

@@ -58,6 +58,7 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::SessionParked { context, .. }
         | Event::RoomOpened { context }
         | Event::RoomEnded { context, .. } => life("", "", context.source),
+        Event::RoomModerated { context, act, .. } => life("act", act.label(), context.source),
         Event::SessionGivenUp { context, limit } => life("limit", limit, context.source),
         Event::PeerLeft { context, reason, .. } => life("reason", reason.label(), context.source),
         Event::SessionResumed { context, result, .. } => life("result", result.label(), context.source),
