@@ -5,7 +5,7 @@ mod show;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -135,7 +135,7 @@ pub enum Call {
 
 /// Who is to go, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-#[group(id = "target", required = true, multiple = false, args = ["peer", "who", "user"])]
+#[command(group(ArgGroup::new("target").required(true).args(["peer", "who", "user"])))]
 pub struct KickArguments {
     /// Out of which room.
     pub room: String,

@@ -55,6 +55,7 @@ fn a_peer_is_kicked_with_a_reason_and_may_come_again() {
 fn a_ban_holds_until_it_is_lifted() {
     let server = TestServer::start();
     let (mut ada, mut bob) = (join_as_ada(&server), server.join("team-standup"));
+    ada.receive_joined(&bob.id);
     let kicked = done(&server, "kick", &json!({"room": "team-standup", "who": WHO, "banMs": 60_000}));
     assert_eq!(kicked["peers"].as_array().map(Vec::len), Some(1), "{kicked}");
     ada.receive_bye("kicked", 4501);
