@@ -1,9 +1,9 @@
-//! What the rules of seats answer.
+//! What the rules of seats answer, and who is meant by a kick.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::parked::Excess;
-use crate::protocol::{RoomName, SessionId};
+use crate::protocol::{RoomName, SessionId, Who};
 
 /// A session that is to end, because more are parked than may be. Its seat is freed by its own `Leave`, as any other's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,4 +58,15 @@ pub struct Lost<M> {
     pub room: RoomName,
     /// Everybody who was in it.
     pub seats: Vec<Freed<M>>,
+}
+
+/// Who is to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KickTarget<'a> {
+    /// That session.
+    Session(SessionId),
+    /// All sessions of that person.
+    Who(Who),
+    /// All sessions of that user.
+    User(&'a Arc<str>),
 }
