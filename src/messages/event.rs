@@ -7,11 +7,16 @@ use crate::protocol::{
     server::{ServerFrame, encode},
 };
 
+/// What news takes on the wire beside metadata and texts, roughly.
+pub(super) const NEWS_BYTES: usize = 96;
+
 /// Something that happened to one peer, or to the room, for all the others. It says nothing of how clients are told; the frame
 /// is encoded by the first session that needs it, and shared.
 #[derive(Debug)]
 pub struct RoomEvent {
     what: Happened,
+    /// See [`RoomEvent::bytes`].
+    bytes: usize,
     encoded: OnceLock<TextFrame>,
 }
 
@@ -58,17 +63,34 @@ pub enum PeerChange {
     Back,
 }
 
+impl Happened {
+    /// Bytes in it that are not the server's own: metadata, or a text.
+    fn raw_bytes(&self) -> usize {
+        match self {
+            Self::Peer(_, PeerChange::Joined { meta, .. }) => meta.as_ref().map_or(0, |meta| meta.as_str().len()),
+            Self::Peer(_, PeerChange::Updated(meta)) => meta.as_str().len(),
+            Self::Room(RoomChange::Notice(text), _) => text.as_str().len(),
+            Self::Peer(_, PeerChange::Left(_) | PeerChange::Away(_) | PeerChange::Back) | Self::Room(..) => 0,
+        }
+    }
+}
+
 impl RoomEvent {
     /// That happened to that peer.
     #[must_use]
     pub fn new(peer: PeerId, change: PeerChange) -> Arc<Self> {
-        Arc::new(Self { what: Happened::Peer(peer, change), encoded: OnceLock::new() })
+        Self::of(Happened::Peer(peer, change))
     }
 
     /// That happened to the room; `by` has its answer.
     #[must_use]
     pub fn of_room(change: RoomChange, by: Option<PeerId>) -> Arc<Self> {
-        Arc::new(Self { what: Happened::Room(change, by), encoded: OnceLock::new() })
+        Self::of(Happened::Room(change, by))
+    }
+
+    fn of(what: Happened) -> Arc<Self> {
+        let bytes = NEWS_BYTES + what.raw_bytes();
+        Arc::new(Self { what, bytes, encoded: OnceLock::new() })
     }
 
     /// Whether that member is to know of it. Of what happens to itself it hears otherwise, but for its own `update`.
@@ -114,14 +136,10 @@ impl RoomEvent {
         }
     }
 
-    /// Bytes in it that are not the server's own: metadata, or a text.
-    pub(super) fn raw_bytes(&self) -> usize {
-        match &self.what {
-            Happened::Peer(_, PeerChange::Joined { meta, .. }) => meta.as_ref().map_or(0, |meta| meta.as_str().len()),
-            Happened::Peer(_, PeerChange::Updated(meta)) => meta.as_str().len(),
-            Happened::Room(RoomChange::Notice(text), _) => text.as_str().len(),
-            Happened::Peer(_, PeerChange::Left(_) | PeerChange::Away(_) | PeerChange::Back) | Happened::Room(..) => 0,
-        }
+    /// What it takes on the wire, nearly: it is encoded when the first asks for that.
+    #[inline]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The same, encoded once for all.

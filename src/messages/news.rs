@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{event::RoomEvent, inbox::Load};
+use super::{
+    event::{NEWS_BYTES, RoomEvent},
+    inbox::Load,
+};
 use crate::protocol::{Meta, PeerId, Who, server::PeerView};
-
-/// What news takes on the wire beside metadata, roughly.
-const NEWS_BYTES: usize = 96;
 
 /// What a [`Roster`](super::session::Roster) tells its receiver.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl Several {
     fn load(&self) -> Load {
         let whole = Load::new(1, NEWS_BYTES);
         let events = self.events[self.from..].iter();
-        events.map(|event| Load::frame(NEWS_BYTES + event.raw_bytes())).fold(whole, |all, one| all + one)
+        events.map(|event| Load::frame(event.bytes())).fold(whole, |all, one| all + one)
     }
 
     /// One by one, as that member, which is the receiver, is to know them.
@@ -65,9 +65,10 @@ impl Several {
 
 impl News {
     /// What it adds to what waits for its receiver, nearly: it is encoded later.
+    #[inline]
     pub fn load(&self) -> Load {
         Load::frame(match self {
-            Self::Changed(event) => NEWS_BYTES + event.raw_bytes(),
+            Self::Changed(event) => event.bytes(),
             Self::Updated(meta) => NEWS_BYTES + meta.as_str().len(),
             // The receiver's own answer.
             Self::Joined(_) | Self::Resynced(_) => NEWS_BYTES,

@@ -210,6 +210,8 @@ pub struct ResumeGrant {
     pub renewed: Option<Arc<Grant>>,
     /// What the new connection's handshake brought along: for its later joins.
     pub credential: Option<Box<Credential>>,
+    /// The host that it named, where the client is told of a STUN server there.
+    pub host: Option<Box<str>>,
 }
 
 /// What a connection was let in by, or brought along in its handshake: judged at its first join, and for each later one.
@@ -320,7 +322,7 @@ impl Member {
             _ => Load::default(),
         };
         self.inbox.news_posted(news);
-        self.try_send(message, |inbox| inbox.news_handled(news))
+        self.try_send(message, |inbox| inbox.news_lost(news))
     }
 
     /// Sends a signal, if what waits here leaves room for one more of its sender's. Its mark is made here.

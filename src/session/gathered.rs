@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Somebody who is reached as `member` is, under another name.
-fn another(member: &Member) -> Arc<Member> {
+pub(super) fn another(member: &Member) -> Arc<Member> {
     Arc::new(Member {
         peer: PeerId::random(),
         session: SessionId::random(),
@@ -33,7 +33,7 @@ fn another(member: &Member) -> Arc<Member> {
 }
 
 /// The room with these in it, as its sessions have it.
-fn room(stage: &Stage, members: &[&Arc<Member>]) -> Arc<Snapshot> {
+pub(super) fn room(stage: &Stage, members: &[&Arc<Member>]) -> Arc<Snapshot> {
     let before = stage.snapshot.as_ref().expect("a room");
     let mut members: Vec<_> = members.iter().map(|member| (member.peer, Arc::clone(member))).collect();
     members.sort_unstable_by_key(|(peer, _)| *peer);

@@ -37,7 +37,21 @@ impl Session {
         }
     }
 
+    #[inline]
     fn news(&mut self, snapshot: &Arc<Snapshot>, news: News) {
+        // Most news is this, and each member of a room has it.
+        if let News::Changed(event) = &news {
+            if matches!(self.rules.roster(snapshot, RosterKind::Changed), RosterOutcome::Changed) {
+                self.shared.send_encoded(event.frame().kind(), event.encoded());
+            }
+        } else {
+            self.own_news(snapshot, news);
+        }
+    }
+
+    /// What is an answer to this session, too.
+    #[inline(never)]
+    fn own_news(&mut self, snapshot: &Arc<Snapshot>, news: News) {
         match (self.rules.roster(snapshot, kind(&news)), news) {
             (RosterOutcome::Entered { join, leave, early }, News::Joined(welcomed)) => {
                 self.entered(snapshot, &welcomed, &join);
@@ -58,9 +72,6 @@ impl Session {
                     let (id, re) = (self.me().peer, re.as_deref());
                     self.shared.send(&ServerFrame::PeerUpdated { re, id, meta: &meta });
                 }
-            }
-            (RosterOutcome::Changed, News::Changed(event)) => {
-                self.shared.send_encoded(event.frame().kind(), event.encoded());
             }
             _ => {}
         }

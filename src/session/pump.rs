@@ -150,6 +150,8 @@ where
     /// The client came back to another session: that one gets the socket, and what was read of it, and this one is over.
     fn transfer_socket(&mut self) {
         self.end_actor();
+        // If it was held back, it was for what its former session holds.
+        self.shared.reads_on();
         let attachment = self.shared.detach_quietly();
         let (Some(attachment), Some(pending_transfer)) = (attachment, self.shared.pending_transfer.take()) else {
             return;

@@ -85,7 +85,7 @@ impl Session {
         }
         self.shared.paused.set(true);
         let (secret, ack) = (token.secret, request.ack);
-        let grant = ResumeGrant { secret, ack, re, attempt, renewed, credential: None };
+        let grant = ResumeGrant { secret, ack, re, attempt, renewed, credential: None, host: None };
         ctx.spawn(answered.into_actor(self).map(move |found, session, _| session.resume_answered(found.ok(), grant)));
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Session {
         }
         let (code, message, retry) = match found {
             Some(ResumeAnswer::Granted(to)) => {
-                let grant = ResumeGrant { credential: self.credential.take(), ..grant };
+                let grant = ResumeGrant { credential: self.credential.take(), host: self.take_host(), ..grant };
                 self.shared.pending_transfer.set(Some(Box::new(PendingTransfer { to, grant, unread: Vec::new() })));
                 return self.shared.kill_switch.wake();
             }
@@ -180,6 +180,7 @@ impl Session {
             return closing::close(attachment, EndReason::Internal, ByeAction::Reconnect, None);
         };
         in_transit.arrived();
+        self.came_by(grant.host);
         if grant.credential.is_some() {
             self.credential = grant.credential;
         }

@@ -308,6 +308,8 @@ impl SessionShared {
     /// Gives the session a socket.
     pub(super) fn attach(&self, attachment: Attachment, now: Instant) {
         self.pulse.restart(now);
+        // It was the former connection that was held back.
+        self.held_back.set(false);
         self.connection.set(attachment);
         self.moved();
         self.recount();

@@ -22,13 +22,15 @@ impl Identities {
         sessions.push((who, session));
     }
 
-    /// It has none there any more.
-    pub(super) fn stood_up(&mut self, room: &RoomName, session: SessionId) {
-        let Some(sessions) = self.rooms.get_mut(room) else { return };
-        sessions.retain(|(_, one)| *one != session);
+    /// It has none there any more. Who it was, if it gave an identity.
+    pub(super) fn stood_up(&mut self, room: &RoomName, session: SessionId) -> Option<Who> {
+        let sessions = self.rooms.get_mut(room)?;
+        let place = sessions.iter().position(|(_, one)| *one == session);
+        let gone = place.map(|place| sessions.remove(place).0);
         if sessions.is_empty() {
             self.rooms.remove(room);
         }
+        gone
     }
 
     /// Who in that room is the same, in joining order.

@@ -144,15 +144,9 @@ mod tests {
     ) -> SessionId {
         let member = session.member();
         let seated = Seated { member: Arc::clone(&member), join_seq: 1 };
-        let identified = who.map(|who| Identified { who, replace: false });
-        let applicant = Applicant {
-            session: member.session,
-            member: seated,
-            subnet: None,
-            cap: None,
-            identified,
-            user: user.map(Into::into),
-        };
+        let (identified, user) = (who.map(|who| Identified { who, replace: false }), user.map(Into::into));
+        let applicant =
+            Applicant { session: member.session, member: seated, subnet: None, cap: None, identified, user };
         state.join(applicant, &name(room), now, || ()).expect("a seat");
         member.session
     }

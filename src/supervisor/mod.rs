@@ -4,7 +4,7 @@
 //! - **Receives** `Join`, `Leave`, `Presence`, `Resume` from sessions, `StopJoins` and `AllowJoins` from the shutdown, `Look` from
 //!   operators, and what they ask to be done to a room.
 //! - **Sends** `Admit` and `Remove` to rooms, `JoinFailed` to sessions that it refuses, `Evict` to the peers of a room that
-//!   died, its census to the metrics, and to the probes how many are here. Leaves notes at sessions that a client asks to
+//!   died, its census to the metrics, to the probes how many are here, and to webhooks what happens in rooms. Leaves notes at sessions that a client asks to
 //!   resume, and at parked ones that are too many.
 //! - **Never** tells a peer who else is in its room (that is the room's), sees a signal, or waits for anybody.
 mod actor;
@@ -12,6 +12,7 @@ mod address_shares;
 mod caps;
 mod churn;
 mod ended;
+mod hooks;
 mod identities;
 mod listing;
 mod moderate;

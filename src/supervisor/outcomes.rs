@@ -29,11 +29,22 @@ pub struct Granted<M, R> {
     pub replaced: Vec<Freed<M>>,
 }
 
+/// What is known of a person, beside what all see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Who it is in its room, if it gave an identity.
+    pub who: Option<Who>,
+    /// The user that its token names.
+    pub user: Option<Arc<str>>,
+}
+
 /// A seat that is free again.
 #[derive(Debug)]
 pub struct Freed<M> {
     /// Who sat there.
     pub member: M,
+    /// What was known of it.
+    pub known: Known,
     /// How long.
     pub stayed: Duration,
 }

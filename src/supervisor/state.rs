@@ -15,7 +15,7 @@ use super::{
     identities::Identities,
     moderation::{Denial, Marks, Moderation},
     occupancy::Occupancy,
-    outcomes::{Freed, GivenUp, Granted, Left, Lost},
+    outcomes::{Freed, GivenUp, Granted, Known, Left, Lost},
     parked::{Excess, Parked, Turn},
 };
 use crate::{
@@ -206,14 +206,15 @@ impl<M, R: Clone> SupervisorState<M, R> {
         Some(self.give_up(found))
     }
 
-    /// It is back.
-    pub fn back(&mut self, session: SessionId) {
-        let Some(seat) = self.seats.get_mut(&session) else { return };
+    /// It is back. Whether it was away.
+    pub fn back(&mut self, session: SessionId) -> bool {
+        let Some(seat) = self.seats.get_mut(&session) else { return false };
         match std::mem::replace(&mut seat.occupied, Occupied::Here) {
-            Occupied::Here => {}
+            Occupied::Here => return false,
             Occupied::Away(turn) => self.parked.unpark(turn),
             Occupied::Going => self.parked.seated(seat.subnet),
         }
+        true
     }
 
     /// From here on the seat is not counted; the session is asked to end.
@@ -230,6 +231,13 @@ impl<M, R: Clone> SupervisorState<M, R> {
     /// Whoever sits on this session's seat.
     pub fn seated(&self, session: SessionId) -> Option<&M> {
         self.seats.get(&session).map(|seat| &seat.member)
+    }
+
+    /// Where this session's seat is, and who sits on it.
+    pub fn place(&self, session: SessionId) -> Option<(&RoomName, &M, Known)> {
+        let seat = self.seats.get(&session)?;
+        let known = Known { who: self.identities.who(&seat.room, session), user: seat.user.clone() };
+        Some((&seat.room, &seat.member, known))
     }
 
     /// Frees this session's seat. `None` when it has none: it was refused, it was evicted, or it has left before.
@@ -370,7 +378,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         if seat.occupied != Occupied::Going {
             self.parked.freed(seat.subnet);
         }
-        self.identities.stood_up(&seat.room, session);
+        let who = self.identities.stood_up(&seat.room, session);
         if let Some(subnet) = seat.subnet {
             self.address_shares.stood_up(subnet, seat.room);
         }
@@ -378,6 +386,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         // A room whose only seat is being taken over is empty for a moment.
         let is_blank = || self.parked.is_blank() && self.identities.is_blank();
         debug_assert!(!self.seats.is_empty() || is_blank(), "something of somebody is remembered");
-        Some(Freed { member: seat.member, stayed: now.saturating_duration_since(seat.since) })
+        let known = Known { who, user: seat.user };
+        Some(Freed { member: seat.member, known, stayed: now.saturating_duration_since(seat.since) })
     }
 }

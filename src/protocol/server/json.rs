@@ -38,7 +38,7 @@ fn write(frame: &ServerFrame<'_>) -> TextFrame {
             })
         }
         ServerFrame::PeerLeft { id, reason } => {
-            object(frame, 96, |peer| peer.peer("id", id).text("reason", reason.as_str()))
+            object(frame, 96, |peer| peer.peer("id", id).word("reason", reason.as_str()))
         }
         ServerFrame::PeerUpdated { re, id, meta } => {
             object(frame, 160 + length(Some(meta)), |peer| peer.text_if("re", re).peer("id", id).meta_if(Some(meta)))
@@ -72,7 +72,7 @@ fn write(frame: &ServerFrame<'_>) -> TextFrame {
         }
         ServerFrame::Bye { reason, action, retry_after_ms, message } => {
             object(frame, 128 + message.map_or(0, |text| text.as_str().len()), |bye| {
-                let bye = bye.text("reason", reason.as_str()).text("action", action.as_str());
+                let bye = bye.word("reason", reason.as_str()).word("action", action.as_str());
                 bye.number("retryAfterMs", retry_after_ms).text_if("message", message.map(PlainText::as_str))
             })
         }

@@ -106,11 +106,15 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::StunStarted { .. }
         | Event::StunOnlyPrivate { .. }
         | Event::StunCounted { .. }
+        | Event::IceServerFailed { .. }
+        | Event::IceServerRestored { .. }
         | Event::LogFileFailed { .. }
         | Event::LogFileRestored { .. }
         | Event::LogFileReopened { .. }
         | Event::LogFileRemoved { .. }
-        | Event::LogLinesDropped { .. } => {}
+        | Event::LogLinesDropped { .. }
+        | Event::WebhookFailed { .. }
+        | Event::WebhookRestored { .. } => {}
     }
 }
 

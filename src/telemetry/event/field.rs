@@ -10,7 +10,7 @@ use crate::{
     telemetry::counts::{
         kinds::{
             Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal,
-            TokenOutcome,
+            TokenOutcome, WebhookOutcome,
         },
         labels::Label,
     },
@@ -141,5 +141,6 @@ labels_are_fields!(
     Reconnection,
     Rejection,
     Severity,
-    SocketRefusal
+    SocketRefusal,
+    WebhookOutcome
 );

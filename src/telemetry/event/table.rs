@@ -16,6 +16,7 @@ use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason},
     telemetry::counts::kinds::{
         Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome,
+        WebhookOutcome,
     },
 };
 
@@ -43,6 +44,8 @@ with_background_events! { events {
     ServerStopped = "server_stopped", Info, "server stopped" {
         /// Since it was asked to go.
         took["took_ms"]: Duration,
+        /// Events that the receiver of webhooks has not got since the start; only where there is one.
+        webhooks_dropped: Option<u64>,
     }
     /// The configuration is usable, but asks for something that this machine or release cannot give.
     ConfigWarning = "config_warning", Warning, "configuration warning" {

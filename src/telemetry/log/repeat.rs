@@ -95,11 +95,15 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::StunStarted { .. }
         | Event::StunOnlyPrivate { .. }
         | Event::StunCounted { .. }
+        | Event::IceServerFailed { .. }
+        | Event::IceServerRestored { .. }
         | Event::LogFileFailed { .. }
         | Event::LogFileRestored { .. }
         | Event::LogFileReopened { .. }
         | Event::LogFileRemoved { .. }
-        | Event::LogLinesDropped { .. } => None,
+        | Event::LogLinesDropped { .. }
+        | Event::WebhookFailed { .. }
+        | Event::WebhookRestored { .. } => None,
     }
 }
 
