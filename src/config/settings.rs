@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Every section, in the order of the documents.
-pub(super) const SECTIONS: [&Section; 13] = [
+pub(super) const SECTIONS: [&Section; 14] = [
     &Server::SECTION,
     &Tls::SECTION,
     &Ops::SECTION,
