@@ -4,6 +4,7 @@
 //! lives on the main thread, so that no flood of frames can stand before a join. The metrics actor has an arbiter of its
 //! own, which serves the operator's listener, too: a scrape must not pause relaying, nor wait behind a flood of frames.
 
+mod announce;
 mod error;
 mod ice;
 mod keys;
@@ -13,7 +14,6 @@ mod vital;
 
 use std::{
     any::Any,
-    io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
     sync::Arc,
@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     arbiter::{Arbiters, tick},
     auth::{KeyRing, Tickets},
-    config::{Capacity, Settings, exposure_warnings, machine_warnings, memory_warning},
+    config::{Capacity, Settings},
     http::{
         client::Clients,
         listen::listeners::{self, Public},
@@ -63,15 +63,16 @@ use crate::{
     webhooks::{Ending, Webhooks},
 };
 
+use self::{
+    announce::announce,
+    ice::start_checks,
+    reload::{Reload, Secrets},
+    vital::Vital,
+};
 pub use self::{
     error::StartError,
     reload::{ReadAgain, Reread},
     stun::run_stun,
-};
-use self::{
-    ice::start_checks,
-    reload::{Reload, Secrets},
-    vital::Vital,
 };
 
 /// How often addresses are forgotten that do not use their limits any more.
@@ -135,10 +136,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let running = listeners::start(listeners, &settings, &capacity)
         .map_err(|source| StartError::Machine { what: "workers", source })?;
 
-    announce(&configured, &settings, open_files, addresses, before.problem.as_ref());
-    for doubt in secrets.certificates.doubts(SystemTime::now()) {
-        telemetry::emit(&Event::ConfigWarning { what: &doubt });
-    }
+    announce(&configured, &settings, open_files, &secrets.certificates, addresses, before.problem.as_ref());
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
@@ -371,27 +369,6 @@ async fn become_ready(lifecycle: Lifecycle, delay: Duration, began: Instant) {
     lifecycle.enter(Phase::Ready);
     if lifecycle.phase() == Phase::Ready {
         telemetry::emit(&Event::ServerReady { took: began.elapsed() });
-    }
-}
-
-/// That the server listens, and what is odd about it.
-fn announce(
-    configured: &Settings,
-    settings: &Settings,
-    open_files: u64,
-    (public, ops): (SocketAddr, SocketAddr),
-    state_problem: Option<&io::Error>,
-) {
-    let workers = settings.server.worker_count();
-    let (memory, limits) = (settings.limits.memory_bytes as u64, settings.could_hold());
-    telemetry::emit(&Event::ServerStarted { version: env!("CARGO_PKG_VERSION"), public, ops, workers, memory, limits });
-    let exposed = exposure_warnings(configured, public.ip(), ops.ip());
-    let memory = memory_warning(settings);
-    for warning in machine_warnings(configured, open_files).into_iter().chain(exposed).chain(memory) {
-        telemetry::emit(&Event::ConfigWarning { what: &warning });
-    }
-    if let Some(error) = state_problem {
-        telemetry::emit(&Event::ShutdownRecordFailed { error });
     }
 }
 

@@ -1,6 +1,6 @@
 //! `[tls]`: TLS on the public listener.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
@@ -70,9 +70,9 @@ pub struct TlsFiles {
 impl TlsFiles {
     /// `None` where none is named. That both are is a rule of the settings.
     #[must_use]
-    pub(super) fn of(cert: &PathBuf, key: &PathBuf) -> Option<Self> {
+    pub(super) fn of(cert: &Path, key: &Path) -> Option<Self> {
         let is_named = !cert.as_os_str().is_empty() && !key.as_os_str().is_empty();
-        is_named.then(|| Self { cert: cert.clone(), key: key.clone() })
+        is_named.then(|| Self { cert: cert.to_owned(), key: key.to_owned() })
     }
 }
 

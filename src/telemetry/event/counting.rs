@@ -40,6 +40,7 @@ impl Sink for SampledErrors {
 }
 
 /// Counts `event`, and `fault`, which is the error in it.
+#[expect(clippy::too_many_lines, reason = "a table: a row for each event")]
 fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
     if let Some(fault) = fault {
         tally.count_error(fault.code, fault.severity);

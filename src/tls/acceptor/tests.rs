@@ -77,7 +77,7 @@ fn other_files_are_in_force_once_they_are_whole_and_until_then_the_former_ones()
     let acceptor = folder.open().unwrap();
     let shown = || Arc::clone(&acceptor.current.read().certificate.certified);
     let first = shown();
-    assert_eq!(acceptor.look_again().unwrap(), false);
+    assert!(!acceptor.look_again().unwrap());
     let (certificate, _) = folder.put(2101);
     fs::write(folder.path("cert.pem"), &certificate[..certificate.len() / 2]).unwrap();
     assert!(acceptor.look_again().is_err() && Arc::ptr_eq(&first, &shown()), "half of it");
