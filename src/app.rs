@@ -32,7 +32,7 @@ use crate::{
         client::Clients,
         listen::listeners::{self, Public},
         live::Live,
-        ops::{Guard, GuardConfig, Ops, Questions, ReloadRequest, ServerFacts, Token, scrapes::Scrapes},
+        ops::{Guard, GuardConfig, Moderators, Ops, Questions, ReloadRequest, ServerFacts, Token, scrapes::Scrapes},
         public::{
             health::{self, Report, Subjects},
             probes::Probes,
@@ -218,6 +218,7 @@ fn operator_ports(
         scrapes: scrapes.clone(),
         drain: settings.into(),
         questions: Questions::new(supervisor.clone().recipient()),
+        moderation: Moderators::new(supervisor.clone()),
         facts: Arc::new(ServerFacts::new(settings)),
         reload,
         tickets,

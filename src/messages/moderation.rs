@@ -111,7 +111,7 @@ impl fmt::Display for BanId {
     }
 }
 
-/// Whom a room does not let in: whoever is that person, that user, or comes from that address.
+/// Who is not let into a room: whoever is that person, that user, or comes from that address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ban {
     /// Its name.

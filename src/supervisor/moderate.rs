@@ -7,9 +7,8 @@ use actix::Handler;
 use super::{
     actor::{Supervisor, now},
     news,
-    outcomes::Left,
+    outcomes::{KickTarget, Left},
     seated::Seated,
-    state::Whom,
 };
 use crate::{
     messages::{
@@ -33,12 +32,12 @@ impl Supervisor {
         kick: &Kick,
         by: Option<&Member>,
     ) -> Result<Kicked, ModerationError> {
-        let whom = match &kick.target {
-            Target::Peer(peer) => Whom::Session(self.session_of(room, *peer)?),
-            Target::Who(who) => Whom::Who(*who),
-            Target::User(user) => Whom::User(user),
+        let target = match &kick.target {
+            Target::Peer(peer) => KickTarget::Session(self.session_of(room, *peer)?),
+            Target::Who(who) => KickTarget::Who(*who),
+            Target::User(user) => KickTarget::User(user),
         };
-        let left = self.state.kick(room, whom, kick.ban, now()).inspect_err(|error| {
+        let left = self.state.kick(room, target, kick.ban, now()).inspect_err(|error| {
             if let ModerationError::TooManyBans { .. } = error {
                 news::limit_hit(LimitHit::BansPerRoom);
             }
@@ -71,7 +70,7 @@ impl Supervisor {
             let Seated { member, join_seq } = &left.seat.member;
             peers.push(member.peer);
             member.kill_switch.take_seat(SeatTaken { join_seq: *join_seq, reason, text: text.cloned() });
-            self.unseated(left, reason.leave_reason());
+            self.seat_freed(left, reason.leave_reason());
         }
         peers
     }

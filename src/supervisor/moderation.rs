@@ -144,7 +144,7 @@ impl Moderation {
         before != locked
     }
 
-    /// Bans whoever has one of these, in a room that is there. Whom a ban has that goes by the same has it for longer, if this
+    /// Bans whoever has one of these, in a room that is there. A ban that has one of them already lasts longer, if this
     /// one ends later. All are made, or none.
     ///
     /// # Errors
@@ -152,14 +152,14 @@ impl Moderation {
     pub(super) fn ban(
         &mut self,
         room: &RoomName,
-        whom: &[Marks],
+        marked: &[Marks],
         time: Duration,
         now: Instant,
     ) -> Result<(), Duration> {
         let mut bans = self.rooms.get(room).map(|moderated| moderated.bans.clone()).unwrap_or_default();
         bans.retain(|ban| now < ban.until);
         let first_over = bans.iter().map(|ban| ban.until - now).min().unwrap_or(time);
-        for Marks { who, user, subnet } in whom.iter().filter(|marks| !marks.is_empty()).cloned() {
+        for Marks { who, user, subnet } in marked.iter().filter(|marks| !marks.is_empty()).cloned() {
             let until = now + time;
             let same = bans.iter_mut().find(|ban| (ban.who, &ban.user, ban.subnet) == (who, &user, subnet));
             if let Some(same) = same {

@@ -1,4 +1,4 @@
-//! What the rules of seats answer.
+//! What the rules of seats answer, and who is meant by a kick.
 
 use std::{sync::Arc, time::Duration};
 
@@ -69,4 +69,15 @@ pub struct Lost<M> {
     pub room: RoomName,
     /// Everybody who was in it.
     pub seats: Vec<Freed<M>>,
+}
+
+/// Who is to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KickTarget<'a> {
+    /// That session.
+    Session(SessionId),
+    /// All sessions of that person.
+    Who(Who),
+    /// All sessions of that user.
+    User(&'a Arc<str>),
 }

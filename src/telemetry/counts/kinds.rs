@@ -113,6 +113,18 @@ label_set! {
         Undrain = "undrain",
         /// A ticket.
         Tickets = "tickets",
+        /// To send somebody out of a room.
+        Kick = "kick",
+        /// The bans of a room.
+        Bans = "bans",
+        /// To let somebody in again.
+        LiftBan = "lift_ban",
+        /// To lock a room, or unlock it.
+        Lock = "lock",
+        /// To send everybody out of a room.
+        Close = "close",
+        /// To tell people something.
+        Notice = "notice",
         /// Another level of the log.
         LogLevel = "log_level",
         /// To read the configuration again.
