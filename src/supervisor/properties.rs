@@ -319,6 +319,8 @@ impl World {
         Census {
             rooms: (0..ROOMS).filter(|room| self.peers(*room) > 0).count(),
             peers: self.seats.len(),
+            // Nobody says who it is.
+            users: 0,
             joins_per_minute: recent(&self.joins) as u64,
             leaves_per_minute: recent(&self.leaves) as u64,
             occupancy: (1..=PEERS_PER_ROOM).map(|n| holding(n) as u64).collect(),

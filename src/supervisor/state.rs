@@ -15,6 +15,7 @@ use super::{
     occupancy::Occupancy,
     outcomes::{Freed, GivenUp, Granted, Known, Left, Lost},
     parked::{Excess, Parked, ParkedCaps, Turn},
+    users::Users,
 };
 use crate::{
     config::Settings,
@@ -66,6 +67,7 @@ pub struct SupervisorState<M, R> {
     address_shares: AddressShares,
     parked: Parked,
     pub(super) identities: Identities,
+    users: Users,
 }
 
 /// Who asks for a seat.
@@ -132,6 +134,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             address_shares: AddressShares::new(limits.address, now),
             parked: Parked::new(limits.parked),
             identities: Identities::default(),
+            users: Users::default(),
         }
     }
 
@@ -182,6 +185,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             self.identities.seated(name.clone(), who, session);
         }
         let (port, peers, opened) = (entry.port.clone(), entry.sessions.len(), before == 0);
+        self.users.seated(&Known { who: identified.map(|one| one.who), user: user.clone() });
         let seat = Seat { room: name, member, since: now, subnet, user, occupied: Occupied::Here };
         self.seats.insert(session, Box::new(seat));
         self.parked.seated(subnet);
@@ -307,7 +311,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
     /// Whether nothing is remembered of anybody's seats.
     pub fn is_blank(&self) -> bool {
         let is_empty = self.seats.is_empty() && self.rooms.is_empty() && self.names.is_empty();
-        is_empty && self.parked.is_blank() && self.identities.is_blank()
+        is_empty && self.parked.is_blank() && self.identities.is_blank() && self.users.count() == 0
     }
 
     /// The figures of this moment.
@@ -318,6 +322,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         Census {
             rooms: self.rooms.len(),
             peers: self.seats.len(),
+            users: self.users.count(),
             joins_per_minute,
             leaves_per_minute,
             occupancy: self.occupancy.counts().to_vec(),
@@ -386,6 +391,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         let is_blank = || self.parked.is_blank() && self.identities.is_blank();
         debug_assert!(!self.seats.is_empty() || is_blank(), "something of somebody is remembered");
         let known = Known { who, user: seat.user };
+        self.users.stood_up(&known);
         Some(Freed { member: seat.member, known, stayed: now.saturating_duration_since(seat.since) })
     }
 }
