@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{auth::KeyFileError, ice::SecretFileError, webhooks::WebhookError};
+use crate::{auth::KeyFileError, ice::SecretFileError, tls::CertificateError, webhooks::WebhookError};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,9 @@ pub enum StartError {
     /// The keys for join tokens are configured and not there.
     #[error("{0} (auth.keys, auth.jwks_file)")]
     Keys(#[from] KeyFileError),
+    /// A certificate is configured and not there.
+    #[error("{0} (tls.cert_file, tls.key_file, ops.tls_cert_file, ops.tls_key_file)")]
+    Certificate(#[from] CertificateError),
     /// The secrets for ephemeral TURN credentials are configured and not there.
     #[error("{0} (ice.servers)")]
     IceSecret(#[from] SecretFileError),

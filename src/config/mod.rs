@@ -27,6 +27,7 @@ mod marked;
 mod milliseconds;
 mod network;
 mod ops;
+mod pairs;
 #[cfg(test)]
 mod reference;
 mod report;
@@ -39,6 +40,7 @@ mod state;
 mod stun;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod variables;
 mod warnings;
 mod watchdog;
@@ -65,6 +67,7 @@ pub use self::{
     settings::{Settings, sets},
     state::State,
     stun::Stun,
+    tls::{Tls, TlsFiles, TlsVersion},
     warnings::{exposure_warnings, is_open, machine_warnings, memory_warning},
     watchdog::Watchdog,
     webhooks::{WebhookEvent, Webhooks},

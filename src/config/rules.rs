@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     auth::{AuthMode, TOKEN_BYTES, USER_BYTES},
     error::ConfigError,
+    pairs,
     settings::Settings,
 };
 
@@ -38,7 +39,7 @@ pub(super) fn check(settings: &Settings, origins: &Origins) -> Result<(), Config
     ];
     match rules.into_iter().find_map(|rule| rule(settings)) {
         Some(broken) => Err(broken.into_error(origins)),
-        None => Ok(()),
+        None => pairs::check(settings, origins),
     }
 }
 

@@ -15,13 +15,15 @@ use super::{
     server::Server,
     state::State,
     stun::Stun,
+    tls::Tls,
     watchdog::Watchdog,
     webhooks::Webhooks,
 };
 
 /// Every section, in the order of the documents.
-pub(super) const SECTIONS: [&Section; 13] = [
+pub(super) const SECTIONS: [&Section; 14] = [
     &Server::SECTION,
+    &Tls::SECTION,
     &Ops::SECTION,
     &Http::SECTION,
     &Auth::SECTION,
@@ -42,6 +44,8 @@ pub(super) const SECTIONS: [&Section; 13] = [
 pub struct Settings {
     /// The public listener, its connections and how the process ends.
     pub server: Server,
+    /// TLS on the public listener.
+    pub tls: Tls,
     /// The operator's listener.
     pub ops: Ops,
     /// Requests.
@@ -69,6 +73,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether clients speak TLS, be it with this server or with a proxy before it.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.http.behind_tls || self.tls.files().is_some()
+    }
+
     /// `limits.parked_sessions`, where it says how many, or else as many as there may be connections.
     #[must_use]
     pub fn most_parked(&self) -> usize {

@@ -7,28 +7,28 @@ use std::{
 };
 
 use actix::{Actor, AsyncContext, Context, Handler};
-use tokio::sync::watch;
 
 use super::{
+    caps::Caps,
     ended::EndedRooms,
     hooks::Hooks,
     news,
     outcomes::{Freed, GivenUp, Granted, Known, Left, Lost},
     seated::Seated,
     secrets::WrongSecrets,
-    state::{Applicant, Caps, SupervisorState},
+    state::{Applicant, SupervisorState},
 };
 use crate::{
     config::Settings,
     limits::Rate,
     messages::{
-        Asked, Note,
+        Asked, Note, SeatTaken,
         listing::Question,
         room::{Admit, RoomPort, ToRoom},
         session::{Control, Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest},
-        supervisor::{AllowJoins, Headcount, Join, Leave, Look, Ping, Presence, Resume, StopJoins},
+        supervisor::{AllowJoins, Join, LatestHeadcount, Leave, Look, Ping, Presence, Resume, StopJoins},
     },
-    protocol::{LeaveReason, PeerId, RoomName},
+    protocol::{EndReason, LeaveReason, PeerId, RoomName},
     telemetry,
     webhooks::{RoomEnd, Webhooks},
 };
@@ -71,7 +71,7 @@ pub struct Supervisor {
     ended: usize,
     /// One had ended since the sweep before; its port may have been a moment behind.
     looks_again: bool,
-    headcount: watch::Sender<Headcount>,
+    headcount: LatestHeadcount,
     hooks: Hooks,
 }
 
@@ -80,7 +80,7 @@ impl Supervisor {
     pub fn new(config: SupervisorConfig, spawn_room: SpawnRoom) -> Self {
         let wrong_secrets = WrongSecrets::new(config.wrong_secrets, config.caps.address.addresses, now());
         let state = SupervisorState::new(config.caps, now());
-        let headcount = watch::Sender::new(Headcount::default());
+        let headcount = LatestHeadcount::default();
         let ended_rooms = EndedRooms::default();
         let hooks = Hooks::default();
         Self { state, spawn_room, wrong_secrets, ended_rooms, ended: 0, looks_again: false, headcount, hooks }
@@ -93,12 +93,12 @@ impl Supervisor {
     }
 
     /// How many are here, always as of now.
-    pub fn headcount(&self) -> watch::Receiver<Headcount> {
-        self.headcount.subscribe()
+    pub fn headcount(&self) -> LatestHeadcount {
+        self.headcount.clone()
     }
 
-    fn publish(&self) {
-        self.headcount.send_replace(self.state.headcount(now()));
+    pub(super) fn publish(&self) {
+        self.headcount.publish(self.state.headcount(now()));
     }
 
     /// The number of peers in the room then, the newcomer included.
@@ -197,10 +197,15 @@ impl Supervisor {
     fn leave(&mut self, leave: Leave) {
         let Some(left) = self.state.leave(leave.session, now()) else { return };
         self.publish();
+        self.unseated(left, leave.reason);
+    }
+
+    /// A seat was freed for good: its room is told.
+    pub(super) fn unseated(&mut self, left: Left<Seated, RoomPort>, reason: LeaveReason) {
         let Left { seat, room, port, ended } = left;
-        news::left(&seat, &room, leave.reason);
-        self.hooks.left(&seat, &room, leave.reason);
-        let there = port.send_unbounded(ToRoom::Remove { peer: seat.member.member.peer, reason: leave.reason });
+        news::left(&seat, &room, reason);
+        self.hooks.left(&seat, &room, reason);
+        let there = port.send_unbounded(ToRoom::Remove { peer: seat.member.member.peer, reason });
         match ended {
             Some(lived) if there => {
                 news::room_ended(&seat, &room, lived);
@@ -235,6 +240,7 @@ impl Supervisor {
     fn sweep(&mut self) {
         self.state.forget_origins(now());
         self.wrong_secrets.sweep(now());
+        news::forgotten(self.state.take_forgotten());
         let ended = self.ended_rooms.count();
         let news = ended != self.ended;
         if news || self.looks_again {
@@ -261,7 +267,7 @@ fn evict(lost: &Lost<Seated>) {
     news::room_lost(&lost.room, lost.seats.len());
     for seat in &lost.seats {
         news::left(seat, &lost.room, LeaveReason::RoomClosed);
-        let Seated { member, join_seq, .. } = &seat.member;
+        let Seated { member, join_seq } = &seat.member;
         member.post(Control::Evict(Evict { room: lost.room.clone(), join_seq: *join_seq }));
     }
 }
@@ -270,13 +276,13 @@ fn evict(lost: &Lost<Seated>) {
 /// that is given up, it has no seat to come back to.
 fn replace(seat: &Freed<Seated>, room: &RoomName) -> PeerId {
     news::left(seat, room, LeaveReason::Replaced);
-    let Seated { member, join_seq, .. } = &seat.member;
-    member.kill_switch.replace(*join_seq);
+    let Seated { member, join_seq } = &seat.member;
+    member.kill_switch.take_seat(SeatTaken { join_seq: *join_seq, reason: EndReason::SessionTaken, text: None });
     member.peer
 }
 
 /// tokio's clock, which tests can stop.
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 

@@ -1,8 +1,9 @@
-//! What operators are shown of rooms and seats. It changes nothing.
+//! What operators and webhooks are shown of rooms and seats. It changes nothing.
 
 use std::{collections::HashMap, ops::Bound, time::Instant};
 
 use super::{
+    outcomes::Known,
     seated::Seated,
     state::{Occupied, Room, Seat, SupervisorState},
 };
@@ -83,6 +84,13 @@ impl<R: Clone> SupervisorState<Seated, R> {
         }
     }
 
+    /// Where this session's seat is, and who sits on it.
+    pub(super) fn place(&self, session: SessionId) -> Option<(&RoomName, &Seated, Known)> {
+        let seat = self.seats.get(&session)?;
+        let known = Known { who: self.identities.who(&seat.room, session), user: seat.user.clone() };
+        Some((&seat.room, &seat.member, known))
+    }
+
     fn members<'a>(
         &'a self,
         name: &'a RoomName,
@@ -118,18 +126,17 @@ mod tests {
         limits::Rate,
         protocol::client::Identified,
         room::fake::FakeSession,
-        supervisor::{
-            ParkedCaps, Shares,
-            state::{Applicant, Caps},
-        },
+        supervisor::{Caps, ModerationCaps, ParkedCaps, Shares, state::Applicant},
     };
 
     type State = SupervisorState<Seated, ()>;
 
     fn empty(now: Instant) -> State {
-        let address = Shares { joins: Rate::per_minute(4), new_rooms: Rate::per_minute(10), rooms: 1, addresses: 10 };
+        let often = Rate::per_minute(10);
+        let moderation = ModerationCaps { bans_per_room: 1, gone: 1 };
+        let address = Shares { joins: often, refused_joins: often, new_rooms: often, rooms: 1, addresses: 10 };
         let parked = ParkedCaps { total: 100, per_room: 100, per_address: 100 };
-        State::new(Caps { peers_per_room: 10_000, rooms: 10_000, address, parked }, now)
+        State::new(Caps { peers_per_room: 10_000, rooms: 10_000, address, parked, moderation }, now)
     }
 
     fn name(text: &str) -> RoomName {

@@ -6,8 +6,8 @@ use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
 
 use super::{
-    ParkedCaps, Shares,
-    state::{Applicant, Caps, SupervisorState},
+    Caps, ModerationCaps, ParkedCaps, Shares,
+    state::{Applicant, SupervisorState},
 };
 use crate::{
     limits::Rate,
@@ -71,10 +71,11 @@ impl World {
     fn new() -> Self {
         let now = Instant::now();
         let often = Rate::per_minute(1_000_000);
-        let address = Shares { joins: often, new_rooms: often, rooms: 100, addresses: 100 };
+        let address = Shares { joins: often, refused_joins: often, new_rooms: often, rooms: 100, addresses: 100 };
         // One may be away in all: the rest is asked to end, and is a ghost until it has.
+        let moderation = ModerationCaps { bans_per_room: 1, gone: 1 };
         let parked = ParkedCaps { total: 1, per_room: 100, per_address: 100 };
-        let caps = Caps { peers_per_room: PEERS_PER_ROOM, rooms: ROOMS, address, parked };
+        let caps = Caps { peers_per_room: PEERS_PER_ROOM, rooms: ROOMS, address, parked, moderation };
         Self {
             sessions: (0..SESSIONS).map(|_| SessionId::random()).collect(),
             now,

@@ -9,16 +9,17 @@ use std::{
 };
 
 use super::{
-    address_shares::{AddressShares, Shares},
+    address_shares::AddressShares,
+    caps::Caps,
     churn::Churn,
     identities::Identities,
+    moderation::{Denial, Marks, Moderation},
     occupancy::Occupancy,
     outcomes::{Freed, GivenUp, Granted, Known, Left, Lost},
-    parked::{Excess, Parked, ParkedCaps, Turn},
+    parked::{Excess, Parked, Turn},
     users::Users,
 };
 use crate::{
-    config::Settings,
     limits::{Counted, Subnet},
     messages::{
         session::JoinError,
@@ -28,29 +29,9 @@ use crate::{
     telemetry::LimitHit,
 };
 
-/// The caps. Both are at least 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caps {
-    /// `limits.peers_per_room`.
-    pub peers_per_room: usize,
-    /// `limits.rooms`.
-    pub rooms: usize,
-    /// What one address may use of all that.
-    pub address: Shares,
-    /// How many seats are kept for clients that are away.
-    pub parked: ParkedCaps,
-}
+mod kick;
 
-impl From<&Settings> for Caps {
-    fn from(settings: &Settings) -> Self {
-        Self {
-            peers_per_room: settings.limits.peers_per_room,
-            rooms: settings.limits.rooms,
-            address: settings.into(),
-            parked: settings.into(),
-        }
-    }
-}
+pub use kick::Whom;
 
 /// Every room and every seat, by name: a count is always the length of a list of names, so it cannot drift.
 #[derive(Debug)]
@@ -68,6 +49,7 @@ pub struct SupervisorState<M, R> {
     parked: Parked,
     pub(super) identities: Identities,
     users: Users,
+    moderation: Moderation,
 }
 
 /// Who asks for a seat.
@@ -100,7 +82,7 @@ pub(super) struct Room<R> {
 /// A peer's counted place in a room.
 #[derive(Debug)]
 pub(super) struct Seat<M> {
-    room: RoomName,
+    pub(super) room: RoomName,
     pub(super) member: M,
     pub(super) since: Instant,
     subnet: Option<Subnet>,
@@ -135,6 +117,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             parked: Parked::new(limits.parked),
             identities: Identities::default(),
             users: Users::default(),
+            moderation: Moderation::new(limits.moderation, now),
         }
     }
 
@@ -160,9 +143,13 @@ impl<M, R: Clone> SupervisorState<M, R> {
         now: Instant,
         open: impl FnOnce() -> R,
     ) -> Result<Granted<M, R>, JoinError> {
-        let Applicant { session, member, subnet, cap, identified, user } = applicant;
-        let yielding = identified.map(|identified| self.yielding(room, identified)).unwrap_or_default();
-        self.may_join(session, room, (subnet, cap), yielding.len(), now)?;
+        let yielding = applicant.identified.map(|identified| self.yielding(room, identified)).unwrap_or_default();
+        self.may_join(&applicant, room, yielding.len(), now).inspect_err(|refused| {
+            if let Some(subnet) = applicant.subnet.filter(|_| refused.is_by_room()) {
+                self.address_shares.refused(subnet, now);
+            }
+        })?;
+        let Applicant { session, member, subnet, identified, user, .. } = applicant;
         let before = self.rooms.get(room).map_or(0, |entry| entry.sessions.len());
         let replaced = self.replace(room, &yielding, now);
         let entry = self.rooms.entry(room.clone());
@@ -183,6 +170,9 @@ impl<M, R: Clone> SupervisorState<M, R> {
         }
         if let Some(Identified { who, .. }) = identified {
             self.identities.seated(name.clone(), who, session);
+        }
+        if before == 0 {
+            self.moderation.opened(room, now);
         }
         let (port, peers, opened) = (entry.port.clone(), entry.sessions.len(), before == 0);
         self.users.seated(&Known { who: identified.map(|one| one.who), user: user.clone() });
@@ -249,13 +239,6 @@ impl<M, R: Clone> SupervisorState<M, R> {
         self.seats.get(&session).map(|seat| &seat.member)
     }
 
-    /// Where this session's seat is, and who sits on it.
-    pub fn place(&self, session: SessionId) -> Option<(&RoomName, &M, Known)> {
-        let seat = self.seats.get(&session)?;
-        let known = Known { who: self.identities.who(&seat.room, session), user: seat.user.clone() };
-        Some((&seat.room, &seat.member, known))
-    }
-
     /// Frees this session's seat. `None` when it has none: it was refused, it was evicted, or it has left before.
     pub fn leave(&mut self, session: SessionId, now: Instant) -> Option<Left<M, R>> {
         let room = self.seats.get(&session)?.room.clone();
@@ -265,7 +248,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         let port = entry.port.clone();
         let ended = (peers == 0).then(|| now.saturating_duration_since(entry.opened));
         if ended.is_some() {
-            self.forget(&room);
+            self.forget(&room, now);
         }
         self.occupancy.moved(peers + 1, peers);
         let seat = self.free(session, now)?;
@@ -274,7 +257,9 @@ impl<M, R: Clone> SupervisorState<M, R> {
 
     /// Forgets a room whose actor is dead and frees all its seats. `None` when there is no such room.
     pub fn lose(&mut self, room: &RoomName, now: Instant) -> Option<Lost<M>> {
-        let (name, entry) = self.forget(room)?;
+        // Those who were in it have to be able to come back.
+        self.moderation.lock(room, false, now);
+        let (name, entry) = self.forget(room, now)?;
         self.occupancy.moved(entry.sessions.len(), 0);
         let seats = entry.sessions.into_iter().filter_map(|session| self.free(session, now)).collect();
         Some(Lost { room: name, seats })
@@ -283,6 +268,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
     /// Forgets addresses that have nothing to be remembered for, if it is time.
     pub fn forget_origins(&mut self, now: Instant) {
         self.address_shares.sweep(now);
+        self.moderation.sweep(now);
     }
 
     /// Loses every room that `is_alive` denies.
@@ -311,7 +297,11 @@ impl<M, R: Clone> SupervisorState<M, R> {
     /// Whether nothing is remembered of anybody's seats.
     pub fn is_blank(&self) -> bool {
         let is_empty = self.seats.is_empty() && self.rooms.is_empty() && self.names.is_empty();
-        is_empty && self.parked.is_blank() && self.identities.is_blank() && self.users.count() == 0
+        is_empty
+            && self.parked.is_blank()
+            && self.identities.is_blank()
+            && self.moderation.is_blank()
+            && self.users.count() == 0
     }
 
     /// The figures of this moment.
@@ -319,24 +309,27 @@ impl<M, R: Clone> SupervisorState<M, R> {
         let away = || self.seats.values().filter(|seat| matches!(seat.occupied, Occupied::Away(_))).count();
         debug_assert_eq!(self.parked(), away(), "who is away is counted as it changes");
         let (joins_per_minute, leaves_per_minute) = self.churn.per_minute(now);
+        let (locked_rooms, bans) = self.moderation.in_force();
         Census {
             rooms: self.rooms.len(),
             peers: self.seats.len(),
             users: self.users.count(),
             joins_per_minute,
             leaves_per_minute,
+            locked_rooms,
+            bans,
             occupancy: self.occupancy.counts().to_vec(),
         }
     }
 
     fn may_join(
         &mut self,
-        session: SessionId,
+        applicant: &Applicant<M>,
         room: &RoomName,
-        (subnet, cap): (Option<Subnet>, Option<usize>),
         yielding: usize,
         now: Instant,
     ) -> Result<(), JoinError> {
+        let Applicant { session, subnet, cap, identified, ref user, .. } = *applicant;
         let refuse = |code| Err(JoinError::new(code));
         if self.draining {
             return refuse(ErrorCode::ServerDraining);
@@ -345,12 +338,18 @@ impl<M, R: Clone> SupervisorState<M, R> {
             return refuse(ErrorCode::AlreadyJoined);
         }
         let too_soon = |wait, hit| Err(JoinError::of_address(ErrorCode::RateLimited, Some(wait), hit));
-        if let Some(Err(wait)) = subnet.map(|subnet| self.address_shares.join(subnet, now)) {
-            return too_soon(wait, LimitHit::JoinsPerMinute);
+        if let Some(Err((wait, hit))) = subnet.map(|subnet| self.address_shares.join(subnet, now)) {
+            return too_soon(wait, hit);
         }
         // Before the room is looked for: whoever tries names must not hear which of them there are.
         if let Some(Err(wait)) = subnet.map(|subnet| self.address_shares.look_into(subnet, room, now)) {
             return too_soon(wait, LimitHit::NewRooms);
+        }
+        let marks = || Marks { who: identified.map(|one| one.who), user: user.clone(), subnet };
+        match self.moderation.judge(room, marks, yielding > 0, now) {
+            Ok(()) => {}
+            Err(Denial::Banned(left)) => return Err(JoinError::banned(left)),
+            Err(Denial::Locked) => return refuse(ErrorCode::RoomLocked),
         }
         let Caps { peers_per_room, rooms, .. } = self.limits;
         let peers_per_room = cap.unwrap_or(peers_per_room).min(peers_per_room);
@@ -364,12 +363,13 @@ impl<M, R: Clone> SupervisorState<M, R> {
     }
 
     /// The one place where a room ends.
-    fn forget(&mut self, room: &RoomName) -> Option<(RoomName, Box<Room<R>>)> {
+    fn forget(&mut self, room: &RoomName, now: Instant) -> Option<(RoomName, Box<Room<R>>)> {
         let (name, entry) = self.rooms.remove_entry(room)?;
         self.names.remove(&name);
         if let Some(opener) = &entry.opener {
             self.address_shares.ended(opener, &name);
         }
+        self.moderation.ended(&name, now);
         Some((name, entry))
     }
 

@@ -3,6 +3,7 @@
 //! reference and the tests all read this.
 mod connections;
 mod errors;
+mod ice;
 mod memory;
 mod messages;
 mod rooms;
@@ -35,7 +36,7 @@ fn made_of_several(topic: Topic) -> &'static [Series] {
         Topic::Connections => connections::SERIES,
         Topic::Rooms => rooms::SERIES,
         Topic::Messages => messages::SERIES,
-        Topic::Ice => &[],
+        Topic::Ice => ice::SERIES,
         Topic::Errors => errors::SERIES,
         Topic::Memory => memory::SERIES,
         Topic::Webhooks => webhooks::SERIES,

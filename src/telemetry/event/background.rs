@@ -40,6 +40,19 @@ macro_rules! with_background_events {
                 /// Datagrams that were not: no requests, or beyond a limit.
                 refused: u64,
             }
+            /// A STUN or TURN server that clients are told of does not give what it is asked for: nobody who needs it finds a way. Told
+            /// when it begins.
+            IceServerFailed = "ice_server_failed", Warning, "ICE server failed" {
+                /// As clients are told it.
+                url: &'a str,
+                error["cause"]: &'a (dyn Error + 'static),
+            }
+            /// It works again.
+            IceServerRestored = "ice_server_restored", Info, "ICE server works again" {
+                url: &'a str,
+                /// For how long it did not.
+                failed["failed_ms"]: Duration,
+            }
             /// A log file could not be written, or the files of earlier days not be compressed or removed. Told at once, and each
             /// minute while it goes on.
             LogFileFailed = "log_file_failed", Warning, "log file failed" {

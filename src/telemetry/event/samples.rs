@@ -6,7 +6,8 @@ use super::{context::Context, request_id::RequestId, source::Source, table::Even
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId},
     telemetry::counts::kinds::{
-        Listener, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome, WebhookOutcome,
+        Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome,
+        WebhookOutcome,
     },
 };
 
@@ -58,6 +59,8 @@ fn server(error: &io::Error) -> Vec<Event<'_>> {
         Event::StunStarted { address },
         Event::StunOnlyPrivate { remote: address, public_host: "a.example" },
         Event::StunCounted { answered: 3, refused: 1 },
+        Event::IceServerFailed { url: "turn:turn.example.org:3478", error },
+        Event::IceServerRestored { url: "turn:turn.example.org:3478", failed: TOOK },
         Event::LogFileFailed { file: "switchboard-2026-01-31.jsonl", error, lines: 3 },
         Event::LogFileRestored { file: "switchboard-2026-01-31.jsonl", lines: 3 },
         Event::LogFileReopened { file: "switchboard-2026-01-31.jsonl", found: "removed or renamed" },
@@ -111,6 +114,7 @@ fn rooms<'a>(context: Context<'a>, room: &'a RoomName) -> Vec<Event<'a>> {
         },
         Event::RoomOpened { context: Context::of_room(room, context.source) },
         Event::RoomEnded { context: Context::of_room(room, context.source), lived: TOOK },
+        Event::RoomModerated { context, act: ModerationAct::Kick, by: Moderator::Member, peers: 2, ban: TOOK },
         Event::RoomLost { context: Context::of_room(room, None), peers: 2 },
     ]
 }

@@ -1,4 +1,5 @@
 //! What the scenarios are told with: a real server, peers that say and hear, and waiting without sleeping.
+pub(crate) mod coturn;
 mod drain;
 pub(crate) mod http;
 mod metrics;
@@ -7,6 +8,7 @@ pub(crate) mod ports;
 pub(crate) mod receiver;
 mod server;
 pub(crate) mod swarm;
+pub(crate) mod tls;
 pub(crate) mod tokens;
 mod wait;
 pub(crate) mod ws;
