@@ -1,8 +1,9 @@
-//! What operators are shown of rooms and seats. It changes nothing.
+//! What operators and webhooks are shown of rooms and seats. It changes nothing.
 
 use std::{collections::HashMap, ops::Bound, time::Instant};
 
 use super::{
+    outcomes::Known,
     seated::Seated,
     state::{Occupied, Room, Seat, SupervisorState},
 };
@@ -83,6 +84,13 @@ impl<R: Clone> SupervisorState<Seated, R> {
             locked: self.moderation.is_locked(name, now),
             age: now.saturating_duration_since(room.opened),
         }
+    }
+
+    /// Where this session's seat is, and who sits on it.
+    pub(super) fn place(&self, session: SessionId) -> Option<(&RoomName, &Seated, Known)> {
+        let seat = self.seats.get(&session)?;
+        let known = Known { who: self.identities.who(&seat.room, session), user: seat.user.clone() };
+        Some((&seat.room, &seat.member, known))
     }
 
     fn members<'a>(

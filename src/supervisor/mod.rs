@@ -24,6 +24,7 @@ mod parked;
 mod seated;
 mod secrets;
 pub mod state;
+mod users;
 
 pub use actor::{SpawnRoom, Supervisor, SupervisorConfig};
 pub use address_shares::Shares;

@@ -18,6 +18,10 @@ export default dashboard({
     stat({ title: 'Rooms', expr: `sum(switchboard_rooms{${S}})`, unit: 'none', thresholds: rising(LIMITS.rooms), description: 'Rooms with at least one peer.' }),
     stat({ title: 'Peers', expr: `sum(switchboard_peers{${S}})`, unit: 'none', thresholds: NEUTRAL, description: 'Peers in rooms.' }),
     stat({
+      title: 'People', expr: `sum(switchboard_users{${S}})`, unit: 'none', thresholds: NEUTRAL,
+      description: 'Different people in rooms, by the user of a token, else by identity (which is another in each room). Who brings neither is not in it; who is on two servers counts twice.',
+    }),
+    stat({
       title: 'Peers per room', expr: `sum(switchboard_peers{${S}}) / sum(switchboard_rooms{${S}})`, unit: 'none', decimals: 1, thresholds: NEUTRAL, noValue: 'no rooms',
       description: 'On average. Near 1: people wait alone, and no mesh forms. Empty while no room is open.',
     }),
