@@ -2,6 +2,8 @@
 
 use super::{auth::TOKEN_BYTES, settings::Settings};
 
+/// Bytes that the TLS of one socket may hold: a record that comes, one that is decrypted, one that is to be written, and its state.
+const TLS: u64 = 64 * 1024;
 /// Files and sockets that are nobody's connection, whatever the number of threads: listeners, standard streams, the log
 /// with a file that is being compressed, what is read below `/proc`, and a few to spare.
 const OWN: usize = 40;
@@ -84,7 +86,7 @@ impl Settings {
     /// What the limits would let clients hold, all together: for each connection a queue that is full, a partial frame behind
     /// fragments, a signal that waits for its receivers, and the kernel's buffers; for each session, with or without a
     /// connection, a full resume buffer, and what its handshake brought along beside what it is granted; for each other socket a
-    /// head.
+    /// head; and for each of all sockets its TLS.
     #[must_use]
     pub fn could_hold(&self) -> u64 {
         let limits = &self.limits;
@@ -96,8 +98,9 @@ impl Settings {
             connections.saturating_add(self.most_parked()).saturating_mul(session),
             (sockets - connections).saturating_mul(limits.head_bytes),
         ];
-        let kernel = (sockets as u64).saturating_mul(self.socket_bytes());
-        all.into_iter().fold(kernel, |sum, part| sum.saturating_add(part as u64))
+        let tls = if self.tls.files().is_some() { TLS } else { 0 };
+        let each = (sockets as u64).saturating_mul(self.socket_bytes() + tls);
+        all.into_iter().fold(each, |sum, part| sum.saturating_add(part as u64))
     }
 }
 
@@ -214,7 +217,10 @@ mod tests {
         let connection = 786_432 + 3 * 65_536;
         let session = 1_572_864 + 2 * 4096;
         let kernel = 12 * 2 * (98_304 + 65_536);
-        assert_eq!(settings.could_hold(), 10 * connection + (10 + 4) * session + 2 * 16_384 + kernel);
+        let plain = 10 * connection + (10 + 4) * session + 2 * 16_384 + kernel;
+        assert_eq!(settings.could_hold(), plain);
+        let secured = crate::config::Tls { cert_file: "a".into(), key_file: "b".into(), ..settings.tls.clone() };
+        assert_eq!(Settings { tls: secured, ..settings.clone() }.could_hold(), plain + 12 * 65_536);
         assert_eq!(crate::config::memory_warning(&settings), None);
         settings.limits.memory_bytes = 1 << 20;
         let told = crate::config::memory_warning(&settings).expect("a warning");

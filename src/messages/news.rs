@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    event::{NEWS_BYTES, PeerChange, RoomEvent},
+    event::{NEWS_BYTES, RoomEvent},
     inbox::Load,
 };
 use crate::protocol::{Meta, PeerId, Who, server::PeerView};
@@ -13,7 +13,7 @@ use crate::protocol::{Meta, PeerId, Who, server::PeerView};
 pub enum News {
     /// The receiver itself is in: its first roster. The session completes the `joined` frame from it.
     Joined(Box<Welcomed>),
-    /// Something happened to somebody else.
+    /// Something happened to somebody else, or to the room.
     Changed(Arc<RoomEvent>),
     /// The receiver came back and has missed too much: the whole room.
     Resynced(Box<Welcomed>),
@@ -27,10 +27,9 @@ impl News {
     /// What an event is to that member; `None`: nothing that it is to know.
     #[must_use]
     pub fn of(event: &Arc<RoomEvent>, member: PeerId) -> Option<Self> {
-        match event.change() {
-            _ if event.about() != member => Some(Self::Changed(Arc::clone(event))),
-            PeerChange::Updated(meta) => Some(Self::Updated(meta.clone())),
-            _ => None,
+        match event.own_update(member) {
+            Some(meta) => Some(Self::Updated(meta.clone())),
+            None => event.concerns(member).then(|| Self::Changed(Arc::clone(event))),
         }
     }
 }
@@ -89,4 +88,6 @@ pub struct Welcomed {
     pub meta: Option<Meta>,
     /// Who it is, if it gave an identity.
     pub who: Option<Who>,
+    /// Whether the room is locked.
+    pub locked: bool,
 }

@@ -148,6 +148,10 @@ pub struct Census {
     pub joins_per_minute: u64,
     /// Leaves in the last 60 s.
     pub leaves_per_minute: u64,
+    /// Rooms that are locked, those that are gone and remembered included.
+    pub locked_rooms: usize,
+    /// Bans that are in force.
+    pub bans: usize,
     /// `occupancy[n - 1]` rooms hold exactly `n` peers; the last entry holds the fuller ones, too.
     pub occupancy: Vec<u64>,
 }

@@ -23,7 +23,7 @@ pub(crate) trait Socket: Sized {
     /// Reads into the room that `into` has, at most `most` bytes; 0 is the end.
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut BytesMut, most: usize) -> Poll<io::Result<usize>>;
 
-    /// Writes what the kernel takes now.
+    /// Writes what the kernel takes now. What it does not say is written is offered again, before anything else.
     fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Whether there is something to read, or the end to be found.
@@ -40,6 +40,11 @@ pub(crate) trait Socket: Sized {
 
     /// Memory that the kernel uses for it: what waits there to be read or sent.
     fn kernel_bytes(&self) -> u64;
+
+    /// Memory of this process that it holds itself, beside what whoever reads and writes holds.
+    fn own_bytes(&self) -> u64 {
+        0
+    }
 
     /// How much the kernel takes in for it from now on, before anybody reads it. What waits there already stays.
     fn set_receive_buffer(&self, bytes: usize);
