@@ -105,7 +105,7 @@ label_set! {
         Denied = "denied",
         /// It answered with another error, or with nothing that helps.
         Refused = "refused",
-        /// It was not asked: TLS and DTLS are not spoken by the checks.
+        /// It was not asked: TLS and DTLS are not spoken by the checks, and no more than 32 servers are asked.
         Unchecked = "unchecked",
     }
 }
