@@ -41,6 +41,7 @@ impl Server {
                 leave: supervisor.clone().recipient(),
                 resume: supervisor.clone().recipient(),
                 presence: supervisor.recipient(),
+                moderate: supervisor.recipient(),
             };
             let tokens = TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"));
             let (waiting, addresses) = (Waiting::from(&settings), (&settings).into());

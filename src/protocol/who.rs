@@ -31,6 +31,14 @@ impl Who {
         Self(std::array::from_fn(|at| digest[at]))
     }
 
+    /// Reads the one form that it has on the wire; anything else is nobody.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let canonical = text.len() == Self::TEXT_BYTES && !text.bytes().any(|b| b.is_ascii_uppercase());
+        let digest = if canonical { Uuid::try_parse(text).ok()? } else { return None };
+        Some(Self(digest.into_bytes()))
+    }
+
     /// Writes the digits into `buffer`.
     #[must_use]
     pub fn encode(self, buffer: &mut [u8; Self::TEXT_BYTES]) -> &str {

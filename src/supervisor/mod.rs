@@ -1,7 +1,7 @@
 //! The supervisor: one actor for the whole server.
 //!
 //! - **Owns** the map of rooms, every seat (by the session's name), the caps, and churn.
-//! - **Receives** `Join`, `Leave`, `Presence`, `Resume` from sessions, `StopJoins` from the shutdown, and what operators ask to
+//! - **Receives** `Join`, `Leave`, `Presence`, `Resume`, `Moderate` from sessions, `StopJoins` from the shutdown, and what operators ask to
 //!   be done to a room.
 //! - **Sends** `Admit` and `Remove` to rooms, `JoinFailed` to sessions that it refuses, `Evict` to the peers of a room that
 //!   died, its census to the metrics, and to the probes how many are here. Leaves notes at sessions that a client asks to

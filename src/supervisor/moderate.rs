@@ -15,11 +15,12 @@ use crate::{
     messages::{
         RoomChange, RoomEvent, SeatTaken,
         moderation::{
-            CloseRoom, Kick, KickFrom, Kicked, LiftBan, ListBans, LockRoom, ModerationError, RoomBans, SendNotice,
-            Target,
+            CloseRoom, Kick, KickFrom, Kicked, LiftBan, ListBans, LockRoom, ModerationError, RoomBans, RoomOrder,
+            SendNotice, Target,
         },
         room::{RoomPort, ToRoom},
-        session::Member,
+        session::{Control, Member, Moderated},
+        supervisor::Moderate,
     },
     protocol::{EndReason, PeerId, PlainText, RoomName},
     telemetry::{LimitHit, ModerationAct},
@@ -108,6 +109,21 @@ impl Supervisor {
         };
         news::moderated(room.as_ref(), ModerationAct::Notice, None, peers, None);
         Ok(peers)
+    }
+}
+
+impl Handler<Moderate> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Moderate { member, order, re }: Moderate, _: &mut Self::Context) {
+        // It has left since, or has been sent away itself.
+        let room = self.state.room_of(member.session).cloned().ok_or(ModerationError::NotInRoom);
+        let done = room.and_then(|room| match &order {
+            RoomOrder::Kick(kick) => self.kick(&room, kick, Some(&member)).map(|_| ()),
+            RoomOrder::Lock(locked) => self.lock(&room, *locked, Some(&member)),
+        });
+        let outcome = done.map(|()| order);
+        member.post(Control::Moderated(Box::new(Moderated { re, outcome })));
     }
 }
 

@@ -31,6 +31,7 @@ mod log_floods;
 mod log_reader;
 mod logs;
 mod mesh;
+mod moderation;
 mod ops_guard;
 mod parked;
 mod probe;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use super::SupervisorState;
 use crate::{
-    messages::moderation::{BAN_LEAST, BAN_MOST, BanId, ModerationError, RoomBans},
+    messages::moderation::{BAN_TIME, BanId, ModerationError, RoomBans},
     protocol::{RoomName, SessionId, Who},
     supervisor::{moderation::Marks, outcomes::Left},
 };
@@ -50,7 +50,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         ban: Option<Duration>,
         now: Instant,
     ) -> Result<Vec<Left<M, R>>, ModerationError> {
-        if ban.is_some_and(|time| !(BAN_LEAST..=BAN_MOST).contains(&time)) {
+        if ban.is_some_and(|time| !BAN_TIME.contains(&time)) {
             return Err(ModerationError::BanTime);
         }
         if !self.rooms.contains_key(room) {
