@@ -21,17 +21,17 @@ use std::{
 
 use actix::{Actor, Addr, System};
 use actix_rt::{Arbiter, ArbiterHandle};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     arbiter::{Arbiters, tick},
-    auth::KeyRing,
+    auth::{KeyRing, Tickets},
     config::{Capacity, Settings, exposure_warnings, machine_warnings, memory_warning},
     http::{
         client::Clients,
         listen::listeners::{self, Public},
         live::Live,
-        ops::{Guard, GuardConfig, Ops, Token, scrapes::Scrapes},
+        ops::{Guard, GuardConfig, Ops, Questions, ReloadRequest, ServerFacts, Token, scrapes::Scrapes},
         public::{
             health::{self, Report, Subjects},
             probes::Probes,
@@ -40,7 +40,7 @@ use crate::{
         socket::sockets::Sockets,
     },
     ice::IceServers,
-    lifecycle::{Lifecycle, Phase},
+    lifecycle::{Call, Lifecycle, Phase},
     limits::{Addresses, Waiting},
     liveness::Liveness,
     machine::Machine,
@@ -48,13 +48,13 @@ use crate::{
     messages::{
         room::RoomPort,
         send_unbounded,
-        supervisor::{Headcount, StopJoins},
+        supervisor::{AllowJoins, Headcount, StopJoins},
     },
     metrics::{self, BuildInfo, Exposition, Facts},
     protocol::RoomName,
     room::Room,
     session::{self, Ports, SessionConfig, TokenJudge, heartbeat::HeartbeatTimes, reading, relief},
-    shutdown::{self, Plan, ShutdownRecord},
+    shutdown::{self, DrainEnd, Plan, ShutdownRecord, Signals},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
     watchdog,
@@ -92,7 +92,9 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let (token, keys, ice) = secrets(&settings)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
-    others.attend(Reload::new(&configured, read_again, origins.clone(), token.clone(), keys.clone()).on_hangup());
+    let (reload, reloads) = mpsc::channel(1);
+    others
+        .attend(Reload::new(&configured, read_again, origins.clone(), token.clone(), keys.clone()).on_hangup(reloads));
 
     let (metrics, metrics_arbiter) = start_metrics(&settings, before.took, machine)?;
     let lifecycle = Lifecycle::new(capacity.connections);
@@ -101,20 +103,18 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let (memory, arbiters) = (watch_memory(&settings, sockets.clone())?, Arbiters::default());
     let (supervisor, headcount) = start_supervisor(&settings, arbiters.clone());
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
-    let (phases_too, live_too, public_sockets) = (lifecycle.clone(), liveness.clone(), sockets[0].clone());
-    let sockets_too = public_sockets.clone();
-    let probes =
-        Probes { lifecycle: phases_too, sockets: sockets_too, reports, headcount, started: began, liveness: live_too };
+    let public_sockets = sockets[0].clone();
+    let probes = probes(&lifecycle, &public_sockets, &liveness, (reports, headcount), began);
     let common = Common::new(&settings, probes);
-    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, keys.clone()), ice.clone());
+    let tickets = Tickets::new(&settings);
+    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, keys.clone(), tickets.clone()), ice.clone());
     let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &memory, shared);
-    let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes);
+    let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes, &supervisor, (reload, tickets));
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
-    let clients_too = clients.clone();
     let listeners = listeners::Listeners {
         public,
         ops,
-        clients: clients_too,
+        clients: clients.clone(),
         origins,
         sockets,
         common,
@@ -140,11 +140,8 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     keys::watch(keys, ice);
     actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
 
-    let call = signals.or_call(&lifecycle).await;
-    // A supervisor that is gone seats nobody either.
-    let _ = send_unbounded(&supervisor.clone().recipient(), StopJoins);
     let plan = Plan::from(&*settings);
-    shutdown::drain(&lifecycle, &liveness, &call, &arbiters.all(), plan, &mut signals).await;
+    let call = drained(&lifecycle, &liveness, &supervisor, &arbiters, plan, &mut signals).await;
     // The drain's own time: how long Prometheus takes to come by says nothing of the server.
     let took = call.at.elapsed();
     shutdown::be_scraped(&scrapes, &call, plan, &mut signals).await;
@@ -156,6 +153,18 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     Ok(())
 }
 
+/// What the probes look at.
+fn probes(
+    lifecycle: &Lifecycle,
+    sockets: &Sockets,
+    liveness: &Liveness,
+    (reports, headcount): (watch::Receiver<Arc<Report>>, watch::Receiver<Headcount>),
+    started: Instant,
+) -> Probes {
+    let (lifecycle, sockets, liveness) = (lifecycle.clone(), sockets.clone(), liveness.clone());
+    Probes { lifecycle, sockets, reports, headcount, started, liveness }
+}
+
 /// What operators and clients are known by, and what clients are known to TURN servers by.
 fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing, IceServers), StartError> {
     let path = &settings.ops.token_file;
@@ -163,9 +172,45 @@ fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing, IceServers), 
     Ok((token, KeyRing::open(&settings.auth)?, IceServers::open(&settings.ice)?))
 }
 
+/// Serves until somebody asks the server to go, and does not take that back in time; then drains it. That call.
+async fn drained(
+    lifecycle: &Lifecycle,
+    liveness: &Liveness,
+    supervisor: &Addr<Supervisor>,
+    arbiters: &Arbiters,
+    plan: Plan,
+    signals: &mut Signals,
+) -> Call {
+    loop {
+        let call = signals.or_call(lifecycle).await;
+        // A supervisor that is gone seats nobody either.
+        let _ = send_unbounded(&supervisor.clone().recipient(), StopJoins);
+        match shutdown::drain(lifecycle, liveness, &call, &arbiters.all(), plan, signals).await {
+            DrainEnd::Over => return call,
+            DrainEnd::Withdrawn => drop(send_unbounded(&supervisor.clone().recipient(), AllowJoins)),
+        }
+    }
+}
+
 /// What the operators' routes reach.
-fn operator_ports(settings: &Settings, metrics: &Exposition, lifecycle: &Lifecycle, scrapes: &Scrapes) -> Ops {
-    Ops { metrics: metrics.clone(), lifecycle: lifecycle.clone(), scrapes: scrapes.clone(), drain: settings.into() }
+fn operator_ports(
+    settings: &Settings,
+    metrics: &Exposition,
+    lifecycle: &Lifecycle,
+    scrapes: &Scrapes,
+    supervisor: &Addr<Supervisor>,
+    (reload, tickets): (mpsc::Sender<ReloadRequest>, Tickets),
+) -> Ops {
+    Ops {
+        metrics: metrics.clone(),
+        lifecycle: lifecycle.clone(),
+        scrapes: scrapes.clone(),
+        drain: settings.into(),
+        questions: Questions::new(supervisor.clone().recipient()),
+        facts: Arc::new(ServerFacts::new(settings)),
+        reload,
+        tickets,
+    }
 }
 
 /// That it cannot be kept may have been told at the start, when somebody read the log.

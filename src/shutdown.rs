@@ -50,7 +50,16 @@ impl From<&Settings> for Plan {
     }
 }
 
-/// Drains the server; returns when nobody is left or the deadline has come.
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrainEnd {
+    /// Nobody is left, or the deadline has come.
+    Over,
+    /// It was taken back in time, and the server goes on.
+    Withdrawn,
+}
+
+/// Drains the server.
 pub async fn drain(
     lifecycle: &Lifecycle,
     liveness: &Liveness,
@@ -58,7 +67,7 @@ pub async fn drain(
     arbiters: &[ArbiterHandle],
     plan: Plan,
     signals: &mut Signals,
-) {
+) -> DrainEnd {
     let context = call.request.as_ref().map(Context::of_request).unwrap_or_default();
     telemetry::emit(&Event::DrainStarted {
         context,
@@ -66,7 +75,7 @@ pub async fn drain(
         connections: lifecycle.connections(),
         drain: plan.drain,
     });
-    let spread = DrainSpread::new(plan.drain, lifecycle.connections());
+    let spread = DrainSpread::new(plan.drain, lifecycle, call);
     for arbiter in arbiters {
         let spread = spread.clone();
         // `false` is an arbiter that has ended, and its connections with it.
@@ -76,6 +85,14 @@ pub async fn drain(
     tokio::select! {
         () = empty_by(lifecycle, last_call) => {}
         () = signals.hurry() => {}
+        () = lifecycle.withdrawn(call.number) => {}
+    }
+    if !lifecycle.begin_closing(call.number) {
+        for arbiter in arbiters {
+            arbiter.spawn_fn(drain::withdraw);
+        }
+        telemetry::emit(&Event::DrainWithdrawn { after: call.at.elapsed(), connections: lifecycle.connections() });
+        return DrainEnd::Withdrawn;
     }
     let stragglers = lifecycle.connections();
     // Those who are away have no connection to wait for, and leave as everybody does.
@@ -86,6 +103,7 @@ pub async fn drain(
     empty_by(lifecycle, last).await;
     let _ = tokio::time::timeout_at(last.into(), all_over(arbiters, liveness)).await;
     telemetry::emit(&Event::DrainFinished { took: call.at.elapsed(), stragglers });
+    DrainEnd::Over
 }
 
 async fn empty_by(lifecycle: &Lifecycle, deadline: Instant) {

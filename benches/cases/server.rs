@@ -7,7 +7,7 @@ use actix::{Actor, System};
 use actix_rt::{Arbiter, SystemRunner};
 use bytes::{Buf, BytesMut};
 use switchboard::{
-    auth::KeyRing,
+    auth::{KeyRing, Tickets},
     config::{Milliseconds, Settings},
     ice::IceServers,
     limits::Waiting,
@@ -43,7 +43,8 @@ impl Server {
                 presence: supervisor.recipient(),
                 moderate: supervisor.recipient(),
             };
-            let tokens = TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"));
+            let tokens =
+                TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"), Tickets::new(&settings));
             let (waiting, addresses) = (Waiting::from(&settings), (&settings).into());
             let ice = IceServers::open(&settings.ice).expect("no secrets");
             session::install(Rc::new(SessionConfig::new(&settings, ports, waiting, addresses, tokens, ice)));

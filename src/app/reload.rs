@@ -1,12 +1,17 @@
-//! `SIGHUP`: the configuration is read again, and what can change while the server runs is changed.
+//! `SIGHUP` and `POST /admin/v1/reload`: the configuration is read again, and what can change while the server runs is changed.
 
-use std::path::Path;
+use std::{cell::RefCell, path::Path, rc::Rc};
+
+use tokio::sync::mpsc;
 
 use crate::{
     auth::{KeyFileError, KeyRing},
     config::{AuthMode, ConfigError, Settings},
-    http::{live::Live, ops::Token},
-    telemetry::{self, Event},
+    http::{
+        live::Live,
+        ops::{ReloadRequest, Reloaded, Token},
+    },
+    telemetry::{self, Event, chain},
 };
 
 /// Reads the settings again, and what is doubtful about them.
@@ -50,19 +55,31 @@ impl Reload {
         Self { running: running.clone(), read_again, origins, token, keys }
     }
 
-    /// What is to be done for each signal.
-    pub(super) fn on_hangup(mut self) -> impl FnMut() + 'static {
-        move || {
-            // Whoever moves the log's files away asks for this with the same signal, sound configuration or not.
-            telemetry::reopen_log_files();
-            if let Err(error) = self.reload() {
-                telemetry::emit(&Event::ConfigNotReloaded { error: &error });
+    /// What is to be done for each signal. It is done for each of these requests, too.
+    pub(super) fn on_hangup(self, mut requests: mpsc::Receiver<ReloadRequest>) -> impl FnMut() + 'static {
+        let reload = Rc::new(RefCell::new(self));
+        let too = Rc::clone(&reload);
+        actix_rt::spawn(async move {
+            while let Some(ReloadRequest(answer)) = requests.recv().await {
+                // Whoever asked may be gone by now.
+                let _ = answer.send(too.borrow_mut().attend());
             }
-        }
+        });
+        move || drop(reload.borrow_mut().attend())
+    }
+
+    /// Reloads, and says in words why not.
+    fn attend(&mut self) -> Result<Reloaded, String> {
+        // Whoever moves the log's files away asks for this in the same way, sound configuration or not.
+        telemetry::reopen_log_files();
+        self.reload().map_err(|error| {
+            telemetry::emit(&Event::ConfigNotReloaded { error: &error });
+            chain(&error)
+        })
     }
 
     /// All of it, or nothing.
-    fn reload(&mut self) -> Result<(), Failed> {
+    fn reload(&mut self) -> Result<Reloaded, Failed> {
         let (new, doubts) = (self.read_again)()?;
         let token = read_token(&new.ops.token_file)?;
         let keys = KeyRing::open(&new.auth)?;
@@ -86,7 +103,7 @@ impl Reload {
         self.keys.become_like(&keys);
         self.origins.set(new.http.allowed_origins.clone().into());
         // Told at whichever of the two levels tells more.
-        let levels = [self.running.log.level, new.log.level];
+        let levels = [telemetry::log_level(), new.log.level];
         telemetry::set_log_level(levels[0].max(levels[1]));
         self.running.take_live(&new);
         for doubt in &doubts {
@@ -95,7 +112,7 @@ impl Reload {
         let (changed, restart) = (differences.live.join(", "), differences.fixed.join(", "));
         telemetry::emit(&Event::ConfigReloaded { changed: &changed, restart: &restart });
         telemetry::set_log_level(levels[1]);
-        Ok(())
+        Ok(Reloaded { changed: differences.live, restart: differences.fixed })
     }
 }
 

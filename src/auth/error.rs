@@ -35,6 +35,8 @@ pub enum TokenError {
     Join,
     /// It names somebody else than the session's own.
     OtherUser,
+    /// It is a ticket that was used, has ended, or never was.
+    Ticket,
 }
 
 impl TokenError {
@@ -68,6 +70,7 @@ impl TokenError {
             Self::Expired => error_texts::TOKEN_EXPIRED,
             Self::Room => "the token is for another room",
             Self::Join => "the token does not permit to join",
+            Self::Ticket => "the ticket was used, has ended, or never was",
             Self::OtherUser => "the token names somebody else than this session's",
         }
     }

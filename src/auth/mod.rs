@@ -11,6 +11,7 @@
 //! | `keys` | the keys, by `kid` and algorithm |
 //! | `files` | keys in files: secrets, PEM, JWKS |
 //! | `key_ring` | the keys that are in force, shared by all threads |
+//! | [`tickets`] | grants that are kept here, each for one connection |
 //! | [`issue`] | makes tokens, for the command line |
 mod claims;
 mod error;
@@ -22,6 +23,7 @@ mod key_ring;
 mod keys;
 #[cfg(test)]
 mod tests;
+pub mod tickets;
 mod verify;
 
 pub use error::TokenError;
@@ -29,4 +31,5 @@ pub use files::KeyFileError;
 pub use grant::Grant;
 pub use key_ring::KeyRing;
 pub use keys::Keys;
+pub use tickets::{TicketDigest, TicketError, Tickets};
 pub use verify::{Now, Policy, verify};

@@ -28,6 +28,16 @@ impl Policy {
 }
 
 impl Policy {
+    /// Longest time that a token may last.
+    pub(super) fn max_ttl(&self) -> Duration {
+        self.max_ttl
+    }
+
+    /// Those of metadata.
+    pub(super) fn bounds(&self) -> &ParseLimits {
+        &self.bounds
+    }
+
     /// Most bytes that metadata may have.
     #[must_use]
     pub fn meta_bytes(&self) -> usize {
@@ -58,6 +68,11 @@ pub fn verify(token: &str, keys: &Keys, policy: &Policy, now: Now) -> Result<Gra
     if !keys.audiences.is_empty() && !claims.audience.iter().any(|name| keys.audiences.contains(name)) {
         return Err(TokenError::Audience);
     }
+    granted(claims, policy, now)
+}
+
+/// What those claims grant, whoever has made them.
+pub(super) fn granted(claims: Claims, policy: &Policy, now: Now) -> Result<Grant, TokenError> {
     let left = time_left(&claims, policy, now.since_epoch)?;
     Ok(Grant {
         rooms: claims.rooms,

@@ -66,6 +66,10 @@ section! {
         /// Bad tokens a minute that one address may show; then none of it is looked at until the next may come.
         /// 60: each costs 0.1 ms at most, and a school whose tokens have expired together can still get in.
         failures_per_minute: u32 = 60, Kind::count(1, 1_000_000, "tokens a minute"), exported_with_section;
+
+        /// Tickets that can be redeemed at a time: each lets one connection in within 60 s. Another one is not issued (503).
+        /// 10 000 are those of a whole server that comes back within a minute, and take some 5 MB with short metadata.
+        tickets: usize = 10_000, Kind::count(1, 1_000_000, "tickets"), exported_with_section;
     }
 }
 

@@ -20,10 +20,15 @@ section! {
         /// 9464 is the port that OpenTelemetry gave to Prometheus exporters.
         port: u16 = 9464, Kind::count(0, 65_535, "");
 
-        /// File with the token that `POST /admin/drain` asks for as `Authorization: Bearer`; empty: it asks for none.
-        /// Empty by default, because on loopback whoever can ask can also send a signal. Elsewhere that route is
+        /// File with the token that whatever is below `/admin` asks for as `Authorization: Bearer`; empty: it asks for none.
+        /// Empty by default, because on loopback whoever can ask can also send a signal. Elsewhere those routes are
         /// refused without it. One line of 16 to 512 visible ASCII characters; read at the start, and at each reload.
         token_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" }, live;
+
+        /// Whether the token is asked for by what only reads, too: `/metrics`, `/errors`, the probes and the pages of the
+        /// operator's side. What is below `/admin` asks for it in any case. Off by default, so that Prometheus, health checks and
+        /// browsers need none; with it, none of them gets anything without the header.
+        protect_reads: bool = false, Kind::Switch;
 
         /// Names by which the operator's side may be asked for (`Host`), beside any IP address, `localhost`, `ops.host` and
         /// `server.node`. None by default: a page can turn a name of its own to this address, and would read what it finds.

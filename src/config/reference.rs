@@ -136,6 +136,7 @@ const RULES: &str = r"
 - `limits.peers_per_room` × (`limits.meta_bytes` + 144, with `auth.show_user` + 778) is at most half of `limits.queue_bytes`, so that
   `joined` can be sent.
 - `auth.mode` is `token` only with a key in `auth.keys` or `auth.jwks_file`, or nobody could join.
+- `ops.protect_reads` is on only with a file in `ops.token_file`, or it would protect nothing.
 ";
 
 fn path(name: &str) -> PathBuf {

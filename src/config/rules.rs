@@ -23,7 +23,7 @@ pub(super) type Origins = BTreeMap<String, String>;
 
 /// Checks every rule.
 pub(super) fn check(settings: &Settings, origins: &Origins) -> Result<(), ConfigError> {
-    let rules = [ports, drain, heartbeat, watchdog, longest_join, longest_relay, longest_joined, token_keys];
+    let rules = [ports, drain, heartbeat, watchdog, longest_join, longest_relay, longest_joined, token_keys, ops_token];
     match rules.into_iter().find_map(|rule| rule(settings)) {
         Some(broken) => Err(broken.into_error(origins)),
         None => Ok(()),
@@ -141,6 +141,15 @@ fn token_keys(settings: &Settings) -> Option<Broken> {
     })
 }
 
+/// Otherwise it would protect nothing on loopback, and elsewhere let nobody in.
+fn ops_token(settings: &Settings) -> Option<Broken> {
+    let ops = &settings.ops;
+    (ops.protect_reads && ops.token_file.as_os_str().is_empty()).then(|| Broken {
+        keys: vec![("ops.protect_reads", 1)],
+        allowed: "a file in ops.token_file, since ops.protect_reads is on".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +181,7 @@ mod tests {
             |s| (s.limits.peers_per_room, s.auth.show_user) = (78, true),
             |s| (s.auth.mode, s.auth.jwks_file) = (AuthMode::Token, "keys.json".into()),
             |s| (s.limits.peers_per_room, s.limits.queue_bytes) = (50, 2 * 50 * (4096 + 144)),
+            |s| (s.ops.protect_reads, s.ops.token_file) = (true, "token".into()),
         ] {
             assert_eq!(refusal(change), None);
         }
@@ -196,6 +206,7 @@ mod tests {
                 |s| s.auth.mode = AuthMode::Token,
                 "auth.keys = 0 (default); allowed: a key in auth.keys or auth.jwks_file",
             ),
+            (|s| s.ops.protect_reads = true, "ops.protect_reads = 1 (default); allowed: a file in ops.token_file"),
             (|s| s.watchdog.exit_ms = Milliseconds(1200), "allowed: watchdog.silent_ms below watchdog.exit_ms"),
             (|s| s.limits.frame_bytes = 4623, "limits.frame_bytes of at least 4624"),
             (

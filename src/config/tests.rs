@@ -76,6 +76,8 @@ fn every_structured_variable_sets_its_key_and_only_that() {
                 max.to_string()
             }
             kind::Kind::Integer { min, .. } => min.to_string(),
+            // It needs a token.
+            kind::Kind::Switch if key.name == "protect_reads" => "false".to_owned(),
             kind::Kind::Switch => "true".to_owned(),
             // The other one needs a key.
             kind::Kind::Text { .. } if key.name == "mode" => "open".to_owned(),

@@ -10,7 +10,7 @@
 //! | listener | routes |
 //! |---|---|
 //! | public (`server.host:port`) | `/ws`, `/` and its files, `/healthz`, `/readyz`, `/health` |
-//! | ops (`ops.host:port`) | `/metrics`, `/errors`, `POST /admin/drain`, `/` (the live view) and its files, the three probes |
+//! | ops (`ops.host:port`) | `/metrics`, `/errors`, what is below `/admin`, `/` (the live view) and its files, the three probes |
 mod authority;
 pub mod client;
 mod error;

@@ -20,11 +20,7 @@ use super::{
     error::{self, with_header},
     labels::{Labels, Routes},
     observe::{Observe, observe},
-    ops::{
-        Guard, Ops, drain, errors,
-        guard::{admit, authorise},
-        metrics,
-    },
+    ops::{Guard, Ops, errors, guard::admit, metrics, v1},
     public::{
         handshake::{self, HandshakeError},
         page,
@@ -42,9 +38,6 @@ use crate::{
 
 /// What there is to read may be asked for by.
 const READ: &str = "GET, HEAD, OPTIONS";
-
-/// What lies below it asks for the token.
-const ADMIN: &str = "/admin";
 
 /// What both listeners' apps need.
 #[derive(Clone)]
@@ -108,13 +101,8 @@ pub fn operator(
             let path = routes.named("/fault/{what}");
             routes.config.route(path, web::post().to(super::ops::fault::inject));
         }
-        let drain = routes.named("/admin/drain").trim_start_matches(ADMIN);
-        routes.config.app_data(web::Data::new(ports)).app_data(web::Data::new(guard)).service(
-            // By its place among the routes, not by the text of the path, which can be written in many ways.
-            web::scope(ADMIN).wrap(from_fn(authorise)).service(
-                web::resource(drain).route(web::post().to(drain::drain)).default_service(web::to(drain::only_post)),
-            ),
-        );
+        routes.config.app_data(web::Data::new(ports)).app_data(web::Data::new(guard));
+        v1::register(routes);
         serve(routes, "/metrics", metrics::metrics);
         serve(routes, "/errors", errors::errors);
         serve_files(routes, &page::OPERATOR_FILES);

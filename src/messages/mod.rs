@@ -8,6 +8,7 @@ mod event;
 pub mod faults;
 mod inbox;
 mod kill_switch;
+pub mod listing;
 pub mod metrics;
 pub mod moderation;
 mod news;

@@ -20,7 +20,7 @@ use super::{
     resume::ResumeRequests,
     room::RoomPort,
 };
-use crate::auth::Grant;
+use crate::auth::{Grant, TicketDigest};
 use crate::limits::Subnet;
 use crate::memory::HeldBytes;
 use crate::protocol::{
@@ -67,6 +67,8 @@ pub enum Control {
     Moderated(Box<Moderated>),
     /// From `session/drain.rs`, which the shutdown runs on every arbiter.
     Drain(Drain),
+    /// From the same: the server goes on, and so does the session.
+    DrainWithdrawn,
     /// From the pump of a session whose client comes back to this one, and was told that it may.
     TakeSocket(Box<SocketTransfer>),
 }
@@ -222,13 +224,15 @@ pub struct ResumeGrant {
     pub credential: Option<Box<Credential>>,
 }
 
-/// What a connection brought along in its handshake: judged at its first join, and for each later one.
+/// What a connection was let in by, or brought along in its handshake: judged at its first join, and for each later one.
 #[derive(Debug)]
 pub enum Credential {
     /// Not looked at yet.
     Token(BearerToken<'static>),
     /// It was good.
     Grant(Arc<Grant>),
+    /// A ticket that was good, in the handshake's place: it may be shown again on this connection.
+    Ticket(TicketDigest, Arc<Grant>),
 }
 
 /// A socket on its way from the session that read its `join` to the one that it resumes.

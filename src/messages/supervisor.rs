@@ -19,6 +19,7 @@ use std::sync::Arc;
 use actix::Message;
 
 use super::{
+    listing::Question,
     moderation::RoomOrder,
     session::{Member, ResumeRequest},
 };
@@ -104,6 +105,17 @@ pub struct Moderate {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct StopJoins;
+
+/// From the shutdown, unbounded: the drain was withdrawn, and seats are to be had again.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct AllowJoins;
+
+/// From the operator's listener, unbounded (one at a time, as [`listing`](super::listing) says): what rooms and peers there
+/// are.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Look(pub Question);
 
 /// From the watchdog, unbounded (one at a time): run this. That it runs is the answer.
 #[derive(Message)]

@@ -1,6 +1,6 @@
 //! Names that travel on the wire: peers, sessions, rooms.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 use uuid::Uuid;
 
@@ -97,6 +97,13 @@ impl RoomName {
     /// The name as the client wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names are in the order of their bytes, as texts are: so that what is sorted by name can be searched by text.
+impl Borrow<str> for RoomName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

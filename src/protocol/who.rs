@@ -31,12 +31,11 @@ impl Who {
         Self(std::array::from_fn(|at| digest[at]))
     }
 
-    /// Reads the one form that it has on the wire; anything else is nobody.
+    /// Reads the digits, in lower case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let canonical = text.len() == Self::TEXT_BYTES && !text.bytes().any(|b| b.is_ascii_uppercase());
-        let digest = if canonical { Uuid::try_parse(text).ok()? } else { return None };
-        Some(Self(digest.into_bytes()))
+        if canonical { Uuid::try_parse(text).ok().map(|uuid| Self(uuid.into_bytes())) } else { None }
     }
 
     /// Writes the digits into `buffer`.
@@ -66,6 +65,16 @@ mod tests {
     #[test]
     fn it_is_what_the_protocol_says() {
         assert_eq!(who(IDENTITY, "team-standup"), "af4ed5336492ea0680adb40e68cbdf0b");
+    }
+
+    #[test]
+    fn its_digits_are_read_as_they_are_written() {
+        let digits = "af4ed5336492ea0680adb40e68cbdf0b";
+        let read = Who::parse(digits).expect("digits");
+        assert_eq!(read.encode(&mut [0; Who::TEXT_BYTES]), digits);
+        for other in ["", "AF4ED5336492EA0680ADB40E68CBDF0B", "af4ed533-6492-ea06-80ad-b40e68cbdf0b", &digits[1..]] {
+            assert_eq!(Who::parse(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -123,6 +123,7 @@ impl Session {
             Control::Evict(evict) => self.evict(&evict),
             Control::Moderated(moderated) => self.moderated(&moderated),
             Control::Drain(drain) => self.drain(drain),
+            Control::DrainWithdrawn => self.drain_withdrawn(),
             Control::TakeSocket(transfer) => self.take_socket(*transfer, ctx),
         }
     }

@@ -9,12 +9,19 @@ use super::{
     tokens::{Denied, TokenJudge},
 };
 use crate::{
-    auth::{Grant, TokenError},
+    auth::{Grant, TicketDigest, TokenError},
     config::Milliseconds,
     messages::session::Credential,
     protocol::{ErrorCode, Meta, RoomName, client::BearerToken, server::ErrorFrame},
     telemetry::{self, Event},
 };
+
+/// What was granted before, if it holds for that room now.
+fn still_admits(grant: Arc<Grant>, room: &RoomName) -> Result<Arc<Grant>, Denied> {
+    let over = grant.left(Instant::now()).is_zero().then_some(TokenError::Expired);
+    over.map_or_else(|| grant.admits(room), Err).map_err(Denied::Bad)?;
+    Ok(grant)
+}
 
 impl Session {
     /// Whether this client may join that room, and with what: by the token in its frame, else by that of its handshake, else as
@@ -27,7 +34,20 @@ impl Session {
         let subnet = self.shared.subnet.get();
         let tokens = &self.setup().tokens;
         if let Some(token) = token {
-            return tokens.grant(token, room, subnet).inspect(|_| TokenJudge::accepted()).map(Some);
+            let ticket = TicketDigest::of(token.reveal());
+            // The ticket that this connection was let in by is its own from then on: for its next try, and its next room.
+            let again = ticket.and_then(|shown| match self.credential.as_deref() {
+                Some(Credential::Ticket(ticket, grant)) if *ticket == shown => Some(Arc::clone(grant)),
+                _ => None,
+            });
+            let grant = match again {
+                Some(grant) => still_admits(grant, room)?,
+                None => tokens.grant(token, room, subnet).inspect(|_| TokenJudge::accepted())?,
+            };
+            if let Some(ticket) = ticket {
+                self.credential = Some(Box::new(Credential::Ticket(ticket, Arc::clone(&grant))));
+            }
+            return Ok(Some(grant));
         }
         match self.credential.as_deref() {
             None => tokens.without().map(|()| None),
@@ -36,10 +56,8 @@ impl Session {
                 *self.credential.as_deref_mut().expect("it is there") = Credential::Grant(Arc::clone(&grant));
                 Ok(Some(grant))
             }
-            Some(Credential::Grant(grant)) => {
-                let over = grant.left(Instant::now()).is_zero().then_some(TokenError::Expired);
-                over.map_or_else(|| grant.admits(room), Err).map_err(Denied::Bad)?;
-                Ok(Some(Arc::clone(grant)))
+            Some(Credential::Grant(grant) | Credential::Ticket(_, grant)) => {
+                still_admits(Arc::clone(grant), room).map(Some)
             }
         }
     }

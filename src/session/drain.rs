@@ -1,6 +1,6 @@
 //! The drain of one arbiter's sessions: each is told when it ends, and at the last all end at once.
 
-use std::{cell::Cell, rc::Rc, time::Instant};
+use std::{cell::RefCell, rc::Rc, time::Instant};
 
 use tokio::sync::Notify;
 
@@ -13,16 +13,16 @@ use crate::{
 };
 
 thread_local! {
-    /// Whether this arbiter's sessions were told to go: one that comes after that, from a handshake under way, is told
+    /// The drain that this arbiter's sessions were told of: one that comes after that, from a handshake under way, is told
     /// at once.
-    static BEGUN: Cell<bool> = const { Cell::new(false) };
+    static DRAIN: RefCell<Option<DrainSpread>> = const { RefCell::new(None) };
     /// Wakes the tick when the drain begins.
     static NOTICE: Rc<Notify> = Rc::new(Notify::new());
 }
 
 /// Tells every session of this arbiter that the server goes, each with its place in the server's spread.
 pub fn begin(spread: &DrainSpread) {
-    BEGUN.set(true);
+    DRAIN.set(Some(spread.clone()));
     NOTICE.with(|notice| notice.notify_one());
     let now = Instant::now();
     for shared in SESSIONS.with(Registry::all) {
@@ -31,7 +31,9 @@ pub fn begin(spread: &DrainSpread) {
         shared.end_at(Some((now + after, EndReason::ServerDraining)));
         let Some(member) = shared.member.get() else {
             // Its actor has not started, and would set a deadline of its own.
-            shared.kill_switch.kill(EndReason::ServerDraining);
+            if spread.may_close() {
+                shared.kill_switch.kill(EndReason::ServerDraining);
+            }
             continue;
         };
         let close_after_ms = Milliseconds::rounded_down(after).0;
@@ -40,10 +42,28 @@ pub fn begin(spread: &DrainSpread) {
     }
 }
 
-/// Whether [`begin`] was called on this arbiter.
+/// The drain was withdrawn: every session of this arbiter that was told to go stays.
+pub fn withdraw() {
+    DRAIN.set(None);
+    let now = Instant::now();
+    for shared in SESSIONS.with(Registry::all) {
+        shared.stays(now);
+        if let Some(member) = shared.member.get() {
+            // As above.
+            let _ = member.post(Control::DrainWithdrawn);
+        }
+    }
+}
+
+/// Whether [`begin`] was called on this arbiter, for a drain that goes on.
 #[must_use]
 pub fn has_begun() -> bool {
-    BEGUN.get()
+    DRAIN.with_borrow(|drain| drain.as_ref().is_some_and(DrainSpread::goes_on))
+}
+
+/// Whether the drain may close a connection of this arbiter now. `false`: there is none any more.
+pub(super) fn may_close() -> bool {
+    DRAIN.with_borrow(|drain| drain.as_ref().is_some_and(DrainSpread::may_close))
 }
 
 /// Ready when the drain begins. For one waiter, the arbiter's tick.

@@ -20,6 +20,21 @@ impl SessionShared {
         }
     }
 
+    /// The drain that has set its deadline was withdrawn. A client that is away has its window anew, one in no room its time to
+    /// join.
+    pub(super) fn stays(&self, now: Instant) {
+        if self.deadline.get().is_some_and(|(_, why)| why == EndReason::ServerDraining) {
+            self.deadline.set(if !self.attached() {
+                Some((now + self.setup.resume_window.get(), EndReason::ResumeExpired))
+            } else if self.in_no_room.borrow().is_some() {
+                Some((now + self.setup.times.join, EndReason::JoinTimeout))
+            } else {
+                None
+            });
+            self.hurry();
+        }
+    }
+
     /// When the session ends by itself, and why: its deadline or the end of its grant, whichever comes first.
     pub(super) fn end(&self) -> Option<(Instant, EndReason)> {
         let granted = self.grant.borrow().as_ref().map(|in_force| in_force.end());

@@ -253,10 +253,16 @@ impl Session {
     }
 
     pub(super) fn drain(&mut self, drain: Drain) {
-        self.rules.drain();
+        self.rules.drain(true);
         self.shared.connection.note(|attachment| attachment.bye_sent = true);
         let (reason, action) = (EndReason::ServerDraining, ByeAction::Reconnect);
         self.shared.send(&ServerFrame::Bye { reason, action, retry_after_ms: drain.close_after_ms, message: None });
+    }
+
+    /// Nothing tells the client: it was told when its connection would be closed, and it is not.
+    pub(super) fn drain_withdrawn(&mut self) {
+        self.rules.drain(false);
+        self.shared.connection.note(|attachment| attachment.bye_sent = false);
     }
 }
 

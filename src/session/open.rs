@@ -73,7 +73,7 @@ fn open_here<P: Send + 'static>(opened: AcceptedSocket<P>) {
     let shared = SessionShared::new(Attachment::new(connection), setup, opened.subnet, now);
     #[cfg(feature = "echo")]
     super::echo::mark(&shared, opened.hint.as_ref());
-    if drain::has_begun() {
+    if drain::may_close() {
         shared.kill_switch.kill(EndReason::ServerDraining);
     }
     let inbound = Inbound::new(Rc::clone(&shared), &opened.unread, now);

@@ -164,7 +164,7 @@ fn a_connection_that_named_its_room_joins_no_other() {
 #[test]
 fn a_draining_server_lets_nobody_in_and_everybody_inside_go_on() {
     let (mut rules, _) = inside(&room("r", 1, &[]));
-    rules.drain();
+    rules.drain(true);
     assert!(rules.room().is_ok());
     rules.leave(None).unwrap();
     assert_eq!(code(rules.join(&name("r"), asked(None))), Some(ErrorCode::ServerDraining));

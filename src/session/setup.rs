@@ -136,7 +136,9 @@ impl SessionConfig {
     #[cfg(test)]
     pub(super) fn for_tests(settings: &Settings, ports: Ports) -> Self {
         let keys = crate::auth::KeyRing::open(&settings.auth).expect("the keys are sound");
-        let (tokens, ice) = (TokenJudge::new(settings, keys), IceServers::open(&settings.ice).expect("no secrets"));
+        let tickets = crate::auth::Tickets::new(settings);
+        let (tokens, ice) =
+            (TokenJudge::new(settings, keys, tickets), IceServers::open(&settings.ice).expect("no secrets"));
         Self::new(settings, ports, Waiting::new(100, 100), settings.into(), tokens, ice)
     }
 

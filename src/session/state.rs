@@ -377,9 +377,9 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
         fits
     }
 
-    /// The server goes away: nobody joins any more, those inside go on.
-    pub fn drain(&mut self) {
-        self.draining = true;
+    /// The server goes away, and nobody joins any more, while those inside go on; or it stays after all.
+    pub fn drain(&mut self, goes: bool) {
+        self.draining = goes;
     }
 
     /// Whether the supervisor may hold a seat for this session.

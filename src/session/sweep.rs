@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use super::{
-    grants,
+    drain, grants,
     heartbeat::{Found, HeartbeatTimes},
     registry::Registry,
     shared::{SESSIONS, SessionShared},
@@ -49,8 +49,11 @@ fn look(shared: &SessionShared, now: Instant, heartbeat: HeartbeatTimes, late: b
     if verdict.rest || verdict.ping {
         shared.connection.rest();
     }
-    if let Some(why) = verdict.end {
-        shared.kill_switch.kill(why);
+    match verdict.end {
+        // Its time is up, and that of the drain was before.
+        Some(EndReason::ServerDraining) if !drain::may_close() => shared.stays(now),
+        Some(why) => shared.kill_switch.kill(why),
+        None => {}
     }
     if found.attached && is_slow(shared, now, late) {
         shared.kill_switch.kill(EndReason::SlowConsumer);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    auth::{Grant, KeyRing, Now, Policy, TokenError, verify},
+    auth::{Grant, KeyRing, Now, Policy, TicketDigest, Tickets, TokenError, verify},
     config::{AuthMode, Settings},
     limits::{Bucket, Rate, Subnet, Table, table},
     protocol::{
@@ -28,6 +28,7 @@ pub struct TokenJudge(Arc<Inner>);
 struct Inner {
     mode: AuthMode,
     keys: KeyRing,
+    tickets: Tickets,
     policy: Policy,
     rate: Rate,
     /// Shared between threads on purpose: an address has its measure, whichever arbiter its connections are on.
@@ -78,6 +79,7 @@ impl Denied {
                 TokenError::Issuer | TokenError::Audience => TokenOutcome::Elsewhere,
                 TokenError::NotYet => TokenOutcome::NotYet,
                 TokenError::Expired => TokenOutcome::Expired,
+                TokenError::Ticket => TokenOutcome::Ticket,
                 TokenError::Room | TokenError::Join | TokenError::OtherUser => TokenOutcome::NotPermitted,
             },
         }
@@ -85,13 +87,14 @@ impl Denied {
 }
 
 impl TokenJudge {
-    /// For sessions of a server with these settings. `keys` are those in force.
+    /// For sessions of a server with these settings. `keys` are those in force, `tickets` those that can be redeemed.
     #[must_use]
-    pub fn new(settings: &Settings, keys: KeyRing) -> Self {
+    pub fn new(settings: &Settings, keys: KeyRing, tickets: Tickets) -> Self {
         let now = Instant::now();
         Self(Arc::new(Inner {
             mode: settings.auth.mode,
             keys,
+            tickets,
             policy: Policy::new(settings, ParseLimits::from(settings)),
             rate: Rate::per_minute(settings.auth.failures_per_minute),
             failures: Mutex::new(Failures { addresses: Table::new(settings.limits.addresses, now), swept: now }),
@@ -114,8 +117,12 @@ impl TokenJudge {
             telemetry::tally(|t| t.limit_hits.add(LimitHit::AuthFailures));
             return Err(Denied::TooMany(wait));
         }
-        let grant = verify(token.reveal(), &self.0.keys.keys(), &self.0.policy, now);
-        let admitted = grant.and_then(|grant| grant.admits(room).map(|()| Arc::new(grant)));
+        let admitted = if let Some(ticket) = TicketDigest::of(token.reveal()) {
+            self.0.tickets.redeem(ticket, now.instant, |grant| grant.admits(room))
+        } else {
+            let grant = verify(token.reveal(), &self.0.keys.keys(), &self.0.policy, now);
+            grant.and_then(|grant| grant.admits(room).map(|()| Arc::new(grant)))
+        };
         admitted.map_err(|error| self.0.failed(error, from, now.instant))
     }
 

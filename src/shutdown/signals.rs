@@ -90,9 +90,9 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.quit.recv() => "SIGQUIT",
             _ = self.interrupt.recv() => INTERRUPT,
-            call = lifecycle.drain_called() => return call.clone(),
+            call = lifecycle.drain_called() => return call,
         };
-        lifecycle.call_drain(by, None).1.clone()
+        lifecycle.call_drain(by, None).1
     }
 
     /// Waits for any of them.

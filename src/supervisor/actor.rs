@@ -23,9 +23,10 @@ use crate::{
     limits::Rate,
     messages::{
         Asked, Note, SeatTaken,
+        listing::Question,
         room::{Admit, RoomPort, ToRoom},
         session::{Control, Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest},
-        supervisor::{Headcount, Join, Leave, Ping, Presence, Resume, StopJoins},
+        supervisor::{AllowJoins, Headcount, Join, Leave, Look, Ping, Presence, Resume, StopJoins},
     },
     protocol::{EndReason, LeaveReason, PeerId, RoomName},
     telemetry,
@@ -308,7 +309,28 @@ impl Handler<StopJoins> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, _: StopJoins, _: &mut Self::Context) {
-        self.state.stop_joins();
+        self.state.take_joins(false);
+    }
+}
+
+impl Handler<AllowJoins> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: AllowJoins, _: &mut Self::Context) {
+        self.state.take_joins(true);
+    }
+}
+
+impl Handler<Look> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Look(question): Look, _: &mut Self::Context) {
+        // Whoever asked may be gone by now.
+        match question {
+            Question::Rooms(filter, answer) => drop(answer.send(self.state.list_rooms(&filter, now()))),
+            Question::Room(name, answer) => drop(answer.send(self.state.describe(&name, now()))),
+            Question::Peers(filter, answer) => drop(answer.send(self.state.list_peers(&filter, now()))),
+        }
     }
 }
 

@@ -43,6 +43,11 @@ impl Identities {
         sessions.iter().find(|(_, one)| *one == session).map(|(who, _)| *who)
     }
 
+    /// Who is who in that room.
+    pub(super) fn of_room(&self, room: &RoomName) -> impl Iterator<Item = (SessionId, Who)> {
+        self.rooms.get(room).into_iter().flatten().map(|(who, session)| (*session, *who))
+    }
+
     /// Whether nobody is remembered.
     pub(super) fn is_blank(&self) -> bool {
         self.rooms.is_empty()

@@ -1,8 +1,8 @@
 //! The supervisor: one actor for the whole server.
 //!
 //! - **Owns** the map of rooms, every seat (by the session's name), the caps, and churn.
-//! - **Receives** `Join`, `Leave`, `Presence`, `Resume`, `Moderate` from sessions, `StopJoins` from the shutdown, and what operators ask to
-//!   be done to a room.
+//! - **Receives** `Join`, `Leave`, `Presence`, `Resume`, `Moderate` from sessions, `StopJoins` and `AllowJoins` from the shutdown, `Look` from
+//!   operators, and what they ask to be done to a room.
 //! - **Sends** `Admit` and `Remove` to rooms, `JoinFailed` to sessions that it refuses, `Evict` to the peers of a room that
 //!   died, its census to the metrics, and to the probes how many are here. Leaves notes at sessions that a client asks to
 //!   resume, and at parked ones that are too many.
@@ -13,6 +13,7 @@ mod caps;
 mod churn;
 mod ended;
 mod identities;
+mod listing;
 mod moderate;
 mod moderation;
 mod news;

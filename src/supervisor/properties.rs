@@ -143,7 +143,7 @@ impl World {
             Step::Sweep => self.sweep()?,
             Step::Wait(seconds) => self.now += Duration::from_millis(seconds * 997),
             Step::StopJoins => {
-                self.rules.stop_joins();
+                self.rules.take_joins(false);
                 self.draining = true;
             }
         }

@@ -2,7 +2,11 @@
 //!
 //! `M` is how a peer is reached and `R` how a room is. The rules keep them and hand them back; they never use them.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Instant,
+};
 
 use super::{
     address_shares::AddressShares,
@@ -34,13 +38,15 @@ pub struct SupervisorState<M, R> {
     limits: Caps,
     draining: bool,
     // Boxed: a table is half empty when it has just grown, and the other half of the former one lies idle.
-    rooms: HashMap<RoomName, Box<Room<R>>>,
-    seats: HashMap<SessionId, Box<Seat<M>>>,
+    pub(super) rooms: HashMap<RoomName, Box<Room<R>>>,
+    /// The names of the rooms in order, for whoever reads them page by page.
+    pub(super) names: BTreeSet<RoomName>,
+    pub(super) seats: HashMap<SessionId, Box<Seat<M>>>,
     churn: Churn,
     occupancy: Occupancy,
     address_shares: AddressShares,
     parked: Parked,
-    identities: Identities,
+    pub(super) identities: Identities,
     moderation: Moderation,
 }
 
@@ -63,28 +69,28 @@ pub struct Applicant<M> {
 
 /// A room with at least one seat.
 #[derive(Debug)]
-struct Room<R> {
+pub(super) struct Room<R> {
     port: R,
-    opened: Instant,
+    pub(super) opened: Instant,
     /// Whose share of rooms it is in.
     opener: Option<Counted>,
-    sessions: Vec<SessionId>,
+    pub(super) sessions: Vec<SessionId>,
 }
 
 /// A peer's counted place in a room.
 #[derive(Debug)]
-struct Seat<M> {
+pub(super) struct Seat<M> {
     room: RoomName,
-    member: M,
-    since: Instant,
+    pub(super) member: M,
+    pub(super) since: Instant,
     subnet: Option<Subnet>,
-    user: Option<Arc<str>>,
-    occupied: Occupied,
+    pub(super) user: Option<Arc<str>>,
+    pub(super) occupied: Occupied,
 }
 
 /// Whether somebody is connected on a seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Occupied {
+pub(super) enum Occupied {
     /// Yes, as far as is known here.
     Here,
     /// The client is away.
@@ -101,6 +107,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             limits,
             draining: false,
             rooms: HashMap::new(),
+            names: BTreeSet::new(),
             seats: HashMap::new(),
             churn: Churn::new(now),
             occupancy: Occupancy::new(limits.peers_per_room),
@@ -116,9 +123,9 @@ impl<M, R: Clone> SupervisorState<M, R> {
         self.limits
     }
 
-    /// From now on nobody gets a seat; those who have one keep it.
-    pub fn stop_joins(&mut self) {
-        self.draining = true;
+    /// Whether anybody gets a seat from now on; those who have one keep it.
+    pub fn take_joins(&mut self, takes: bool) {
+        self.draining = !takes;
     }
 
     /// A seat for that session. `open` starts the room; it is called only when the seat is granted and the room is not
@@ -146,6 +153,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         // One text for the whole room, and not the one that each peer brought along.
         let name = entry.key().clone();
         let entry = entry.or_insert_with(|| {
+            self.names.insert(name.clone());
             let opener = subnet.map(|subnet| self.address_shares.opened(subnet, room, now));
             Box::new(Room { port: open(), opened: now, opener, sessions: Vec::new() })
         });
@@ -283,11 +291,8 @@ impl<M, R: Clone> SupervisorState<M, R> {
 
     /// Whether nothing is remembered of anybody's seats.
     pub fn is_blank(&self) -> bool {
-        self.seats.is_empty()
-            && self.rooms.is_empty()
-            && self.parked.is_blank()
-            && self.identities.is_blank()
-            && self.moderation.is_blank()
+        let is_empty = self.seats.is_empty() && self.rooms.is_empty() && self.names.is_empty();
+        is_empty && self.parked.is_blank() && self.identities.is_blank() && self.moderation.is_blank()
     }
 
     /// The figures of this moment.
@@ -350,6 +355,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
     /// The one place where a room ends.
     fn forget(&mut self, room: &RoomName, now: Instant) -> Option<(RoomName, Box<Room<R>>)> {
         let (name, entry) = self.rooms.remove_entry(room)?;
+        self.names.remove(&name);
         if let Some(opener) = &entry.opener {
             self.address_shares.ended(opener, &name);
         }

@@ -17,13 +17,13 @@ mod panics;
 pub use counts::{
     ArbiterReport, Buckets, CensusReport, Counts, ErrorSample, ErrorSamples, HeldKind, HeldReport, HttpCount,
     HttpCounts, Label, LabelSpec, LabelValues, LimitHit, Listener, MAX_SAMPLES, MemoryReport, MemoryStep,
-    ModerationAct, Moderator, OpsDenial, Reading, Reconnection, Rejection, RelayOutcome, RequestBuckets, SampleIds,
-    SeriesKind, SocketRefusal, StunOutcome, Tally, TallyReceiver, TallySeries, TokenOutcome, Topic, method_label,
-    send_tallies_to, take, tally,
+    ModerationAct, Moderator, OpsCall, OpsDenial, Reading, Reconnection, Rejection, RelayOutcome, RequestBuckets,
+    SampleIds, SeriesKind, SocketRefusal, StunOutcome, Tally, TallyReceiver, TallySeries, TokenOutcome, Topic,
+    method_label, send_tallies_to, take, tally,
 };
 pub use event::{
     Context, EVENTS, Event, EventCounts, EventDoc, Fault, RequestId, SampledErrors, Sink, Sinks, Source, chain, emit,
     flush, install_sinks, redaction,
 };
-pub use log::{LogGuard, LogOptions, LogSink, flush_logs, reopen_log_files, set_log_level, start_log};
+pub use log::{LogGuard, LogOptions, LogSink, flush_logs, log_level, reopen_log_files, set_log_level, start_log};
 pub use panics::install_panic_hook;

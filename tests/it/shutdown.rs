@@ -259,7 +259,7 @@ fn peers_who_are_all_on_one_thread_are_spread_over_all_of_the_time() {
     };
     let mut peers: Vec<_> = (0..20).map(join).collect();
     server.terminate();
-    let even: Vec<u64> = (0..20).map(|nth| nth * 100).collect();
+    let even: Vec<u64> = (0..20).map(|nth| 200 + nth * 90).collect();
     assert_eq!(places(&mut peers), even);
 }
 
@@ -275,7 +275,7 @@ fn those_who_are_away_take_no_place_among_those_who_come_back() {
     server.wait_for_metric("switchboard_parked_sessions", 10.0);
     let mut peers = server.join_all("blue", 10);
     server.terminate();
-    let even: Vec<u64> = (0..10).map(|nth| nth * 200).collect();
+    let even: Vec<u64> = (0..10).map(|nth| 200 + nth * 180).collect();
     assert_eq!(places(&mut peers), even);
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The tests of monitoring/: run.sh [files|cases|expressions|mailbox …]; all of them by default.
+# The tests of monitoring/: run.sh [files|cases|expressions|ops_api|mailbox …]; all of them by default.
 # Needs prometheus, promtool, prometheus-alertmanager, amtool, openssl, python3 with venv, and the server: SWITCHBOARD_BIN
 # or what `cargo build` makes.
 set -euo pipefail
@@ -25,6 +25,6 @@ modules=()
 for name in "${@:-}"; do
     [ -z "$name" ] || modules+=("test_$name")
 done
-[ "${#modules[@]}" -gt 0 ] || modules=(test_files test_cases test_expressions test_mailbox)
+[ "${#modules[@]}" -gt 0 ] || modules=(test_files test_cases test_expressions test_ops_api test_mailbox)
 export PYTHONDONTWRITEBYTECODE=1
 exec "$venv/bin/python" -m unittest --verbose "${modules[@]}"

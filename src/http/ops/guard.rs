@@ -51,6 +51,8 @@ struct Inner {
     /// Whoever can reach the listener is on this machine, or must have the token.
     open: bool,
     token: Option<Token>,
+    /// Whether what only reads asks for the token, too.
+    protects_reads: bool,
     clients: Clients,
     /// Wrong tokens that one address may show: `ops.token_failures_per_minute`.
     rate: Rate,
@@ -64,13 +66,15 @@ pub struct GuardConfig {
     pub names: Vec<String>,
     /// Wrong tokens a minute that one address may show.
     pub failures: u32,
+    /// `ops.protect_reads`.
+    pub protects_reads: bool,
 }
 
 impl From<&Settings> for GuardConfig {
     fn from(settings: &Settings) -> Self {
         let ops = &settings.ops;
         let names = [ops.host.clone()].into_iter().chain(settings.server.node_name()).chain(ops.allowed_hosts.clone());
-        Self { names: names.collect(), failures: ops.token_failures_per_minute }
+        Self { names: names.collect(), failures: ops.token_failures_per_minute, protects_reads: ops.protect_reads }
     }
 }
 
@@ -105,21 +109,30 @@ impl Guard {
     /// For a listener at `address`.
     #[must_use]
     pub fn new(config: GuardConfig, address: SocketAddr, token: Option<Token>, clients: Clients) -> Self {
-        let GuardConfig { names, failures } = config;
+        let GuardConfig { names, failures, protects_reads } = config;
         let open = token.is_some() || address.ip().to_canonical().is_loopback();
         let rate = Rate::per_minute(failures);
         let failures = Mutex::new(Table::new(ADDRESSES, Instant::now()));
-        Self(Arc::new(Inner { names, open, token, clients, rate, failures }))
+        Self(Arc::new(Inner { names, open, token, protects_reads, clients, rate, failures }))
+    }
+
+    /// Whose address it is that asks: behind a proxy of ours the client's.
+    pub(super) fn remote(&self, request: &ServiceRequest) -> SocketAddr {
+        self.0.remote(request)
     }
 }
 
-/// Middleware of every route: `Host` and `Origin`.
+/// Middleware of every route: `Host` and `Origin`, and where reading asks for it the token.
 pub(in crate::http) async fn admit(
     guard: web::Data<Guard>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let admitted = guard.0.admit(&request);
+    let token = || {
+        let asks = guard.0.protects_reads;
+        if asks { guard.0.authorise(request.headers(), guard.0.remote(&request), Instant::now()) } else { Ok(()) }
+    };
+    let admitted = guard.0.admit(&request).and_then(|()| token());
     pass(guard, admitted, request, next).await
 }
 

@@ -1,16 +1,21 @@
 //! The operator's listener: who may ask it, and a file per route.
-pub(super) mod drain;
+mod body;
 pub(super) mod errors;
+mod facts;
 #[cfg(feature = "fault-injection")]
 pub(super) mod fault;
 pub(super) mod guard;
 pub(super) mod metrics;
 mod ports;
+mod questions;
 pub mod scrapes;
 mod token;
+pub(super) mod v1;
 
 pub use self::{
+    facts::ServerFacts,
     guard::{Guard, GuardConfig},
-    ports::{DrainTimes, Ops},
+    ports::{DrainTimes, Ops, ReloadRequest, Reloaded},
+    questions::Questions,
     token::Token,
 };

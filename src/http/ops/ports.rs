@@ -1,9 +1,13 @@
 //! What the operator's routes reach.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::scrapes::Scrapes;
-use crate::{config::Settings, lifecycle::Lifecycle, metrics::Exposition};
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+use utoipa::ToSchema;
+
+use super::{facts::ServerFacts, questions::Questions, scrapes::Scrapes};
+use crate::{auth::Tickets, config::Settings, lifecycle::Lifecycle, metrics::Exposition};
 
 /// What the operator's routes need. Cloning is cheap and done once per arbiter.
 #[derive(Clone)]
@@ -14,8 +18,16 @@ pub struct Ops {
     pub lifecycle: Lifecycle,
     /// Who scrapes.
     pub scrapes: Scrapes,
-    /// `/admin/drain`.
+    /// `/admin/v1/drain`.
     pub drain: DrainTimes,
+    /// `/admin/v1/rooms`, `/admin/v1/peers`.
+    pub questions: Questions,
+    /// `/admin/v1/version`, `/admin/v1/limits`.
+    pub facts: Arc<ServerFacts>,
+    /// `/admin/v1/reload`: one at a time.
+    pub reload: mpsc::Sender<ReloadRequest>,
+    /// `/admin/v1/tickets`.
+    pub tickets: Tickets,
 }
 
 /// How the server goes when it is told to.
@@ -32,4 +44,17 @@ impl From<&Settings> for DrainTimes {
         let server = &settings.server;
         Self { deadline: server.drain_deadline_ms.get(), spread: server.drain_ms.get() }
     }
+}
+
+/// Asks for a reload; the answer goes there: what has changed, or why nothing has.
+#[derive(Debug)]
+pub struct ReloadRequest(pub oneshot::Sender<Result<Reloaded, String>>);
+
+/// What a reload has done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Reloaded {
+    /// The keys that have another value now.
+    pub changed: Vec<String>,
+    /// The keys that have another value there, and will have it here after a restart.
+    pub restart: Vec<String>,
 }

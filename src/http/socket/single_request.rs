@@ -25,8 +25,11 @@ use tokio::{
 use super::head::Body;
 use crate::http::client::KnownBy;
 
-/// Bytes of a body, with the framing of its chunks, that any route takes.
-pub(in crate::http) const BODY_MAX: usize = 1024;
+/// Bytes of a body, with the framing of its chunks, that any route takes: the longest text for a room, with every letter of it
+/// escaped, and the longest metadata are within it.
+pub(in crate::http) const BODY_MAX: usize = 32 * 1024;
+/// Bytes of it that are read at once.
+const BODY_PIECE: usize = 1024;
 /// How long what still comes is read and thrown away after an answer: a socket that is closed with unread bytes is reset,
 /// and the client may never see the answer.
 const LINGER: Duration = Duration::from_secs(1);
@@ -147,7 +150,7 @@ impl AsyncRead for SingleRequestStream {
         if this.left == 0 || this.input.answered.get() {
             return Poll::Ready(Ok(()));
         }
-        let mut bytes = [0; BODY_MAX];
+        let mut bytes = [0; BODY_PIECE];
         let room = this.left.min(buf.remaining()).min(bytes.len());
         let mut body = ReadBuf::new(&mut bytes[..room]);
         if Pin::new(&mut this.socket).poll_read(cx, &mut body)?.is_pending() {

@@ -71,6 +71,8 @@ label_set! {
         ResumeSecrets = "resume_secrets",
         /// An address showed more bad join tokens than it may.
         AuthFailures = "auth_failures",
+        /// As many tickets could be redeemed as may be, and another one was not issued.
+        Tickets = "tickets",
         /// A connection was in no room for as long as it may, or had waited longest of more than may be.
         JoinWait = "join_wait",
         /// A session asked for ICE servers more often than it may.
@@ -89,6 +91,28 @@ label_set! {
         Token = "token",
         /// There is no token, and the listener is not on loopback.
         Closed = "closed",
+    }
+}
+
+label_set! {
+    /// What an operator asked the ops listener for. Reading the version, the limits or the API's own description is none.
+    OpsCall {
+        /// A list of rooms.
+        Rooms = "rooms",
+        /// One room with its members.
+        Room = "room",
+        /// A list of peers.
+        Peers = "peers",
+        /// The drain.
+        Drain = "drain",
+        /// To take the drain back.
+        Undrain = "undrain",
+        /// A ticket.
+        Tickets = "tickets",
+        /// Another level of the log.
+        LogLevel = "log_level",
+        /// To read the configuration again.
+        Reload = "reload",
     }
 }
 
@@ -115,6 +139,8 @@ label_set! {
         NotYet = "not_yet",
         /// Its time is over.
         Expired = "expired",
+        /// It is a ticket that was used, has ended, or never was.
+        Ticket = "ticket",
         /// It is for another room, another user, or not for joining.
         NotPermitted = "not_permitted",
         /// It was not looked at: its address has shown too many bad ones.

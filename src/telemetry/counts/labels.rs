@@ -139,8 +139,8 @@ impl<L: Label> Default for Counts<L> {
 mod tests {
     use super::*;
     use crate::telemetry::counts::kinds::{
-        LimitHit, Listener, ModerationAct, Moderator, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal,
-        StunOutcome, TokenOutcome,
+        LimitHit, Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, RelayOutcome,
+        SocketRefusal, StunOutcome, TokenOutcome,
     };
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {
@@ -164,6 +164,7 @@ mod tests {
         is_closed_set::<Reconnection>();
         is_closed_set::<LimitHit>();
         is_closed_set::<OpsDenial>();
+        is_closed_set::<OpsCall>();
         is_closed_set::<TokenOutcome>();
         is_closed_set::<ModerationAct>();
         is_closed_set::<Moderator>();

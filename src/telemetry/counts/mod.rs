@@ -13,7 +13,7 @@ pub use buckets::{Buckets, RequestBuckets};
 pub use error_samples::{ErrorSample, ErrorSamples, MAX_SAMPLES, SampleIds};
 pub use http_counts::{HttpCount, HttpCounts};
 pub use kinds::{
-    HeldKind, LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsDenial, Reconnection, Rejection,
+    HeldKind, LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection,
     RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome, method_label,
 };
 pub use labels::{Counts, Label};

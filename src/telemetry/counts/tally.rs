@@ -5,8 +5,8 @@ use super::{
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
     kinds::{
-        LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsDenial, Reconnection, Rejection, RelayOutcome,
-        SocketRefusal, StunOutcome, TokenOutcome,
+        LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection,
+        RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome,
     },
     labels::{Counts, Label},
     reports::{ArbiterReport, CensusReport, MemoryReport},
@@ -244,6 +244,9 @@ tally! {
             /// Requests that the operator's listener refused, by what was wrong: host and origin may be a page that
             /// somebody was shown, token somebody who tries tokens. Addresses with too many wrong ones count as token.
             ops_denied: Counts<OpsDenial> = Counts::new() => "switchboard_ops_denied_total" by "reason",
+            /// Calls of operators to the ops listener that were let in, whatever was answered: looks into rooms, and what
+            /// changes something.
+            ops_calls: Counts<OpsCall> = Counts::new() => "switchboard_ops_calls_total" by "call",
             /// Ticks that came so late that it was logged.
             ticks_late: u64 = 0 => "switchboard_late_ticks_total",
             /// Rounds in which an arbiter had no time to read all that its sessions had sent, and read some of them, those

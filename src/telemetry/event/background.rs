@@ -1,10 +1,26 @@
-//! The part of the table of events that is about what goes on in the background: STUN, log files.
+//! The part of the table of events that is about what goes on in the background: what operators ask for, STUN, log files.
 
 /// Hands the rows that it is given to `$events`, with its own behind them: one table, of which a file has a part.
 macro_rules! with_background_events {
     ($events:ident { $($rows:tt)* }) => {
         $events! {
             $($rows)*
+            /// An operator looked into rooms, or asked for a change, by the ops listener.
+            OperatorCall = "operator_call", Info, "operator call" {
+                /// The request, and the room that it concerns.
+                context: Context<'a>,
+                /// Who asked.
+                remote: SocketAddr,
+                /// What for.
+                call: OpsCall,
+                /// What was answered.
+                status: u16,
+            }
+            /// An operator set another level of the log, until the next reload or restart. Told at whichever level tells more.
+            LogLevelSet = "log_level_set", Info, "log level set" {
+                from: &'static str,
+                to: &'static str,
+            }
             /// The STUN responder listens.
             StunStarted = "stun_started", Info, "STUN responder started" {
                 address: SocketAddr,

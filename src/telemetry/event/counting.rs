@@ -47,6 +47,7 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
     match *event {
         Event::ServerReady { .. } => tally.ready = Some(true),
         Event::DrainStarted { .. } => (tally.ready, tally.draining) = (Some(false), Some(true)),
+        Event::DrainWithdrawn { .. } => (tally.ready, tally.draining) = (Some(true), Some(false)),
         Event::SocketRefused { listener, reason, .. } => tally.socket_refused(listener, reason),
         Event::RequestRejected { kind, .. } => tally.http_rejections.add(kind),
         Event::HandshakeRefused { code, .. } => tally.handshakes_refused.add(code),
@@ -75,6 +76,7 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         Event::HttpServed { method, route, status, took, .. } => tally.http.add(method, route, status, took),
         Event::TickLate { .. } => tally.ticks_late += 1,
         Event::OpsDenied { reason, .. } => tally.ops_denied.add(reason),
+        Event::OperatorCall { call, .. } => tally.ops_calls.add(call),
         // Counted elsewhere: a slow request by its `HttpServed`, a panic and lost lines without the thread's tally
         // (which may be what panicked), the rest by its error or not at all, being rare and told by a gauge.
         Event::ServerStarted { .. }
@@ -99,6 +101,7 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::Wedged { .. }
         | Event::ForwardedNotBelieved { .. }
         | Event::ProxyNamesNobody { .. }
+        | Event::LogLevelSet { .. }
         | Event::Panicked { .. }
         | Event::StunStarted { .. }
         | Event::StunOnlyPrivate { .. }
@@ -210,7 +213,8 @@ mod tests {
         assert_eq!((tally.slow_messages, tally.ticks_late), (1, 1));
         assert_eq!(tally.http.iter().count(), 1);
         assert_eq!(tally.ops_denied.get(crate::telemetry::OpsDenial::Token), 1);
-        assert_eq!((tally.ready, tally.draining), (Some(false), Some(true)));
+        assert_eq!((tally.ready, tally.draining), (Some(true), Some(false)), "the last was that a drain was withdrawn");
+        assert_eq!(tally.ops_calls.get(crate::telemetry::OpsCall::Room), 1);
         for result in [Reconnection::Joined, Reconnection::Refused] {
             assert_eq!(tally.reconnections.get(result), 1);
         }

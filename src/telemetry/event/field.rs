@@ -8,7 +8,10 @@ use super::{causes::chain, context::Context, source::Source};
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, RoomName, Severity},
     telemetry::counts::{
-        kinds::{Listener, ModerationAct, Moderator, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
+        kinds::{
+            Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal,
+            TokenOutcome,
+        },
         labels::Label,
     },
 };
@@ -132,6 +135,7 @@ labels_are_fields!(
     Listener,
     ModerationAct,
     Moderator,
+    OpsCall,
     OpsDenial,
     TokenOutcome,
     Reconnection,

@@ -27,6 +27,7 @@ impl Event<'_> {
             Self::ServerStarted { .. }
                 | Self::ServerReady { .. }
                 | Self::DrainStarted { .. }
+                | Self::DrainWithdrawn { .. }
                 | Self::DrainFinished { .. }
                 | Self::ServerStopped { .. }
         )

@@ -6,7 +6,7 @@ use super::{context::Context, request_id::RequestId, source::Source, table::Even
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId},
     telemetry::counts::kinds::{
-        Listener, ModerationAct, Moderator, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome,
+        Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome,
     },
 };
 
@@ -40,6 +40,7 @@ fn server(error: &io::Error) -> Vec<Event<'_>> {
         Event::ConfigReloaded { changed: "log.level", restart: "" },
         Event::ConfigNotReloaded { error },
         Event::DrainStarted { context: Context::default(), by: "SIGTERM", connections: 3, drain: TOOK },
+        Event::DrainWithdrawn { after: TOOK, connections: 3 },
         Event::ScrapeAwaited { most: TOOK },
         Event::DrainFinished { took: TOOK, stragglers: 0 },
         Event::ShutdownRecordFailed { error },
@@ -53,6 +54,7 @@ fn server(error: &io::Error) -> Vec<Event<'_>> {
         Event::ForwardedNotBelieved { remote: address },
         Event::ProxyNamesNobody { remote: address },
         Event::OpsDenied { context: Context::default(), remote: address, reason: OpsDenial::Token, host: "a.example" },
+        Event::LogLevelSet { from: "info", to: "debug" },
         Event::StunStarted { address },
         Event::StunOnlyPrivate { remote: address, public_host: "a.example" },
         Event::StunCounted { answered: 3, refused: 1 },
@@ -99,6 +101,12 @@ fn rooms<'a>(context: Context<'a>, room: &'a RoomName) -> Vec<Event<'a>> {
         Event::SessionResumed { context, result: Reconnection::Resumed, attempt: 1 },
         Event::ResumeRefused { context, code: ErrorCode::SessionNotFound, attempt: 1 },
         Event::PeerLeft { context, reason: LeaveReason::Left, stayed: TOOK },
+        Event::OperatorCall {
+            context: Context::of_room(room, None),
+            remote: SocketAddr::from(([192, 0, 2, 8], 50_000)),
+            call: OpsCall::Room,
+            status: 200,
+        },
         Event::RoomOpened { context: Context::of_room(room, context.source) },
         Event::RoomEnded { context: Context::of_room(room, context.source), lived: TOOK },
         Event::RoomModerated { context, act: ModerationAct::Kick, by: Moderator::Member, peers: 2, ban: TOOK },

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason},
     telemetry::counts::kinds::{
-        Listener, ModerationAct, Moderator, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome,
+        Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome,
     },
 };
 
@@ -78,6 +78,13 @@ with_background_events! { events {
         connections: usize,
         /// The time over which they are closed.
         drain["drain_ms"]: Duration,
+    }
+    /// An operator took the drain back before a connection was closed: the server goes on.
+    DrainWithdrawn = "drain_withdrawn", Info, "drain withdrawn" {
+        /// Since it was asked for.
+        after["after_ms"]: Duration,
+        /// Open connections.
+        connections: usize,
     }
     /// All connections are closed, or the deadline has come. A warning when some had to be cut.
     DrainFinished = "drain_finished", Info, "drain finished" {

@@ -125,6 +125,12 @@ pub fn set_log_level(level: LogLevel) {
     }
 }
 
+/// Down to which level lines are written now; where there is no log, as by default.
+#[must_use]
+pub fn log_level() -> LogLevel {
+    LOG.get().and_then(Log::level).unwrap_or(LogLevel::Info)
+}
+
 /// Has the log's files opened anew before the next line of each: somebody may have moved them.
 pub fn reopen_log_files() {
     daily::open_anew();
@@ -187,6 +193,11 @@ impl<D: SendSyncRefUnwindSafeDrain<Ok = (), Err = Never> + 'static> Log<D> {
         }
     }
 
+    fn level(&self) -> Option<LogLevel> {
+        let now = self.level.load(Ordering::Relaxed);
+        LogLevel::ALL.iter().copied().find(|level| Level::from(*level).as_usize() == now)
+    }
+
     fn set_level(&self, level: LogLevel) {
         self.level.store(Level::from(level).as_usize(), Ordering::Relaxed);
     }
@@ -228,6 +239,7 @@ mod tests {
         let log = Log::through(kept.clone(), &options);
         log.take(&Event::LogFileRestored { file: "a", lines: 1 }, None);
         log.take(&Event::ConfigWarning { what: "b" }, None);
+        assert_eq!(log.level(), Some(LogLevel::Warn));
         log.set_level(LogLevel::Info);
         log.take(&Event::LogFileRestored { file: "c", lines: 2 }, None);
         let text = kept.0.lock().expect("no panic").clone();

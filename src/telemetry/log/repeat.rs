@@ -44,6 +44,7 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         Event::HandshakeRefused { code, remote, .. } => refusal(code.label(), remote.map(|at| Source::of(at.ip()))),
         Event::SocketRefused { remote, reason, .. } => labelled("reason", reason.label(), remote),
         Event::RequestRejected { remote, kind, .. } => labelled("kind", kind.label(), remote),
+        Event::OperatorCall { remote, call, .. } => life("call", call.label(), Some(Source::of(remote.ip()))),
         Event::OpsDenied { remote, reason, .. } => labelled("reason", reason.label(), Some(remote)),
         Event::TokenDenied { context, reason } => {
             Some(Repeat { field: "reason", kind: reason.label(), source: context.source, burst: Burst::Refusal })
@@ -70,6 +71,8 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::ServerStopped { .. }
         | Event::ConfigWarning { .. }
         | Event::DrainStarted { .. }
+        | Event::DrainWithdrawn { .. }
+        | Event::LogLevelSet { .. }
         | Event::DrainFinished { .. }
         | Event::ScrapeAwaited { .. }
         | Event::ShutdownRecordFailed { .. }

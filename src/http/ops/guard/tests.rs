@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn guard(address: &str, token: Option<&str>) -> Guard {
     let token = token.map(Token::new);
     let names = ["ops-1.internal", "switchboard"].map(str::to_owned).to_vec();
-    let config = GuardConfig { names, failures: 3 };
+    let config = GuardConfig { names, failures: 3, protects_reads: false };
     Guard::new(config, address.parse().unwrap(), token, Clients::new(&Settings::default()))
 }
 

@@ -1,0 +1,121 @@
+//! Tickets: issued to operators, and good for one connection.
+
+use serde_json::{Value, json};
+
+use crate::{
+    ops_api::post,
+    support::{TestPeer, TestServer, http, tokens::Secrets, ws::Handshake},
+    tokens::{join, refused},
+};
+
+/// A ticket that grants this.
+#[track_caller]
+fn ticket(server: &TestServer, order: &Value) -> String {
+    let answer = post(server, "tickets", order);
+    assert_eq!((answer.status, &answer.json()["expiresInMs"]), (201, &json!(60_000)), "{answer:?}");
+    answer.json()["ticket"].as_str().expect("a ticket").to_owned()
+}
+
+#[test]
+fn a_ticket_lets_one_connection_in_with_all_that_it_grants() {
+    let secrets = Secrets::new();
+    let server = secrets.server("token").set("auth.show_user", true).start();
+    let order = json!({
+        "room": "blue", "user": "ada", "perms": ["join", "signal"], "cap": 2, "meta": {"role": "guest"}, "ttlMs": 600_000
+    });
+    let good_once = ticket(&server, &order);
+    let mut ada = server.connect();
+    let mut frame = join("blue", &good_once);
+    frame["meta"] = json!({"role": "host", "name": "Ada"});
+    let joined = ada.join_with_fields(&frame);
+    assert_eq!(joined["permissions"], json!(["join", "signal"]), "{}", joined.text);
+    assert!(joined["expiresInMs"].as_u64().is_some_and(|left| left > 500_000 && left <= 600_000), "{}", joined.text);
+    assert_eq!((&joined["capacity"], &joined["self"]["user"]), (&json!(2), &json!("ada")), "{}", joined.text);
+    assert_eq!(joined["self"]["meta"], json!({"role": "guest", "name": "Ada"}), "{}", joined.text);
+
+    let mut eve = server.connect();
+    let (code, message) = refused(&mut eve, &join("blue", &good_once));
+    assert_eq!(code, "unauthorized");
+    assert!(message.contains("ticket"), "{message}");
+    assert_eq!(refused(&mut eve, &join("blue", "ticket.AAAAAAAAAAAAAAAAAAAAAA")).0, "unauthorized");
+    server.wait_for_metric("switchboard_tokens_total{outcome=\"ticket\"}", 2.0);
+    server.wait_for_metric("switchboard_tokens_total{outcome=\"accepted\"}", 1.0);
+    server.wait_for_metric("switchboard_ops_calls_total{call=\"tickets\"}", 1.0);
+    assert!(!server.log().text().contains(good_once.as_str()), "a ticket is in the log");
+}
+
+#[test]
+fn it_is_shown_in_the_handshake_as_well() {
+    let secrets = Secrets::new();
+    let server = secrets.server("token").start();
+    let protocols = format!("switchboard.v1, bearer.{}", ticket(&server, &json!({"rooms": ["blue", "red"]})));
+    let connect = || {
+        let handshake = Handshake::new().with("Sec-WebSocket-Protocol", &protocols);
+        let mut peer = TestPeer::open(http::dial(server.public), &handshake);
+        peer.receive("welcome");
+        peer
+    };
+    let (mut first, mut second) = (connect(), connect());
+    first.join("blue");
+    first.leave();
+    first.join("red");
+    assert_eq!(refused(&mut second, &json!({"type": "join", "id": "j", "room": "blue"})).0, "unauthorized");
+}
+
+#[test]
+fn who_is_told_to_wait_shows_it_again_on_the_same_connection() {
+    let secrets = Secrets::new();
+    let server = secrets.server("open").set("limits.peers_per_room", 1).start();
+    let resident = server.join("blue");
+    let ticket = ticket(&server, &json!({"roomPrefix": "bl"}));
+    let mut ada = server.connect();
+    let frame = join("blue", &ticket);
+    ada.send_json(&frame);
+    ada.receive_error("room_full");
+    assert_eq!(refused(&mut server.connect(), &frame).0, "unauthorized", "it is hers");
+    resident.close();
+    crate::support::eventually("she is let in", || {
+        ada.send_json(&frame);
+        let reply = ada.receive_any();
+        crate::support::expect_eq(&reply["type"], &json!("joined"))
+    });
+}
+
+#[test]
+fn it_works_without_any_key_and_is_not_used_up_by_the_wrong_room() {
+    let server = TestServer::start();
+    let ticket = ticket(&server, &json!({"room": "blue", "perms": ["join"]}));
+    let mut ada = server.connect();
+    assert_eq!(refused(&mut ada, &join("red", &ticket)).0, "permission_denied");
+    ada.join_with_fields(&join("blue", &ticket));
+    ada.send_json(&json!({"type": "update", "id": "u", "meta": {}}));
+    ada.receive_error("permission_denied");
+}
+
+#[test]
+fn an_order_that_makes_no_sense_is_refused_and_so_is_one_too_many() {
+    let server = TestServer::set("auth.tickets", 2).start();
+    for wrong in [
+        json!({}),
+        json!({"room": "a", "roomPrefix": "b"}),
+        json!({"room": "a", "cap": 0}),
+        json!({"room": "a", "perms": ["signal"]}),
+        json!({"room": "a", "user": ""}),
+        json!({"room": "a", "ttlMs": 0}),
+        json!({"room": "a", "ttlMs": 86_500_000}),
+        json!({"room": "a", "ttlMs": u64::MAX}),
+    ] {
+        post(&server, "tickets", &wrong).error(400, "invalid_ticket");
+    }
+    for wrong in [json!({"room": 3}), json!({"room": "a", "sub": "ada"}), json!({"room": "a", "meta": 3}), json!([])] {
+        post(&server, "tickets", &wrong).error(400, "invalid_body");
+    }
+    let first = ticket(&server, &json!({"room": "a"}));
+    ticket(&server, &json!({"room": "a"}));
+    let refused = post(&server, "tickets", &json!({"room": "a"}));
+    let error = refused.error(503, "too_many_tickets");
+    assert!(error["retryAfterMs"].as_u64().is_some_and(|wait| wait <= 60_000) && error["retryable"] == true, "{error}");
+    server.wait_for_metric("switchboard_limit_hits_total{limit=\"tickets\"}", 1.0);
+    server.connect().join_with_fields(&join("a", &first));
+    ticket(&server, &json!({"room": "a"}));
+}
