@@ -18,7 +18,7 @@ function client() {
   return { ...made, sent, take: () => sent.splice(0) };
 }
 
-const welcome = { type: 'welcome' };
+const welcome = { type: 'welcome', features: ['resume'] };
 const joined = (more) => ({ type: 'joined', self: { id: 'a' }, peers: [], resume: { token: 't1', windowMs: 1 }, ...more });
 const gone = { type: 'error', re: 'join', code: 'session_not_found' };
 const chat = (data) => ({ type: 'signal', to: '*', kind: 'app', data });
@@ -70,4 +70,32 @@ scenario('metadata of an update is what the next join says, connected or not whe
     assert.equal(join.resume, undefined);
     assert.deepEqual(join.meta, { name: 'Countess' });
   }
+});
+
+scenario('a server that cannot resume is not asked to, and gets nothing twice', () => {
+  const { send, hear, lost, take } = client();
+  const bare = { type: 'welcome', features: [] };
+  send(chat('early'));
+  hear(bare);
+  assert.deepEqual(take(), [{ type: 'join', id: 'join', room: 'r', attempt: 0, meta: { name: 'Ada' } }]);
+  hear({ type: 'joined', self: { id: 'a' }, peers: [] });
+  send(chat('later'));
+  hear({ type: 'peer_joined', id: 'b' });
+  assert.deepEqual(take(), [chat('early'), chat('later')]);
+  lost();
+  send(chat('away'));
+  hear(bare);
+  take();
+  hear({ type: 'joined', self: { id: 'c' }, peers: [] });
+  assert.deepEqual(take(), [chat('away')]);
+});
+
+scenario('a token is worth nothing to a server that cannot resume', () => {
+  const { hear, lost, take } = client();
+  hear(welcome);
+  hear(joined());
+  lost();
+  take();
+  hear({ type: 'welcome', features: [] });
+  assert.deepEqual(take(), [{ type: 'join', id: 'join', room: 'r', attempt: 0, meta: { name: 'Ada' } }]);
 });

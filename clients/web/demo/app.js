@@ -43,6 +43,7 @@ class Stay {
     hear(this.#signaling, 'notice', ({ text }) => view.note(texts.notice(text)));
     hear(this.#signaling, 'peer_updated', ({ id, meta }) => this.#peerUpdated(id, meta));
     hear(this.#signaling, 'signal', (signal) => this.#mesh.receive(signal));
+    hear(this.#signaling, 'ice_servers', ({ iceServers }) => this.#mesh.renew(iceServers));
     hear(this.#signaling, 'error', (error) => this.#error(error));
     hear(this.#signaling, 'dropped', () => view.note('Too much waits for the server: some of it is lost.'));
     hear(this.#signaling, 'bye', (bye) => view.alertUser(texts.bye(bye)));
@@ -105,7 +106,8 @@ class Stay {
     if (this.#queued) view.showRoom({ room: this.#room, link: this.#link });
     this.#queued = false;
     this.#capacity = capacity;
-    if (!complete) this.#enter(self, peers, iceServers);
+    if (complete) this.#mesh.renew(iceServers);
+    else this.#enter(self, peers, iceServers);
     if (locked) view.note(texts.roomState(true));
     this.#showRoster();
   }
@@ -173,9 +175,12 @@ class Stay {
     this.#showRoster();
   }
 
-  /** A refused join ends the stay or waits (see #phase); a peer that just left is no news, since `peer_left` says so. */
+  /**
+   * A refused join ends the stay or waits (see #phase), ICE servers are asked for again; a peer that just left is no news, since
+   * `peer_left` says so.
+   */
   #error({ code, message, re }) {
-    if (re !== 'join' && code !== 'peer_not_found') view.note(`The server reports: ${message}`);
+    if (re !== 'join' && re !== 'ice' && code !== 'peer_not_found') view.note(`The server reports: ${message}`);
   }
 
   #showRoster() {

@@ -199,6 +199,12 @@ export class Mesh extends EventTarget {
     }
   }
 
+  /** The server names these ICE servers now, with fresh credentials: for new connections, and the next new routes of the old ones. */
+  renew(iceServers) {
+    this.#iceServers = iceServers;
+    for (const pair of this.#pairs.values()) pair.refresh(iceServers);
+  }
+
   /** Somebody came into the room; the offer is on its way. */
   expect(peer) {
     this.remove(peer.id);

@@ -26,6 +26,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const STUCK_MS = 3_000;
 /** After the last frame, the server is told within this time that it may forget it. */
 const ACK_WITHIN_MS = 5_000;
+/** Credentials for ICE servers are replaced when this part of their time is over. */
+const ICE_RENEW_AT = 0.8;
 /** Those who wait for a seat don't ask for it in the same moment. */
 const ASK_AGAIN_SPREAD_MS = 500;
 
@@ -59,6 +61,7 @@ export class Signaling extends EventTarget {
   #former = null; // the socket whose session the current one takes over, until it has
   #canResume = false; // the server speaks `resume`
   #knowsPeople = false; // it speaks `identity`
+  #tellsIce = false; // it speaks `ice`
   #attempt = 0; // reconnections since the last stable stay; the server counts them
   #connectingSince = 0; // 0: not connecting
   #triedAt = -Infinity;
@@ -69,6 +72,7 @@ export class Signaling extends EventTarget {
   #waiting = null; // functions that cancel a timer, or null
   #watchdog = null;
   #acking = null;
+  #renewing = null;
 
   /** `identity`: the secret that we are known by in that room, and nobody else has; see identity.js. */
   constructor({ room, meta, identity = null, url = serverUrl(room) }) {
@@ -146,6 +150,8 @@ export class Signaling extends EventTarget {
     if (frame.type === 'welcome') return this.#welcome(frame);
     if (frame.type === 'joined') return this.#joined(frame);
     if (frame.type === 'error' && frame.re === 'join' && !this.#joinedAt) return this.#refused(frame);
+    if (frame.type === 'error' && frame.re === 'ice') this.#renewIceIn(frame.retryAfterMs ?? NaN);
+    if (frame.type === 'ice_servers') this.#renewIceIn(frame.ttlMs * ICE_RENEW_AT);
     if (frame.type === 'pong' && frame.ack !== undefined) this.#books.acknowledged(frame.ack);
     if (frame.type === 'bye') { // The close follows; when the server drains, it relays until then.
       this.#bye = frame;
@@ -161,6 +167,7 @@ export class Signaling extends EventTarget {
   #welcome(frame) {
     this.#canResume = (frame.features ?? []).includes('resume');
     this.#knowsPeople = (frame.features ?? []).includes('identity');
+    this.#tellsIce = (frame.features ?? []).includes('ice');
     if (!this.#canResume) this.#books.forget();
     this.#liveness.watch(frame.heartbeat);
     this.#emit(frame.type, frame);
@@ -186,6 +193,7 @@ export class Signaling extends EventTarget {
     this.#former?.close(CLOSE_TO_RESUME);
     this.#former = null;
     for (const kept of this.#books.joined(frame)) this.#write(kept);
+    this.#renewIceIn(frame.iceTtlMs * ICE_RENEW_AT);
     if (this.#books.resumable) this.#ping(); // until something is sent, the server does not know that the token arrived
     const socket = this.#socket;
     this.#phase('joined', { resumed: frame.complete === true });
@@ -295,6 +303,12 @@ export class Signaling extends EventTarget {
     else if (this.#joinedAt && this.#books.resumable) this.#acking ??= timer(ACK_WITHIN_MS, () => this.#ping());
   }
 
+  /** Credentials that end are asked for anew in time; where none do, `ms` is no number. A `joined` brings fresh ones, too. */
+  #renewIceIn(ms) {
+    this.#renewing?.();
+    this.#renewing = Number.isNaN(ms) || !this.#tellsIce ? null : timer(ms, () => this.#send({ type: 'ice', id: 'ice' }));
+  }
+
   #write(frame) {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
   }
@@ -305,6 +319,8 @@ export class Signaling extends EventTarget {
     this.#watchdog?.();
     this.#acking?.();
     this.#acking = null;
+    this.#renewing?.();
+    this.#renewing = null;
     this.#connectingSince = 0;
     const socket = this.#socket;
     this.#socket = null;

@@ -24,7 +24,7 @@ const portOf = (port) => (typeof port === 'string' ? port : `${port.published}:$
 function resolved(t, settings = '') {
   const home = folder(t, 'compose');
   writeFileSync(join(home, 'env'), settings);
-  const args = ['--env-file', join(home, 'env'), '--profile', 'demo', '--profile', 'logging', 'config'];
+  const args = ['--env-file', join(home, 'env'), '--profile', 'demo', '--profile', 'logging', '--profile', 'turn', 'config'];
   const config = run('docker-compose', args, { env: { PATH: process.env.PATH, HOME: home } });
   assert.equal(config.status, 0, config.text);
   writeFileSync(join(home, 'config.yml'), config.stdout);
@@ -40,7 +40,7 @@ test('the compose file is one, and the Dockerfile has no known fault', () => {
 
 test('compose resolves it, every profile and the demo included', () => {
   const config = (...args) => run('docker-compose', [...args, 'config']);
-  const all = config('--profile', 'demo', '--profile', 'logging');
+  const all = config('--profile', 'demo', '--profile', 'logging', '--profile', 'turn');
   assert.equal(all.status, 0, all.text);
   const demo = config('--env-file', 'monitoring/compose/demo.env');
   assert.equal(demo.status, 0, demo.text);
@@ -74,7 +74,7 @@ test('every service is pinned, bounded, watched and without privileges', (t) => 
 test('who tells peers their addresses sees them, and runs in the host’s network alone', (t) => {
   const { services } = resolved(t);
   const inHost = Object.entries(services).filter(([, service]) => service.network_mode === 'host').map(([name]) => name);
-  assert.deepEqual(inHost, ['stun']);
+  assert.deepEqual(inHost.sort(), ['stun', 'turn']);
   const { stun, switchboard } = services;
   assert.deepEqual([stun.command, stun.restart, stun.image], [['stun'], 'on-failure', switchboard.image]);
   assert.deepEqual(stun.healthcheck.test, ['CMD', 'switchboard', 'stun', '--probe']);
@@ -82,6 +82,46 @@ test('who tells peers their addresses sees them, and runs in the host’s networ
   assert.deepEqual([of.SWITCHBOARD__STUN__PORT, server.SWITCHBOARD__STUN__PORT, server.SWITCHBOARD__STUN__SERVE], ['3478', '3478', 'false']);
   const off = resolved(t, 'SWITCHBOARD__STUN__PORT=0\n').services;
   assert.deepEqual([off.stun, off.switchboard].map(({ environment }) => environment.SWITCHBOARD__STUN__PORT), ['0', '0']);
+});
+
+test('the TURN server takes the place of the STUN responder, and knows the secret that the server makes credentials with', (t) => {
+  const { services } = yaml('docker-compose.yml');
+  const { turn, switchboard } = services;
+  assert.deepEqual(turn.profiles, ['turn']);
+  const [source, target] = turn.volumes.find((volume) => volume.includes('secrets')).split(':');
+  assert.ok(switchboard.volumes.includes(`${source}:${target}:ro`), 'both have the same file');
+  const [config, secret] = turn.command;
+  const [mount, inside] = turn.volumes.find((volume) => volume.includes('config/coturn')).split(':');
+  assert.ok(existsSync(join(REPOSITORY, config.replace(inside, mount))) && existsSync(join(REPOSITORY, turn.entrypoint[0].replace(inside, mount))));
+  const [, example] = /^# SWITCHBOARD__ICE__SERVERS=(.*secret_file.*)$/m.exec(read('.env.example'));
+  const [{ urls, secret_file: file }] = JSON.parse(example);
+  assert.deepEqual([secret, file], [`${target}/secret`, `${target}/secret`]);
+  const port = /^listening-port=(\d+)$/m.exec(read('config/coturn/turnserver.conf'))[1];
+  for (const url of urls) assert.match(url, new RegExp(`:${port}(\\?|$)`), url);
+  assert.ok(turn.healthcheck.test.includes(port));
+  const started = resolved(t, read('monitoring/compose/turn.env')).services;
+  assert.deepEqual([started.stun, started.switchboard].map(({ environment }) => environment.SWITCHBOARD__STUN__PORT), ['0', '0']);
+  assert.match(read('monitoring/compose/turn.env'), /^COMPOSE_PROFILES=turn$/m);
+});
+
+test('coturn is started with each secret of the file, which no argument shows, and not without one', (t) => {
+  const home = folder(t, 'coturn');
+  mkdirSync(join(home, 'bin'));
+  writeFileSync(join(home, 'bin/turnserver'), '#!/bin/sh\necho "$*"\nls -l "$2"\ncat "$2"\n', { mode: 0o755 });
+  const start = (secrets, address = '') => {
+    writeFileSync(join(home, 'secret'), secrets);
+    const env = { PATH: `${join(home, 'bin')}:${process.env.PATH}`, TMPDIR: home, TURN_EXTERNAL_IP: address };
+    return run('config/coturn/start.sh', ['config/coturn/turnserver.conf', join(home, 'secret')], { env });
+  };
+  const started = start('  first-of-two\r\n\nsecond-of-two', '203.0.113.7/10.0.0.5');
+  assert.equal(started.status, 0, started.text);
+  const [args, mode, ...config] = started.stdout.split('\n');
+  assert.match(args, /^-c \S+$/);
+  assert.match(mode, /^-rw------- /);
+  const added = ['static-auth-secret=first-of-two', 'static-auth-secret=second-of-two', 'external-ip=203.0.113.7/10.0.0.5'];
+  assert.equal(config.join('\n'), `${read('config/coturn/turnserver.conf')}${added.join('\n')}\n`);
+  assert.doesNotMatch(start('only').stdout, /external-ip=\d/);
+  for (const empty of ['', '\n \n']) assert.match(start(empty).stderr, /there is no secret/);
 });
 
 test('the server is given the time that it takes to drain', (t) => {
@@ -135,7 +175,7 @@ test('the log is read where the server writes it, and kept as long', () => {
 });
 
 test('shell scripts have no known fault', () => {
-  const scripts = run('git', ['ls-files', '--cached', '--others', '--exclude-standard', 'monitoring/*.sh', 'monitoring/**/*.sh']).stdout.trim().split('\n');
+  const scripts = run('git', ['ls-files', '--cached', '--others', '--exclude-standard', 'monitoring/*.sh', 'monitoring/**/*.sh', 'config/coturn/*.sh']).stdout.trim().split('\n');
   assert.ok(scripts.length >= 2);
   const verdict = run('shellcheck', scripts);
   assert.equal(verdict.status, 0, verdict.text);
@@ -151,8 +191,11 @@ test('secrets are made once, at random, and are nobody else’s', (t) => {
   const first = password();
   assert.match(first, /^[A-Za-z0-9]{24}$/);
   assert.equal(statSync(home).mode & 0o777, 0o700);
+  const turn = readFileSync(join(home, 'turn/secret'), 'utf8');
+  assert.match(turn, /^[A-Za-z0-9]{48}\n$/);
+  assert.equal(statSync(join(home, 'turn/secret')).mode & 0o777, 0o644);
   assert.equal(prepare().status, 0);
-  assert.equal(password(), first);
+  assert.deepEqual([password(), readFileSync(join(home, 'turn/secret'), 'utf8')], [first, turn]);
 });
 
 test('who watches waits for nobody', (t) => {

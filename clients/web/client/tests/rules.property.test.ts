@@ -10,7 +10,7 @@ import { Model } from './support/model.ts';
 import { tells } from './support/page.ts';
 
 type Event =
-  | { is: 'signal' | 'update' | 'post' | 'cut' | 'swallow' | 'restart' | 'loseBuffer' | 'online' | 'other' | 'ping' }
+  | { is: 'signal' | 'update' | 'post' | 'cut' | 'swallow' | 'restart' | 'lossyCut' | 'online' | 'other' | 'ping' }
   | { is: 'pass' | 'sleep' | 'holdUp'; ms: number }
   | { is: 'refuse' | 'blackHole'; on: boolean };
 
@@ -30,7 +30,7 @@ const event = (withLosses: boolean) =>
     ...(withLosses
       ? ([
           { weight: 1, arbitrary: is('restart') },
-          { weight: 1, arbitrary: is('loseBuffer') },
+          { weight: 2, arbitrary: is('lossyCut') },
           { weight: 1, arbitrary: is('swallow') },
           {
             weight: 1,
@@ -95,6 +95,12 @@ class Play {
           this.posted += 1;
           this.model.post({ type: 'signal', from: 'a'.repeat(32), kind: 'app', data: this.posted });
         }
+        break;
+      case 'lossyCut':
+        // What is on its way at that moment is kept nowhere.
+        await this.happens({ is: 'post' });
+        this.model.loseBuffer();
+        this.model.cut();
         break;
       case 'pass':
         this.clock.pass(event.ms);

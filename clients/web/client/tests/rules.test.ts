@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { SignalingError } from '../src/signaling/index.ts';
 import { FakeClock } from './support/clock.ts';
 import { Model } from './support/model.ts';
-import { inRoom, outcome, prepared } from './support/started.ts';
+import { tells } from './support/page.ts';
+import { inRoom, outcome, prepared, until } from './support/started.ts';
 
 const refusal = (code: string, category: string, retryable: boolean, retryAfterMs?: number) => ({
   type: 'error',
@@ -55,6 +56,24 @@ test('an identity of the client’s own making is the same after close and start
   expect(model.joins[0]?.['identity']).toMatch(/^[\w-]{43}$/);
   expect(model.joins[0]?.['replace']).toBe(true);
   expect(other.model.joins[0]?.['identity']).not.toBe(model.joins[0]?.['identity']);
+});
+
+test('an identity that somebody else took the session with is theirs, and a storage that fails costs nothing else', async () => {
+  const store = new Map<string, string>();
+  const storage = {
+    getItem: (key: string) => store.get(key) ?? null,
+    setItem: (key: string, value: string) => void store.set(key, value),
+    removeItem: (key: string) => void store.delete(key),
+  };
+  const { model } = await inRoom({ storage });
+  model.openSockets[0]!.ended(4500);
+  expect(store.size).toBe(0);
+  const forbidden = () => {
+    throw new Error('no storage here');
+  };
+  const { client } = await inRoom({ storage: { getItem: forbidden, setItem: forbidden, removeItem: forbidden } });
+  void client.close();
+  expect(client.state.name).toBe('closed');
 });
 
 test('start, leave, start, leave: one socket at a time, and none at the end', async () => {
@@ -218,6 +237,11 @@ test('where timers come all at once, chance chooses once more', async () => {
   expect(model.openSockets).toEqual([]);
   await clock.passing(1_500);
   expect(states.at(-1)?.name).toBe('joined');
+  await clock.passing(6_000);
+  model.cut();
+  clock.holdUp(60_000);
+  clock.holdUp(60_000);
+  expect(model.openSockets.length, 'but not for ever').toBe(1);
 });
 
 test('twelve hidden tabs with one tick a minute keep their sockets for a quarter of an hour', async () => {
@@ -261,6 +285,63 @@ test('a healthy connection survives sleep, and a page that is held up', async ()
   }
   expect(model.sockets.length).toBe(1);
   expect(model.closings).toEqual([]);
+});
+
+test('an attempt that is stuck when the network comes back is made anew, and what it may have resumed is left to be resumed', async () => {
+  const { clock, model, states } = await inRoom();
+  await clock.passing(10_000);
+  const { id } = model.session!;
+  model.cut();
+  await until('the resume is on its way', clock, () => model.joins.length === 2);
+  // It has arrived, but nothing comes back any more.
+  model.swallow();
+  await clock.passing(1_000);
+  tells('online');
+  expect(model.sockets.length, 'it is too young to be stuck').toBe(2);
+  await clock.passing(3_000);
+  tells('online');
+  expect(model.sockets.length).toBe(3);
+  await clock.passing(200);
+  expect(states.at(-1)).toEqual({ name: 'joined', resumed: true });
+  expect(model.session?.id).toBe(id);
+  expect(model.closings).toEqual([4100]);
+});
+
+test('a socket that was given up may still speak: nobody listens, and close() closes it, too', async () => {
+  const { clock, model, client } = await inRoom();
+  await clock.passing(10_000);
+  const [former] = model.sockets;
+  const heard: unknown[] = [];
+  client.on('signal', ({ data }) => heard.push(data));
+  model.swallow();
+  model.refuses = true;
+  tells('online');
+  await until('a new socket is tried', clock, () => model.sockets.length === 2);
+  former!.onmessage?.({ data: JSON.stringify({ type: 'signal', from: 'a'.repeat(32), kind: 'app', data: 'late' }) });
+  expect(heard).toEqual([]);
+  expect(former!.open, 'the session is not closed before it is taken over').toBe(true);
+  void client.close();
+  expect(model.openSockets).toEqual([]);
+  expect(model.closings).toContain(1000);
+});
+
+test('where some of what was on its way is lost, requests without an answer say so, and both counts start anew', async () => {
+  const { clock, model, client, states } = await inRoom();
+  const first = [1, 2, 3].map((n) => outcome(client.signal('*', 'app', n)));
+  await clock.passing(6_000);
+  expect(await Promise.all(first)).toEqual(['done', 'done', 'done']);
+  const unanswered = outcome(client.signal('*', 'app', 4));
+  await clock.passing(30);
+  model.post({ type: 'signal', from: 'a'.repeat(32), kind: 'app', data: 'lost' });
+  model.loseBuffer();
+  model.cut();
+  const waiting = outcome(client.signal('*', 'app', 5));
+  await clock.passing(20_000);
+  expect(states.at(-1)).toEqual({ name: 'joined', resumed: false });
+  expect(await unanswered, 'it was handled, and what was said about it is lost').toBe('reply_lost');
+  expect(await waiting).toBe('done');
+  expect(model.signals).toEqual([1, 2, 3, 4, 5]);
+  expect(model.violations).toEqual([]);
 });
 
 test('silence is noticed without any news, within two of the server’s timeouts', async () => {

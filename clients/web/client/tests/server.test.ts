@@ -186,6 +186,7 @@ test('who is not there, and who may not: the error belongs to its signal', async
   expect(await outcome(ada.update({ big: 'x'.repeat(5_000) }))).toBe('invalid_message');
   expect(await outcome(ada.signal('*', 'app', 'x'.repeat(70_000))), 'and the connection lives on').toBe('message_too_large');
   expect(await ada.ping()).toBeGreaterThan(0);
+  expect(await ada.request({ type: 'ice' }), 'any other request, with its answer').toMatchObject({ type: 'ice_servers' });
   expect(ada.state.name).toBe('joined');
 });
 

@@ -282,13 +282,13 @@ impl World {
         let Session { id: session, from: subnet, identity, .. } = self.sessions[who];
         let person = identity.map(|identity| Person::of(identity, &self.names[name]));
         let identified = person.map(|who| Identified { who, replace });
+        let is_banned = self.is_banned(who, name);
         let (rooms, room) = (&mut self.rooms, &self.names[name]);
         let open = || {
             rooms.push(Room::new(rooms.len(), room.clone()));
             rooms.len() - 1
         };
         let applicant = Applicant { session, member: guest, subnet, cap: None, identified, user: None };
-        let is_banned = self.is_banned(who, name);
         let answer = self.rules.join(applicant, &self.names[name], self.now, open);
         match answer {
             Ok(granted) => {

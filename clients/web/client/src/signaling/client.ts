@@ -1,6 +1,14 @@
 // The shell around the rules of core.ts: sockets, timers, promises and listeners.
 
-import type { JoinedFrame, Meta, PermissionsFrame, ServerFrame, ServerFrames, SignalKind } from '../wire.generated.ts';
+import type {
+  ClientFrame,
+  JoinedFrame,
+  Meta,
+  PermissionsFrame,
+  ServerFrame,
+  ServerFrames,
+  SignalKind,
+} from '../wire.generated.ts';
 import { type Effect, SignalingCore } from './core.ts';
 import { type Clock, elapsedTime, isHidden, machineClock, watchSurroundings, workerTimer } from './environment.ts';
 import { localError, type SignalingError } from './error.ts';
@@ -32,26 +40,26 @@ export interface SignalingOptions {
   /** The room: 1 to `limits.roomNameBytes` bytes (128 by default), without control characters. */
   room: string;
   /** What the others shall know of us: at most `limits.metaBytes` (4096) of JSON. */
-  meta?: Meta;
+  meta?: Meta | undefined;
   /** What says who may join: sent with each `join` that begins a session. A function renews it, too, before its time is over. */
-  token?: TokenSource;
+  token?: TokenSource | undefined;
   /**
    * The secret by which the room recognises us after a reload or a crash: 22 to 128 visible ASCII characters. By default the
    * client makes one for this server, room and tab. `false`: none.
    */
-  identity?: string | false;
+  identity?: string | false | undefined;
   /** Whether to end sessions of the same identity that are connected, too. By default when the client made the identity. */
-  replace?: boolean;
+  replace?: boolean | undefined;
   /** Where the identity is kept over a reload: by default `sessionStorage`, where there is one. */
-  storage?: IdentityStorage;
+  storage?: IdentityStorage | undefined;
   /** Whether to ask again when a room is full at the first `join`, or refuses it for another reason that passes. Default: true. */
-  wait?: boolean;
+  wait?: boolean | undefined;
   /** By default the global one. */
-  WebSocket?: SocketClass;
+  WebSocket?: SocketClass | undefined;
   /** For tests. */
-  clock?: Clock;
+  clock?: Clock | undefined;
   /** For tests: from 0 to 1, evenly. */
-  random?(): number;
+  random?: (() => number) | undefined;
 }
 
 /** What a client tells: each frame of the server's by its `type`, and these. */
@@ -64,6 +72,9 @@ export interface SignalingEvents extends Omit<ServerFrames, 'error'> {
   frame: ServerFrame;
 }
 
+/** What a client may ask beside what has a method of its own. */
+export type OtherRequest = Exclude<ClientFrame, { type: 'join' | 'leave' | 'update' | 'ping' }>;
+
 type Listener<T> = (detail: T) => void;
 interface Waiter {
   resolve(reply: ServerFrame | undefined): void;
@@ -73,6 +84,8 @@ interface Waiter {
 /** What a socket takes to close before it is forgotten. */
 const CLOSE_WITHIN_MS = 3_000;
 const OPEN = 1;
+/** The close code of a session that goes on elsewhere. */
+const SESSION_TAKEN = 4500;
 
 const socketUrl = (url: string | URL, room: string): string => {
   const page = globalThis as { document?: { baseURI: string }; location?: { href: string } };
@@ -197,9 +210,16 @@ export class SignalingClient {
    * it could not be sent. Who does not wait for it hears of a failure by the event `error`.
    */
   signal(to: string | readonly string[], kind: SignalKind, data: unknown): Promise<void> {
-    const frame = { type: 'signal', to, kind, data: data === undefined ? null : data };
-    const negotiates = kind !== 'app' && 'negotiation';
-    return this.#done(this.#request((id, core, now) => core.send({ id, frame, kind: negotiates || 'other' }, now)));
+    return this.#done(this.request({ type: 'signal', to, kind, data: data === undefined ? null : data }));
+  }
+
+  /**
+   * Sends any other request, as docs/protocol.md has it, if `welcome.features` names what it belongs to. Resolves with its answer;
+   * without one, when the server has handled it. One that the session's end overtakes rejects with `session_lost`.
+   */
+  request(frame: OtherRequest): Promise<ServerFrame | undefined> {
+    const kind = frame.type === 'signal' && frame.kind === 'app' ? 'other' : 'negotiation';
+    return this.#request((id, core, now) => core.send({ id, frame, kind }, now));
   }
 
   /** Replaces what the others know of us: all of it, now and after every loss. */
@@ -329,7 +349,8 @@ export class SignalingClient {
     this.#state = state;
     if (state.name === 'closed') {
       this.#unwatch?.();
-      this.#held?.release();
+      // Whoever has taken the session has the identity, too: it is theirs now.
+      this.#held?.release(state.error.code !== 'session_taken' && state.reason !== `code_${SESSION_TAKEN}`);
       for (const waiter of this.#waiters.values()) waiter.reject(state.error);
       this.#waiters.clear();
       this.#begun?.reject(state.error);

@@ -23,8 +23,8 @@ export const randomIdentity = (): string =>
 /** An identity in use. */
 export interface HeldIdentity {
   identity: string;
-  /** Puts it where the next client of this tab finds it. */
-  release(): void;
+  /** It is no longer in use; if it is kept, the next client of this tab finds it. */
+  release(keep: boolean): void;
 }
 
 /** Storage may be forbidden, or full. Then a reload makes somebody else of us, and nothing worse. */
@@ -66,10 +66,10 @@ export function holdIdentity(
   page.addEventListener?.('pageshow', shown);
   return {
     identity,
-    release() {
+    release(keep) {
       page.removeEventListener?.('pagehide', store);
       page.removeEventListener?.('pageshow', shown);
-      store();
+      if (keep) store();
     },
   };
 }

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export type * from '../wire.generated.ts';
-export type { SignalingEvents, SignalingOptions, Socket, SocketClass, TokenSource } from './client.ts';
+export type { OtherRequest, SignalingEvents, SignalingOptions, Socket, SocketClass, TokenSource } from './client.ts';
 export { SignalingClient } from './client.ts';
 export type { Clock } from './environment.ts';
 export { type ErrorFacts, type LocalErrorCode, SignalingError } from './error.ts';

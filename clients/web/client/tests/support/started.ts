@@ -46,3 +46,11 @@ export const outcome = (promise: Promise<unknown>): Promise<unknown> =>
     (value) => value ?? 'done',
     (error: { code?: string; message: string }) => error.code ?? error.message,
   );
+
+/** Lets time pass until `probe` is true, for at most a minute of it. */
+export async function until(what: string, clock: FakeClock, probe: () => boolean): Promise<void> {
+  for (let waited = 0; !probe(); waited += 10) {
+    if (waited > 60_000) throw new Error(`within a minute not: ${what}`);
+    await clock.passing(10);
+  }
+}
