@@ -58,6 +58,12 @@ pub enum ModerationError {
     /// A ban is too short or too long.
     #[error("a ban takes from 1 second to 30 days")]
     BanTime,
+    /// A reason or a notice.
+    #[error("the text is longer than {limit} bytes")]
+    TextTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The session that asks is in no room.
     #[error("this session is in no room")]
     NotInRoom,
@@ -71,7 +77,7 @@ impl ModerationError {
             Self::UnknownRoom | Self::NotInRoom => ErrorCode::NotInRoom,
             Self::UnknownPeer | Self::UnknownBan => ErrorCode::PeerNotFound,
             Self::TooManyBans { .. } => ErrorCode::RateLimited,
-            Self::BanTime => ErrorCode::InvalidMessage,
+            Self::BanTime | Self::TextTooLong { .. } => ErrorCode::InvalidMessage,
         }
     }
 
@@ -95,7 +101,7 @@ impl fmt::Display for BanId {
     }
 }
 
-/// Whom a room does not let in: whoever is that person, that user, or comes from that address.
+/// Who is not let into a room: whoever is that person, that user, or comes from that address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ban {
     /// Its name.

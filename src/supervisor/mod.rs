@@ -27,7 +27,7 @@ pub mod state;
 pub use actor::{SpawnRoom, Supervisor, SupervisorConfig};
 pub use address_shares::Shares;
 pub use caps::Caps;
-pub use moderation::ModerationCaps;
+pub use moderation::{ModerationCaps, SeatsOf};
 pub use parked::{Excess, ParkedCaps};
 
 #[cfg(test)]

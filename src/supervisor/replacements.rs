@@ -9,8 +9,8 @@ use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
 
 use super::{
-    Caps, ModerationCaps, ParkedCaps, Shares,
-    state::{Applicant, SupervisorState, Whom},
+    Caps, ModerationCaps, ParkedCaps, SeatsOf, Shares,
+    state::{Applicant, SupervisorState},
 };
 use crate::{
     limits::Rate,
@@ -79,7 +79,7 @@ struct World {
     rules: SupervisorState<usize, usize>,
     /// In the order of the joins.
     seats: Vec<Seat>,
-    /// Whom a room keeps out, and until when.
+    /// Who is kept out of a room, and until when.
     bans: Vec<(usize, Who, Instant)>,
     locked: [bool; ROOMS],
     /// When the last has gone, of a room that was there.
@@ -188,12 +188,12 @@ impl World {
 
     fn kick(&mut self, session: usize, is_banned: bool) -> Result<(), TestCaseError> {
         let Some(Seat { room, .. }) = self.seats.iter().find(|seat| seat.session == session).copied() else {
-            let kicked = self.rules.kick(&NAMES[0], Whom::Session(self.sessions[session]), None, self.now);
+            let kicked = self.rules.kick(&NAMES[0], SeatsOf::Session(self.sessions[session]), None, self.now);
             prop_assert!(kicked.is_err(), "who has no seat is not kicked");
             return Ok(());
         };
         let ban = is_banned.then_some(BAN);
-        let kicked = self.rules.kick(&NAMES[room], Whom::Session(self.sessions[session]), ban, self.now);
+        let kicked = self.rules.kick(&NAMES[room], SeatsOf::Session(self.sessions[session]), ban, self.now);
         let who = KNOWN[session % PERSONS][room].filter(|_| is_banned);
         let in_force = |world: &Self| world.bans_of(room).filter(|(_, other, _)| Some(*other) != who).count();
         if who.is_some() && in_force(self) == BANS {

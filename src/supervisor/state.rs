@@ -30,8 +30,6 @@ use crate::{
 
 mod kick;
 
-pub use kick::Whom;
-
 /// Every room and every seat, by name: a count is always the length of a list of names, so it cannot drift.
 #[derive(Debug)]
 pub struct SupervisorState<M, R> {

@@ -16,9 +16,9 @@ use switchboard::{
     limits::{Rate, Subnet},
     protocol::{EndReason, ErrorCode, PeerId, RoomName, Who as Person, client::Identified},
     supervisor::{
-        Caps, ModerationCaps, ParkedCaps, Shares,
+        Caps, ModerationCaps, ParkedCaps, SeatsOf, Shares,
         outcomes::{GivenUp, Left, Lost},
-        state::{Applicant, SupervisorState, Whom},
+        state::{Applicant, SupervisorState},
     },
 };
 
@@ -57,7 +57,7 @@ struct World {
     joins: usize,
     leaves: usize,
     signals: usize,
-    /// Whom rooms keep out, by name, as the naive know it.
+    /// Who is kept out of which room, as the naive know it.
     bans: Vec<Ban>,
     locked: [bool; NAMES],
 }
@@ -292,7 +292,7 @@ impl World {
         let answer = self.rules.join(applicant, &self.names[name], self.now, open);
         match answer {
             Ok(granted) => {
-                assert!(!is_banned, "somebody was let in whom the room keeps out");
+                assert!(!is_banned, "somebody was let in who is kept out");
                 let replaces_itself = !granted.replaced.is_empty();
                 assert!(!self.locked[name] || replaces_itself, "a locked room let somebody in");
                 self.joins += 1;
@@ -303,7 +303,7 @@ impl World {
                 self.rooms[granted.port].mailbox.push_back(ToRoom::Admit(guest, replaced));
             }
             Err(refused) => {
-                assert!(refused.code != ErrorCode::Banned || is_banned, "nobody is banned whom nobody has banned");
+                assert!(refused.code != ErrorCode::Banned || is_banned, "nobody has banned it");
                 assert!(refused.code != ErrorCode::RoomLocked || self.locked[name], "the room is not locked");
                 self.post(who, ToSession::JoinFailed(join_seq));
             }
@@ -329,7 +329,7 @@ impl World {
         let Some(room) = self.rules.room_of(id).cloned() else { return };
         let ban = is_banned.then_some(BAN);
         // There may be as many bans as there may be.
-        let Ok(left) = self.rules.kick(&room, Whom::Session(id), ban, self.now) else { return };
+        let Ok(left) = self.rules.kick(&room, SeatsOf::Session(id), ban, self.now) else { return };
         assert_eq!(left.len(), 1, "it leaves once");
         let name = self.names.iter().position(|name| *name == room).expect("one of ours");
         if is_banned {
@@ -354,7 +354,7 @@ impl World {
         self.left(who, &left);
     }
 
-    /// As `Supervisor::unseated` does it.
+    /// As `Supervisor::seat_freed` does it.
     fn left(&mut self, who: Who, left: &Left<Guest, RoomId>) {
         self.leaves += 1;
         let there = !self.rooms[left.port].gone;

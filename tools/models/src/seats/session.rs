@@ -105,7 +105,7 @@ impl Session {
 
     /// Whether it will do something without anybody's doing.
     pub(super) fn is_busy(&self) -> bool {
-        let is_asked = self.given_up || self.is_unseated() || self.asked.is_some_and(|_| self.passed_on);
+        let is_asked = self.given_up || self.has_lost_seat() || self.asked.is_some_and(|_| self.passed_on);
         !self.gone && (!self.mailbox.is_empty() || is_asked || self.killed.is_some())
     }
 
@@ -114,8 +114,8 @@ impl Session {
         (self.taken, self.taken_for) = (join_seq, reason);
     }
 
-    /// As `SessionShared::is_unseated`.
-    fn is_unseated(&self) -> bool {
+    /// As `SessionShared::has_lost_seat`.
+    fn has_lost_seat(&self) -> bool {
         self.join_seq > 0 && self.taken == self.join_seq
     }
 
@@ -192,7 +192,7 @@ impl Session {
     /// As `answer_resume_request` does it.
     fn answer_resume_request(&mut self) {
         let Some((token, handled)) = self.asked.filter(|_| std::mem::take(&mut self.passed_on)) else { return };
-        let room = self.rules.room().ok().map(|room| room.room.clone()).filter(|_| !self.is_unseated());
+        let room = self.rules.room().ok().map(|room| room.room.clone()).filter(|_| !self.has_lost_seat());
         let Some(room) = room else { return self.refuse_resume() };
         let verdict = resume_rules::judge(self.buffer.as_ref(), Some(&room), &room, &token, handled);
         assert_eq!(verdict, Verdict::Granted, "an honest client may come back");
@@ -209,7 +209,7 @@ impl Session {
     /// One message, and then what the pump finds.
     pub(super) fn run(&mut self) -> Vec<Effect> {
         let mut effects = self.mailbox.pop_front().map(|message| self.handle(message)).unwrap_or_default();
-        if self.is_unseated() {
+        if self.has_lost_seat() {
             self.kill(self.taken_for, false);
         }
         self.answer_resume_request();
@@ -225,7 +225,7 @@ impl Session {
         if let Some(buffer) = self.buffer.as_mut().filter(|_| lost) {
             buffer.lost();
         }
-        if self.is_unseated() || !resume_rules::may_park(reason, false, self.buffer.as_ref()) {
+        if self.has_lost_seat() || !resume_rules::may_park(reason, false, self.buffer.as_ref()) {
             return vec![Effect::Over];
         }
         if !std::mem::take(&mut self.attached) {
@@ -335,13 +335,13 @@ impl Session {
 
     fn take_socket(&mut self, secret: ResumeSecret, ack: u64) -> Vec<Effect> {
         self.coming = false;
-        let is_unseated = self.is_unseated();
+        let has_lost_seat = self.has_lost_seat();
         let (next, killed) = (ResumeSecret::random(), &mut self.killed);
         let over = Killed { reason: self.taken_for, lost: false };
-        let killed = || if is_unseated { Some(over) } else { killed.take() };
+        let killed = || if has_lost_seat { Some(over) } else { killed.take() };
         match resume_rules::take_over(self.buffer.as_mut(), killed, false, (&secret, ack), next) {
             Takeover::Resumed(resumed) => {
-                assert!(!is_unseated, "nobody resumes a session whose seat was taken");
+                assert!(!has_lost_seat, "nobody resumes a session whose seat was taken");
                 let mut effects = Vec::new();
                 if !std::mem::replace(&mut self.attached, true) {
                     effects = self.notify(false, ToRoom::Back(self.who));
