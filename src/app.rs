@@ -338,6 +338,7 @@ fn public_door(
             leave: supervisor.clone().recipient(),
             resume: supervisor.clone().recipient(),
             presence: supervisor.clone().recipient(),
+            moderate: supervisor.clone().recipient(),
         };
         let (waiting, addresses) = (waiting.clone(), addresses.clone());
         let config = SessionConfig::new(&settings, ports, waiting, addresses, tokens.clone(), ice.clone());

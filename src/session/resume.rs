@@ -211,8 +211,8 @@ impl Session {
         let (kill_switch, goodbye) = (&self.shared.kill_switch, self.shared.has_goodbye());
         let by = (&grant.secret, grant.ack);
         // The session is over without a seat, whatever else has happened to it.
-        let seat_taken = || Some(Killed { reason: self.shared.lost_seat()?.reason, lost: false });
-        let killed = || seat_taken().or_else(|| kill_switch.take());
+        let lost_seat = || Some(Killed { reason: self.shared.lost_seat()?.reason, lost: false });
+        let killed = || lost_seat().or_else(|| kill_switch.take());
         match take_over(resume_buffer.as_deref_mut(), killed, goodbye, by, next) {
             Takeover::Resumed(resumed) => Some(resumed),
             Takeover::Refused => None,

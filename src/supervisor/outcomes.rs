@@ -70,14 +70,3 @@ pub struct Lost<M> {
     /// Everybody who was in it.
     pub seats: Vec<Freed<M>>,
 }
-
-/// Who is to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KickTarget<'a> {
-    /// That session.
-    Session(SessionId),
-    /// All sessions of that person.
-    Who(Who),
-    /// All sessions of that user.
-    User(&'a Arc<str>),
-}

@@ -255,9 +255,9 @@ impl<M, R: Clone> SupervisorState<M, R> {
 
     /// Forgets a room whose actor is dead and frees all its seats. `None` when there is no such room.
     pub fn lose(&mut self, room: &RoomName, now: Instant) -> Option<Lost<M>> {
-        // Those who were in it have to be able to come back.
-        self.moderation.lock(room, false, now);
         let (name, entry) = self.forget(room, now)?;
+        // Those who were in it have to be able to come back.
+        self.moderation.lock(&name, false, now);
         self.occupancy.moved(entry.sessions.len(), 0);
         let seats = entry.sessions.into_iter().filter_map(|session| self.free(session, now)).collect();
         Some(Lost { room: name, seats })

@@ -34,6 +34,7 @@ mod log_floods;
 mod log_reader;
 mod logs;
 mod mesh;
+mod moderation;
 mod ops_api;
 mod ops_guard;
 mod ops_moderation;

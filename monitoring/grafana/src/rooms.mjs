@@ -98,6 +98,23 @@ export default dashboard({
       description: 'News a minute of peers whose connection was lost and whose seat was kept, and of those that came back to it, counted at each receiver.',
     }),
 
+    row('Moderation'),
+    graph({
+      title: 'Moderation by act', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[perMinute('act', 'switchboard_moderation_total'), '{{act}}']],
+      description: 'What members with the permission admin and operators did to rooms, a minute.',
+    }),
+    graph({
+      title: 'Peers sent away', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[perMinute('by', 'switchboard_kicks_total'), '{{by}}']],
+      description: 'Peers a minute that were kicked, by who did it.',
+    }),
+    graph({
+      title: 'Bans and locks', unit: 'none', thresholds: NEUTRAL,
+      queries: [[`sum(switchboard_bans{${S}})`, 'bans'], [`sum(switchboard_locked_rooms{${S}})`, 'locked rooms']],
+      description: 'In force, those of rooms that are gone included. Refused joins by code, above, has banned and room_locked.',
+    }),
+
     row('Mesh, as signaling sees it'),
     graph({
       title: 'Signals by kind', unit: 'mps', thresholds: NEUTRAL,

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use super::SupervisorState;
 use crate::{
-    messages::moderation::{BAN_LEAST, BAN_MOST, BanId, ModerationError, RoomBans},
+    messages::moderation::{BAN_TIME, BanId, ModerationError, RoomBans},
     protocol::{RoomName, SessionId},
     supervisor::{
-        moderation::Marks,
-        outcomes::{KickTarget, Left},
+        moderation::{Marks, SeatsOf},
+        outcomes::Left,
     },
 };
 
@@ -38,21 +38,21 @@ impl<M, R: Clone> SupervisorState<M, R> {
     pub fn kick(
         &mut self,
         room: &RoomName,
-        target: KickTarget<'_>,
+        of: SeatsOf<'_>,
         ban: Option<Duration>,
         now: Instant,
     ) -> Result<Vec<Left<M, R>>, ModerationError> {
-        if ban.is_some_and(|time| !(BAN_LEAST..=BAN_MOST).contains(&time)) {
+        if ban.is_some_and(|time| !BAN_TIME.contains(&time)) {
             return Err(ModerationError::BanTime);
         }
         if !self.rooms.contains_key(room) {
             return Err(ModerationError::UnknownRoom);
         }
-        let going = self.going(room, target);
-        let is_nobody = match target {
-            KickTarget::Session(_) => going.is_empty(),
-            KickTarget::Who(_) => false,
-            KickTarget::User(_) => going.is_empty() && ban.is_none(),
+        let going = self.going(room, of);
+        let is_nobody = match of {
+            SeatsOf::Session(_) => going.is_empty(),
+            SeatsOf::Who(_) => false,
+            SeatsOf::User(_) => going.is_empty() && ban.is_none(),
         };
         if is_nobody {
             return Err(ModerationError::UnknownPeer);
@@ -60,7 +60,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         if let Some(time) = ban {
             let mut marks: Vec<_> = going.iter().map(|session| self.marks(room, *session)).collect();
             if marks.is_empty() {
-                marks.push(named(target));
+                marks.push(named(of));
             }
             let banned = self.moderation.ban(room, &marks, time, now);
             banned.map_err(|retry_after| ModerationError::TooManyBans { retry_after })?;
@@ -111,16 +111,14 @@ impl<M, R: Clone> SupervisorState<M, R> {
         self.moderation.take_forgotten()
     }
 
-    fn going(&self, room: &RoomName, target: KickTarget<'_>) -> Vec<SessionId> {
+    fn going(&self, room: &RoomName, of: SeatsOf<'_>) -> Vec<SessionId> {
         let is_of_user = |session: &SessionId, user: &Arc<str>| {
             self.seats.get(session).is_some_and(|seat| seat.user.as_ref() == Some(user))
         };
-        match target {
-            KickTarget::Session(session) => {
-                (self.room_of(session) == Some(room)).then_some(session).into_iter().collect()
-            }
-            KickTarget::Who(who) => self.identities.same(room, who).collect(),
-            KickTarget::User(user) => {
+        match of {
+            SeatsOf::Session(session) => (self.room_of(session) == Some(room)).then_some(session).into_iter().collect(),
+            SeatsOf::Who(who) => self.identities.same(room, who).collect(),
+            SeatsOf::User(user) => {
                 let seats = self.seats_of(room).map(|(session, _)| session);
                 seats.filter(|session| is_of_user(session, user)).collect()
             }
@@ -136,10 +134,10 @@ impl<M, R: Clone> SupervisorState<M, R> {
 }
 
 /// What is known of who is not there.
-fn named(target: KickTarget<'_>) -> Marks {
-    match target {
-        KickTarget::Session(_) => Marks::default(),
-        KickTarget::Who(who) => Marks { who: Some(who), ..Marks::default() },
-        KickTarget::User(user) => Marks { user: Some(Arc::clone(user)), ..Marks::default() },
+fn named(of: SeatsOf<'_>) -> Marks {
+    match of {
+        SeatsOf::Session(_) => Marks::default(),
+        SeatsOf::Who(who) => Marks { who: Some(who), ..Marks::default() },
+        SeatsOf::User(user) => Marks { user: Some(Arc::clone(user)), ..Marks::default() },
     }
 }
