@@ -8,7 +8,7 @@ use super::{
     actor::{Supervisor, now},
     moderation::SeatsOf,
     news,
-    outcomes::{KickTarget, Left},
+    outcomes::Left,
     seated::Seated,
 };
 use crate::{
