@@ -18,6 +18,8 @@ RUN groupadd --system --gid 10001 switchboard \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin switchboard \
     && install --directory --owner=switchboard --group=switchboard /var/lib/switchboard
 COPY --from=build /usr/local/bin/switchboard /usr/local/bin/switchboard
+# Who may vouch for the receiver of webhooks. The slim image has none.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 USER 10001
 WORKDIR /var/lib/switchboard
 ENV SWITCHBOARD__STATE__DIR=/var/lib/switchboard

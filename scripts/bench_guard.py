@@ -1,6 +1,6 @@
-"""Holds counted instructions against the baseline: bench_guard.py [--update] BASELINE COUNTS.
+"""Holds counted instructions against the baseline: bench_guard.py [--update] BASELINE COUNTS...
 
-COUNTS is what gungraun says with --output-format=json, one case a line. BASELINE has an entry per architecture, since each
+COUNTS is what gungraun says with --output-format=json, one case a line; of several runs the least count of each case holds. BASELINE has an entry per architecture, since each
 has its own instructions. Exits 1 if a case costs more than LIMIT allows, or is missing on one side.
 """
 
@@ -17,13 +17,15 @@ LIMIT = 0.15
 REFRESH = "`make bench-baseline` takes the counts as they are now; say in the commit why they are right"
 
 
-def read_counts(path):
+def read_counts(paths):
     """The instructions of each case, by name."""
     counts = {}
-    for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines():
+    for line in (line for path in paths for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines()):
         case = json.loads(line)
         (profile,) = case["profiles"]
-        counts[f"{case['function_name']}::{case['id']}"] = profile["data"]["total"]["metrics"]["Ir"]["values"]["new"]
+        name = f"{case['function_name']}::{case['id']}"
+        count = profile["data"]["total"]["metrics"]["Ir"]["values"]["new"]
+        counts[name] = min(count, counts.get(name, count))
     return counts
 
 
@@ -84,7 +86,8 @@ def guard(path, counts):
 
 
 def main(arguments):
-    *options, path, counts = arguments
+    options = [argument for argument in arguments if argument.startswith("--")]
+    path, *counts = [argument for argument in arguments if argument not in options]
     if options == ["--update"]:
         return update(path, read_counts(counts))
     if options:

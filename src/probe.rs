@@ -5,6 +5,7 @@
 //! arguments: what it cannot know by itself it learns from the server's process (`running.rs`).
 
 mod running;
+mod tls;
 
 use std::{
     fmt, io,
@@ -14,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use self::running::Place;
 use crate::{
     config::{ConfigError, Network, Settings, Stun},
     stun::ask,
@@ -52,7 +54,8 @@ pub enum ProbeError {
 pub fn probe(file: Option<&Path>, environment: &[(String, String)]) -> Result<String, ProbeError> {
     let own = Settings::load(file, environment.iter().cloned())?;
     let place = running::place(&own, file, environment);
-    let asked = |address: &str| format!("GET http://{address}/healthz");
+    let scheme = if place.tls.first() == Some(&true) { "https" } else { "http" };
+    let asked = |address: &str| format!("GET {scheme}://{address}/healthz");
     let name = authority(&place.host, place.port);
     if place.port == 0 {
         let found = "server.port is 0, and no server of this user is found that listens by these settings".to_owned();
@@ -61,12 +64,7 @@ pub fn probe(file: Option<&Path>, environment: &[(String, String)]) -> Result<St
     let deadline = Instant::now() + PATIENCE;
     let mut failed = None;
     for address in addresses(&place.host, place.port).unwrap_or_default() {
-        let answer = match ask(address, &place.proxies, deadline) {
-            // Of a server that chose its ports it may be the operators', where nobody is a proxy.
-            Ok(Answer { status: 400, .. }) if !place.proxies.is_empty() => ask(address, &[], deadline),
-            answer => answer,
-        };
-        match answer {
+        match ask_in_every_way(address, &place, deadline) {
             Ok(Answer { status: 200, line }) => return Ok(format!("{}: 200 {line}\n", asked(&address.to_string()))),
             Ok(answer) => failed = Some((address, answer.to_string())),
             // Of several addresses the first one's failure is told, unless a later one answers.
@@ -78,6 +76,22 @@ pub fn probe(file: Option<&Path>, environment: &[(String, String)]) -> Result<St
         None => (asked(&name), "the host has no address".to_owned()),
     };
     Err(ProbeError::NotAlive { asked, found, note: place.note })
+}
+
+/// Of a server that chose its ports it may be the operators', where nobody is a proxy, and TLS is spoken or not by other keys. The
+/// first answer is told, unless another way brings a better one.
+fn ask_in_every_way(address: SocketAddr, place: &Place, deadline: Instant) -> io::Result<Answer> {
+    let proxied = (!place.proxies.is_empty()).then_some(&place.proxies[..]);
+    let ways =
+        proxied.into_iter().chain([&[][..]]).flat_map(|proxies| place.tls.iter().map(move |tls| (proxies, *tls)));
+    let mut told = None;
+    for (proxies, tls) in ways {
+        match ask(address, proxies, tls, deadline) {
+            answer @ (Ok(Answer { status: 400, .. }) | Err(_)) => told = told.or(Some(answer)),
+            answer => return answer,
+        }
+    }
+    told.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
 }
 
 /// Sends a Binding request to where `switchboard stun` answers with these settings, and says what was asked and answered.
@@ -117,35 +131,70 @@ impl fmt::Display for Noted<'_> {
     }
 }
 
-fn ask(address: SocketAddr, proxies: &[Network], deadline: Instant) -> io::Result<Answer> {
-    let left = || match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
-        left => Ok(left),
-    };
-    let mut stream = TcpStream::connect_timeout(&address, left()?)?;
-    stream.set_write_timeout(Some(left()?))?;
-    let from = stream.local_addr()?.ip();
+fn ask(address: SocketAddr, proxies: &[Network], tls: bool, deadline: Instant) -> io::Result<Answer> {
+    let tcp = TcpStream::connect_timeout(&address, left(deadline)?)?;
+    let from = tcp.local_addr()?.ip();
+    let mut timed = Timed { tcp, deadline };
     if proxies.iter().any(|proxies| proxies.contains(from)) {
-        stream.write_all(FOR_ITSELF)?;
+        timed.write_all(FOR_ITSELF)?;
     }
-    write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    if tls { ask_over(tls::secure(timed, address.ip())?, address) } else { ask_over(timed, address) }
+}
+
+fn ask_over(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<Answer> {
+    stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     let mut piece = [0; 512];
     let ended = loop {
         if answer.len() >= LONGEST || is_whole(&answer) {
             break Ok(());
         }
-        match left().and_then(|left| stream.set_read_timeout(Some(left))).and_then(|()| stream.read(&mut piece)) {
+        match stream.read(&mut piece) {
             Ok(0) => break Ok(()),
             Ok(length) => answer.extend_from_slice(&piece[..length]),
-            // How Linux says that the time is over: `left` says it in words.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => break Err(error),
         }
     };
     match read_answer(&answer) {
         Some(answer) => Ok(answer),
         None => ended.and(Err(io::Error::other("what answers there speaks no HTTP"))),
+    }
+}
+
+fn left(deadline: Instant) -> io::Result<Duration> {
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
+        left => Ok(left),
+    }
+}
+
+/// A connection on which nothing takes longer than until then.
+struct Timed {
+    tcp: TcpStream,
+    deadline: Instant,
+}
+
+impl Read for Timed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            self.tcp.set_read_timeout(Some(left(self.deadline)?))?;
+            match self.tcp.read(into) {
+                // How Linux says that the time is over: `left` says it in words.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.tcp.set_write_timeout(Some(left(self.deadline)?))?;
+        self.tcp.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

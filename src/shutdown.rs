@@ -5,6 +5,7 @@ mod signals;
 
 use std::time::{Duration, Instant};
 
+use actix::Addr;
 use actix_rt::ArbiterHandle;
 use tokio::sync::oneshot;
 
@@ -19,8 +20,11 @@ use crate::{
     http::ops::scrapes::Scrapes,
     lifecycle::{Call, Lifecycle},
     liveness::{Liveness, Part},
+    messages::{send_unbounded, supervisor::Ping},
     session::drain::{self, DrainSpread},
+    supervisor::Supervisor,
     telemetry::{self, Context, Event},
+    webhooks::Ending,
 };
 
 /// How often it is looked whether everybody has gone.
@@ -132,6 +136,30 @@ async fn all_over(arbiters: &[ArbiterHandle], liveness: &Liveness) {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Has what waits for the receiver of webhooks delivered, by the drain's deadline at the latest. How many events it has not got
+/// since the start; `None`: there is no receiver.
+pub async fn deliver(
+    ending: Option<Ending>,
+    supervisor: &Addr<Supervisor>,
+    call: &Call,
+    plan: Plan,
+    signals: &mut Signals,
+) -> Option<u64> {
+    let ending = ending?;
+    let until = Instant::now().max(call.at + plan.deadline);
+    // What the last to go have caused is told by the supervisor: behind them comes this.
+    let (answer, answered) = oneshot::channel::<()>();
+    let ping = Ping(Box::new(move || drop(answer)));
+    if send_unbounded(&supervisor.clone().recipient(), ping) {
+        let _ = tokio::time::timeout_at(until.into(), answered).await;
+    }
+    tokio::select! {
+        dropped = ending.finish(until) => return Some(dropped),
+        () = signals.hurry() => {}
+    }
+    Some(ending.finish(Instant::now()).await)
 }
 
 /// Stays until a scrape has carried the news, if somebody is likely to come for it: otherwise an end that was planned

@@ -58,6 +58,7 @@ fn joined(others: usize) -> Step {
             resumed: None,
             peers: Some(&peers),
             capacity: 128,
+            locked: false,
             ice_servers_json: r#"[{"urls":["stun:stun.example.com:3478"]}]"#,
             ice_ttl_ms: None,
             grant: None,

@@ -45,7 +45,7 @@ impl Server {
             let tokens =
                 TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"), Tickets::new(&settings));
             let (waiting, addresses) = (Waiting::from(&settings), (&settings).into());
-            let ice = IceServers::open(&settings.ice).expect("no secrets");
+            let ice = IceServers::open(&settings.ice, &settings.stun).expect("no secrets");
             session::install(Rc::new(SessionConfig::new(&settings, ports, waiting, addresses, tokens, ice)));
         });
         Self(system)
@@ -115,6 +115,7 @@ impl Client {
                 subnet: None,
                 request,
                 hint: None,
+                host: None,
                 bearer: None,
                 permit: (),
             },

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{auth::KeyFileError, ice::SecretFileError};
+use crate::{auth::KeyFileError, ice::SecretFileError, tls::CertificateError, webhooks::WebhookError};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +31,15 @@ pub enum StartError {
     /// The keys for join tokens are configured and not there.
     #[error("{0} (auth.keys, auth.jwks_file)")]
     Keys(#[from] KeyFileError),
+    /// A certificate is configured and not there.
+    #[error("{0} (tls.cert_file, tls.key_file, ops.tls_cert_file, ops.tls_key_file)")]
+    Certificate(#[from] CertificateError),
     /// The secrets for ephemeral TURN credentials are configured and not there.
     #[error("{0} (ice.servers)")]
     IceSecret(#[from] SecretFileError),
+    /// Webhooks are configured, and something they need is not there.
+    #[error(transparent)]
+    Webhooks(#[from] WebhookError),
     /// Threads, signals, the log.
     #[error("cannot start {what}: {source}")]
     Machine {

@@ -1,9 +1,9 @@
-//! Looks at the files of keys and secrets: another one is in force without a signal or a restart.
+//! Looks at the files of keys, secrets and certificates: others are in force without a signal or a restart.
 
 use std::{error::Error, time::Duration};
 
+use super::reload::Secrets;
 use crate::{
-    auth::KeyRing,
     ice::IceServers,
     telemetry::{self, Event},
 };
@@ -11,38 +11,46 @@ use crate::{
 /// How often. Whoever puts a new key in place waits no longer than this before tokens are made with it.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Looks again and again, at those of the join tokens and at those of the TURN servers.
-pub(super) fn watch(keys: KeyRing, ice: IceServers) {
-    actix_rt::spawn(watch_files("the files of auth.keys", move || keys.look_again()));
-    actix_rt::spawn(watch_files("the files of ice.servers", move || ice.look_again()));
+/// Looks again and again, at those of the join tokens, of the TURN servers and of the listeners. Chain and key of a certificate are
+/// two files, and whoever replaces them does so one after the other: what is wrong at one look alone is not told.
+pub(super) fn watch(Secrets { keys, certificates, .. }: Secrets, ice: IceServers) {
+    actix_rt::spawn(watch_files("the files of auth.keys", 1, move || keys.look_again(), || ()));
+    actix_rt::spawn(watch_files("the files of ice.servers", 1, move || ice.look_again(), || ()));
+    let looked = certificates.clone();
+    let report = move || telemetry::tally(|t| t.certificates = Some(certificates.ends()));
+    actix_rt::spawn(watch_files("the files of tls and ops.tls", 2, move || looked.look_again(), report));
 }
 
-/// A file that is not whole is told of once, and what was read before stays in force.
+/// Calls `look_again` in turn with `after`. What fails `patience` times in the same way is told once, and what was read before stays
+/// in force.
 async fn watch_files<E: Error + Send + 'static>(
     what: &'static str,
+    patience: u32,
     look_again: impl Fn() -> Result<bool, E> + Clone + Send + 'static,
+    after: impl Fn(),
 ) {
     let mut timer = tokio::time::interval(LOOK_EVERY);
-    let mut failed = None;
+    let mut failed = (String::new(), 0);
     loop {
         timer.tick().await;
         // A file system may take its time, and the supervisor lives on this thread.
         match actix_rt::task::spawn_blocking(look_again.clone()).await {
             Ok(Ok(changed)) => {
-                failed = None;
+                failed = (String::new(), 0);
                 if changed {
                     telemetry::emit(&Event::ConfigReloaded { changed: what, restart: "" });
                 }
             }
             Ok(Err(error)) => {
                 let text = error.to_string();
-                if failed.as_ref() != Some(&text) {
+                failed = if failed.0 == text { (text, failed.1 + 1) } else { (text, 1) };
+                if failed.1 == patience {
                     telemetry::emit(&Event::ConfigNotReloaded { error: &error });
-                    failed = Some(text);
                 }
             }
             // It panicked, which is told elsewhere, or the process ends.
             Err(_) => {}
         }
+        after();
     }
 }

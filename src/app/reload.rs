@@ -12,6 +12,7 @@ use crate::{
         ops::{ReloadRequest, Reloaded, Token},
     },
     telemetry::{self, Event, chain},
+    tls::{CertificateError, Certificates},
 };
 
 /// Reads the settings again, and what is doubtful about them.
@@ -25,8 +26,18 @@ pub(super) struct Reload {
     running: Settings,
     read_again: ReadAgain,
     origins: Live<[String]>,
-    token: Option<Token>,
-    keys: KeyRing,
+    secrets: Secrets,
+}
+
+/// What operators, clients and the server itself are known by.
+#[derive(Clone)]
+pub(super) struct Secrets {
+    /// What the operator's listener asks for.
+    pub(super) token: Option<Token>,
+    /// What sessions check join tokens with.
+    pub(super) keys: KeyRing,
+    /// What TLS handshakes show.
+    pub(super) certificates: Certificates,
 }
 
 /// Why nothing was changed.
@@ -38,21 +49,17 @@ enum Failed {
     Token { path: String, source: std::io::Error },
     #[error(transparent)]
     Keys(#[from] KeyFileError),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The mode that is configured now may be another, and holds from the next start on.
     #[error("auth.keys and auth.jwks_file name no key, and this server runs with auth.mode = token: nobody could join")]
     NoKeys,
 }
 
 impl Reload {
-    /// `origins` and `token` are what the listeners ask, `keys` what the sessions do.
-    pub(super) fn new(
-        running: &Settings,
-        read_again: ReadAgain,
-        origins: Live<[String]>,
-        token: Option<Token>,
-        keys: KeyRing,
-    ) -> Self {
-        Self { running: running.clone(), read_again, origins, token, keys }
+    /// `origins` and `secrets` are what the listeners and the sessions ask.
+    pub(super) fn new(running: &Settings, read_again: ReadAgain, origins: Live<[String]>, secrets: Secrets) -> Self {
+        Self { running: running.clone(), read_again, origins, secrets }
     }
 
     /// What is to be done for each signal. It is done for each of these requests, too.
@@ -82,13 +89,13 @@ impl Reload {
     fn reload(&mut self) -> Result<Reloaded, Failed> {
         let (new, doubts) = (self.read_again)()?;
         let token = read_token(&new.ops.token_file)?;
-        let keys = KeyRing::open(&new.auth)?;
+        let (keys, certificates) = (KeyRing::open(&new.auth)?, Certificates::open(&new)?);
         if self.running.auth.mode == AuthMode::Token && !new.auth.has_keys() {
             return Err(Failed::NoKeys);
         }
         let mut differences = self.running.differences(&new);
         // Whether there is a token decides who may reach what from the start: only another one can be taken over.
-        match (&self.token, &token) {
+        match (&self.secrets.token, &token) {
             (Some(ours), Some(theirs)) => {
                 if ours.become_like(theirs) && !differences.live.iter().any(|key| key == TOKEN_KEY) {
                     differences.live.push(TOKEN_KEY.to_owned());
@@ -100,7 +107,15 @@ impl Reload {
                 differences.fixed.push(TOKEN_KEY.to_owned());
             }
         }
-        self.keys.become_like(&keys);
+        self.secrets.keys.become_like(&keys);
+        let (others, restart) = self.secrets.certificates.become_like(&certificates);
+        differences.live.retain(|key| !restart.contains(&key.as_str()));
+        differences.fixed.extend(restart.into_iter().map(str::to_owned));
+        for key in others {
+            if !differences.live.iter().any(|known| known == key) {
+                differences.live.push(key.to_owned());
+            }
+        }
         self.origins.set(new.http.allowed_origins.clone().into());
         // Told at whichever of the two levels tells more.
         let levels = [telemetry::log_level(), new.log.level];

@@ -30,16 +30,13 @@ pub fn run_stun(settings: &Settings) -> Result<(), StartError> {
     System::new().block_on(alone(settings))
 }
 
-/// Opens it where this process is to answer.
-pub(super) fn open(settings: &Settings) -> Result<Option<Responder>, StartError> {
-    settings.stun.is_served_here().then(|| listen(settings, Telling::Metrics)).transpose()
-}
-
-/// Starts its thread.
-pub(super) fn start(responder: Option<Responder>) -> Result<(), StartError> {
-    responder
-        .map_or(Ok(()), Responder::start)
-        .map_err(|source| StartError::Machine { what: "the STUN responder", source })
+/// Starts its thread, where this process is to answer.
+pub(super) fn start(settings: &Settings) -> Result<(), StartError> {
+    if !settings.stun.is_served_here() {
+        return Ok(());
+    }
+    let responder = listen(settings, Telling::Metrics)?;
+    responder.start().map_err(|source| StartError::Machine { what: "the STUN responder", source })
 }
 
 async fn alone(settings: &Settings) -> Result<(), StartError> {

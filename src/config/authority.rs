@@ -2,6 +2,8 @@
 
 use actix_web::http::uri;
 
+use super::server::is_url_host;
+
 /// An authority (RFC 3986 section 3.2) without user information, which no browser sends, and whose port is a number if
 /// there is a colon: `http` takes more than that.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,12 @@ impl Authority {
         address.unwrap_or_else(|| host.strip_suffix('.').unwrap_or(host))
     }
 
+    /// As it was written, where it can stand in a URL as it is: a name or an address, and nothing that JSON has to escape.
+    #[must_use]
+    pub fn url_host(&self) -> Option<&str> {
+        Some(self.host()).filter(|host| is_url_host(host))
+    }
+
     /// If one is named.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
@@ -49,6 +57,22 @@ impl Authority {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_that_can_stand_in_a_url_is_a_name_or_an_address() {
+        let host = |text: &str| Authority::parse(text).and_then(|found| found.url_host().map(str::to_owned));
+        for (text, kept) in [
+            ("a.example:80", "a.example"),
+            ("[::1]:9464", "[::1]"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("LOCALHOST", "LOCALHOST"),
+        ] {
+            assert_eq!(host(text).as_deref(), Some(kept), "{text}");
+        }
+        for bad in ["a'b", "a!b", "a,b", "a;b", "(a)", "300.1.1.1", "-a"] {
+            assert_eq!(host(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn an_authority_is_a_host_and_perhaps_a_port() {

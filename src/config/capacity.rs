@@ -1,7 +1,9 @@
 //! How many sockets this process may have: by its settings, and by how many files it may open.
 
-use super::settings::Settings;
+use super::{auth::TOKEN_BYTES, settings::Settings};
 
+/// Bytes that the TLS of one socket may hold: a record that comes, one that is decrypted, one that is to be written, and its state.
+const TLS: u64 = 64 * 1024;
 /// Files and sockets that are nobody's connection, whatever the number of threads: listeners, standard streams, the log
 /// with a file that is being compressed, what is read below `/proc`, and a few to spare.
 const OWN: usize = 40;
@@ -17,6 +19,12 @@ const RESERVE: usize = 64;
 const HTTP: usize = 1024;
 /// As many of them are kept, though this leaves fewer connections than are configured.
 const FEWEST_HTTP: usize = 256;
+
+/// Frames of one connection that are in none of its queues: a partial one, the fragments before it, and a signal whose receivers
+/// have no room yet.
+const FRAMES_HELD: usize = 3;
+/// Of one session: the token of its handshake, and what another one grants, which takes no more than that one did.
+const TOKENS_HELD: usize = 2;
 
 /// How many sockets there may be at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,17 +83,24 @@ impl Settings {
         2 * (self.heartbeat.send_buffer_bytes + self.heartbeat.receive_buffer_bytes) as u64
     }
 
-    /// What the limits would let clients hold, all together: for each connection a queue and a resume buffer that are full, a
-    /// partial frame behind fragments, and the kernel's buffers; for each other socket a head.
+    /// What the limits would let clients hold, all together: for each connection a queue that is full, a partial frame behind
+    /// fragments, a signal that waits for its receivers, and the kernel's buffers; for each session, with or without a
+    /// connection, a full resume buffer, and what its handshake brought along beside what it is granted; for each other socket a
+    /// head; and for each of all sockets its TLS.
     #[must_use]
     pub fn could_hold(&self) -> u64 {
         let limits = &self.limits;
-        let connection = limits.queue_bytes + limits.resume_bytes + 2 * limits.frame_bytes;
+        let connection = limits.queue_bytes + FRAMES_HELD * limits.frame_bytes;
+        let session = limits.resume_bytes + TOKENS_HELD * TOKEN_BYTES;
         let (connections, sockets) = (self.server.max_connections, limits.sockets.max(self.server.max_connections));
-        let heads = (sockets - connections).saturating_mul(limits.head_bytes);
-        (sockets as u64)
-            .saturating_mul(self.socket_bytes())
-            .saturating_add((connections.saturating_mul(connection)).saturating_add(heads) as u64)
+        let all = [
+            connections.saturating_mul(connection),
+            connections.saturating_add(self.most_parked()).saturating_mul(session),
+            (sockets - connections).saturating_mul(limits.head_bytes),
+        ];
+        let tls = if self.tls.files().is_some() { TLS } else { 0 };
+        let each = (sockets as u64).saturating_mul(self.socket_bytes() + tls);
+        all.into_iter().fold(each, |sum, part| sum.saturating_add(part as u64))
     }
 }
 
@@ -198,8 +213,14 @@ mod tests {
     fn what_the_limits_allow_is_told_where_it_is_more_than_the_budget() {
         let mut settings = Settings::default();
         (settings.server.max_connections, settings.limits.sockets, settings.limits.memory_bytes) = (10, 12, 1 << 30);
-        let connection = 786_432 + 1_572_864 + 2 * 65_536;
-        assert_eq!(settings.could_hold(), 10 * connection + 2 * 16_384 + 12 * 2 * (98_304 + 65_536));
+        settings.limits.parked_sessions = 4;
+        let connection = 786_432 + 3 * 65_536;
+        let session = 1_572_864 + 2 * 4096;
+        let kernel = 12 * 2 * (98_304 + 65_536);
+        let plain = 10 * connection + (10 + 4) * session + 2 * 16_384 + kernel;
+        assert_eq!(settings.could_hold(), plain);
+        let secured = crate::config::Tls { cert_file: "a".into(), key_file: "b".into(), ..settings.tls.clone() };
+        assert_eq!(Settings { tls: secured, ..settings.clone() }.could_hold(), plain + 12 * 65_536);
         assert_eq!(crate::config::memory_warning(&settings), None);
         settings.limits.memory_bytes = 1 << 20;
         let told = crate::config::memory_warning(&settings).expect("a warning");

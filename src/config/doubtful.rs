@@ -136,14 +136,16 @@ fn what_can_change_while_the_server_runs_is_what_is_taken_over() {
     let credential = |text: &str| format!("[{{\"urls\":\"turn:a\",\"username\":\"u\",\"credential\":\"{text}\"}}]");
     let of = |secret: &str| settings("", &[("SWITCHBOARD__ICE__SERVERS", &credential(secret))]);
     let other = settings(
-        "[log]\nlevel = 'trace'\n[ops]\ntoken_file = 'b'\n[http]\nallowed_origins = []\n[server]\nport = 1\n\
+        "[log]\nlevel = 'trace'\n[tls]\ncert_file = 'f'\nkey_file = 'g'\n\
+         [ops]\ntoken_file = 'b'\ntls_cert_file = 'f'\ntls_key_file = 'g'\n[http]\nallowed_origins = []\n[server]\nport = 1\n\
          [auth]\njwks_file = 'c'\nissuers = ['i']\naudiences = ['a']\nkeys = [{ algorithm = 'HS256', file = 'd' }]\n",
         &[("SWITCHBOARD__ICE__SERVERS", &credential("new"))],
     );
     let mut ours = of("old");
     let found = ours.differences(&other);
+    let of_tls = ["tls.cert_file", "tls.key_file", "ops.token_file", "ops.tls_cert_file", "ops.tls_key_file"];
     let of_tokens = ["auth.keys", "auth.jwks_file", "auth.issuers", "auth.audiences"];
-    assert_eq!(found.live, [&["ops.token_file", "http.allowed_origins"], &of_tokens[..], &["log.level"]].concat());
+    assert_eq!(found.live, [&of_tls[..], &["http.allowed_origins"], &of_tokens[..], &["log.level"]].concat());
     assert_eq!(found.fixed, ["server.port", "ice.servers"]);
     assert_eq!(found.live.len(), keys().filter(|key| key.live).count(), "this test has one of each");
     ours.take_live(&other);

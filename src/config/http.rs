@@ -37,7 +37,7 @@ section! {
         /// Off by default, because apps and tests are programs, and who writes one can name any origin.
         require_origin: bool = false, Kind::Switch;
 
-        /// Whether a proxy before this server speaks TLS to the clients: answers then carry HSTS.
+        /// Whether a proxy before this server speaks TLS to the clients: answers then carry HSTS, as they do with `tls.cert_file`.
         /// Off by default, since HSTS on a plain server would promise what it cannot keep.
         behind_tls: bool = false, Kind::Switch;
 

@@ -31,6 +31,15 @@ section! {
         /// Example: `[{ urls = "stun:a.example" }, { urls = ["turn:b.example"], secret_file = "/run/secrets/turn" }]`
         servers: Vec<IceServer> = Vec::new(), Kind::Parts { check, allowed: ALLOWED };
 
+        /// Time between two rounds in which the server asks each of them, as a client would; 0: never.
+        /// A TURN server gives an address for that, and takes it back at once. A minute is soon enough to tell before many calls
+        /// fail, and seldom enough to be no load.
+        check_interval_ms: Milliseconds = Milliseconds(60_000), Kind::milliseconds(0).usual(5000, 3_600_000);
+
+        /// How long one of them may take to give what it is asked for.
+        /// 5 s are several repetitions of a lost datagram; who waits for a call waits no longer.
+        check_timeout_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(10).usual(1000, 60_000);
+
         /// Time for which credentials that are made with a `secret_file` let their peer in; but no longer than its join token
         /// holds. Clients are told (`joined.iceTtlMs`), and ask for others before it is over.
         /// 12 h outlast the meetings of a day for clients that do not ask; whoever gets hold of some may relay for as long.

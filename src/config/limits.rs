@@ -190,6 +190,20 @@ section! {
         /// 1000, because a school is one address, and its 2000 come back in pairs.
         new_rooms_burst: u32 = 1000, Kind::count(1, 1_000_000, "joins"), exported;
 
+        /// Joins a minute from one address that a room refuses (full, locked, or with a ban on whoever asks; also those that find
+        /// no place for another room); then that address's joins get `rate_limited`, and no room is looked for.
+        /// 600 are 50 clients that wait for a seat as they are told to, each trying once in five seconds.
+        refused_joins_per_minute: u32 = 600, Kind::count(1, 1_000_000, "joins a minute"), exported;
+
+        /// Bans that one room may have; the next is refused, and so is the kick that it came with.
+        /// 64 are more than people whom one room has to keep out at a time: beyond that, a token is what keeps people out.
+        bans_per_room: usize = 64, Kind::count(1, 10_000, "bans"), exported;
+
+        /// Rooms that are gone, and whose lock or bans are still in force; beyond them, that of the room that is gone for
+        /// longest is lost.
+        /// 1000, a tenth of the rooms: with all the bans that each may have they take some 16 MB.
+        moderated_rooms: usize = 1000, Kind::count(1, 1_000_000, "rooms"), exported;
+
         /// Fresh sets of ICE servers (`ice`) a minute that one session may ask for; the next gets `rate_limited`.
         /// 6: a client asks before its credentials end, once in hours, or after a change of networks.
         ice_per_minute: u32 = 6, Kind::count(1, 1_000_000, "requests a minute"), exported;

@@ -26,6 +26,10 @@ impl Settings {
         self.log.level = other.log.level;
         self.http.allowed_origins.clone_from(&other.http.allowed_origins);
         self.ops.token_file.clone_from(&other.ops.token_file);
+        self.ops.tls_cert_file.clone_from(&other.ops.tls_cert_file);
+        self.ops.tls_key_file.clone_from(&other.ops.tls_key_file);
+        self.tls.cert_file.clone_from(&other.tls.cert_file);
+        self.tls.key_file.clone_from(&other.tls.key_file);
         self.auth.keys.clone_from(&other.auth.keys);
         self.auth.jwks_file.clone_from(&other.auth.jwks_file);
         self.auth.issuers.clone_from(&other.auth.issuers);

@@ -27,6 +27,7 @@ mod marked;
 mod milliseconds;
 mod network;
 mod ops;
+mod pairs;
 #[cfg(test)]
 mod reference;
 mod report;
@@ -39,9 +40,11 @@ mod state;
 mod stun;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod variables;
 mod warnings;
 mod watchdog;
+mod webhooks;
 
 pub use self::{
     auth::{Auth, AuthMode, KeyAlgorithm, TOKEN_BYTES, TokenKey, USER_BYTES},
@@ -64,6 +67,8 @@ pub use self::{
     settings::{Settings, sets},
     state::State,
     stun::Stun,
+    tls::{Tls, TlsFiles, TlsVersion},
     warnings::{exposure_warnings, is_open, machine_warnings, memory_warning},
     watchdog::Watchdog,
+    webhooks::{WebhookEvent, Webhooks},
 };

@@ -7,6 +7,7 @@ use super::{
     milliseconds::Milliseconds,
     section::section,
     server::{HOST, is_host_name},
+    tls::{FILE, TlsFiles},
 };
 
 section! {
@@ -23,7 +24,7 @@ section! {
         /// File with the token that whatever is below `/admin` asks for as `Authorization: Bearer`; empty: it asks for none.
         /// Empty by default, because on loopback whoever can ask can also send a signal. Elsewhere those routes are
         /// refused without it. One line of 16 to 512 visible ASCII characters; read at the start, and at each reload.
-        token_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" }, live;
+        token_file: PathBuf = PathBuf::new(), FILE, live;
 
         /// Whether the token is asked for by what only reads, too: `/metrics`, `/errors`, the probes and the pages of the
         /// operator's side. What is below `/admin` asks for it in any case. Off by default, so that Prometheus, health checks and
@@ -46,9 +47,21 @@ section! {
         /// connections a drain takes no time. A server that nobody scrapes ends at once, and so does one after Ctrl-C;
         /// curl, browsers and the live page are no scrapers. `server.drain_deadline_ms` holds all the same. 0: never waits.
         scrape_wait_ms: Milliseconds = Milliseconds(15_000), Kind::milliseconds(0);
+
+        /// File with the certificate of the operator's side, as `tls.cert_file` is for the public one; it may be the same.
+        /// Empty: plain HTTP, because on loopback nobody listens in. Elsewhere the token would be for all to read.
+        tls_cert_file: PathBuf = PathBuf::new(), FILE, live;
+
+        /// File with the key of that certificate, in PEM, without a password.
+        /// Empty with the other, as `tls.key_file` is.
+        tls_key_file: PathBuf = PathBuf::new(), FILE, live;
     }
 }
 
-fn file(text: &str) -> Option<String> {
-    (!text.chars().any(char::is_control)).then(|| text.to_owned())
+impl Ops {
+    /// Where the certificate of the operator's listener is, if it speaks TLS.
+    #[must_use]
+    pub fn tls_files(&self) -> Option<TlsFiles> {
+        TlsFiles::of(&self.tls_cert_file, &self.tls_key_file)
+    }
 }

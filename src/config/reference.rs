@@ -137,6 +137,9 @@ const RULES: &str = r"
   `joined` can be sent.
 - `auth.mode` is `token` only with a key in `auth.keys` or `auth.jwks_file`, or nobody could join.
 - `ops.protect_reads` is on only with a file in `ops.token_file`, or it would protect nothing.
+- `webhooks.url` needs `webhooks.secret_file`, or the receiver could not tell what is from here.
+- `webhooks.retry_min_ms` is at most `webhooks.retry_max_ms`.
+- `tls.cert_file` and `tls.key_file` are both named or neither, and so are `ops.tls_cert_file` and `ops.tls_key_file`.
 ";
 
 fn path(name: &str) -> PathBuf {
@@ -185,7 +188,9 @@ fn every_rule_of_the_code_is_in_the_document_with_its_figure() {
     let figures = ["PEER_OVERHEAD: usize = 144;", "USER: usize = 10 + 6 * USER_BYTES;", "JOIN_OVERHEAD: usize = 400;"];
     assert!(figures.iter().all(|figure| rules.contains(figure)) && rules.contains("TOKEN: usize = 11 + TOKEN_BYTES;"));
     let list = rules.split_once("let rules = [").unwrap().1.split_once(']').unwrap().0;
-    assert_eq!(list.split(',').count(), RULES.matches("\n- ").count());
+    let rules = list.split(',').filter(|rule| !rule.trim().is_empty());
+    // The last one stands in pairs.rs.
+    assert_eq!(rules.count() + 1, RULES.matches("\n- ").count());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     auth::{AuthMode, TOKEN_BYTES, USER_BYTES},
     error::ConfigError,
+    pairs,
     settings::Settings,
 };
 
@@ -23,10 +24,22 @@ pub(super) type Origins = BTreeMap<String, String>;
 
 /// Checks every rule.
 pub(super) fn check(settings: &Settings, origins: &Origins) -> Result<(), ConfigError> {
-    let rules = [ports, drain, heartbeat, watchdog, longest_join, longest_relay, longest_joined, token_keys, ops_token];
+    let rules = [
+        ports,
+        drain,
+        heartbeat,
+        watchdog,
+        longest_join,
+        longest_relay,
+        longest_joined,
+        token_keys,
+        ops_token,
+        webhook_secret,
+        webhook_waits,
+    ];
     match rules.into_iter().find_map(|rule| rule(settings)) {
         Some(broken) => Err(broken.into_error(origins)),
-        None => Ok(()),
+        None => pairs::check(settings, origins),
     }
 }
 
@@ -150,6 +163,24 @@ fn ops_token(settings: &Settings) -> Option<Broken> {
     })
 }
 
+/// Otherwise the receiver could not tell what is from here.
+fn webhook_secret(settings: &Settings) -> Option<Broken> {
+    let webhooks = &settings.webhooks;
+    (webhooks.are_on() && webhooks.secret_file.as_os_str().is_empty()).then(|| Broken {
+        keys: vec![("webhooks.secret_file", 0)],
+        allowed: "a file with a secret in webhooks.secret_file, since webhooks.url names a receiver".to_owned(),
+    })
+}
+
+/// Otherwise the second attempt would wait longer than the longest wait.
+fn webhook_waits(settings: &Settings) -> Option<Broken> {
+    let (min, max) = (settings.webhooks.retry_min_ms.0, settings.webhooks.retry_max_ms.0);
+    (min > max).then(|| Broken {
+        keys: vec![("webhooks.retry_min_ms", min), ("webhooks.retry_max_ms", max)],
+        allowed: "webhooks.retry_min_ms of at most webhooks.retry_max_ms".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +211,8 @@ mod tests {
             |s| s.limits.peers_per_room = 92,
             |s| (s.limits.peers_per_room, s.auth.show_user) = (78, true),
             |s| (s.auth.mode, s.auth.jwks_file) = (AuthMode::Token, "keys.json".into()),
+            |s| (s.webhooks.url, s.webhooks.secret_file) = ("https://a.example/".into(), "secret".into()),
+            |s| s.webhooks.retry_min_ms = Milliseconds(60_000),
             |s| (s.limits.peers_per_room, s.limits.queue_bytes) = (50, 2 * 50 * (4096 + 144)),
             |s| (s.ops.protect_reads, s.ops.token_file) = (true, "token".into()),
         ] {
@@ -207,6 +240,14 @@ mod tests {
                 "auth.keys = 0 (default); allowed: a key in auth.keys or auth.jwks_file",
             ),
             (|s| s.ops.protect_reads = true, "ops.protect_reads = 1 (default); allowed: a file in ops.token_file"),
+            (
+                |s| s.webhooks.url = "https://a.example/".into(),
+                "allowed: a file with a secret in webhooks.secret_file, since webhooks.url names a receiver",
+            ),
+            (
+                |s| s.webhooks.retry_min_ms = Milliseconds(60_001),
+                "allowed: webhooks.retry_min_ms of at most webhooks.retry_max_ms",
+            ),
             (|s| s.watchdog.exit_ms = Milliseconds(1200), "allowed: watchdog.silent_ms below watchdog.exit_ms"),
             (|s| s.limits.frame_bytes = 4623, "limits.frame_bytes of at least 4624"),
             (

@@ -15,12 +15,15 @@ use super::{
     server::Server,
     state::State,
     stun::Stun,
+    tls::Tls,
     watchdog::Watchdog,
+    webhooks::Webhooks,
 };
 
 /// Every section, in the order of the documents.
-pub(super) const SECTIONS: [&Section; 12] = [
+pub(super) const SECTIONS: [&Section; 14] = [
     &Server::SECTION,
+    &Tls::SECTION,
     &Ops::SECTION,
     &Http::SECTION,
     &Auth::SECTION,
@@ -31,6 +34,7 @@ pub(super) const SECTIONS: [&Section; 12] = [
     &Watchdog::SECTION,
     &Ice::SECTION,
     &Stun::SECTION,
+    &Webhooks::SECTION,
     &State::SECTION,
 ];
 
@@ -40,6 +44,8 @@ pub(super) const SECTIONS: [&Section; 12] = [
 pub struct Settings {
     /// The public listener, its connections and how the process ends.
     pub server: Server,
+    /// TLS on the public listener.
+    pub tls: Tls,
     /// The operator's listener.
     pub ops: Ops,
     /// Requests.
@@ -60,11 +66,19 @@ pub struct Settings {
     pub ice: Ice,
     /// The STUN responder of our own.
     pub stun: Stun,
+    /// Who is told what happens in rooms.
+    pub webhooks: Webhooks,
     /// What outlives the process.
     pub state: State,
 }
 
 impl Settings {
+    /// Whether clients speak TLS, be it with this server or with a proxy before it.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.http.behind_tls || self.tls.files().is_some()
+    }
+
     /// `limits.parked_sessions`, where it says how many, or else as many as there may be connections.
     #[must_use]
     pub fn most_parked(&self) -> usize {

@@ -47,6 +47,12 @@ section! {
 }
 
 impl Stun {
+    /// Whether clients are told of it at the host that each of them used.
+    #[must_use]
+    pub fn is_at_the_clients_host(&self) -> bool {
+        self.port != 0 && self.public_host.is_empty()
+    }
+
     /// Whether this process is to answer.
     #[must_use]
     pub fn is_served_here(&self) -> bool {
@@ -85,6 +91,9 @@ mod tests {
     #[test]
     fn it_answers_where_it_has_a_port_and_is_not_left_to_another_process() {
         let on = Stun { port: 3478, ..Stun::default() };
+        let named = Stun { public_host: "a.example".to_owned(), ..on.clone() };
+        let asked = [&on, &named, &Stun::default()].map(Stun::is_at_the_clients_host);
+        assert_eq!(asked, [true, false, false]);
         assert!(on.is_served_here() && !Stun::default().is_served_here());
         assert!(!Stun { serve: false, ..on }.is_served_here());
     }

@@ -15,7 +15,7 @@ use actix_http::header::HeaderMap;
 use super::authority::text_lines;
 use crate::{
     config::{ForwardedHeader, Network, Settings},
-    limits::{AddressPermit, Addresses, By, ClientAddr, Quotas, Subnet, hops, resolve_client},
+    limits::{AddressPermit, Addresses, By, ClientAddr, Quotas, Rate, Subnet, hops, resolve_client},
     telemetry::{self, Event, LimitHit},
 };
 
@@ -26,7 +26,7 @@ const NAMELESS_AGAIN: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone)]
 pub struct Clients {
     addresses: Addresses,
-    /// The same, with sockets in place of connections.
+    /// The same, with sockets in place of connections, and handshakes of TLS in place of those of WebSocket.
     sockets: Addresses,
     trusted: Arc<[Network]>,
     /// In which they name their clients.
@@ -69,13 +69,20 @@ impl Clients {
     /// From the settings.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let quotas = Quotas::from(settings);
+        let limits = &settings.limits;
+        // One for each request and each WebSocket handshake that an address may make.
+        let tls = (
+            limits.handshake_rate.saturating_add(limits.http_rate),
+            limits.handshake_burst.saturating_add(limits.http_burst),
+        );
+        let quotas = Quotas {
+            connections: limits.most_sockets_per_address(),
+            handshakes: Rate::per_second(tls.0, tls.1),
+            ..Quotas::from(settings)
+        };
         Self {
             addresses: settings.into(),
-            sockets: Addresses::new(
-                Quotas { connections: settings.limits.most_sockets_per_address(), ..quotas },
-                Instant::now(),
-            ),
+            sockets: Addresses::new(quotas, Instant::now()),
             trusted: settings.http.trusted_networks().into(),
             header: settings.http.forwarded_header,
             proxy_protocol: settings.http.proxy_protocol,
@@ -104,6 +111,13 @@ impl Clients {
         let peer = peer.to_canonical();
         let exempt = self.is_exempt(peer, known_by) || self.is_proxy(peer);
         if exempt { Some(AddressPermit::uncounted()) } else { self.sockets.connect(Subnet::of(peer), Instant::now()) }
+    }
+
+    /// Whether that address may make one more TLS handshake: it costs the server a signature. A proxy of ours makes everybody's.
+    pub(super) fn tls_handshake(&self, peer: IpAddr, known_by: KnownBy) -> bool {
+        let peer = peer.to_canonical();
+        let exempt = self.is_exempt(peer, known_by) || self.is_proxy(peer);
+        exempt || self.sockets.handshake(Subnet::of(peer), Instant::now()).is_ok()
     }
 
     /// Whether a connection from there begins with a line of the PROXY protocol.

@@ -26,8 +26,8 @@ pub(super) struct Observe {
     pub(super) labels: Labels,
     /// A request slower than this is logged.
     pub(super) slow_request: Duration,
-    /// Whether TLS ends in front of us: only then HSTS makes sense (RFC 6797 section 7.2).
-    pub(super) behind_tls: bool,
+    /// Whether clients speak TLS, with us or with a proxy: only then HSTS makes sense (RFC 6797 section 7.2).
+    pub(super) is_https: bool,
 }
 
 /// Half a year.
@@ -52,7 +52,7 @@ pub(super) async fn observe(
     if took > policy.slow_request {
         telemetry::emit(&Event::SlowRequest { context, method, route, took });
     }
-    dress(response.headers_mut(), &id, policy.behind_tls);
+    dress(response.headers_mut(), &id, policy.is_https);
     // It is the last answer on its connection, whatever the request asked for: who reuses it must not be misled.
     response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     if let Some(input) = response.request().conn_data::<Rc<Input>>() {
@@ -61,14 +61,14 @@ pub(super) async fn observe(
     Ok(response)
 }
 
-fn dress(answer: &mut HeaderMap, id: &RequestId, behind_tls: bool) {
+fn dress(answer: &mut HeaderMap, id: &RequestId, is_https: bool) {
     let mut set = |name: &'static str, value: &'static str| {
         answer.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     };
     for (name, value) in headers::STRICT {
         set(name, value);
     }
-    if behind_tls {
+    if is_https {
         set("strict-transport-security", HSTS);
     }
     answer.insert(HeaderName::from_static(request_id::HEADER), request_id::value(id));

@@ -46,15 +46,15 @@ pub struct Common {
     pub probes: Probes,
     /// A request slower than this is logged.
     pub slow_request: Duration,
-    /// Whether TLS ends in front of the server.
-    pub behind_tls: bool,
+    /// Whether clients speak TLS, with this server or with a proxy.
+    pub is_https: bool,
 }
 
 impl Common {
     /// With those probes, by these settings.
     #[must_use]
     pub fn new(settings: &Settings, probes: Probes) -> Self {
-        Self { probes, slow_request: settings.http.slow_request_ms.get(), behind_tls: settings.http.behind_tls }
+        Self { probes, slow_request: settings.http.slow_request_ms.get(), is_https: settings.is_https() }
     }
 }
 
@@ -131,7 +131,7 @@ fn base(
         }
         more(&mut routes);
     });
-    let policy = Observe { labels, slow_request: common.slow_request, behind_tls: common.behind_tls };
+    let policy = Observe { labels, slow_request: common.slow_request, is_https: common.is_https };
     app.app_data(web::Data::new(policy)).app_data(web::Data::new(common.probes)).default_service(web::to(not_found))
 }
 

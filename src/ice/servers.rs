@@ -12,7 +12,7 @@ use super::{
     secret_files::{SecretFileError, SecretFiles},
 };
 use crate::{
-    config::{Ice, Milliseconds},
+    config::{Ice, Milliseconds, Stun},
     protocol::PeerId,
 };
 
@@ -37,6 +37,8 @@ enum List {
 enum Entry {
     /// An `RTCIceServer` as JSON.
     Same(String),
+    /// The STUN server at the host that the client used, at this port; not there for a client whose host is not known.
+    AtHost(u16),
     /// One that is reached with credentials made of a secret.
     Minted {
         /// Its `urls` as JSON.
@@ -48,9 +50,13 @@ enum Entry {
 
 /// Who a list is for.
 #[derive(Debug, Clone, Copy)]
-pub struct Recipient {
+pub struct Recipient<'a> {
     /// Its public name.
     pub peer: PeerId,
+    /// The host that its handshake named, where it can stand in a URL as it is ([`Authority::url_host`]).
+    ///
+    /// [`Authority::url_host`]: crate::config::Authority::url_host
+    pub host: Option<&'a str>,
     /// When what its token grants ends, if it came with one: its credentials do not outlast it.
     pub until: Option<Instant>,
     /// The present time.
@@ -67,11 +73,11 @@ pub struct IceList<'a> {
 }
 
 impl IceServers {
-    /// From the settings.
+    /// From the settings. The STUN responder of our own comes first: it is the nearest.
     ///
     /// # Errors
     /// A `secret_file` that cannot be read, or that has no secret in it.
-    pub fn open(ice: &Ice) -> Result<Self, SecretFileError> {
+    pub fn open(ice: &Ice, stun: &Stun) -> Result<Self, SecretFileError> {
         let mut paths = Vec::new();
         let entries = ice.servers.iter().map(|server| match &server.secret_file {
             None => Entry::Same(server.to_json()),
@@ -80,15 +86,19 @@ impl IceServers {
                 Entry::Minted { urls: server.urls.to_json(), secret: paths.len() - 1 }
             }
         });
-        let entries: Vec<Entry> = entries.collect();
-        let list = if paths.is_empty() { List::Same(write_list(&entries, |_, _, _| {})) } else { List::Made(entries) };
+        let entries: Vec<Entry> = own(stun).into_iter().chain(entries).collect();
+        let list = if entries.iter().all(|entry| matches!(entry, Entry::Same(_))) {
+            List::Same(write_list(&entries, None, |_, _, _| {}))
+        } else {
+            List::Made(entries)
+        };
         let secrets = SecretFiles::open(paths)?;
         Ok(Self(Arc::new(Inner { list, ttl: ice.credential_ttl_ms.get(), secrets })))
     }
 
     /// What that peer is told.
     #[must_use]
-    pub fn list_for(&self, recipient: Recipient) -> IceList<'_> {
+    pub fn list_for(&self, recipient: Recipient<'_>) -> IceList<'_> {
         match &self.0.list {
             List::Same(json) => IceList { json: Cow::Borrowed(json), ttl_ms: None },
             List::Made(entries) => {
@@ -98,20 +108,21 @@ impl IceServers {
         }
     }
 
-    fn make(&self, entries: &[Entry], recipient: Recipient, since_epoch: Duration) -> IceList<'_> {
+    fn make(&self, entries: &[Entry], recipient: Recipient<'_>, since_epoch: Duration) -> IceList<'_> {
         let left = recipient.until.map(|until| until.saturating_duration_since(recipient.now));
         let ttl = left.map_or(self.0.ttl, |left| left.min(self.0.ttl));
         // TURN servers count in seconds, and the one in which it ends is still good: nobody is let in for less than is told.
         let expiry = (since_epoch + ttl).as_secs();
         let secrets = self.0.secrets.secrets();
-        let json = write_list(entries, |json, urls, secret| {
+        let json = write_list(entries, recipient.host, |json, urls, secret| {
             let credentials = mint(&secrets[secret], recipient.peer, expiry);
             let (username, password) = (credentials.username, credentials.password);
             // Digits, a colon and base64: nothing of it has to be escaped.
             write!(json, r#"{{"credential":"{password}","urls":{urls},"username":"{username}"}}"#)
                 .expect("a text takes every character");
         });
-        IceList { json: Cow::Owned(json), ttl_ms: Some(Milliseconds::rounded_down(ttl).0) }
+        let ends = !secrets.is_empty();
+        IceList { json: Cow::Owned(json), ttl_ms: ends.then(|| Milliseconds::rounded_down(ttl).0) }
     }
 
     /// Looks at the files of the secrets again. Whether any has another one, which is in force now; on an error all is as before.
@@ -130,14 +141,35 @@ impl fmt::Debug for IceServers {
     }
 }
 
+/// The STUN responder of our own, where there is one.
+fn own(stun: &Stun) -> Option<Entry> {
+    let Stun { port, public_host, .. } = stun;
+    match (*port, public_host.as_str()) {
+        (0, _) => None,
+        (port, "") => Some(Entry::AtHost(port)),
+        (port, host) => Some(Entry::Same(stun_server(host, port))),
+    }
+}
+
+/// A host that can stand in a URL has nothing in it that JSON has to escape.
+fn stun_server(host: &str, port: u16) -> String {
+    format!(r#"{{"urls":"stun:{host}:{port}"}}"#)
+}
+
 /// A JSON array. `minted` writes what is made for a peer, told its `urls` and its secret.
-fn write_list(entries: &[Entry], minted: impl Fn(&mut String, &str, usize)) -> String {
+fn write_list(entries: &[Entry], host: Option<&str>, minted: impl Fn(&mut String, &str, usize)) -> String {
     let mut json = String::from("[");
-    for (at, entry) in entries.iter().enumerate() {
-        if at > 0 {
+    for entry in entries {
+        let at_host = match (entry, host) {
+            (Entry::AtHost(_), None) => continue,
+            (Entry::AtHost(port), Some(host)) => stun_server(host, *port),
+            _ => String::new(),
+        };
+        if json.len() > 1 {
             json.push(',');
         }
         match entry {
+            Entry::AtHost(_) => json.push_str(&at_host),
             Entry::Same(server) => json.push_str(server),
             Entry::Minted { urls, secret } => minted(&mut json, urls, *secret),
         }
@@ -159,15 +191,15 @@ mod tests {
     const SECRET: &str = "north-by-north-west";
     const EPOCH: Duration = Duration::from_millis(1_796_000_000_900);
 
-    fn recipient(until_ms: Option<u64>) -> Recipient {
+    fn recipient(until_ms: Option<u64>) -> Recipient<'static> {
         let now = Instant::now();
         let until = until_ms.map(|ms| now + Duration::from_millis(ms));
-        Recipient { peer: PeerId::parse(PEER).expect("a canonical id"), until, now }
+        Recipient { peer: PeerId::parse(PEER).expect("a canonical id"), until, host: Some("a.example"), now }
     }
 
     fn servers(json: &Value) -> IceServers {
         let ice = Ice { servers: serde_json::from_value(json.clone()).expect("a good list"), ..Ice::default() };
-        IceServers::open(&ice).expect("good files")
+        IceServers::open(&ice, &Stun::default()).expect("good files")
     }
 
     #[test]
@@ -183,6 +215,24 @@ mod tests {
             assert_eq!(told.ttl_ms, None);
             assert!(!servers.look_again().expect("there are no files"));
         }
+    }
+
+    #[test]
+    fn the_stun_responder_is_told_at_its_public_host_or_at_the_one_that_the_client_used() {
+        let list = json!([{"urls": "stun:b.example"}]);
+        let ice = Ice { servers: serde_json::from_value(list.clone()).expect("a good list"), ..Ice::default() };
+        let told = |public_host: &str, host: Option<&'static str>| {
+            let stun = Stun { port: 3478, public_host: public_host.to_owned(), ..Stun::default() };
+            let servers = IceServers::open(&ice, &stun).expect("no files");
+            let told = servers.list_for(Recipient { host, ..recipient(Some(5)) });
+            assert_eq!(told.ttl_ms, None, "nothing in it ends");
+            (serde_json::from_str::<Value>(&told.json).expect("JSON"), matches!(told.json, Cow::Borrowed(_)))
+        };
+        let both = |url: &str| json!([{"urls": url}, {"urls": "stun:b.example"}]);
+        assert_eq!(told("rooms.example", Some("c.example")), (both("stun:rooms.example:3478"), true));
+        assert_eq!(told("", Some("c.example")), (both("stun:c.example:3478"), false));
+        assert_eq!(told("", Some("[2001:db8::7]")), (both("stun:[2001:db8::7]:3478"), false));
+        assert_eq!(told("", None), (list, false), "it is not known where");
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub struct Rate {
     interval: Duration,
     /// The time that an empty bucket takes to be full.
     span: Duration,
+    /// The time that one with a single token takes to be full.
+    span_of_rest: Duration,
     /// Tokens that it holds.
     burst: u32,
 }
@@ -23,7 +25,8 @@ impl Rate {
 
     fn of(interval: Duration, burst: u32) -> Self {
         let interval = interval.max(Duration::from_nanos(1));
-        Self { interval, span: interval * burst, burst }
+        let span = interval * burst;
+        Self { interval, span, span_of_rest: span.saturating_sub(interval), burst }
     }
 
     /// `n` times as fast, and `n` times as much at once.
@@ -84,7 +87,7 @@ impl Bucket {
     #[inline]
     pub fn wait(&self, rate: Rate, now: Instant) -> Duration {
         // Asked before every read, and nearly always so; the time in between costs much more than to compare.
-        if self.full_at <= now + rate.span.saturating_sub(rate.interval) {
+        if self.full_at <= now + rate.span_of_rest {
             return Duration::ZERO;
         }
         let missing = self.full_at.saturating_duration_since(now);

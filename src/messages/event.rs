@@ -3,18 +3,40 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::protocol::{
-    LeaveReason, Meta, PeerId, TextFrame, Who,
+    LeaveReason, Meta, PeerId, PlainText, TextFrame, Who,
     server::{ServerFrame, encode},
 };
 
-/// Something that happened to one peer, for all the others. It says nothing of how clients are told; the frame is encoded by
-/// the first session that needs it, and shared.
+/// What news takes on the wire beside metadata and texts, roughly.
+pub(super) const NEWS_BYTES: usize = 96;
+
+/// Something that happened to one peer, or to the room, for all the others. It says nothing of how clients are told; the frame
+/// is encoded by the first session that needs it, and shared.
 #[derive(Debug)]
 pub struct RoomEvent {
-    /// The peer that it happened to.
-    peer: PeerId,
-    change: PeerChange,
+    what: Happened,
+    /// See [`RoomEvent::bytes`].
+    bytes: usize,
     encoded: OnceLock<TextFrame>,
+}
+
+#[derive(Debug)]
+enum Happened {
+    /// To that peer.
+    Peer(PeerId, PeerChange),
+    /// To the room. The peer that asked for it is answered otherwise.
+    Room(RoomChange, Option<PeerId>),
+}
+
+/// What can happen to a room as such.
+#[derive(Debug)]
+pub enum RoomChange {
+    /// It is locked, or not any more.
+    Locked(bool),
+    /// Somebody who is not in it is to be let go of.
+    Kicked(Who),
+    /// Something to read.
+    Notice(PlainText),
 }
 
 /// What can happen to a peer.
@@ -41,30 +63,67 @@ pub enum PeerChange {
     Back,
 }
 
+impl Happened {
+    /// Bytes in it that are not the server's own: metadata, or a text.
+    fn raw_bytes(&self) -> usize {
+        match self {
+            Self::Peer(_, PeerChange::Joined { meta, .. }) => meta.as_ref().map_or(0, |meta| meta.as_str().len()),
+            Self::Peer(_, PeerChange::Updated(meta)) => meta.as_str().len(),
+            Self::Room(RoomChange::Notice(text), _) => text.as_str().len(),
+            Self::Peer(_, PeerChange::Left(_) | PeerChange::Away(_) | PeerChange::Back) | Self::Room(..) => 0,
+        }
+    }
+}
+
 impl RoomEvent {
     /// That happened to that peer.
     #[must_use]
     pub fn new(peer: PeerId, change: PeerChange) -> Arc<Self> {
-        Arc::new(Self { peer, change, encoded: OnceLock::new() })
+        Self::of(Happened::Peer(peer, change))
     }
 
-    /// The peer that it happened to.
+    /// That happened to the room; `by` has its answer.
     #[must_use]
-    pub fn about(&self) -> PeerId {
-        self.peer
+    pub fn of_room(change: RoomChange, by: Option<PeerId>) -> Arc<Self> {
+        Self::of(Happened::Room(change, by))
     }
 
-    /// What it was.
+    fn of(what: Happened) -> Arc<Self> {
+        let bytes = NEWS_BYTES + what.raw_bytes();
+        Arc::new(Self { what, bytes, encoded: OnceLock::new() })
+    }
+
+    /// Whether that member is to know of it. Of what happens to itself it hears otherwise, but for its own `update`.
     #[must_use]
-    pub fn change(&self) -> &PeerChange {
-        &self.change
+    pub fn concerns(&self, member: PeerId) -> bool {
+        match &self.what {
+            Happened::Peer(peer, change) => *peer != member || matches!(change, PeerChange::Updated(_)),
+            Happened::Room(_, by) => *by != Some(member),
+        }
+    }
+
+    /// The metadata, if it is an `update` of that member's own.
+    #[must_use]
+    pub fn own_update(&self, member: PeerId) -> Option<&Meta> {
+        match &self.what {
+            Happened::Peer(peer, PeerChange::Updated(meta)) if *peer == member => Some(meta),
+            _ => None,
+        }
     }
 
     /// What the others' clients are told.
     #[must_use]
     pub fn frame(&self) -> ServerFrame<'_> {
-        let id = self.peer;
-        match &self.change {
+        match &self.what {
+            Happened::Peer(peer, change) => Self::peer_frame(*peer, change),
+            Happened::Room(RoomChange::Locked(locked), _) => ServerFrame::RoomState { re: None, locked: *locked },
+            Happened::Room(RoomChange::Kicked(who), _) => ServerFrame::Kicked { re: None, who: Some(*who) },
+            Happened::Room(RoomChange::Notice(text), _) => ServerFrame::Notice { text },
+        }
+    }
+
+    fn peer_frame(id: PeerId, change: &PeerChange) -> ServerFrame<'_> {
+        match change {
             // Whoever is here already is not polite towards one that comes later.
             PeerChange::Joined { meta, who, user, replaces } => {
                 let (meta, who, user, replaces) = (meta.as_ref(), *who, user.as_deref(), *replaces);
@@ -77,13 +136,10 @@ impl RoomEvent {
         }
     }
 
-    /// Bytes of metadata in it.
-    pub(super) fn meta_bytes(&self) -> usize {
-        match &self.change {
-            PeerChange::Joined { meta, .. } => meta.as_ref().map_or(0, |meta| meta.as_str().len()),
-            PeerChange::Updated(meta) => meta.as_str().len(),
-            PeerChange::Left(_) | PeerChange::Away(_) | PeerChange::Back => 0,
-        }
+    /// What it takes on the wire, nearly: it is encoded when the first asks for that.
+    #[inline]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The same, encoded once for all.

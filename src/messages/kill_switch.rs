@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence},
     },
     task::Waker,
@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-use crate::protocol::EndReason;
+use crate::protocol::{EndReason, PlainText};
 
 /// A session's emergency cord. Whoever finds its mailbox full pulls it; the pump sees it at its next poll and ends the
 /// session the ordinary way. Nobody frees a seat on a session's behalf, so there is one way out and no race for it.
@@ -27,8 +27,10 @@ struct Inner {
     shut: AtomicBool,
     /// [`Note`]s that the pump has not read.
     notes: AtomicU8,
-    /// The session's number of the join whose seat another has; 0: none yet.
-    replaced: AtomicU32,
+    /// The session's number of the join whose seat is taken; 0: none yet.
+    taken: AtomicU32,
+    /// What goes with it.
+    how: Mutex<Option<Box<SeatTaken>>>,
     pump: AtomicWaker,
 }
 
@@ -43,10 +45,22 @@ pub enum Note {
     TooManyParked = 2,
     /// There are too many connections in no room, and this one is to go, if it still is in none.
     TooManyWaiting = 4,
-    /// The seat of a join went to another of the same identity: see [`KillSwitch::replace`].
-    Replaced = 16,
+    /// The seat of a join is taken for good: see [`KillSwitch::take_seat`].
+    SeatTaken = 16,
     /// A receiver that was too busy for a signal of this session's has room for it: see [`Inbox`](super::Inbox).
     InboxReady = 8,
+}
+
+/// The supervisor has taken a session's seat, for good: the session is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeatTaken {
+    /// The session's number of the join that brought it there: it may have left meanwhile, and be on its way into another
+    /// room.
+    pub join_seq: u32,
+    /// What its connection ends with.
+    pub reason: EndReason,
+    /// What its client's user is told.
+    pub text: Option<PlainText>,
 }
 
 /// The notes that the pump found.
@@ -97,17 +111,25 @@ impl KillSwitch {
         self.0.pump.wake();
     }
 
-    /// Somebody else has the seat of the join of that number now, for good. Which one it was is told because the session
-    /// may have left meanwhile, and be on its way into another room.
-    pub fn replace(&self, join_seq: u32) {
-        self.0.replaced.store(join_seq, Ordering::Release);
-        self.leave_note(Note::Replaced);
+    /// The session has no seat any more, for good.
+    pub fn take_seat(&self, taken: SeatTaken) {
+        let join_seq = taken.join_seq;
+        *self.0.how.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(taken));
+        self.0.taken.store(join_seq, Ordering::Release);
+        self.leave_note(Note::SeatTaken);
     }
 
-    /// The latest join whose seat somebody else has.
+    /// The latest join whose seat was taken.
     #[must_use]
-    pub fn replaced(&self) -> u32 {
-        self.0.replaced.load(Ordering::Acquire)
+    pub fn taken(&self) -> u32 {
+        self.0.taken.load(Ordering::Acquire)
+    }
+
+    /// The same with why, if it is that join.
+    #[must_use]
+    pub fn how_taken(&self, join_seq: u32) -> Option<SeatTaken> {
+        let how = self.0.how.lock().unwrap_or_else(PoisonError::into_inner);
+        how.as_deref().filter(|taken| taken.join_seq == join_seq).cloned()
     }
 
     /// Takes the notes, for the pump.

@@ -20,6 +20,8 @@ impl From<Census> for CensusReport {
             peers: census.peers,
             joins_per_minute: census.joins_per_minute,
             leaves_per_minute: census.leaves_per_minute,
+            locked_rooms: census.locked_rooms,
+            bans: census.bans,
             occupancy: census.occupancy,
         }
     }

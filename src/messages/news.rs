@@ -3,20 +3,17 @@
 use std::sync::Arc;
 
 use super::{
-    event::{PeerChange, RoomEvent},
+    event::{NEWS_BYTES, RoomEvent},
     inbox::Load,
 };
 use crate::protocol::{Meta, PeerId, Who, server::PeerView};
-
-/// What news takes on the wire beside metadata, roughly.
-const NEWS_BYTES: usize = 96;
 
 /// What a [`Roster`](super::session::Roster) tells its receiver.
 #[derive(Debug, Clone)]
 pub enum News {
     /// The receiver itself is in: its first roster. The session completes the `joined` frame from it.
     Joined(Box<Welcomed>),
-    /// Something happened to somebody else.
+    /// Something happened to somebody else, or to the room.
     Changed(Arc<RoomEvent>),
     /// The receiver came back and has missed too much: the whole room.
     Resynced(Box<Welcomed>),
@@ -30,10 +27,9 @@ impl News {
     /// What an event is to that member; `None`: nothing that it is to know.
     #[must_use]
     pub fn of(event: &Arc<RoomEvent>, member: PeerId) -> Option<Self> {
-        match event.change() {
-            _ if event.about() != member => Some(Self::Changed(Arc::clone(event))),
-            PeerChange::Updated(meta) => Some(Self::Updated(meta.clone())),
-            _ => None,
+        match event.own_update(member) {
+            Some(meta) => Some(Self::Updated(meta.clone())),
+            None => event.concerns(member).then(|| Self::Changed(Arc::clone(event))),
         }
     }
 }
@@ -54,7 +50,7 @@ impl Several {
     fn load(&self) -> Load {
         let whole = Load::new(1, NEWS_BYTES);
         let events = self.events[self.from..].iter();
-        events.map(|event| Load::frame(NEWS_BYTES + event.meta_bytes())).fold(whole, |all, one| all + one)
+        events.map(|event| Load::frame(event.bytes())).fold(whole, |all, one| all + one)
     }
 
     /// One by one, as that member, which is the receiver, is to know them.
@@ -69,9 +65,10 @@ impl Several {
 
 impl News {
     /// What it adds to what waits for its receiver, nearly: it is encoded later.
+    #[inline]
     pub fn load(&self) -> Load {
         Load::frame(match self {
-            Self::Changed(event) => NEWS_BYTES + event.meta_bytes(),
+            Self::Changed(event) => event.bytes(),
             Self::Updated(meta) => NEWS_BYTES + meta.as_str().len(),
             // The receiver's own answer.
             Self::Joined(_) | Self::Resynced(_) => NEWS_BYTES,
@@ -91,4 +88,6 @@ pub struct Welcomed {
     pub meta: Option<Meta>,
     /// Who it is, if it gave an identity.
     pub who: Option<Who>,
+    /// Whether the room is locked.
+    pub locked: bool,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::{Message, Recipient, prelude::SendError};
 
-use super::{send::send_unbounded, session::Member};
+use super::{event::RoomEvent, send::send_unbounded, session::Member};
 use crate::protocol::{LeaveReason, Meta, PeerId, Who};
 
 /// All messages to a room in one type, for the same reason as those to a session: a port for each would cost some 200
@@ -21,6 +21,18 @@ pub enum ToRoom {
         peer: PeerId,
         /// What the others are told.
         reason: LeaveReason,
+    },
+    /// From the supervisor, unbounded: this is how it stands with the room's lock.
+    Lock {
+        /// Whether it is locked.
+        locked: bool,
+        /// Who asked for it, and is answered otherwise.
+        by: Option<PeerId>,
+    },
+    /// From the supervisor, unbounded: this happened, for all to know. The room itself is the same.
+    Tell {
+        /// What.
+        event: Arc<RoomEvent>,
     },
     /// From a session, may be refused: the client is told `rate_limited`.
     Update {

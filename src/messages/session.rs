@@ -114,9 +114,9 @@ pub struct JoinFailed {
 /// Why a [`Join`](super::supervisor::Join) was not granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JoinError {
-    /// `room_full`, `room_limit`, `rate_limited`, `already_joined`, `server_draining` or `internal`.
+    /// `room_full`, `room_limit`, `room_locked`, `banned`, `rate_limited`, `already_joined`, `server_draining` or `internal`.
     pub code: ErrorCode,
-    /// With `rate_limited`: when the next join may come.
+    /// With `rate_limited` and `banned`: when the next join may come.
     pub retry_after: Option<Duration>,
     /// The limit of one address that it was, if it was not the server's or the room's.
     pub share: Option<LimitHit>,
@@ -127,6 +127,18 @@ impl JoinError {
     #[must_use]
     pub fn new(code: ErrorCode) -> Self {
         Self { code, retry_after: None, share: None }
+    }
+
+    /// Whether a room refuses somebody who asked no sooner than it may, or there is no place for another room.
+    #[must_use]
+    pub fn is_by_room(&self) -> bool {
+        matches!(self.code, ErrorCode::RoomFull | ErrorCode::RoomLimit | ErrorCode::RoomLocked | ErrorCode::Banned)
+    }
+
+    /// That room has a ban that is over then.
+    #[must_use]
+    pub fn banned(left: Duration) -> Self {
+        Self { code: ErrorCode::Banned, retry_after: Some(left), share: None }
     }
 
     /// With that code, because of that limit of one address.
@@ -198,6 +210,8 @@ pub struct ResumeGrant {
     pub renewed: Option<Arc<Grant>>,
     /// What the new connection's handshake brought along: for its later joins.
     pub credential: Option<Box<Credential>>,
+    /// The host that it named, where the client is told of a STUN server there.
+    pub host: Option<Box<str>>,
 }
 
 /// What a connection was let in by, or brought along in its handshake: judged at its first join, and for each later one.
@@ -308,7 +322,7 @@ impl Member {
             _ => Load::default(),
         };
         self.inbox.news_posted(news);
-        self.try_send(message, |inbox| inbox.news_handled(news))
+        self.try_send(message, |inbox| inbox.news_lost(news))
     }
 
     /// Sends a signal, if what waits here leaves room for one more of its sender's. Its mark is made here.

@@ -13,7 +13,7 @@
 //! sessions that are over have left behind is bounded by the watch: the supervisor answers it from behind them within
 //! `watchdog.exit_ms`, or the process ends. The simulation of seats counts what waits against this table.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::Message;
 
@@ -118,6 +118,25 @@ pub struct Headcount {
     pub leaves_per_minute: u64,
 }
 
+/// The latest [`Headcount`]: published by the supervisor, for anybody to look at. Cloning shares it.
+///
+/// A channel would look for somebody who waits for it with every join and leave, and nobody does.
+#[derive(Debug, Clone, Default)]
+pub struct LatestHeadcount(Arc<Mutex<Headcount>>);
+
+impl LatestHeadcount {
+    /// So many are here now.
+    pub fn publish(&self, headcount: Headcount) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = headcount;
+    }
+
+    /// How many are here.
+    #[must_use]
+    pub fn get(&self) -> Headcount {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The supervisor's truth.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Census {
@@ -129,6 +148,10 @@ pub struct Census {
     pub joins_per_minute: u64,
     /// Leaves in the last 60 s.
     pub leaves_per_minute: u64,
+    /// Rooms that are locked, those that are gone and remembered included.
+    pub locked_rooms: usize,
+    /// Bans that are in force.
+    pub bans: usize,
     /// `occupancy[n - 1]` rooms hold exactly `n` peers; the last entry holds the fuller ones, too.
     pub occupancy: Vec<u64>,
 }

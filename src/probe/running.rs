@@ -29,6 +29,8 @@ pub(super) struct Place {
     pub(super) note: Option<String>,
     /// From these a connection must begin with a header of the PROXY protocol.
     pub(super) proxies: Vec<Network>,
+    /// Whether TLS is spoken there. Both are to be tried where it is not known which of the listeners it is.
+    pub(super) tls: Vec<bool>,
 }
 
 /// A server that runs.
@@ -42,8 +44,7 @@ struct Server {
 /// Where the server listens that this process is to ask after. `own` is what this process would use itself, from `file`
 /// and `environment`.
 pub(super) fn place(own: &Settings, file: Option<&Path>, environment: &[(String, String)]) -> Place {
-    let as_configured =
-        |note| Place { host: own.server.host.clone(), port: own.server.port, note, proxies: proxies(own) };
+    let as_configured = |note| Place { note, ..Place::of(own) };
     if file.is_some() && own.server.port != 0 {
         return as_configured(None);
     }
@@ -70,16 +71,25 @@ pub(super) fn place(own: &Settings, file: Option<&Path>, environment: &[(String,
     }
 }
 
+impl Place {
+    /// The public listener by these settings.
+    fn of(settings: &Settings) -> Self {
+        let (host, port) = (settings.server.host.clone(), settings.server.port);
+        Self { host, port, note: None, proxies: proxies(settings), tls: vec![settings.tls.files().is_some()] }
+    }
+}
+
 impl Server {
     fn place(&self) -> Option<Place> {
         let theirs = &self.settings.server;
         if theirs.port != 0 {
-            let proxies = proxies(&self.settings);
-            return Some(Place { host: theirs.host.clone(), port: theirs.port, note: None, proxies });
+            return Some(Place::of(&self.settings));
         }
         // Both listeners answer: which of them it is does not matter.
         let (ip, port) = listening(&self.process).into_iter().next()?;
-        Some(Place { host: ip.to_string(), port, note: None, proxies: proxies(&self.settings) })
+        let mut tls = vec![self.settings.tls.files().is_some(), self.settings.ops.tls_files().is_some()];
+        tls.dedup();
+        Some(Place { host: ip.to_string(), port, tls, ..Place::of(&self.settings) })
     }
 }
 

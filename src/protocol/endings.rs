@@ -26,8 +26,12 @@ pub mod close_code {
     pub const PING_TIMEOUT: u16 = 4001;
     /// The session was taken over on another socket, or another of the same identity took its place.
     pub const SESSION_TAKEN: u16 = 4500;
+    /// Somebody who moderates the room sent the peer away.
+    pub const KICKED: u16 = 4501;
     /// The time of the token that the session was let in with is over.
     pub const TOKEN_EXPIRED: u16 = 4502;
+    /// An operator closed the room.
+    pub const ROOM_CLOSED: u16 = 4503;
     /// Faster than `limits.frame_rate` or `limits.byte_rate` for `limits.flood_timeout_ms` on end.
     pub const RATE_LIMITED: u16 = 4002;
 }
@@ -63,6 +67,10 @@ pub enum EndReason {
     /// The session was taken over on another socket, this is the old one's end; or a join of the same identity took its
     /// place.
     SessionTaken,
+    /// Somebody who moderates the room sent the peer away: an operator, or a member that may.
+    Kicked,
+    /// An operator closed the room.
+    RoomClosed,
     /// The time of the token that the session was let in with is over.
     TokenExpired,
     /// Nobody took the session over while it was parked. There is no socket to tell it to.
@@ -97,6 +105,8 @@ impl EndReason {
             Self::InvalidUtf8 => Some(close_code::INVALID_PAYLOAD),
             Self::MessageTooLarge => Some(close_code::TOO_BIG),
             Self::SessionTaken => Some(close_code::SESSION_TAKEN),
+            Self::Kicked => Some(close_code::KICKED),
+            Self::RoomClosed => Some(close_code::ROOM_CLOSED),
             Self::TokenExpired => Some(close_code::TOKEN_EXPIRED),
             Self::RateLimited => Some(close_code::RATE_LIMITED),
             Self::ServerDraining => Some(close_code::SERVICE_RESTART),
@@ -115,6 +125,8 @@ impl EndReason {
             | Self::InvalidUtf8
             | Self::MessageTooLarge
             | Self::SessionTaken
+            | Self::Kicked
+            | Self::RoomClosed
             | Self::TokenExpired => ByeAction::Disconnect,
             Self::Disconnected
             | Self::PingTimeout
@@ -136,6 +148,8 @@ impl EndReason {
             Self::ClientClosed => LeaveReason::Left,
             Self::Disconnected | Self::JoinTimeout | Self::MemoryPressure => LeaveReason::Disconnected,
             Self::SessionTaken => LeaveReason::Replaced,
+            Self::Kicked => LeaveReason::Kicked,
+            Self::RoomClosed => LeaveReason::RoomClosed,
             Self::PingTimeout | Self::ResumeExpired => LeaveReason::Timeout,
             Self::SlowConsumer => LeaveReason::SlowConsumer,
             Self::ProtocolError
@@ -188,6 +202,8 @@ pub enum LeaveReason {
     ServerDraining,
     /// Somebody of the same identity joined in its place.
     Replaced,
+    /// Somebody who moderates the room sent it away.
+    Kicked,
     /// The time of the token that it was let in with is over.
     TokenExpired,
     /// The whole room ended.

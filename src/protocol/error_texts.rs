@@ -4,6 +4,10 @@
 
 /// `room_full`.
 pub const ROOM_FULL: &str = "the room holds as many peers as it may";
+/// `room_locked`.
+pub const ROOM_LOCKED: &str = "the room is locked: who is not in it has to wait";
+/// `banned`.
+pub const BANNED: &str = "this room does not let this client in before retryAfterMs";
 /// `room_closed`, to a request that the room cannot answer any more.
 pub const ROOM_ENDED: &str = "the room ended before it could answer; join again";
 /// `unauthorized`, to a `join` where the server asks for a token.

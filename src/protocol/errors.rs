@@ -151,6 +151,8 @@ error_codes! {
     TokenExpired: Auth, Final, Low, StaysOpen;
     /// The token, or its absence, does not allow this.
     PermissionDenied: Auth, Final, Low, StaysOpen;
+    /// The room has a ban on this person, this user or this address.
+    Banned: Auth, Retry, Low, StaysOpen;
     /// The page's origin is not on `http.allowed_origins` (HTTP 403).
     OriginDenied: Auth, Final, Low, NeverOpened;
     /// The room holds `limits.peers_per_room` peers.
@@ -161,13 +163,16 @@ error_codes! {
     OverCapacity: RoomFull, Retry, Medium, NeverOpened;
     /// The room ended under its peers; joining again is fine.
     RoomClosed: RoomState, Retry, Low, StaysOpen;
+    /// The room lets nobody in at present but those who are in it already.
+    RoomLocked: RoomState, Retry, Low, StaysOpen;
     /// This session is in a room or on its way into one.
     AlreadyJoined: RoomState, Final, Low, StaysOpen;
     /// This session is in no room.
     NotInRoom: RoomState, Final, Low, StaysOpen;
     /// The addressed peer (or, with `peers`, some of them) is not in the room.
     PeerNotFound: Peer, Final, Low, StaysOpen;
-    /// Too much at once: frames of this connection, joins or requests of this address (HTTP 429), or what waits in a room.
+    /// Too much at once: frames of this connection, joins or requests of this address (HTTP 429), what waits in a room, or its
+    /// bans.
     RateLimited: RateLimited, Retry, Low, StaysOpen;
     /// More of this sender's waits for some peers than may: they did not get the message, all others did.
     PeerBusy: RateLimited, Retry, Low, StaysOpen;

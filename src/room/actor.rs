@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     messages::{
-        PeerChange, RoomEvent,
+        PeerChange, RoomChange, RoomEvent,
         room::{Admit, RoomPort, ToRoom},
         session::{Member, News, Roster, Several, Snapshot, ToMember, Welcomed},
     },
@@ -34,6 +34,8 @@ pub struct Room {
     port: Option<RoomPort>,
     /// As of when the members were last notified, or of before; none before the first peer.
     snapshot: Option<Arc<Snapshot>>,
+    /// Whether it is locked, as its members are told. The supervisor is who lets nobody in.
+    locked: bool,
     /// Whether somebody has come or gone since.
     is_stale: bool,
     /// What the members are to be sent.
@@ -59,6 +61,7 @@ impl Room {
             capacity,
             port: None,
             snapshot: None,
+            locked: false,
             is_stale: false,
             gathered: Gathered::default(),
             is_due: false,
@@ -117,6 +120,19 @@ impl Room {
         }
     }
 
+    /// A room that opens is never locked, so that this is told whenever it changes.
+    fn lock(&mut self, locked: bool, by: Option<PeerId>) -> Vec<Effect> {
+        if std::mem::replace(&mut self.locked, locked) != locked {
+            self.gathered.add(RoomEvent::of_room(RoomChange::Locked(locked), by));
+        }
+        Vec::new()
+    }
+
+    fn tell(&mut self, event: Arc<RoomEvent>) -> Vec<Effect> {
+        self.gathered.add(event);
+        Vec::new()
+    }
+
     fn add(&mut self, about: PeerId, change: PeerChange) {
         self.gathered.add(RoomEvent::new(about, change));
     }
@@ -127,7 +143,7 @@ impl Room {
         let (meta, who) = (meta.clone(), who.as_deref().copied());
         let mut peers = Vec::with_capacity(self.state.occupants().len().saturating_sub(1));
         peers.extend(self.state.seen_by(peer));
-        Some(Box::new(Welcomed { join_seq: join_seq.unwrap_or_default(), peers, meta, who }))
+        Some(Box::new(Welcomed { join_seq: join_seq.unwrap_or_default(), peers, meta, who, locked: self.locked }))
     }
 
     fn count_stray(&self, peer: PeerId) {
@@ -201,7 +217,7 @@ impl ActorFuture<Room> for EndOfTurn {
 
 impl Happening for Arc<RoomEvent> {
     fn concerns(&self, member: PeerId) -> bool {
-        self.about() != member || matches!(self.change(), PeerChange::Updated(_))
+        RoomEvent::concerns(self, member)
     }
 }
 
@@ -225,6 +241,8 @@ impl Handler<ToRoom> for Room {
         let (effects, join_seq) = match message {
             ToRoom::Admit(admit) => self.admit(admit),
             ToRoom::Remove { peer, reason } => (self.remove(peer, reason), None),
+            ToRoom::Lock { locked, by } => (self.lock(locked, by), None),
+            ToRoom::Tell { event } => (self.tell(event), None),
             ToRoom::Update { peer, meta } => (self.state.update(peer, meta), None),
             ToRoom::Away { peer, until_ms } => (self.state.away(peer, until_ms), None),
             ToRoom::Back { peer } => (self.state.back(peer), None),

@@ -13,6 +13,7 @@ use actix_web_actors::ws::WebsocketContext;
 
 use super::{
     early::EarlySignal,
+    ice_memory::IceMemory,
     inbound::{Inbound, end_reason},
     setup::SessionConfig,
     shared::SessionShared,
@@ -20,7 +21,6 @@ use super::{
     unconfirmed::Unconfirmed,
 };
 use crate::{
-    limits::Bucket,
     messages::{
         Inbox, PresenceState, ResumeRequests,
         room::RoomPort,
@@ -41,8 +41,8 @@ pub(super) struct Session {
     pub(super) unconfirmed: Option<Box<Unconfirmed>>,
     /// Signals sent, for sampling.
     pub(super) signals: u32,
-    /// How often it has asked for ICE servers of late, once it has.
-    pub(super) ice_requests: Option<Box<Bucket>>,
+    /// Where there is something to remember.
+    pub(super) ice: Option<Box<IceMemory>>,
     /// What its handshake brought along, if anything.
     pub(super) credential: Option<Box<Credential>>,
     /// Whether a timer runs that ends the wait for receivers that are too busy.
@@ -84,7 +84,7 @@ impl Session {
             rules: Rules::new(hint),
             unconfirmed: None,
             signals: 0,
-            ice_requests: None,
+            ice: None,
             credential: bearer.map(|token| Box::new(Credential::Token(token))),
             pause_timer: false,
         }
@@ -214,10 +214,11 @@ impl Handler<ToSession> for Session {
         match message {
             ToSession::Member(ToMember::Deliver(deliver)) => self.deliver(deliver),
             ToSession::Member(ToMember::Roster(roster)) => {
-                // What it adds to the queue is there before it is taken off what is posted: see `Inbox`.
-                let load = roster.news.load();
-                self.roster(roster);
-                self.me().inbox.news_handled(load);
+                let (load, shared) = (roster.news.load(), Rc::clone(&self.shared));
+                // It is set when the actor starts, before anything is handled.
+                if let Some(me) = shared.member.get() {
+                    me.inbox.handle_news(load, || self.roster(roster));
+                }
             }
             ToSession::Control(control) => self.control(control, ctx),
         }

@@ -136,3 +136,55 @@ fn send(shared: &SessionShared, frame: &ErrorFrame<'_>) {
 fn count(busy: &[PeerId]) {
     telemetry::tally(|t| t.relays.add_n(RelayOutcome::Busy, busy.len() as u64));
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::{
+        config::{Milliseconds, Settings},
+        messages::{
+            Load, PeerChange, RoomEvent,
+            session::{News, Roster, ToMember},
+        },
+        session::{
+            gathered::{another, room},
+            holdings::held,
+            takeovers::{PATIENCE, Stage},
+        },
+    };
+
+    /// Waits for an outbox, or a signal that waits in its place, of at least that size.
+    async fn holds(bytes: u64) {
+        let look = async {
+            while held().outboxes < bytes {
+                tokio::task::yield_now().await;
+            }
+        };
+        let looked = tokio::time::timeout(PATIENCE, look).await;
+        looked.unwrap_or_else(|_| panic!("{} bytes are held, not {bytes}", held().outboxes));
+    }
+
+    #[actix::test]
+    async fn a_signal_that_waits_for_room_is_counted_among_what_is_held() {
+        const LENGTH: usize = 5000;
+        let mut stage = Stage::set(|settings| settings.limits.busy_pause_ms = Milliseconds(60_000));
+        let (mut client, member, _) = stage.resumable().await;
+        let ann = another(&member);
+        let joined = PeerChange::Joined { meta: None, who: None, user: None, replaces: None };
+        let (snapshot, news) = (room(&stage, &[&member, &ann]), News::Changed(RoomEvent::new(ann.peer, joined)));
+        member.post(ToMember::Roster(Roster { snapshot, news }));
+        assert_eq!(client.receive().await["type"], "peer_joined");
+        // More waits for Ann than may.
+        let full = Load::new(1, 1 << 30);
+        ann.inbox.news_posted(full);
+        let data = "x".repeat(LENGTH);
+        client.send(&json!({"type": "signal", "to": ann.peer.to_string(), "kind": "app", "data": data})).await;
+        holds(LENGTH as u64).await;
+        // Then nothing does. She is reached as the sender is, so that her signal is what its client receives.
+        ann.inbox.handle_news(full, || {});
+        ann.inbox.flushed(Load::default(), 0, 0, &(&Settings::default()).into());
+        assert_eq!(client.receive().await["data"], data);
+        assert!(held().outboxes < LENGTH as u64, "{} bytes are held yet", held().outboxes);
+    }
+}

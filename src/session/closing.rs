@@ -9,7 +9,7 @@ use super::attachment::Attachment;
 use crate::{
     messages::session::{FrameCounts, InTransit, Member},
     protocol::{
-        ByeAction, EndReason,
+        ByeAction, EndReason, PlainText,
         server::{ServerFrame, encode},
     },
     telemetry::{self, Event},
@@ -22,8 +22,8 @@ const RETRY_AFTER_MS: u64 = 1_000;
 /// Bytes that the kernel may hold for a client that is to hear why it is ended for what it holds: last words take two seconds.
 const FEW: u64 = 16 << 10;
 
-/// Ends a connection in the way that the reason asks for, in a task of its own.
-pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction) {
+/// Ends a connection in the way that the reason asks for, in a task of its own. `text` is for its client's user.
+pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction, text: Option<&PlainText>) {
     let Attachment { mut connection, close_answer, bye_sent, .. } = attachment;
     if reason == EndReason::MemoryPressure
         && (connection.kernel_bytes() > FEW || !matches!(connection.flush(), Ok(Flushed::Empty)))
@@ -37,7 +37,7 @@ pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction
             // A drain's time to come back is the closing itself.
             let at_once = action == ByeAction::Disconnect || reason == EndReason::ServerDraining;
             let retry_after_ms = if at_once { 0 } else { RETRY_AFTER_MS };
-            let bye = ServerFrame::Bye { reason, action, retry_after_ms };
+            let bye = ServerFrame::Bye { reason, action, retry_after_ms, message: text };
             let bye = (!bye_sent).then(|| encode(&bye).into_bytes());
             let description = Some(reason.as_str().to_owned());
             (bye, close_frame(Some(CloseReason { code: code.into(), description })))

@@ -199,21 +199,27 @@ impl CurrentConnection {
         self.unhandled.set(u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
-    /// Bytes that are held for it: what is no whole message yet, and what waits to be written.
+    /// Bytes that are held for it: what is no whole message yet, what waits to be written, and what its socket holds itself.
     pub(super) fn held_bytes(&self) -> u64 {
-        let (partial_frames, outbox) = self.held_by_kind();
-        partial_frames + outbox
+        let (partial_frames, outbox, socket) = self.held_by_kind();
+        partial_frames + outbox + socket
     }
 
-    /// Both apart.
-    pub(super) fn held_by_kind(&self) -> (u64, u64) {
-        let waiting = self.attachment.borrow().as_ref().map_or(0, |one| one.connection.waiting_bytes());
-        (u64::from(self.unhandled.get()), waiting as u64)
+    /// Each apart.
+    pub(super) fn held_by_kind(&self) -> (u64, u64, u64) {
+        let of = |one: &Attachment| (one.connection.waiting_bytes() as u64, one.connection.socket_bytes());
+        let (waiting, socket) = self.attachment.borrow().as_ref().map_or((0, 0), of);
+        (u64::from(self.unhandled.get()), waiting, socket)
     }
 
     /// Memory that the kernel uses for it.
     pub(super) fn kernel_bytes(&self) -> u64 {
         self.attachment.borrow().as_ref().map_or(0, |one| one.connection.kernel_bytes())
+    }
+
+    /// How much the kernel takes in for it from now on, before it is read.
+    pub(super) fn set_receive_buffer(&self, bytes: usize) {
+        self.note(|attachment| attachment.connection.set_receive_buffer(bytes));
     }
 
     /// Remembers something of it.

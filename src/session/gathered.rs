@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Somebody who is reached as `member` is, under another name.
-fn another(member: &Member) -> Arc<Member> {
+pub(super) fn another(member: &Member) -> Arc<Member> {
     Arc::new(Member {
         peer: PeerId::random(),
         session: SessionId::random(),
@@ -33,7 +33,7 @@ fn another(member: &Member) -> Arc<Member> {
 }
 
 /// The room with these in it, as its sessions have it.
-fn room(stage: &Stage, members: &[&Arc<Member>]) -> Arc<Snapshot> {
+pub(super) fn room(stage: &Stage, members: &[&Arc<Member>]) -> Arc<Snapshot> {
     let before = stage.snapshot.as_ref().expect("a room");
     let mut members: Vec<_> = members.iter().map(|member| (member.peer, Arc::clone(member))).collect();
     members.sort_unstable_by_key(|(peer, _)| *peer);
@@ -98,7 +98,8 @@ async fn a_signal_that_waited_for_the_whole_room_is_sent_although_its_sender_lef
     let frame = encode(&ServerFrame::Signal { from, kind, data: r#"{"sdp":"x"}"# });
     member.post(ToMember::Deliver(Deliver { from, kind, frame, read_at: None, mark: Mark::default() }));
     let seen = PeerView { id: ann.peer, meta: None, who: None, user: None, polite: false, away_until_ms: None };
-    let whole = News::Resynced(Box::new(Welcomed { join_seq, peers: vec![seen], meta: None, who: None }));
+    let whole =
+        News::Resynced(Box::new(Welcomed { join_seq, peers: vec![seen], meta: None, who: None, locked: false }));
     let left = RoomEvent::new(ann.peer, PeerChange::Left(LeaveReason::Left));
     member.post(several(room(&stage, &[&member]), vec![left], Some((0, whole))));
 

@@ -8,8 +8,9 @@ use crate::telemetry::HeldReport;
 pub fn held() -> HeldReport {
     let mut held = HeldReport::default();
     for session in SESSIONS.with(Registry::all) {
-        let (partial_frames, outbox) = session.connection.held_by_kind();
+        let (partial_frames, outbox, socket) = session.connection.held_by_kind();
         held.partial_frames += partial_frames;
+        held.tls += socket;
         held.outboxes += outbox + busy::held_bytes(&session);
         held.resume_buffers += session.resume_buffer.borrow().as_ref().map_or(0, |buffer| buffer.kept().1 as u64);
     }

@@ -15,7 +15,7 @@ use futures_util::Stream;
 
 use super::{
     pace::Pace,
-    reading::{READING, Reading},
+    reading::{self, READING},
     shared::SessionShared,
     turns::{Class, Turn},
 };
@@ -112,7 +112,7 @@ impl Inbound {
                 return Poll::Ready(());
             }
             Turn::Waiting => {}
-            Turn::None if !READING.with(Reading::is_busy) => {
+            Turn::None if !reading::is_busy() => {
                 self.pace.has_turn();
                 self.frames = u32::MAX;
                 return Poll::Ready(());
@@ -163,7 +163,7 @@ impl Stream for Inbound {
                 ready!(this.wait_for_budget(cx));
                 continue;
             }
-            if READING.with(Reading::is_busy) && !this.may_read {
+            if reading::is_busy() && !this.may_read {
                 ready!(this.wait_for_turn(cx));
             } else if this.turn as usize >= TURN {
                 this.turn = 0;

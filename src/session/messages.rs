@@ -37,7 +37,21 @@ impl Session {
         }
     }
 
+    #[inline]
     fn news(&mut self, snapshot: &Arc<Snapshot>, news: News) {
+        // Most news is this, and each member of a room has it.
+        if let News::Changed(event) = &news {
+            if matches!(self.rules.roster(snapshot, RosterKind::Changed), RosterOutcome::Changed) {
+                self.shared.send_encoded(event.frame().kind(), event.encoded());
+            }
+        } else {
+            self.own_news(snapshot, news);
+        }
+    }
+
+    /// What is an answer to this session, too.
+    #[inline(never)]
+    fn own_news(&mut self, snapshot: &Arc<Snapshot>, news: News) {
         match (self.rules.roster(snapshot, kind(&news)), news) {
             (RosterOutcome::Entered { join, leave, early }, News::Joined(welcomed)) => {
                 self.entered(snapshot, &welcomed, &join);
@@ -58,9 +72,6 @@ impl Session {
                     let (id, re) = (self.me().peer, re.as_deref());
                     self.shared.send(&ServerFrame::PeerUpdated { re, id, meta: &meta });
                 }
-            }
-            (RosterOutcome::Changed, News::Changed(event)) => {
-                self.shared.send_encoded(event.frame().kind(), event.encoded());
             }
             _ => {}
         }
@@ -88,6 +99,7 @@ impl Session {
             room: &snapshot.room,
             peers: Some(&welcomed.peers),
             capacity: grants::capacity(snapshot.capacity, grant),
+            locked: welcomed.locked,
             ice_servers_json: &ice.json,
             ice_ttl_ms: ice.ttl_ms,
             re: pending.re.as_deref(),
@@ -157,13 +169,20 @@ impl Session {
         let retry_after = self.retry_after(refused);
         // The time to join goes on, unless the client asked no sooner than it was told to: one that only ever fails does not
         // remain for ever, and one that waits for a seat may.
-        let anew = retry_after.and_then(|retry| self.waits_on(pending.patient, retry));
+        // A ban is not waited for: its end may be days away.
+        let waits = retry_after.filter(|_| refused.code != ErrorCode::Banned);
+        let anew = waits.and_then(|retry| self.waits_on(pending.patient, retry));
         self.shared.end_at(anew.map(|at| (at, EndReason::JoinTimeout)).or(pending.deadline));
         let message = match refused.code {
             ErrorCode::RoomFull => error_texts::ROOM_FULL,
+            ErrorCode::RoomLocked => error_texts::ROOM_LOCKED,
+            ErrorCode::Banned => error_texts::BANNED,
             ErrorCode::RoomLimit if refused.share.is_some() => "this address holds as many rooms as it may",
             ErrorCode::RateLimited if refused.share == Some(LimitHit::NewRooms) => {
                 "this address joins rooms that it is not in more often than it may"
+            }
+            ErrorCode::RateLimited if refused.share == Some(LimitHit::RefusedJoins) => {
+                "rooms have refused this address more often than they may"
             }
             ErrorCode::RateLimited => "this address joins more often than it may",
             ErrorCode::RoomLimit => "the server holds as many rooms as it may",
@@ -212,7 +231,9 @@ impl Session {
     fn retry_after(&self, refused: &JoinError) -> Option<Duration> {
         match refused.code {
             ErrorCode::ServerDraining => Some(self.closes_after()),
-            ErrorCode::RoomFull | ErrorCode::RoomLimit => Some(refused.retry_after.unwrap_or(waiting::RETRY_AFTER)),
+            ErrorCode::RoomFull | ErrorCode::RoomLimit | ErrorCode::RoomLocked => {
+                Some(refused.retry_after.unwrap_or(waiting::RETRY_AFTER))
+            }
             _ => refused.retry_after,
         }
     }
@@ -241,7 +262,7 @@ impl Session {
         self.rules.drain(true);
         self.shared.connection.note(|attachment| attachment.bye_sent = true);
         let (reason, action) = (EndReason::ServerDraining, ByeAction::Reconnect);
-        self.shared.send(&ServerFrame::Bye { reason, action, retry_after_ms: drain.close_after_ms });
+        self.shared.send(&ServerFrame::Bye { reason, action, retry_after_ms: drain.close_after_ms, message: None });
     }
 
     /// Nothing tells the client: it was told when its connection would be closed, and it is not.

@@ -19,6 +19,7 @@
 //! | `messages` | what other actors send |
 //! | `tokens`, `admission`, `grants` | whose token is looked at; what it is good for; what it grants, and for how long |
 //! | `ice` | which STUN and TURN servers its client is told of, and how often it may ask |
+//! | `ice_memory` | what there is to remember for that |
 //! | `relay` | a signal on its way to one, some or all |
 //! | `shared` | what actor, reader, pump and sweep share |
 //! | `attachment`, `current_connection` | a connection, and the one that the session has at present |
@@ -59,6 +60,7 @@ pub mod heartbeat;
 mod held_signal;
 pub mod holdings;
 mod ice;
+mod ice_memory;
 mod inbound;
 mod lifetime;
 mod messages;

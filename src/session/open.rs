@@ -38,6 +38,8 @@ pub struct AcceptedSocket<P> {
     pub hint: Option<RoomName>,
     /// The token that the handshake brought.
     pub bearer: Option<BearerToken<'static>>,
+    /// The host that the client used, where it is to be told of a STUN server there.
+    pub host: Option<Box<str>>,
     /// Held as long as the socket is; dropping it gives the connection's place back.
     pub permit: P,
 }
@@ -56,11 +58,11 @@ pub fn install(setup: Rc<SessionConfig>) {
 /// connection: its client connects again.
 pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: AcceptedSocket<P>) {
     let Some(arbiter) = arbiter else { return open_here(opened) };
-    let AcceptedSocket { socket, unread, remote, subnet, request, hint, bearer, permit } = opened;
+    let AcceptedSocket { socket, unread, remote, subnet, request, hint, bearer, host, permit } = opened;
     let Ok(socket) = socket.detach() else { return };
     arbiter.spawn_fn(move || {
         if let Ok(socket) = AnySocket::attach(socket) {
-            open_here(AcceptedSocket { socket, unread, remote, subnet, request, hint, bearer, permit });
+            open_here(AcceptedSocket { socket, unread, remote, subnet, request, hint, bearer, host, permit });
         }
     });
 }
@@ -79,6 +81,7 @@ fn open_here<P: Send + 'static>(opened: AcceptedSocket<P>) {
     let inbound = Inbound::new(Rc::clone(&shared), &opened.unread, now);
     let init = SessionInit::new(inbound, opened.request, opened.remote);
     init.announce(&opened.remote);
-    let session = Session::new(Rc::clone(&shared), init, opened.hint, opened.bearer);
+    let mut session = Session::new(Rc::clone(&shared), init, opened.hint, opened.bearer);
+    session.came_by(opened.host);
     pump::spawn(WebsocketContext::with_codec(session, inbound::unused(), Codec::new()), shared);
 }

@@ -34,6 +34,8 @@ pub(super) struct Pace {
     /// The time of the last read: all frames of one read share one look at the clock.
     now: Instant,
     uncharged: Uncharged,
+    /// Whether one more read was found permitted, and nothing was read since: whatever else the session does, it asks again.
+    is_permitted: bool,
     /// None for a connection that was never too fast: nearly all are, and each pays for what stands here.
     excess: Option<Box<Excess>>,
 }
@@ -86,12 +88,13 @@ enum Lack {
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self { now, uncharged: Uncharged::default(), excess: None }
+        Self { now, uncharged: Uncharged::default(), is_permitted: false, excess: None }
     }
 
     /// So many bytes came in: looks at the clock for all the frames in them, and has them paid for. The time it is.
     pub(super) fn read(&mut self, bytes: u32, shared: &SessionShared) -> Instant {
         self.now = Instant::now();
+        self.is_permitted = false;
         let mut bucket = shared.bytes.get();
         bucket.charge(shared.setup.pace.bytes.cost(bytes), self.now);
         shared.bytes.set(bucket);
@@ -114,6 +117,7 @@ impl Pace {
     /// Takes a token for the next frame, if there is one.
     #[inline]
     pub(super) fn take(&mut self, shared: &SessionShared) -> bool {
+        self.is_permitted = false;
         self.take_at(shared).is_ok() || self.take_now(shared)
     }
 
@@ -134,8 +138,15 @@ impl Pace {
 
     /// Whether one more frame may be read.
     #[inline]
-    pub(super) fn may_read(&self, shared: &SessionShared) -> bool {
-        self.lack(shared).is_none()
+    pub(super) fn may_read(&mut self, shared: &SessionShared) -> bool {
+        // Between two reads the budgets change by relief alone.
+        if !self.is_permitted || shared.held_back.get() {
+            self.is_permitted = self.lack(shared).is_none();
+            if self.is_permitted {
+                shared.reads_on();
+            }
+        }
+        self.is_permitted
     }
 
     /// What keeps one more frame from being read, and for how long. The connection's own budgets come first: where they are
@@ -195,7 +206,7 @@ impl Pace {
         self.now = Instant::now();
         loop {
             let Some((lack, wait)) = self.lack(shared) else {
-                shared.held_back.set(false);
+                shared.reads_on();
                 return Poll::Ready(());
             };
             self.go_on(lack, wait, shared.held_back.get());

@@ -13,9 +13,9 @@ use crate::{
     telemetry::{self, Event},
 };
 
-/// Whether the session outlives this. One whose seat another has does not, whichever end it finds first.
+/// Whether the session outlives this. One whose seat was taken does not, whichever end it finds first.
 pub(super) fn may_park(shared: &SessionShared, reason: EndReason) -> bool {
-    !shared.is_replaced()
+    !shared.is_unseated()
         && resume_rules::may_park(reason, shared.has_goodbye(), shared.resume_buffer.borrow().as_deref())
 }
 
@@ -26,7 +26,7 @@ pub(super) fn park(shared: &SessionShared, reason: EndReason) {
     // Nobody comes back to a session whose grant is over.
     let window = shared.current_grant().map_or(window, |grant| window.min(grant.left(now)));
     shared.moved();
-    closing::close(attachment, reason, ByeAction::Resume);
+    closing::close(attachment, reason, ByeAction::Resume, None);
     shared.end_at(Some((now + window, EndReason::ResumeExpired)));
     // The supervisor first: who is away for longest is then the one whose room was notified first.
     notify_supervisor(shared, true);

@@ -135,7 +135,9 @@ where
         let attachment = self.shared.detach(killed.reason);
         self.end_actor();
         if let Some(attachment) = attachment {
-            closing::close(attachment, killed.reason, killed.reason.action());
+            let text =
+                self.shared.unseated().filter(|taken| taken.reason == killed.reason).and_then(|taken| taken.text);
+            closing::close(attachment, killed.reason, killed.reason.action(), text.as_ref());
         }
         Next::Over
     }
@@ -148,6 +150,8 @@ where
     /// The client came back to another session: that one gets the socket, and what was read of it, and this one is over.
     fn transfer_socket(&mut self) {
         self.end_actor();
+        // If it was held back, it was for what its former session holds.
+        self.shared.reads_on();
         let attachment = self.shared.detach_quietly();
         let (Some(attachment), Some(pending_transfer)) = (attachment, self.shared.pending_transfer.take()) else {
             return;
@@ -173,8 +177,10 @@ where
 /// What others have asked of this session without ending it.
 fn read(shared: &SessionShared, notes: Notes) {
     // First: nobody resumes it any more. Who has left by itself meanwhile goes on.
-    if notes.has(Note::Replaced) && shared.is_replaced() {
-        shared.kill_switch.kill(EndReason::SessionTaken);
+    if notes.has(Note::SeatTaken)
+        && let Some(taken) = shared.unseated()
+    {
+        shared.kill_switch.kill(taken.reason);
     }
     if notes.has(Note::ResumeRequested) {
         resume::answer_resume_request(shared);

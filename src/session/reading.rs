@@ -4,7 +4,7 @@
 //!
 //! So there are rounds. Once sessions have read for a [`SLICE`], none of them reads on before everything else that was ready has
 //! had its turn. If none wants to meanwhile, the arbiter is not busy. Otherwise some of those that wait are read ([`Turns`]: who is new,
-//! or had sent nothing more, comes first), then everything else has its turn again, and so on, until nobody waits.
+//! or had sent nothing more, comes first, and each address in its turn), then everything else has its turn again, and so on, until nobody waits.
 
 use std::{
     cell::{Cell, RefCell},
@@ -23,7 +23,7 @@ use super::{
     shared::SessionShared,
     turns::{Class, Turn, Turns},
 };
-use crate::telemetry;
+use crate::{limits::Subnet, telemetry};
 
 /// The time after which it is asked whether anybody else waits for the thread. What it costs to ask is a thousandth of it.
 const SLICE: Duration = Duration::from_millis(4);
@@ -32,19 +32,27 @@ const SLICE: Duration = Duration::from_millis(4);
 const MAIN_THREAD: Duration = Duration::from_millis(15);
 
 thread_local! {
+    /// Whether sessions have to wait for their turn. Beside [`READING`], since it is asked before every read: what needs no
+    /// constructor and no destructor costs nothing to reach.
+    static BUSY: Cell<bool> = const { Cell::new(false) };
     /// The arbiter's own: shared with nobody.
     pub(super) static READING: Reading = Reading::new(Instant::now());
+}
+
+/// Whether sessions of this arbiter have to wait for their turn.
+#[inline]
+pub(super) fn is_busy() -> bool {
+    BUSY.get()
 }
 
 /// See the module.
 pub(super) struct Reading {
     /// When the present slice began.
     began: Cell<Instant>,
-    /// Whether sessions have to wait for their turn.
-    is_busy: Cell<bool>,
     /// Whether there is somebody who ends a round.
     is_kept: Cell<bool>,
-    turns: RefCell<Turns<Weak<SessionShared>>>,
+    /// By the sites of their clients: those that the limits per address do not concern are one.
+    turns: RefCell<Turns<Option<Subnet>, Weak<SessionShared>>>,
     slice_over: Rc<Notify>,
 }
 
@@ -52,23 +60,16 @@ impl Reading {
     fn new(now: Instant) -> Self {
         Self {
             began: Cell::new(now),
-            is_busy: Cell::new(false),
             is_kept: Cell::new(false),
             turns: RefCell::new(Turns::new()),
             slice_over: Rc::default(),
         }
     }
 
-    /// Whether sessions have to wait for their turn.
-    #[inline]
-    pub(super) fn is_busy(&self) -> bool {
-        self.is_busy.get()
-    }
-
     /// A session has read.
     #[inline]
     pub(super) fn has_read(&self, now: Instant) {
-        if !self.is_busy.get() && now.saturating_duration_since(self.began.get()) >= SLICE {
+        if !is_busy() && now.saturating_duration_since(self.began.get()) >= SLICE {
             self.end_slice();
         }
     }
@@ -76,7 +77,7 @@ impl Reading {
     #[cold]
     fn end_slice(&self) {
         if self.is_kept.get() {
-            self.is_busy.set(true);
+            BUSY.set(true);
             self.slice_over.notify_one();
         }
     }
@@ -84,7 +85,8 @@ impl Reading {
     /// The session waits for its turn.
     pub(super) fn wait(&self, session: &Rc<SessionShared>, class: Class) {
         session.turn.set(Turn::Waiting);
-        self.turns.borrow_mut().wait(Rc::downgrade(session), class);
+        let from = session.subnet.get().map(Subnet::site);
+        self.turns.borrow_mut().wait(Rc::downgrade(session), from, class);
     }
 
     /// Everything else has had its turn, which took so long: some of those that wait may read now. Whether there are any; if
@@ -96,7 +98,7 @@ impl Reading {
             session.turn.set(Turn::Granted);
             session.kill_switch.wake();
         }
-        self.is_busy.set(is_busy);
+        BUSY.set(is_busy);
         is_busy
     }
 }

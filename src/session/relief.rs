@@ -24,8 +24,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Who holds most is read no further for so long at a time.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Connections that are ended in one turn.
-const AT_ONCE: usize = 32;
+/// What the kernel takes in for who is read no further: its least. Otherwise each that was found with an equal share would go on to
+/// fill its buffer, and ten thousand buffers are several budgets.
+const TAKEN_IN: usize = 4096;
+
+/// Connections that are ended in one turn: some 15 ms, as long as a round of readers takes at most. In between everything that is
+/// ready has its turn, the flood's own work among it, so that many small turns would end them more slowly than others grow.
+const AT_ONCE: usize = 256;
 
 /// What one session holds, in bytes.
 struct Holding {
@@ -101,7 +106,17 @@ fn read_less(holdings: &[Holding], share: u64) {
         bucket.hold_back(session.setup.pace.rate, now, PAUSE);
         session.bucket.set(bucket);
         if !session.held_back.replace(true) {
+            session.connection.set_receive_buffer(TAKEN_IN);
             count(MemoryStep::ReadLess);
+        }
+    }
+}
+
+impl SessionShared {
+    /// The reader waits for memory no longer.
+    pub(super) fn reads_on(&self) {
+        if self.held_back.replace(false) {
+            self.connection.set_receive_buffer(self.setup.receive_buffer);
         }
     }
 }

@@ -41,9 +41,6 @@ use crate::{
     ws::Connection,
 };
 
-/// Another has the seat: the session is over, whatever else has happened to it.
-const REPLACED: Killed = Killed { reason: EndReason::SessionTaken, lost: false };
-
 /// When a client may try again whose newer connection was about to take its session.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -88,7 +85,7 @@ impl Session {
         }
         self.shared.paused.set(true);
         let (secret, ack) = (token.secret, request.ack);
-        let grant = ResumeGrant { secret, ack, re, attempt, renewed, credential: None };
+        let grant = ResumeGrant { secret, ack, re, attempt, renewed, credential: None, host: None };
         ctx.spawn(answered.into_actor(self).map(move |found, session, _| session.resume_answered(found.ok(), grant)));
         Ok(())
     }
@@ -100,7 +97,7 @@ impl Session {
         }
         let (code, message, retry) = match found {
             Some(ResumeAnswer::Granted(to)) => {
-                let grant = ResumeGrant { credential: self.credential.take(), ..grant };
+                let grant = ResumeGrant { credential: self.credential.take(), host: self.take_host(), ..grant };
                 self.shared.pending_transfer.set(Some(Box::new(PendingTransfer { to, grant, unread: Vec::new() })));
                 return self.shared.kill_switch.wake();
             }
@@ -146,8 +143,8 @@ pub(super) fn answer_resume_request(shared: &SessionShared) {
     let Some(request) = me.resume.take() else { return };
     let resume_buffer = shared.resume_buffer.borrow();
     let inside = shared.inside.borrow();
-    // Whose seat another has is in no room, even if it does not know yet.
-    let inside = inside.as_ref().map(|place| &place.room).filter(|_| !shared.is_replaced());
+    // Whose seat was taken is in no room, even if it does not know yet.
+    let inside = inside.as_ref().map(|place| &place.room).filter(|_| !shared.is_unseated());
     let answer = match judge(resume_buffer.as_deref(), inside, &request.room, &request.secret, request.ack) {
         // Its end is a moment away.
         Verdict::Granted if request.grant.is_none() && shared.is_over(Instant::now()) => return,
@@ -180,9 +177,10 @@ impl Session {
         let attachment = Attachment::new(connection).go_on(frames);
         let next = ResumeSecret::random();
         let Some(resumed) = self.take_back(&grant, next) else {
-            return closing::close(attachment, EndReason::Internal, ByeAction::Reconnect);
+            return closing::close(attachment, EndReason::Internal, ByeAction::Reconnect, None);
         };
         in_transit.arrived();
+        self.came_by(grant.host);
         if grant.credential.is_some() {
             self.credential = grant.credential;
         }
@@ -212,7 +210,9 @@ impl Session {
         let mut resume_buffer = self.shared.resume_buffer.borrow_mut();
         let (kill_switch, goodbye) = (&self.shared.kill_switch, self.shared.has_goodbye());
         let by = (&grant.secret, grant.ack);
-        let killed = || if self.shared.is_replaced() { Some(REPLACED) } else { kill_switch.take() };
+        // The session is over without a seat, whatever else has happened to it.
+        let unseated = || Some(Killed { reason: self.shared.unseated()?.reason, lost: false });
+        let killed = || unseated().or_else(|| kill_switch.take());
         match take_over(resume_buffer.as_deref_mut(), killed, goodbye, by, next) {
             Takeover::Resumed(resumed) => Some(resumed),
             Takeover::Refused => None,
@@ -228,7 +228,7 @@ impl Session {
         let former = self.shared.detach(EndReason::SessionTaken);
         let parked = former.is_none();
         if let Some(former) = former {
-            closing::close(former, EndReason::SessionTaken, ByeAction::Disconnect);
+            closing::close(former, EndReason::SessionTaken, ByeAction::Disconnect, None);
         }
         self.shared.attach(attachment, Instant::now());
         self.shared.paused.set(false);
@@ -280,6 +280,7 @@ impl Session {
             room: &snapshot.room,
             peers: whole.map(|whole| whole.peers.as_slice()),
             capacity: grants::capacity(snapshot.capacity, grant.as_deref()),
+            locked: whole.is_some_and(|whole| whole.locked),
             ice_servers_json: &ice.json,
             ice_ttl_ms: ice.ttl_ms,
             resume: Some((&token, self.setup().resume_window.0)),

@@ -66,6 +66,8 @@ pub struct SessionConfig {
     pub(super) keep: Keep,
     /// How long a parked session waits for its client.
     pub(super) resume_window: Milliseconds,
+    /// `heartbeat.receive_buffer_bytes`: what the kernel takes in for a connection before it is read.
+    pub(super) receive_buffer: usize,
     /// How fast a connection may send.
     pub(super) pace: PaceLimits,
     /// What each address has sent, by all arbiters.
@@ -114,6 +116,7 @@ impl SessionConfig {
             slow: limits.slow_ms.get(),
             keep: settings.into(),
             resume_window: limits.resume_window_ms,
+            receive_buffer: settings.heartbeat.receive_buffer_bytes,
             pace: settings.into(),
             addresses,
             mailbox: mailbox(limits),
@@ -135,8 +138,10 @@ impl SessionConfig {
     pub(super) fn for_tests(settings: &Settings, ports: Ports) -> Self {
         let keys = crate::auth::KeyRing::open(&settings.auth).expect("the keys are sound");
         let tickets = crate::auth::Tickets::new(settings);
-        let (tokens, ice) =
-            (TokenJudge::new(settings, keys, tickets), IceServers::open(&settings.ice).expect("no secrets"));
+        let (tokens, ice) = (
+            TokenJudge::new(settings, keys, tickets),
+            IceServers::open(&settings.ice, &settings.stun).expect("no secrets"),
+        );
         Self::new(settings, ports, Waiting::new(100, 100), settings.into(), tokens, ice)
     }
 

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     limits::{Bucket, Subnet},
     messages::{
-        KillSwitch, Load, Mark,
+        KillSwitch, Load, Mark, SeatTaken,
         room::RoomPort,
         session::{FrameCounts, Member, ResumeGrant},
     },
@@ -308,6 +308,8 @@ impl SessionShared {
     /// Gives the session a socket.
     pub(super) fn attach(&self, attachment: Attachment, now: Instant) {
         self.pulse.restart(now);
+        // It was the former connection that was held back.
+        self.held_back.set(false);
         self.connection.set(attachment);
         self.moved();
         self.recount();
@@ -354,10 +356,15 @@ impl SessionShared {
         self.connection.has(|attachment| attachment.goodbye)
     }
 
-    /// Whether somebody of the same identity has this session's seat: it is over, and can only not know it yet.
-    pub(super) fn is_replaced(&self) -> bool {
+    /// Whether the supervisor has taken this session's seat: it is over, and can only not know it yet.
+    pub(super) fn is_unseated(&self) -> bool {
         let join_seq = self.join_seq.get();
-        join_seq > 0 && self.kill_switch.replaced() == join_seq
+        join_seq > 0 && self.kill_switch.taken() == join_seq
+    }
+
+    /// And why.
+    pub(super) fn unseated(&self) -> Option<SeatTaken> {
+        if self.is_unseated() { self.kill_switch.how_taken(self.join_seq.get()) } else { None }
     }
 
     /// Bytes came in: the client lives.

@@ -205,7 +205,7 @@ impl Stage {
 }
 
 fn welcomed(join_seq: u32) -> Welcomed {
-    Welcomed { join_seq, peers: Vec::new(), meta: None, who: None }
+    Welcomed { join_seq, peers: Vec::new(), meta: None, who: None, locked: false }
 }
 
 impl Client {
@@ -213,10 +213,9 @@ impl Client {
     pub(super) fn over(arbiter: Option<&Arbiter>, socket: impl Into<AnySocket>, client: impl Duplex + 'static) -> Self {
         let (remote, request) = ((Ipv4Addr::LOCALHOST, 1).into(), RequestId::accept(None));
         let (socket, unread) = (socket.into(), Vec::new());
-        open_at(
-            arbiter.map(Arbiter::handle),
-            AcceptedSocket { socket, unread, remote, subnet: None, request, hint: None, bearer: None, permit: () },
-        );
+        let (subnet, hint, bearer, host, permit) = (None, None, None, None, ());
+        let accepted = AcceptedSocket { socket, unread, remote, subnet, request, hint, bearer, host, permit };
+        open_at(arbiter.map(Arbiter::handle), accepted);
         Self(Box::new(client))
     }
 

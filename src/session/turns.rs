@@ -1,6 +1,10 @@
 //! Whose turn it is to be read, while an arbiter has more to do than it has time for. The rules alone: no clock, no task.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    hash::Hash,
+    time::Duration,
+};
 
 /// A round that took less has time for more sessions.
 const QUICK: Duration = Duration::from_millis(5);
@@ -36,30 +40,69 @@ pub(super) enum Class {
     Backlogged,
 }
 
-/// Those that wait. Each class is served in the order in which they came, so that nobody waits for ever.
+/// Those of one class that wait. Their addresses have turns, and the sessions of each are served in the order in which they
+/// came: so nobody waits for ever, and however many of one address wait, somebody of another waits for one of them.
 #[derive(Debug)]
-pub(super) struct Turns<S> {
-    fresh: VecDeque<S>,
-    backlogged: VecDeque<S>,
+struct Queue<A, S> {
+    /// The addresses of those that wait, each once.
+    order: VecDeque<A>,
+    /// An entry for each of those.
+    of_address: HashMap<A, VecDeque<S>>,
+    len: usize,
+}
+
+impl<A: Copy + Eq + Hash, S> Queue<A, S> {
+    fn new() -> Self {
+        Self { order: VecDeque::new(), of_address: HashMap::new(), len: 0 }
+    }
+
+    fn push(&mut self, session: S, from: A) {
+        let sessions = self.of_address.entry(from).or_default();
+        if sessions.is_empty() {
+            self.order.push_back(from);
+        }
+        sessions.push_back(session);
+        self.len += 1;
+    }
+
+    fn pop(&mut self) -> Option<S> {
+        let from = self.order.pop_front()?;
+        let Entry::Occupied(mut sessions) = self.of_address.entry(from) else { return None };
+        let session = sessions.get_mut().pop_front();
+        if sessions.get().is_empty() {
+            sessions.remove();
+        } else {
+            self.order.push_back(from);
+        }
+        self.len -= 1;
+        session
+    }
+}
+
+/// Those that wait, by where they are. Bounded as the sessions are: each waits once.
+#[derive(Debug)]
+pub(super) struct Turns<A, S> {
+    fresh: Queue<A, S>,
+    backlogged: Queue<A, S>,
     /// How many are read in the next round.
     batch: usize,
 }
 
-impl<S> Turns<S> {
-    pub(super) const fn new() -> Self {
-        Self { fresh: VecDeque::new(), backlogged: VecDeque::new(), batch: FIRST }
+impl<A: Copy + Eq + Hash, S> Turns<A, S> {
+    pub(super) fn new() -> Self {
+        Self { fresh: Queue::new(), backlogged: Queue::new(), batch: FIRST }
     }
 
     #[cfg(test)]
     fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.backlogged.is_empty()
+        [&self.fresh, &self.backlogged].iter().all(|queue| queue.len == 0 && queue.of_address.is_empty())
     }
 
-    /// This one waits from now on. It must not wait already.
-    pub(super) fn wait(&mut self, session: S, class: Class) {
+    /// This one of that address waits from now on. It must not wait already.
+    pub(super) fn wait(&mut self, session: S, from: A, class: Class) {
         match class {
-            Class::Fresh => self.fresh.push_back(session),
-            Class::Backlogged => self.backlogged.push_back(session),
+            Class::Fresh => self.fresh.push(session, from),
+            Class::Backlogged => self.backlogged.push(session, from),
         }
     }
 
@@ -74,25 +117,34 @@ impl<S> Turns<S> {
             // One stall, of whatever cause, must not leave the rounds small.
             self.batch += 1;
         }
-        let part = self.batch.div_ceil(BACKLOG_PART).min(self.backlogged.len());
-        let fresh = (self.batch - part).max(FRESH).min(self.fresh.len());
-        let backlogged = self.batch.saturating_sub(fresh).max(part).min(self.backlogged.len());
-        self.fresh.drain(..fresh).chain(self.backlogged.drain(..backlogged)).collect()
+        let part = self.batch.div_ceil(BACKLOG_PART).min(self.backlogged.len);
+        let fresh = (self.batch - part).max(FRESH).min(self.fresh.len);
+        let backlogged = self.batch.saturating_sub(fresh).max(part).min(self.backlogged.len);
+        let fresh = std::iter::from_fn(|| self.fresh.pop()).take(fresh);
+        fresh.chain(std::iter::from_fn(|| self.backlogged.pop()).take(backlogged)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
     use super::*;
 
     const FAIR: Duration = Duration::from_millis(10);
 
+    /// The model of one class: who waits of each address, and how many of others were read since somebody of it was.
+    type Addresses = BTreeMap<u8, (VecDeque<u32>, usize)>;
+
+    /// Where most of a test's sessions are.
+    const HERE: u8 = 1;
+
     #[test]
     fn a_round_is_as_large_as_there_is_time_for() {
         let mut turns = Turns::new();
-        (0..2000).for_each(|n| turns.wait(n, Class::Backlogged));
+        (0..2000).for_each(|n| turns.wait(n, HERE, Class::Backlogged));
         let mut size = |took| turns.next_round(took).len();
         assert_eq!([size(FAIR), size(QUICK), size(Duration::ZERO), size(LONG)], [16, 16, 32, 32]);
         assert_eq!([size(2 * LONG), size(4 * LONG), size(100 * LONG), size(LONG)], [16, 4, 1, 2]);
@@ -103,37 +155,63 @@ mod tests {
     #[test]
     fn who_is_fresh_is_read_in_the_next_round_whatever_backlog_there_is() {
         let mut turns = Turns::new();
-        (0..5000).for_each(|n| turns.wait(n, Class::Backlogged));
+        (0..5000).for_each(|n| turns.wait(n, HERE, Class::Backlogged));
         for round in 0..50 {
             let name = 10_000 + round;
-            turns.wait(name, Class::Fresh);
+            turns.wait(name, HERE, Class::Fresh);
             assert!(turns.next_round(2 * LONG).contains(&name));
+        }
+    }
+
+    /// The flooders send no more than they may, so that nothing is left when they were read.
+    #[test]
+    fn who_is_elsewhere_is_read_in_the_next_rounds_however_many_of_other_addresses_are_fresh() {
+        for (flooding, rounds) in [(1, 1), (3, 1), (20, 6)] {
+            let mut turns = Turns::new();
+            (0..2000).for_each(|n| turns.wait(n, n % flooding, Class::Fresh));
+            // Rounds have become as small as they can.
+            turns.next_round(1000 * LONG);
+            for name in 10_000..10_050 {
+                turns.wait(name, flooding, Class::Fresh);
+                let waited = (0..rounds).find(|_| turns.next_round(2 * LONG).contains(&name));
+                assert!(waited.is_some(), "{flooding} addresses flood, and it is not read in {rounds} rounds");
+                (0..4 * rounds).for_each(|n| turns.wait(n, n % flooding, Class::Fresh));
+            }
         }
     }
 
     proptest! {
         #[test]
-        fn everybody_is_read_once_in_the_order_of_their_class_and_nobody_waits_for_ever(
-            steps in prop::collection::vec((0..20_usize, any::<bool>(), 0..30_u64), 1..60),
+        fn addresses_have_turns_and_nobody_waits_for_ever(
+            steps in prop::collection::vec((prop::collection::vec((0..6_u8, any::<bool>()), 0..20), 0..30_u64), 1..60),
         ) {
             let mut turns = Turns::new();
-            let (mut waiting, mut next) = ([VecDeque::new(), VecDeque::new()], 0);
-            for (come, backlogged, took) in steps {
-                let class = if backlogged { Class::Backlogged } else { Class::Fresh };
-                for _ in 0..come {
-                    turns.wait((next, class), class);
-                    waiting[usize::from(backlogged)].push_back(next);
+            let mut waiting: [Addresses; 2] = Default::default();
+            let mut next = 0;
+            for (come, took) in steps {
+                for (from, backlogged) in come {
+                    let class = if backlogged { Class::Backlogged } else { Class::Fresh };
+                    turns.wait((next, class, from), from, class);
+                    waiting[usize::from(backlogged)].entry(from).or_default().0.push_back(next);
                     next += 1;
                 }
-                let before = [waiting[0].len(), waiting[1].len()];
-                for (name, class) in turns.next_round(Duration::from_millis(took)) {
-                    let first = waiting[usize::from(class == Class::Backlogged)].pop_front();
-                    prop_assert_eq!(first, Some(name));
+                let all = |of: &Addresses| of.values().map(|(names, _)| names.len()).sum::<usize>();
+                let before = [all(&waiting[0]), all(&waiting[1])];
+                for (name, class, from) in turns.next_round(Duration::from_millis(took)) {
+                    let of_class = &mut waiting[usize::from(class == Class::Backlogged)];
+                    let (names, passed) = of_class.get_mut(&from).expect("somebody of that address waits");
+                    prop_assert_eq!(names.pop_front(), Some(name));
+                    *passed = 0;
+                    for (other, (names, passed)) in of_class.iter_mut() {
+                        *passed += usize::from(*other != from);
+                        prop_assert!(names.is_empty() || *passed <= 6, "{other} was passed over {passed} times");
+                    }
+                    of_class.retain(|_, (names, _)| !names.is_empty());
                 }
                 for (before, after) in before.into_iter().zip(&waiting) {
-                    prop_assert!(before == 0 || after.len() < before, "one of each class at least");
+                    prop_assert!(before == 0 || all(after) < before, "one of each class at least");
                 }
-                prop_assert_eq!(turns.is_empty(), waiting.iter().all(VecDeque::is_empty));
+                prop_assert_eq!(turns.is_empty(), waiting.iter().all(BTreeMap::is_empty));
             }
         }
     }

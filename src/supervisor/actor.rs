@@ -7,28 +7,30 @@ use std::{
 };
 
 use actix::{Actor, AsyncContext, Context, Handler};
-use tokio::sync::watch;
 
 use super::{
+    caps::Caps,
     ended::EndedRooms,
+    hooks::Hooks,
     news,
-    outcomes::{Freed, GivenUp, Granted, Left, Lost},
+    outcomes::{Freed, GivenUp, Granted, Known, Left, Lost},
     seated::Seated,
     secrets::WrongSecrets,
-    state::{Applicant, Caps, SupervisorState},
+    state::{Applicant, SupervisorState},
 };
 use crate::{
     config::Settings,
     limits::Rate,
     messages::{
-        Asked, Note,
+        Asked, Note, SeatTaken,
         listing::Question,
         room::{Admit, RoomPort, ToRoom},
         session::{Control, Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest},
-        supervisor::{AllowJoins, Headcount, Join, Leave, Look, Ping, Presence, Resume, StopJoins},
+        supervisor::{AllowJoins, Join, LatestHeadcount, Leave, Look, Ping, Presence, Resume, StopJoins},
     },
-    protocol::{LeaveReason, PeerId, RoomName},
+    protocol::{EndReason, LeaveReason, PeerId, RoomName},
     telemetry,
+    webhooks::{RoomEnd, Webhooks},
 };
 
 /// How often dead rooms are looked for. Their peers are to be told within a second: half of that is left for a sweep
@@ -69,7 +71,8 @@ pub struct Supervisor {
     ended: usize,
     /// One had ended since the sweep before; its port may have been a moment behind.
     looks_again: bool,
-    headcount: watch::Sender<Headcount>,
+    headcount: LatestHeadcount,
+    hooks: Hooks,
 }
 
 impl Supervisor {
@@ -77,18 +80,25 @@ impl Supervisor {
     pub fn new(config: SupervisorConfig, spawn_room: SpawnRoom) -> Self {
         let wrong_secrets = WrongSecrets::new(config.wrong_secrets, config.caps.address.addresses, now());
         let state = SupervisorState::new(config.caps, now());
-        let headcount = watch::Sender::new(Headcount::default());
+        let headcount = LatestHeadcount::default();
         let ended_rooms = EndedRooms::default();
-        Self { state, spawn_room, wrong_secrets, ended_rooms, ended: 0, looks_again: false, headcount }
+        let hooks = Hooks::default();
+        Self { state, spawn_room, wrong_secrets, ended_rooms, ended: 0, looks_again: false, headcount, hooks }
+    }
+
+    /// Tells these, too, what happens in rooms.
+    #[must_use]
+    pub fn with_webhooks(self, webhooks: Webhooks) -> Self {
+        Self { hooks: Hooks::to(webhooks), ..self }
     }
 
     /// How many are here, always as of now.
-    pub fn headcount(&self) -> watch::Receiver<Headcount> {
-        self.headcount.subscribe()
+    pub fn headcount(&self) -> LatestHeadcount {
+        self.headcount.clone()
     }
 
-    fn publish(&self) {
-        self.headcount.send_replace(self.state.headcount(now()));
+    pub(super) fn publish(&self) {
+        self.headcount.publish(self.state.headcount(now()));
     }
 
     /// The number of peers in the room then, the newcomer included.
@@ -96,17 +106,22 @@ impl Supervisor {
         let Join { member, room, meta, attempt, join_seq, subnet, identified, grant } = join;
         let cap = grant.as_ref().and_then(|grant| grant.cap);
         self.bury(&room);
+        let seated = Seated { member: Arc::clone(&member), join_seq };
         let user = grant.as_ref().and_then(|grant| grant.user.clone());
-        let seated = Seated { member: Arc::clone(&member), join_seq, user };
-        let applicant = Applicant { session: member.session, member: seated, subnet, cap, identified };
+        let known = Known { who: identified.map(|identified| identified.who), user: user.clone() };
+        let applicant = Applicant { session: member.session, member: seated, subnet, cap, identified, user };
         match self.take_seat(applicant, &room) {
             Ok(Granted { port, peers, opened, given_up, replaced }) => {
                 // Before the newcomer knows: who has joined is counted.
                 self.publish();
+                for seat in &replaced {
+                    self.hooks.left(seat, &room, LeaveReason::Replaced);
+                }
                 let replaced = replaced.iter().map(|seat| replace(seat, &room)).collect();
                 news::joined(&member, &room, peers, opened, attempt);
+                self.hooks.joined(&member, &room, &known, opened);
                 self.give_up(given_up);
-                let who = identified.map(|identified| identified.who);
+                let who = known.who;
                 let user = grant.and_then(|grant| grant.shown_user().cloned());
                 let admit = Admit { member, meta, who, user, replaced, join_seq, port: port.clone() };
                 if !port.send_unbounded(ToRoom::Admit(admit)) {
@@ -143,8 +158,11 @@ impl Supervisor {
 
     fn presence(&mut self, Presence { member }: Presence) {
         // A client that is away anew was back since it was last heard of.
-        self.state.back(member.session);
+        if self.state.back(member.session) {
+            self.hooks.presence(false, || self.state.place(member.session));
+        }
         if member.presence.take() {
+            self.hooks.presence(true, || self.state.place(member.session));
             let given_up = self.state.away(member.session);
             self.give_up(given_up);
         }
@@ -179,12 +197,24 @@ impl Supervisor {
     fn leave(&mut self, leave: Leave) {
         let Some(left) = self.state.leave(leave.session, now()) else { return };
         self.publish();
+        self.unseated(left, leave.reason);
+    }
+
+    /// A seat was freed for good: its room is told.
+    pub(super) fn unseated(&mut self, left: Left<Seated, RoomPort>, reason: LeaveReason) {
         let Left { seat, room, port, ended } = left;
-        news::left(&seat, &room, leave.reason);
-        let there = port.send_unbounded(ToRoom::Remove { peer: seat.member.member.peer, reason: leave.reason });
+        news::left(&seat, &room, reason);
+        self.hooks.left(&seat, &room, reason);
+        let there = port.send_unbounded(ToRoom::Remove { peer: seat.member.member.peer, reason });
         match ended {
-            Some(lived) if there => news::room_ended(&seat, &room, lived),
-            Some(_) => news::room_lost(&room, 1),
+            Some(lived) if there => {
+                news::room_ended(&seat, &room, lived);
+                self.hooks.closed(&room, RoomEnd::Empty);
+            }
+            Some(_) => {
+                news::room_lost(&room, 1);
+                self.hooks.closed(&room, RoomEnd::Lost);
+            }
             None if there => {}
             None => self.lose(&room),
         }
@@ -201,6 +231,7 @@ impl Supervisor {
         if let Some(lost) = self.state.lose(room, now()) {
             self.publish();
             evict(&lost);
+            self.hooks.lost(&lost);
         }
     }
 
@@ -209,12 +240,16 @@ impl Supervisor {
     fn sweep(&mut self) {
         self.state.forget_origins(now());
         self.wrong_secrets.sweep(now());
+        news::forgotten(self.state.take_forgotten());
         let ended = self.ended_rooms.count();
         let news = ended != self.ended;
         if news || self.looks_again {
             let lost = self.state.sweep(now(), RoomPort::connected);
             self.publish();
-            lost.iter().for_each(evict);
+            for lost in &lost {
+                evict(lost);
+                self.hooks.lost(lost);
+            }
         }
         (self.ended, self.looks_again) = (ended, news);
     }
@@ -232,7 +267,7 @@ fn evict(lost: &Lost<Seated>) {
     news::room_lost(&lost.room, lost.seats.len());
     for seat in &lost.seats {
         news::left(seat, &lost.room, LeaveReason::RoomClosed);
-        let Seated { member, join_seq, .. } = &seat.member;
+        let Seated { member, join_seq } = &seat.member;
         member.post(Control::Evict(Evict { room: lost.room.clone(), join_seq: *join_seq }));
     }
 }
@@ -241,13 +276,13 @@ fn evict(lost: &Lost<Seated>) {
 /// that is given up, it has no seat to come back to.
 fn replace(seat: &Freed<Seated>, room: &RoomName) -> PeerId {
     news::left(seat, room, LeaveReason::Replaced);
-    let Seated { member, join_seq, .. } = &seat.member;
-    member.kill_switch.replace(*join_seq);
+    let Seated { member, join_seq } = &seat.member;
+    member.kill_switch.take_seat(SeatTaken { join_seq: *join_seq, reason: EndReason::SessionTaken, text: None });
     member.peer
 }
 
 /// tokio's clock, which tests can stop.
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 

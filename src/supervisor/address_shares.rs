@@ -9,16 +9,22 @@ use crate::{
     config::Settings,
     limits::{Bucket, Counted, Rate, Subnet, Table, table},
     protocol::RoomName,
+    telemetry::LimitHit,
 };
 
 /// How often addresses are forgotten that have no room and full buckets.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Least time for whoever was refused too often: no less than clients wait that are told to by the room, or all that wait there
+/// would come at once.
+const LEAST_WAIT: Duration = Duration::from_secs(5);
 
 /// What one address may do. The IPv6 networks around it may do 4 and 16 times as much: see [`table`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
     /// `limits.joins_per_minute`; a refused join counts, too.
     pub joins: Rate,
+    /// `limits.refused_joins_per_minute`: joins that rooms refuse.
+    pub refused_joins: Rate,
     /// `limits.new_rooms_per_minute` and `limits.new_rooms_burst`: joins to rooms that the address is not in.
     pub new_rooms: Rate,
     /// `limits.rooms_per_address`: open rooms whose first peer came from there.
@@ -32,6 +38,7 @@ impl From<&Settings> for Shares {
         let limits = &settings.limits;
         Self {
             joins: Rate::per_minute(limits.joins_per_minute),
+            refused_joins: Rate::per_minute(limits.refused_joins_per_minute),
             new_rooms: Rate::new(limits.new_rooms_per_minute, Duration::from_secs(60), limits.new_rooms_burst),
             rooms: limits.rooms_per_address,
             addresses: limits.addresses,
@@ -51,6 +58,7 @@ pub(super) struct AddressShares {
 #[derive(Debug)]
 struct Entry {
     joins: Bucket,
+    refused_joins: Bucket,
     new_rooms: Bucket,
     /// By name, so that a count cannot drift.
     rooms: HashSet<RoomName>,
@@ -58,11 +66,13 @@ struct Entry {
 
 impl table::Entry for Entry {
     fn new(now: Instant) -> Self {
-        Self { joins: Bucket::full(now), new_rooms: Bucket::full(now), rooms: HashSet::new() }
+        let full = Bucket::full(now);
+        Self { joins: full, refused_joins: full, new_rooms: full, rooms: HashSet::new() }
     }
 
     fn is_unused(&self, now: Instant) -> bool {
-        self.rooms.is_empty() && self.joins.is_full(now) && self.new_rooms.is_full(now)
+        let buckets = [self.joins, self.refused_joins, self.new_rooms];
+        self.rooms.is_empty() && buckets.iter().all(|bucket| bucket.is_full(now))
     }
 }
 
@@ -71,9 +81,31 @@ impl AddressShares {
         Self { shares, table: Table::new(shares.addresses, now), seats: HashMap::new() }
     }
 
-    /// Counts a join; the time until the next may come, if it is one too many.
-    pub(super) fn join(&mut self, from: Subnet, now: Instant) -> Result<(), Duration> {
-        table::take(&mut self.table, from, now, self.shares.joins, |entry| &mut entry.joins)
+    /// Counts a join; the time until the next may come, if it is one too many, or too many were refused.
+    pub(super) fn join(&mut self, from: Subnet, now: Instant) -> Result<(), (Duration, LimitHit)> {
+        let Shares { joins, refused_joins, .. } = self.shares;
+        let may = |entry: &mut Entry, shares| {
+            let wait = entry.joins.wait(joins.times(shares), now);
+            if !wait.is_zero() {
+                return Err((wait, LimitHit::JoinsPerMinute));
+            }
+            match entry.refused_joins.wait(refused_joins.times(shares), now) {
+                Duration::ZERO => Ok(()),
+                wait => Err((wait.max(LEAST_WAIT), LimitHit::RefusedJoins)),
+            }
+        };
+        let counted = self.table.count(from, now, may, |entry, shares| {
+            // There is one, as it was asked just now.
+            let _ = entry.joins.take(joins.times(shares), now);
+        });
+        counted.map(|_| ())
+    }
+
+    /// A room refused a join of that address.
+    pub(super) fn refused(&mut self, from: Subnet, now: Instant) {
+        let rate = self.shares.refused_joins;
+        // Of the last ones that may be, all are counted: who asks next waits.
+        let _ = table::take(&mut self.table, from, now, rate, |entry| &mut entry.refused_joins);
     }
 
     /// Counts a join to a room that the address is not in, whether or not there is such a room; the time until the next
@@ -146,7 +178,13 @@ mod tests {
     }
 
     fn shares() -> Shares {
-        Shares { joins: Rate::per_minute(2), new_rooms: Rate::per_minute(2), rooms: 1, addresses: 10 }
+        Shares {
+            joins: Rate::per_minute(2),
+            refused_joins: Rate::per_minute(2),
+            new_rooms: Rate::per_minute(2),
+            rooms: 1,
+            addresses: 10,
+        }
     }
 
     #[test]

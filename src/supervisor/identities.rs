@@ -22,19 +22,27 @@ impl Identities {
         sessions.push((who, session));
     }
 
-    /// It has none there any more.
-    pub(super) fn stood_up(&mut self, room: &RoomName, session: SessionId) {
-        let Some(sessions) = self.rooms.get_mut(room) else { return };
-        sessions.retain(|(_, one)| *one != session);
+    /// It has none there any more. Who it was, if it gave an identity.
+    pub(super) fn stood_up(&mut self, room: &RoomName, session: SessionId) -> Option<Who> {
+        let sessions = self.rooms.get_mut(room)?;
+        let place = sessions.iter().position(|(_, one)| *one == session);
+        let gone = place.map(|place| sessions.remove(place).0);
         if sessions.is_empty() {
             self.rooms.remove(room);
         }
+        gone
     }
 
     /// Who in that room is the same, in joining order.
     pub(super) fn same(&self, room: &RoomName, who: Who) -> impl Iterator<Item = SessionId> {
         let sessions = self.rooms.get(room).into_iter().flatten();
         sessions.filter(move |(one, _)| *one == who).map(|(_, session)| *session)
+    }
+
+    /// Who that session is there, if it gave an identity.
+    pub(super) fn who(&self, room: &RoomName, session: SessionId) -> Option<Who> {
+        let sessions = self.rooms.get(room)?;
+        sessions.iter().find(|(_, one)| *one == session).map(|(who, _)| *who)
     }
 
     /// Who is who in that room.

@@ -97,7 +97,7 @@ impl<R: Clone> SupervisorState<Seated, R> {
                 session: *session,
                 room: name.clone(),
                 who: who.get(session).copied(),
-                user: seat.member.user.clone(),
+                user: seat.user.clone(),
                 stayed: now.saturating_duration_since(seat.since),
                 away: is_away(seat),
             })
@@ -118,18 +118,17 @@ mod tests {
         limits::Rate,
         protocol::client::Identified,
         room::fake::FakeSession,
-        supervisor::{
-            ParkedCaps, Shares,
-            state::{Applicant, Caps},
-        },
+        supervisor::{Caps, ModerationCaps, ParkedCaps, Shares, state::Applicant},
     };
 
     type State = SupervisorState<Seated, ()>;
 
     fn empty(now: Instant) -> State {
-        let address = Shares { joins: Rate::per_minute(4), new_rooms: Rate::per_minute(10), rooms: 1, addresses: 10 };
+        let often = Rate::per_minute(10);
+        let moderation = ModerationCaps { bans_per_room: 1, gone: 1 };
+        let address = Shares { joins: often, refused_joins: often, new_rooms: often, rooms: 1, addresses: 10 };
         let parked = ParkedCaps { total: 100, per_room: 100, per_address: 100 };
-        State::new(Caps { peers_per_room: 10_000, rooms: 10_000, address, parked }, now)
+        State::new(Caps { peers_per_room: 10_000, rooms: 10_000, address, parked, moderation }, now)
     }
 
     fn name(text: &str) -> RoomName {
@@ -146,9 +145,10 @@ mod tests {
         now: Instant,
     ) -> SessionId {
         let member = session.member();
-        let seated = Seated { member: Arc::clone(&member), join_seq: 1, user: user.map(Into::into) };
-        let identified = who.map(|who| Identified { who, replace: false });
-        let applicant = Applicant { session: member.session, member: seated, subnet: None, cap: None, identified };
+        let seated = Seated { member: Arc::clone(&member), join_seq: 1 };
+        let (identified, user) = (who.map(|who| Identified { who, replace: false }), user.map(Into::into));
+        let applicant =
+            Applicant { session: member.session, member: seated, subnet: None, cap: None, identified, user };
         state.join(applicant, &name(room), now, || ()).expect("a seat");
         member.session
     }

@@ -2,17 +2,21 @@
 //!
 //! - **Owns** the map of rooms, every seat (by the session's name), the caps, and churn.
 //! - **Receives** `Join`, `Leave`, `Presence`, `Resume` from sessions, `StopJoins` and `AllowJoins` from the shutdown, `Look` from
-//!   operators.
+//!   operators, and what they ask to be done to a room.
 //! - **Sends** `Admit` and `Remove` to rooms, `JoinFailed` to sessions that it refuses, `Evict` to the peers of a room that
-//!   died, its census to the metrics, and to the probes how many are here. Leaves notes at sessions that a client asks to
+//!   died, its census to the metrics, to the probes how many are here, and to webhooks what happens in rooms. Leaves notes at sessions that a client asks to
 //!   resume, and at parked ones that are too many.
 //! - **Never** tells a peer who else is in its room (that is the room's), sees a signal, or waits for anybody.
 mod actor;
 mod address_shares;
+mod caps;
 mod churn;
 mod ended;
+mod hooks;
 mod identities;
 mod listing;
+mod moderate;
+mod moderation;
 mod news;
 mod occupancy;
 pub mod outcomes;
@@ -23,8 +27,12 @@ pub mod state;
 
 pub use actor::{SpawnRoom, Supervisor, SupervisorConfig};
 pub use address_shares::Shares;
+pub use caps::Caps;
+pub use moderation::ModerationCaps;
 pub use parked::{Excess, ParkedCaps};
 
+#[cfg(test)]
+mod moderated;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

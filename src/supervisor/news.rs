@@ -10,7 +10,7 @@ use crate::{
         supervisor::Census,
     },
     protocol::{LeaveReason, RoomName},
-    telemetry::{self, Context, Event, Label, LimitHit},
+    telemetry::{self, Context, Event, Label, LimitHit, ModerationAct, Moderator},
 };
 
 /// `opened`: its room was not there before.
@@ -55,6 +55,32 @@ pub(super) fn room_ended(last: &Freed<Seated>, room: &RoomName, lived: Duration)
 /// `peers` had seats in it.
 pub(super) fn room_lost(room: &RoomName, peers: usize) {
     telemetry::emit(&Event::RoomLost { context: Context::of_room(room, None), peers });
+}
+
+/// Somebody who moderates did something: a member, or an operator. `room`: to that one, or to all.
+pub(super) fn moderated(
+    room: Option<&RoomName>,
+    act: ModerationAct,
+    by: Option<&Member>,
+    peers: usize,
+    ban: Option<Duration>,
+) {
+    let (context, by) = match by {
+        Some(member) => (member.context().as_peer(member.peer), Moderator::Member),
+        None => (Context::default(), Moderator::Operator),
+    };
+    let ban = ban.unwrap_or_default();
+    telemetry::emit(&Event::RoomModerated { context: context.within(room), act, by, peers, ban });
+}
+
+/// A limit of moderation did its work.
+pub(super) fn limit_hit(limit: LimitHit) {
+    telemetry::tally(|tally| tally.limit_hits.add(limit));
+}
+
+/// So many rooms that were gone had to be forgotten with their lock or bans.
+pub(super) fn forgotten(rooms: u64) {
+    telemetry::tally(|tally| tally.limit_hits.add_n(LimitHit::ModeratedRooms, rooms));
 }
 
 /// That it comes at all is the server's heartbeat.

@@ -1,9 +1,9 @@
 //! What the rules of seats answer.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::parked::Excess;
-use crate::protocol::{RoomName, SessionId};
+use crate::protocol::{RoomName, SessionId, Who};
 
 /// A session that is to end, because more are parked than may be. Its seat is freed by its own `Leave`, as any other's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +29,22 @@ pub struct Granted<M, R> {
     pub replaced: Vec<Freed<M>>,
 }
 
+/// What is known of a person, beside what all see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Who it is in its room, if it gave an identity.
+    pub who: Option<Who>,
+    /// The user that its token names.
+    pub user: Option<Arc<str>>,
+}
+
 /// A seat that is free again.
 #[derive(Debug)]
 pub struct Freed<M> {
     /// Who sat there.
     pub member: M,
+    /// What was known of it.
+    pub known: Known,
     /// How long.
     pub stayed: Duration,
 }

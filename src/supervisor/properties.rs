@@ -9,9 +9,9 @@ use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
 
 use super::{
-    Excess, ParkedCaps, Shares,
+    Caps, Excess, ModerationCaps, ParkedCaps, Shares,
     outcomes::GivenUp,
-    state::{Applicant, Caps, SupervisorState},
+    state::{Applicant, SupervisorState},
 };
 use crate::{
     limits::{Bucket, Rate, Subnet},
@@ -33,13 +33,19 @@ fn joins() -> Rate {
     Rate::new(6, Duration::from_secs(60), 5)
 }
 
+fn refused_joins() -> Rate {
+    Rate::new(2, Duration::from_secs(60), 2)
+}
+
 fn new_rooms() -> Rate {
     Rate::new(3, Duration::from_secs(60), 3)
 }
 
 fn limits() -> Caps {
-    let address = Shares { joins: joins(), new_rooms: new_rooms(), rooms: ROOMS_PER_ADDRESS, addresses: ADDRESSES };
-    Caps { peers_per_room: PEERS_PER_ROOM, rooms: MOST_ROOMS, address, parked: CAPS }
+    let (rooms, addresses) = (ROOMS_PER_ADDRESS, ADDRESSES);
+    let address = Shares { joins: joins(), refused_joins: refused_joins(), new_rooms: new_rooms(), rooms, addresses };
+    let moderation = ModerationCaps { bans_per_room: 1, gone: 1 };
+    Caps { peers_per_room: PEERS_PER_ROOM, rooms: MOST_ROOMS, address, parked: CAPS, moderation }
 }
 
 fn subnet(session: usize) -> Option<Subnet> {
@@ -89,6 +95,7 @@ struct World {
     /// With the address of who opened it.
     open: BTreeMap<usize, (Incarnation, Instant, usize)>,
     buckets: [Bucket; ADDRESSES],
+    refused: [Bucket; ADDRESSES],
     new_rooms: [Bucket; ADDRESSES],
     dead: BTreeSet<Incarnation>,
     /// Who is away, longest first.
@@ -114,6 +121,7 @@ impl World {
             seats: BTreeMap::new(),
             open: BTreeMap::new(),
             buckets: [Bucket::full(now); ADDRESSES],
+            refused: [Bucket::full(now); ADDRESSES],
             new_rooms: [Bucket::full(now); ADDRESSES],
             dead: BTreeSet::new(),
             away: Vec::new(),
@@ -154,7 +162,8 @@ impl World {
             incarnation
         };
         let (member, subnet) = (session, subnet(session));
-        let applicant = Applicant { session: self.sessions[session], member, subnet, cap: None, identified: None };
+        let applicant =
+            Applicant { session: self.sessions[session], member, subnet, cap: None, identified: None, user: None };
         let answer = self.rules.join(applicant, &self.rooms[room], self.now, open);
         prop_assert_eq!(opened, expected.is_none() && !self.open.contains_key(&room), "a room starts when it must");
         match answer {
@@ -182,17 +191,22 @@ impl World {
         let share_used = from > 0 && opened == ROOMS_PER_ADDRESS;
         let no_room_left = !self.open.contains_key(&room) && (self.open.len() == MOST_ROOMS || share_used);
         let now = self.now;
-        let mut too_many = || from > 0 && self.buckets[from].take(joins(), now).is_err();
+        let refused_too_often = !self.refused[from].wait(refused_joins(), now).is_zero();
+        let mut too_many = || from > 0 && (refused_too_often || self.buckets[from].take(joins(), now).is_err());
         let is_new = !self.seats.iter().any(|(other, (inside, _))| other % ADDRESSES == from && *inside == room);
         let mut too_many_rooms = || from > 0 && is_new && self.new_rooms[from].take(new_rooms(), now).is_err();
-        match () {
+        let expected = match () {
             () if self.draining => Some(ErrorCode::ServerDraining),
             () if self.seats.contains_key(&session) => Some(ErrorCode::AlreadyJoined),
             () if too_many() || too_many_rooms() => Some(ErrorCode::RateLimited),
             () if self.peers(room) == PEERS_PER_ROOM => Some(ErrorCode::RoomFull),
             () if no_room_left => Some(ErrorCode::RoomLimit),
             () => None,
+        };
+        if from > 0 && matches!(expected, Some(ErrorCode::RoomFull | ErrorCode::RoomLimit)) {
+            self.refused[from].take(refused_joins(), now).expect("it was asked before");
         }
+        expected
     }
 
     fn leave(&mut self, session: usize) -> Result<(), TestCaseError> {
@@ -320,6 +334,8 @@ impl World {
             peers: self.seats.len(),
             joins_per_minute: recent(&self.joins) as u64,
             leaves_per_minute: recent(&self.leaves) as u64,
+            locked_rooms: 0,
+            bans: 0,
             occupancy: (1..=PEERS_PER_ROOM).map(|n| holding(n) as u64).collect(),
         }
     }

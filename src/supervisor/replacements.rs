@@ -6,8 +6,8 @@ use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
 
 use super::{
-    ParkedCaps, Shares,
-    state::{Applicant, Caps, SupervisorState},
+    Caps, ModerationCaps, ParkedCaps, Shares,
+    state::{Applicant, SupervisorState},
 };
 use crate::{
     limits::Rate,
@@ -71,10 +71,11 @@ impl World {
     fn new() -> Self {
         let now = Instant::now();
         let often = Rate::per_minute(1_000_000);
-        let address = Shares { joins: often, new_rooms: often, rooms: 100, addresses: 100 };
+        let address = Shares { joins: often, refused_joins: often, new_rooms: often, rooms: 100, addresses: 100 };
         // One may be away in all: the rest is asked to end, and is a ghost until it has.
+        let moderation = ModerationCaps { bans_per_room: 1, gone: 1 };
         let parked = ParkedCaps { total: 1, per_room: 100, per_address: 100 };
-        let caps = Caps { peers_per_room: PEERS_PER_ROOM, rooms: ROOMS, address, parked };
+        let caps = Caps { peers_per_room: PEERS_PER_ROOM, rooms: ROOMS, address, parked, moderation };
         Self {
             sessions: (0..SESSIONS).map(|_| SessionId::random()).collect(),
             now,
@@ -127,8 +128,14 @@ impl World {
             () if self.inside(room) - yielding.len() == PEERS_PER_ROOM => Some(ErrorCode::RoomFull),
             () => None,
         };
-        let applicant =
-            Applicant { session: self.sessions[session], member: session, subnet: None, cap: None, identified };
+        let applicant = Applicant {
+            session: self.sessions[session],
+            member: session,
+            subnet: None,
+            cap: None,
+            identified,
+            user: None,
+        };
         let was_there = self.inside(room) > 0;
         match self.rules.join(applicant, &NAMES[room], self.now, || room) {
             // That it frees nobody's seat is seen after every step.

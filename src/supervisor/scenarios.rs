@@ -6,7 +6,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 use actix::{Actor, Addr, Arbiter, Context, Handler, Message, MessageResult};
 use tokio::time::{Instant, advance, pause};
 
-use super::{ParkedCaps, Shares, Supervisor, SupervisorConfig, state::Caps};
+use super::{Caps, ModerationCaps, ParkedCaps, Shares, Supervisor, SupervisorConfig};
 use crate::{
     limits::{Rate, Subnet},
     messages::{
@@ -47,7 +47,7 @@ impl Handler<ToRoom> for Fragile {
 /// What the supervisor answers to a join, handed to the test.
 #[derive(Message)]
 #[rtype(result = "Result<usize, JoinError>")]
-struct Ask(Join);
+pub(super) struct Ask(pub(super) Join);
 
 impl Handler<Ask> for Supervisor {
     type Result = Result<usize, JoinError>;
@@ -58,12 +58,14 @@ impl Handler<Ask> for Supervisor {
 }
 
 fn limits() -> Caps {
-    let address = Shares { joins: Rate::per_minute(4), new_rooms: Rate::per_minute(10), rooms: 1, addresses: 10 };
+    let (joins, often) = (Rate::per_minute(4), Rate::per_minute(10));
+    let address = Shares { joins, refused_joins: Rate::per_minute(2), new_rooms: often, rooms: 1, addresses: 10 };
+    let moderation = ModerationCaps { bans_per_room: 2, gone: 2 };
     let parked = ParkedCaps { total: 100, per_room: 100, per_address: 100 };
-    Caps { peers_per_room: 3, rooms: 2, address, parked }
+    Caps { peers_per_room: 3, rooms: 2, address, parked, moderation }
 }
 
-fn start() -> Addr<Supervisor> {
+pub(super) fn start() -> Addr<Supervisor> {
     pause();
     let _ = telemetry::take();
     let spawn = |name: RoomName, capacity, guard| {
@@ -77,12 +79,12 @@ fn start() -> Addr<Supervisor> {
     Supervisor::new(config, Box::new(spawn)).start()
 }
 
-async fn join(supervisor: &Addr<Supervisor>, member: &Arc<Member>, room: &str) -> Result<usize, JoinError> {
+pub(super) async fn join(supervisor: &Addr<Supervisor>, member: &Arc<Member>, room: &str) -> Result<usize, JoinError> {
     rejoin(supervisor, member, room, 0).await
 }
 
 /// That one asks for a seat there, for the first time.
-fn wish(member: &Arc<Member>, room: &str) -> Join {
+pub(super) fn wish(member: &Arc<Member>, room: &str) -> Join {
     let (member, room) = (Arc::clone(member), RoomName::parse(room, 128).expect("a sane name"));
     Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: None, identified: None, grant: None }
 }
@@ -96,7 +98,7 @@ async fn rejoin(
     supervisor.send(Ask(Join { attempt, ..wish(member, room) })).await.expect("the supervisor lives")
 }
 
-async fn leave(supervisor: &Addr<Supervisor>, member: &Member) {
+pub(super) async fn leave(supervisor: &Addr<Supervisor>, member: &Member) {
     let message = Leave { session: member.session, reason: LeaveReason::Left };
     supervisor.send(message).await.expect("the supervisor lives");
 }
@@ -327,10 +329,10 @@ async fn who_comes_again_finds_a_full_room_open_and_the_session_it_had_is_told_t
         assert_eq!(join(&supervisor, &others.member(), "a").await, Ok(already + 1));
     }
     assert_eq!(come(&stranger, "the secret of another").await, refused(ErrorCode::RoomFull));
-    assert_eq!(ghost.kill_switch.replaced(), 0);
+    assert_eq!(ghost.kill_switch.taken(), 0);
     assert_eq!(come(&again, "the secret of the one").await, Ok(3));
-    assert_eq!(ghost.kill_switch.replaced(), 7, "of that join, and of no later one");
-    assert!(ghost.kill_switch.take_notes().has(Note::Replaced));
+    assert_eq!(ghost.kill_switch.taken(), 7, "of that join, and of no later one");
+    assert!(ghost.kill_switch.take_notes().has(Note::SeatTaken));
     // Its own leave, when it has read of it, frees nobody's seat; and nobody may resume it.
     leave(&supervisor, &ghost).await;
     assert_eq!(census(&supervisor).await.occupancy, [0, 0, 1]);
@@ -370,7 +372,7 @@ async fn the_census_is_reported_every_second() {
 }
 
 /// Lets everything run that needs no time.
-async fn settle() {
+pub(super) async fn settle() {
     for _ in 0..32 {
         tokio::task::yield_now().await;
     }

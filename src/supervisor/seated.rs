@@ -9,6 +9,4 @@ pub(super) struct Seated {
     pub(super) member: Arc<Member>,
     /// The session's own number of the join that brought it there.
     pub(super) join_seq: u32,
-    /// The user that its token names.
-    pub(super) user: Option<Arc<str>>,
 }

@@ -4,19 +4,21 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    sync::Arc,
     time::Instant,
 };
 
 use super::{
-    address_shares::{AddressShares, Shares},
+    address_shares::AddressShares,
+    caps::Caps,
     churn::Churn,
     identities::Identities,
+    moderation::{Denial, Marks, Moderation},
     occupancy::Occupancy,
-    outcomes::{Freed, GivenUp, Granted, Left, Lost},
-    parked::{Excess, Parked, ParkedCaps, Turn},
+    outcomes::{Freed, GivenUp, Granted, Known, Left, Lost},
+    parked::{Excess, Parked, Turn},
 };
 use crate::{
-    config::Settings,
     limits::{Counted, Subnet},
     messages::{
         session::JoinError,
@@ -26,29 +28,9 @@ use crate::{
     telemetry::LimitHit,
 };
 
-/// The caps. Both are at least 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caps {
-    /// `limits.peers_per_room`.
-    pub peers_per_room: usize,
-    /// `limits.rooms`.
-    pub rooms: usize,
-    /// What one address may use of all that.
-    pub address: Shares,
-    /// How many seats are kept for clients that are away.
-    pub parked: ParkedCaps,
-}
+mod kick;
 
-impl From<&Settings> for Caps {
-    fn from(settings: &Settings) -> Self {
-        Self {
-            peers_per_room: settings.limits.peers_per_room,
-            rooms: settings.limits.rooms,
-            address: settings.into(),
-            parked: settings.into(),
-        }
-    }
-}
+pub use kick::Whom;
 
 /// Every room and every seat, by name: a count is always the length of a list of names, so it cannot drift.
 #[derive(Debug)]
@@ -65,6 +47,7 @@ pub struct SupervisorState<M, R> {
     address_shares: AddressShares,
     parked: Parked,
     pub(super) identities: Identities,
+    moderation: Moderation,
 }
 
 /// Who asks for a seat.
@@ -80,6 +63,8 @@ pub struct Applicant<M> {
     pub cap: Option<usize>,
     /// Who it is, if it gave an identity.
     pub identified: Option<Identified>,
+    /// The user that its token names.
+    pub user: Option<Arc<str>>,
 }
 
 /// A room with at least one seat.
@@ -99,6 +84,7 @@ pub(super) struct Seat<M> {
     pub(super) member: M,
     pub(super) since: Instant,
     subnet: Option<Subnet>,
+    pub(super) user: Option<Arc<str>>,
     pub(super) occupied: Occupied,
 }
 
@@ -128,6 +114,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             address_shares: AddressShares::new(limits.address, now),
             parked: Parked::new(limits.parked),
             identities: Identities::default(),
+            moderation: Moderation::new(limits.moderation, now),
         }
     }
 
@@ -153,9 +140,13 @@ impl<M, R: Clone> SupervisorState<M, R> {
         now: Instant,
         open: impl FnOnce() -> R,
     ) -> Result<Granted<M, R>, JoinError> {
-        let Applicant { session, member, subnet, cap, identified } = applicant;
-        let yielding = identified.map(|identified| self.yielding(room, identified)).unwrap_or_default();
-        self.may_join(session, room, (subnet, cap), yielding.len(), now)?;
+        let yielding = applicant.identified.map(|identified| self.yielding(room, identified)).unwrap_or_default();
+        self.may_join(&applicant, room, yielding.len(), now).inspect_err(|refused| {
+            if let Some(subnet) = applicant.subnet.filter(|_| refused.is_by_room()) {
+                self.address_shares.refused(subnet, now);
+            }
+        })?;
+        let Applicant { session, member, subnet, identified, user, .. } = applicant;
         let before = self.rooms.get(room).map_or(0, |entry| entry.sessions.len());
         let replaced = self.replace(room, &yielding, now);
         let entry = self.rooms.entry(room.clone());
@@ -177,8 +168,11 @@ impl<M, R: Clone> SupervisorState<M, R> {
         if let Some(Identified { who, .. }) = identified {
             self.identities.seated(name.clone(), who, session);
         }
+        if before == 0 {
+            self.moderation.opened(room, now);
+        }
         let (port, peers, opened) = (entry.port.clone(), entry.sessions.len(), before == 0);
-        let seat = Seat { room: name, member, since: now, subnet, occupied: Occupied::Here };
+        let seat = Seat { room: name, member, since: now, subnet, user, occupied: Occupied::Here };
         self.seats.insert(session, Box::new(seat));
         self.parked.seated(subnet);
         let given_up = self.parked.yields(subnet).map(|found| self.give_up(found));
@@ -214,14 +208,15 @@ impl<M, R: Clone> SupervisorState<M, R> {
         Some(self.give_up(found))
     }
 
-    /// It is back.
-    pub fn back(&mut self, session: SessionId) {
-        let Some(seat) = self.seats.get_mut(&session) else { return };
+    /// It is back. Whether it was away.
+    pub fn back(&mut self, session: SessionId) -> bool {
+        let Some(seat) = self.seats.get_mut(&session) else { return false };
         match std::mem::replace(&mut seat.occupied, Occupied::Here) {
-            Occupied::Here => {}
+            Occupied::Here => return false,
             Occupied::Away(turn) => self.parked.unpark(turn),
             Occupied::Going => self.parked.seated(seat.subnet),
         }
+        true
     }
 
     /// From here on the seat is not counted; the session is asked to end.
@@ -240,6 +235,13 @@ impl<M, R: Clone> SupervisorState<M, R> {
         self.seats.get(&session).map(|seat| &seat.member)
     }
 
+    /// Where this session's seat is, and who sits on it.
+    pub fn place(&self, session: SessionId) -> Option<(&RoomName, &M, Known)> {
+        let seat = self.seats.get(&session)?;
+        let known = Known { who: self.identities.who(&seat.room, session), user: seat.user.clone() };
+        Some((&seat.room, &seat.member, known))
+    }
+
     /// Frees this session's seat. `None` when it has none: it was refused, it was evicted, or it has left before.
     pub fn leave(&mut self, session: SessionId, now: Instant) -> Option<Left<M, R>> {
         let room = self.seats.get(&session)?.room.clone();
@@ -249,7 +251,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         let port = entry.port.clone();
         let ended = (peers == 0).then(|| now.saturating_duration_since(entry.opened));
         if ended.is_some() {
-            self.forget(&room);
+            self.forget(&room, now);
         }
         self.occupancy.moved(peers + 1, peers);
         let seat = self.free(session, now)?;
@@ -258,7 +260,9 @@ impl<M, R: Clone> SupervisorState<M, R> {
 
     /// Forgets a room whose actor is dead and frees all its seats. `None` when there is no such room.
     pub fn lose(&mut self, room: &RoomName, now: Instant) -> Option<Lost<M>> {
-        let (name, entry) = self.forget(room)?;
+        // Those who were in it have to be able to come back.
+        self.moderation.lock(room, false, now);
+        let (name, entry) = self.forget(room, now)?;
         self.occupancy.moved(entry.sessions.len(), 0);
         let seats = entry.sessions.into_iter().filter_map(|session| self.free(session, now)).collect();
         Some(Lost { room: name, seats })
@@ -267,6 +271,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
     /// Forgets addresses that have nothing to be remembered for, if it is time.
     pub fn forget_origins(&mut self, now: Instant) {
         self.address_shares.sweep(now);
+        self.moderation.sweep(now);
     }
 
     /// Loses every room that `is_alive` denies.
@@ -295,7 +300,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
     /// Whether nothing is remembered of anybody's seats.
     pub fn is_blank(&self) -> bool {
         let is_empty = self.seats.is_empty() && self.rooms.is_empty() && self.names.is_empty();
-        is_empty && self.parked.is_blank() && self.identities.is_blank()
+        is_empty && self.parked.is_blank() && self.identities.is_blank() && self.moderation.is_blank()
     }
 
     /// The figures of this moment.
@@ -303,23 +308,26 @@ impl<M, R: Clone> SupervisorState<M, R> {
         let away = || self.seats.values().filter(|seat| matches!(seat.occupied, Occupied::Away(_))).count();
         debug_assert_eq!(self.parked(), away(), "who is away is counted as it changes");
         let (joins_per_minute, leaves_per_minute) = self.churn.per_minute(now);
+        let (locked_rooms, bans) = self.moderation.in_force();
         Census {
             rooms: self.rooms.len(),
             peers: self.seats.len(),
             joins_per_minute,
             leaves_per_minute,
+            locked_rooms,
+            bans,
             occupancy: self.occupancy.counts().to_vec(),
         }
     }
 
     fn may_join(
         &mut self,
-        session: SessionId,
+        applicant: &Applicant<M>,
         room: &RoomName,
-        (subnet, cap): (Option<Subnet>, Option<usize>),
         yielding: usize,
         now: Instant,
     ) -> Result<(), JoinError> {
+        let Applicant { session, subnet, cap, identified, ref user, .. } = *applicant;
         let refuse = |code| Err(JoinError::new(code));
         if self.draining {
             return refuse(ErrorCode::ServerDraining);
@@ -328,12 +336,18 @@ impl<M, R: Clone> SupervisorState<M, R> {
             return refuse(ErrorCode::AlreadyJoined);
         }
         let too_soon = |wait, hit| Err(JoinError::of_address(ErrorCode::RateLimited, Some(wait), hit));
-        if let Some(Err(wait)) = subnet.map(|subnet| self.address_shares.join(subnet, now)) {
-            return too_soon(wait, LimitHit::JoinsPerMinute);
+        if let Some(Err((wait, hit))) = subnet.map(|subnet| self.address_shares.join(subnet, now)) {
+            return too_soon(wait, hit);
         }
         // Before the room is looked for: whoever tries names must not hear which of them there are.
         if let Some(Err(wait)) = subnet.map(|subnet| self.address_shares.look_into(subnet, room, now)) {
             return too_soon(wait, LimitHit::NewRooms);
+        }
+        let marks = || Marks { who: identified.map(|one| one.who), user: user.clone(), subnet };
+        match self.moderation.judge(room, marks, yielding > 0, now) {
+            Ok(()) => {}
+            Err(Denial::Banned(left)) => return Err(JoinError::banned(left)),
+            Err(Denial::Locked) => return refuse(ErrorCode::RoomLocked),
         }
         let Caps { peers_per_room, rooms, .. } = self.limits;
         let peers_per_room = cap.unwrap_or(peers_per_room).min(peers_per_room);
@@ -347,12 +361,13 @@ impl<M, R: Clone> SupervisorState<M, R> {
     }
 
     /// The one place where a room ends.
-    fn forget(&mut self, room: &RoomName) -> Option<(RoomName, Box<Room<R>>)> {
+    fn forget(&mut self, room: &RoomName, now: Instant) -> Option<(RoomName, Box<Room<R>>)> {
         let (name, entry) = self.rooms.remove_entry(room)?;
         self.names.remove(&name);
         if let Some(opener) = &entry.opener {
             self.address_shares.ended(opener, &name);
         }
+        self.moderation.ended(&name, now);
         Some((name, entry))
     }
 
@@ -365,7 +380,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         if seat.occupied != Occupied::Going {
             self.parked.freed(seat.subnet);
         }
-        self.identities.stood_up(&seat.room, session);
+        let who = self.identities.stood_up(&seat.room, session);
         if let Some(subnet) = seat.subnet {
             self.address_shares.stood_up(subnet, seat.room);
         }
@@ -373,6 +388,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         // A room whose only seat is being taken over is empty for a moment.
         let is_blank = || self.parked.is_blank() && self.identities.is_blank();
         debug_assert!(!self.seats.is_empty() || is_blank(), "something of somebody is remembered");
-        Some(Freed { member: seat.member, stayed: now.saturating_duration_since(seat.since) })
+        let known = Known { who, user: seat.user };
+        Some(Freed { member: seat.member, known, stayed: now.saturating_duration_since(seat.since) })
     }
 }

@@ -16,9 +16,11 @@ mod panics;
 
 pub use counts::{
     ArbiterReport, Buckets, CensusReport, Counts, ErrorSample, ErrorSamples, HeldKind, HeldReport, HttpCount,
-    HttpCounts, Label, LabelSpec, LabelValues, LimitHit, Listener, MAX_SAMPLES, MemoryReport, MemoryStep, OpsCall,
-    OpsDenial, Reading, Reconnection, Rejection, RelayOutcome, RequestBuckets, SampleIds, SeriesKind, SocketRefusal,
-    StunOutcome, Tally, TallyReceiver, TallySeries, TokenOutcome, Topic, method_label, send_tallies_to, take, tally,
+    HttpCounts, IceKind, IceOutcome, IceReport, IceTransport, Label, LabelSpec, LabelValues, LimitHit, Listener,
+    MAX_SAMPLES, MemoryReport, MemoryStep, ModerationAct, Moderator, OpsCall, OpsDenial, Reading, Reconnection,
+    Rejection, RelayOutcome, RequestBuckets, SampleIds, SeriesKind, SocketRefusal, StunOutcome, Tally, TallyReceiver,
+    TallySeries, TokenOutcome, Topic, WebhookDrop, WebhookOutcome, WebhookReport, method_label, send_tallies_to, take,
+    tally,
 };
 pub use event::{
     Context, EVENTS, Event, EventCounts, EventDoc, Fault, RequestId, SampledErrors, Sink, Sinks, Source, chain, emit,

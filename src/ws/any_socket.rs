@@ -1,17 +1,21 @@
 //! The kinds of sockets that there are. A kind is one row of `kinds!` and its [`Socket`]; what a connection is built on
 //! need not know which it has.
 //!
-//! An enum, and no boxed trait object: while plain TCP is the only kind there is nothing to decide at run time, and with
-//! another one it is a branch that is always foreseen, instead of an allocation and an indirect call.
+//! An enum, and no boxed trait object: a branch that is mostly foreseen, instead of an allocation and an indirect call.
 
 use std::{
     io::{self, IoSlice},
+    pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::socket::Socket;
+use super::{
+    socket::Socket,
+    tls_socket::{DetachedTls, TlsSocket},
+};
 
 macro_rules! kinds {
     ($($(#[$gate:meta])* $kind:ident($socket:ty, $detached:ty),)+) => {
@@ -34,6 +38,35 @@ macro_rules! kinds {
                 Self::$kind(socket)
             }
         })+
+
+        /// Before it is a session's it speaks HTTP, by a library that asks for this.
+        impl AsyncRead for AnySocket {
+            fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+                match self.get_mut() {
+                    $($(#[$gate])* Self::$kind(socket) => AsyncRead::poll_read(Pin::new(socket), cx, into),)+
+                }
+            }
+        }
+
+        impl AsyncWrite for AnySocket {
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+                match self.get_mut() {
+                    $($(#[$gate])* Self::$kind(socket) => Pin::new(socket).poll_write(cx, bytes),)+
+                }
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match self.get_mut() {
+                    $($(#[$gate])* Self::$kind(socket) => AsyncWrite::poll_flush(Pin::new(socket), cx),)+
+                }
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match self.get_mut() {
+                    $($(#[$gate])* Self::$kind(socket) => Pin::new(socket).poll_shutdown(cx),)+
+                }
+            }
+        }
 
         impl Socket for AnySocket {
             type Detached = DetachedSocket;
@@ -84,6 +117,18 @@ macro_rules! kinds {
                 }
             }
 
+            fn own_bytes(&self) -> u64 {
+                match self {
+                    $($(#[$gate])* Self::$kind(socket) => Socket::own_bytes(socket),)+
+                }
+            }
+
+            fn set_receive_buffer(&self, bytes: usize) {
+                match self {
+                    $($(#[$gate])* Self::$kind(socket) => socket.set_receive_buffer(bytes),)+
+                }
+            }
+
             fn detach(self) -> io::Result<DetachedSocket> {
                 Ok(match self {
                     $($(#[$gate])* Self::$kind(socket) => DetachedSocket::$kind(socket.detach()?),)+
@@ -101,6 +146,7 @@ macro_rules! kinds {
 
 kinds! {
     Tcp(tokio::net::TcpStream, std::net::TcpStream),
+    Tls(TlsSocket, DetachedTls),
     #[cfg(test)]
     Unix(tokio::net::UnixStream, std::os::unix::net::UnixStream),
 }

@@ -87,6 +87,16 @@ impl<S: Socket> Connection<S> {
         self.socket.kernel_bytes()
     }
 
+    /// Memory that the socket holds in this process.
+    pub(crate) fn socket_bytes(&self) -> u64 {
+        self.socket.own_bytes()
+    }
+
+    /// How much the kernel takes in for it from now on, before it is read.
+    pub(crate) fn set_receive_buffer(&self, bytes: usize) {
+        self.socket.set_receive_buffer(bytes);
+    }
+
     /// Sends FIN: everything was sent.
     pub(super) fn finish(&mut self) {
         self.socket.finish();

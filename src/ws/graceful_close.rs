@@ -127,6 +127,8 @@ mod tests {
             0
         }
 
+        fn set_receive_buffer(&self, _: usize) {}
+
         fn detach(self) -> io::Result<()> {
             Ok(())
         }

@@ -10,6 +10,7 @@
 //! | `encode` | control frames |
 //! | `outbox` | what waits to be written: counted, bounded by its owner |
 //! | `socket` | what is asked of a socket; TCP |
+//! | `tls_socket` | TLS over TCP |
 //! | `any_socket` | a socket of any kind |
 //! | `read_buffer` | one buffer per thread, lent for each read |
 //! | `connection` | a socket with its outbox |
@@ -29,6 +30,7 @@ mod kernel_memory;
 mod outbox;
 mod read_buffer;
 mod socket;
+mod tls_socket;
 #[cfg(test)]
 mod unix_socket;
 
@@ -44,3 +46,4 @@ pub(crate) use graceful_close::close;
 pub(crate) use outbox::{Flushed, QueueBound};
 pub(crate) use read_buffer::READ;
 pub(crate) use socket::Socket;
+pub use tls_socket::{TlsError, TlsSocket};

@@ -45,6 +45,11 @@ impl Socket for UnixStream {
         super::kernel_memory::of(self)
     }
 
+    fn set_receive_buffer(&self, bytes: usize) {
+        // What waits is bounded by the sender's buffer.
+        let _ = socket2::SockRef::from(self).set_recv_buffer_size(bytes);
+    }
+
     fn detach(self) -> io::Result<Self::Detached> {
         self.into_std()
     }

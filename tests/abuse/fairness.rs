@@ -53,15 +53,15 @@ struct Receiver {
 
 #[test]
 fn large_frames_of_one_member() {
-    let (frames, rounds) = scaled((3, 1), (16, 3));
-    let burst = Burst { senders: 1, receivers: 9, frames, bytes: 60_000, pace: FAIR_PACE, rounds };
+    let rounds = scaled(1, 3);
+    let burst = Burst { senders: 1, receivers: 9, frames: 16, bytes: 60_000, pace: FAIR_PACE, rounds };
     play("large_frames_of_one_member", &[burst]);
 }
 
 #[test]
 fn small_frames_of_many_members() {
-    let (frames, rounds) = scaled((20, 1), (200, 3));
-    let slow = Burst { senders: 8, receivers: 1, frames, bytes: 10, pace: 10 * FAIR_PACE, rounds };
+    let rounds = scaled(1, 3);
+    let slow = Burst { senders: 8, receivers: 1, frames: 200, bytes: 10, pace: 10 * FAIR_PACE, rounds };
     play("small_frames_of_many_members", &[slow, Burst { bytes: 100, pace: u64::MAX, ..slow }]);
 }
 

@@ -92,14 +92,14 @@ pub(crate) const FLOODS: [Flood; 20] = [
     flood(
         "large_frames_of_one_member",
         "16 frames of 60 kB at once, again and again, to a room of ten that reads at 1 Mbit/s",
-        ["3 frames", "3 rounds"],
+        ["1 round", "3 rounds"],
         "each member has a share of what may wait for another; who has used it up is slowed, then told `peer_busy`",
         Join,
     ),
     flood(
         "small_frames_of_many_members",
         "200 frames at once of each of eight members to a ninth, on a line of 10 Mbit/s or as fast as it can read",
-        ["20 frames", "3 rounds each"],
+        ["1 round each", "3 rounds each"],
         "the same",
         Join,
     ),

@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::support::{Builder, TestServer, ports, run, temp_dir};
+use crate::support::{Builder, TestServer, ports, run, temp_dir, tls::Certificates};
 
 /// The variables that a server was started with, which are those of its container.
 fn variables(server: &TestServer) -> Vec<(String, String)> {
@@ -159,4 +159,23 @@ fn what_says_nothing_or_no_http_is_told_within_a_health_checks_time() {
 fn settings_that_are_not_sound_are_told_as_at_the_start() {
     let told = does_not(&run(&["--probe"], &[("PORT", "http")]));
     assert!(told.contains("server.port from variable PORT"), "{told}");
+}
+
+#[test]
+fn a_server_that_speaks_tls_is_asked_over_tls_whatever_its_certificate_is_for() {
+    let certificates = Certificates::new();
+    certificates.put(2020);
+    let server = certificates.server().start();
+    // The variables leave the port open, so that it may be either listener.
+    for _ in 0..2 {
+        let output = health_check(&server);
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        assert!(output.status.success() && text.ends_with("/healthz: 200 ok\n"), "{output:?}");
+    }
+    let port = ports::reserve();
+    let server = certificates.server().set("server.port", port).set("http.trusted_proxies", "127.0.0.1");
+    let server = server.set("http.proxy_protocol", true).start();
+    let output = health_check(&server);
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(text, format!("GET https://127.0.0.1:{port}/healthz: 200 ok\n"), "{output:?}");
 }

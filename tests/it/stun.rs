@@ -6,9 +6,11 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{LogDrain, PATIENCE, TestServer, eventually_within, ports, program, run, send_signal};
+use crate::support::{
+    LogDrain, PATIENCE, TestPeer, TestServer, eventually_within, http, ports, program, run, send_signal, ws::Handshake,
+};
 
 /// A Binding request, and nothing else (RFC 8489 section 5).
 const REQUEST: [u8; 20] = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
@@ -63,7 +65,7 @@ fn outcome(label: &str) -> String {
 #[test]
 fn whoever_asks_is_told_where_it_was_seen_from_whichever_address_it_asked() {
     let port = ports::reserve();
-    let server = TestServer::set("stun.port", port).set("stun.host", "::").start();
+    let server = TestServer::set("stun.port", port).set("stun.host", "::").set("ice.check_interval_ms", 0).start();
     for host in ["127.0.0.1", "127.0.0.2", "::1"] {
         let client = client(SocketAddr::new(host.parse().unwrap(), port));
         assert_eq!(ask(&client), client.local_addr().unwrap(), "{host}");
@@ -86,7 +88,12 @@ fn whoever_asks_is_told_where_it_was_seen_from_whichever_address_it_asked() {
 #[test]
 fn nobody_is_answered_more_often_than_the_limits_say() {
     let port = ports::reserve();
-    let server = TestServer::set("stun.port", port).set("stun.rate", 1).set("stun.burst", 5).start();
+    let server = TestServer::set("stun.port", port)
+        .set("stun.rate", 1)
+        .set("stun.burst", 5)
+        // It asks from the same address.
+        .set("ice.check_interval_ms", 0)
+        .start();
     let client = client(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     for _ in 0..5 {
         ask(&client);
@@ -105,7 +112,10 @@ fn nobody_is_answered_more_often_than_the_limits_say() {
 #[test]
 fn one_that_everybody_asks_from_private_addresses_warns_where_others_should_come() {
     let port = ports::reserve();
-    let server = TestServer::set("stun.port", port).set("stun.public_host", "rooms.example.org").start();
+    let server = TestServer::set("stun.port", port)
+        .set("stun.public_host", "rooms.example.org")
+        .set("ice.check_interval_ms", 0)
+        .start();
     let client = client(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     for _ in 0..25 {
         ask(&client);
@@ -183,4 +193,81 @@ fn a_server_that_leaves_it_to_another_process_listens_on_no_port() {
     let server = TestServer::set("stun.port", port).set("stun.serve", false).start();
     UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).expect("the port is free for that process");
     assert_eq!(server.get("/healthz").status, 200);
+}
+
+/// A client that came by that host.
+fn by(server: &TestServer, host: &str) -> TestPeer {
+    let mut peer = TestPeer::open(http::dial(server.public), &Handshake::new().with("Host", host));
+    peer.receive("welcome");
+    peer
+}
+
+fn join(room: &str) -> Value {
+    json!({"type": "join", "id": "j", "room": room})
+}
+
+fn at(host: &str, port: u16) -> Value {
+    json!([{"urls": format!("stun:{host}:{port}")}])
+}
+
+#[test]
+fn each_client_is_told_of_it_at_the_host_that_it_used_itself() {
+    let port = ports::reserve();
+    let server = TestServer::set("stun.port", port).start();
+    for (host, told) in [
+        ("rooms.example.org:8080", at("rooms.example.org", port)),
+        ("[2001:db8::7]:8080", at("[2001:db8::7]", port)),
+        ("10.0.0.7", at("10.0.0.7", port)),
+        ("a.example\"},{\"urls\":\"stun:b.example", json!([])),
+        ("300.1.1.1", json!([])),
+    ] {
+        let joined = by(&server, host).join_with_fields(&join("blue"));
+        assert_eq!(joined["iceServers"], told, "{host}");
+        assert!(joined["iceTtlMs"].is_null(), "nothing in it ends");
+    }
+    let mut peer = by(&server, "rooms.example.org");
+    peer.join("red");
+    peer.send_json(&json!({"type": "ice", "id": "i"}));
+    assert_eq!(peer.receive("ice_servers").json()["iceServers"], at("rooms.example.org", port));
+}
+
+#[test]
+fn who_comes_back_by_another_host_is_told_of_that_one() {
+    let port = ports::reserve();
+    let server = TestServer::set("stun.port", port).start();
+    let mut peer = by(&server, "inside.example.org");
+    let mut frame = join("blue");
+    frame["resumable"] = json!(true);
+    let joined = peer.join_with_fields(&frame);
+    assert_eq!(joined["iceServers"], at("inside.example.org", port));
+    let resume = json!({"token": joined["resume"]["token"], "ack": 0});
+    let mut again = by(&server, "outside.example.org");
+    let mut frame = join("blue");
+    frame["resume"] = resume;
+    let joined = again.join_with_fields(&frame);
+    assert_eq!((&joined["complete"], &joined["iceServers"]), (&json!(true), &at("outside.example.org", port)));
+}
+
+#[test]
+fn a_public_host_is_told_to_everybody_before_what_is_configured_beside_it() {
+    let port = ports::reserve();
+    let server = TestServer::set("stun.port", port)
+        .set("stun.public_host", "stun.example.org")
+        .set("ice.servers", json!([{"urls": "stun:b.example"}]))
+        .set("ice.check_interval_ms", 0)
+        .start();
+    let told = json!([{"urls": format!("stun:stun.example.org:{port}")}, {"urls": "stun:b.example"}]);
+    for host in ["rooms.example.org", "300.1.1.1"] {
+        assert_eq!(by(&server, host).join_with_fields(&join("blue"))["iceServers"], told, "{host}");
+    }
+}
+
+#[test]
+fn the_server_asks_its_own_responder_whether_it_answers() {
+    let port = ports::reserve();
+    let server = TestServer::set("stun.port", port).set("ice.check_interval_ms", 100).start();
+    server.wait_for_metric_from(
+        "switchboard_ice_checks_total{kind=\"stun\",outcome=\"answered\",transport=\"udp\"}",
+        2.0,
+    );
 }

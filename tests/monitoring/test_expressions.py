@@ -24,8 +24,11 @@ QUIET = {
     "StuckDraining": "no server is going",
     "ZeroConnections": "there are connections",
     "ZeroThroughputWithConnections": "messages flow",
+    "CertificateExpiresSoon": "the server speaks no TLS",
     "DiskSpaceLow": "no node_exporter is scraped",
     "LogLinesDropped": "every line is written",
+    "WebhookFailing": "nobody is told by webhooks",
+    "WebhookEventsDropped": "nobody is told by webhooks",
     "ConfigReloadFailed": "nothing was reloaded",
     "NotificationsFailing": "no Alertmanager is scraped",
     "RuleEvaluationFailing": "every rule can be evaluated",
@@ -110,7 +113,9 @@ class Load:
 class Expressions(unittest.TestCase):
     def setUp(self):
         # One resident and three visitors are all that fit in.
-        self.server = Server(self, limits__peers_per_room=2, server__max_connections=4)
+        # And a STUN server that is not there.
+        self.server = Server(self, limits__peers_per_room=2, server__max_connections=4,
+                             ice__servers='[{"urls": "stun:127.0.0.1:1"}]', ice__check_interval_ms=500)
         # A run before this one, for what is known only after the end.
         self.server.program.terminate()
         self.server.program.wait()

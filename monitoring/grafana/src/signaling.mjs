@@ -2,7 +2,7 @@
 
 import { S, dashboard } from './dashboard.mjs';
 import { graph, heatmap, row, stat } from './panels.mjs';
-import { LIMITS, NEUTRAL, NEVER, SELDOM, rising } from './thresholds.mjs';
+import { LIMITS, NEUTRAL, NEVER, SELDOM, falling, rising } from './thresholds.mjs';
 
 const rate = (by, series, more = '') => `sum by (${by}) (rate(${series}{${S}${more}}[$interval]))`;
 const perMinute = (...about) => `${rate(...about)} * 60`;
@@ -121,6 +121,26 @@ export default dashboard({
       description: 'For the limits per address. At limits.addresses the oldest are forgotten: many addresses, or somebody who pretends to be many.',
     }),
 
+    row('Webhooks'),
+    graph({
+      title: 'Requests to the receiver', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[perMinute('outcome', 'switchboard_webhook_requests_total'), '{{outcome}}']],
+      description: 'A minute, by what became of them; all at 0 where no receiver is configured. Anything but delivered is sent again, or dropped: refused and redirected are not sent again.',
+    }),
+    graph({
+      title: 'Events that wait, and that are lost', unit: 'none', thresholds: rising([1000, null]), drawThresholds: false,
+      queries: [
+        [`switchboard_webhook_events_waiting{${S}}`, '{{instance}} wait'],
+        [`sum by (reason) (increase(switchboard_webhook_events_dropped_total{${S}}[$interval]))`, 'lost: {{reason}}'],
+      ],
+      description: 'What the receiver has not got yet, and what it will not get. At webhooks.queue_events nothing more is taken.',
+    }),
+    graph({
+      title: 'Time to its answer', unit: 's', thresholds: rising([1, 5]),
+      queries: [[quantile(0.5, 'le', 'switchboard_webhook_request_duration_seconds'), 'p50'], [quantile(0.95, 'le', 'switchboard_webhook_request_duration_seconds'), 'p95']],
+      description: 'Of every request, whatever became of it. Empty while nothing is sent. webhooks.timeout_ms is the longest.',
+    }),
+
     row('Refused'),
     graph({
       title: 'Sockets', unit: 'none', thresholds: NEUTRAL,
@@ -138,6 +158,11 @@ export default dashboard({
       description: 'A minute. proxy_protocol, tls, http2, no_host: what stands before the server speaks something else. The others: strangers, or networks that are too slow.',
     }),
     graph({
+      title: 'Certificates: days left', unit: 'none', thresholds: falling(LIMITS.certificateDays),
+      queries: [[`(switchboard_certificate_expiry_timestamp_seconds{${S}} - time()) / 86400`, '{{instance}} {{listener}}']],
+      description: 'Until the certificate of a listener that speaks TLS expires; then no client takes it. Empty where none speaks TLS.',
+    }),
+    graph({
       title: 'Operators’ listener: refused', unit: 'cpm', thresholds: rising([1, null]), drawThresholds: false, stack: true,
       queries: [[perMinute('reason', 'switchboard_ops_denied_total'), '{{reason}}']],
       description: 'A minute. token: somebody guesses, or a script has an old one. host, origin: a page tries to reach the listener, or a name is missing in ops.allowed_hosts.',
@@ -146,6 +171,23 @@ export default dashboard({
       title: 'Shares that were used up', unit: 'cpm', thresholds: rising([10, null]), drawThresholds: false, stack: true,
       queries: [[perMinute('limit', 'switchboard_limit_hits_total'), '{{limit}}']],
       description: 'Limits of one connection or one address that did their work, a minute; new_rooms: somebody guesses rooms’ names. Many at once from ordinary users: a school or company is one address, or a proxy is not believed.',
+    }),
+
+    row('STUN and TURN'),
+    graph({
+      title: 'Servers that do not work', unit: 'none', thresholds: rising([1, null]),
+      queries: [[`switchboard_ice_servers_failing{${S}}`, '{{instance}} {{kind}} {{transport}}']],
+      description: 'STUN and TURN servers that clients are told of and that did not give this server what it asked for. Those by TLS are not asked. Empty where there are none.',
+    }),
+    graph({
+      title: 'Time to answer, p95', unit: 's', thresholds: rising([1, null]), drawThresholds: false,
+      queries: [[quantile(0.95, 'le, instance', 'switchboard_ice_check_seconds'), '{{instance}}']],
+      description: 'Of STUN servers one answer, of TURN servers an allocation, which takes two. Empty where there are none.',
+    }),
+    graph({
+      title: 'STUN requests', unit: 'reqps', thresholds: NEUTRAL, stack: true,
+      queries: [[rate('outcome', 'switchboard_stun_requests_total'), '{{outcome}}']],
+      description: 'To the responder of the server itself, a second. address_limit, total_limit: somebody floods it. A process of its own (switchboard stun) is not among them.',
     }),
 
     row('HTTP'),

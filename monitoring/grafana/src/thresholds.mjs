@@ -19,6 +19,7 @@ export const LIMITS = {
   memory: [0.8, 0.95],
   descriptors: [0.8, null],
   diskFree: [0.2, null],
+  certificateDays: [14, 3],
   reportAge: [null, 10],
 };
 

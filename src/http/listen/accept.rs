@@ -30,6 +30,7 @@ use crate::{
     limits::AddressPermit,
     memory::Pressure,
     telemetry::{self, Event, Listener, MemoryStep, SocketRefusal},
+    tls::TlsAcceptor,
     watchdog,
 };
 
@@ -65,6 +66,8 @@ pub(in crate::http) struct ListenerConfig {
     /// Sockets at a time that are answered although they have no place.
     pub(in crate::http) reserve: usize,
     pub(in crate::http) probes: Probes,
+    /// Where it speaks TLS.
+    pub(in crate::http) tls: Option<TlsAcceptor>,
     pub(in crate::http) workers: Workers,
 }
 
@@ -88,6 +91,7 @@ struct Acceptor {
     clients: Option<Clients>,
     pressure: Option<watch::Receiver<Pressure>>,
     reserve: Rc<Reserve>,
+    speaks_tls: bool,
     workers: Workers,
     next: usize,
     /// Those of the operators', the oldest first: one that has said nothing yet, or was answered and does not hang up,
@@ -104,12 +108,13 @@ struct Acceptor {
 pub(in crate::http) fn start(listeners: [ListenerConfig; 2], stop: &watch::Receiver<bool>) -> io::Result<()> {
     let counted = [listeners[0].sockets.clone(), listeners[1].sockets.clone()];
     for config in listeners {
-        let ListenerConfig { socket, listener, sockets, clients, pressure, reserve, probes, workers } = config;
+        let ListenerConfig { socket, listener, sockets, clients, pressure, reserve, probes, tls, workers } = config;
         socket.set_nonblocking(true)?;
         let listening = waited_for(socket)?;
         let acceptor = Acceptor {
             listener,
-            reserve: Reserve::new(reserve, probes, sockets.clone(), clients.clone()),
+            speaks_tls: tls.is_some(),
+            reserve: Reserve::new(reserve, probes, sockets.clone(), clients.clone(), tls),
             sockets,
             clients,
             pressure,
@@ -199,7 +204,7 @@ impl Acceptor {
             Ok((socket, peer)) if self.listener == Listener::Ops => self.take(socket, peer),
             Ok((socket, peer)) => {
                 self.report(Some(peer), SocketRefusal::Descriptors);
-                turn_away(&socket);
+                turn_away(&socket, self.speaks_tls);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => waits = Waits::Nobody,
             Err(_) if had => {}

@@ -40,6 +40,7 @@ use crate::{
     memory::Relief,
     session::AcceptedSocket,
     telemetry::Listener,
+    tls::{Certificates, TlsAcceptor},
 };
 
 /// How long the listeners' end waits for answers that are being written.
@@ -75,6 +76,8 @@ pub struct Listeners<D> {
     pub ops_arbiter: ArbiterHandle,
     /// Whether there is memory for more clients.
     pub memory: Relief,
+    /// Where each speaks TLS.
+    pub certificates: Certificates,
     /// Called once per worker, on it.
     pub upgrade_service: D,
 }
@@ -129,23 +132,30 @@ where
     D: Fn() -> Public + Clone + Send + 'static,
 {
     let Listeners { public, ops, clients, origins, sockets, common, ports, guard, .. } = listeners;
-    let Listeners { ops_arbiter, memory, upgrade_service, .. } = listeners;
+    let Listeners { ops_arbiter, memory, certificates, upgrade_service, .. } = listeners;
     let [of_public, of_ops] = sockets;
     let parts = Parts {
         upgrade_service,
         clients: clients.clone(),
         policy: Policy {
-            origins: OriginPolicy { allowed: origins, is_required: settings.http.require_origin },
+            origins: OriginPolicy {
+                allowed: origins,
+                speaks_tls: certificates.public.is_some(),
+                is_required: settings.http.require_origin,
+            },
             room_name_bytes: settings.limits.room_name_bytes,
+            stun_at_host: settings.stun.is_at_the_clients_host(),
         },
         common: common.clone(),
         bounds: settings.into(),
         memory: memory.clone(),
+        tls: certificates.public.clone(),
     };
     let queues = (0..settings.server.worker_count()).map(|_| parts.clone().start()).collect();
     let in_flight = InFlight::default();
     let workers = Workers { queues, in_flight: in_flight.clone() };
-    let operators = Operators { common: common.clone(), ports, guard, bounds: settings.into() };
+    let operators =
+        Operators { common: common.clone(), ports, guard, bounds: settings.into(), tls: certificates.ops.clone() };
     let operators = Workers { queues: vec![operators.start(&ops_arbiter)], in_flight: in_flight.clone() };
     let (for_ops, probes) = (capacity.reserve / 4, common.probes);
     let configs = [
@@ -157,6 +167,7 @@ where
             pressure: Some(memory.pressure),
             reserve: capacity.reserve - for_ops,
             probes: probes.clone(),
+            tls: certificates.public,
             workers,
         },
         accept::ListenerConfig {
@@ -167,6 +178,7 @@ where
             pressure: None,
             reserve: for_ops,
             probes,
+            tls: certificates.ops,
             workers: operators,
         },
     ];
@@ -190,6 +202,7 @@ struct Parts<D> {
     common: Common,
     bounds: RequestLimits,
     memory: Relief,
+    tls: Option<TlsAcceptor>,
 }
 
 impl<D> Parts<D>
@@ -218,7 +231,8 @@ where
         let heads = Rc::<Heads>::default();
         actix_rt::spawn(Rc::clone(&heads).relieve(self.memory));
         let (public, config) = (Some((upgrade_service, self.clients)), ServiceConfig::default());
-        worker::run(Worker { service, public, config, bounds: self.bounds, heads }, accepted).await;
+        let (bounds, tls) = (self.bounds, self.tls);
+        worker::run(Worker { service, public, tls, config, bounds, heads }, accepted).await;
     }
 }
 
@@ -228,6 +242,7 @@ struct Operators {
     ports: Ops,
     guard: Guard,
     bounds: RequestLimits,
+    tls: Option<TlsAcceptor>,
 }
 
 impl Operators {
@@ -248,7 +263,8 @@ impl Operators {
         };
         // Few, and the operators' own: memory that is nearly used is no reason to end them.
         let (config, heads) = (ServiceConfig::default(), Rc::default());
-        worker::run(Worker { service, public: None, config, bounds: self.bounds, heads }, accepted).await;
+        let (bounds, tls) = (self.bounds, self.tls);
+        worker::run(Worker { service, public: None, tls, config, bounds, heads }, accepted).await;
     }
 }
 

@@ -4,12 +4,12 @@
 //! says what it wants at once.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
-    io::{Read, Write as _},
+    io::{IoSlice, Read, Write as _},
     net::{IpAddr, Shutdown, TcpStream as StdStream},
     rc::Rc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_rt::net::TcpStream;
@@ -23,17 +23,26 @@ use crate::{
         socket::{
             head::{self, NoHead},
             plain::{self, RETRY_AFTER_SECONDS},
-            proxy_protocol, single_request,
+            proxy_protocol, secure, single_request,
             sockets::Sockets,
         },
     },
+    limits::{Bucket, Rate},
     protocol::ErrorCode,
+    tls::TlsAcceptor,
+    ws::{AnySocket, Socket},
 };
 
 /// From the accept to the head of the request.
 const WITHIN: Duration = Duration::from_secs(2);
 /// A probe's head is no longer.
 const HEAD: usize = 2048;
+/// Nor is its part of a TLS handshake.
+const TLS_HEAD: usize = 8192;
+
+/// TLS handshakes a second, and at once, on the thread that accepts: each takes less than a millisecond, a tenth of its time. A probe
+/// that comes while strangers use them up is closed; where that matters it asks the operator's listener.
+const TLS_HANDSHAKES: (u32, u32) = (100, 20);
 
 /// Fewer than these are not worth looking for those that wait no more.
 const FORGET_FROM: usize = 64;
@@ -85,12 +94,28 @@ pub(in crate::http) struct Reserve {
     probes: Probes,
     sockets: Sockets,
     clients: Option<Clients>,
+    tls: Option<TlsAcceptor>,
+    tls_handshakes: Cell<Bucket>,
 }
 
 impl Reserve {
     /// For `most` sockets at a time beyond those of `sockets`. `clients`: those among which there may be proxies.
-    pub(in crate::http) fn new(most: usize, probes: Probes, sockets: Sockets, clients: Option<Clients>) -> Rc<Self> {
-        Rc::new(Self { most, waiting: Waiting::default(), probes, sockets, clients })
+    pub(in crate::http) fn new(
+        most: usize,
+        probes: Probes,
+        sockets: Sockets,
+        clients: Option<Clients>,
+        tls: Option<TlsAcceptor>,
+    ) -> Rc<Self> {
+        let tls_handshakes = Cell::new(Bucket::full(Instant::now()));
+        Rc::new(Self { most, waiting: Waiting::default(), probes, sockets, clients, tls, tls_handshakes })
+    }
+
+    fn may_make_tls_handshake(&self) -> bool {
+        let mut bucket = self.tls_handshakes.get();
+        let may = bucket.take(Rate::per_second(TLS_HANDSHAKES.0, TLS_HANDSHAKES.1), Instant::now()).is_ok();
+        self.tls_handshakes.set(bucket);
+        may
     }
 
     /// Answers a socket that was refused, and comes from there.
@@ -108,9 +133,10 @@ impl Reserve {
 
     async fn serve(&self, socket: StdStream, from: IpAddr, needed: oneshot::Receiver<()>) {
         let Ok(socket) = TcpStream::from_std(socket) else { return };
+        let mut socket = Some(AnySocket::from(socket));
         let (mut got, mut make_room) = (BytesMut::new(), Some(needed));
         let end = select! {
-            end = timeout(WITHIN, self.head(&socket, from, &mut got)) => end.ok().and_then(Result::ok),
+            end = timeout(WITHIN, self.head(&mut socket, from, &mut got)) => end.ok().and_then(Result::ok),
             () = single_request::place_needed(&mut make_room) => None,
         };
         let probe = end.and_then(|end| {
@@ -121,30 +147,52 @@ impl Reserve {
             Some((bodyless, answer)) => plain::answer(answer.status, answer.content_type, &answer.body, *bodyless),
             None => refusal(),
         };
+        let Some(socket) = socket else { return };
         if end.is_some() {
             // It waits on for its client to hang up, and is one of those that may. A failure is the socket's: there is nobody
             // left to tell.
             let _ = single_request::answer(socket, &bytes, &mut make_room).await;
-        } else if let Ok(socket) = socket.into_std() {
-            dismiss(&socket, &bytes);
+        } else {
+            dismiss(socket, &bytes);
         }
     }
 
-    async fn head(&self, socket: &TcpStream, from: IpAddr, got: &mut BytesMut) -> Result<usize, NoHead> {
+    async fn head(&self, socket: &mut Option<AnySocket>, from: IpAddr, got: &mut BytesMut) -> Result<usize, NoHead> {
         // Whoever it speaks for: the balancer's own check begins with such a header, too.
         if self.clients.as_ref().is_some_and(|clients| clients.speaks_proxy_protocol(from)) {
-            proxy_protocol::read(socket, HEAD, got).await?;
+            proxy_protocol::read(socket.as_mut().ok_or(NoHead::Gone)?, HEAD, got).await?;
         }
-        head::read(socket, HEAD, got, |_| {}).await
+        if let Some(tls) = &self.tls {
+            secure::handshake(socket, tls, TLS_HEAD, got, || self.may_make_tls_handshake()).await?;
+        }
+        head::read(socket.as_mut().ok_or(NoHead::Gone)?, HEAD, got, |_| {}).await
     }
 }
 
 /// Answers without waiting for anything, and hangs up.
-pub(in crate::http) fn turn_away(socket: &StdStream) {
-    dismiss(socket, &refusal());
+pub(in crate::http) fn turn_away(socket: &StdStream, speaks_tls: bool) {
+    // There are no keys to say it with.
+    let answer = if speaks_tls { Vec::new() } else { refusal() };
+    dismiss_plain(socket, &answer);
 }
 
-fn dismiss(mut socket: &StdStream, bytes: &[u8]) {
+fn dismiss(socket: AnySocket, bytes: &[u8]) {
+    match secure::speaking(socket) {
+        Ok(AnySocket::Tcp(tcp)) => {
+            if let Ok(tcp) = tcp.into_std() {
+                dismiss_plain(&tcp, bytes);
+            }
+        }
+        Ok(mut other) => {
+            // An attempt, as below.
+            let _ = other.try_write(&[IoSlice::new(bytes)]);
+            other.finish();
+        }
+        Err(_) => {}
+    }
+}
+
+fn dismiss_plain(mut socket: &StdStream, bytes: &[u8]) {
     // What came is read, so that it is a close and no reset, which could overtake the answer. All of it is an attempt.
     let _ = socket.write(bytes);
     let _ = socket.shutdown(Shutdown::Write);

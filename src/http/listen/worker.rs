@@ -25,11 +25,14 @@ use crate::{
             heads::{HeadPlace, Heads},
             plain,
             proxy_protocol::{self, Named},
+            secure,
             single_request::{self, BODY_MAX, MakeRoom, SingleRequestStream},
             sockets::SocketPlace,
         },
     },
     telemetry::{self, Event, Listener, MemoryStep, Rejection, SocketRefusal},
+    tls::TlsAcceptor,
+    ws::AnySocket,
 };
 
 /// How long, and how much, a socket may take for its request.
@@ -58,6 +61,7 @@ pub(in crate::http) struct Worker<S> {
     pub(in crate::http) service: S,
     /// At the public listener: for handshakes, and for who is behind a proxy.
     pub(in crate::http) public: Option<(Rc<UpgradeService>, Clients)>,
+    pub(in crate::http) tls: Option<TlsAcceptor>,
     pub(in crate::http) config: ServiceConfig,
     pub(in crate::http) bounds: RequestLimits,
     pub(in crate::http) heads: Rc<Heads>,
@@ -68,7 +72,8 @@ pub(in crate::http) type Served = (SingleRequestStream, Option<SocketAddr>);
 
 /// A socket whose request is not known yet.
 struct Fresh<'a> {
-    socket: TcpStream,
+    /// `None` once it is lost.
+    socket: Option<AnySocket>,
     /// Who is at its other end: where it comes from, or whoever a proxy there speaks for.
     peer: &'a Cell<SocketAddr>,
     known_by: Cell<KnownBy>,
@@ -97,7 +102,14 @@ impl<S: Service<Served>> Worker<S> {
             return;
         };
         let peer = Cell::new(peer);
-        let fresh = Fresh { socket, peer: &peer, known_by: Cell::default(), listener, at: at.into(), make_room };
+        let fresh = Fresh {
+            socket: Some(socket.into()),
+            peer: &peer,
+            known_by: Cell::default(),
+            listener,
+            at: at.into(),
+            make_room,
+        };
         if timeout_at(fresh.at + self.bounds.whole, self.http(fresh, place)).await.is_err() {
             reject(peer.get(), listener, Rejection::Timeout);
         }
@@ -107,11 +119,12 @@ impl<S: Service<Served>> Worker<S> {
     /// The whole life of a socket as HTTP. `place` goes on with it if it becomes a WebSocket.
     async fn http(&self, mut fresh: Fresh<'_>, mut place: SocketPlace) {
         let (mut got, mut make_room) = (BytesMut::new(), fresh.make_room.take());
-        let reading = self.heads.begin(fresh.listener);
+        let (reading, peer) = (self.heads.begin(fresh.listener), fresh.peer);
+        let listener = fresh.listener;
         let end = select! {
-            end = self.head(&fresh, &mut place, &mut got, &reading) => end,
+            end = self.head(&mut fresh, &mut place, &mut got, &reading) => end,
             () = reading.memory_needed() => Err(NoHead::Rejected(Rejection::Memory)),
-            () = single_request::place_needed(&mut make_room) => return turned_away(fresh.peer.get(), fresh.listener, SocketRefusal::Total),
+            () = single_request::place_needed(&mut make_room) => return turned_away(peer.get(), listener, SocketRefusal::Total),
         };
         drop(reading);
         fresh.make_room = make_room;
@@ -119,6 +132,8 @@ impl<S: Service<Served>> Worker<S> {
             Ok(end) => self.decode(&got[..end]).map(|(request, codec)| (end, request, codec)),
             Err(NoHead::Gone) => return,
             Err(NoHead::NoPlace) => return fresh.turn_away(SocketRefusal::Address).await,
+            Err(NoHead::TooManyHandshakes) => return turned_away(peer.get(), listener, SocketRefusal::TlsRate),
+            Err(NoHead::NoTls(cause)) => return fresh.refuse_tls(cause).await,
             Err(NoHead::Rejected(kind)) => Err(kind),
         };
         let (end, request, codec) = match decoded {
@@ -126,9 +141,10 @@ impl<S: Service<Served>> Worker<S> {
             Err(kind) => return fresh.refuse(kind, got).await,
         };
         let (facts, peer, known_by) = (head::facts(&got[..end]), fresh.peer.get(), fresh.known_by.get());
+        let Some(socket) = fresh.socket else { return };
         if let Some((upgrade_service, _)) = self.public.as_ref().filter(|_| facts.websocket) {
             got.advance(end);
-            let arrived = Arrived { request, codec, socket: fresh.socket, unread: got, peer, known_by, place };
+            let arrived = Arrived { request, codec, socket, unread: got, peer, known_by, place };
             // An error is a socket that ended during its handshake: there is nobody left to tell.
             let _ = Rc::clone(upgrade_service).serve(arrived).await;
             return;
@@ -136,7 +152,7 @@ impl<S: Service<Served>> Worker<S> {
         // The library reads the head again, and a client that does not read the answer could keep both for long.
         drop((request, codec));
         let takes = if fresh.listener == Listener::Ops { BODY_MAX } else { 0 };
-        let once = SingleRequestStream::new(fresh.socket, got, end, facts.body, takes, facts.http_10, fresh.make_room);
+        let once = SingleRequestStream::new(socket, got, end, facts.body, takes, facts.http_10, fresh.make_room);
         let input = Rc::clone(once.input());
         input.known_by.set(known_by);
         let served = (once, Some(peer));
@@ -149,29 +165,38 @@ impl<S: Service<Served>> Worker<S> {
 
     async fn head(
         &self,
-        fresh: &Fresh<'_>,
+        fresh: &mut Fresh<'_>,
         place: &mut SocketPlace,
         got: &mut BytesMut,
         reading: &HeadPlace,
     ) -> Result<usize, NoHead> {
+        let until = fresh.at + self.bounds.request;
         let read = async {
             self.learn_client(fresh, place, got).await?;
-            head::read(&fresh.socket, self.bounds.head, got, |bytes| reading.holds(bytes)).await
+            self.make_tls_handshake(fresh, got, reading).await?;
+            let socket = fresh.socket.as_mut().ok_or(NoHead::Gone)?;
+            head::read(socket, self.bounds.head, got, |bytes| reading.holds(bytes)).await
         };
-        match timeout_at(fresh.at + self.bounds.request, read).await {
+        match timeout_at(until, read).await {
             Ok(read) => read,
             // Browsers open connections that they may want; who says nothing has asked for nothing.
-            Err(_) if got.is_empty() => Err(NoHead::Gone),
+            Err(_) if got.is_empty() && !fresh.is_in_tls_handshake() => Err(NoHead::Gone),
             Err(_) => Err(NoHead::Rejected(Rejection::Timeout)),
         }
     }
 
     /// Where a proxy says first who its client is: from then on the socket is that client's, and one of its address's.
-    async fn learn_client(&self, fresh: &Fresh<'_>, place: &mut SocketPlace, got: &mut BytesMut) -> Result<(), NoHead> {
+    async fn learn_client(
+        &self,
+        fresh: &mut Fresh<'_>,
+        place: &mut SocketPlace,
+        got: &mut BytesMut,
+    ) -> Result<(), NoHead> {
         let from = fresh.peer.get().ip();
         let speaking = self.public.as_ref().map(|(_, clients)| clients).filter(|one| one.speaks_proxy_protocol(from));
         let Some(clients) = speaking else { return Ok(()) };
-        match proxy_protocol::read(&fresh.socket, self.bounds.head, got).await? {
+        let socket = fresh.socket.as_mut().ok_or(NoHead::Gone)?;
+        match proxy_protocol::read(socket, self.bounds.head, got).await? {
             Named::Client(client) => {
                 fresh.peer.set(client);
                 fresh.known_by.set(KnownBy::Header);
@@ -181,6 +206,24 @@ impl<S: Service<Served>> Worker<S> {
             Named::Itself => {}
             Named::Nobody => fresh.known_by.set(KnownBy::Nobody),
         }
+        Ok(())
+    }
+
+    /// Where the listener speaks TLS. What rustls holds meanwhile is counted as a head that has come so far.
+    async fn make_tls_handshake(
+        &self,
+        fresh: &mut Fresh<'_>,
+        got: &mut BytesMut,
+        reading: &HeadPlace,
+    ) -> Result<(), NoHead> {
+        let Some(tls) = &self.tls else { return Ok(()) };
+        let (from, known_by, most) = (fresh.peer.get().ip(), fresh.known_by.get(), self.bounds.head);
+        let may = || {
+            reading.holds(most);
+            self.public.as_ref().is_none_or(|(_, clients)| clients.tls_handshake(from, known_by))
+        };
+        secure::handshake(&mut fresh.socket, tls, most, got, may).await?;
+        reading.holds(0);
         Ok(())
     }
 
@@ -208,14 +251,26 @@ impl Fresh<'_> {
         self.end(&plain::rejection(kind)).await;
     }
 
+    async fn refuse_tls(self, cause: &'static str) {
+        let (remote, listener) = (Some(self.peer.get()), self.listener);
+        telemetry::emit(&Event::RequestRejected { remote, listener, kind: Rejection::TlsHandshake, cause });
+        self.end(&[]).await;
+    }
+
+    fn is_in_tls_handshake(&self) -> bool {
+        matches!(&self.socket, Some(AnySocket::Tls(tls)) if !tls.is_established())
+    }
+
     async fn turn_away(self, reason: SocketRefusal) {
         turned_away(self.peer.get(), self.listener, reason);
         self.end(&reserve::refusal()).await;
     }
 
     async fn end(mut self, answer: &[u8]) {
+        let Some(socket) = self.socket else { return };
+        let (socket, answer) = secure::speaking(socket).map_or_else(|silent| (silent, &[][..]), |one| (one, answer));
         // A failure is a socket that ended: there is nobody left to tell.
-        let _ = single_request::answer(self.socket, answer, &mut self.make_room).await;
+        let _ = single_request::answer(socket, answer, &mut self.make_room).await;
     }
 }
 

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use actix_http::{Method, RequestHead, StatusCode, Version, header};
 
-use super::{hint, origin::OriginPolicy};
+use super::{
+    hint,
+    origin::{OriginPolicy, host_asked_for},
+};
 use crate::{
     config::ForwardedHeader,
     http::socket::head,
@@ -35,6 +38,8 @@ pub(in crate::http) struct Accepted {
     pub(in crate::http) hint: Option<RoomName>,
     /// The token that was offered as a subprotocol, since browsers can add no other header.
     pub(in crate::http) bearer: Option<BearerToken<'static>>,
+    /// The host that the client used, where somebody wants to know.
+    pub(in crate::http) host: Option<Box<str>>,
 }
 
 /// A handshake that may not.
@@ -51,6 +56,8 @@ pub(in crate::http) struct Policy {
     pub(in crate::http) origins: OriginPolicy,
     /// Longest room name in bytes.
     pub(in crate::http) room_name_bytes: usize,
+    /// Whether clients are told of a STUN server at the host that they used.
+    pub(in crate::http) stun_at_host: bool,
 }
 
 /// Looks at the whole head. Strict: an HTTP library of ours accepts `Upgrade: xwebsocketx`, browsers never send it.
@@ -68,7 +75,8 @@ pub(in crate::http) fn check(
         return refused(StatusCode::FORBIDDEN, ErrorCode::OriginDenied, message);
     }
     let hint = hint(head, policy.room_name_bytes);
-    Ok(Accepted { named_subprotocol: subprotocol(head)?, hint, bearer: bearer(head) })
+    let host = if policy.stun_at_host { host_asked_for(head, believed) } else { None };
+    Ok(Accepted { named_subprotocol: subprotocol(head)?, hint, bearer: bearer(head), host })
 }
 
 fn is_door(path: &str) -> bool {
@@ -219,7 +227,8 @@ mod tests {
 
     fn policy() -> Policy {
         let allowed = vec!["https://meet.example".to_owned()].into();
-        Policy { origins: OriginPolicy { allowed, is_required: false }, room_name_bytes: 16 }
+        let origins = OriginPolicy { allowed, speaks_tls: false, is_required: false };
+        Policy { origins, room_name_bytes: 16, stun_at_host: false }
     }
 
     /// A complete handshake, with `more` in place of what it names, or in addition.

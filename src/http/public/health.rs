@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     http::socket::sockets::Sockets,
+    ice_checks::IceHealth,
     lifecycle::{Lifecycle, Phase},
     liveness::{Liveness, Part},
     metrics::Exposition,
@@ -91,6 +92,8 @@ pub struct Subjects {
     pub lifecycle: Lifecycle,
     /// For sockets, too?
     pub sockets: Sockets,
+    /// Do the STUN and TURN servers work that clients are told of?
+    pub ice: watch::Receiver<IceHealth>,
 }
 
 /// Runs the checks for ever, `interval` apart.
@@ -112,7 +115,9 @@ pub async fn run(subjects: Subjects, interval: Duration, publish: watch::Sender<
 }
 
 fn round(subjects: &Subjects) -> Report {
-    let checks = vec![supervisor(&subjects.liveness), arbiters(&subjects.liveness), metrics(subjects), room(subjects)];
+    let Subjects { liveness, ice: found, .. } = subjects;
+    let checks =
+        vec![supervisor(liveness), arbiters(liveness), metrics(subjects), room(subjects), ice(&found.borrow())];
     Report { checks }
 }
 
@@ -149,9 +154,17 @@ fn room(subjects: &Subjects) -> Check {
     check("capacity", Duration::ZERO, problem)
 }
 
+/// Rooms go on without them, and so does whoever needs none: never more than degraded. They may be far away, and slow for that.
+fn ice(found: &IceHealth) -> Check {
+    outcome("ice", found.slowest, found.problem.as_deref().map(|problem| (Status::Degraded, problem)))
+}
+
 fn check(name: &'static str, took: Duration, problem: Option<(Status, &str)>) -> Check {
     let slow = (took > SLOW).then_some((Status::Degraded, "slow to answer"));
-    let problem = problem.or(slow);
+    outcome(name, took, problem.or(slow))
+}
+
+fn outcome(name: &'static str, took: Duration, problem: Option<(Status, &str)>) -> Check {
     Check {
         name,
         status: problem.map_or(Status::Healthy, |(status, _)| status),

@@ -21,11 +21,16 @@ use crate::{
 /// So many of the hosts that a request names are told: that of the proxy's client, and the server's own.
 const HOSTS_SHOWN: usize = 2;
 
+/// How the origin of a page begins that came by TLS.
+const HTTPS: &str = "https://";
+
 /// Which origins are let in.
 #[derive(Clone)]
 pub(in crate::http) struct OriginPolicy {
     /// `http.allowed_origins`, which a reload may replace.
     pub(in crate::http) allowed: Live<[String]>,
+    /// Whether the listener itself speaks TLS: a page of the same host that came without it may be anybody's.
+    pub(in crate::http) speaks_tls: bool,
     /// `http.require_origin`.
     pub(in crate::http) is_required: bool,
 }
@@ -43,13 +48,26 @@ impl OriginPolicy {
         };
         let lines = lines(head.headers(), believed);
         let hosts = hosts(head.headers(), &lines, believed);
-        if origin.to_str().is_ok_and(|origin| self.allowed.get().iter().any(|one| is_meant(one, origin, &hosts))) {
+        // What a proxy of ours speaks to its clients is for it to know.
+        let asks_tls = self.speaks_tls && believed.is_none();
+        let may = |one: &String, origin| {
+            is_meant(one, origin, &hosts) && !(asks_tls && one == SAME_ORIGIN && !origin.starts_with(HTTPS))
+        };
+        if origin.to_str().is_ok_and(|origin| self.allowed.get().iter().any(|one| may(one, origin))) {
             return Ok(());
         }
         let shown: Vec<_> = hosts.iter().take(HOSTS_SHOWN).map(|host| printable(host.as_bytes())).collect();
         let asked = if shown.is_empty() { "no host".to_owned() } else { shown.join(", ") };
         Err(error_texts::origin_denied(&printable(origin.as_bytes()), &asked).into())
     }
+}
+
+/// The host that the client itself used, where it can stand in a URL. One that a client makes up is told to that client alone.
+/// `believed`: as above.
+pub(super) fn host_asked_for(head: &RequestHead, believed: Option<ForwardedHeader>) -> Option<Box<str>> {
+    let lines = lines(head.headers(), believed);
+    let hosts = hosts(head.headers(), &lines, believed);
+    hosts.into_iter().find_map(|host| Authority::parse(host)?.url_host().map(Box::from))
 }
 
 /// The lines in which our proxies say which host they were asked for.
@@ -127,13 +145,41 @@ mod tests {
         for (name, value) in headers {
             request.append_header((*name, *value));
         }
-        let policy = OriginPolicy { allowed, is_required: false };
+        let policy = OriginPolicy { allowed, speaks_tls: false, is_required: false };
         policy.check(request.finish().head(), believed).map_err(Cow::into_owned)
     }
 
     /// Of a page with this origin that asks for a.example.
     fn allowed(entry: &str, origin: &str) -> bool {
         check(&[entry], &[("host", "a.example"), ("origin", origin)], None).is_ok()
+    }
+
+    #[test]
+    fn the_host_that_was_asked_for_is_that_of_the_believed_proxy_or_else_the_requests_own() {
+        let host = |headers: Headers, believed| {
+            let mut request = TestRequest::with_uri("/ws");
+            for (name, value) in headers {
+                request.append_header((*name, *value));
+            }
+            host_asked_for(request.finish().head(), believed).map(String::from)
+        };
+        let (proxied, forwarded) = (Some(ForwardedHeader::XForwardedFor), Some(ForwardedHeader::Forwarded));
+        let plain: Headers = &[("host", "a.example:8080"), ("x-forwarded-host", "b.example")];
+        assert_eq!(host(plain, None).as_deref(), Some("a.example"), "whoever is no proxy of ours is not believed");
+        assert_eq!(host(plain, proxied).as_deref(), Some("b.example"));
+        assert_eq!(
+            host(&[("host", "a.example"), ("forwarded", "for=1.2.3.4;host=\"c.example:443\"")], forwarded).as_deref(),
+            Some("c.example")
+        );
+        assert_eq!(host(&[("host", "[2001:db8::7]:8080")], None).as_deref(), Some("[2001:db8::7]"));
+        for bad in ["", "a b", "a.example\"]", "300.1.1.1", "u@a.example"] {
+            assert_eq!(host(&[("host", bad)], None), None, "{bad}");
+        }
+        assert_eq!(
+            host(&[("host", "a.example"), ("host", "b.example")], None),
+            None,
+            "of two, somebody else may have read the other"
+        );
     }
 
     #[test]
@@ -226,14 +272,32 @@ mod tests {
             let mut request = TestRequest::with_uri("/ws");
             request.insert_header(("host", "inner")).insert_header(("origin", "https://a.example"));
             request.insert_header((name, line.clone()));
-            let policy = OriginPolicy { allowed: vec!["same".to_owned()].into(), is_required: false };
+            let policy =
+                OriginPolicy { allowed: vec!["same".to_owned()].into(), speaks_tls: false, is_required: false };
             assert_eq!(policy.check(request.finish().head(), Some(believed)).is_ok(), is_allowed, "{line:?}");
         }
     }
 
     #[test]
+    fn a_page_without_tls_is_no_page_of_a_host_that_speaks_it() {
+        let policy = OriginPolicy {
+            allowed: vec!["same".to_owned(), "http://old.example".to_owned()].into(),
+            speaks_tls: true,
+            is_required: false,
+        };
+        let may = |origin: &str, believed: Option<ForwardedHeader>| {
+            let mut request = TestRequest::with_uri("/ws");
+            request.insert_header(("host", "a.example")).insert_header(("origin", origin));
+            policy.check(request.finish().head(), believed).is_ok()
+        };
+        assert!(may("https://a.example", None) && !may("http://a.example", None));
+        assert!(may("http://old.example", None), "one that is listed as it is");
+        assert!(may("http://a.example", Some(ForwardedHeader::Forwarded)), "a proxy of ours knows what it speaks");
+    }
+
+    #[test]
     fn who_has_no_origin_is_let_in_unless_it_must_have_one() {
-        let mut policy = OriginPolicy { allowed: Vec::new().into(), is_required: false };
+        let mut policy = OriginPolicy { allowed: Vec::new().into(), speaks_tls: false, is_required: false };
         let request = TestRequest::with_uri("/ws").finish();
         assert_eq!(policy.check(request.head(), None), Ok(()));
         policy.is_required = true;

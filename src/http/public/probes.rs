@@ -11,7 +11,7 @@ use crate::{
     http::socket::sockets::Sockets,
     lifecycle::{Lifecycle, Phase},
     liveness::Liveness,
-    messages::supervisor::Headcount,
+    messages::supervisor::LatestHeadcount,
 };
 
 /// What the probes look at. Cloning shares it.
@@ -24,7 +24,7 @@ pub struct Probes {
     /// The latest round of checks.
     pub reports: watch::Receiver<Arc<Report>>,
     /// How many are here now.
-    pub headcount: watch::Receiver<Headcount>,
+    pub headcount: LatestHeadcount,
     /// When the server started.
     pub started: Instant,
     /// Who answers.
@@ -103,7 +103,7 @@ fn readyz(probes: &Probes) -> Answer {
 fn health(probes: &Probes) -> Answer {
     let report = Arc::clone(&probes.reports.borrow());
     let status = report.status();
-    let here = *probes.headcount.borrow();
+    let here = probes.headcount.get();
     let document = Health {
         status,
         uptime: (probes.started.elapsed().as_secs_f64() * 1e3).round() / 1e3,

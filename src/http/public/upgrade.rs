@@ -14,7 +14,6 @@ use actix_http::{
     header::{self, HeaderValue},
     ws,
 };
-use actix_rt::net::TcpStream;
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 
@@ -29,6 +28,7 @@ use crate::{
     protocol::{ErrorBody, ErrorCode, error_texts},
     session::AcceptedSocket,
     telemetry::{self, Context, Event, RequestId, method_label},
+    ws::AnySocket,
 };
 
 /// After this a refused client may try again: a full server's connections come and go, a draining one is
@@ -45,7 +45,7 @@ pub(in crate::http) struct Arrived {
     pub(in crate::http) request: Request,
     /// What read the request, and writes the answer.
     pub(in crate::http) codec: h1::Codec,
-    pub(in crate::http) socket: TcpStream,
+    pub(in crate::http) socket: AnySocket,
     /// What came behind the request.
     pub(in crate::http) unread: BytesMut,
     pub(in crate::http) peer: SocketAddr,
@@ -91,14 +91,17 @@ impl UpgradeService {
         let status = match self.admit(&request, client) {
             Ok((accepted, permit)) => {
                 socket.write_all(&switch(&request, &accepted, &id, &mut codec)?).await?;
+                // Nothing of it may wait behind what the session writes.
+                socket.flush().await?;
                 (self.open)(AcceptedSocket {
-                    socket: socket.into(),
+                    socket,
                     unread: unread.to_vec(),
                     remote: client.remote,
                     subnet: client.subnet,
                     request: id.clone(),
                     hint: accepted.hint,
                     bearer: accepted.bearer,
+                    host: accepted.host,
                     permit: Kept { permit, socket: place },
                 });
                 StatusCode::SWITCHING_PROTOCOLS

@@ -1,12 +1,14 @@
 //! A request's head: read off the socket before anything is built for it, with a bound, and looked at for what it is when
 //! it is no HTTP. A socket that has said nothing costs no buffer, one that dribbles costs what it has sent.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, future::poll_fn, task::Poll};
 
 use bytes::BytesMut;
-use tokio::net::TcpStream;
 
-use crate::telemetry::Rejection;
+use crate::{
+    telemetry::Rejection,
+    ws::{AnySocket, Socket},
+};
 
 /// Most bytes in one read.
 const READ: usize = 16 * 1024;
@@ -21,7 +23,7 @@ const TLS: &[u8] = &[0x16, 0x03];
 
 thread_local! {
     /// One for all sockets of a thread: nothing is kept in it over an `await`.
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
+    static BUFFER: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(READ));
 }
 
 /// Why there is no head.
@@ -33,6 +35,10 @@ pub(in crate::http) enum NoHead {
     Rejected(Rejection),
     /// Its client has all the sockets that it may: a proxy named it.
     NoPlace,
+    /// Its client makes more TLS handshakes than it may.
+    TooManyHandshakes,
+    /// The TLS handshake failed, mostly for that reason.
+    NoTls(&'static str),
 }
 
 /// What of a head concerns what follows it.
@@ -74,7 +80,7 @@ struct Scan {
 /// Reads into `got`, where the beginning may be already, until there is a whole head of at most `most` bytes, and says how
 /// long it is. More may have come behind it. `holds` is told how much memory it takes.
 pub(in crate::http) async fn read(
-    socket: &TcpStream,
+    socket: &mut AnySocket,
     most: usize,
     got: &mut BytesMut,
     holds: impl Fn(usize),
@@ -90,24 +96,46 @@ pub(in crate::http) async fn read(
 }
 
 /// Reads what there is, up to `most` bytes in all; if there are so many, it is `full`.
-pub(super) async fn more(socket: &TcpStream, most: usize, full: Rejection, got: &mut BytesMut) -> Result<(), NoHead> {
+pub(super) async fn more(
+    socket: &mut AnySocket,
+    most: usize,
+    full: Rejection,
+    got: &mut BytesMut,
+) -> Result<(), NoHead> {
     if got.len() >= most {
         return Err(NoHead::Rejected(full));
     }
+    let room = (most - got.len()).min(READ);
+    let read = poll_fn(|cx| {
+        BUFFER.with_borrow_mut(|buffer| {
+            buffer.clear();
+            let read = socket.poll_read(cx, buffer, room);
+            if matches!(read, Poll::Ready(Ok(_))) {
+                got.extend_from_slice(buffer);
+            }
+            read
+        })
+    });
+    match read.await {
+        Ok(0) if got.is_empty() => Err(NoHead::Gone),
+        Ok(0) => Err(NoHead::Rejected(Rejection::Malformed)),
+        Ok(_) => Ok(()),
+        Err(_) => Err(NoHead::Gone),
+    }
+}
+
+/// Reads into `got` until it begins as a TLS handshake does, or as something else.
+pub(super) async fn begin_tls(socket: &mut AnySocket, most: usize, got: &mut BytesMut) -> Result<(), NoHead> {
+    let mut scan = Scan::default();
     loop {
-        socket.readable().await.map_err(|_| NoHead::Gone)?;
-        let read = BUFFER.with_borrow_mut(|buffer| {
-            let room = (most - got.len()).min(buffer.len());
-            let read = socket.try_read(&mut buffer[..room])?;
-            got.extend_from_slice(&buffer[..read]);
-            Ok::<usize, std::io::Error>(read)
-        });
-        match read {
-            Ok(0) if got.is_empty() => return Err(NoHead::Gone),
-            Ok(0) => return Err(NoHead::Rejected(Rejection::Malformed)),
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => return Err(NoHead::Gone),
+        // Its record's type is no first byte of anything else.
+        if got.first() == TLS.first() {
+            return Ok(());
+        }
+        match scan.look(got) {
+            Err(kind) => return Err(NoHead::Rejected(kind)),
+            Ok(None) if !scan.begun => more(socket, most, Rejection::Malformed, got).await?,
+            Ok(_) => return Err(NoHead::Rejected(Rejection::PlainHttp)),
         }
     }
 }

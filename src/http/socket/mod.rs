@@ -1,7 +1,8 @@
-//! One socket that speaks HTTP: what a proxy says of it, its head, its one request, its place in the counts, and answers without the library.
+//! One socket that speaks HTTP: what a proxy says of it, its TLS handshake, its head, its one request, its place in the counts, and answers without the library.
 pub(super) mod head;
 pub(super) mod heads;
 pub(super) mod plain;
 pub(super) mod proxy_protocol;
+pub(super) mod secure;
 pub(super) mod single_request;
 pub mod sockets;

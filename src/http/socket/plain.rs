@@ -37,6 +37,8 @@ pub(in crate::http) fn rejection(kind: Rejection) -> Vec<u8> {
             (400, "this is no header of the PROXY protocol, or a longer one than limits.head_bytes")
         }
         Rejection::Tls => (400, "this port takes plain HTTP, not TLS"),
+        Rejection::PlainHttp => (400, "this port takes HTTPS: TLS, and HTTP inside of it"),
+        Rejection::TlsHandshake => (400, "the TLS handshake failed"),
         Rejection::Http2 => (400, "this port takes HTTP/1.1, not HTTP/2"),
         Rejection::NoHost => (400, "an HTTP/1.1 request needs a Host header"),
         Rejection::HeadTooLarge => (431, "the head of the request is longer than limits.head_bytes"),

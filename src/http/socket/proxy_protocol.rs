@@ -7,10 +7,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::{Buf, BytesMut};
-use tokio::net::TcpStream;
 
 use super::head::{self, NoHead, PROXY_V1, PROXY_V2, begins};
-use crate::telemetry::Rejection;
+use crate::{telemetry::Rejection, ws::AnySocket};
 
 /// Longest line of version 1, with its end.
 const LINE: usize = 107;
@@ -41,7 +40,7 @@ pub(in crate::http) enum Named {
 }
 
 /// Reads the header off the socket, and leaves in `got` what came behind it.
-pub(in crate::http) async fn read(socket: &TcpStream, most: usize, got: &mut BytesMut) -> Result<Named, NoHead> {
+pub(in crate::http) async fn read(socket: &mut AnySocket, most: usize, got: &mut BytesMut) -> Result<Named, NoHead> {
     loop {
         if let Some(header) = look(got, most).map_err(NoHead::Rejected)? {
             let named = header.names(got);

@@ -13,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use actix_rt::net::TcpStream;
 use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -23,7 +22,7 @@ use tokio::{
 };
 
 use super::head::Body;
-use crate::http::client::KnownBy;
+use crate::{http::client::KnownBy, ws::AnySocket};
 
 /// Bytes of a body, with the framing of its chunks, that any route takes: the longest text for a room, with every letter of it
 /// escaped, and the longest metadata are within it.
@@ -42,7 +41,7 @@ const CLOSE: &[u8] = b"connection: close\r\n";
 
 /// A connection of which one request is read.
 pub(in crate::http) struct SingleRequestStream {
-    socket: TcpStream,
+    socket: AnySocket,
     /// What was read already.
     read: BytesMut,
     /// So many bytes of the body may come yet.
@@ -96,7 +95,7 @@ impl Input {
 impl SingleRequestStream {
     /// For a request whose head is the first `head` bytes of `read`, and a listener whose routes take bodies of `most`.
     pub(in crate::http) fn new(
-        socket: TcpStream,
+        socket: AnySocket,
         mut read: BytesMut,
         head: usize,
         body: Body,
@@ -242,7 +241,7 @@ pub(in crate::http) async fn place_needed(make_room: &mut MakeRoom) {
 }
 
 /// Writes a last answer and hangs up, having read what the client may still be sending.
-pub(in crate::http) async fn answer(mut socket: TcpStream, bytes: &[u8], make_room: &mut MakeRoom) -> io::Result<()> {
+pub(in crate::http) async fn answer(mut socket: AnySocket, bytes: &[u8], make_room: &mut MakeRoom) -> io::Result<()> {
     socket.write_all(bytes).await?;
     socket.shutdown().await?;
     let throw_away = async {

@@ -154,15 +154,23 @@ impl Inbox {
         }
     }
 
-    /// News of the room is posted, or handled: it is counted, and never refused.
+    /// News of the room is posted: it is counted, and never refused.
     #[inline]
     pub fn news_posted(&self, load: Load) {
         self.posted.fetch_add(load.pack(), Ordering::AcqRel);
     }
 
-    /// See [`Self::news_posted`].
+    /// News that was posted is handled by `handle`: what it adds to the queue is [published](Self::publish) before it is taken
+    /// off what is posted, so that it is never missing from the sum of both.
     #[inline]
-    pub fn news_handled(&self, load: Load) {
+    pub fn handle_news(&self, load: Load, handle: impl FnOnce()) {
+        handle();
+        self.news_lost(load);
+    }
+
+    /// News that was posted is not handled by anybody.
+    #[inline]
+    pub(super) fn news_lost(&self, load: Load) {
         self.posted.fetch_sub(load.pack(), Ordering::AcqRel);
     }
 

@@ -335,3 +335,37 @@ fn slow_is_who_reads_little_while_the_bound_is_in_use_and_nobody_on_a_late_look(
     reads.flushed(reads.total(), 0, 750_000, &bounds);
     assert!(!slow(&reads, 6, false) && !slow(&reads, 10, false) && slow(&reads, 11, false));
 }
+
+/// A sender adds its frame to what is posted before it knows whether there is room, and another one may find that.
+#[test]
+fn who_waits_only_for_what_another_has_not_posted_after_all_is_woken_by_it() {
+    let bound = Bound::new(100, 4000, 3);
+    let bounds = Bounds { connected: bound, away: bound };
+    let (inbox, cords, names) =
+        (Inbox::default(), [(); 2].map(|()| KillSwitch::default()), [(); 2].map(|()| PeerId::random()));
+    let admit = |at: usize, bytes| inbox.admit(names[at], bytes, &bounds, &cords[at]);
+    // What waits leaves room for one of them, beyond a share.
+    inbox.publish(Load::new(1, 1500), false);
+    // The other one is on its way, and turned back later.
+    let on_its_way = Load::frame(900);
+    inbox.posted.fetch_add(on_its_way.pack(), Ordering::AcqRel);
+    assert_eq!(admit(0, 900), Admission::Busy(Busy::Waits));
+    assert!(!cords[0].take_notes().has(Note::InboxReady));
+    inbox.posted.fetch_sub(on_its_way.pack(), Ordering::AcqRel);
+    let more = Load::frame(1600);
+    assert_eq!(inbox.admit_shared(names[1], more, &bounds, &cords[1]), Admission::Busy(Busy::Waits));
+    assert!(cords[0].take_notes().has(Note::InboxReady), "nothing is in its way, and nobody else would say so");
+    assert_eq!(admit(0, 900), Admission::Admitted(Mark { counted: true, away: false }));
+}
+
+#[test]
+fn news_is_never_missing_from_the_sum_while_it_is_handled() {
+    let (inbox, news) = (Inbox::default(), Load::new(3, 300));
+    inbox.news_posted(news);
+    inbox.handle_news(news, || {
+        assert_eq!(inbox.total(), news, "before it is in the queue");
+        inbox.publish(news, false);
+        assert!(news.fits(inbox.total()), "when it is there");
+    });
+    assert_eq!(inbox.total(), news, "and once, when it is handled");
+}

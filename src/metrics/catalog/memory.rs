@@ -51,6 +51,7 @@ fn held(state: &MetricsState, kind: HeldKind) -> u64 {
         HeldKind::PartialFrames => sessions(|held| held.partial_frames),
         HeldKind::Outboxes => sessions(|held| held.outboxes),
         HeldKind::ResumeBuffers => sessions(|held| held.resume_buffers),
+        HeldKind::Tls => sessions(|held| held.tls),
         HeldKind::Transfers => memory.transfers,
         HeldKind::HttpHeads => memory.heads,
         HeldKind::KernelTcp => memory.tcp,

@@ -3,11 +3,13 @@
 //! reference and the tests all read this.
 mod connections;
 mod errors;
+mod ice;
 mod memory;
 mod messages;
 mod rooms;
 mod series;
 mod server;
+mod webhooks;
 
 use strum::VariantArray;
 
@@ -34,9 +36,10 @@ fn made_of_several(topic: Topic) -> &'static [Series] {
         Topic::Connections => connections::SERIES,
         Topic::Rooms => rooms::SERIES,
         Topic::Messages => messages::SERIES,
-        Topic::Ice => &[],
+        Topic::Ice => ice::SERIES,
         Topic::Errors => errors::SERIES,
         Topic::Memory => memory::SERIES,
+        Topic::Webhooks => webhooks::SERIES,
         Topic::Server => server::SERIES,
     }
 }

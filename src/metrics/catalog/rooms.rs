@@ -41,6 +41,17 @@ pub(super) const SERIES: &[Series] = &[
             out.count(&[], census(s).map_or(0, |c| c.leaves_per_minute));
         },
     ),
+    Series::gauge(
+        "switchboard_locked_rooms",
+        "Rooms that let nobody in, those that are gone and whose lock is remembered included.",
+        &[],
+        |s, out| {
+            out.size(census(s).map_or(0, |c| c.locked_rooms));
+        },
+    ),
+    Series::gauge("switchboard_bans", "Bans that are in force, in all rooms.", &[], |s, out| {
+        out.size(census(s).map_or(0, |c| c.bans));
+    }),
 ];
 
 fn census(state: &MetricsState) -> Option<&CensusReport> {

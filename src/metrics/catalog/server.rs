@@ -2,8 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::series::{Samples, Series, float, open};
-use crate::metrics::{journal::MAX_KINDS, state::MetricsState};
+use super::series::{Samples, Series, closed, float, open};
+use crate::{
+    metrics::{journal::MAX_KINDS, state::MetricsState},
+    telemetry::{Label, Listener},
+};
 
 pub(super) const SERIES: &[Series] = &[
     Series::gauge(
@@ -28,6 +31,18 @@ pub(super) const SERIES: &[Series] = &[
         "When the supervisor last reported, as Unix time; 0 before it did. It stands still when the supervisor does.",
         &[],
         |s, out| out.seconds(s.totals.census.as_ref().map_or(Duration::ZERO, |census| unix(census.at))),
+    ),
+    Series::gauge(
+        "switchboard_certificate_expiry_timestamp_seconds",
+        "When the certificate of a listener that speaks TLS expires, as Unix time; absent where it speaks none.",
+        &[closed::<Listener>("listener")],
+        |s, out| {
+            for (listener, ends) in Listener::ALL.iter().zip(s.totals.certificates.unwrap_or_default()) {
+                if let Some(ends) = ends {
+                    out.value(&[listener.label()], unix(ends).as_secs_f64());
+                }
+            }
+        },
     ),
     Series::gauge("switchboard_ready", "1 while /readyz answers 200, else 0.", &[], |s, out| {
         out.count(&[], s.totals.ready.unwrap_or(false).into());

@@ -149,7 +149,7 @@ fn gauges_are_what_their_owners_last_said() {
     let mut report = |arbiter, connections, delay_ms, after| {
         let mut tally = Tally::new();
         let tick_delay = Duration::from_millis(delay_ms);
-        let held = HeldReport { partial_frames: 5, outboxes: 7 * connections as u64, resume_buffers: 9 };
+        let held = HeldReport { partial_frames: 5, outboxes: 7 * connections as u64, resume_buffers: 9, tls: 4 };
         tally.report(ArbiterReport { arbiter, connections, joined: connections / 2, parked: 1, held, tick_delay });
         state.merge(tally, start + Duration::from_secs(after));
     };
@@ -166,6 +166,7 @@ fn gauges_are_what_their_owners_last_said() {
             ("switchboard_held_bytes{kind=\"partial_frames\"}", 10.0),
             ("switchboard_held_bytes{kind=\"outboxes\"}", 168.0),
             ("switchboard_held_bytes{kind=\"resume_buffers\"}", 18.0),
+            ("switchboard_held_bytes{kind=\"tls\"}", 8.0),
             ("switchboard_arbiters", 2.0),
             ("switchboard_arbiter_report_age_seconds", 6.0),
             ("switchboard_arbiter_tick_delay_max_seconds", 0.7),
@@ -188,6 +189,8 @@ fn the_census_is_shown_as_it_was_taken() {
         peers: 9,
         joins_per_minute: 5,
         leaves_per_minute: 2,
+        locked_rooms: 3,
+        bans: 6,
         occupancy: vec![1, 2, 0, 1],
     });
     assert_samples(
@@ -197,6 +200,8 @@ fn the_census_is_shown_as_it_was_taken() {
             ("switchboard_peers", 9.0),
             ("switchboard_joins_per_minute", 5.0),
             ("switchboard_leaves_per_minute", 2.0),
+            ("switchboard_locked_rooms", 3.0),
+            ("switchboard_bans", 6.0),
             ("switchboard_heartbeat_timestamp_seconds", 77.0),
             ("switchboard_room_peers_bucket{le=\"1\"}", 1.0),
             ("switchboard_room_peers_bucket{le=\"3\"}", 3.0),

@@ -13,6 +13,7 @@ use crate::protocol::{
     kinds::SignalKind,
     meta::Meta,
     permissions::Permissions,
+    plain_text::PlainText,
     resume::ResumeToken,
     who::Who,
 };
@@ -173,6 +174,25 @@ frames! {
         },
         /// Server: that did not work.
         Error(ErrorFrame<'a>),
+        /// Server: your kick was done; or who that is has to go, wherever it is.
+        Kicked {
+            /// The request's `id`.
+            re: Option<&'a str>,
+            /// Who, where nobody in the room is, or was when the kick came.
+            who: Option<Who>,
+        },
+        /// Server: whether the room lets anybody in.
+        RoomState {
+            /// The request's `id`; none where somebody else asked.
+            re: Option<&'a str>,
+            /// Whether it is locked.
+            locked: bool,
+        },
+        /// Server: what those who run it want people to read.
+        Notice {
+            /// To be shown as it is.
+            text: &'a PlainText,
+        },
         /// Server: the room ended under you.
         RoomClosed {
             /// The room.
@@ -186,6 +206,8 @@ frames! {
             action: ByeAction,
             /// When to come back, if at all.
             retry_after_ms: u64,
+            /// What somebody wants the client's user to know of it.
+            message: Option<&'a PlainText>,
         },
     }
 }
@@ -256,6 +278,8 @@ pub struct Joined<'a> {
     pub peers: Option<&'a [PeerView]>,
     /// Most peers the room takes, the newcomer included.
     pub capacity: usize,
+    /// Whether the room is locked.
+    pub locked: bool,
     /// A JSON array of `RTCIceServer` dictionaries.
     pub ice_servers_json: &'a str,
     /// How long the credentials in it are good, in milliseconds; `None` where none of them ends.

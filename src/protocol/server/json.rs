@@ -7,7 +7,7 @@ use super::{
     frames::{ErrorFrame, Joined, PeerView, ServerFrame},
     object::Object,
 };
-use crate::protocol::{frame::TextFrame, ids::PeerId, kinds::SignalKind, meta::Meta, who::Who};
+use crate::protocol::{frame::TextFrame, ids::PeerId, kinds::SignalKind, meta::Meta, plain_text::PlainText, who::Who};
 
 /// The frame as bytes for a socket. The guess of its length is one that it seldom exceeds, so that it is allocated once.
 // Inlined, so that who relays a signal pays for no other frame.
@@ -38,7 +38,7 @@ fn write(frame: &ServerFrame<'_>) -> TextFrame {
             })
         }
         ServerFrame::PeerLeft { id, reason } => {
-            object(frame, 96, |peer| peer.peer("id", id).text("reason", reason.as_str()))
+            object(frame, 96, |peer| peer.peer("id", id).word("reason", reason.as_str()))
         }
         ServerFrame::PeerUpdated { re, id, meta } => {
             object(frame, 160 + length(Some(meta)), |peer| peer.text_if("re", re).peer("id", id).meta_if(Some(meta)))
@@ -63,10 +63,19 @@ fn write(frame: &ServerFrame<'_>) -> TextFrame {
         ServerFrame::RoomClosed { room } => {
             object(frame, 48 + room.as_str().len(), |closed| closed.text("room", room.as_str()))
         }
-        ServerFrame::Bye { reason, action, retry_after_ms } => object(frame, 128, |bye| {
-            let bye = bye.text("reason", reason.as_str()).text("action", action.as_str());
-            bye.number("retryAfterMs", retry_after_ms)
-        }),
+        ServerFrame::Kicked { re, who } => object(frame, 96, |kicked| kicked.text_if("re", re).who_if(who)),
+        ServerFrame::RoomState { re, locked } => {
+            object(frame, 96, |state| state.text_if("re", re).flag("locked", locked))
+        }
+        ServerFrame::Notice { text } => {
+            object(frame, 48 + text.as_str().len(), |notice| notice.text("text", text.as_str()))
+        }
+        ServerFrame::Bye { reason, action, retry_after_ms, message } => {
+            object(frame, 128 + message.map_or(0, |text| text.as_str().len()), |bye| {
+                let bye = bye.word("reason", reason.as_str()).word("action", action.as_str());
+                bye.number("retryAfterMs", retry_after_ms).text_if("message", message.map(PlainText::as_str))
+            })
+        }
     }
 }
 
@@ -100,6 +109,7 @@ fn write_joined(frame: &ServerFrame<'_>, joined: &Joined<'_>) -> TextFrame {
             .number_if("ack", joined.resumed.map(|resumed| resumed.ack))
             .array_if("peers", joined.peers, write_peer)
             .number("capacity", joined.capacity as u64)
+            .flag_if("locked", joined.locked.then_some(true))
             .raw("iceServers", joined.ice_servers_json)
             .number_if("iceTtlMs", joined.ice_ttl_ms)
             .texts_if("permissions", joined.grant.map(|grant| grant.permissions.words()))

@@ -19,12 +19,20 @@ impl<'o> Object<'o> {
 
     /// A server frame, which starts with its `type`.
     pub(crate) fn frame(out: &'o mut Vec<u8>, kind: FrameKind) -> Self {
-        Self::open(out).text("type", kind.as_str())
+        Self::open(out).word("type", kind.as_str())
     }
 
     pub(crate) fn text(mut self, key: &str, value: &str) -> Self {
         self.key(key);
         write_text(self.out, value);
+        self
+    }
+
+    /// A text in which nothing has to be escaped: a word of ours, or digits.
+    #[inline]
+    pub(crate) fn word(mut self, key: &str, value: &str) -> Self {
+        self.key(key);
+        write_word(self.out, value);
         self
     }
 
@@ -48,6 +56,7 @@ impl<'o> Object<'o> {
         }
     }
 
+    #[inline]
     pub(crate) fn flag(self, key: &str, value: bool) -> Self {
         self.raw(key, if value { "true" } else { "false" })
     }
@@ -59,8 +68,9 @@ impl<'o> Object<'o> {
         }
     }
 
+    #[inline]
     pub(crate) fn peer(self, key: &str, value: PeerId) -> Self {
-        self.text(key, value.encode(&mut [0; PeerId::TEXT_BYTES]))
+        self.word(key, value.encode(&mut [0; PeerId::TEXT_BYTES]))
     }
 
     pub(crate) fn peer_if(self, key: &str, value: Option<PeerId>) -> Self {
@@ -72,7 +82,7 @@ impl<'o> Object<'o> {
 
     pub(crate) fn who_if(self, value: Option<Who>) -> Self {
         match value {
-            Some(who) => self.text("who", who.encode(&mut [0; Who::TEXT_BYTES])),
+            Some(who) => self.word("who", who.encode(&mut [0; Who::TEXT_BYTES])),
             None => self,
         }
     }
@@ -143,6 +153,8 @@ impl<'o> Object<'o> {
         self.out.push(b'}');
     }
 
+    // Inlined, so that the lengths of keys are known where they are copied.
+    #[inline]
     fn key(&mut self, key: &str) {
         if !std::mem::take(&mut self.empty) {
             self.out.push(b',');
@@ -163,6 +175,14 @@ fn write_array<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, write: 
         write(out, item);
     }
     out.push(b']');
+}
+
+#[inline]
+fn write_word(out: &mut Vec<u8>, value: &str) {
+    debug_assert!(value.bytes().all(|byte| byte > b' ' && byte.is_ascii() && !br#""\"#.contains(&byte)), "{value}");
+    out.push(b'"');
+    out.extend_from_slice(value.as_bytes());
+    out.push(b'"');
 }
 
 fn write_text(out: &mut Vec<u8>, value: &str) {

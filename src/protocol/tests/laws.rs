@@ -133,6 +133,7 @@ proptest! {
             resumed: None,
             peers: Some(&others),
             capacity: 3,
+            locked: false,
             ice_servers_json: "[]",
             ice_ttl_ms: None,
             grant: None,
@@ -162,6 +163,7 @@ proptest! {
             resumed: Some(ResumeStatus { complete, ack }),
             peers: None,
             capacity: 2,
+            locked: false,
             ice_servers_json: "[]",
             ice_ttl_ms: None,
             grant: None,
@@ -276,7 +278,7 @@ fn every_reason_is_told() {
     }
     for &reason in EndReason::ALL {
         let action = reason.action();
-        let bye = ServerFrame::Bye { reason, action, retry_after_ms: u64::MAX };
+        let bye = ServerFrame::Bye { reason, action, retry_after_ms: u64::MAX, message: None };
         let (reason, action) = (reason.as_str(), action.as_str());
         assert_eq!(value(&bye), json!({"type": "bye", "reason": reason, "action": action, "retryAfterMs": u64::MAX}));
     }

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::{A, B, C, IDENTITY, NEXT_TOKEN, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
-    EndReason, ErrorCode, LeaveReason, Meta, Permissions, RoomName, SessionId, SignalKind, TextFrame, Who, error_texts,
+    EndReason, ErrorCode, LeaveReason, Meta, Permissions, PlainText, RoomName, SessionId, SignalKind, TextFrame, Who,
+    error_texts,
+    plain_text::NOTICE_BYTES,
     server::{
         ErrorBody, ErrorFrame, GrantView, Joined, PeerView, PreparedWelcome, ResumeStatus, ServerFrame, Welcome,
         WelcomeHeartbeat, encode,
@@ -75,7 +77,7 @@ fn greeting() -> PreparedWelcome {
     welcome.prepare()
 }
 
-fn joined_frames() -> [(&'static str, TextFrame); 4] {
+fn joined_frames() -> [(&'static str, TextFrame); 5] {
     let grace = Meta::from_checked(r#"{"name":"Grace"}"#);
     let ice = r#"[{"urls":["stun:stun.example.org:3478"]},{"urls":["turn:turn.example.org:3478"],"username":"ada","credential":"open sesame"}]"#;
     let room = room("team-standup");
@@ -89,6 +91,7 @@ fn joined_frames() -> [(&'static str, TextFrame); 4] {
         resumed: None,
         peers: Some(&[]),
         capacity: 10,
+        locked: false,
         ice_servers_json: "[]",
         ice_ttl_ms: None,
         grant: None,
@@ -105,6 +108,7 @@ fn joined_frames() -> [(&'static str, TextFrame); 4] {
         ("joined_first", encode(&ServerFrame::Joined(first))),
         ("joined", encode(&ServerFrame::Joined(later))),
         ("joined_who", encode(&ServerFrame::Joined(named))),
+        ("joined_locked", encode(&ServerFrame::Joined(Joined { locked: true, ..first }))),
     ]
 }
 
@@ -122,6 +126,7 @@ fn resumable_frames() -> [(&'static str, TextFrame); 3] {
         resumed: None,
         peers: Some(&peers),
         capacity: 10,
+        locked: false,
         ice_servers_json: "[]",
         ice_ttl_ms: None,
         grant: None,
@@ -158,6 +163,7 @@ fn granted_frames() -> [(&'static str, TextFrame); 2] {
         resumed: None,
         peers: Some(&[host]),
         capacity: 4,
+        locked: false,
         ice_servers_json: "[]",
         ice_ttl_ms: None,
         grant: Some(grant),
@@ -186,6 +192,8 @@ fn errors() -> Vec<(&'static str, TextFrame)> {
     let fast = ErrorFrame::new(ErrorCode::RateLimited, error_texts::TOO_FAST);
     let draining = frame(ErrorCode::ServerDraining, error_texts::DRAINING, "1");
     let closed = frame(ErrorCode::RoomClosed, error_texts::ROOM_ENDED, "1");
+    let banned = frame(ErrorCode::Banned, error_texts::BANNED, "1");
+    let locked = frame(ErrorCode::RoomLocked, error_texts::ROOM_LOCKED, "1");
     let full = frame(ErrorCode::RoomFull, error_texts::ROOM_FULL, "1");
     let unknown = frame(ErrorCode::SessionNotFound, error_texts::NO_SUCH_SESSION, "1");
     let expired = frame(ErrorCode::TokenExpired, error_texts::TOKEN_EXPIRED, "1");
@@ -196,6 +204,8 @@ fn errors() -> Vec<(&'static str, TextFrame)> {
     vec![
         ("error_invalid_message", error(&unnamed)),
         ("error_room_full", error(&ErrorFrame { retry_after_ms: Some(5000), ..full })),
+        ("error_banned", error(&ErrorFrame { retry_after_ms: Some(3_600_000), ..banned })),
+        ("error_room_locked", error(&ErrorFrame { retry_after_ms: Some(5000), ..locked })),
         ("error_room_closed", error(&closed)),
         ("error_draining", error(&ErrorFrame { retry_after_ms: Some(7350), ..draining })),
         ("error_session_not_found", error(&unknown)),
@@ -212,13 +222,34 @@ fn errors() -> Vec<(&'static str, TextFrame)> {
     ]
 }
 
+fn moderated_frames(room: &RoomName) -> [(&'static str, TextFrame); 7] {
+    let text = |text| PlainText::parse(text, NOTICE_BYTES).expect("a text");
+    let (restart, exam) =
+        (text("This server restarts at 22:00.\nYour calls go on."), text("Please come back when the exam is over."));
+    let (reason, action) = (EndReason::Kicked, EndReason::Kicked.action());
+    let who = Some(Who::of("grace-grace-grace-grace-grace-1", room));
+    [
+        ("kicked", ServerFrame::Kicked { re: Some("7"), who: None }),
+        ("kicked_who", ServerFrame::Kicked { re: None, who }),
+        ("peer_left_kicked", ServerFrame::PeerLeft { id: peer(C), reason: LeaveReason::Kicked }),
+        ("room_state", ServerFrame::RoomState { re: None, locked: true }),
+        ("room_state_reply", ServerFrame::RoomState { re: Some("8"), locked: false }),
+        ("notice", ServerFrame::Notice { text: &restart }),
+        ("bye_kicked", ServerFrame::Bye { reason, action, retry_after_ms: 0, message: Some(&exam) }),
+    ]
+    .map(|(name, frame)| (name, encode(&frame)))
+}
+
 fn plain_frames() -> Vec<(&'static str, TextFrame)> {
     let (room, id, server) = (room("team-standup"), peer(B), greeting());
     let session = SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id");
     let (on, off, usual) = (ada(true), ada(false), Permissions::USUAL);
     let (who, replaces) = (Some(Who::of(IDENTITY, &room)), Some(peer(C)));
     let lasting = r#"[{"urls":["stun:stun.example.org:3478"]}]"#;
-    let bye = |reason: EndReason, retry_after_ms| ServerFrame::Bye { reason, action: reason.action(), retry_after_ms };
+    let bye = |reason: EndReason, retry_after_ms| {
+        let (action, message) = (reason.action(), None);
+        ServerFrame::Bye { reason, action, retry_after_ms, message }
+    };
     let joined = |meta, who, replaces| ServerFrame::PeerJoined { id, meta, user: None, polite: false, who, replaces };
     let frames = [
         ("welcome", ServerFrame::Welcome { session, server: &server }),
@@ -243,9 +274,11 @@ fn plain_frames() -> Vec<(&'static str, TextFrame)> {
         ("bye_draining", bye(EndReason::ServerDraining, 7350)),
         ("bye_session_taken", bye(EndReason::SessionTaken, 0)),
         ("bye_token_expired", bye(EndReason::TokenExpired, 0)),
+        ("bye_room_closed", bye(EndReason::RoomClosed, 0)),
         ("bye_binary", bye(EndReason::BinaryMessage, 0)),
     ];
-    frames.iter().map(|(name, frame)| (*name, encode(frame))).collect()
+    let moderated = moderated_frames(&room);
+    frames.iter().map(|(name, frame)| (*name, encode(frame))).chain(moderated).collect()
 }
 
 #[test]

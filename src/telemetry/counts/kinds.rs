@@ -57,6 +57,12 @@ label_set! {
         JoinsPerMinute = "joins_per_minute",
         /// An address joined rooms that it was not in more often than it may: it may be trying names.
         NewRooms = "new_rooms",
+        /// An address's joins were refused by rooms more often than it may: no room is looked for until it has waited.
+        RefusedJoins = "refused_joins_per_minute",
+        /// A room was to get more bans than it may have.
+        BansPerRoom = "bans_per_room",
+        /// More rooms were gone with a lock or bans than may be remembered, and those of one were lost.
+        ModeratedRooms = "moderated_rooms",
         /// There were more parked sessions than may be, and one of them was given up.
         ParkedSessions = "parked_sessions",
         /// One address had more parked sessions in one room than it may, and one of them was given up.
@@ -143,6 +149,74 @@ label_set! {
 }
 
 label_set! {
+    /// What was done to a room by who moderates it.
+    ModerationAct {
+        /// Somebody was sent away, or would have been.
+        Kick = "kick",
+        /// A ban was lifted before its time.
+        LiftBan = "lift_ban",
+        /// Nobody is let in any more.
+        Lock = "lock",
+        /// Everybody is again.
+        Unlock = "unlock",
+        /// All were sent away.
+        Close = "close",
+        /// All were told something.
+        Notice = "notice",
+    }
+}
+
+label_set! {
+    /// Who moderates a room.
+    Moderator {
+        /// Whoever runs the server, by the ops listener.
+        Operator = "operator",
+        /// A member with the permission `admin`.
+        Member = "member",
+    }
+}
+
+label_set! {
+    /// What became of one attempt to deliver an event to the receiver of webhooks.
+    WebhookOutcome {
+        /// It said that it has it (2xx).
+        Delivered = "delivered",
+        /// It does not want it (4xx but 408 and 429): not tried again.
+        Refused = "refused",
+        /// It named another place (3xx), which nobody goes to: not tried again.
+        Redirected = "redirected",
+        /// It is asked too often (429).
+        Throttled = "throttled",
+        /// It failed (5xx).
+        ServerError = "server_error",
+        /// It did not answer in time, or says that we did not (408).
+        Timeout = "timeout",
+        /// It has no address, nobody could be reached there, or the connection was lost.
+        Unreachable = "unreachable",
+        /// It could not prove who it is.
+        Tls = "tls",
+        /// What it answered is no HTTP.
+        Malformed = "malformed",
+    }
+}
+
+label_set! {
+    /// Why an event for the receiver of webhooks was dropped.
+    WebhookDrop {
+        /// As much waited as may (`webhooks.queue_events`, `webhooks.queue_bytes`).
+        QueueFull = "queue_full",
+        /// An eighth of that waited for its room alone.
+        RoomShare = "room_share",
+        /// The receiver does not want it, or named another place for it.
+        Refused = "refused",
+        /// It could not be delivered within `webhooks.keep_ms`.
+        Expired = "expired",
+        /// It still waited when the process ended.
+        Shutdown = "shutdown",
+    }
+}
+
+label_set! {
     /// Which of the two listeners a socket came to.
     Listener {
         /// That of the clients.
@@ -163,6 +237,8 @@ label_set! {
         Address = "address",
         /// Memory is nearly used.
         Memory = "memory",
+        /// Its address makes more TLS handshakes than it may: as many as handshakes and requests together.
+        TlsRate = "tls_rate",
     }
 }
 
@@ -177,6 +253,10 @@ label_set! {
         BadProxyHeader = "bad_proxy_header",
         /// A TLS handshake.
         Tls = "tls",
+        /// Plain HTTP, where TLS is asked for.
+        PlainHttp = "plain_http",
+        /// A TLS handshake that failed.
+        TlsHandshake = "tls_handshake",
         /// HTTP/2 without asking first.
         Http2 = "http2",
         /// HTTP/1.1 without `Host`.
@@ -213,6 +293,12 @@ impl Rejection {
             }
             Self::Tls => {
                 "somebody speaks TLS to this port, which takes plain HTTP: a proxy that should not, or an https link"
+            }
+            Self::PlainHttp => {
+                "somebody speaks plain HTTP to this port, which takes TLS: an http link, a health check, or a proxy that should not"
+            }
+            Self::TlsHandshake => {
+                "what came is no TLS handshake, or one that was not ended: a scanner, or something in between"
             }
             Self::Http2 => "somebody speaks HTTP/2 to this port, which takes HTTP/1.1: a proxy's upstream protocol",
             Self::NoHost => "an HTTP/1.1 request without Host: a health check that needs one",
@@ -252,6 +338,50 @@ label_set! {
 }
 
 label_set! {
+    /// What an ICE server is asked for.
+    IceKind {
+        /// By which address it is asked.
+        Stun = "stun",
+        /// An address that relays.
+        Turn = "turn",
+    }
+}
+
+label_set! {
+    /// How clients speak to an ICE server.
+    IceTransport {
+        /// Datagrams.
+        Udp = "udp",
+        /// A stream.
+        Tcp = "tcp",
+        /// TLS on a stream (`stuns:`, `turns:`).
+        Tls = "tls",
+        /// TLS on datagrams (`turns:` with `transport=udp`).
+        Dtls = "dtls",
+    }
+}
+
+label_set! {
+    /// What a check of an ICE server found.
+    IceOutcome {
+        /// It gave what it was asked for.
+        Answered = "answered",
+        /// Nothing came back in time.
+        Silent = "silent",
+        /// Nobody is there, or no way leads there.
+        Unreachable = "unreachable",
+        /// Its name has no address.
+        Unresolved = "unresolved",
+        /// It does not take the credentials that clients get.
+        Denied = "denied",
+        /// It answered with another error, or with nothing that helps.
+        Refused = "refused",
+        /// It was not asked: TLS and DTLS are not spoken by the checks.
+        Unchecked = "unchecked",
+    }
+}
+
+label_set! {
     /// How far the server goes when its memory is nearly used; each step takes those before it along.
     MemoryStep {
         /// New connections are refused.
@@ -274,6 +404,8 @@ label_set! {
         Outboxes = "outboxes",
         /// What is kept for clients that have not acknowledged it.
         ResumeBuffers = "resume_buffers",
+        /// What TLS needs for WebSocket connections.
+        Tls = "tls",
         /// What goes along with sockets to the sessions that they resume.
         Transfers = "transfers",
         /// Request heads that have not ended.

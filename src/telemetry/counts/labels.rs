@@ -139,8 +139,8 @@ impl<L: Label> Default for Counts<L> {
 mod tests {
     use super::*;
     use crate::telemetry::counts::kinds::{
-        LimitHit, Listener, OpsCall, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome,
-        TokenOutcome,
+        IceKind, IceOutcome, IceTransport, LimitHit, Listener, ModerationAct, Moderator, OpsCall, OpsDenial,
+        Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome, WebhookDrop, WebhookOutcome,
     };
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {
@@ -166,11 +166,18 @@ mod tests {
         is_closed_set::<OpsDenial>();
         is_closed_set::<OpsCall>();
         is_closed_set::<TokenOutcome>();
+        is_closed_set::<ModerationAct>();
+        is_closed_set::<Moderator>();
         is_closed_set::<Severity>();
         is_closed_set::<Listener>();
         is_closed_set::<Rejection>();
+        is_closed_set::<IceKind>();
+        is_closed_set::<IceTransport>();
+        is_closed_set::<IceOutcome>();
         is_closed_set::<SocketRefusal>();
         is_closed_set::<StunOutcome>();
+        is_closed_set::<WebhookDrop>();
+        is_closed_set::<WebhookOutcome>();
     }
 
     #[test]

@@ -13,11 +13,12 @@ pub use buckets::{Buckets, RequestBuckets};
 pub use error_samples::{ErrorSample, ErrorSamples, MAX_SAMPLES, SampleIds};
 pub use http_counts::{HttpCount, HttpCounts};
 pub use kinds::{
-    HeldKind, LimitHit, Listener, MemoryStep, OpsCall, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal,
-    StunOutcome, TokenOutcome, method_label,
+    HeldKind, IceKind, IceOutcome, IceTransport, LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsCall,
+    OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome, WebhookDrop,
+    WebhookOutcome, method_label,
 };
 pub use labels::{Counts, Label};
 pub use local::{TallyReceiver, send_tallies_to, take, tally};
-pub use reports::{ArbiterReport, CensusReport, HeldReport, MemoryReport};
+pub use reports::{ArbiterReport, CensusReport, HeldReport, IceReport, MemoryReport, WebhookReport};
 pub use series::{LabelSpec, LabelValues, Reading, SeriesKind, Topic};
 pub use tally::{Tally, TallySeries};

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::kinds::MemoryStep;
+use super::{
+    kinds::{IceKind, IceTransport, MemoryStep},
+    labels::Label,
+};
 
 /// What one arbiter's shared tick knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct HeldReport {
     pub outboxes: u64,
     /// Kept for clients that have not acknowledged it.
     pub resume_buffers: u64,
+    /// By the TLS of their sockets.
+    pub tls: u64,
 }
 
 /// What is held on behalf of clients, as the thread that watches over memory last found it.
@@ -47,6 +52,37 @@ pub struct MemoryReport {
     pub step: Option<MemoryStep>,
 }
 
+/// What waits for the receiver of webhooks, as the thread that delivers last found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebhookReport {
+    /// Events, those included that are being sent.
+    pub events: usize,
+    /// Their bytes, as `webhooks.queue_bytes` counts them.
+    pub bytes: usize,
+}
+
+/// The ICE servers that were asked in the latest round, and those of them that failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IceReport {
+    /// By what they are asked for, and how: asked, failed.
+    servers: [[(u64, u64); IceTransport::ALL.len()]; IceKind::ALL.len()],
+}
+
+impl IceReport {
+    /// Adds one that was asked.
+    pub fn add(&mut self, kind: IceKind, transport: IceTransport, has_failed: bool) {
+        let (asked, failed) = &mut self.servers[kind.index()][transport.index()];
+        *asked += 1;
+        *failed += u64::from(has_failed);
+    }
+
+    /// How many of a protocol were asked, and how many of them failed.
+    #[must_use]
+    pub fn of(&self, kind: IceKind, transport: IceTransport) -> (u64, u64) {
+        self.servers[kind.index()][transport.index()]
+    }
+}
+
 /// The supervisor's truth, sent from its own tick. That it comes at all is the server's heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CensusReport {
@@ -60,6 +96,10 @@ pub struct CensusReport {
     pub joins_per_minute: u64,
     /// Leaves in the last 60 s.
     pub leaves_per_minute: u64,
+    /// Rooms that are locked, those that are gone and remembered included.
+    pub locked_rooms: usize,
+    /// Bans that are in force.
+    pub bans: usize,
     /// `occupancy[n - 1]` rooms hold exactly `n` peers; the last entry holds the fuller ones, too.
     pub occupancy: Vec<u64>,
 }

@@ -22,6 +22,8 @@ pub enum Topic {
     Errors,
     /// What is held on behalf of clients.
     Memory,
+    /// What a receiver of webhooks is told.
+    Webhooks,
     /// The server itself.
     Server,
 }

@@ -1,18 +1,24 @@
 //! Everything that one thread counted since it last reported.
 
+use std::time::SystemTime;
+
 use super::{
-    buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets},
+    buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets, RequestBuckets},
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
     kinds::{
-        LimitHit, Listener, MemoryStep, OpsCall, OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal,
-        StunOutcome, TokenOutcome,
+        IceKind, IceOutcome, IceTransport, LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsCall,
+        OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome, WebhookDrop,
+        WebhookOutcome,
     },
     labels::{Counts, Label},
-    reports::{ArbiterReport, CensusReport, MemoryReport},
+    reports::{ArbiterReport, CensusReport, IceReport, MemoryReport, WebhookReport},
     series::{AsSeries, LabelSpec, Reading, SeriesKind, Topic},
 };
 use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity};
+
+/// Rows of [`Tally::ice_checks`].
+const ICE_PROTOCOLS: usize = IceKind::ALL.len() * IceTransport::ALL.len();
 
 /// What a tally has, and how more of it is added.
 trait Add {
@@ -179,6 +185,8 @@ tally! {
             http: HttpCounts = HttpCounts::new(),
             /// Open sockets of each [`Listener`]. To be set on one thread only.
             sockets: Option<[usize; Listener::ALL.len()]> = None,
+            /// When the certificates of each [`Listener`] end. To be set on one thread only.
+            certificates: Option<[Option<SystemTime>; Listener::ALL.len()]> = None,
             /// Addresses that are remembered for the limits per address. To be set on one thread only.
             addresses: Option<usize> = None,
         }
@@ -197,6 +205,10 @@ tally! {
             turn_credentials: u64 = 0 => "switchboard_turn_credentials_total",
             /// Stays in a room that ended, by reason.
             leaves: Counts<LeaveReason> = Counts::new() => "switchboard_leaves_total" by "reason",
+            /// Peers that were sent out of a room, by who did it.
+            kicks: Counts<Moderator> = Counts::new() => "switchboard_kicks_total" by "by",
+            /// What was done to rooms by those who moderate them, operators and members together.
+            moderation: Counts<ModerationAct> = Counts::new() => "switchboard_moderation_total" by "act",
             /// How long peers stayed in a room, observed at their leave.
             time_in_room: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME) => "switchboard_room_stay_seconds",
             /// Joins by clients that had lost their connection (attempt above 0), by result.
@@ -217,6 +229,13 @@ tally! {
         Ice {
             /// Datagrams that came to the STUN responder, by what became of them.
             stun_requests: Counts<StunOutcome> = Counts::new() => "switchboard_stun_requests_total" by "outcome",
+            /// Checks of ICE servers, one row per [`IceKind`] and [`IceTransport`].
+            ice_checks: [Counts<IceOutcome>; ICE_PROTOCOLS] = [Counts::new(); ICE_PROTOCOLS],
+            /// How long the STUN and TURN servers that clients are told of took to give what they were asked for: of TURN
+            /// servers an allocation, which takes two answers.
+            ice_check_time: RequestBuckets = RequestBuckets::new(buckets::REQUEST) => "switchboard_ice_check_seconds",
+            /// What the latest round of checks found. To be set on one thread only.
+            ice_report: Option<IceReport> = None,
         }
 
         Errors {
@@ -234,6 +253,18 @@ tally! {
             memory_relief: Counts<MemoryStep> = Counts::new() => "switchboard_memory_relief_total" by "step",
             /// What is held on behalf of clients. To be set on one thread only.
             memory: Option<MemoryReport> = None,
+        }
+
+        Webhooks {
+            /// Attempts to deliver an event to the receiver of webhooks, by what became of them.
+            webhook_requests: Counts<WebhookOutcome> = Counts::new() => "switchboard_webhook_requests_total" by "outcome",
+            /// How long those attempts took, whatever became of them.
+            webhook_duration: RequestBuckets = RequestBuckets::new(buckets::REQUEST)
+                => "switchboard_webhook_request_duration_seconds",
+            /// Events that the receiver of webhooks will not get, by why.
+            webhooks_dropped: Counts<WebhookDrop> = Counts::new() => "switchboard_webhook_events_dropped_total" by "reason",
+            /// What waits for it. To be set on one thread only.
+            webhooks: Option<WebhookReport> = None,
         }
 
         Server {
@@ -286,6 +317,20 @@ impl Tally {
         if reason == SocketRefusal::Memory {
             self.memory_relief.add(MemoryStep::RefuseConnections);
         }
+    }
+
+    /// Counts one check of an ICE server.
+    pub fn count_ice_check(&mut self, kind: IceKind, transport: IceTransport, outcome: IceOutcome) {
+        self.ice_checks[kind.index() * IceTransport::ALL.len() + transport.index()].add(outcome);
+    }
+
+    /// Checks of ICE servers by what they were asked for, how, and what was found: of the protocols that any was asked by.
+    pub fn ice_checks(&self) -> impl Iterator<Item = (IceKind, IceTransport, &Counts<IceOutcome>)> {
+        let protocols = IceKind::ALL.iter().flat_map(|&kind| IceTransport::ALL.iter().map(move |&by| (kind, by)));
+        protocols
+            .zip(&self.ice_checks)
+            .filter(|(_, counts)| counts.total() > 0)
+            .map(|((kind, by), counts)| (kind, by, counts))
     }
 
     /// Counts one error.

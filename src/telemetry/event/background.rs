@@ -1,4 +1,5 @@
-//! The part of the table of events that is about what goes on in the background: what operators ask for, STUN, log files.
+//! The part of the table of events that is about what goes on in the background: what operators ask for, STUN, log files,
+//! webhooks.
 
 /// Hands the rows that it is given to `$events`, with its own behind them: one table, of which a file has a part.
 macro_rules! with_background_events {
@@ -39,6 +40,19 @@ macro_rules! with_background_events {
                 /// Datagrams that were not: no requests, or beyond a limit.
                 refused: u64,
             }
+            /// A STUN or TURN server that clients are told of does not give what it is asked for: nobody who needs it finds a way. Told
+            /// when it begins.
+            IceServerFailed = "ice_server_failed", Warning, "ICE server failed" {
+                /// As clients are told it.
+                url: &'a str,
+                error["cause"]: &'a (dyn Error + 'static),
+            }
+            /// It works again.
+            IceServerRestored = "ice_server_restored", Info, "ICE server works again" {
+                url: &'a str,
+                /// For how long it did not.
+                failed["failed_ms"]: Duration,
+            }
             /// A log file could not be written, or the files of earlier days not be compressed or removed. Told at once, and each
             /// minute while it goes on.
             LogFileFailed = "log_file_failed", Warning, "log file failed" {
@@ -70,6 +84,28 @@ macro_rules! with_background_events {
             LogLinesDropped = "log_lines_dropped", Warning, "log lines dropped" {
                 /// How many since the last such line.
                 lines: u64,
+            }
+            /// The receiver of webhooks does not get an event. Told at once, and each minute while it gets none.
+            WebhookFailed = "webhook_failed", Warning, "webhook failed" {
+                /// What became of the attempt.
+                outcome: WebhookOutcome,
+                /// What it answered; 0: nothing.
+                status: u16,
+                /// What went wrong, if no status says it.
+                detail: &'a str,
+                /// Events that wait for it.
+                waiting: usize,
+                /// Events that it will not get, since the start.
+                dropped: u64,
+            }
+            /// The receiver of webhooks gets events again.
+            WebhookRestored = "webhook_restored", Info, "webhook works again" {
+                /// How long it got none.
+                failed["failed_ms"]: Duration,
+                /// Events that wait for it.
+                waiting: usize,
+                /// Events that it will not get, since the start.
+                dropped: u64,
             }
         }
     };

@@ -7,7 +7,7 @@ use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason},
     telemetry::counts::{
         error_samples::{ErrorSample, SampleIds},
-        kinds::Reconnection,
+        kinds::{ModerationAct, Reconnection},
         local::{hand_over, tally},
         tally::Tally,
     },
@@ -40,6 +40,7 @@ impl Sink for SampledErrors {
 }
 
 /// Counts `event`, and `fault`, which is the error in it.
+#[expect(clippy::too_many_lines, reason = "a table: a row for each event")]
 fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
     if let Some(fault) = fault {
         tally.count_error(fault.code, fault.severity);
@@ -64,6 +65,12 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         Event::RoomEnded { lived, .. } => {
             tally.rooms_ended += 1;
             tally.room_lifetime.observe(lived);
+        }
+        Event::RoomModerated { act, by, peers, .. } => {
+            tally.moderation.add(act);
+            if act == ModerationAct::Kick {
+                tally.kicks.add_n(by, peers as u64);
+            }
         }
         Event::RoomLost { .. } => tally.rooms_lost += 1,
         Event::SlowMessage { .. } => tally.slow_messages += 1,
@@ -100,11 +107,15 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::StunStarted { .. }
         | Event::StunOnlyPrivate { .. }
         | Event::StunCounted { .. }
+        | Event::IceServerFailed { .. }
+        | Event::IceServerRestored { .. }
         | Event::LogFileFailed { .. }
         | Event::LogFileRestored { .. }
         | Event::LogFileReopened { .. }
         | Event::LogFileRemoved { .. }
-        | Event::LogLinesDropped { .. } => {}
+        | Event::LogLinesDropped { .. }
+        | Event::WebhookFailed { .. }
+        | Event::WebhookRestored { .. } => {}
     }
 }
 
@@ -202,6 +213,8 @@ mod tests {
         assert_eq!(tally.sockets_refused.map(|counts| counts.get(SocketRefusal::Address)), [1, 0]);
         assert_eq!((tally.http_rejections.get(Rejection::Tls), tally.http_rejections.total()), (1, 1));
         assert_eq!((tally.rooms_opened, tally.rooms_ended, tally.rooms_lost), (1, 1, 1));
+        let kicks = tally.kicks.get(crate::telemetry::Moderator::Member);
+        assert_eq!((kicks, tally.moderation.get(ModerationAct::Kick), tally.moderation.total()), (2, 1, 1));
         assert_eq!((tally.slow_messages, tally.ticks_late), (1, 1));
         assert_eq!(tally.http.iter().count(), 1);
         assert_eq!(tally.ops_denied.get(crate::telemetry::OpsDenial::Token), 1);
@@ -232,6 +245,8 @@ mod tests {
                 EndReason::ClientClosed,
                 EndReason::Disconnected,
                 EndReason::SessionTaken,
+                EndReason::Kicked,
+                EndReason::RoomClosed,
                 EndReason::ResumeExpired,
                 EndReason::TokenExpired,
                 EndReason::ServerDraining,

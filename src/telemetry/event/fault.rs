@@ -95,6 +95,8 @@ fn error_of(reason: EndReason) -> Option<ErrorCode> {
         EndReason::ClientClosed
         | EndReason::Disconnected
         | EndReason::SessionTaken
+        | EndReason::Kicked
+        | EndReason::RoomClosed
         | EndReason::ResumeExpired
         | EndReason::TokenExpired
         | EndReason::ServerDraining => None,

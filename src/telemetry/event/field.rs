@@ -8,7 +8,10 @@ use super::{causes::chain, context::Context, source::Source};
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, RoomName, Severity},
     telemetry::counts::{
-        kinds::{Listener, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
+        kinds::{
+            Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal,
+            TokenOutcome, WebhookOutcome,
+        },
         labels::Label,
     },
 };
@@ -130,11 +133,14 @@ labels_are_fields!(
     LeaveReason,
     ErrorCode,
     Listener,
+    ModerationAct,
+    Moderator,
     OpsCall,
     OpsDenial,
     TokenOutcome,
     Reconnection,
     Rejection,
     Severity,
-    SocketRefusal
+    SocketRefusal,
+    WebhookOutcome
 );

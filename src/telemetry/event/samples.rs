@@ -5,7 +5,10 @@ use std::{io, net::SocketAddr, time::Duration};
 use super::{context::Context, request_id::RequestId, source::Source, table::Event};
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, PeerId, RoomName, SessionId},
-    telemetry::counts::kinds::{Listener, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
+    telemetry::counts::kinds::{
+        Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome,
+        WebhookOutcome,
+    },
 };
 
 const TOOK: Duration = Duration::from_micros(1500);
@@ -31,7 +34,7 @@ fn server(error: &io::Error) -> Vec<Event<'_>> {
     vec![
         Event::ServerStarted { version: "0.1.0", public: address, ops: address, workers: 2, memory: 3, limits: 4 },
         Event::ServerReady { took: TOOK },
-        Event::ServerStopped { took: TOOK },
+        Event::ServerStopped { took: TOOK, webhooks_dropped: Some(1) },
         Event::ConfigWarning { what: "server.max_connections is 10000, file descriptors 1024" },
         Event::SignalIgnored { signal: "SIGUSR1", why: "it means nothing to this server" },
         Event::Aborted { signal: "SIGABRT" },
@@ -56,11 +59,15 @@ fn server(error: &io::Error) -> Vec<Event<'_>> {
         Event::StunStarted { address },
         Event::StunOnlyPrivate { remote: address, public_host: "a.example" },
         Event::StunCounted { answered: 3, refused: 1 },
+        Event::IceServerFailed { url: "turn:turn.example.org:3478", error },
+        Event::IceServerRestored { url: "turn:turn.example.org:3478", failed: TOOK },
         Event::LogFileFailed { file: "switchboard-2026-01-31.jsonl", error, lines: 3 },
         Event::LogFileRestored { file: "switchboard-2026-01-31.jsonl", lines: 3 },
         Event::LogFileReopened { file: "switchboard-2026-01-31.jsonl", found: "removed or renamed" },
         Event::LogFileRemoved { file: "switchboard-2026-01-01.jsonl.gz", bytes: 100 },
         Event::LogLinesDropped { lines: 7 },
+        Event::WebhookFailed { outcome: WebhookOutcome::ServerError, status: 500, detail: "", waiting: 3, dropped: 1 },
+        Event::WebhookRestored { failed: TOOK, waiting: 3, dropped: 1 },
         Event::SlowRequest { context: Context::default(), method: "GET", route: "/health", took: TOOK },
     ]
 }
@@ -107,6 +114,7 @@ fn rooms<'a>(context: Context<'a>, room: &'a RoomName) -> Vec<Event<'a>> {
         },
         Event::RoomOpened { context: Context::of_room(room, context.source) },
         Event::RoomEnded { context: Context::of_room(room, context.source), lived: TOOK },
+        Event::RoomModerated { context, act: ModerationAct::Kick, by: Moderator::Member, peers: 2, ban: TOOK },
         Event::RoomLost { context: Context::of_room(room, None), peers: 2 },
     ]
 }

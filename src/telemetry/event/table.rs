@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason},
-    telemetry::counts::kinds::{Listener, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome},
+    telemetry::counts::kinds::{
+        Listener, ModerationAct, Moderator, OpsCall, OpsDenial, Reconnection, Rejection, SocketRefusal, TokenOutcome,
+        WebhookOutcome,
+    },
 };
 
 with_background_events! { events {
@@ -41,6 +44,8 @@ with_background_events! { events {
     ServerStopped = "server_stopped", Info, "server stopped" {
         /// Since it was asked to go.
         took["took_ms"]: Duration,
+        /// Events that the receiver of webhooks has not got since the start; only where there is one.
+        webhooks_dropped: Option<u64>,
     }
     /// The configuration is usable, but asks for something that this machine or release cannot give.
     ConfigWarning = "config_warning", Warning, "configuration warning" {
@@ -73,7 +78,6 @@ with_background_events! { events {
         context: Context<'a>,
         /// The signal's name, or the route.
         by: &'a str,
-        /// Open connections.
         connections: usize,
         /// The time over which they are closed.
         drain["drain_ms"]: Duration,
@@ -150,7 +154,6 @@ with_background_events! { events {
         /// Request, session, and peer if it was ever in a room.
         context: Context<'a>,
         reason: EndReason,
-        /// How long it was open.
         duration["duration_ms"]: Duration,
         /// WebSocket frames read from it, fragments and control frames too.
         frames_in: u64,
@@ -219,26 +222,33 @@ with_background_events! { events {
         context: Context<'a>,
         /// What the others are told.
         reason: LeaveReason,
-        /// How long it was there.
         stayed["stayed_ms"]: Duration,
     }
     /// The first peer of a room came.
     RoomOpened = "room_opened", Info, "room opened" {
-        /// Which, and where its peer is.
         context: Context<'a>,
     }
     /// The last peer of a room went.
     RoomEnded = "room_ended", Info, "room ended" {
         /// Which, and where its peer is.
         context: Context<'a>,
-        /// How long it was open.
         lived["lived_ms"]: Duration,
+    }
+    /// Somebody who moderates a room did something to it, or an operator to all of them. Who it was about is not told.
+    RoomModerated = "room_moderated", Info, "room moderated" {
+        /// The room; and of a member that did it, all else.
+        context: Context<'a>,
+        act: ModerationAct,
+        by: Moderator,
+        /// How many it sent away or told.
+        peers: usize,
+        /// For how long at most somebody is kept out by it; 0: nobody is.
+        ban["ban_ms"]: Duration,
     }
     /// A room's actor died under its peers, who are told and may join again.
     RoomLost = "room_lost", Error, "room lost" {
         /// Which.
         context: Context<'a>,
-        /// How many were in it.
         peers: usize,
     }
     /// A client's message was answered with an error and the connection stays. At debug level, since a client can
@@ -262,17 +272,14 @@ with_background_events! { events {
     }
     /// A library that the server is built of logged something. At the level that it chose.
     DependencyLog = "dependency_log", Info, "log of a dependency" {
-        /// Which level.
         level[""]: Level,
         /// Which part of it.
         target: &'a str,
-        /// Its words.
         text: &'a str,
     }
     /// Handling one message took longer than `log.slow_message_ms`.
     SlowMessage = "slow_message", Warning, "slow message" {
         context: Context<'a>,
-        /// The message's type.
         kind: &'static str,
         /// From its read to its place in the last receiver's queue.
         took["took_ms"]: Duration,
@@ -313,7 +320,6 @@ with_background_events! { events {
     }
     /// `/healthz` says something else: a thread or the supervisor fell silent, or answers again (info then).
     LivenessChanged = "liveness_changed", Error, "liveness changed" {
-        /// What it says.
         to: &'static str,
         /// Who is silent, or was.
         subject: &'a str,
@@ -323,7 +329,6 @@ with_background_events! { events {
     Wedged = "wedged", Critical, "process wedged" {
         /// Who is silent.
         subject: &'a str,
-        /// For how long.
         silent["silent_ms"]: Duration,
         /// What the process ends with.
         exit_code: u16,
@@ -348,7 +353,6 @@ with_background_events! { events {
     /// What a proxy on `http.trusted_proxies` wrote in `http.forwarded_header` is missing, unreadable, or names only such ones:
     /// all clients that it asks for like that share the limits of its own address. Told every ten minutes at most.
     ProxyNamesNobody = "proxy_names_nobody", Warning, "trusted proxy names nobody" {
-        /// The proxy.
         remote: SocketAddr,
     }
     /// The operator's listener refused a request: its `Host` or `Origin` is none of ours, or the token is missing or
@@ -356,9 +360,7 @@ with_background_events! { events {
     OpsDenied = "ops_denied", Warning, "request to the ops listener denied" {
         /// Only `request` is known.
         context: Context<'a>,
-        /// Who asked.
         remote: SocketAddr,
-        /// What was wrong.
         reason: OpsDenial,
         /// The `Host` that was asked for, as far as it is visible ASCII.
         host: &'a str,
@@ -366,7 +368,6 @@ with_background_events! { events {
     /// A thread panicked. A defect, always.
     Panicked = "panicked", Critical, "panic" {
         thread: &'a str,
-        /// The panic's own words.
         message[""]: &'a str,
         /// File, line and column.
         location: &'a str,

@@ -32,6 +32,7 @@ pub(in crate::telemetry) enum Burst {
 }
 
 /// `None` for what is never gathered: the server's own errors and its life, which clients do not cause.
+#[expect(clippy::too_many_lines, reason = "a table: a row for each event")]
 pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
     if let Event::DependencyLog { .. } = event {
         // What they tell at error level, too: a client may be behind it.
@@ -58,6 +59,7 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::SessionParked { context, .. }
         | Event::RoomOpened { context }
         | Event::RoomEnded { context, .. } => life("", "", context.source),
+        Event::RoomModerated { context, act, .. } => life("act", act.label(), context.source),
         Event::SessionGivenUp { context, limit } => life("limit", limit, context.source),
         Event::PeerLeft { context, reason, .. } => life("reason", reason.label(), context.source),
         Event::SessionResumed { context, result, .. } => life("result", result.label(), context.source),
@@ -94,11 +96,15 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::StunStarted { .. }
         | Event::StunOnlyPrivate { .. }
         | Event::StunCounted { .. }
+        | Event::IceServerFailed { .. }
+        | Event::IceServerRestored { .. }
         | Event::LogFileFailed { .. }
         | Event::LogFileRestored { .. }
         | Event::LogFileReopened { .. }
         | Event::LogFileRemoved { .. }
-        | Event::LogLinesDropped { .. } => None,
+        | Event::LogLinesDropped { .. }
+        | Event::WebhookFailed { .. }
+        | Event::WebhookRestored { .. } => None,
     }
 }
 

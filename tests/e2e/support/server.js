@@ -60,8 +60,19 @@ export async function startServer(t, settings = {}) {
   };
 }
 
-function startedEvent(line) {
+/** Starts `switchboard stun` on that port of loopback, and waits until it answers there. */
+export async function startStun(t, port) {
+  const inherited = Object.entries(process.env).filter(([name]) => !isForeign(name));
+  const own = { SWITCHBOARD__STUN__PORT: `${port}`, SWITCHBOARD__STUN__HOST: '127.0.0.1' };
+  const child = new Child(binary(), ['stun'], { env: { ...Object.fromEntries(inherited), ...own } });
+  t.after(() => child.kill());
+  await child.line('it says that it listens', (line) => event(line, 'stun_started'));
+}
+
+const startedEvent = (line) => event(line, 'server_started');
+
+function event(line, name) {
   if (!line.startsWith('{')) return null;
   const entry = JSON.parse(line);
-  return entry.event === 'server_started' ? entry : null;
+  return entry.event === name ? entry : null;
 }

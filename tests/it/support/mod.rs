@@ -1,11 +1,14 @@
 //! What the scenarios are told with: a real server, peers that say and hear, and waiting without sleeping.
+pub(crate) mod coturn;
 mod drain;
 pub(crate) mod http;
 mod metrics;
 mod peer;
 pub(crate) mod ports;
+pub(crate) mod receiver;
 mod server;
 pub(crate) mod swarm;
+pub(crate) mod tls;
 pub(crate) mod tokens;
 mod wait;
 pub(crate) mod ws;

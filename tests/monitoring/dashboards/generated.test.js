@@ -88,6 +88,7 @@ const ALERTS = {
   memory: ['HighMemory', 'ratio_of_memory'],
   descriptors: ['FileDescriptorsLow', 'ratio_of_descriptors'],
   diskFree: ['DiskSpaceLow', 'ratio_free'],
+  certificateDays: ['CertificateExpiresSoon', 'days_left'],
   reportAge: ['ThreadStalled', 'seconds'],
 };
 

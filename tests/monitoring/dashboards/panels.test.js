@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { freePort } from '../../e2e/support/nat.js';
 import { startServer } from '../../e2e/support/server.js';
 import { until } from '../../e2e/support/until.js';
 import { expressions } from './support/dashboards.js';
@@ -40,7 +41,11 @@ async function startAgain(t, settings) {
 const isNumber = ({ value: [, value] }) => !['NaN', '+Inf', '-Inf'].includes(value);
 
 test('every panel shows data', { timeout: 180_000 }, async (t) => {
-  const server = await startAgain(t, { SWITCHBOARD__HTTP__ALLOWED_ORIGINS: 'https://here.example' });
+  const server = await startAgain(t, {
+    SWITCHBOARD__HTTP__ALLOWED_ORIGINS: 'https://here.example',
+    // It asks itself.
+    SWITCHBOARD__STUN__PORT: `${await freePort()}`, SWITCHBOARD__STUN__HOST: '127.0.0.1', SWITCHBOARD__ICE__CHECK_INTERVAL_MS: '500',
+  });
   const prometheus = await startPrometheus(t, server.ops);
   await startLoad(t, server.url);
   let missing = expressions.filter((one) => !isEmptyHere(one));

@@ -58,6 +58,7 @@ export type LeaveReason =
   | 'error'
   | 'server_draining'
   | 'replaced'
+  | 'kicked'
   | 'token_expired'
   | 'room_closed';
 
@@ -74,11 +75,13 @@ export const ERROR_CODES = {
   unauthorized: { category: 'AUTH', retryable: false },
   token_expired: { category: 'AUTH', retryable: false },
   permission_denied: { category: 'AUTH', retryable: false },
+  banned: { category: 'AUTH', retryable: true },
   origin_denied: { category: 'AUTH', retryable: false },
   room_full: { category: 'ROOM_FULL', retryable: true },
   room_limit: { category: 'ROOM_FULL', retryable: true },
   over_capacity: { category: 'ROOM_FULL', retryable: true },
   room_closed: { category: 'ROOM_STATE', retryable: true },
+  room_locked: { category: 'ROOM_STATE', retryable: true },
   already_joined: { category: 'ROOM_STATE', retryable: false },
   not_in_room: { category: 'ROOM_STATE', retryable: false },
   peer_not_found: { category: 'PEER', retryable: false },
@@ -106,6 +109,8 @@ export const END_REASONS = {
   rate_limited: { closeCode: 4002, action: 'reconnect', others: 'error' },
   memory_pressure: { closeCode: 1013, action: 'reconnect', others: 'disconnected' },
   session_taken: { closeCode: 4500, action: 'disconnect', others: 'replaced' },
+  kicked: { closeCode: 4501, action: 'disconnect', others: 'kicked' },
+  room_closed: { closeCode: 4503, action: 'disconnect', others: 'room_closed' },
   token_expired: { closeCode: 4502, action: 'disconnect', others: 'token_expired' },
   resume_expired: { closeCode: null, action: 'reconnect', others: 'timeout' },
   server_draining: { closeCode: 1012, action: 'reconnect', others: 'server_draining' },
@@ -299,6 +304,8 @@ export interface JoinedFrame {
   }>;
   /** most peers the room takes, this one included; never more than the token's `cap` */
   capacity: number;
+  /** true: the room is locked; absent: it is not */
+  locked?: boolean;
   /** for `new RTCPeerConnection({ iceServers })`, as it is; may be empty. See ICE servers */
   iceServers: Array<IceServer>;
   /** how long the credentials in it are good, in milliseconds; absent where none of them ends */
@@ -429,6 +436,31 @@ export interface ErrorFrame {
   peers?: Array<string>;
 }
 
+/** `kicked`: With `re`, the reply to a kick: it was done. */
+export interface KickedFrame {
+  type: 'kicked';
+  /** the request's `id` */
+  re?: string;
+  /** the `who` of a person */
+  who?: string;
+}
+
+/** `room_state`: Whether the room lets anybody in: to everybody in it, whenever that changes. */
+export interface RoomStateFrame {
+  type: 'room_state';
+  /** the request's `id` */
+  re?: string;
+  /** true: whoever is not in the room is refused with `room_locked`; see moderation */
+  locked: boolean;
+}
+
+/** `notice`: What those who run the server want people to read. */
+export interface NoticeFrame {
+  type: 'notice';
+  /** at most 1024 bytes, no control characters but line feeds. To be shown as it is, never as markup */
+  text: string;
+}
+
 /** `room_closed`: The room ended under its peers. */
 export interface RoomClosedFrame {
   type: 'room_closed';
@@ -444,6 +476,8 @@ export interface ByeFrame {
   action: Open<'resume' | 'reconnect' | 'disconnect'>;
   /** with `server_draining`: when this connection will be closed. Otherwise wait at least that long before coming back */
   retryAfterMs: number;
+  /** for the client's user, with `kicked` and `room_closed`: what whoever did it says. To be shown as it is, never as markup */
+  message?: string;
 }
 
 /** What the server sends, by `type`. */
@@ -461,6 +495,9 @@ export interface ServerFrames {
   ice_servers: IceServersFrame;
   pong: PongFrame;
   error: ErrorFrame;
+  kicked: KickedFrame;
+  room_state: RoomStateFrame;
+  notice: NoticeFrame;
   room_closed: RoomClosedFrame;
   bye: ByeFrame;
 }

@@ -275,12 +275,17 @@ test('a laptop that slept on a path that is gone knows within 5 s, and takes its
   expect(client.state.name).toBe('joined');
 });
 
-test('a healthy connection survives sleep, and a page that is held up', async () => {
+test('a healthy connection survives sleep, a page that is held up, and a clock that is set', async () => {
   const { clock, model } = await inRoom();
   for (let round = 0; round < 5; round += 1) {
     clock.sleep(3_600_000);
     await clock.passing(5_000);
     clock.holdUp(40_000);
+    await clock.passing(5_000);
+    // Somebody sets the clock by ten years, and back.
+    clock.sleep(315_360_000_000);
+    await clock.passing(5_000);
+    clock.sleep(-315_360_000_000);
     await clock.passing(5_000);
   }
   expect(model.sockets.length).toBe(1);
@@ -501,6 +506,37 @@ test('URLs may be http, relative to nothing but a page, and have a query', () =>
     void client.close();
   }
   expect(urls).toEqual(['ws://a.example/ws?room=caf%C3%A9%20%2B', 'wss://b.example/rooms/ws?x=1&room=caf%C3%A9%20%2B']);
+});
+
+test('what cannot be sent, and a socket that cannot be made, is told to who asked, and harms nothing else', async () => {
+  const { clock, model, client } = await inRoom();
+  const circle: Record<string, unknown> = {};
+  circle['self'] = circle;
+  expect(await outcome(client.signal('*', 'app', circle))).toBe('invalid_message');
+  expect(await outcome(client.update(circle))).toBe('invalid_message');
+  expect(() => prepared({ meta: circle })).toThrow(TypeError);
+  const fine = outcome(client.signal('*', 'app', 'fine'));
+  await clock.passing(6_000);
+  expect(await fine).toBe('done');
+  expect(model.signals).toEqual(['fine']);
+  class Forbidden {
+    constructor() {
+      throw new DOMException('an insecure WebSocket connection may not be initiated', 'SecurityError');
+    }
+  }
+  const blocked = prepared({ WebSocket: Forbidden as any });
+  expect(await outcome(blocked.client.start())).toBe('socket_failed');
+  expect(blocked.client.state).toMatchObject({ name: 'closed', reason: 'refused', error: { retryable: false } });
+  expect(blocked.clock.timers).toBe(0);
+});
+
+test('pings that wait for an answer are bounded, too', async () => {
+  const { client, model, clock } = await inRoom();
+  model.swallow();
+  const pings = Array.from({ length: 513 }, () => outcome(client.ping()));
+  expect(await pings.at(-1)).toBe('queue_full');
+  await clock.passing(200_000);
+  expect(new Set(await Promise.all(pings.slice(0, -1)))).toEqual(new Set(['connection_lost']));
 });
 
 test('without a WebSocket it says what to do', async () => {

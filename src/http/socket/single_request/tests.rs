@@ -4,6 +4,8 @@ use tokio::{
     net::TcpListener,
 };
 
+use actix_rt::net::TcpStream;
+
 use super::*;
 
 /// Both ends of a connection.
@@ -14,7 +16,15 @@ async fn pair() -> (TcpStream, TcpStream) {
 }
 
 fn once(socket: TcpStream, head: &str, read: &str, body: Body, most: usize) -> SingleRequestStream {
-    SingleRequestStream::new(socket, BytesMut::from(&*[head, read].concat()), head.len(), body, most, false, None)
+    SingleRequestStream::new(
+        socket.into(),
+        BytesMut::from(&*[head, read].concat()),
+        head.len(),
+        body,
+        most,
+        false,
+        None,
+    )
 }
 
 /// What the library reads of a request of which `read` came with the head and `sent` later.
@@ -63,7 +73,7 @@ async fn an_answer_is_the_end_of_a_body_that_does_not_come() {
 #[actix::test]
 async fn an_answer_to_http_1_0_says_that_the_connection_ends_too() {
     let (mut client, socket) = pair().await;
-    let mut once = SingleRequestStream::new(socket, BytesMut::new(), 0, Body::None, 0, true, None);
+    let mut once = SingleRequestStream::new(socket.into(), BytesMut::new(), 0, Body::None, 0, true, None);
     once.write_all(b"HTTP/1.0 200 OK\r\na: b\r\n\r\n").await.unwrap();
     once.write_all(b"body\n").await.unwrap();
     once.shutdown().await.unwrap();
@@ -88,7 +98,7 @@ async fn what_still_comes_behind_an_answer_is_read_for_a_while_and_no_longer() {
 async fn who_only_waits_for_its_client_to_hang_up_makes_room() {
     let (_client, socket) = pair().await;
     let (make_room, needed) = oneshot::channel();
-    let mut once = SingleRequestStream::new(socket, BytesMut::new(), 0, Body::Sized(9), 0, false, Some(needed));
+    let mut once = SingleRequestStream::new(socket.into(), BytesMut::new(), 0, Body::Sized(9), 0, false, Some(needed));
     let mut closing = std::pin::pin!(once.shutdown());
     assert!(timeout(Duration::from_millis(20), &mut closing).await.is_err(), "it lingers");
     make_room.send(()).unwrap();

@@ -16,9 +16,9 @@ use switchboard::{
     limits::{Rate, Subnet},
     protocol::{PeerId, RoomName, Who as Person, client::Identified},
     supervisor::{
-        ParkedCaps, Shares,
+        Caps, ModerationCaps, ParkedCaps, Shares,
         outcomes::{GivenUp, Lost},
-        state::{Applicant, Caps, SupervisorState},
+        state::{Applicant, SupervisorState},
     },
 };
 
@@ -64,8 +64,14 @@ const CAPS: ParkedCaps = ParkedCaps { total: 2, per_room: 1, per_address: 2 };
 
 fn limits() -> Caps {
     let often = Rate::per_minute(1_000_000);
-    let address = Shares { joins: often, new_rooms: often, rooms: 2, addresses: CLIENTS };
-    Caps { peers_per_room: 3, rooms: 2, address, parked: CAPS }
+    let address = Shares { joins: often, refused_joins: often, new_rooms: often, rooms: 2, addresses: CLIENTS };
+    Caps {
+        peers_per_room: 3,
+        rooms: 2,
+        address,
+        parked: CAPS,
+        moderation: ModerationCaps { bans_per_room: 2, gone: 2 },
+    }
 }
 
 /// Three of one address, and one that has no limits.
@@ -260,7 +266,7 @@ impl World {
             rooms.push(Room::new(rooms.len(), room.clone()));
             rooms.len() - 1
         };
-        let applicant = Applicant { session, member: guest, subnet, cap: None, identified };
+        let applicant = Applicant { session, member: guest, subnet, cap: None, identified, user: None };
         let answer = self.rules.join(applicant, &self.names[name], self.now, open);
         match answer {
             Ok(granted) => {

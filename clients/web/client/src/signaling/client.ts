@@ -11,7 +11,7 @@ import type {
 } from '../wire.generated.ts';
 import { type Effect, SignalingCore } from './core.ts';
 import { type Clock, elapsedTime, isHidden, machineClock, watchSurroundings, workerTimer } from './environment.ts';
-import { localError, type SignalingError } from './error.ts';
+import { localError, SignalingError } from './error.ts';
 import { type HeldIdentity, holdIdentity, type IdentityStorage } from './identity.ts';
 import type { State } from './state.ts';
 
@@ -87,6 +87,19 @@ const OPEN = 1;
 /** The close code of a session that goes on elsewhere. */
 const SESSION_TAKEN = 4500;
 
+/** What cannot be written as JSON (a circle, a BigInt) is refused at once; undefined where it can be. */
+const unwritable = (value: unknown): Promise<never> | undefined => {
+  try {
+    JSON.stringify(value);
+    return undefined;
+  } catch (cause) {
+    const facts = { category: 'INVALID_MESSAGE', retryable: false, message: 'it cannot be written as JSON', cause };
+    const refused = Promise.reject(new SignalingError('invalid_message', facts));
+    refused.catch(() => {});
+    return refused;
+  }
+};
+
 const socketUrl = (url: string | URL, room: string): string => {
   const page = globalThis as { document?: { baseURI: string }; location?: { href: string } };
   const full = new URL(url, page.document?.baseURI ?? page.location?.href);
@@ -124,6 +137,7 @@ export class SignalingClient {
   #timerAt = Infinity;
 
   constructor(options: SignalingOptions) {
+    JSON.stringify(options.meta); // throws here and now, if it cannot be sent
     this.#options = { ...options };
     this.#url = socketUrl(options.url, options.room);
     this.#token = options.token;
@@ -219,11 +233,13 @@ export class SignalingClient {
    */
   request(frame: OtherRequest): Promise<ServerFrame | undefined> {
     const kind = frame.type === 'signal' && frame.kind === 'app' ? 'other' : 'negotiation';
-    return this.#request((id, core, now) => core.send({ id, frame, kind }, now));
+    return unwritable(frame) ?? this.#request((id, core, now) => core.send({ id, frame, kind }, now));
   }
 
   /** Replaces what the others know of us: all of it, now and after every loss. */
   update(meta: Meta): Promise<void> {
+    const refused = unwritable(meta);
+    if (refused) return refused;
     this.#options.meta = meta;
     return this.#done(this.#request((id, core, now) => core.update(id, meta, now)));
   }
@@ -370,7 +386,12 @@ export class SignalingClient {
   #open(number: number): void {
     const core = this.#core;
     const Socket = this.#socketClass as SocketClass; // `start` has looked
-    const socket = new Socket(this.#url, ['switchboard.v1']);
+    let socket: Socket;
+    try {
+      socket = new Socket(this.#url, ['switchboard.v1']);
+    } catch (cause) {
+      return this.#end('refused', localError('socket_failed', false, cause));
+    }
     this.#sockets.set(number, socket);
     // A client that was closed and started anew has other rules by then.
     const step = (act: (core: SignalingCore, now: number) => void) => {

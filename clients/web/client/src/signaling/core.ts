@@ -14,7 +14,7 @@ import type {
 } from '../wire.generated.ts';
 import { type LocalErrorCode, localError, SignalingError } from './error.ts';
 import { LATE_MS, Liveness } from './liveness.ts';
-import { type Outgoing, ResumeBuffer } from './resume-buffer.ts';
+import { type Outgoing, QUEUE_MESSAGES, ResumeBuffer } from './resume-buffer.ts';
 import type { State } from './state.ts';
 
 // Reconnection: exponential back-off with full jitter ("Coming back" in docs/protocol.md). A connection that ended without a
@@ -93,7 +93,7 @@ export class SignalingCore {
   #phase: 'off' | 'waiting' | 'opening' | 'joining' | 'queued' | 'joined' = 'off';
   #dueAt = Infinity; // when the phase is over: the attempt has failed, or it is time to try again
   #excused = false; // the phase's timer came late once, and has got as much time again
-  #spreadMs = 0;
+  #spreadMs = BACKOFF_FIRST_WORDLESS_MS;
   #sockets = 0; // opened so far
   #socket = 0; // the current one's number; 0: none
   #former = 0; // whose session the current one takes over, until it has
@@ -161,8 +161,8 @@ export class SignalingCore {
   /** Sends a request that is counted: a signal or an update. */
   send(message: { id: string; frame: object; kind: Outgoing['kind'] }, now: number): void {
     const { id, frame, kind } = message;
-    const outgoing = { id, kind, text: JSON.stringify({ ...frame, id }) };
     if (this.#phase === 'off') return this.#settle(id, localError('closed', false));
+    const outgoing = { id, kind, text: JSON.stringify({ ...frame, id }) };
     if (!this.#fits(outgoing)) return;
     if (this.#buffer.keep(outgoing)) this.#write(outgoing.text);
     this.#acknowledge(now);
@@ -177,6 +177,7 @@ export class SignalingCore {
   /** Asks whether the server is there. */
   ping(id: string, now: number): void {
     if (this.#joinedAt < 0) return this.#settle(id, localError('connection_lost', true));
+    if (this.#pings.length >= QUEUE_MESSAGES) return this.#settle(id, localError('queue_full', true));
     this.#pings.push(id);
     this.#ping(Math.floor(now), id);
   }

@@ -9,6 +9,7 @@ import type { ErrorCategory, ErrorCode, Open } from '../wire.generated.ts';
  * - `session_lost`: the session ended before the message was known to have arrived; the peers have new ids.
  * - `reply_lost`: the server has handled it; what it answered was lost with a connection.
  * - `connection_lost`: the connection ended before the answer.
+ * - `socket_failed`: no WebSocket could be made: the URL is not good, or the page may not open it; `cause` says why.
  * - `token_failed`: the function that gives tokens failed; `cause` says how.
  */
 export type LocalErrorCode =
@@ -18,6 +19,7 @@ export type LocalErrorCode =
   | 'session_lost'
   | 'reply_lost'
   | 'connection_lost'
+  | 'socket_failed'
   | 'token_failed';
 
 /** What an error says beside its code. */

@@ -75,7 +75,7 @@ export class ResumeBuffer {
       this.#settle(message.id);
       return true;
     }
-    if (this.#kept.length >= QUEUE_MESSAGES || this.#chars + message.text.length > QUEUE_CHARS) {
+    if (this.#kept.length + this.#uncertain.length >= QUEUE_MESSAGES || this.#chars + message.text.length > QUEUE_CHARS) {
       this.#settle(message.id, localError('queue_full', true));
       return false;
     }

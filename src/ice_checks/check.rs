@@ -1,0 +1,115 @@
+//! One check, from the name to the answer. Blocks for about as long as it may.
+
+use std::{
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    time::{Duration, Instant},
+};
+
+use super::{failure::Failure, link::Link, target::Target, turn};
+use crate::{
+    stun::ask,
+    telemetry::{IceKind, IceTransport},
+};
+
+/// Whether it can be asked: TLS and DTLS are not spoken here.
+pub(super) fn is_possible(target: &Target) -> bool {
+    matches!(target.transport, IceTransport::Udp | IceTransport::Tcp)
+}
+
+/// Asks it, within `timeout`, at each of its addresses until one answers. How long that one took.
+///
+/// # Errors
+/// None did; what the last one's failure was.
+pub(super) fn check(target: &Target, timeout: Duration) -> Result<Duration, Failure> {
+    let begun = Instant::now();
+    let addresses: Vec<SocketAddr> =
+        (target.host.as_str(), target.port).to_socket_addrs().map_err(Failure::Unresolved)?.collect();
+    let mut failure = Failure::Unresolved(io::ErrorKind::AddrNotAvailable.into());
+    for (at, address) in addresses.iter().enumerate() {
+        // An address that says nothing takes no other one's time.
+        let others = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
+        let share = timeout.saturating_sub(begun.elapsed()) / others;
+        let asked = Instant::now();
+        match ask_one(target, *address, share) {
+            Ok(()) => return Ok(asked.elapsed()),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn ask_one(target: &Target, address: SocketAddr, timeout: Duration) -> Result<(), Failure> {
+    if target.kind == IceKind::Stun {
+        ask::binding(address, timeout)?;
+        return Ok(());
+    }
+    let begun = Instant::now();
+    let link = if target.transport == IceTransport::Tcp { Link::tcp(address, timeout)? } else { Link::udp(address)? };
+    let (username, password) =
+        target.credentials.as_ref().map_or(("", ""), |(username, password)| (username, password.reveal()));
+    turn::allocate(link, address, (username, password), timeout.saturating_sub(begun.elapsed()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::UdpSocket, thread};
+
+    use super::*;
+    use crate::{ice_checks::target::targets, telemetry::IceOutcome};
+
+    fn failure(url: &str, timeout: Duration) -> Failure {
+        let list = format!(r#"[{{"urls":"{url}","username":"u","credential":"c"}}]"#);
+        check(&targets(&list)[0], timeout).expect_err("nobody answers")
+    }
+
+    const SHORT: Duration = Duration::from_millis(80);
+    const LONG: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn whoever_says_nothing_is_silent_and_whoever_is_not_there_is_unreachable() {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let port = socket.local_addr().expect("an address").port();
+        for kind in ["stun", "turn"] {
+            let error = failure(&format!("{kind}:127.0.0.1:{port}"), SHORT);
+            assert_eq!(error.outcome(), IceOutcome::Silent, "{kind}: {error:?}");
+        }
+        drop(socket);
+        for url in ["stun:127.0.0.1", "turn:127.0.0.1", "turn:127.0.0.1?transport=tcp"] {
+            let url = url.replacen("127.0.0.1", &format!("127.0.0.1:{port}"), 1);
+            let error = failure(&url, LONG);
+            assert_eq!(error.outcome(), IceOutcome::Unreachable, "{url}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_not_resolved() {
+        // No name in .invalid ever is (RFC 6761 section 6.4).
+        let error = failure("stun:nowhere.invalid", LONG);
+        assert_eq!(error.outcome(), IceOutcome::Unresolved, "{error:?}");
+    }
+
+    #[test]
+    fn a_stun_server_that_answers_is_well() {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let port = socket.local_addr().expect("an address").port();
+        let server = thread::spawn(move || {
+            let mut buffer = [0; 100];
+            socket.set_read_timeout(Some(LONG)).expect("a timeout");
+            let (length, from) = socket.recv_from(&mut buffer).expect("a request");
+            let answer = crate::stun::message::answer(&buffer[..length], from).expect("an answer");
+            socket.send_to(answer.bytes(), from).expect("sent");
+        });
+        let target = &targets(&format!(r#"[{{"urls":"stun:127.0.0.1:{port}"}}]"#))[0];
+        assert!(check(target, LONG).expect("it answers") < LONG);
+        server.join().expect("a server");
+    }
+
+    #[test]
+    fn what_speaks_tls_is_not_asked() {
+        let list =
+            r#"[{"urls":["stuns:a","turns:a","turns:a?transport=udp","stun:a","turn:a","turn:a?transport=tcp"]}]"#;
+        let possible: Vec<_> = targets(list).iter().map(is_possible).collect();
+        assert_eq!(possible, [false, false, false, true, true, true]);
+    }
+}

@@ -1,0 +1,22 @@
+//! Whether the STUN and TURN servers work that clients are told of. A client that finds none has nobody to tell; so the server
+//! asks them itself, again and again: a STUN server for its own address, a TURN server for an allocation with credentials as a
+//! client would get them.
+//!
+//! | file | what |
+//! |---|---|
+//! | `target` | the servers of a list, each with its protocol |
+//! | `failure` | why one does not work, as cause and as label |
+//! | `link` | datagrams, or a stream |
+//! | `turn` | one allocation |
+//! | `check` | one check, from the name to the answer |
+//! | `checker` | the thread, what changed between two rounds, and who is told |
+//!
+//! Nothing depends on it: whether a check fails, clients are told of the server, and this one is as alive and ready as before.
+mod check;
+mod checker;
+mod failure;
+mod link;
+mod target;
+mod turn;
+
+pub use checker::{IceChecks, IceHealth};

@@ -1,0 +1,162 @@
+//! Requests that the server itself makes, to whoever its configuration names: the one HTTP client.
+//!
+//! It asks only the host of the URL that it is given: it follows no redirect, and goes through no proxy, whatever variables the
+//! environment has. Whoever it asks over TLS must prove who it is, to the certificates that this machine trusts or to those in a
+//! file. It blocks: never call it on an arbiter's thread.
+
+use std::{fs, io, path::Path, sync::Arc, time::Duration};
+
+use ureq::{
+    Agent, http,
+    tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
+};
+
+/// How long a connection is kept for the next request. Many servers close one that was idle for 5 s; one that is closed in the
+/// moment of a request would cost a second one.
+const IDLE: Duration = Duration::from_secs(3);
+/// Longest head of an answer, in bytes. What is of interest in it is a status and `Retry-After`.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// What a client is held to.
+#[derive(Debug, Clone, Copy)]
+pub struct OutboundLimits {
+    /// From the look for the host's address to the end of the answer.
+    pub timeout: Duration,
+    /// Longest body of an answer that is read.
+    pub answer_bytes: u64,
+    /// Connections that are kept for the next request.
+    pub idle_connections: usize,
+}
+
+/// Asks others, over HTTP/1.1. Clones share their connections.
+#[derive(Debug, Clone)]
+pub struct OutboundClient {
+    agent: Agent,
+    answer_bytes: u64,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Any status, those of errors and redirects included.
+    pub status: u16,
+    /// `Retry-After`, as it was sent, where it is visible ASCII.
+    pub retry_after: Option<String>,
+}
+
+/// Why the certificates that are to be trusted cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The file cannot be read.
+    #[error("cannot read the certificates: {0}")]
+    Read(#[from] io::Error),
+    /// There is no certificate in it.
+    #[error("there is no certificate in PEM (BEGIN CERTIFICATE)")]
+    Empty,
+    /// This machine trusts nobody.
+    #[error("this machine has no trusted certificates (on Debian they are the package ca-certificates)")]
+    NoneHere,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboundError {
+    /// It took longer than it may.
+    #[error("no answer in time")]
+    Timeout,
+    /// Its name has no address, or nobody could be reached there, or the connection was lost.
+    #[error("cannot connect, or the connection was lost: {0}")]
+    Unreachable(String),
+    /// It could not prove who it is, or speaks no TLS that is good enough.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// What came is no HTTP, or its head is too long.
+    #[error("the answer is no HTTP that can be read: {0}")]
+    Malformed(String),
+}
+
+impl OutboundClient {
+    /// `ca_file`: the only certificates, in PEM, that may vouch for whoever is asked; empty: those of this machine, which are read
+    /// only if `needs_tls`.
+    ///
+    /// # Errors
+    /// There are none to be trusted.
+    pub fn new(limits: OutboundLimits, ca_file: &Path, needs_tls: bool) -> Result<Self, TrustError> {
+        let roots = match (ca_file.as_os_str().is_empty(), needs_tls) {
+            (_, false) => Vec::new(),
+            (true, true) => of_this_machine()?,
+            (false, true) => in_file(ca_file)?,
+        };
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::Specific(Arc::new(roots)))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+        let config = Agent::config_builder()
+            .tls_config(tls.build())
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .timeout_global(Some(limits.timeout))
+            .max_response_header_size(HEAD_BYTES)
+            .max_idle_connections(limits.idle_connections)
+            .max_idle_connections_per_host(limits.idle_connections)
+            .max_idle_age(IDLE)
+            .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
+        Ok(Self { agent: config.build().new_agent(), answer_bytes: limits.answer_bytes })
+    }
+
+    /// Posts `body`. Of the answer's body no more is read than may be; whatever it says, the status stands.
+    ///
+    /// # Errors
+    /// There was no answer, or none that can be read.
+    pub fn post(&self, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, OutboundError> {
+        let request = headers.iter().fold(self.agent.post(url), |request, (name, value)| request.header(*name, *value));
+        let mut response = request.send(body).map_err(OutboundError::from)?;
+        let retry_after = response.headers().get(http::header::RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| Some(value.to_str().ok()?.to_owned()));
+        let status = response.status().as_u16();
+        // Read to its end the connection can be used again; one that says more, or too slowly, is closed.
+        let mut rest = response.body_mut().with_config().limit(self.answer_bytes).reader();
+        let _ = io::copy(&mut rest, &mut io::sink());
+        Ok(Answer { status, retry_after })
+    }
+}
+
+fn of_this_machine() -> Result<Vec<Certificate<'static>>, TrustError> {
+    // What cannot be read among them is left out, as other programs do: another one may be enough.
+    let found = rustls_native_certs::load_native_certs().certs;
+    let roots: Vec<_> = found.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+    if roots.is_empty() { Err(TrustError::NoneHere) } else { Ok(roots) }
+}
+
+fn in_file(path: &Path) -> Result<Vec<Certificate<'static>>, TrustError> {
+    let pem = fs::read(path)?;
+    let certificate = |item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    };
+    let roots: Vec<_> = parse_pem(&pem).filter_map(certificate).collect();
+    if roots.is_empty() { Err(TrustError::Empty) } else { Ok(roots) }
+}
+
+impl From<ureq::Error> for OutboundError {
+    fn from(error: ureq::Error) -> Self {
+        match error {
+            ureq::Error::Timeout(_) => Self::Timeout,
+            ureq::Error::Io(source) if source.kind() == io::ErrorKind::TimedOut => Self::Timeout,
+            ureq::Error::Io(source) if is_tls(&source) => Self::Tls(source.to_string()),
+            ureq::Error::Io(source) => Self::Unreachable(source.to_string()),
+            ureq::Error::HostNotFound => Self::Unreachable("the host has no address".to_owned()),
+            ureq::Error::ConnectionFailed => Self::Unreachable("connection failed".to_owned()),
+            ureq::Error::Tls(what) => Self::Tls(what.to_owned()),
+            ureq::Error::Rustls(source) => Self::Tls(source.to_string()),
+            other => Self::Malformed(other.to_string()),
+        }
+    }
+}
+
+/// Whether TLS is behind an error of the connection.
+fn is_tls(error: &io::Error) -> bool {
+    let inner: Option<&(dyn std::error::Error + Send + Sync)> = error.get_ref();
+    inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+}

@@ -1,0 +1,376 @@
+//! Locks and bans, by room. Pure, like the rules it belongs to.
+//!
+//! Both outlive their room: a ban to its end, a lock for [`LOCK_OUTLIVES`]. Of rooms that are there as many are remembered as
+//! there may be; of those that are gone, so many as `limits.moderated_rooms` says.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    config::Settings,
+    limits::Subnet,
+    messages::moderation::{Ban, BanId, LOCK_OUTLIVES, RoomBans},
+    protocol::{RoomName, Who},
+};
+
+/// How often is looked for what is over.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// How much may be remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModerationCaps {
+    /// `limits.bans_per_room`.
+    pub bans_per_room: usize,
+    /// `limits.moderated_rooms`: rooms that are gone.
+    pub gone: usize,
+}
+
+impl From<&Settings> for ModerationCaps {
+    fn from(settings: &Settings) -> Self {
+        Self { bans_per_room: settings.limits.bans_per_room, gone: settings.limits.moderated_rooms }
+    }
+}
+
+/// What a ban goes by: any one of these is enough.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// The person.
+    pub(super) who: Option<Who>,
+    /// The user.
+    pub(super) user: Option<Arc<str>>,
+    /// The address.
+    pub(super) subnet: Option<Subnet>,
+}
+
+impl Marks {
+    fn are_of(&self, ban: &Ban) -> bool {
+        self.who.is_some() && self.who == ban.who
+            || self.subnet.is_some() && self.subnet == ban.subnet
+            || self.user.is_some() && self.user == ban.user
+    }
+
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Why a room lets somebody not in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Denial {
+    /// It has a ban, for so long.
+    Banned(Duration),
+    /// It is locked.
+    Locked,
+}
+
+/// The rooms with a lock or bans.
+#[derive(Debug)]
+pub(super) struct Moderation {
+    caps: ModerationCaps,
+    rooms: HashMap<RoomName, Moderated>,
+    /// Those of them that are gone, in the order in which they ended.
+    gone: BTreeMap<u64, RoomName>,
+    next_gone: u64,
+    next_ban: u64,
+    /// Those that had to be forgotten since somebody asked.
+    forgotten: u64,
+    swept: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Moderated {
+    locked: bool,
+    bans: Vec<Ban>,
+    /// Once the room is gone: its number there, and when its lock is over.
+    gone: Option<(u64, Instant)>,
+}
+
+impl Moderated {
+    fn is_locked(&self, now: Instant) -> bool {
+        self.locked && self.gone.is_none_or(|(_, until)| now < until)
+    }
+
+    fn forget_over(&mut self, now: Instant) {
+        self.bans.retain(|ban| now < ban.until);
+        self.locked = self.is_locked(now);
+    }
+
+    fn is_void(&self) -> bool {
+        !self.locked && self.bans.is_empty()
+    }
+}
+
+impl Moderation {
+    pub(super) fn new(caps: ModerationCaps, now: Instant) -> Self {
+        let (rooms, gone) = (HashMap::new(), BTreeMap::new());
+        Self { caps, rooms, gone, next_gone: 0, next_ban: 0, forgotten: 0, swept: now }
+    }
+
+    /// Whether a room lets somebody in who is to take a seat there, or the seat that it has left behind.
+    pub(super) fn judge(
+        &self,
+        room: &RoomName,
+        marks: impl FnOnce() -> Marks,
+        replaces: bool,
+        now: Instant,
+    ) -> Result<(), Denial> {
+        // Mostly there is none, and nobody pays for a look.
+        if self.rooms.is_empty() {
+            return Ok(());
+        }
+        let Some(moderated) = self.rooms.get(room) else { return Ok(()) };
+        let marks = marks();
+        let bans = moderated.bans.iter().filter(|ban| now < ban.until && marks.are_of(ban));
+        if let Some(until) = bans.map(|ban| ban.until).max() {
+            return Err(Denial::Banned(until - now));
+        }
+        if moderated.is_locked(now) && !replaces { Err(Denial::Locked) } else { Ok(()) }
+    }
+
+    /// Whether that room is locked.
+    pub(super) fn is_locked(&self, room: &RoomName, now: Instant) -> bool {
+        self.rooms.get(room).is_some_and(|moderated| moderated.is_locked(now))
+    }
+
+    /// Locks a room that is there, or unlocks any. Says whether that changes anything.
+    pub(super) fn lock(&mut self, room: &RoomName, locked: bool, now: Instant) -> bool {
+        let before = self.is_locked(room, now);
+        if before != locked {
+            self.change(room, now, |moderated| moderated.locked = locked);
+        }
+        before != locked
+    }
+
+    /// Bans whoever has one of these, in a room that is there. Whom a ban has that goes by the same has it for longer, if this
+    /// one ends later. All are made, or none.
+    ///
+    /// # Errors
+    /// There would be more than may be; the time until the first is over.
+    pub(super) fn ban(
+        &mut self,
+        room: &RoomName,
+        whom: &[Marks],
+        time: Duration,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let mut bans = self.rooms.get(room).map(|moderated| moderated.bans.clone()).unwrap_or_default();
+        bans.retain(|ban| now < ban.until);
+        let first_over = bans.iter().map(|ban| ban.until - now).min().unwrap_or(time);
+        for Marks { who, user, subnet } in whom.iter().filter(|marks| !marks.is_empty()).cloned() {
+            let until = now + time;
+            let same = bans.iter_mut().find(|ban| (ban.who, &ban.user, ban.subnet) == (who, &user, subnet));
+            if let Some(same) = same {
+                same.until = same.until.max(until);
+            } else {
+                self.next_ban += 1;
+                bans.push(Ban { id: BanId(self.next_ban), who, user, subnet, until });
+            }
+        }
+        if bans.len() > self.caps.bans_per_room {
+            return Err(first_over);
+        }
+        self.change(room, now, |moderated| moderated.bans = bans);
+        Ok(())
+    }
+
+    /// What is in force there; `None`: nothing.
+    pub(super) fn of(&self, room: &RoomName, now: Instant) -> Option<RoomBans> {
+        let moderated = self.rooms.get(room)?;
+        let bans = moderated.bans.iter().filter(|ban| now < ban.until).cloned().collect();
+        let found = RoomBans { locked: moderated.is_locked(now), bans };
+        (found != RoomBans::default()).then_some(found)
+    }
+
+    /// Lifts a ban. Says whether it was in force.
+    pub(super) fn lift(&mut self, room: &RoomName, ban: BanId, now: Instant) -> bool {
+        let in_force = |moderated: &Moderated| moderated.bans.iter().any(|one| one.id == ban && now < one.until);
+        let found = self.rooms.get(room).is_some_and(in_force);
+        if found {
+            self.change(room, now, |moderated| moderated.bans.retain(|one| one.id != ban));
+        }
+        found
+    }
+
+    /// The room is there, perhaps again.
+    pub(super) fn opened(&mut self, room: &RoomName, now: Instant) {
+        if self.rooms.is_empty() {
+            return;
+        }
+        self.change(room, now, |_| {});
+        if let Some(moderated) = self.rooms.get_mut(room)
+            && let Some((number, _)) = moderated.gone.take()
+        {
+            self.gone.remove(&number);
+        }
+    }
+
+    /// It is gone. Of the rooms that are, one may have to be forgotten.
+    pub(super) fn ended(&mut self, room: &RoomName, now: Instant) {
+        if self.rooms.is_empty() {
+            return;
+        }
+        self.change(room, now, |_| {});
+        let Some(moderated) = self.rooms.get_mut(room) else { return };
+        moderated.gone = Some((self.next_gone, now + LOCK_OUTLIVES));
+        self.gone.insert(self.next_gone, room.clone());
+        self.next_gone += 1;
+        if self.gone.len() > self.caps.gone
+            && let Some((_, longest)) = self.gone.pop_first()
+        {
+            self.rooms.remove(&longest);
+            self.forgotten += 1;
+        }
+    }
+
+    /// How many had to be, since this was last asked.
+    pub(super) fn take_forgotten(&mut self) -> u64 {
+        std::mem::take(&mut self.forgotten)
+    }
+
+    /// Forgets what is over, if it is time.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.swept) < SWEEP_EVERY {
+            return;
+        }
+        self.swept = now;
+        let gone = &mut self.gone;
+        self.rooms.retain(|_, moderated| {
+            moderated.forget_over(now);
+            if moderated.is_void()
+                && let Some((number, _)) = moderated.gone
+            {
+                gone.remove(&number);
+            }
+            !moderated.is_void()
+        });
+    }
+
+    /// Rooms that are locked, and bans, as far as it is known without a look at the time: both fall within a sweep.
+    pub(super) fn in_force(&self) -> (usize, usize) {
+        let rooms = || self.rooms.values();
+        (rooms().filter(|room| room.locked).count(), rooms().map(|room| room.bans.len()).sum())
+    }
+
+    /// Whether nothing is remembered of rooms that are there.
+    pub(super) fn is_blank(&self) -> bool {
+        self.rooms.len() == self.gone.len()
+    }
+
+    /// Changes what is known of a room, and forgets what is over then.
+    fn change(&mut self, room: &RoomName, now: Instant, change: impl FnOnce(&mut Moderated)) {
+        let mut moderated = self.rooms.remove(room).unwrap_or_default();
+        moderated.forget_over(now);
+        change(&mut moderated);
+        if !moderated.is_void() {
+            self.rooms.insert(room.clone(), moderated);
+        } else if let Some((number, _)) = moderated.gone {
+            self.gone.remove(&number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn room(name: &str) -> RoomName {
+        RoomName::parse(name, 128).expect("a sane name")
+    }
+
+    fn from(last: u8) -> Marks {
+        Marks { subnet: Some(Subnet::of([192, 0, 2, last].into())), ..Marks::default() }
+    }
+
+    fn moderation(now: Instant) -> Moderation {
+        Moderation::new(ModerationCaps { bans_per_room: 2, gone: 2 }, now)
+    }
+
+    #[test]
+    fn a_ban_goes_by_any_of_its_marks_and_by_nothing_that_is_missing() {
+        let now = Instant::now();
+        let (mut moderation, here) = (moderation(now), room("a"));
+        let who = Who::of(&"x".repeat(22), &here);
+        let whole = Marks { who: Some(who), user: Some("ada".into()), ..from(1) };
+        moderation.ban(&here, std::slice::from_ref(&whole), MINUTE, now).expect("the first");
+        let judged = |marks: Marks| moderation.judge(&here, || marks, false, now);
+        let banned = Err(Denial::Banned(MINUTE));
+        assert_eq!(judged(whole.clone()), banned);
+        assert_eq!(judged(from(1)), banned);
+        assert_eq!(judged(Marks { who: Some(who), ..from(2) }), banned);
+        assert_eq!(judged(Marks { user: Some("ada".into()), ..from(2) }), banned);
+        assert_eq!(judged(Marks { user: Some("bob".into()), ..from(2) }), Ok(()));
+        assert_eq!(judged(Marks::default()), Ok(()), "who has no mark is nobody");
+        assert_eq!(moderation.judge(&room("b"), || whole, false, now), Ok(()), "of another room");
+    }
+
+    #[test]
+    fn a_ban_ends_and_the_one_that_goes_by_the_same_lasts_as_long_as_the_longer() {
+        let now = Instant::now();
+        let (mut moderation, here) = (moderation(now), room("a"));
+        for time in [2 * MINUTE, MINUTE] {
+            moderation.ban(&here, &[from(1)], time, now).expect("one ban");
+        }
+        let judged = |moderation: &Moderation, at| moderation.judge(&here, || from(1), false, at);
+        assert_eq!(judged(&moderation, now + MINUTE), Err(Denial::Banned(MINUTE)));
+        assert_eq!(judged(&moderation, now + 2 * MINUTE), Ok(()));
+        assert_eq!(moderation.of(&here, now).expect("bans").bans.len(), 1);
+        moderation.sweep(now + 2 * MINUTE);
+        assert!(moderation.rooms.is_empty());
+    }
+
+    #[test]
+    fn more_bans_than_may_be_are_refused_together() {
+        let now = Instant::now();
+        let (mut moderation, here) = (moderation(now), room("a"));
+        moderation.ban(&here, &[from(1)], MINUTE, now).expect("the first");
+        assert_eq!(moderation.ban(&here, &[from(2), from(3)], 2 * MINUTE, now), Err(MINUTE), "when the first is over");
+        assert_eq!(moderation.judge(&here, || from(2), false, now), Ok(()), "none was made");
+        moderation.ban(&here, &[from(2), from(1)], MINUTE, now).expect("the second");
+        let later = now + MINUTE;
+        moderation.ban(&here, &[from(3), from(4)], MINUTE, later).expect("the former are over");
+        let bans = moderation.of(&here, later).expect("bans").bans;
+        assert!(moderation.lift(&here, bans[0].id, later) && !moderation.lift(&here, bans[0].id, later));
+        moderation.ban(&here, &[from(5)], MINUTE, later).expect("one was lifted");
+    }
+
+    #[test]
+    fn a_lock_lets_in_who_replaces_itself_and_outlives_its_room_for_ten_minutes() {
+        let now = Instant::now();
+        let (mut moderation, here) = (moderation(now), room("a"));
+        assert!(moderation.lock(&here, true, now) && !moderation.lock(&here, true, now));
+        let judged = |moderation: &Moderation, replaces, at| moderation.judge(&here, || from(1), replaces, at);
+        let long_after = now + 100 * MINUTE;
+        assert_eq!(judged(&moderation, false, long_after), Err(Denial::Locked));
+        assert_eq!(judged(&moderation, true, long_after), Ok(()));
+        moderation.ended(&here, now);
+        assert_eq!(judged(&moderation, false, now + 9 * MINUTE), Err(Denial::Locked));
+        assert_eq!(judged(&moderation, false, now + LOCK_OUTLIVES), Ok(()));
+        moderation.opened(&here, now + LOCK_OUTLIVES);
+        assert!(moderation.rooms.is_empty() && moderation.gone.is_empty(), "a new room is not locked");
+    }
+
+    #[test]
+    fn of_too_many_rooms_that_are_gone_the_longest_gone_is_forgotten() {
+        let now = Instant::now();
+        let mut moderation = moderation(now);
+        let names = ["a", "b", "c"].map(room);
+        for name in &names {
+            moderation.ban(name, &[from(1)], MINUTE, now).expect("the first");
+        }
+        for name in &names {
+            moderation.ended(name, now);
+        }
+        assert_eq!((moderation.take_forgotten(), moderation.take_forgotten()), (1, 0));
+        assert_eq!((moderation.of(&names[0], now), moderation.in_force()), (None, (0, 2)));
+        moderation.opened(&names[1], now);
+        moderation.ended(&names[0], now);
+        assert_eq!((moderation.gone.len(), moderation.take_forgotten()), (1, 0), "nothing is known of it");
+        moderation.sweep(now + MINUTE);
+        assert!(moderation.rooms.is_empty() && moderation.gone.is_empty());
+    }
+}

@@ -1,0 +1,118 @@
+//! The server's own checks of the STUN and TURN servers that it tells clients of, with a real coturn.
+
+use std::{fs, net::UdpSocket};
+
+use serde_json::{Value, json};
+
+use crate::support::{Builder, TestServer, coturn::Coturn, eventually, expect_eq, ports, temp_dir};
+
+const SECRET: &str = "a-secret-of-the-tests-alone";
+
+/// A server that is told of these, and asks them all the time.
+fn checking(servers: &Value) -> Builder {
+    TestServer::set("ice.servers", servers).set("ice.check_interval_ms", 100).set("health.interval_ms", 200)
+}
+
+fn checks(kind: &str, transport: &str, outcome: &str) -> String {
+    format!("switchboard_ice_checks_total{{kind=\"{kind}\",outcome=\"{outcome}\",transport=\"{transport}\"}}")
+}
+
+fn failing(kind: &str, transport: &str) -> String {
+    format!("switchboard_ice_servers_failing{{kind=\"{kind}\",transport=\"{transport}\"}}")
+}
+
+/// What `/health` says of the ICE servers: its status, the check's, and the check's message.
+fn health(server: &TestServer) -> (String, String, String) {
+    let health = server.get("/health").json();
+    let ice = health["checks"].as_array().and_then(|all| all.iter().find(|check| check["name"] == "ice")).cloned();
+    let ice = ice.unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    (text(&health["status"]), text(&ice["status"]), text(&ice["message"]))
+}
+
+#[test]
+fn a_turn_server_is_asked_for_an_address_by_udp_and_tcp_and_told_of_when_it_goes_and_comes_back() {
+    let (home, port) = (temp_dir(), ports::reserve());
+    let secret = home.path().join("turn");
+    fs::write(&secret, SECRET).unwrap();
+    let url = |by: &str| format!("turn:127.0.0.1:{port}?transport={by}");
+    let coturn = Coturn::start(port, SECRET);
+    let server = checking(&json!([
+        {"urls": format!("stun:{}", coturn.address())},
+        {"urls": [url("udp"), url("tcp")], "secret_file": secret},
+    ]));
+    let server = server.start();
+    let each = [("stun", "udp"), ("turn", "udp"), ("turn", "tcp")];
+    for (kind, transport) in each {
+        server.wait_for_metric_from(&checks(kind, transport, "answered"), 2.0);
+        assert_eq!(server.scrape().find(&failing(kind, transport)), Some(0.0), "{kind} {transport}");
+    }
+    assert!(server.scrape().value("switchboard_ice_check_seconds_count") >= 6.0);
+    eventually("all is well", || {
+        expect_eq(&health(&server), &("healthy".to_owned(), "healthy".to_owned(), String::new()))
+    });
+
+    drop(coturn);
+    for (kind, transport) in each {
+        server.wait_for_metric(&failing(kind, transport), 1.0);
+    }
+    eventually("degraded, and no more than that", || {
+        let (all, ice, message) = health(&server);
+        expect_eq(
+            &(all.as_str(), ice.as_str(), message.starts_with("3 of 3 STUN and TURN servers do not work: stun:")),
+            &("degraded", "degraded", true),
+        )
+    });
+    for path in ["/health", "/healthz", "/readyz"] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+    let failed = |line: &crate::support::Line| line.event() == "ice_server_failed" && line.says("url", &url("tcp"));
+    let line = server.wait_for_log("which failed", failed);
+    assert_eq!(line.json["level"], "warning");
+
+    let _again = Coturn::start(port, SECRET);
+    server
+        .wait_for_log("it works again", |line| line.event() == "ice_server_restored" && line.says("url", &url("udp")));
+    for (kind, transport) in each {
+        server.wait_for_metric(&failing(kind, transport), 0.0);
+    }
+    eventually("well again", || expect_eq(&health(&server).0, &"healthy".to_owned()));
+    let told = server.log().lines().iter().filter(|line| failed(line)).count();
+    assert_eq!(told, 1, "once, however often it was asked meanwhile");
+}
+
+#[test]
+fn credentials_that_a_turn_server_does_not_take_are_told_apart() {
+    let (home, port) = (temp_dir(), ports::reserve());
+    let secret = home.path().join("turn");
+    fs::write(&secret, "another-secret-than-coturn-has").unwrap();
+    let coturn = Coturn::start(port, SECRET);
+    let url = |by: &str| format!("turn:{}?transport={by}", coturn.address());
+    let server = checking(&json!([{"urls": [url("udp"), url("tcp")], "secret_file": secret}])).start();
+    for transport in ["udp", "tcp"] {
+        server.wait_for_metric_from(&checks("turn", transport, "denied"), 1.0);
+        assert_eq!(server.scrape().find(&failing("turn", transport)), Some(1.0), "{transport}");
+    }
+    let line = server.wait_for_log("which failed", |line| line.event() == "ice_server_failed");
+    assert!(line.json["cause"].as_str().unwrap().contains("error 401"), "{}", line.text);
+    fs::write(&secret, SECRET).unwrap();
+    server.signal("HUP");
+    server.wait_for_metric_from(&checks("turn", "udp", "answered"), 1.0);
+}
+
+#[test]
+fn who_says_nothing_who_speaks_tls_and_who_is_not_asked() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let servers = json!([
+        {"urls": [format!("stun:127.0.0.1:{port}"), "turns:127.0.0.1"], "username": "u", "credential": "c"},
+    ]);
+    let server = checking(&servers).set("ice.check_timeout_ms", 100).start();
+    server.wait_for_metric_from(&checks("stun", "udp", "silent"), 1.0);
+    server.wait_for_metric_from(&checks("turn", "tls", "unchecked"), 1.0);
+    assert_eq!(server.scrape().find(&failing("turn", "tls")), None, "nothing is said of what was not asked");
+
+    let patient = checking(&servers).set("ice.check_interval_ms", 0).start();
+    eventually("a round of health checks", || expect_eq(&health(&patient).1, &"healthy".to_owned()));
+    assert_eq!(patient.scrape().sum("switchboard_ice_checks_total", ""), 0.0);
+}
