@@ -32,7 +32,7 @@ use crate::{
         client::Clients,
         listen::listeners::{self, Public},
         live::Live,
-        ops::{Guard, GuardConfig, Ops, Questions, ReloadRequest, ServerFacts, Token, scrapes::Scrapes},
+        ops::{Guard, GuardConfig, Moderators, Ops, Questions, ReloadRequest, ServerFacts, Token, scrapes::Scrapes},
         public::{
             health::{self, Report, Subjects},
             probes::Probes,
@@ -218,6 +218,7 @@ fn operator_ports(
         scrapes: scrapes.clone(),
         drain: settings.into(),
         questions: Questions::new(supervisor.clone().recipient()),
+        moderation: Moderators::new(supervisor.clone()),
         facts: Arc::new(ServerFacts::new(settings)),
         reload,
         tickets,
@@ -337,6 +338,7 @@ fn public_door(
             leave: supervisor.clone().recipient(),
             resume: supervisor.clone().recipient(),
             presence: supervisor.clone().recipient(),
+            moderate: supervisor.clone().recipient(),
         };
         let (waiting, addresses) = (waiting.clone(), addresses.clone());
         let config = SessionConfig::new(&settings, ports, waiting, addresses, tokens.clone(), ice.clone());

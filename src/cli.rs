@@ -1,11 +1,13 @@
 //! The command line.
 
+mod ctl;
 mod token;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use ctl::{CtlArguments, CtlError};
 pub use token::{IssueError, TokenArguments};
 
 /// Actor-based signaling server for WebRTC rooms.
@@ -34,6 +36,8 @@ pub struct Arguments {
 pub enum Command {
     /// Make a join token and print it.
     Token(TokenArguments),
+    /// Ask a running server something, or tell it to do something, by its ops listener.
+    Ctl(CtlArguments),
     /// Be the STUN responder of [stun], and nothing else.
     Stun(StunArguments),
 }

@@ -44,6 +44,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         return Ok(print(&(order.issue(&settings, now)? + "\n"))?);
     }
+    if let Some(Command::Ctl(order)) = &arguments.command {
+        let settings = Settings::load(file.as_deref(), environment)?;
+        return Ok(print(&order.run(&settings)?)?);
+    }
     if let Some(Command::Stun(StunArguments { probe: true })) = &arguments.command {
         let settings = Settings::load(file.as_deref(), environment)?;
         return Ok(print(&switchboard::probe::probe_stun(&settings.stun)?)?);

@@ -40,7 +40,8 @@ impl Server {
                 join: supervisor.clone().recipient(),
                 leave: supervisor.clone().recipient(),
                 resume: supervisor.clone().recipient(),
-                presence: supervisor.recipient(),
+                presence: supervisor.clone().recipient(),
+                moderate: supervisor.recipient(),
             };
             let tokens =
                 TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"), Tickets::new(&settings));

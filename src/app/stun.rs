@@ -43,7 +43,10 @@ async fn alone(settings: &Settings) -> Result<(), StartError> {
     let failed = |source| StartError::Machine { what: "the STUN responder", source };
     let (mut signals, others) =
         shutdown::listen().map_err(|source| StartError::Machine { what: "signal handling", source })?;
-    others.attend(|| ());
+    others.attend(|| {
+        let why = "this process reads its configuration at its start alone";
+        telemetry::emit(&telemetry::Event::SignalIgnored { signal: "SIGHUP", why });
+    });
     let responder = listen(settings, Telling::Log)?;
     let stop = Arc::new(AtomicBool::new(false));
     let (alive, gone) = oneshot::channel::<()>();

@@ -133,7 +133,7 @@ impl TokenArguments {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let allowed = || "a number with s, m, h or d, such as 90s or 1h".to_owned();
     let unit = text.chars().last().ok_or_else(allowed)?;
     let seconds = match unit {

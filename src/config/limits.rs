@@ -196,7 +196,7 @@ section! {
         refused_joins_per_minute: u32 = 600, Kind::count(1, 1_000_000, "joins a minute"), exported;
 
         /// Bans that one room may have; the next is refused, and so is the kick that it came with.
-        /// 64 are more than people whom one room has to keep out at a time: beyond that, a token is what keeps people out.
+        /// 64 are more people than one room has to keep out at a time: beyond that, a token is what keeps people out.
         bans_per_room: usize = 64, Kind::count(1, 10_000, "bans"), exported;
 
         /// Rooms that are gone, and whose lock or bans are still in force; beyond them, that of the room that is gone for

@@ -33,6 +33,8 @@ pub struct RoomFilter {
     pub prefix: String,
     /// Those with so many peers.
     pub min_peers: usize,
+    /// Those that are locked, or those that are not.
+    pub locked: Option<bool>,
     /// So many of them.
     pub limit: usize,
 }
@@ -70,6 +72,8 @@ pub struct RoomView {
     pub peers: usize,
     /// Those that are away.
     pub away: usize,
+    /// Whether it lets nobody in.
+    pub locked: bool,
     /// How long it has been there.
     pub age: Duration,
 }

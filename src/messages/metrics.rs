@@ -18,6 +18,7 @@ impl From<Census> for CensusReport {
             at: std::time::SystemTime::now(),
             rooms: census.rooms,
             peers: census.peers,
+            users: census.users,
             joins_per_minute: census.joins_per_minute,
             leaves_per_minute: census.leaves_per_minute,
             locked_rooms: census.locked_rooms,

@@ -11,38 +11,22 @@ use std::{
 
 use actix::Message;
 
+pub use crate::protocol::{BAN_TIME, Kick, Target};
 use crate::{
     limits::Subnet,
     protocol::{ErrorCode, PeerId, PlainText, RoomName, Who},
 };
 
-/// Shortest ban: less is over before a client comes back.
-pub const BAN_LEAST: Duration = Duration::from_secs(1);
-/// Longest ban: 30 days. Who is to stay out for longer gets no token.
-pub const BAN_MOST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// For how long a lock outlives its room: those who have left it together find it as it was, and a name is not lost for ever.
 pub const LOCK_OUTLIVES: Duration = Duration::from_secs(600);
 
-/// Who is to go.
+/// What a member asks for that moderates its room.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// That peer.
-    Peer(PeerId),
-    /// All sessions of that person, and whoever is that person and not here.
-    Who(Who),
-    /// All sessions whose tokens name that user.
-    User(Arc<str>),
-}
-
-/// What a kick is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kick {
-    /// Who is to go.
-    pub target: Target,
-    /// What those who go are told, at most [`REASON_BYTES`](crate::protocol::plain_text::REASON_BYTES).
-    pub reason: Option<PlainText>,
-    /// For how long nobody of that person, user or address is let in; [`BAN_LEAST`] to [`BAN_MOST`].
-    pub ban: Option<Duration>,
+pub enum RoomOrder {
+    /// Send somebody away.
+    Kick(Kick),
+    /// Lock it, or unlock it.
+    Lock(bool),
 }
 
 /// What a kick led to.
@@ -74,6 +58,12 @@ pub enum ModerationError {
     /// A ban is too short or too long.
     #[error("a ban takes from 1 second to 30 days")]
     BanTime,
+    /// A reason or a notice.
+    #[error("the text is longer than {limit} bytes")]
+    TextTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The session that asks is in no room.
     #[error("this session is in no room")]
     NotInRoom,
@@ -87,7 +77,7 @@ impl ModerationError {
             Self::UnknownRoom | Self::NotInRoom => ErrorCode::NotInRoom,
             Self::UnknownPeer | Self::UnknownBan => ErrorCode::PeerNotFound,
             Self::TooManyBans { .. } => ErrorCode::RateLimited,
-            Self::BanTime => ErrorCode::InvalidMessage,
+            Self::BanTime | Self::TextTooLong { .. } => ErrorCode::InvalidMessage,
         }
     }
 
@@ -111,7 +101,7 @@ impl fmt::Display for BanId {
     }
 }
 
-/// Whom a room does not let in: whoever is that person, that user, or comes from that address.
+/// Who is not let into a room: whoever is that person, that user, or comes from that address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ban {
     /// Its name.

@@ -15,6 +15,7 @@ pub use super::news::{News, Several, Welcomed};
 use super::{
     inbox::{Admission, Bounds, Busy, Inbox, Load, Mark},
     kill_switch::KillSwitch,
+    moderation::{ModerationError, RoomOrder},
     presence::PresenceState,
     resume::ResumeRequests,
     room::RoomPort,
@@ -62,6 +63,8 @@ pub enum Control {
     JoinFailed(Box<JoinFailed>),
     /// From the supervisor.
     Evict(Evict),
+    /// From the supervisor: the answer to a `Moderate`.
+    Moderated(Box<Moderated>),
     /// From `session/drain.rs`, which the shutdown runs on every arbiter.
     Drain(Drain),
     /// From the same: the server goes on, and so does the session.
@@ -155,6 +158,15 @@ pub struct Evict {
     pub room: RoomName,
     /// The number of the join, as the session gave it in its `Join`: news of a former one changes nothing.
     pub join_seq: u32,
+}
+
+/// What became of what the session's client asked for, that moderates its room.
+#[derive(Debug)]
+pub struct Moderated {
+    /// The request's `id`.
+    pub re: Option<Box<str>>,
+    /// It was done, or why not.
+    pub outcome: Result<RoomOrder, ModerationError>,
 }
 
 /// The server is going away: send `bye`, and close after `close_after_ms` with [`EndReason::ServerDraining`].

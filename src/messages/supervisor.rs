@@ -1,12 +1,13 @@
 //! Messages to the supervisor. Handled in `supervisor/actor.rs`.
 //!
-//! Those of sessions go past its mailbox's bound, since each is bounded by its cause: of one session there wait four at most,
-//! however fast its client sends, and whatever it sends.
+//! Those of sessions go past its mailbox's bound, since each is bounded by its cause: of one session there wait four at most, and
+//! of one that moderates its room eight more, however fast its client sends, and whatever it sends.
 //!
 //! | message | at most | since |
 //! |---|---|---|
 //! | `Join` or `Resume` | 1 | the session waits for the answer to either, which nobody gives who has not handled it |
 //! | `Leave` | 2 | one in a room that it was let into, and so all before it was handled; and one at its end |
+//! | `Moderate` | 8 | with so many unanswered, its client is told `rate_limited` |
 //! | `Presence` | 1 | another is not sent while one waits ([`PresenceState`](super::PresenceState)) |
 //!
 //! A connection has one session at a time, so that `server.max_connections` and `limits.parked_sessions` bound the whole. What
@@ -19,6 +20,7 @@ use actix::Message;
 
 use super::{
     listing::Question,
+    moderation::RoomOrder,
     session::{Member, ResumeRequest},
 };
 use crate::{
@@ -83,6 +85,22 @@ pub struct Presence {
     pub member: Arc<Member>,
 }
 
+/// Of one session, so many [`Moderate`] wait for their answers: who sends away a roomful goes on in a moment.
+pub const MOST_MODERATING: u8 = 8;
+
+/// From a session, unbounded: its client moderates the room that it is in, and may. Answered with
+/// [`Moderated`](super::session::Moderated).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Moderate {
+    /// Who asks.
+    pub member: Arc<Member>,
+    /// For what.
+    pub order: RoomOrder,
+    /// The request's `id`.
+    pub re: Option<Box<str>>,
+}
+
 /// From the shutdown, unbounded: nobody gets a seat from now on; whoever has one keeps it.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -144,6 +162,8 @@ pub struct Census {
     pub rooms: usize,
     /// Seats taken.
     pub peers: usize,
+    /// People who sit there, as far as they can be told apart.
+    pub users: usize,
     /// Joins in the last 60 s.
     pub joins_per_minute: u64,
     /// Leaves in the last 60 s.

@@ -8,6 +8,8 @@ pub const ROOM_FULL: &str = "the room holds as many peers as it may";
 pub const ROOM_LOCKED: &str = "the room is locked: who is not in it has to wait";
 /// `banned`.
 pub const BANNED: &str = "this room does not let this client in before retryAfterMs";
+/// `rate_limited`, to a `kick` with a ban.
+pub const TOO_MANY_BANS: &str = "the room has as many bans as it may: kick without one, or when the first is over";
 /// `room_closed`, to a request that the room cannot answer any more.
 pub const ROOM_ENDED: &str = "the room ended before it could answer; join again";
 /// `unauthorized`, to a `join` where the server asks for a token.

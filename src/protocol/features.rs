@@ -18,6 +18,8 @@ pub enum Feature {
     Busy,
     /// Clients may ask for ICE servers anew.
     Ice,
+    /// Rooms can be moderated.
+    Moderation,
 }
 
 impl Feature {

@@ -8,6 +8,7 @@ mod frame;
 #[cfg(test)]
 pub(crate) mod histories;
 mod ids;
+mod kick;
 mod kinds;
 pub(crate) mod members;
 mod meta;
@@ -26,6 +27,7 @@ pub use errors::{ErrorCategory, ErrorCode, Severity};
 pub use features::Feature;
 pub use frame::TextFrame;
 pub use ids::{PeerId, RoomName, RoomNameError, SessionId};
+pub use kick::{BAN_TIME, Kick, Target};
 pub use kinds::SignalKind;
 pub use meta::Meta;
 pub use permissions::Permissions;

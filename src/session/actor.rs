@@ -45,6 +45,8 @@ pub(super) struct Session {
     pub(super) ice: Option<Box<IceMemory>>,
     /// What its handshake brought along, if anything.
     pub(super) credential: Option<Box<Credential>>,
+    /// Kicks and locks of its client's that the supervisor has not answered.
+    pub(super) moderating: u8,
     /// Whether a timer runs that ends the wait for receivers that are too busy.
     pub(super) pause_timer: bool,
 }
@@ -86,6 +88,7 @@ impl Session {
             signals: 0,
             ice: None,
             credential: bearer.map(|token| Box::new(Credential::Token(token))),
+            moderating: 0,
             pause_timer: false,
         }
     }
@@ -118,6 +121,7 @@ impl Session {
         match control {
             Control::JoinFailed(join_failed) => self.join_refused(&join_failed),
             Control::Evict(evict) => self.evict(&evict),
+            Control::Moderated(moderated) => self.moderated(&moderated),
             Control::Drain(drain) => self.drain(drain),
             Control::DrainWithdrawn => self.drain_withdrawn(),
             Control::TakeSocket(transfer) => self.take_socket(*transfer, ctx),

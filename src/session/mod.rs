@@ -1,9 +1,9 @@
 //! One peer: a WebSocket session, as an actor on our own pump.
 //!
 //! - **owns** at most one socket, what waits to be written to it, and its view of one room
-//! - **receives** its client's frames; `Deliver` from other sessions; `Roster` from its room; `JoinFailed` and
-//!   `Evict` from the supervisor; `Drain` from its arbiter; `TakeSocket` from a session that its client came back to
-//! - **sends** frames to its client; `Join`, `Leave`, `Presence` and `Resume` to the supervisor; `Update`, `Away`, `Back` and
+//! - **receives** its client's frames; `Deliver` from other sessions; `Roster` from its room; `JoinFailed`, `Evict` and
+//!   `Moderated` from the supervisor; `Drain` from its arbiter; `TakeSocket` from a session that its client came back to
+//! - **sends** frames to its client; `Join`, `Leave`, `Presence`, `Moderate` and `Resume` to the supervisor; `Update`, `Away`, `Back` and
 //!   `Resync` to its room; `Deliver` and `TakeSocket` to other sessions
 //! - **never** parses a signal's `data`, waits (`ctx.wait` would freeze its mailbox), or keeps a timer of its own, but
 //!   while a signal of its client's waits for receivers
@@ -20,6 +20,7 @@
 //! | `tokens`, `admission`, `grants` | whose token is looked at; what it is good for; what it grants, and for how long |
 //! | `ice` | which STUN and TURN servers its client is told of, and how often it may ask |
 //! | `ice_memory` | what there is to remember for that |
+//! | `moderating` | a client that moderates its room |
 //! | `relay` | a signal on its way to one, some or all |
 //! | `shared` | what actor, reader, pump and sweep share |
 //! | `attachment`, `current_connection` | a connection, and the one that the session has at present |
@@ -64,6 +65,7 @@ mod ice_memory;
 mod inbound;
 mod lifetime;
 mod messages;
+mod moderating;
 mod open;
 mod pace;
 mod parking;

@@ -15,7 +15,7 @@ use crate::{
 
 /// Whether the session outlives this. One whose seat was taken does not, whichever end it finds first.
 pub(super) fn may_park(shared: &SessionShared, reason: EndReason) -> bool {
-    !shared.is_unseated()
+    !shared.has_lost_seat()
         && resume_rules::may_park(reason, shared.has_goodbye(), shared.resume_buffer.borrow().as_deref())
 }
 

@@ -136,7 +136,7 @@ where
         self.end_actor();
         if let Some(attachment) = attachment {
             let text =
-                self.shared.unseated().filter(|taken| taken.reason == killed.reason).and_then(|taken| taken.text);
+                self.shared.lost_seat().filter(|taken| taken.reason == killed.reason).and_then(|taken| taken.text);
             closing::close(attachment, killed.reason, killed.reason.action(), text.as_ref());
         }
         Next::Over
@@ -178,7 +178,7 @@ where
 fn read(shared: &SessionShared, notes: Notes) {
     // First: nobody resumes it any more. Who has left by itself meanwhile goes on.
     if notes.has(Note::SeatTaken)
-        && let Some(taken) = shared.unseated()
+        && let Some(taken) = shared.lost_seat()
     {
         shared.kill_switch.kill(taken.reason);
     }

@@ -151,3 +151,16 @@ async fn a_session_that_waits_for_the_whole_room_ends_as_well() {
     assert_eq!(client.receive().await["reason"], "session_taken");
     ends(&member).await;
 }
+
+#[actix::test]
+async fn a_session_that_ends_in_the_moment_of_a_resume_sends_its_client_away_in_the_proper_way() {
+    let mut stage = Stage::set(|_| {});
+    let (_former, member, token) = stage.resumable().await;
+    let client = Client::greeted(&stage).await;
+    let (mut client, message) = stage.transfer(client, &token, "1").await;
+    member.post(message);
+    member.kill_switch.kill(EndReason::ProtocolError);
+    let bye = client.receive().await;
+    assert_eq!((&bye["type"], &bye["action"]), (&json!("bye"), &json!("reconnect")), "{bye}");
+    assert!(matches!(stage.receive().await, Sent::Leave(_)));
+}

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     config::Milliseconds,
     messages::{
+        moderation::RoomOrder,
         room::ToRoom,
         send_unbounded,
         session::Snapshot,
@@ -88,6 +89,8 @@ impl Session {
             ClientFrame::Leave => self.leave(&boxed(id)),
             ClientFrame::Update { meta, token } => self.update(meta, token.as_ref(), boxed(id)),
             ClientFrame::Ice => self.ice(id, read_at),
+            ClientFrame::Kick(kick) => self.moderate(RoomOrder::Kick(kick), boxed(id)),
+            ClientFrame::Lock { locked } => self.moderate(RoomOrder::Lock(locked), boxed(id)),
             ClientFrame::Ping { t, ack } => self.ping(t, ack, id),
         };
         match outcome {

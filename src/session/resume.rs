@@ -144,7 +144,7 @@ pub(super) fn answer_resume_request(shared: &SessionShared) {
     let resume_buffer = shared.resume_buffer.borrow();
     let inside = shared.inside.borrow();
     // Whose seat was taken is in no room, even if it does not know yet.
-    let inside = inside.as_ref().map(|place| &place.room).filter(|_| !shared.is_unseated());
+    let inside = inside.as_ref().map(|place| &place.room).filter(|_| !shared.has_lost_seat());
     let answer = match judge(resume_buffer.as_deref(), inside, &request.room, &request.secret, request.ack) {
         // Its end is a moment away.
         Verdict::Granted if request.grant.is_none() && shared.is_over(Instant::now()) => return,
@@ -211,8 +211,8 @@ impl Session {
         let (kill_switch, goodbye) = (&self.shared.kill_switch, self.shared.has_goodbye());
         let by = (&grant.secret, grant.ack);
         // The session is over without a seat, whatever else has happened to it.
-        let unseated = || Some(Killed { reason: self.shared.unseated()?.reason, lost: false });
-        let killed = || unseated().or_else(|| kill_switch.take());
+        let lost_seat = || Some(Killed { reason: self.shared.lost_seat()?.reason, lost: false });
+        let killed = || lost_seat().or_else(|| kill_switch.take());
         match take_over(resume_buffer.as_deref_mut(), killed, goodbye, by, next) {
             Takeover::Resumed(resumed) => Some(resumed),
             Takeover::Refused => None,

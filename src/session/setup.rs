@@ -11,7 +11,7 @@ use crate::{
     limits::{Addresses, ByteRate, Rate, Waiting},
     messages::{
         Bounds, KillSwitch,
-        supervisor::{Join, Leave, Presence, Resume},
+        supervisor::{Join, Leave, Moderate, Presence, Resume},
     },
     protocol::{
         Feature, SessionId,
@@ -36,6 +36,8 @@ pub struct Ports {
     pub resume: Recipient<Resume>,
     /// My client is away, or back.
     pub presence: Recipient<Presence>,
+    /// My client moderates its room.
+    pub moderate: Recipient<Moderate>,
 }
 
 /// How fast a connection may send.

@@ -357,14 +357,14 @@ impl SessionShared {
     }
 
     /// Whether the supervisor has taken this session's seat: it is over, and can only not know it yet.
-    pub(super) fn is_unseated(&self) -> bool {
+    pub(super) fn has_lost_seat(&self) -> bool {
         let join_seq = self.join_seq.get();
         join_seq > 0 && self.kill_switch.taken() == join_seq
     }
 
     /// And why.
-    pub(super) fn unseated(&self) -> Option<SeatTaken> {
-        if self.is_unseated() { self.kill_switch.how_taken(self.join_seq.get()) } else { None }
+    pub(super) fn lost_seat(&self) -> Option<SeatTaken> {
+        if self.has_lost_seat() { self.kill_switch.how_taken(self.join_seq.get()) } else { None }
     }
 
     /// Bytes came in: the client lives.

@@ -21,7 +21,7 @@ use crate::{
         Inbox, KillSwitch, PeerChange, PresenceState, ResumeRequests, RoomEvent,
         room::{RoomPort, ToRoom},
         session::{Member, News, ResumeAnswer, Roster, Snapshot, ToMember, ToSession, Welcomed},
-        supervisor::{Join, Leave, Presence, Resume},
+        supervisor::{Join, Leave, Moderate, Presence, Resume},
     },
     protocol::{EndReason, LeaveReason, Meta, PeerId, SessionId},
     telemetry::{self, RequestId, Source},
@@ -38,6 +38,7 @@ pub(super) enum Sent {
     Leave(Leave),
     Resume(Resume),
     Presence(Presence),
+    Moderate(Moderate),
     Room(ToRoom),
     /// To a member that a test has put in place of a session.
     Posted(ToSession),
@@ -66,6 +67,7 @@ records!(Join, (), Sent::Join, ());
 records!(Leave, (), Sent::Leave, ());
 records!(Resume, (), Sent::Resume, ());
 records!(Presence, (), Sent::Presence, ());
+records!(Moderate, (), Sent::Moderate, ());
 records!(ToRoom, (), Sent::Room, ());
 records!(ToSession, (), Sent::Posted, ());
 
@@ -101,6 +103,7 @@ impl Stage {
             leave: self.recorder.clone().recipient(),
             resume: self.recorder.clone().recipient(),
             presence: self.recorder.clone().recipient(),
+            moderate: self.recorder.clone().recipient(),
         }
     }
 
@@ -204,7 +207,7 @@ impl Stage {
     }
 }
 
-fn welcomed(join_seq: u32) -> Welcomed {
+pub(super) fn welcomed(join_seq: u32) -> Welcomed {
     Welcomed { join_seq, peers: Vec::new(), meta: None, who: None, locked: false }
 }
 
@@ -335,19 +338,6 @@ async fn what_was_lost_in_the_moment_of_a_resume_makes_it_incomplete() {
     let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.receive().await else { panic!("the whole room is needed") };
     stage.resync(&member, join_seq);
     assert_eq!(client.receive().await["complete"], false);
-}
-
-#[actix::test]
-async fn a_session_that_ends_in_the_moment_of_a_resume_sends_its_client_away_in_the_proper_way() {
-    let mut stage = Stage::set(|_| {});
-    let (_former, member, token) = stage.resumable().await;
-    let client = Client::greeted(&stage).await;
-    let (mut client, message) = stage.transfer(client, &token, "1").await;
-    member.post(message);
-    member.kill_switch.kill(EndReason::ProtocolError);
-    let bye = client.receive().await;
-    assert_eq!((&bye["type"], &bye["action"]), (&json!("bye"), &json!("reconnect")), "{bye}");
-    assert!(matches!(stage.receive().await, Sent::Leave(_)));
 }
 
 #[actix::test]

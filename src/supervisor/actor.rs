@@ -197,11 +197,11 @@ impl Supervisor {
     fn leave(&mut self, leave: Leave) {
         let Some(left) = self.state.leave(leave.session, now()) else { return };
         self.publish();
-        self.unseated(left, leave.reason);
+        self.seat_freed(left, leave.reason);
     }
 
     /// A seat was freed for good: its room is told.
-    pub(super) fn unseated(&mut self, left: Left<Seated, RoomPort>, reason: LeaveReason) {
+    pub(super) fn seat_freed(&mut self, left: Left<Seated, RoomPort>, reason: LeaveReason) {
         let Left { seat, room, port, ended } = left;
         news::left(&seat, &room, reason);
         self.hooks.left(&seat, &room, reason);

@@ -39,15 +39,15 @@ impl Identities {
         sessions.filter(move |(one, _)| *one == who).map(|(_, session)| *session)
     }
 
+    /// Who is who in that room.
+    pub(super) fn of_room(&self, room: &RoomName) -> impl Iterator<Item = (SessionId, Who)> {
+        self.rooms.get(room).into_iter().flatten().map(|(who, session)| (*session, *who))
+    }
+
     /// Who that session is there, if it gave an identity.
     pub(super) fn who(&self, room: &RoomName, session: SessionId) -> Option<Who> {
         let sessions = self.rooms.get(room)?;
         sessions.iter().find(|(_, one)| *one == session).map(|(who, _)| *who)
-    }
-
-    /// Who is who in that room.
-    pub(super) fn of_room(&self, room: &RoomName) -> impl Iterator<Item = (SessionId, Who)> {
-        self.rooms.get(room).into_iter().flatten().map(|(who, session)| (*session, *who))
     }
 
     /// Whether nobody is remembered.

@@ -1,8 +1,9 @@
-//! What operators are shown of rooms and seats. It changes nothing.
+//! What operators and webhooks are shown of rooms and seats. It changes nothing.
 
 use std::{collections::HashMap, ops::Bound, time::Instant};
 
 use super::{
+    outcomes::Known,
     seated::Seated,
     state::{Occupied, Room, Seat, SupervisorState},
 };
@@ -20,7 +21,8 @@ impl<R: Clone> SupervisorState<Seated, R> {
         while let Some(name) = names.next() {
             let Some(room) = self.rooms.get(name) else { continue };
             looked_at += 1;
-            if room.sessions.len() >= filter.min_peers {
+            let is_locked = self.moderation.is_locked(name, now);
+            if room.sessions.len() >= filter.min_peers && filter.locked.is_none_or(|locked| locked == is_locked) {
                 looked_at += room.sessions.len();
                 page.items.push(self.view(name, room, now));
             }
@@ -79,8 +81,16 @@ impl<R: Clone> SupervisorState<Seated, R> {
             name: name.clone(),
             peers: room.sessions.len(),
             away: seats.filter(|seat| is_away(seat)).count(),
+            locked: self.moderation.is_locked(name, now),
             age: now.saturating_duration_since(room.opened),
         }
+    }
+
+    /// Where this session's seat is, and who sits on it.
+    pub(super) fn place(&self, session: SessionId) -> Option<(&RoomName, &Seated, Known)> {
+        let seat = self.seats.get(&session)?;
+        let known = Known { who: self.identities.who(&seat.room, session), user: seat.user.clone() };
+        Some((&seat.room, &seat.member, known))
     }
 
     fn members<'a>(
@@ -115,20 +125,16 @@ mod tests {
 
     use super::*;
     use crate::{
-        limits::Rate,
+        config::Settings,
         protocol::client::Identified,
         room::fake::FakeSession,
-        supervisor::{Caps, ModerationCaps, ParkedCaps, Shares, state::Applicant},
+        supervisor::{caps::Caps, state::Applicant},
     };
 
     type State = SupervisorState<Seated, ()>;
 
     fn empty(now: Instant) -> State {
-        let often = Rate::per_minute(10);
-        let moderation = ModerationCaps { bans_per_room: 1, gone: 1 };
-        let address = Shares { joins: often, refused_joins: often, new_rooms: often, rooms: 1, addresses: 10 };
-        let parked = ParkedCaps { total: 100, per_room: 100, per_address: 100 };
-        State::new(Caps { peers_per_room: 10_000, rooms: 10_000, address, parked, moderation }, now)
+        State::new(Caps { rooms: 10_000, ..Caps::from(&Settings::default()) }, now)
     }
 
     fn name(text: &str) -> RoomName {

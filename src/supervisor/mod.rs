@@ -1,7 +1,7 @@
 //! The supervisor: one actor for the whole server.
 //!
 //! - **Owns** the map of rooms, every seat (by the session's name), the caps, and churn.
-//! - **Receives** `Join`, `Leave`, `Presence`, `Resume` from sessions, `StopJoins` and `AllowJoins` from the shutdown, `Look` from
+//! - **Receives** `Join`, `Leave`, `Presence`, `Resume`, `Moderate` from sessions, `StopJoins` and `AllowJoins` from the shutdown, `Look` from
 //!   operators, and what they ask to be done to a room.
 //! - **Sends** `Admit` and `Remove` to rooms, `JoinFailed` to sessions that it refuses, `Evict` to the peers of a room that
 //!   died, its census to the metrics, to the probes how many are here, and to webhooks what happens in rooms. Leaves notes at sessions that a client asks to
@@ -24,11 +24,12 @@ mod parked;
 mod seated;
 mod secrets;
 pub mod state;
+mod users;
 
 pub use actor::{SpawnRoom, Supervisor, SupervisorConfig};
 pub use address_shares::Shares;
 pub use caps::Caps;
-pub use moderation::ModerationCaps;
+pub use moderation::{ModerationCaps, SeatsOf};
 pub use parked::{Excess, ParkedCaps};
 
 #[cfg(test)]

@@ -6,22 +6,26 @@ use actix::Handler;
 
 use super::{
     actor::{Supervisor, now},
+    moderation::SeatsOf,
     news,
     outcomes::Left,
     seated::Seated,
-    state::Whom,
 };
 use crate::{
     messages::{
         RoomChange, RoomEvent, SeatTaken,
         moderation::{
-            CloseRoom, Kick, KickFrom, Kicked, LiftBan, ListBans, LockRoom, ModerationError, RoomBans, SendNotice,
-            Target,
+            CloseRoom, Kick, KickFrom, Kicked, LiftBan, ListBans, LockRoom, ModerationError, RoomBans, RoomOrder,
+            SendNotice, Target,
         },
         room::{RoomPort, ToRoom},
-        session::Member,
+        session::{Control, Member, Moderated},
+        supervisor::Moderate,
     },
-    protocol::{EndReason, PeerId, PlainText, RoomName},
+    protocol::{
+        EndReason, PeerId, PlainText, RoomName, SessionId,
+        plain_text::{NOTICE_BYTES, REASON_BYTES},
+    },
     telemetry::{LimitHit, ModerationAct},
 };
 
@@ -33,12 +37,13 @@ impl Supervisor {
         kick: &Kick,
         by: Option<&Member>,
     ) -> Result<Kicked, ModerationError> {
-        let whom = match &kick.target {
-            Target::Peer(peer) => Whom::Session(self.session_of(room, *peer)?),
-            Target::Who(who) => Whom::Who(*who),
-            Target::User(user) => Whom::User(user),
+        is_short(kick.reason.as_ref(), REASON_BYTES)?;
+        let of = match &kick.target {
+            Target::Peer(peer) => SeatsOf::Session(self.session_of(room, *peer)?),
+            Target::Who(who) => SeatsOf::Who(*who),
+            Target::User(user) => SeatsOf::User(user),
         };
-        let left = self.state.kick(room, whom, kick.ban, now()).inspect_err(|error| {
+        let left = self.state.kick(room, of, kick.ban, now()).inspect_err(|error| {
             if let ModerationError::TooManyBans { .. } = error {
                 news::limit_hit(LimitHit::BansPerRoom);
             }
@@ -52,7 +57,7 @@ impl Supervisor {
     }
 
     /// Whose seat that is.
-    fn session_of(&self, room: &RoomName, peer: PeerId) -> Result<crate::protocol::SessionId, ModerationError> {
+    fn session_of(&self, room: &RoomName, peer: PeerId) -> Result<SessionId, ModerationError> {
         self.state.port(room).ok_or(ModerationError::UnknownRoom)?;
         let found = self.state.seats_of(room).find(|(_, seated)| seated.member.peer == peer);
         found.map(|(session, _)| session).ok_or(ModerationError::UnknownPeer)
@@ -71,7 +76,7 @@ impl Supervisor {
             let Seated { member, join_seq } = &left.seat.member;
             peers.push(member.peer);
             member.kill_switch.take_seat(SeatTaken { join_seq: *join_seq, reason, text: text.cloned() });
-            self.unseated(left, reason.leave_reason());
+            self.seat_freed(left, reason.leave_reason());
         }
         peers
     }
@@ -97,6 +102,7 @@ impl Supervisor {
 
     /// To how many peers.
     fn notice(&self, SendNotice { room, text }: &SendNotice) -> Result<usize, ModerationError> {
+        is_short(Some(text), NOTICE_BYTES)?;
         let event = RoomEvent::of_room(RoomChange::Notice(text.clone()), None);
         let peers = if let Some(room) = room {
             self.state.port(room).ok_or(ModerationError::UnknownRoom)?;
@@ -108,6 +114,27 @@ impl Supervisor {
         };
         news::moderated(room.as_ref(), ModerationAct::Notice, None, peers, None);
         Ok(peers)
+    }
+}
+
+/// Whoever serves the operators may have taken a text for another.
+fn is_short(text: Option<&PlainText>, limit: usize) -> Result<(), ModerationError> {
+    let fits = text.is_none_or(|text| text.as_str().len() <= limit);
+    if fits { Ok(()) } else { Err(ModerationError::TextTooLong { limit }) }
+}
+
+impl Handler<Moderate> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Moderate { member, order, re }: Moderate, _: &mut Self::Context) {
+        // It has left since, or has been sent away itself.
+        let room = self.state.room_of(member.session).cloned().ok_or(ModerationError::NotInRoom);
+        let done = room.and_then(|room| match &order {
+            RoomOrder::Kick(kick) => self.kick(&room, kick, Some(&member)).map(|_| ()),
+            RoomOrder::Lock(locked) => self.lock(&room, *locked, Some(&member)),
+        });
+        let outcome = done.map(|()| order);
+        member.post(Control::Moderated(Box::new(Moderated { re, outcome })));
     }
 }
 
@@ -149,6 +176,7 @@ impl Handler<CloseRoom> for Supervisor {
     type Result = Result<usize, ModerationError>;
 
     fn handle(&mut self, CloseRoom { room, text }: CloseRoom, _: &mut Self::Context) -> Self::Result {
+        is_short(text.as_ref(), NOTICE_BYTES)?;
         let left = self.state.close(&room, now())?;
         let peers = self.send_out(left, EndReason::RoomClosed, text.as_ref()).len();
         news::moderated(Some(&room), ModerationAct::Close, None, peers, None);

@@ -13,7 +13,7 @@ use crate::{
     config::Settings,
     limits::Subnet,
     messages::moderation::{Ban, BanId, LOCK_OUTLIVES, RoomBans},
-    protocol::{RoomName, Who},
+    protocol::{RoomName, SessionId, Who},
 };
 
 /// How often is looked for what is over.
@@ -55,6 +55,17 @@ impl Marks {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Of the seats of one room, those that a kick frees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeatsOf<'a> {
+    /// That session.
+    Session(SessionId),
+    /// All sessions of that person.
+    Who(Who),
+    /// All sessions of that user.
+    User(&'a Arc<str>),
 }
 
 /// Why a room lets somebody not in.
@@ -144,22 +155,22 @@ impl Moderation {
         before != locked
     }
 
-    /// Bans whoever has one of these, in a room that is there. Whom a ban has that goes by the same has it for longer, if this
-    /// one ends later. All are made, or none.
+    /// Bans whoever has one of these, in a room that is there. A ban that goes by the same lasts longer then, if this one ends
+    /// later. All are made, or none.
     ///
     /// # Errors
     /// There would be more than may be; the time until the first is over.
     pub(super) fn ban(
         &mut self,
         room: &RoomName,
-        whom: &[Marks],
+        marks: &[Marks],
         time: Duration,
         now: Instant,
     ) -> Result<(), Duration> {
         let mut bans = self.rooms.get(room).map(|moderated| moderated.bans.clone()).unwrap_or_default();
         bans.retain(|ban| now < ban.until);
         let first_over = bans.iter().map(|ban| ban.until - now).min().unwrap_or(time);
-        for Marks { who, user, subnet } in whom.iter().filter(|marks| !marks.is_empty()).cloned() {
+        for Marks { who, user, subnet } in marks.iter().filter(|marks| !marks.is_empty()).cloned() {
             let until = now + time;
             let same = bans.iter_mut().find(|ban| (ban.who, &ban.user, ban.subnet) == (who, &user, subnet));
             if let Some(same) = same {

@@ -1,4 +1,4 @@
-//! What the rules of seats answer.
+//! What the rules of seats answer, and who is meant by a kick.
 
 use std::{sync::Arc, time::Duration};
 

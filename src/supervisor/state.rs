@@ -17,6 +17,7 @@ use super::{
     occupancy::Occupancy,
     outcomes::{Freed, GivenUp, Granted, Known, Left, Lost},
     parked::{Excess, Parked, Turn},
+    users::Users,
 };
 use crate::{
     limits::{Counted, Subnet},
@@ -29,8 +30,6 @@ use crate::{
 };
 
 mod kick;
-
-pub use kick::Whom;
 
 /// Every room and every seat, by name: a count is always the length of a list of names, so it cannot drift.
 #[derive(Debug)]
@@ -47,7 +46,8 @@ pub struct SupervisorState<M, R> {
     address_shares: AddressShares,
     parked: Parked,
     pub(super) identities: Identities,
-    moderation: Moderation,
+    users: Users,
+    pub(super) moderation: Moderation,
 }
 
 /// Who asks for a seat.
@@ -80,7 +80,7 @@ pub(super) struct Room<R> {
 /// A peer's counted place in a room.
 #[derive(Debug)]
 pub(super) struct Seat<M> {
-    room: RoomName,
+    pub(super) room: RoomName,
     pub(super) member: M,
     pub(super) since: Instant,
     subnet: Option<Subnet>,
@@ -114,6 +114,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             address_shares: AddressShares::new(limits.address, now),
             parked: Parked::new(limits.parked),
             identities: Identities::default(),
+            users: Users::default(),
             moderation: Moderation::new(limits.moderation, now),
         }
     }
@@ -172,6 +173,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             self.moderation.opened(room, now);
         }
         let (port, peers, opened) = (entry.port.clone(), entry.sessions.len(), before == 0);
+        self.users.seated(&Known { who: identified.map(|one| one.who), user: user.clone() });
         let seat = Seat { room: name, member, since: now, subnet, user, occupied: Occupied::Here };
         self.seats.insert(session, Box::new(seat));
         self.parked.seated(subnet);
@@ -235,13 +237,6 @@ impl<M, R: Clone> SupervisorState<M, R> {
         self.seats.get(&session).map(|seat| &seat.member)
     }
 
-    /// Where this session's seat is, and who sits on it.
-    pub fn place(&self, session: SessionId) -> Option<(&RoomName, &M, Known)> {
-        let seat = self.seats.get(&session)?;
-        let known = Known { who: self.identities.who(&seat.room, session), user: seat.user.clone() };
-        Some((&seat.room, &seat.member, known))
-    }
-
     /// Frees this session's seat. `None` when it has none: it was refused, it was evicted, or it has left before.
     pub fn leave(&mut self, session: SessionId, now: Instant) -> Option<Left<M, R>> {
         let room = self.seats.get(&session)?.room.clone();
@@ -260,9 +255,9 @@ impl<M, R: Clone> SupervisorState<M, R> {
 
     /// Forgets a room whose actor is dead and frees all its seats. `None` when there is no such room.
     pub fn lose(&mut self, room: &RoomName, now: Instant) -> Option<Lost<M>> {
-        // Those who were in it have to be able to come back.
-        self.moderation.lock(room, false, now);
         let (name, entry) = self.forget(room, now)?;
+        // Those who were in it have to be able to come back.
+        self.moderation.lock(&name, false, now);
         self.occupancy.moved(entry.sessions.len(), 0);
         let seats = entry.sessions.into_iter().filter_map(|session| self.free(session, now)).collect();
         Some(Lost { room: name, seats })
@@ -300,7 +295,11 @@ impl<M, R: Clone> SupervisorState<M, R> {
     /// Whether nothing is remembered of anybody's seats.
     pub fn is_blank(&self) -> bool {
         let is_empty = self.seats.is_empty() && self.rooms.is_empty() && self.names.is_empty();
-        is_empty && self.parked.is_blank() && self.identities.is_blank() && self.moderation.is_blank()
+        is_empty
+            && self.parked.is_blank()
+            && self.identities.is_blank()
+            && self.moderation.is_blank()
+            && self.users.count() == 0
     }
 
     /// The figures of this moment.
@@ -312,6 +311,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         Census {
             rooms: self.rooms.len(),
             peers: self.seats.len(),
+            users: self.users.count(),
             joins_per_minute,
             leaves_per_minute,
             locked_rooms,
@@ -389,6 +389,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         let is_blank = || self.parked.is_blank() && self.identities.is_blank();
         debug_assert!(!self.seats.is_empty() || is_blank(), "something of somebody is remembered");
         let known = Known { who, user: seat.user };
+        self.users.stood_up(&known);
         Some(Freed { member: seat.member, known, stayed: now.saturating_duration_since(seat.since) })
     }
 }

@@ -15,6 +15,7 @@ use super::{
     outbox::{Flushed, Outbox},
     read_buffer,
     socket::Socket,
+    traffic,
 };
 
 /// Held as long as the socket is: the connection's place in the count.
@@ -46,7 +47,7 @@ impl<S: Socket> Connection<S> {
             return Ok(Flushed::Empty);
         }
         let socket = &mut self.socket;
-        self.outbox.flush(|slices| socket.try_write(slices))
+        self.outbox.flush(|slices| socket.try_write(slices).inspect(|bytes| traffic::sent(*bytes)))
     }
 
     /// As [`flush`](Self::flush); if the kernel is full, asks to be woken when it is not. An error is the socket's end.

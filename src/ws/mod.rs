@@ -15,6 +15,7 @@
 //! | `read_buffer` | one buffer per thread, lent for each read |
 //! | `connection` | a socket with its outbox |
 //! | `kernel_memory` | what the kernel holds for a socket |
+//! | `traffic` | bytes read and written by this thread |
 //! | `graceful_close` | last words, FIN, and the wait for the client to hang up |
 mod any_socket;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod outbox;
 mod read_buffer;
 mod socket;
 mod tls_socket;
+pub(crate) mod traffic;
 #[cfg(test)]
 mod unix_socket;
 

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::BytesMut;
 
-use super::{decoder::Decoder, socket::Socket};
+use super::{decoder::Decoder, socket::Socket, traffic};
 
 /// What one read may take.
 pub(crate) const READ: usize = 64 * 1024;
@@ -52,5 +52,9 @@ pub(super) fn poll_discard<S: Socket>(socket: &mut S, most: usize, cx: &mut Cont
 /// At most `most` bytes, and at most what `into` has room for.
 fn read<S: Socket>(socket: &mut S, cx: &mut Context<'_>, into: &mut BytesMut, most: usize) -> Poll<io::Result<usize>> {
     let most = most.min(into.capacity() - into.len());
-    socket.poll_read(cx, into, most)
+    let read = socket.poll_read(cx, into, most);
+    if let Poll::Ready(Ok(bytes)) = read {
+        traffic::received(bytes);
+    }
+    read
 }

@@ -56,6 +56,36 @@ scenario('a room that was closed is told, and nobody comes back by themselves', 
   assert.equal(sockets.length, 2, 'one connection per click on Join');
 });
 
+scenario('who moderates is heard: a notice, a lock, a kick with its reason', async (t) => {
+  const { visitor, sockets, say } = await visit(t, admit);
+  await visitor.inRoom(ROOM);
+  say({ type: 'notice', text: 'Maintenance at <b>ten</b>.' });
+  await visitor.page.getByText('Notice: Maintenance at <b>ten</b>.').waitFor();
+  say({ type: 'room_state', locked: true });
+  await visitor.page.getByText('The room is locked: nobody else gets in.').waitFor();
+  say({ type: 'room_state', locked: false });
+  await visitor.page.getByText('The room is open again.').waitFor();
+  say({ type: 'bye', reason: 'kicked', action: 'disconnect', retryAfterMs: 0, message: 'Be <i>kind</i>.' });
+  await sockets[0].close({ code: 4501 });
+  await visitor.alert('You were sent out of the room. “Be <i>kind</i>.”');
+  assert.equal(sockets.length, 1, 'nobody comes back by themselves');
+});
+
+for (const [code, retryAfterMs, text] of [
+  ['banned', 5_400_000, `The room “${ROOM}” does not let you in. Ask again in 2 hours.`],
+  ['room_locked', 5_000, `The room “${ROOM}” is locked: nobody else gets in at the moment.`],
+]) {
+  scenario(`a room that refuses with ${code} says so`, async (t) => {
+    const { visitor, sockets } = await visit(t, (frame, reply) => {
+      if (frame.type === 'join') {
+        reply({ type: 'error', re: 'join', code, category: 'AUTH', retryable: true, retryAfterMs, message: 'no' });
+      }
+    });
+    await visitor.alert(text);
+    assert.equal(sockets.length, 1);
+  });
+}
+
 scenario('a bye with "disconnect" is the end, in words', async (t) => {
   const { visitor, sockets, say } = await visit(t, admit);
   await visitor.inRoom(ROOM);

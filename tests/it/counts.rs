@@ -4,7 +4,10 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Scrape, TestPeer, TestServer, eventually, expect_eq, ws::Handshake};
+use crate::support::{
+    Scrape, TestPeer, TestServer, eventually, expect_eq,
+    ws::{Handshake, first, frame},
+};
 
 /// The owner's figures: connections, peers in rooms, rooms.
 fn gauges(scrape: &Scrape) -> [f64; 3] {
@@ -316,4 +319,47 @@ fn rooms_are_counted_by_their_size() {
             ("switchboard_room_peers_sum", 14),
         ],
     );
+}
+
+#[test]
+fn people_are_counted_once_however_many_seats_they_have() {
+    let server = TestServer::start();
+    let identity = |text: &str| json!({"type": "join", "room": "blue", "identity": text.repeat(22)});
+    let [mut ada, mut too, mut bob] = std::array::from_fn(|_| server.connect());
+    ada.join_with_fields(&identity("a"));
+    too.join_with_fields(&identity("a"));
+    bob.join_with_fields(&identity("b"));
+    let nobody = server.join("blue");
+    eventually("two people have three seats, and somebody unknown a fourth", || {
+        let scrape = server.scrape();
+        expect_eq(&["switchboard_peers", "switchboard_users"].map(|name| scrape.value(name)), &[4.0, 2.0])
+    });
+    drop((ada, nobody));
+    eventually("one of her seats is left", || {
+        let scrape = server.scrape();
+        expect_eq(&["switchboard_peers", "switchboard_users"].map(|name| scrape.value(name)), &[2.0, 2.0])
+    });
+    drop(too);
+    server.wait_for_metric("switchboard_users", 1.0);
+    drop(bob);
+    server.wait_for_metric("switchboard_users", 0.0);
+}
+
+#[test]
+fn every_byte_of_a_websocket_is_counted() {
+    let server = TestServer::start();
+    let mut alice = server.connect();
+    let join = r#"{"type":"join","room":"blue"}"#;
+    alice.send_text(join);
+    let joined = alice.receive("joined");
+    // RFC 6455 section 5.2: two bytes of head, and two more for what is longer than 125.
+    let framed = |text: &str| text.len() + if text.len() < 126 { 2 } else { 4 };
+    let sent = framed(&alice.welcome.as_ref().expect("a welcome").text) + framed(&joined.text);
+    let received = frame(first::TEXT, join.as_bytes()).len();
+    for (name, bytes) in [("received", received), ("sent", sent)] {
+        server.wait_for_metric(
+            &format!("switchboard_websocket_{name}_bytes_total"),
+            f64::from(u32::try_from(bytes).expect("few")),
+        );
+    }
 }

@@ -24,7 +24,7 @@ fn the_first_frame_is_a_welcome_that_tells_the_limits() {
     assert!(is_id(&welcome["session"]), "{}", welcome.text);
     assert_eq!(welcome["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(welcome["node"], "node-a");
-    assert_eq!(welcome["features"], json!(["resume", "wait", "identity", "busy", "ice"]));
+    assert_eq!(welcome["features"], json!(["resume", "wait", "identity", "busy", "ice", "moderation"]));
     assert_eq!(
         welcome["limits"],
         json!({"frameBytes": 65536, "queueBytes": 786_432, "queueFrames": 256, "busyPauseMs": 1000, "metaBytes": 4096, "roomNameBytes": 128,

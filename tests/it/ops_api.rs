@@ -111,6 +111,7 @@ fn a_room_is_asked_for_by_any_name_it_may_have() {
 #[test]
 fn it_says_which_server_it_is_and_what_it_is_held_to() {
     let server = TestServer::set("server.node", "blue-1").set("limits.peers_per_room", 7).start();
+    eventually("it is ready", || expect_eq(&get(&server, "version")["phase"], &json!("ready")));
     let version = get(&server, "version");
     assert_eq!(
         (&version["version"], &version["node"]),

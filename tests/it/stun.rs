@@ -172,6 +172,10 @@ fn a_process_of_its_own_answers_is_probed_and_ends_by_a_signal_with_what_it_coun
     client.send(b"no request").unwrap();
     ask(&client);
 
+    send_signal(child.0.id(), "HUP");
+    log.wait_for("a signal that means nothing to it", |line| {
+        line.event() == "signal_ignored" && line.says("signal", "SIGHUP")
+    });
     send_signal(child.0.id(), "TERM");
     let status = eventually_within(Duration::from_secs(10), "it ends", || {
         child.0.try_wait().unwrap().ok_or_else(|| "it runs".to_owned())

@@ -105,7 +105,7 @@ fn an_order_that_makes_no_sense_is_refused_and_so_is_one_too_many() {
         json!({"room": "a", "ttlMs": 86_500_000}),
         json!({"room": "a", "ttlMs": u64::MAX}),
     ] {
-        post(&server, "tickets", &wrong).error(400, "invalid_ticket");
+        post(&server, "tickets", &wrong).error(422, "invalid_ticket");
     }
     for wrong in [json!({"room": 3}), json!({"room": "a", "sub": "ada"}), json!({"room": "a", "meta": 3}), json!([])] {
         post(&server, "tickets", &wrong).error(400, "invalid_body");

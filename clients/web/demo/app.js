@@ -38,6 +38,9 @@ class Stay {
     hear(this.#signaling, 'peer_left', (peer) => this.#peerLeft(peer));
     hear(this.#signaling, 'peer_away', ({ id, until }) => this.#peerAway(id, { until }));
     hear(this.#signaling, 'peer_back', ({ id }) => this.#peerAway(id, undefined));
+    hear(this.#signaling, 'kicked', ({ who }) => this.#letGo(who));
+    hear(this.#signaling, 'room_state', ({ locked }) => view.note(texts.roomState(locked)));
+    hear(this.#signaling, 'notice', ({ text }) => view.note(texts.notice(text)));
     hear(this.#signaling, 'peer_updated', ({ id, meta }) => this.#peerUpdated(id, meta));
     hear(this.#signaling, 'signal', (signal) => this.#mesh.receive(signal));
     hear(this.#signaling, 'ice_servers', ({ iceServers }) => this.#mesh.renew(iceServers));
@@ -90,21 +93,22 @@ class Stay {
     return view.queue(delayMs);
   }
 
-  #ended({ reason, error }) {
+  #ended({ reason, error, message }) {
     this.#mesh.close();
     if (stay === this) stay = null;
     if (this.#queued) view.queue(null); // the lobby is there already, and perhaps typed into
     else view.showLobby();
-    view.alertUser(error ? texts.refused(error, this.#room, this.#limits) : texts.ended(reason));
+    view.alertUser(error ? texts.refused(error, this.#room, this.#limits) : texts.ended(reason, message));
   }
 
   /** After a complete resume what we know holds; otherwise the snapshot is the whole room, and replaces it. */
-  #joined({ self, complete, peers, capacity, iceServers }) {
+  #joined({ self, complete, peers, capacity, iceServers, locked }) {
     if (this.#queued) view.showRoom({ room: this.#room, link: this.#link });
     this.#queued = false;
     this.#capacity = capacity;
     if (complete) this.#mesh.renew(iceServers);
     else this.#enter(self, peers, iceServers);
+    if (locked) view.note(texts.roomState(true));
     this.#showRoster();
   }
 
@@ -139,6 +143,17 @@ class Stay {
     if (MEANT.includes(reason)) this.#mesh.remove(id);
     else if (this.#mesh.leave(id) && peer) this.#gone.set(id, peer);
     view.note(texts.peerLeft(reason, this.#gone.has(id)), name);
+    this.#showRoster();
+  }
+
+  /** Somebody was sent out who is not in the room any more: what still works between us ends. */
+  #letGo(who) {
+    const going = [...this.#gone].filter(([, peer]) => who && peer.who === who);
+    for (const [id] of going) {
+      view.note(texts.peerLeft('kicked', false), this.#name(id));
+      this.#mesh.remove(id);
+      this.#gone.delete(id);
+    }
     this.#showRoster();
   }
 

@@ -213,6 +213,7 @@ export class Signaling extends EventTarget {
     const socket = this.#socket;
     this.#emit('error', error);
     if (socket !== this.#socket) return; // whoever heard it has left
+    if (error.code === 'banned') return this.#end({ reason: 'refused', error }); // it may be days
     if (error.retryable && error.retryAfterMs > 0) return this.#askAgain(error);
     if (!this.#attempt || !error.retryable) return this.#end({ reason: 'refused', error });
     this.#drop();
@@ -236,7 +237,7 @@ export class Signaling extends EventTarget {
   #lost(code, opened) {
     const [bye, refusal] = [this.#bye, this.#refusal];
     this.#drop();
-    if (bye?.action === 'disconnect' || isFinal(code)) return this.#end({ reason: bye?.reason ?? `code_${code}` });
+    if (bye?.action === 'disconnect' || isFinal(code)) return this.#end({ reason: bye?.reason ?? `code_${code}`, message: bye?.message });
     // The server's patience with those who wait for a seat has an end: then the user decides again.
     if (bye?.reason === 'join_timeout' && refusal && !this.#attempt) return this.#end({ reason: 'refused', error: refusal });
     // A handshake that failed shows no status to a page: over capacity and out of reach look the same.

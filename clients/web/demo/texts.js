@@ -2,10 +2,21 @@
 
 const seconds = (ms) => (ms < 1500 ? 'a second' : `${Math.round(ms / 1000)} seconds`);
 
+/** A wait that may be days, as people say it. */
+const longTime = (ms) => {
+  const [[many, one]] = [[86_400_000, 'day'], [3_600_000, 'hour'], [60_000, 'minute'], [1_000, 'second']]
+    .filter(([unit]) => ms >= unit).concat([[1_000, 'second']]);
+  const count = Math.max(1, Math.ceil(ms / many));
+  return count === 1 ? `${one === 'hour' ? 'an' : 'a'} ${one}` : `${count} ${one}s`;
+};
+
 const REFUSED = {
   room_full: (room, limits) =>
     `The room “${room}” is full: ${limits?.peersPerRoom ?? 'no more'} people are the most it takes. Choose another room, or try again later.`,
   room_limit: () => 'The server has no space for another room. Join an existing one, or try again later.',
+  room_locked: (room) => `The room “${room}” is locked: nobody else gets in at the moment.`,
+  banned: (room, limits, { retryAfterMs }) =>
+    `The room “${room}” does not let you in. Ask again in ${longTime(retryAfterMs ?? 0)}.`,
   rate_limited: () => 'Too many requests at once. Wait a moment, then try again.',
   server_draining: () => 'The server is restarting. Try again in a moment.',
   internal: () => 'The server had a problem. Try again in a moment.',
@@ -16,6 +27,7 @@ const LOST = {
   server_draining: 'The server is restarting.',
   room_full: 'The room is full at the moment.',
   room_limit: 'The server has no space for another room at the moment.',
+  room_locked: 'The room is locked at the moment.',
   rate_limited: 'Too many requests at once.',
   ping_timeout: 'The connection was silent for too long.',
   slow_consumer: 'The connection was too slow to keep up.',
@@ -24,6 +36,7 @@ const LOST = {
 
 const LEFT = {
   left: 'left',
+  kicked: 'was sent out of the room',
   timeout: 'was silent for too long and is gone',
   server_draining: 'is gone until the server is back',
 };
@@ -39,13 +52,17 @@ const PAIR = {
 };
 
 /** Why a join was refused. Unknown codes show the server's own words. */
-export const refused = (error, room, limits) => REFUSED[error.code]?.(room, limits) ?? `The server said no: ${error.message}`;
+export const refused = (error, room, limits) => REFUSED[error.code]?.(room, limits, error) ?? `The server said no: ${error.message}`;
+
+/** With what somebody wrote for us, if anybody did. */
+const quoted = (text, message) => (message ? `${text} “${message}”` : text);
 
 /** Why the stay is over, for a reason of the "ended" phase; empty when the user left. */
-export const ended = (reason) => {
+export const ended = (reason, message) => {
   if (reason === 'left') return '';
   if (reason === 'session_taken') return 'You are in this room in another place now.';
-  if (reason === 'room_closed') return 'The room was closed. You can join it again.';
+  if (reason === 'kicked') return quoted('You were sent out of the room.', message);
+  if (reason === 'room_closed') return quoted('The room was closed. You can join it again.', message);
   return `The server closed the connection (${reason}).`;
 };
 
@@ -53,10 +70,16 @@ export const waiting = ({ reason, delayMs }) =>
   `${LOST[reason] ?? 'The connection to the server was lost.'} Next attempt in ${seconds(delayMs)}.`;
 
 /** A `bye`: shown until we are back, so it names no time; the status line does. */
-export const bye = ({ reason, action }) => {
+export const bye = ({ reason, action, message }) => {
+  if (reason === 'kicked' || reason === 'room_closed') return ended(reason, message);
   const why = LOST[reason] ?? 'The server is closing the connection.';
   return action === 'reconnect' || action === 'resume' ? `${why} This page reconnects you by itself.` : why;
 };
+
+/** What those who run the server want us to read. */
+export const notice = (text) => `Notice: ${text}`;
+
+export const roomState = (locked) => (locked ? 'The room is locked: nobody else gets in.' : 'The room is open again.');
 
 /** `reachable`: the connection between the two browsers is still up. */
 export const peerLeft = (reason, reachable) => (reachable ? LEFT_REACHABLE : LEFT[reason] ?? 'lost the connection');

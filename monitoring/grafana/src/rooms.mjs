@@ -18,6 +18,10 @@ export default dashboard({
     stat({ title: 'Rooms', expr: `sum(switchboard_rooms{${S}})`, unit: 'none', thresholds: rising(LIMITS.rooms), description: 'Rooms with at least one peer.' }),
     stat({ title: 'Peers', expr: `sum(switchboard_peers{${S}})`, unit: 'none', thresholds: NEUTRAL, description: 'Peers in rooms.' }),
     stat({
+      title: 'People', expr: `sum(switchboard_users{${S}})`, unit: 'none', thresholds: NEUTRAL,
+      description: 'Different people in rooms, by the user of a token, else by identity (which is another in each room). Who brings neither is not in it; who is on two servers counts twice.',
+    }),
+    stat({
       title: 'Peers per room', expr: `sum(switchboard_peers{${S}}) / sum(switchboard_rooms{${S}})`, unit: 'none', decimals: 1, thresholds: NEUTRAL, noValue: 'no rooms',
       description: 'On average. Near 1: people wait alone, and no mesh forms. Empty while no room is open.',
     }),
@@ -92,6 +96,23 @@ export default dashboard({
       title: 'Peers away and back', unit: 'cpm', thresholds: NEUTRAL,
       queries: [[`sum by (type) (rate(switchboard_messages_total{${S},direction="out",type=~"peer_away|peer_back"}[$interval])) * 60`, '{{type}}']],
       description: 'News a minute of peers whose connection was lost and whose seat was kept, and of those that came back to it, counted at each receiver.',
+    }),
+
+    row('Moderation'),
+    graph({
+      title: 'Moderation by act', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[perMinute('act', 'switchboard_moderation_total'), '{{act}}']],
+      description: 'What members with the permission admin and operators did to rooms, a minute.',
+    }),
+    graph({
+      title: 'Peers sent away', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[perMinute('by', 'switchboard_kicks_total'), '{{by}}']],
+      description: 'Peers a minute that were kicked, by who did it.',
+    }),
+    graph({
+      title: 'Bans and locks', unit: 'none', thresholds: NEUTRAL,
+      queries: [[`sum(switchboard_bans{${S}})`, 'bans'], [`sum(switchboard_locked_rooms{${S}})`, 'locked rooms']],
+      description: 'In force, those of rooms that are gone included. Refused joins by code, above, has banned and room_locked.',
     }),
 
     row('Mesh, as signaling sees it'),

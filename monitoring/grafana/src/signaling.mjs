@@ -66,6 +66,11 @@ export default dashboard({
       description: 'Of messages, without TCP, TLS and, inwards, frame heads.',
     }),
     graph({
+      title: 'Bytes over WebSockets', unit: 'Bps', thresholds: NEUTRAL,
+      queries: [[`sum(switchboard:websocket_received_bytes:rate1m{${S}})`, 'received'], [`sum(switchboard:websocket_sent_bytes:rate1m{${S}})`, 'sent']],
+      description: 'All that was read and written, pings and heads of frames included, without TCP and TLS. More received than messages explain: frames that are refused.',
+    }),
+    graph({
       title: 'Relays that did not arrive', unit: 'cpm', thresholds: rising([10, null]),
       queries: [
         [perMinute('outcome', 'switchboard_relays_total', ',outcome!="delivered"'), '{{outcome}}'],

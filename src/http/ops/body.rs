@@ -12,7 +12,10 @@ use actix_web::{
     },
     web,
 };
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 use tokio::time::timeout;
 
 use crate::http::{authority::the_one, socket::single_request::BODY_MAX};
@@ -67,6 +70,15 @@ pub(super) async fn read<T: DeserializeOwned>(headers: &HeaderMap, body: web::Pa
         .map_err(|error| BodyError::Invalid(format!("the body is not what is asked for: {error}")))
 }
 
+/// Reads a whole number that may be written with a fraction of nothing, as some languages do: `7.0` is one for JSON.
+pub(super) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(from)? else { return Ok(None) };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+    let whole = number as u64;
+    let is_whole = number.fract() == 0.0 && number >= 0.0;
+    if is_whole { Ok(Some(whole)) } else { Err(D::Error::custom(format_args!("{number} is no whole number"))) }
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     the_one(headers, &CONTENT_TYPE).is_some_and(|value| {
         value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
@@ -78,6 +90,24 @@ mod tests {
     use actix_web::http::header::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_number_is_whole_however_it_is_written() {
+        #[derive(Deserialize)]
+        struct Order {
+            #[serde(default, deserialize_with = "whole")]
+            cap: Option<u64>,
+        }
+        let read = |text: &str| serde_json::from_str::<Order>(text).map(|order| order.cap).ok();
+        for (text, number) in
+            [(r#"{"cap": 7}"#, Some(7)), (r#"{"cap": 7.0}"#, Some(7)), (r#"{"cap": null}"#, None), ("{}", None)]
+        {
+            assert_eq!(read(text), Some(number), "{text}");
+        }
+        for wrong in [r#"{"cap": 7.5}"#, r#"{"cap": -1}"#, r#"{"cap": "7"}"#] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn only_json() {

@@ -6,6 +6,7 @@ mod facts;
 pub(super) mod fault;
 pub(super) mod guard;
 pub(super) mod metrics;
+mod moderators;
 mod ports;
 mod questions;
 pub mod scrapes;
@@ -15,6 +16,7 @@ pub(super) mod v1;
 pub use self::{
     facts::ServerFacts,
     guard::{Guard, GuardConfig},
+    moderators::Moderators,
     ports::{DrainTimes, Ops, ReloadRequest, Reloaded},
     questions::Questions,
     token::Token,

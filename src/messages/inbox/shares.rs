@@ -14,6 +14,9 @@ use super::load::{Bound, Load};
 /// A receiver whose bound is in use is slow if it reads less than this: 1 Mbit/s.
 const SLOW_BYTES_PER_MS: u64 = 125;
 
+/// What a receiver may have read and not have shown yet: the kernel says that it takes more when much of its buffer is free again.
+const UNSEEN_BYTES: u64 = 64 << 10;
+
 /// What becomes of a frame that a sender wants to post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -159,7 +162,7 @@ impl<K: Copy + PartialEq, W> Shares<K, W> {
         }
         self.in_use = Some((now, self.written));
         let expected = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).saturating_mul(SLOW_BYTES_PER_MS);
-        !late && self.written - written < expected
+        !late && self.written - written + UNSEEN_BYTES < expected
     }
 
     /// Whether there is nothing to remember.

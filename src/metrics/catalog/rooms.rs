@@ -18,6 +18,14 @@ pub(super) const SERIES: &[Series] = &[
     Series::gauge("switchboard_peers", "Peers in rooms, as the supervisor last reported.", &[], |s, out| {
         out.size(census(s).map_or(0, |c| c.peers));
     }),
+    Series::gauge(
+        "switchboard_users",
+        "Different people in rooms, as the supervisor last reported: by the user that a token names, else by the who of an \
+         identity, which is another in each room. Peers that bring neither are not in it. Of several servers the sum counts \
+         those twice who are on two.",
+        &[],
+        |s, out| out.size(census(s).map_or(0, |c| c.users)),
+    ),
     Series::histogram(
         "switchboard_room_peers",
         "The rooms that are open now, by their number of peers. A picture of the moment: its counts fall, too, so use it \

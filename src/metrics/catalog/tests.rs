@@ -187,6 +187,7 @@ fn the_census_is_shown_as_it_was_taken() {
         at: UNIX_EPOCH + Duration::from_secs(77),
         rooms: 4,
         peers: 9,
+        users: 7,
         joins_per_minute: 5,
         leaves_per_minute: 2,
         locked_rooms: 3,
@@ -198,6 +199,7 @@ fn the_census_is_shown_as_it_was_taken() {
         &[
             ("switchboard_rooms", 4.0),
             ("switchboard_peers", 9.0),
+            ("switchboard_users", 7.0),
             ("switchboard_joins_per_minute", 5.0),
             ("switchboard_leaves_per_minute", 2.0),
             ("switchboard_locked_rooms", 3.0),

@@ -32,6 +32,13 @@ pub(super) enum Field {
     T,
     Ack,
     Token,
+    Peer,
+    Who,
+    User,
+    Reason,
+    #[strum(serialize = "banMs")]
+    BanMs,
+    Locked,
 }
 
 impl Field {
@@ -39,6 +46,11 @@ impl Field {
 
     pub(super) fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// Its place in a set of fields.
+    fn bit(self) -> u32 {
+        1 << self as u32
     }
 
     #[inline]
@@ -51,7 +63,10 @@ impl Field {
 #[derive(Default)]
 pub(super) struct Fields<'a> {
     values: [Option<&'a str>; Field::ALL.len()],
-    repeated: [bool; Field::ALL.len()],
+    /// Those that are there; a bit for each.
+    present: u32,
+    /// Those of them that stand there more than once.
+    repeated: u32,
     unknown: Option<String>,
 }
 
@@ -63,11 +78,12 @@ impl<'a> Fields<'a> {
 
     /// The first of the fields that stand there more than once. Parsers disagree about which one counts, so none does.
     pub(super) fn repeated(&self) -> Option<Field> {
-        Field::ALL.iter().copied().find(|field| self.is_repeated(*field))
+        // Mostly none is, and nobody pays for a look at each.
+        if self.repeated == 0 { None } else { Field::ALL.iter().copied().find(|field| self.is_repeated(*field)) }
     }
 
     pub(super) fn is_repeated(&self, field: Field) -> bool {
-        self.repeated[field as usize]
+        self.repeated & field.bit() != 0
     }
 
     /// The name, cut to 64 characters, of the first field that no frame has.
@@ -77,15 +93,15 @@ impl<'a> Fields<'a> {
 
     /// The first field that is neither common to all frames nor one of `own`.
     pub(super) fn foreign(&self, own: &[Field]) -> Option<Field> {
-        let common = [Field::Type, Field::Id];
-        let present = Field::ALL.iter().copied().filter(|field| self.raw(*field).is_some());
-        present.into_iter().find(|field| !common.contains(field) && !own.contains(field))
+        let common = Field::Type.bit() | Field::Id.bit();
+        let foreign = self.present & !own.iter().fold(common, |bits, field| bits | field.bit());
+        Field::ALL.get(foreign.trailing_zeros() as usize).copied()
     }
 
     pub(super) fn put(&mut self, field: Field, raw: &'a str) {
-        let place = &mut self.values[field as usize];
-        self.repeated[field as usize] |= place.is_some();
-        *place = Some(raw);
+        self.repeated |= self.present & field.bit();
+        self.present |= field.bit();
+        self.values[field as usize] = Some(raw);
     }
 }
 

@@ -6,6 +6,7 @@ mod address;
 mod check;
 mod fast_path;
 mod fields;
+mod kick;
 mod refusal;
 mod resume;
 mod token;
@@ -19,7 +20,7 @@ pub use refusal::ParseError;
 pub use resume::ResumeParams;
 pub use token::{BearerToken, TOKEN_BYTES};
 
-use super::{FrameKind, Meta, RoomName, SignalKind, Who, scan};
+use super::{FrameKind, Kick, Meta, RoomName, SignalKind, Who, scan};
 
 /// The configured limits that a frame's text is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,13 @@ pub enum ClientFrame<'a> {
     },
     /// Which ICE servers are there, and with what credentials?
     Ice,
+    /// Send somebody out of my room.
+    Kick(Kick),
+    /// Let nobody into my room, or everybody again.
+    Lock {
+        /// Which of the two.
+        locked: bool,
+    },
     /// Are you there?
     Ping {
         /// A JSON number, exactly as the client wrote it; comes back in `pong`.
@@ -111,6 +119,8 @@ impl ClientFrame<'_> {
             Self::Signal { kind, .. } => (*kind).into(),
             Self::Update { .. } => FrameKind::Update,
             Self::Ice => FrameKind::Ice,
+            Self::Kick(_) => FrameKind::Kick,
+            Self::Lock { .. } => FrameKind::Lock,
             Self::Ping { .. } => FrameKind::Ping,
         }
     }
@@ -128,6 +138,8 @@ impl fmt::Debug for ClientFrame<'_> {
             Self::Signal { to, kind, data } => write!(f, "Signal({to:?}, {kind:?}, {} bytes)", data.len()),
             Self::Update { meta, token } => write!(f, "Update({meta:?}, {token:?})"),
             Self::Ice => f.write_str("Ice"),
+            Self::Kick(kick) => write!(f, "{kick:?}"),
+            Self::Lock { locked } => write!(f, "Lock({locked})"),
             Self::Ping { t, ack } => write!(f, "Ping({t:?}, {ack:?})"),
         }
     }
@@ -181,6 +193,8 @@ fn request<'a>(fields: &Fields<'a>, bounds: &ParseLimits) -> Result<Request<'a>,
         },
         Shape::Update => update(fields, bounds)?,
         Shape::Ice => ClientFrame::Ice,
+        Shape::Kick => ClientFrame::Kick(kick::kick(fields)?),
+        Shape::Lock => ClientFrame::Lock { locked: kick::locked(fields)? },
         Shape::Ping => ClientFrame::Ping { t: check::t(fields)?, ack: check::ack(fields)? },
     };
     Ok(Request { id, frame })
@@ -211,6 +225,8 @@ fn intended(fields: &Fields<'_>) -> FrameKind {
         Ok(Shape::Signal) => check::kind(fields).map_or(FrameKind::Invalid, FrameKind::from),
         Ok(Shape::Update) => FrameKind::Update,
         Ok(Shape::Ice) => FrameKind::Ice,
+        Ok(Shape::Kick) => FrameKind::Kick,
+        Ok(Shape::Lock) => FrameKind::Lock,
         Ok(Shape::Ping) => FrameKind::Ping,
         Err(_) => FrameKind::Invalid,
     }
@@ -224,6 +240,8 @@ enum Shape {
     Signal,
     Update,
     Ice,
+    Kick,
+    Lock,
     Ping,
 }
 
@@ -235,6 +253,8 @@ impl Shape {
             "signal" => Ok(Self::Signal),
             "update" => Ok(Self::Update),
             "ice" => Ok(Self::Ice),
+            "kick" => Ok(Self::Kick),
+            "lock" => Ok(Self::Lock),
             "ping" => Ok(Self::Ping),
             _ => Err(FieldError::unknown_type()),
         }
@@ -255,6 +275,8 @@ impl Shape {
             Self::Leave | Self::Ice => &[],
             Self::Signal => &[Field::To, Field::Kind, Field::Data],
             Self::Update => &[Field::Meta, Field::Token],
+            Self::Kick => &[Field::Peer, Field::Who, Field::User, Field::Reason, Field::BanMs],
+            Self::Lock => &[Field::Locked],
             Self::Ping => &[Field::T, Field::Ack],
         }
     }

@@ -80,6 +80,10 @@ frames! {
         Update,
         /// Client: which ICE servers, and with what credentials?
         Ice,
+        /// Client: send somebody out of my room.
+        Kick,
+        /// Client: lock my room, or unlock it.
+        Lock,
         /// Client: are you there?
         Ping,
         /// From a client, and not one of the above.

@@ -1,12 +1,12 @@
 //! What clients say, valid and invalid.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::{A, B, BOUNDS, C, IDENTITY, JWT, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
-    ErrorCode, FrameKind, Meta, ResumeToken, SignalKind, Who,
+    ErrorCode, FrameKind, Kick, Meta, PlainText, ResumeToken, SignalKind, Target, Who,
     client::{BearerToken, ClientFrame, Identified, Request, ResumeParams, To, parse},
 };
 
@@ -31,6 +31,11 @@ fn resume(token: Option<ResumeToken>, ack: u64) -> ClientFrame<'static> {
     let resume = Some(ResumeParams { token, ack });
     let (room, meta) = (room("team-standup"), None);
     ClientFrame::Join { room, meta, attempt: 1, resumable: true, resume, identified: None, token: None }
+}
+
+fn kick(target: Target, reason: Option<&str>, seconds: Option<u64>) -> ClientFrame<'static> {
+    let reason = reason.map(|text| PlainText::parse(text, 256).expect("a text"));
+    ClientFrame::Kick(Kick { target, reason, ban: seconds.map(Duration::from_secs) })
 }
 
 /// What each client fixture means; `data` is that of the file, made compact.
@@ -67,6 +72,7 @@ fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientF
         identified,
         token: None,
     };
+    let graces = Who::of("grace-grace-grace-grace-grace-1", &room(team));
     let some = To::Peers { known: vec![peer(A), peer(C)], unknown: vec![] };
     BTreeMap::from([
         ("join", (Some("1"), join(team, None, 0))),
@@ -92,6 +98,11 @@ fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientF
         ("update_with_token", (Some("5"), ClientFrame::Update { meta: Some(ada(false)), token: jwt() })),
         ("ice", (Some("7"), ClientFrame::Ice)),
         ("ice_bare", (None, ClientFrame::Ice)),
+        ("kick", (Some("7"), kick(Target::Peer(peer(C)), Some("Please come back when the exam is over."), Some(3600)))),
+        ("kick_who", (Some("7"), kick(Target::Who(graces), None, None))),
+        ("kick_user", (None, kick(Target::User("grace@example.org".into()), None, Some(1)))),
+        ("lock", (Some("8"), ClientFrame::Lock { locked: true })),
+        ("unlock", (Some("8"), ClientFrame::Lock { locked: false })),
         ("ping", (Some("6"), ClientFrame::Ping { t: Some("1767225600123.25"), ack: None })),
         ("ping_ack", (Some("6"), ClientFrame::Ping { t: None, ack: Some(17) })),
         ("ping_bare", (None, ClientFrame::Ping { t: None, ack: None })),

@@ -70,7 +70,7 @@ fn greeting() -> PreparedWelcome {
     let welcome = Welcome {
         version: "0.1.0",
         node: Some("eu-1"),
-        features: &["resume", "wait", "identity", "busy", "ice"],
+        features: &["resume", "wait", "identity", "busy", "ice", "moderation"],
         limits: &limits(),
         heartbeat: WelcomeHeartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
     };
@@ -193,6 +193,7 @@ fn errors() -> Vec<(&'static str, TextFrame)> {
     let draining = frame(ErrorCode::ServerDraining, error_texts::DRAINING, "1");
     let closed = frame(ErrorCode::RoomClosed, error_texts::ROOM_ENDED, "1");
     let banned = frame(ErrorCode::Banned, error_texts::BANNED, "1");
+    let bans = frame(ErrorCode::RateLimited, error_texts::TOO_MANY_BANS, "7");
     let locked = frame(ErrorCode::RoomLocked, error_texts::ROOM_LOCKED, "1");
     let full = frame(ErrorCode::RoomFull, error_texts::ROOM_FULL, "1");
     let unknown = frame(ErrorCode::SessionNotFound, error_texts::NO_SUCH_SESSION, "1");
@@ -205,6 +206,7 @@ fn errors() -> Vec<(&'static str, TextFrame)> {
         ("error_invalid_message", error(&unnamed)),
         ("error_room_full", error(&ErrorFrame { retry_after_ms: Some(5000), ..full })),
         ("error_banned", error(&ErrorFrame { retry_after_ms: Some(3_600_000), ..banned })),
+        ("error_too_many_bans", error(&ErrorFrame { retry_after_ms: Some(60_000), ..bans })),
         ("error_room_locked", error(&ErrorFrame { retry_after_ms: Some(5000), ..locked })),
         ("error_room_closed", error(&closed)),
         ("error_draining", error(&ErrorFrame { retry_after_ms: Some(7350), ..draining })),

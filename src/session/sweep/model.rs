@@ -23,7 +23,7 @@ use crate::{
     config::Settings,
     messages::{
         room::{RoomPort, ToRoom},
-        supervisor::{Join, Leave, Presence, Resume},
+        supervisor::{Join, Leave, Moderate, Presence, Resume},
     },
     protocol::{EndReason, RoomName},
     ws::Connection,
@@ -246,7 +246,7 @@ macro_rules! ignores {
     )*};
 }
 
-ignores!(Join, Leave, Presence, Resume, ToRoom);
+ignores!(Join, Leave, Moderate, Presence, Resume, ToRoom);
 
 /// What a session with a real socket shares, and the client's side of it.
 async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
@@ -256,6 +256,7 @@ async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
         leave: nobody.clone().recipient(),
         resume: nobody.clone().recipient(),
         presence: nobody.clone().recipient(),
+        moderate: nobody.clone().recipient(),
     };
     let setup = Rc::new(SessionConfig::for_tests(&Settings::default(), ports));
     let (connection, client) = connection(now).await;

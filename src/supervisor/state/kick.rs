@@ -4,21 +4,13 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use super::SupervisorState;
 use crate::{
-    messages::moderation::{BAN_LEAST, BAN_MOST, BanId, ModerationError, RoomBans},
-    protocol::{RoomName, SessionId, Who},
-    supervisor::{moderation::Marks, outcomes::Left},
+    messages::moderation::{BAN_TIME, BanId, ModerationError, RoomBans},
+    protocol::{RoomName, SessionId},
+    supervisor::{
+        moderation::{Marks, SeatsOf},
+        outcomes::Left,
+    },
 };
-
-/// Who is to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whom<'a> {
-    /// That session.
-    Session(SessionId),
-    /// All sessions of that person.
-    Who(Who),
-    /// All sessions of that user.
-    User(&'a Arc<str>),
-}
 
 impl<M, R: Clone> SupervisorState<M, R> {
     /// Who sits in that room, in joining order.
@@ -46,21 +38,21 @@ impl<M, R: Clone> SupervisorState<M, R> {
     pub fn kick(
         &mut self,
         room: &RoomName,
-        whom: Whom<'_>,
+        of: SeatsOf<'_>,
         ban: Option<Duration>,
         now: Instant,
     ) -> Result<Vec<Left<M, R>>, ModerationError> {
-        if ban.is_some_and(|time| !(BAN_LEAST..=BAN_MOST).contains(&time)) {
+        if ban.is_some_and(|time| !BAN_TIME.contains(&time)) {
             return Err(ModerationError::BanTime);
         }
         if !self.rooms.contains_key(room) {
             return Err(ModerationError::UnknownRoom);
         }
-        let going = self.going(room, whom);
-        let is_nobody = match whom {
-            Whom::Session(_) => going.is_empty(),
-            Whom::Who(_) => false,
-            Whom::User(_) => going.is_empty() && ban.is_none(),
+        let going = self.going(room, of);
+        let is_nobody = match of {
+            SeatsOf::Session(_) => going.is_empty(),
+            SeatsOf::Who(_) => false,
+            SeatsOf::User(_) => going.is_empty() && ban.is_none(),
         };
         if is_nobody {
             return Err(ModerationError::UnknownPeer);
@@ -68,7 +60,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         if let Some(time) = ban {
             let mut marks: Vec<_> = going.iter().map(|session| self.marks(room, *session)).collect();
             if marks.is_empty() {
-                marks.push(named(whom));
+                marks.push(named(of));
             }
             let banned = self.moderation.ban(room, &marks, time, now);
             banned.map_err(|retry_after| ModerationError::TooManyBans { retry_after })?;
@@ -119,14 +111,14 @@ impl<M, R: Clone> SupervisorState<M, R> {
         self.moderation.take_forgotten()
     }
 
-    fn going(&self, room: &RoomName, whom: Whom<'_>) -> Vec<SessionId> {
+    fn going(&self, room: &RoomName, of: SeatsOf<'_>) -> Vec<SessionId> {
         let is_of_user = |session: &SessionId, user: &Arc<str>| {
             self.seats.get(session).is_some_and(|seat| seat.user.as_ref() == Some(user))
         };
-        match whom {
-            Whom::Session(session) => (self.room_of(session) == Some(room)).then_some(session).into_iter().collect(),
-            Whom::Who(who) => self.identities.same(room, who).collect(),
-            Whom::User(user) => {
+        match of {
+            SeatsOf::Session(session) => (self.room_of(session) == Some(room)).then_some(session).into_iter().collect(),
+            SeatsOf::Who(who) => self.identities.same(room, who).collect(),
+            SeatsOf::User(user) => {
                 let seats = self.seats_of(room).map(|(session, _)| session);
                 seats.filter(|session| is_of_user(session, user)).collect()
             }
@@ -142,10 +134,10 @@ impl<M, R: Clone> SupervisorState<M, R> {
 }
 
 /// What is known of who is not there.
-fn named(whom: Whom<'_>) -> Marks {
-    match whom {
-        Whom::Session(_) => Marks::default(),
-        Whom::Who(who) => Marks { who: Some(who), ..Marks::default() },
-        Whom::User(user) => Marks { user: Some(Arc::clone(user)), ..Marks::default() },
+fn named(of: SeatsOf<'_>) -> Marks {
+    match of {
+        SeatsOf::Session(_) => Marks::default(),
+        SeatsOf::Who(who) => Marks { who: Some(who), ..Marks::default() },
+        SeatsOf::User(user) => Marks { user: Some(Arc::clone(user)), ..Marks::default() },
     }
 }

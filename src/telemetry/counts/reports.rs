@@ -92,6 +92,8 @@ pub struct CensusReport {
     pub rooms: usize,
     /// Seats taken.
     pub peers: usize,
+    /// People who sit there, as far as they can be told apart.
+    pub users: usize,
     /// Joins in the last 60 s.
     pub joins_per_minute: u64,
     /// Leaves in the last 60 s.

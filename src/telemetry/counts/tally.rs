@@ -175,6 +175,10 @@ tally! {
             /// connections that were closed, the others what was refused; connections_per_address also seats of
             /// somebody absent that a newcomer of that address got.
             limit_hits: Counts<LimitHit> = Counts::new() => "switchboard_limit_hits_total" by "limit",
+            /// Bytes read from WebSocket connections, heads of frames included, without TCP and TLS.
+            websocket_received_bytes: u64 = 0 => "switchboard_websocket_received_bytes_total",
+            /// Bytes written to WebSocket connections, heads of frames included, without TCP and TLS.
+            websocket_sent_bytes: u64 = 0 => "switchboard_websocket_sent_bytes_total",
             /// WebSocket pings sent to clients that were silent for heartbeat.interval_ms.
             pings_sent: u64 = 0 => "switchboard_pings_sent_total",
             /// Frames thrown away because the connection they waited for was cut.

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 use switchboard::protocol::{
-    ErrorCode, PeerId, ResumeToken, SignalKind, TextFrame, Who,
+    ErrorCode, PeerId, PlainText, ResumeToken, SignalKind, Target, TextFrame, Who,
     client::{BearerToken, ClientFrame, ParseError, ParseLimits, Request, To, parse},
     server::{ErrorFrame, ServerFrame, encode},
 };
@@ -58,9 +58,11 @@ impl<'a> Object<'a> {
         names.dedup();
         let own: &[&str] = match values["type"].as_str() {
             Some("join") => &["room", "meta", "attempt", "resumable", "resume", "identity", "replace", "token"],
-            Some("leave") => &[],
+            Some("leave" | "ice") => &[],
             Some("signal") => &["to", "kind", "data"],
             Some("update") => &["meta", "token"],
+            Some("kick") => &["peer", "who", "user", "reason", "banMs"],
+            Some("lock") => &["locked"],
             Some("ping") => &["t", "ack"],
             _ => return Some("type"),
         };
@@ -91,6 +93,8 @@ impl<'a> Object<'a> {
             () if own.contains(&"to") && !good_to(&values["to"]) => Some("to"),
             () if own.contains(&"kind") && !good_kind(&values["kind"]) => Some("kind"),
             () if own.contains(&"data") && !(has("data") && shallow(&values["data"])) => Some("data"),
+            () if own.contains(&"peer") && !good_kick(values) => Some("kick"),
+            () if own.contains(&"locked") && !values["locked"].is_boolean() => Some("locked"),
             () if has("t") && !number("t") => Some("t"),
             () if has("ack") && !count(&values["ack"]) => Some("ack"),
             () if self.texts.values().any(|text| longest_number(text) > 400) => Some("a long number"),
@@ -169,6 +173,20 @@ fn good_identity(identity: &str) -> bool {
     (22..=128).contains(&identity.len()) && identity.bytes().all(|byte| (b'!'..=b'~').contains(&byte))
 }
 
+/// Names one, in one way, for a time within bounds.
+fn good_kick(kick: &Value) -> bool {
+    let is = |name: &str, good: fn(&str) -> bool| kick[name].as_str().is_some_and(good);
+    let named = [is("peer", is_peer), is("who", is_peer), is("user", |user| (1..=128).contains(&user.len()))];
+    let said = ["peer", "who", "user"].iter().filter(|name| kick.get(name).is_some()).count();
+    let shown = |text: &str| {
+        (1..=256).contains(&text.len()) && text.chars().all(|letter| letter == '\n' || !letter.is_control())
+    };
+    said == 1
+        && named.contains(&true)
+        && kick.get("reason").is_none_or(|reason| reason.as_str().is_some_and(shown))
+        && kick.get("banMs").is_none_or(|ban| ban.as_u64().is_some_and(|ban| (1000..=2_592_000_000).contains(&ban)))
+}
+
 fn good_kind(kind: &Value) -> bool {
     kind.as_str().is_some_and(|kind| ["offer", "answer", "candidate", "app"].contains(&kind))
 }
@@ -218,6 +236,19 @@ fn agrees(request: &Request<'_>, values: &Value) {
             assert!(meta.is_some() || token.is_some());
             assert_eq!(meta.as_ref().map(|meta| value(meta.as_str())).unwrap_or_default(), values["meta"]);
             assert_eq!(token.as_ref().map(BearerToken::reveal), values["token"].as_str());
+        }
+        ClientFrame::Kick(kick) => {
+            assert_eq!(values["type"], "kick");
+            match &kick.target {
+                Target::Peer(peer) => assert_eq!(values["peer"], peer.to_string()),
+                Target::Who(who) => assert_eq!(values["who"], who.encode(&mut [0; Who::TEXT_BYTES])),
+                Target::User(user) => assert_eq!(values["user"], **user),
+            }
+            assert_eq!(kick.reason.as_ref().map(PlainText::as_str), values["reason"].as_str());
+            assert_eq!(kick.ban.map(|ban| ban.as_millis()), values["banMs"].as_u64().map(u128::from));
+        }
+        ClientFrame::Lock { locked } => {
+            assert_eq!((&values["type"], &values["locked"]), (&Value::from("lock"), &Value::from(*locked)));
         }
         ClientFrame::Ping { t, ack } => {
             assert_eq!(values["type"], "ping");
@@ -291,6 +322,8 @@ fn passes_on(request: &Request<'_>, text: &str) {
         ClientFrame::Join { meta: None, .. }
         | ClientFrame::Update { meta: None, .. }
         | ClientFrame::Leave
+        | ClientFrame::Kick(_)
+        | ClientFrame::Lock { .. }
         | ClientFrame::Ice => {}
     }
 }

@@ -5,10 +5,10 @@
  * @packageDocumentation
  */
 import type { State } from './signaling/state.ts';
-import type { EndReason, ErrorCode, LeaveReason, Open } from './wire.generated.ts';
+import type { LeaveReason, Open } from './wire.generated.ts';
 
-/** Codes of the server's that a user can meet. Mistakes of the program have no words for people. */
-const ERRORS: { [code in ErrorCode | EndReason | 'unreachable' | 'silent' | 'token_failed' | 'queue_full']?: string } = {
+/** Codes and reasons of the server's, and of this side's, that a user can meet. Mistakes of the program have no words for people. */
+const ERRORS: { [code: string]: string } = {
   room_full: 'The room is full.',
   room_limit: 'The server has no space for another room at the moment.',
   room_closed: 'The room was closed.',
@@ -18,6 +18,9 @@ const ERRORS: { [code in ErrorCode | EndReason | 'unreachable' | 'silent' | 'tok
   internal: 'The server had a problem.',
   unauthorized: 'You need an invitation to this room.',
   token_expired: 'Your invitation to this room is over.',
+  banned: 'You were sent away from this room.',
+  kicked: 'You were sent away from this room.',
+  room_locked: 'The room lets nobody in at the moment.',
   permission_denied: 'You may not do that.',
   token_failed: 'Your invitation could not be checked.',
   session_taken: 'You are in this room in another place now.',
@@ -34,7 +37,7 @@ const ERRORS: { [code in ErrorCode | EndReason | 'unreachable' | 'silent' | 'tok
 };
 
 /** What an error's code, or the reason of a state, means; for one without words of its own, `fallback`. */
-export const errorText = (code: string, fallback = 'Something went wrong.'): string => ERRORS[code as ErrorCode] ?? fallback;
+export const errorText = (code: string, fallback = 'Something went wrong.'): string => ERRORS[code] ?? fallback;
 
 const seconds = (ms: number): string => (ms < 1500 ? 'in a second' : `in ${Math.round(ms / 1000)} seconds`);
 
@@ -59,13 +62,14 @@ export function stateText(state: State): string {
   }
 }
 
-const LEAVES: { [reason in LeaveReason]?: string } = {
+const LEAVES: { [reason: string]: string } = {
   left: 'left',
   timeout: 'was silent for too long and is gone',
   server_draining: 'is gone until the server is back',
+  kicked: 'was sent away',
   replaced: 'came back',
   room_closed: 'left, since the room was closed',
 };
 
 /** What a peer did, to stand behind its name: "left". Whoever did not mean to go has lost the connection. */
-export const leaveText = (reason: Open<LeaveReason>): string => LEAVES[reason as LeaveReason] ?? 'lost the connection';
+export const leaveText = (reason: Open<LeaveReason>): string => LEAVES[reason] ?? 'lost the connection';

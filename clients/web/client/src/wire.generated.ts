@@ -27,7 +27,8 @@ export type Feature =
   | 'wait'
   | 'identity'
   | 'busy'
-  | 'ice';
+  | 'ice'
+  | 'moderation';
 
 /** What a session may do. */
 export type Permission =
@@ -226,6 +227,32 @@ export interface IceRequest {
   id?: string;
 }
 
+/** `kick`: Sends somebody out of this peer's room, and perhaps keeps it out; asks for the permission `admin`. */
+export interface KickRequest {
+  type: 'kick';
+  /** Comes back as the reply's `re`: 1 to 64 bytes. */
+  id?: string;
+  /** this peer */
+  peer?: string;
+  /** all peers of this person. Where there is none, everybody in the room hears `kicked` */
+  who?: string;
+  /** all peers whose tokens name this user, whether users are shown or not; 1 to 128 bytes */
+  user?: string;
+  /** what those who go are told; 1 to 256 bytes, no control characters but line feeds */
+  reason?: string;
+  /** for how many milliseconds the room does not let them in again: 1000 to 2592000000 (30 days) */
+  banMs?: number;
+}
+
+/** `lock`: Locks this peer's room, or unlocks it; asks for the permission `admin`. */
+export interface LockRequest {
+  type: 'lock';
+  /** Comes back as the reply's `re`: 1 to 64 bytes. */
+  id?: string;
+  /** whether the room lets nobody in */
+  locked: boolean;
+}
+
 /** `ping`: Asks for a `pong`, in a room or not: for measuring the round trip, and in a resumable session for acknowledging. */
 export interface PingRequest {
   type: 'ping';
@@ -244,6 +271,8 @@ export type ClientFrame =
   | SignalRequest
   | UpdateRequest
   | IceRequest
+  | KickRequest
+  | LockRequest
   | PingRequest;
 
 /** `welcome`: The first frame of every connection. */
@@ -255,7 +284,7 @@ export interface WelcomeFrame {
   version: string;
   /** the server's own name; absent if its operator gave it none */
   node: string;
-  /** optional parts of the protocol that this server speaks: `resume` when sessions can be resumed: without it `resumable`, `resume` and `ack` are not to be sent. `wait` when a connection may wait for a seat: without it a connection that is in no room is closed after `limits.joinTimeoutMs`, however often it tries. `identity` when the server knows who somebody is: without it `identity` and `replace` are not to be sent. `busy` when who fills a peer's queue is told `peer_busy`. `ice` when the server answers `ice`: without it that is not to be sent. `tokens` when the server takes tokens: without it `token` is not to be sent */
+  /** optional parts of the protocol that this server speaks: `resume` when sessions can be resumed: without it `resumable`, `resume` and `ack` are not to be sent. `wait` when a connection may wait for a seat: without it a connection that is in no room is closed after `limits.joinTimeoutMs`, however often it tries. `identity` when the server knows who somebody is: without it `identity` and `replace` are not to be sent. `busy` when who fills a peer's queue is told `peer_busy`. `ice` when the server answers `ice`: without it that is not to be sent. `tokens` when the server takes tokens: without it `token` is not to be sent; `moderation` when rooms can be moderated: `kick` and `lock` are known */
   features: Array<Open<Feature>>;
   /** see limits */
   limits: Limits;
@@ -436,7 +465,7 @@ export interface ErrorFrame {
   peers?: Array<string>;
 }
 
-/** `kicked`: With `re`, the reply to a kick: it was done. */
+/** `kicked`: With `re`, the reply to `kick`: it was done. */
 export interface KickedFrame {
   type: 'kicked';
   /** the request's `id` */

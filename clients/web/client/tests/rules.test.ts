@@ -205,6 +205,15 @@ test('a full room is waited for on the connection; without patience it is an err
   expect(hasty.client.state).toMatchObject({ name: 'closed', reason: 'refused' });
 });
 
+test('a refusal for two months is waited out, and not at once', async () => {
+  const { clock, model, client } = prepared();
+  model.judge = () => refusal('room_locked', 'ROOM_STATE', true, 5_000_000_000);
+  void client.start();
+  await clock.passing(60_000);
+  expect(model.joins.length).toBe(1);
+  expect(client.state).toMatchObject({ name: 'queued', error: { code: 'room_locked', retryAfterMs: 5_000_000_000 } });
+});
+
 test('back-off: full jitter below a doubling ceiling, not sooner than the server said, and at once on request', async () => {
   const { clock, model, client, states } = await inRoom({ random: () => 0.5 });
   await clock.passing(6_000);

@@ -14,6 +14,7 @@ use actix_web::{
 use crate::{
     http::{client::retry_after_seconds, error, ops::body::BodyError},
     lifecycle::WithdrawError,
+    messages::moderation::ModerationError,
     protocol::{ErrorBody, ErrorCategory},
     telemetry::RequestId,
 };
@@ -40,6 +41,10 @@ pub(super) enum ApiError {
     Reload(String),
     /// A reload is under way.
     ReloadUnderWay,
+    /// Each part of it may be, but not all of it together.
+    Senseless(String),
+    /// A room or somebody in it could not be moderated so.
+    Moderation(ModerationError),
     /// No ticket can grant that.
     Ticket(&'static str),
     /// As many tickets can be redeemed as may be; one fewer after this time.
@@ -94,7 +99,14 @@ impl ApiError {
                 RateLimited,
                 "the configuration is being read for somebody else".to_owned(),
             ),
-            Self::Ticket(why) => (StatusCode::BAD_REQUEST, "invalid_ticket", InvalidMessage, (*why).to_owned()),
+            Self::Senseless(why) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", InvalidMessage, why.clone()),
+            Self::Moderation(error) => {
+                let (status, code, category) = refused(*error);
+                (status, code, category, error.to_string())
+            }
+            Self::Ticket(why) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid_ticket", InvalidMessage, (*why).to_owned())
+            }
             Self::TooManyTickets(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too_many_tickets",
@@ -107,9 +119,10 @@ impl ApiError {
     /// The answer.
     pub(super) fn answer(&self, id: &RequestId) -> HttpResponse {
         let (status, code, category, message) = self.facts();
-        let retryable = status == StatusCode::SERVICE_UNAVAILABLE;
+        let retryable = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status);
         let retry_after_ms = match self {
             Self::TooManyTickets(wait) => Some(retry_after_seconds(*wait) * 1_000),
+            Self::Moderation(error) => error.retry_after().map(|wait| retry_after_seconds(wait) * 1_000),
             _ => retryable.then_some(RETRY_AFTER_MS),
         };
         let error = ErrorBody { code, category, retryable, retry_after_ms, message: &message };
@@ -118,6 +131,22 @@ impl ApiError {
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
         }
         answer
+    }
+}
+
+/// How a refusal of the supervisor is answered.
+fn refused(error: ModerationError) -> (StatusCode, &'static str, ErrorCategory) {
+    use ErrorCategory::{InvalidMessage, Peer, RateLimited, RoomState};
+    match error {
+        ModerationError::UnknownRoom | ModerationError::NotInRoom => {
+            (StatusCode::NOT_FOUND, "room_not_found", RoomState)
+        }
+        ModerationError::UnknownPeer => (StatusCode::NOT_FOUND, "peer_not_found", Peer),
+        ModerationError::UnknownBan => (StatusCode::NOT_FOUND, "ban_not_found", RoomState),
+        ModerationError::TooManyBans { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_bans", RateLimited),
+        ModerationError::BanTime | ModerationError::TextTooLong { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", InvalidMessage)
+        }
     }
 }
 
@@ -139,6 +168,12 @@ impl ResponseError for ApiError {
 impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         Self::Body(error)
+    }
+}
+
+impl From<ModerationError> for ApiError {
+    fn from(error: ModerationError) -> Self {
+        Self::Moderation(error)
     }
 }
 

@@ -10,10 +10,12 @@
 //! | `server` | `version`, `limits`, `log-level`, `reload` |
 //! | `drain` | `drain`, `undrain` |
 //! | `tickets` | `tickets` |
+//! | `moderation` | `kick`, `bans`, `lock`, `close`, `notice` |
 //! | `openapi` | `openapi.json` |
 mod calls;
 mod drain;
 mod error;
+mod moderation;
 mod openapi;
 mod rooms;
 mod routes;

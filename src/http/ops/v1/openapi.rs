@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{drain, rooms, server, tickets};
+use super::{drain, moderation, rooms, server, tickets};
 
 /// The name of the token's scheme.
 const TOKEN: &str = "token";
@@ -36,6 +36,12 @@ const TOKEN: &str = "token";
         drain::drain,
         drain::undrain,
         tickets::issue,
+        moderation::kick,
+        moderation::bans,
+        moderation::lift,
+        moderation::lock,
+        moderation::close,
+        moderation::notice,
     ),
     components(schemas(Refused)),
     modifiers(&Everywhere),

@@ -16,6 +16,8 @@ use crate::{
 
 /// Most items of a page: an answer of some 200 kB.
 const PAGE_MAX: u32 = 1000;
+/// No room holds more.
+const MIN_PEERS_MAX: u32 = 1_000_000;
 /// Items of a page, unless more or fewer are asked for.
 const PAGE: u32 = 100;
 
@@ -29,7 +31,10 @@ pub(super) struct RoomsQuery {
     prefix: String,
     /// Those with so many peers at least.
     #[serde(default)]
+    #[param(maximum = 1_000_000)]
     min_peers: u32,
+    /// Those that are locked, or those that are not.
+    locked: Option<bool>,
     /// `next` of the page before.
     cursor: Option<String>,
     /// Rooms of a page, at most.
@@ -83,6 +88,8 @@ pub(super) struct RoomSummary {
     peers: usize,
     /// Those that are away: their seats are kept for them.
     away: usize,
+    /// Whether it lets nobody in.
+    locked: bool,
     /// When it was opened: RFC 3339, UTC.
     #[schema(format = DateTime)]
     since: String,
@@ -97,6 +104,8 @@ pub(super) struct Room {
     peers: usize,
     /// Those that are away: their seats are kept for them.
     away: usize,
+    /// Whether it lets nobody in.
+    locked: bool,
     /// When it was opened: RFC 3339, UTC.
     #[schema(format = DateTime)]
     since: String,
@@ -129,8 +138,11 @@ pub(super) struct Peer {
 /// Lists rooms, page by page.
 #[utoipa::path(get, path = "/admin/v1/rooms", tag = "rooms", params(RoomsQuery), responses((status = 200, body = Rooms)))]
 pub(super) async fn rooms(ops: web::Data<Ops>, query: web::Query<RoomsQuery>) -> Result<HttpResponse, ApiError> {
-    let RoomsQuery { prefix, min_peers, cursor, limit } = query.into_inner();
-    let filter = RoomFilter { after: cursor, prefix, min_peers: min_peers as usize, limit: checked(limit)? };
+    let RoomsQuery { prefix, min_peers, locked, cursor, limit } = query.into_inner();
+    if min_peers > MIN_PEERS_MAX {
+        return Err(ApiError::Query(format!("minPeers must be at most {MIN_PEERS_MAX}")));
+    }
+    let filter = RoomFilter { after: cursor, prefix, min_peers: min_peers as usize, locked, limit: checked(limit)? };
     let Page { items, next } =
         ops.questions.ask(|answer| Question::Rooms(filter, answer)).await.ok_or(ApiError::Unavailable)?;
     let rooms = items.into_iter().map(RoomSummary::from).collect();
@@ -154,9 +166,9 @@ pub(super) async fn room(
     concerns(&request, name.clone());
     let found = ops.questions.ask(|answer| Question::Room(name, answer)).await.ok_or(ApiError::Unavailable)?;
     let RoomDetails { room, members } = found.ok_or(ApiError::RoomNotFound)?;
-    let RoomSummary { name, peers, away, since } = room.into();
+    let RoomSummary { name, peers, away, locked, since } = room.into();
     let members = members.into_iter().map(Peer::from).collect();
-    Ok(HttpResponse::Ok().json(Room { name, peers, away, since, members }))
+    Ok(HttpResponse::Ok().json(Room { name, peers, away, locked, since, members }))
 }
 
 /// Lists peers, page by page.
@@ -199,8 +211,8 @@ impl Ops {
 }
 
 impl From<RoomView> for RoomSummary {
-    fn from(RoomView { name, peers, away, age }: RoomView) -> Self {
-        Self { name: name.to_string(), peers, away, since: ago(age) }
+    fn from(RoomView { name, peers, away, locked, age }: RoomView) -> Self {
+        Self { name: name.to_string(), peers, away, locked, since: ago(age) }
     }
 }
 

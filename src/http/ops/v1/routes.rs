@@ -2,7 +2,7 @@
 
 use actix_web::{Resource, Route, Scope, guard, middleware::from_fn, web};
 
-use super::{calls::tell, drain, error::ApiError, openapi, rooms, server, tickets};
+use super::{calls::tell, drain, error::ApiError, moderation, openapi, rooms, server, tickets};
 use crate::http::{labels::Routes, ops::guard::authorise};
 
 /// What lies below it asks for the token.
@@ -26,6 +26,16 @@ pub(in crate::http) fn register(routes: &mut Routes) {
         resource(routes, "/admin/v1/reload", "POST", &mut [web::post().to(server::reload)]),
         resource(routes, "/admin/v1/drain", "POST", &mut [web::post().to(drain::drain)]),
         resource(routes, "/admin/v1/undrain", "POST", &mut [web::post().to(drain::undrain)]),
+        resource(routes, "/admin/v1/kick", "POST", &mut [web::post().to(moderation::kick)]),
+        resource(
+            routes,
+            "/admin/v1/bans",
+            "GET, HEAD, DELETE",
+            &mut [read().to(moderation::bans), web::delete().to(moderation::lift)],
+        ),
+        resource(routes, "/admin/v1/lock", "POST", &mut [web::post().to(moderation::lock)]),
+        resource(routes, "/admin/v1/close", "POST", &mut [web::post().to(moderation::close)]),
+        resource(routes, "/admin/v1/notice", "POST", &mut [web::post().to(moderation::notice)]),
         resource(routes, "/admin/v1/tickets", "POST", &mut [web::post().to(tickets::issue)]),
         resource(routes, "/admin/v1/openapi.json", "GET, HEAD", &mut [read().to(openapi::document)]),
     ];

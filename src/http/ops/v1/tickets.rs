@@ -33,12 +33,14 @@ pub(super) struct TicketOrder {
     #[schema(min_length = 1, max_length = 128)]
     user: Option<String>,
     /// Most peers that the room may have.
+    #[serde(default, deserialize_with = "body::whole")]
     #[schema(minimum = 1)]
-    cap: Option<u32>,
+    cap: Option<u64>,
     /// Laid over the client's own metadata.
     #[schema(value_type = Option<Object>)]
     meta: Option<Map<String, Value>>,
     /// How long the session may last, in milliseconds; at most `auth.max_ttl_ms`.
+    #[serde(default, deserialize_with = "body::whole")]
     #[schema(minimum = 1, maximum = 86_400_000, default = 3_600_000)]
     ttl_ms: Option<u64>,
 }

@@ -9,15 +9,15 @@ mod step;
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use switchboard::{
     limits::{Rate, Subnet},
-    protocol::{PeerId, RoomName, Who as Person, client::Identified},
+    protocol::{EndReason, ErrorCode, PeerId, RoomName, Who as Person, client::Identified},
     supervisor::{
-        Caps, ModerationCaps, ParkedCaps, Shares,
-        outcomes::{GivenUp, Lost},
+        Caps, ModerationCaps, ParkedCaps, SeatsOf, Shares,
+        outcomes::{GivenUp, Left, Lost},
         state::{Applicant, SupervisorState},
     },
 };
@@ -57,9 +57,21 @@ struct World {
     joins: usize,
     leaves: usize,
     signals: usize,
+    /// Who is kept out of which room, as the naive know it.
+    bans: Vec<Ban>,
+    locked: [bool; NAMES],
+}
+
+struct Ban {
+    name: usize,
+    identity: Option<&'static str>,
+    from: Option<Subnet>,
+    until: Instant,
 }
 
 /// Small, so that histories meet them.
+/// The shortest there is.
+const BAN: Duration = Duration::from_secs(1);
 const CAPS: ParkedCaps = ParkedCaps { total: 2, per_room: 1, per_address: 2 };
 
 fn limits() -> Caps {
@@ -102,6 +114,8 @@ impl World {
             joins: 0,
             leaves: 0,
             signals: 0,
+            bans: Vec::new(),
+            locked: [false; NAMES],
         }
     }
 
@@ -135,6 +149,13 @@ impl World {
                 }
             }
             Step::Sweep => self.sweep(),
+            Step::Kick(client, is_banned) => self.kick(self.clients[client], is_banned),
+            Step::Lock(name, locked) => {
+                if self.rules.lock(&self.names[name], locked, self.now).is_ok() {
+                    self.locked[name] = locked;
+                }
+            }
+            Step::Wait => self.now += BAN / 3,
             Step::Settle => {
                 self.fall_quiet(false);
                 self.agree();
@@ -261,6 +282,7 @@ impl World {
         let Session { id: session, from: subnet, identity, .. } = self.sessions[who];
         let person = identity.map(|identity| Person::of(identity, &self.names[name]));
         let identified = person.map(|who| Identified { who, replace });
+        let is_banned = self.is_banned(who, name);
         let (rooms, room) = (&mut self.rooms, &self.names[name]);
         let open = || {
             rooms.push(Room::new(rooms.len(), room.clone()));
@@ -270,6 +292,9 @@ impl World {
         let answer = self.rules.join(applicant, &self.names[name], self.now, open);
         match answer {
             Ok(granted) => {
+                assert!(!is_banned, "somebody was let in who is kept out");
+                let replaces_itself = !granted.replaced.is_empty();
+                assert!(!self.locked[name] || replaces_itself, "a locked room let somebody in");
                 self.joins += 1;
                 self.give_up(granted.given_up);
                 let replaced: Vec<_> = granted.replaced.iter().map(|seat| seat.member).collect();
@@ -277,7 +302,11 @@ impl World {
                 let replaced = replaced.into_iter().map(|(who, _)| who).collect();
                 self.rooms[granted.port].mailbox.push_back(ToRoom::Admit(guest, replaced));
             }
-            Err(_) => self.post(who, ToSession::JoinFailed(join_seq)),
+            Err(refused) => {
+                assert!(refused.code != ErrorCode::Banned || is_banned, "nobody has banned it");
+                assert!(refused.code != ErrorCode::RoomLocked || self.locked[name], "the room is not locked");
+                self.post(who, ToSession::JoinFailed(join_seq));
+            }
         }
     }
 
@@ -287,16 +316,46 @@ impl World {
             self.leaves += 1;
             assert_ne!(self.sessions[by].identity, None, "who does not say who it is takes nobody's seat");
             assert_eq!(self.sessions[who].identity, self.sessions[by].identity, "nobody takes a stranger's seat");
-            self.sessions[who].replaced = join_seq;
+            self.sessions[who].unseat(join_seq, EndReason::SessionTaken);
             let is_back = self.sessions[who].attached;
             let under_way = self.inbox.iter().any(|m| matches!(m, ToSupervisor::Presence(one) if *one == who));
             assert!(replace || !is_back || under_way, "who is known to be connected keeps its seat");
         }
     }
 
+    /// An operator sends it out of the room that it has a seat in, and keeps it out or not. As `Supervisor::kick` does it.
+    fn kick(&mut self, who: Who, is_banned: bool) {
+        let Session { id, from, identity, .. } = self.sessions[who];
+        let Some(room) = self.rules.room_of(id).cloned() else { return };
+        let ban = is_banned.then_some(BAN);
+        // There may be as many bans as there may be.
+        let Ok(left) = self.rules.kick(&room, SeatsOf::Session(id), ban, self.now) else { return };
+        assert_eq!(left.len(), 1, "it leaves once");
+        let name = self.names.iter().position(|name| *name == room).expect("one of ours");
+        if is_banned {
+            self.bans.push(Ban { name, identity, from, until: self.now + BAN });
+        }
+        for left in left {
+            let (who, join_seq) = left.seat.member;
+            self.sessions[who].unseat(join_seq, EndReason::Kicked);
+            self.left(who, &left);
+        }
+    }
+
+    fn is_banned(&self, who: Who, name: usize) -> bool {
+        let Session { from, identity, .. } = self.sessions[who];
+        let same = |ban: &Ban| identity.is_some() && ban.identity == identity || from.is_some() && ban.from == from;
+        self.bans.iter().any(|ban| ban.name == name && self.now < ban.until && same(ban))
+    }
+
     /// As `Supervisor::leave` does it.
     fn leave(&mut self, who: Who) {
         let Some(left) = self.rules.leave(self.sessions[who].id, self.now) else { return };
+        self.left(who, &left);
+    }
+
+    /// As `Supervisor::seat_freed` does it.
+    fn left(&mut self, who: Who, left: &Left<Guest, RoomId>) {
         self.leaves += 1;
         let there = !self.rooms[left.port].gone;
         if there {
@@ -321,6 +380,8 @@ impl World {
     }
 
     fn evict(&mut self, lost: &Lost<Guest>) {
+        // Those who were in it can come back.
+        self.locked[self.names.iter().position(|name| *name == lost.room).expect("one of ours")] = false;
         for seat in &lost.seats {
             self.leaves += 1;
             let (who, join_seq) = seat.member;

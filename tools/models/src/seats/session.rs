@@ -38,8 +38,10 @@ pub(super) struct Session {
     pub(super) identity: Option<&'static str>,
     /// The number of the join that it may have a seat by; 0: none.
     join_seq: u32,
-    /// The join whose seat somebody else has.
-    pub(super) replaced: u32,
+    /// The join whose seat was taken.
+    taken: u32,
+    /// What the session ends with for that.
+    taken_for: EndReason,
     pub(super) rules: Rules<Guest, RoomId, Signal>,
     pub(super) mailbox: VecDeque<ToSession>,
     pub(super) gone: bool,
@@ -76,7 +78,8 @@ impl Session {
             from,
             identity,
             join_seq: 0,
-            replaced: 0,
+            taken: 0,
+            taken_for: EndReason::SessionTaken,
             rules: Rules::new(None),
             mailbox: VecDeque::new(),
             gone: false,
@@ -102,13 +105,18 @@ impl Session {
 
     /// Whether it will do something without anybody's doing.
     pub(super) fn is_busy(&self) -> bool {
-        let is_asked = self.given_up || self.is_replaced() || self.asked.is_some_and(|_| self.passed_on);
+        let is_asked = self.given_up || self.has_lost_seat() || self.asked.is_some_and(|_| self.passed_on);
         !self.gone && (!self.mailbox.is_empty() || is_asked || self.killed.is_some())
     }
 
-    /// As `SessionShared::is_replaced`.
-    fn is_replaced(&self) -> bool {
-        self.join_seq > 0 && self.replaced == self.join_seq
+    /// The seat of that join is taken, for good.
+    pub(super) fn unseat(&mut self, join_seq: u32, reason: EndReason) {
+        (self.taken, self.taken_for) = (join_seq, reason);
+    }
+
+    /// As `SessionShared::has_lost_seat`.
+    fn has_lost_seat(&self) -> bool {
+        self.join_seq > 0 && self.taken == self.join_seq
     }
 
     /// Whether it waits for an answer, or for its client, and not for ever.
@@ -184,7 +192,7 @@ impl Session {
     /// As `answer_resume_request` does it.
     fn answer_resume_request(&mut self) {
         let Some((token, handled)) = self.asked.filter(|_| std::mem::take(&mut self.passed_on)) else { return };
-        let room = self.rules.room().ok().map(|room| room.room.clone()).filter(|_| !self.is_replaced());
+        let room = self.rules.room().ok().map(|room| room.room.clone()).filter(|_| !self.has_lost_seat());
         let Some(room) = room else { return self.refuse_resume() };
         let verdict = resume_rules::judge(self.buffer.as_ref(), Some(&room), &room, &token, handled);
         assert_eq!(verdict, Verdict::Granted, "an honest client may come back");
@@ -201,8 +209,8 @@ impl Session {
     /// One message, and then what the pump finds.
     pub(super) fn run(&mut self) -> Vec<Effect> {
         let mut effects = self.mailbox.pop_front().map(|message| self.handle(message)).unwrap_or_default();
-        if self.is_replaced() {
-            self.kill(EndReason::SessionTaken, false);
+        if self.has_lost_seat() {
+            self.kill(self.taken_for, false);
         }
         self.answer_resume_request();
         if std::mem::take(&mut self.given_up) && !self.attached {
@@ -217,7 +225,7 @@ impl Session {
         if let Some(buffer) = self.buffer.as_mut().filter(|_| lost) {
             buffer.lost();
         }
-        if self.is_replaced() || !resume_rules::may_park(reason, false, self.buffer.as_ref()) {
+        if self.has_lost_seat() || !resume_rules::may_park(reason, false, self.buffer.as_ref()) {
             return vec![Effect::Over];
         }
         if !std::mem::take(&mut self.attached) {
@@ -327,13 +335,13 @@ impl Session {
 
     fn take_socket(&mut self, secret: ResumeSecret, ack: u64) -> Vec<Effect> {
         self.coming = false;
-        let is_replaced = self.is_replaced();
+        let has_lost_seat = self.has_lost_seat();
         let (next, killed) = (ResumeSecret::random(), &mut self.killed);
-        let over = Killed { reason: EndReason::SessionTaken, lost: false };
-        let killed = || if is_replaced { Some(over) } else { killed.take() };
+        let over = Killed { reason: self.taken_for, lost: false };
+        let killed = || if has_lost_seat { Some(over) } else { killed.take() };
         match resume_rules::take_over(self.buffer.as_mut(), killed, false, (&secret, ack), next) {
             Takeover::Resumed(resumed) => {
-                assert!(!is_replaced, "nobody resumes a session whose seat another has");
+                assert!(!has_lost_seat, "nobody resumes a session whose seat was taken");
                 let mut effects = Vec::new();
                 if !std::mem::replace(&mut self.attached, true) {
                     effects = self.notify(false, ToRoom::Back(self.who));

@@ -31,6 +31,12 @@ pub enum Step {
     Kill(usize),
     /// The supervisor looks for rooms that are dead.
     Sweep,
+    /// The client's session is sent out of its room by an operator, and kept out for a while or not.
+    Kick(usize, bool),
+    /// The room of that name is locked, or unlocked.
+    Lock(usize, bool),
+    /// A part of the time passes for which a ban holds.
+    Wait,
     /// Every message arrives, so that what follows begins with clients in their rooms.
     Settle,
 }
@@ -41,14 +47,17 @@ impl Step {
     pub fn read(kind: u8, other: u8) -> Self {
         let (client, other) = (usize::from(other) % CLIENTS, usize::from(other) / CLIENTS);
         match kind % 100 {
-            0..=15 => Self::Join(client, other % NAMES, (other / NAMES).is_multiple_of(4)),
-            16..=19 => Self::Leave(client),
-            20..=21 => Self::GiveUp(client),
-            22..=23 => Self::HangUp(client),
+            0..=13 => Self::Join(client, other % NAMES, (other / NAMES).is_multiple_of(4)),
+            14..=16 => Self::Leave(client),
+            17..=18 => Self::GiveUp(client),
+            19..=20 => Self::HangUp(client),
+            21..=23 => Self::Kick(client, other.is_multiple_of(2)),
             24..=30 => Self::Park(client),
             31..=37 => Self::Resume(client),
             38..=53 => Self::RunSession(client),
-            54..=62 => Self::Signal(client),
+            54..=60 => Self::Signal(client),
+            61 => Self::Lock(other % NAMES, (other / NAMES).is_multiple_of(2)),
+            62 => Self::Wait,
             63..=76 => Self::RunSupervisor,
             77..=90 => Self::RunRoom(other),
             91..=92 => Self::Kill(other % NAMES),

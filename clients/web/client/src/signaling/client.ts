@@ -84,6 +84,8 @@ interface Waiter {
 /** What a socket takes to close before it is forgotten. */
 const CLOSE_WITHIN_MS = 3_000;
 const OPEN = 1;
+/** A longer timer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The close code of a session that goes on elsewhere. */
 const SESSION_TAKEN = 4500;
 
@@ -452,7 +454,7 @@ export class SignalingClient {
     this.#clock.clearTimeout(this.#timer);
     this.#timerAt = dueAt;
     if (dueAt === Infinity) return;
-    const ms = Math.max(0, dueAt - this.#now());
+    const ms = Math.min(LONGEST_TIMER_MS, Math.max(0, dueAt - this.#now()));
     const over = () => {
       if (this.#timerAt !== dueAt) return;
       this.#timerAt = Infinity;

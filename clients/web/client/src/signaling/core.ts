@@ -49,7 +49,11 @@ const TOKEN_EXPIRED = 4502;
 const isFinal = (code: number): boolean => [1002, 1003, 1007, 1009].includes(code) || (code >= 4500 && code <= 4999);
 
 /** What kind of trouble an ending is that is for good. The others are our own mistakes. */
-const CATEGORIES: { [reason: string]: ErrorCategory } = { session_taken: 'SESSION', token_expired: 'AUTH' };
+const CATEGORIES: { [reason: string]: ErrorCategory } = {
+  session_taken: 'SESSION',
+  token_expired: 'AUTH',
+  kicked: 'AUTH',
+};
 
 export interface CoreOptions {
   room: string;

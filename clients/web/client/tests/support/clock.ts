@@ -25,6 +25,7 @@ export class FakeClock implements Clock {
   }
 
   setTimeout(run: () => void, ms: number): unknown {
+    if (ms >= 2 ** 31) throw new Error(`a timer of ${ms} ms fires at once`);
     const id = ++this.#ids;
     const at = Math.ceil((this.#now + Math.max(0, ms)) / this.alignedTo) * this.alignedTo;
     this.#timers.set(id, { at, run, order: id });
