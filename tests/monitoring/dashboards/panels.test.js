@@ -1,7 +1,9 @@
 // Every question of every panel and annotation, put to a real Prometheus that watches a real server under a mixed load.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -38,15 +40,40 @@ async function startAgain(t, settings) {
   return startServer(t, kept);
 }
 
+/** What the ops listener speaks TLS with. */
+function makeCertificate(home) {
+  const [cert, key] = ['cert.pem', 'key.pem'].map((name) => join(home, name));
+  execFileSync('openssl', [
+    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key, '-out', cert,
+    '-days', '30', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1',
+  ], { stdio: 'pipe' });
+  return { cert, key };
+}
+
+/** A receiver of webhooks, which takes everything. */
+async function startReceiver(t) {
+  const receiver = createServer((request, answer) => request.resume().on('end', () => answer.end()));
+  await new Promise((resolve, reject) => receiver.on('error', reject).listen(0, '127.0.0.1', resolve));
+  t.after(() => receiver.close());
+  return `http://127.0.0.1:${receiver.address().port}/`;
+}
+
 const isNumber = ({ value: [, value] }) => !['NaN', '+Inf', '-Inf'].includes(value);
 
 test('every panel shows data', { timeout: 180_000 }, async (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'switchboard-panels-'));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  const { cert, key } = makeCertificate(home);
+  const secret = join(home, 'webhooks.secret');
+  writeFileSync(secret, `whsec_${Buffer.alloc(32, 7).toString('base64')}\n`, { mode: 0o600 });
   const server = await startAgain(t, {
+    SWITCHBOARD__OPS__TLS_CERT_FILE: cert, SWITCHBOARD__OPS__TLS_KEY_FILE: key,
+    SWITCHBOARD__WEBHOOKS__URL: await startReceiver(t), SWITCHBOARD__WEBHOOKS__SECRET_FILE: secret,
     SWITCHBOARD__HTTP__ALLOWED_ORIGINS: 'https://here.example',
     // It asks itself.
     SWITCHBOARD__STUN__PORT: `${await freePort()}`, SWITCHBOARD__STUN__HOST: '127.0.0.1', SWITCHBOARD__ICE__CHECK_INTERVAL_MS: '500',
   });
-  const prometheus = await startPrometheus(t, server.ops);
+  const prometheus = await startPrometheus(t, server.ops, cert);
   await startLoad(t, server.url);
   let missing = expressions.filter((one) => !isEmptyHere(one));
   assert.ok(missing.length > 100, `${missing.length} expressions`);

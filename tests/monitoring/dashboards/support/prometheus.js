@@ -26,19 +26,21 @@ const PROBE = {
   }],
 };
 
-const configuration = (home, port, ops) => ({
+const configuration = (home, port, ops, ca) => ({
   global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
   rule_files: [join(home, 'probe.json'), ...(existsSync(RULES) ? readdirSync(RULES).filter((name) => /\.ya?ml$/.test(name)).map((name) => join(RULES, name)) : [])],
-  scrape_configs: Object.entries({ switchboard: ops, prometheus: `127.0.0.1:${port}` })
-    .map(([job_name, target]) => ({ job_name, static_configs: [{ targets: [target] }] })),
+  scrape_configs: [
+    { job_name: 'switchboard', static_configs: [{ targets: [ops] }], ...(ca && { scheme: 'https', tls_config: { ca_file: ca } }) },
+    { job_name: 'prometheus', static_configs: [{ targets: [`127.0.0.1:${port}`] }] },
+  ],
 });
 
-/** Starts it; it ends with the test `t` at the latest. `ops` is the server's ops address. */
-export async function startPrometheus(t, ops) {
+/** Starts it; it ends with the test `t` at the latest. `ops` is the server's ops address; `ca` the file of the certificate, if that speaks TLS. */
+export async function startPrometheus(t, ops, ca) {
   const home = mkdtempSync(join(tmpdir(), 'switchboard-prometheus-'));
   const port = await freePort();
   // JSON is YAML.
-  writeFileSync(join(home, 'prometheus.yml'), JSON.stringify(configuration(home, port, ops)));
+  writeFileSync(join(home, 'prometheus.yml'), JSON.stringify(configuration(home, port, ops, ca)));
   writeFileSync(join(home, 'probe.json'), JSON.stringify(PROBE));
   const child = new Child(process.env.PROMETHEUS_BIN ?? 'prometheus', [
     `--config.file=${home}/prometheus.yml`, `--storage.tsdb.path=${home}/data`, `--web.listen-address=127.0.0.1:${port}`,
