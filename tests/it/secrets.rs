@@ -209,7 +209,7 @@ fn planted_secrets_come_out_nowhere() {
         read += usize::from(answer.status == 200);
         stage.planted.is_not_in(&path, &format!("{answer:?}"));
     }
-    assert!(read >= 14, "{read} were answered");
+    assert!(read >= 12, "{read} were answered");
     for path in ["/", "/health", "/ws", "/healthz"] {
         stage.planted.is_not_in(path, &format!("{:?}", client.get(server.public, path, "localhost")));
     }

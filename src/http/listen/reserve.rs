@@ -153,7 +153,8 @@ impl Reserve {
             // left to tell.
             let _ = single_request::answer(socket, &bytes, &mut make_room).await;
         } else {
-            dismiss(socket, &bytes);
+            // Where TLS is spoken and none has come about, there is nothing that would be understood.
+            dismiss(socket, if self.tls.is_some() { None } else { Some(&bytes) });
         }
     }
 
@@ -176,19 +177,19 @@ pub(in crate::http) fn turn_away(socket: &StdStream, speaks_tls: bool) {
     dismiss_plain(socket, &answer);
 }
 
-fn dismiss(socket: AnySocket, bytes: &[u8]) {
+/// `plain` is what is said without TLS.
+fn dismiss(socket: AnySocket, plain: Option<&[u8]>) {
     match secure::speaking(socket) {
-        Ok(AnySocket::Tcp(tcp)) => {
+        Ok(AnySocket::Tcp(tcp)) | Err(AnySocket::Tcp(tcp)) => {
             if let Ok(tcp) = tcp.into_std() {
-                dismiss_plain(&tcp, bytes);
+                dismiss_plain(&tcp, plain.unwrap_or_default());
             }
         }
-        Ok(mut other) => {
+        Ok(mut other) | Err(mut other) => {
             // An attempt, as below.
-            let _ = other.try_write(&[IoSlice::new(bytes)]);
+            let _ = other.try_write(&[IoSlice::new(&refusal())]);
             other.finish();
         }
-        Err(_) => {}
     }
 }
 

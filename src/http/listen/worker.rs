@@ -131,6 +131,9 @@ impl<S: Service<Served>> Worker<S> {
         let decoded = match end {
             Ok(end) => self.decode(&got[..end]).map(|(request, codec)| (end, request, codec)),
             Err(NoHead::Gone) => return,
+            Err(NoHead::NoPlace) if self.tls.is_some() => {
+                return turned_away(peer.get(), listener, SocketRefusal::Address);
+            }
             Err(NoHead::NoPlace) => return fresh.turn_away(SocketRefusal::Address).await,
             Err(NoHead::TooManyHandshakes) => return turned_away(peer.get(), listener, SocketRefusal::TlsRate),
             Err(NoHead::NoTls(cause)) => return fresh.refuse_tls(cause).await,
