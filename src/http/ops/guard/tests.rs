@@ -114,7 +114,7 @@ fn a_page_of_ours_may_ask_and_no_other() {
 fn an_image_of_a_page_from_elsewhere_is_told_by_its_site() {
     let from = |sites: &[&'static str]| {
         let pair = |site: &&'static str| (HeaderName::from_static(SEC_FETCH_SITE), HeaderValue::from_static(site));
-        own_page(&HeaderMap::from_iter(sites.iter().map(pair)))
+        own_page(&sites.iter().map(pair).collect())
     };
     for ours in [&[][..], &["same-origin"], &["none"]] {
         assert_eq!(from(ours), Ok(()), "{ours:?}");
