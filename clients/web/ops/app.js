@@ -1,9 +1,10 @@
 // The live page of the ops listener: asks /metrics, /health and /errors of its own server every five seconds and draws.
-// Read figures.js for what is computed from what, cards.js for what is shown.
+// Read figures.js for what is computed from what, cards.js for what is shown; rooms.js has rooms and what is done to them.
 
 import { CARDS, Card } from './cards.js';
 import { parse } from './exposition.js';
 import { figures } from './figures.js';
+import * as rooms from './rooms.js';
 import * as texts from './texts.js';
 
 const EVERY_MS = 5_000;
@@ -93,4 +94,5 @@ async function run() {
   setTimeout(run, Math.max(0, EVERY_MS - (performance.now() - began)));
 }
 
+rooms.start();
 run();

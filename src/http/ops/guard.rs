@@ -3,7 +3,8 @@
 //! A browser on the operator's machine, or in their network, reaches that listener, too, and runs whatever page it is
 //! shown. No page from elsewhere gets anything: on every route a foreign `Origin` is refused, and so is a `Host` that is
 //! not ours: a name that its owner has turned to this address (DNS rebinding). An address in `Host` is always ours:
-//! nobody can turn one elsewhere. What changes something asks for the token, too.
+//! nobody can turn one elsewhere. What changes something asks for the token, too. And there no page from elsewhere makes as
+//! much as a line of the log: an image of a page has no `Origin`, but `Sec-Fetch-Site`, where a browser sends it.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -38,6 +39,8 @@ use actix_web::{
     web,
 };
 
+/// What a browser says of the page that asks.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
 /// Addresses that are remembered for their wrong tokens.
 const ADDRESSES: usize = 4096;
 
@@ -98,6 +101,8 @@ enum GuardError {
     Host(String),
     /// With the `Origin` and the `Host` that came.
     Origin(String, String),
+    /// With the `Sec-Fetch-Site` that came.
+    Site(String),
     Closed,
     /// There is no token, or a wrong one.
     Token,
@@ -142,8 +147,20 @@ pub(in crate::http) async fn authorise(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let authorised = guard.0.authorise(request.headers(), guard.0.remote(&request), Instant::now());
+    let token = || guard.0.authorise(request.headers(), guard.0.remote(&request), Instant::now());
+    let authorised = own_page(request.headers()).and_then(|()| token());
     pass(guard, authorised, request, next).await
+}
+
+/// That no page of another site is behind it, as far as the browser says (W3C Fetch Metadata, `Sec-Fetch-Site`). `none` is a
+/// person: an address that was typed, or a bookmark. Programs do not send it, nor do browsers to an address without TLS
+/// that is not their own machine's.
+fn own_page(headers: &HeaderMap) -> Result<(), GuardError> {
+    let mut sites = headers.get_all(SEC_FETCH_SITE);
+    match sites.find(|site| !["same-origin", "none"].iter().any(|ours| site.as_bytes() == ours.as_bytes())) {
+        None => Ok(()),
+        Some(site) => Err(GuardError::Site(printable(site.as_bytes()))),
+    }
 }
 
 /// On to the next, or the answer that says why not.
@@ -252,7 +269,7 @@ impl GuardError {
     fn reason(&self) -> OpsDenial {
         match self {
             Self::Host(_) => OpsDenial::Host,
-            Self::Origin(..) => OpsDenial::Origin,
+            Self::Origin(..) | Self::Site(_) => OpsDenial::Origin,
             Self::Closed => OpsDenial::Closed,
             Self::Token | Self::TooMany(_) => OpsDenial::Token,
         }
@@ -273,6 +290,11 @@ impl GuardError {
                 StatusCode::FORBIDDEN,
                 "foreign_origin",
                 format!("no other page may ask here: Origin is {origin}, and Host is {host}"),
+            ),
+            Self::Site(site) => (
+                StatusCode::FORBIDDEN,
+                "foreign_origin",
+                format!("no other page may ask here: Sec-Fetch-Site is {site}"),
             ),
             Self::Closed => (
                 StatusCode::FORBIDDEN,

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { chromium } from 'playwright-core';
 import { REPOSITORY, startServer } from '../../e2e/support/server.js';
 import { until } from '../../e2e/support/until.js';
+import { launch } from './support/browser.js';
 import { startLoad } from './support/load.js';
 
 const SHOTS = join(REPOSITORY, 'target/screenshots');
@@ -16,11 +16,7 @@ const SCREENS = { desktop: { width: 1280, height: 800 }, phone: { width: 390, he
 const worth = (text) => Number(text.replaceAll(',', ''));
 
 async function open(t, url, { name, dark = false }) {
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM_BIN ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
-  t.after(() => browser.close());
+  const browser = await launch(t);
   const page = await browser.newPage({ viewport: SCREENS[name], colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce' });
   const complaints = [];
   const asked = [];

@@ -1,6 +1,9 @@
 //! Who may ask the operator's listener.
 
-use actix_web::{http::header::HeaderName, test::TestRequest};
+use actix_web::{
+    http::header::{HeaderName, HeaderValue},
+    test::TestRequest,
+};
 
 use super::*;
 use crate::{config::Settings, http::authority::SHOWN};
@@ -105,6 +108,25 @@ fn a_page_of_ours_may_ask_and_no_other() {
     }
     let twice = [(HOST, "localhost"), (ORIGIN, "http://localhost"), (ORIGIN, "http://evil.example")];
     assert!(matches!(ask(&twice), Err(GuardError::Origin(..))));
+}
+
+#[test]
+fn an_image_of_a_page_from_elsewhere_is_told_by_its_site() {
+    let from = |sites: &[&'static str]| {
+        let pair = |site: &&'static str| (HeaderName::from_static(SEC_FETCH_SITE), HeaderValue::from_static(site));
+        own_page(&sites.iter().map(pair).collect())
+    };
+    for ours in [&[][..], &["same-origin"], &["none"]] {
+        assert_eq!(from(ours), Ok(()), "{ours:?}");
+    }
+    for foreign in ["cross-site", "same-site", "", "same-origin, cross-site"] {
+        assert_eq!(from(&[foreign]), Err(GuardError::Site(foreign.to_owned())));
+    }
+    let headers: HeaderMap = ["same-origin", "cross-site"].into_iter().fold(HeaderMap::new(), |mut headers, site| {
+        headers.append(HeaderName::from_static(SEC_FETCH_SITE), HeaderValue::from_static(site));
+        headers
+    });
+    assert_eq!(own_page(&headers), Err(GuardError::Site("cross-site".to_owned())), "one of two");
 }
 
 /// Shows that in `Authorization` from that address at that time.

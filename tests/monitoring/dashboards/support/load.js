@@ -5,7 +5,7 @@ import { WebSocket } from 'ws';
 import { until } from '../../../e2e/support/until.js';
 
 /** A client: frames go out as objects; `heard` is told of each that comes in. */
-class Client {
+export class Client {
   #socket;
 
   constructor(url, heard, options = {}) {
