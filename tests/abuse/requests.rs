@@ -85,18 +85,18 @@ fn heads_that_are_kept_open() {
         for socket in &mut sockets {
             let _ = socket.write_all(&head);
         }
-        let held = eventually("the heads that hold most are ended", || {
+        let bytes = eventually("the heads that hold most are ended", || {
             let answer = get_from(FLOODER, ops, "/metrics").map_err(|error| error.to_string())?;
             let scrape = Scrape::read(&answer.body);
             let ended = scrape.sum("switchboard_http_rejections_total", "kind=\"memory\"");
             match scrape.value("switchboard_held_bytes{kind=\"http_heads\"}") {
-                held if ended > 0.0 && held > 0.0 => Ok(held),
-                held => Err(format!("{ended} were, and {held} bytes are held")),
+                bytes if ended > 0.0 && bytes > 0.0 => Ok(bytes),
+                bytes => Err(format!("{ended} were, and {bytes} bytes are held")),
             }
         });
         // Those that hold little are left alone, as many as there are.
         let most = ((budget << 20) / 4 + count as u64 * LITTLE_HEAD) as f64;
-        assert!(held <= most, "heads hold {held} bytes, and {most} are their part of the budget");
+        assert!(bytes <= most, "heads hold {bytes} bytes, and {most} are their part of the budget");
     });
     write!(slow, "Host: a\r\n\r\n").expect("write the other half");
     let answer = read_response(&mut BufReader::new(slow)).expect("an answer");
