@@ -214,8 +214,9 @@ section! {
         addresses: usize = 100_000, Kind::count(1, 10_000_000, "addresses"), exported;
 
         /// Memory that may be held on behalf of clients: what waits to be read, to be handled, to be written and to be
-        /// acknowledged, the kernel's part for TCP included. When it is nearly used, new connections are refused,
-        /// and what others hold most is taken back, their connections at last.
+        /// acknowledged, the kernel's part for TCP included. When it is nearly used, new connections are refused
+        /// (those of addresses that hold few last), and what others hold most is taken back, their connections at last.
+        /// Request heads that do not end may hold a quarter of it.
         /// 0 means three fifths of what the process may use (its cgroup's limit, else the machine's memory): the rest is the
         /// program's own, and what the allocator and the kernel need beside. Less than 16 MiB count as 16 MiB.
         memory_bytes: usize = 0, Kind::bytes(0, MEMORY_MOST).usual(0, MEMORY_MOST), exported;

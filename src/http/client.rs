@@ -22,6 +22,10 @@ use crate::{
 /// How often it is told at most that one of our proxies does not name its clients.
 const NAMELESS_AGAIN: Duration = Duration::from_secs(600);
 
+/// Sockets of an address that holds few: a household, an office, a class behind one address, each person with another one for the page.
+/// A flood needs many times as many of each address.
+const FEW: usize = 64;
+
 /// What is known of clients by their addresses. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Clients {
@@ -111,6 +115,13 @@ impl Clients {
         let peer = peer.to_canonical();
         let exempt = self.is_exempt(peer, known_by) || self.is_proxy(peer);
         if exempt { Some(AddressPermit::uncounted()) } else { self.sockets.connect(Subnet::of(peer), Instant::now()) }
+    }
+
+    /// The same while memory is nearly used: for addresses that hold few. Of whom the limits do not concern nobody knows whether they do.
+    pub(super) fn socket_of_few(&self, peer: IpAddr) -> Option<AddressPermit> {
+        let peer = peer.to_canonical();
+        let exempt = self.is_exempt(peer, KnownBy::Socket) || self.is_proxy(peer);
+        if exempt { None } else { self.sockets.connect_within(FEW, Subnet::of(peer), Instant::now()) }
     }
 
     /// Whether that address may make one more TLS handshake: it costs the server a signature. A proxy of ours makes everybody's.
@@ -270,6 +281,27 @@ mod tests {
         assert_eq!((held.len(), take(1, "127.0.0.1").len(), take(9, "::ffff:10.1.2.3").len()), (2, 1, 9));
         drop(held);
         assert_eq!(take(3, "192.0.2.1").len(), 2);
+    }
+
+    #[test]
+    fn while_memory_is_nearly_used_addresses_with_few_sockets_get_more() {
+        let clients = clients(|s| {
+            s.limits.exempt_loopback = true;
+            s.limits.sockets_per_address = 1000;
+            s.http.trusted_proxies = vec!["10.0.0.0/8".into()];
+        });
+        let address = |peer: &str| peer.parse().expect("an address");
+        let hold =
+            |count| -> Vec<_> { (0..count).map(|_| clients.socket(address("192.0.2.1"), KnownBy::Socket)).collect() };
+        let many = hold(FEW);
+        assert!(clients.socket_of_few(address("192.0.2.1")).is_none());
+        assert!(clients.socket_of_few(address("192.0.2.2")).is_some());
+        for uncounted in ["127.0.0.1", "10.1.2.3"] {
+            assert!(clients.socket_of_few(address(uncounted)).is_none(), "{uncounted}");
+        }
+        drop(many);
+        let _few = hold(FEW - 1);
+        assert!(clients.socket_of_few(address("192.0.2.1")).is_some());
     }
 
     #[test]

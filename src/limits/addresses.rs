@@ -126,7 +126,13 @@ impl Addresses {
     /// A place for one more connection, or `None` where the address, or a network that it is in, has all it may.
     #[must_use]
     pub fn connect(&self, from: Subnet, now: Instant) -> Option<AddressPermit> {
-        let most = self.0.quotas.connections;
+        self.connect_within(self.0.quotas.connections, from, now)
+    }
+
+    /// The same where an address holds fewer than `most`, instead of what it may.
+    #[must_use]
+    pub fn connect_within(&self, most: usize, from: Subnet, now: Instant) -> Option<AddressPermit> {
+        let most = most.min(self.0.quotas.connections);
         let may = |entry: &mut Entry, shares: u32| {
             if entry.connections < most.saturating_mul(shares as usize) { Ok(()) } else { Err(()) }
         };
@@ -208,6 +214,17 @@ mod tests {
         assert!(table.connect(from(2), now).is_some());
         drop(first);
         assert!(table.connect(from(1), now).is_some());
+    }
+
+    #[test]
+    fn where_few_may_connect_those_count_that_are_there_and_no_address_has_more_than_it_may() {
+        let now = Instant::now();
+        let table = table(10, now);
+        let _first = table.connect_within(1, from(1), now).expect("none is there");
+        assert!(table.connect_within(1, from(1), now).is_none());
+        let _second = table.connect(from(1), now).expect("a place");
+        assert!(table.connect_within(9, from(1), now).is_none());
+        assert!(table.connect_within(1, from(2), now).is_some());
     }
 
     #[test]

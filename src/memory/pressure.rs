@@ -7,6 +7,9 @@ use crate::telemetry::MemoryStep;
 
 /// Relief goes on until no more than this share of the budget is used, in percent.
 const TARGET_PERCENT: u64 = 70;
+/// From this share on nobody is let in, whoever it is, in percent: relief has begun long before, and each of them holds little, but they
+/// may be many.
+const CLOSED_PERCENT: u64 = 90;
 
 /// What whoever relieves memory goes by. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -43,6 +46,12 @@ impl Pressure {
         self.step >= Some(step)
     }
 
+    /// Whether, while newcomers are refused, there is still room for those whose address holds few connections.
+    #[must_use]
+    pub fn has_room_for_few(&self) -> bool {
+        self.used < self.budget / 100 * CLOSED_PERCENT
+    }
+
     /// Bytes that all who hold something should hold together.
     #[must_use]
     pub fn target(&self) -> u64 {
@@ -53,5 +62,17 @@ impl Pressure {
     #[must_use]
     pub fn excess(&self) -> u64 {
         self.used.saturating_sub(self.target())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_tenth_is_for_those_who_are_here() {
+        let with = |used| Pressure { used, step: Some(MemoryStep::EndConnections), ..Pressure::none(1000) };
+        assert!(with(0).has_room_for_few() && with(899).has_room_for_few(), "however long relief lasts already");
+        assert!(!with(900).has_room_for_few() && !with(2000).has_room_for_few());
     }
 }

@@ -2,7 +2,7 @@
 //! and no session is asked.
 //!
 //! A question waits until the one before it is answered (`http/ops/questions.rs`), and looks at [`LOOKED_AT`] names at most:
-//! a join waits behind one of them, and for less than a millisecond.
+//! a join waits behind one of them, and no longer than so many take.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 
 use crate::protocol::{PeerId, RoomName, SessionId, Who};
 
-/// Rooms and seats that one question looks at, whatever its filters leave of them. 4096 take half a millisecond.
+/// Rooms and seats that one question looks at, whatever its filters leave of them: a join waits no longer than so
+/// many take.
 pub const LOOKED_AT: usize = 4096;
 
 /// A question, and where its answer goes.

@@ -17,6 +17,9 @@ const SLOW: Ipv4Addr = Ipv4Addr::new(127, 55, 0, 3);
 /// The largest request head that is read, in KiB, with what is kept beside it.
 const HEAD_KIB: u64 = 24;
 
+/// A head that holds no more holds little.
+const LITTLE_HEAD: u64 = 4 << 10;
+
 /// So many sockets of so many addresses, as many of them as the server lets come.
 fn sockets(to: SocketAddr, count: usize, addresses: usize) -> Vec<TcpStream> {
     (0..count).filter_map(|number| try_dial_from(flooder(number, addresses), to).ok()).collect()
@@ -82,13 +85,18 @@ fn heads_that_are_kept_open() {
         for socket in &mut sockets {
             let _ = socket.write_all(&head);
         }
-        eventually("the heads that hold most are ended", || {
+        let bytes = eventually("the heads that hold most are ended", || {
             let answer = get_from(FLOODER, ops, "/metrics").map_err(|error| error.to_string())?;
-            match Scrape::read(&answer.body).sum("switchboard_http_rejections_total", "kind=\"memory\"") {
-                0.0 => Err("none was".to_owned()),
-                _ => Ok(()),
+            let scrape = Scrape::read(&answer.body);
+            let ended = scrape.sum("switchboard_http_rejections_total", "kind=\"memory\"");
+            match scrape.value("switchboard_held_bytes{kind=\"http_heads\"}") {
+                bytes if ended > 0.0 && bytes > 0.0 => Ok(bytes),
+                bytes => Err(format!("{ended} were, and {bytes} bytes are held")),
             }
         });
+        // Those that hold little are left alone, as many as there are.
+        let most = ((budget << 20) / 4 + count as u64 * LITTLE_HEAD) as f64;
+        assert!(bytes <= most, "heads hold {bytes} bytes, and {most} are their part of the budget");
     });
     write!(slow, "Host: a\r\n\r\n").expect("write the other half");
     let answer = read_response(&mut BufReader::new(slow)).expect("an answer");

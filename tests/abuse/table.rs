@@ -169,8 +169,8 @@ pub(crate) const FLOODS: [Flood; 20] = [
     flood(
         "heads_that_are_kept_open",
         "request heads that come to nearly the longest there may be, and stop there",
-        ["600, 4 MiB held", "8 000, 90 MiB held"],
-        "`limits.head_bytes`, `http.request_timeout_ms`; `limits.memory_bytes`: those that hold most are ended",
+        ["1 200, 16 MiB for all", "8 000, 96 MiB for all"],
+        "`limits.head_bytes`, `http.request_timeout_ms`; `limits.memory_bytes`: a quarter of it for heads, and those that hold most are ended",
         MayBeRefused,
     ),
     flood("nothing", "nothing: what the figures are without a flood", ["—", "10 s"], "—", Join),

@@ -216,13 +216,17 @@ impl Acceptor {
 
     /// Counts the socket and gives it to the next worker, or refuses it.
     fn take(&mut self, socket: StdStream, peer: SocketAddr) {
-        if self.is_short_of_memory() {
-            self.report(Some(peer), SocketRefusal::Memory);
-            return self.reserve.take(socket, peer.ip());
-        }
-        let address = match &self.clients {
-            Some(clients) => clients.socket(peer.ip(), KnownBy::Socket),
-            None => Some(AddressPermit::uncounted()),
+        let address = match (&self.clients, self.short_memory()) {
+            (None, None) => Some(AddressPermit::uncounted()),
+            (Some(clients), None) => clients.socket(peer.ip(), KnownBy::Socket),
+            (clients, Some(pressure)) => {
+                let clients = clients.as_ref().filter(|_| pressure.has_room_for_few());
+                let Some(address) = clients.and_then(|clients| clients.socket_of_few(peer.ip())) else {
+                    self.report(Some(peer), SocketRefusal::Memory);
+                    return self.reserve.take(socket, peer.ip());
+                };
+                Some(address)
+            }
         };
         if let Some(waiting) = self.waiting.as_ref().filter(|_| self.sockets.is_nearly_full()) {
             waiting.evict();
@@ -236,8 +240,10 @@ impl Acceptor {
         }
     }
 
-    fn is_short_of_memory(&self) -> bool {
-        self.pressure.as_ref().is_some_and(|pressure| pressure.borrow().asks(MemoryStep::RefuseConnections))
+    /// How short memory is, if it is so short that newcomers are refused.
+    fn short_memory(&self) -> Option<Pressure> {
+        let pressure = *self.pressure.as_ref()?.borrow();
+        pressure.asks(MemoryStep::RefuseConnections).then_some(pressure)
     }
 
     fn give(&mut self, socket: StdStream, peer: SocketAddr, place: SocketPlace) {

@@ -228,7 +228,7 @@ where
         let Ok(service) = service().h1(map_config(app, |()| AppConfig::default())).new_service(()).await else {
             return;
         };
-        let heads = Rc::<Heads>::default();
+        let heads = Rc::new(Heads::within(self.memory.pressure.borrow().budget));
         actix_rt::spawn(Rc::clone(&heads).relieve(self.memory));
         let (public, config) = (Some((upgrade_service, self.clients)), ServiceConfig::default());
         let (bounds, tls) = (self.bounds, self.tls);
@@ -262,7 +262,7 @@ impl Operators {
             return;
         };
         // Few, and the operators' own: memory that is nearly used is no reason to end them.
-        let (config, heads) = (ServiceConfig::default(), Rc::default());
+        let (config, heads) = (ServiceConfig::default(), Rc::new(Heads::within(u64::MAX)));
         let (bounds, tls) = (self.bounds, self.tls);
         worker::run(Worker { service, public: None, tls, config, bounds, heads }, accepted).await;
     }

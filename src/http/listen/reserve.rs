@@ -166,7 +166,7 @@ impl Reserve {
         if let Some(tls) = &self.tls {
             secure::handshake(socket, tls, TLS_HEAD, got, || self.may_make_tls_handshake()).await?;
         }
-        head::read(socket.as_mut().ok_or(NoHead::Gone)?, HEAD, got, |_| {}).await
+        head::read(socket.as_mut().ok_or(NoHead::Gone)?, HEAD, got, |_| true).await
     }
 }
 

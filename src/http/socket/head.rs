@@ -78,20 +78,24 @@ struct Scan {
 }
 
 /// Reads into `got`, where the beginning may be already, until there is a whole head of at most `most` bytes, and says how
-/// long it is. More may have come behind it. `holds` is told how much memory it takes.
+/// long it is. More may have come behind it. `holds` is told how much memory it takes, and says whether there is so much for one
+/// that is not whole.
 pub(in crate::http) async fn read(
     socket: &mut AnySocket,
     most: usize,
     got: &mut BytesMut,
-    holds: impl Fn(usize),
+    holds: impl Fn(usize) -> bool,
 ) -> Result<usize, NoHead> {
-    let mut scan = Scan::default();
+    let (mut scan, mut may_wait) = (Scan::default(), true);
     loop {
         if let Some(end) = scan.look(got).map_err(NoHead::Rejected)? {
             return Ok(end);
         }
+        if !may_wait {
+            return Err(NoHead::Rejected(Rejection::Memory));
+        }
         more(socket, most, Rejection::HeadTooLarge, got).await?;
-        holds(got.capacity());
+        may_wait = holds(got.capacity());
     }
 }
 

@@ -1,5 +1,6 @@
 //! The request heads that one worker is reading. When memory is nearly used, those that hold most are ended, as WebSocket
-//! connections are: a head that is whole within moments is none of them.
+//! connections are: a head that is whole within moments is none of them. And all of them together have a share of the budget, which needs
+//! nobody's look: a flood of heads comes faster than memory can be looked at.
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,9 +19,14 @@ use crate::{
 /// After those that were told to end have had their turn.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// The part of the budget that heads may hold together. Browsers' are whole with their first packet, so that even a rush of ten thousand
+/// holds some MiB for a moment.
+const PART_OF_BUDGET: u64 = 4;
+
 /// See the module. Numbered as they came.
-#[derive(Default)]
 pub(in crate::http) struct Heads {
+    /// Bytes that those of all threads may hold together.
+    most: u64,
     all: RefCell<BTreeMap<u64, Rc<Head>>>,
     next: Cell<u64>,
 }
@@ -41,6 +47,11 @@ pub(in crate::http) struct HeadPlace {
 }
 
 impl Heads {
+    /// Of which there is none yet, with a part of so many bytes that clients may have the server hold.
+    pub(in crate::http) fn within(budget: u64) -> Self {
+        Self { most: budget / PART_OF_BUDGET, all: RefCell::default(), next: Cell::default() }
+    }
+
     /// One more is read.
     pub(in crate::http) fn begin(self: &Rc<Self>, listener: Listener) -> HeadPlace {
         let is_operators = listener == Listener::Ops;
@@ -79,10 +90,13 @@ impl Heads {
 }
 
 impl HeadPlace {
-    /// So much of it is there.
-    pub(in crate::http) fn holds(&self, bytes: usize) {
+    /// So much of it is there. Says whether it may wait for more: not if it holds more than little while all heads together hold more
+    /// than their part of the budget.
+    pub(in crate::http) fn holds(&self, bytes: usize) -> bool {
         self.head.held.set(bytes as u64);
         self.counted.set(bytes as u64);
+        let is_little = bytes as u64 <= LITTLE_HEAD;
+        is_little || self.head.is_operators || Outside::Heads.bytes() <= self.heads.most
     }
 
     /// Ends when its memory is needed.
@@ -116,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_heads_that_hold_most_are_ended_and_none_that_holds_little() {
-        let (heads, mut mine) = (Rc::new(Heads::default()), Totals::default().contribution());
+        let (heads, mut mine) = (Rc::new(Heads::within(BUDGET)), Totals::default().contribution());
         let operators = heads.begin(Listener::Ops);
         operators.holds(16_000);
         let places: Vec<_> = (0..100).map(|_| heads.begin(Listener::Public)).collect();
@@ -137,5 +151,18 @@ mod tests {
         assert!(!is_to_end(&operators));
         drop((operators, places));
         assert!(heads.all.borrow().is_empty());
+    }
+
+    /// Heads of other tests of this process count, too: there is room for all of them, or for none.
+    #[test]
+    fn beyond_their_part_of_the_budget_heads_are_little_or_whole() {
+        const LITTLE: usize = 4 << 10;
+        assert_eq!(LITTLE as u64, LITTLE_HEAD);
+        let (none, all) = (Rc::new(Heads::within(0)), Rc::new(Heads::within(u64::MAX)));
+        let head = none.begin(Listener::Public);
+        assert!(head.holds(LITTLE));
+        assert!(!head.holds(LITTLE + 1));
+        assert!(none.begin(Listener::Ops).holds(LITTLE + 1), "operators come when memory is short");
+        assert!(all.begin(Listener::Public).holds(LITTLE + 1));
     }
 }
