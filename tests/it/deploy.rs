@@ -196,14 +196,15 @@ fn tenths(moments: impl Iterator<Item = Duration>) -> [usize; 10] {
     tenths
 }
 
-/// Told and closed evenly over the whole of the time: every tenth of it has a tenth of them.
+/// Nobody is told to be closed in the first tenth of the time, in which the drain may be taken back; from then on as many in each.
 #[track_caller]
 fn check_spread(stories: &[Story]) {
     let told = tenths(stories.iter().map(|story| story.told.expect("a bye")));
     let closed = tenths(stories.iter().map(|story| story.closed.expect("a close frame")));
     println!("of {PEERS}, in each tenth of {DRAIN:?}: told to be closed {told:?}, closed {closed:?}");
-    let fair = PEERS / 10;
-    assert!(told.iter().all(|count| count.abs_diff(fair) <= fair / 10), "told in each tenth of the time: {told:?}");
+    let fair = PEERS / 9;
+    let is_even = told[1..].iter().all(|count| count.abs_diff(fair) <= fair / 10);
+    assert!(told[0] == 0 && is_even, "told in each tenth of the time: {told:?}");
     // When they hear of it is also a matter of how busy this machine is with other tests: all these clients are one thread.
     assert!(closed.iter().all(|count| *count < 4 * fair), "closed in each tenth of the time: {closed:?}");
     assert!(stories.iter().all(|story| story.code == Some(1012)), "not everybody was closed with 1012");
