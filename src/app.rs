@@ -95,9 +95,9 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let settings = Arc::new(capacity.in_force(&configured, machine.memory_bytes));
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
-    stun::start(&settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
     let (secrets, ice) = read_secrets(&settings)?;
+    stun::start(&settings, &ice)?;
     let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
     let origins = Live::from(settings.http.allowed_origins.clone());
     let (reload, reloads) = mpsc::channel(1);

@@ -10,14 +10,14 @@ mod tls;
 use std::{
     fmt, io,
     io::{Read, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs},
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
     path::Path,
     time::{Duration, Instant},
 };
 
 use self::running::Place;
 use crate::{
-    config::{ConfigError, Network, Settings, Stun},
+    config::{ConfigError, Network, Settings, Stun, asked_at},
     stun::ask,
 };
 
@@ -94,16 +94,17 @@ fn ask_in_every_way(address: SocketAddr, place: &Place, deadline: Instant) -> io
     told.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
 }
 
-/// Sends a Binding request to where `switchboard stun` answers with these settings, and says what was asked and answered.
+/// Sends a Binding request to where `switchboard stun` answers with these settings, and says what was asked and answered. With
+/// `stun.port` at 0 there is nobody to ask, and nothing wrong with that.
 ///
 /// # Errors
-/// There is none by the settings, or it does not answer in time.
+/// It does not answer in time.
 pub fn probe_stun(stun: &Stun) -> Result<String, ProbeError> {
     let asked = |address: &str| format!("STUN Binding request to {address}");
     let name = authority(&stun.host, stun.port);
     let not_alive = |address: &str, found: String| ProbeError::NotAlive { asked: asked(address), found, note: None };
     if stun.port == 0 {
-        return Err(not_alive(&name, "stun.port is 0: there is none".to_owned()));
+        return Ok("stun.port is 0: there is no responder to ask\n".to_owned());
     }
     let address = addresses(&stun.host, stun.port).unwrap_or_default().into_iter().next();
     let address = address.ok_or_else(|| not_alive(&name, "the host has no address".to_owned()))?;
@@ -217,16 +218,10 @@ fn read_answer(answer: &[u8]) -> Option<Answer> {
     Some(Answer { status, line })
 }
 
-/// Where to connect. A wildcard address is listened on, never connected to; `::` is for IPv4 as well, where there is no
-/// IPv6. Of a name's addresses the server listens on one.
+/// Where to connect. Of a name's addresses the server listens on one.
 fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let loopback = |ip: IpAddr| match ip {
-        IpAddr::V4(v4) if v4.is_unspecified() => vec![Ipv4Addr::LOCALHOST.into()],
-        IpAddr::V6(v6) if v6.is_unspecified() => vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()],
-        specific => vec![specific],
-    };
     let found = (host, port).to_socket_addrs()?;
-    Ok(found.flat_map(|found| loopback(found.ip()).into_iter().map(move |ip| SocketAddr::new(ip, port))).collect())
+    Ok(found.flat_map(|found| asked_at(found.ip()).into_iter().map(move |ip| SocketAddr::new(ip, port))).collect())
 }
 
 /// As a URL has it.

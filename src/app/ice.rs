@@ -1,12 +1,12 @@
 //! The checks of the ICE servers that clients are told of.
 
-use std::time::Instant;
+use std::{net::IpAddr, time::Instant};
 
 use tokio::sync::watch;
 
 use super::error::StartError;
 use crate::{
-    config::{Settings, Stun},
+    config::{Settings, Stun, asked_at},
     ice::{IceServers, Recipient},
     ice_checks::{IceChecks, IceHealth},
     protocol::PeerId,
@@ -35,9 +35,33 @@ pub(super) fn start_checks(
 
 /// Where this process asks its own STUN responder; `None` where another process answers, and only clients know where.
 fn own_host(stun: &Stun) -> Option<String> {
-    stun.is_served_here().then(|| match stun.host.as_str() {
-        "0.0.0.0" | "::" => "127.0.0.1".to_owned(),
-        host if host.contains(':') => format!("[{host}]"),
-        host => host.to_owned(),
+    stun.is_served_here().then(|| {
+        // Of two, IPv4's: a responder on `::` takes both, and it is there on every machine.
+        match stun.host.parse().ok().and_then(|address| asked_at(address).pop()) {
+            Some(IpAddr::V6(address)) => format!("[{address}]"),
+            Some(address) => address.to_string(),
+            None => stun.host.clone(),
+        }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_own_responder_is_asked_where_it_listens() {
+        let host = |host: &str, serve| own_host(&Stun { port: 3478, host: host.to_owned(), serve, ..Stun::default() });
+        for (listens, asked) in [
+            ("0.0.0.0", "127.0.0.1"),
+            ("::", "127.0.0.1"),
+            ("0::0", "127.0.0.1"),
+            ("2001:db8::7", "[2001:db8::7]"),
+            ("192.0.2.7", "192.0.2.7"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(host(listens, true).as_deref(), Some(asked), "{listens}");
+        }
+        assert_eq!(host("0.0.0.0", false), None, "only clients know where another process is reached");
+    }
 }

@@ -14,28 +14,27 @@ use tokio::sync::oneshot;
 use super::error::StartError;
 use crate::{
     config::Settings,
+    ice::IceServers,
     shutdown,
     stun::{Responder, Telling},
     telemetry,
 };
 
-/// `switchboard stun`: answers until a signal ends it. With `stun.port` at 0 there is nothing to do.
+/// `switchboard stun`: answers until a signal ends it. With `stun.port` at 0 it answers nobody, and waits for that signal all the
+/// same: who keeps it running needs no other rule for it, and it is there again after a restart of the machine.
 ///
 /// # Errors
 /// [`StartError`]: it never answered anybody, or its thread is gone.
 pub fn run_stun(settings: &Settings) -> Result<(), StartError> {
-    if settings.stun.port == 0 {
-        return Ok(());
-    }
     System::new().block_on(alone(settings))
 }
 
 /// Starts its thread, where this process is to answer.
-pub(super) fn start(settings: &Settings) -> Result<(), StartError> {
+pub(super) fn start(settings: &Settings, servers: &IceServers) -> Result<(), StartError> {
     if !settings.stun.is_served_here() {
         return Ok(());
     }
-    let responder = listen(settings, Telling::Metrics)?;
+    let responder = listen(settings, Telling::Metrics(servers.clone()))?;
     responder.start().map_err(|source| StartError::Machine { what: "the STUN responder", source })
 }
 
@@ -47,6 +46,13 @@ async fn alone(settings: &Settings) -> Result<(), StartError> {
         let why = "this process reads its configuration at its start alone";
         telemetry::emit(&telemetry::Event::SignalIgnored { signal: "SIGHUP", why });
     });
+    if settings.stun.port == 0 {
+        let what = "stun.port is 0: this process answers nobody, and waits until it is ended";
+        telemetry::emit(&telemetry::Event::ConfigWarning { what });
+        signals.any().await;
+        telemetry::flush();
+        return Ok(());
+    }
     let responder = listen(settings, Telling::Log)?;
     let stop = Arc::new(AtomicBool::new(false));
     let (alive, gone) = oneshot::channel::<()>();

@@ -36,7 +36,7 @@ section! {
         /// fail, and seldom enough to be no load.
         check_interval_ms: Milliseconds = Milliseconds(60_000), Kind::milliseconds(0).usual(5000, 3_600_000);
 
-        /// How long one of them may take to give what it is asked for.
+        /// How long one of them may take to give what it is asked for; half of it, at most, for the address of its name.
         /// 5 s are several repetitions of a lost datagram; who waits for a call waits no longer.
         check_timeout_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(10).usual(1000, 60_000);
 

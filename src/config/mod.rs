@@ -28,6 +28,7 @@ mod milliseconds;
 mod network;
 mod ops;
 mod pairs;
+mod reach;
 #[cfg(test)]
 mod reference;
 mod report;
@@ -62,6 +63,7 @@ pub use self::{
     milliseconds::Milliseconds,
     network::{ForwardedHeader, Network},
     ops::Ops,
+    reach::{asked_at, is_public_host},
     secret::Secret,
     server::Server,
     settings::{Settings, sets},

@@ -3,7 +3,10 @@
 use std::{
     borrow::Cow,
     fmt::{self, Write},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,7 +15,7 @@ use super::{
     secret_files::{SecretFileError, SecretFiles},
 };
 use crate::{
-    config::{Ice, Milliseconds, Stun},
+    config::{Ice, Milliseconds, Stun, is_public_host},
     protocol::PeerId,
 };
 
@@ -25,6 +28,8 @@ struct Inner {
     /// `ice.credential_ttl_ms`.
     ttl: Duration,
     secrets: SecretFiles,
+    /// Whether a client was told of the STUN responder at a public host that it used itself.
+    told_at_public_host: AtomicBool,
 }
 
 enum List {
@@ -93,7 +98,8 @@ impl IceServers {
             List::Made(entries)
         };
         let secrets = SecretFiles::open(paths)?;
-        Ok(Self(Arc::new(Inner { list, ttl: ice.credential_ttl_ms.get(), secrets })))
+        let told_at_public_host = AtomicBool::new(false);
+        Ok(Self(Arc::new(Inner { list, ttl: ice.credential_ttl_ms.get(), secrets, told_at_public_host })))
     }
 
     /// What that peer is told.
@@ -109,6 +115,7 @@ impl IceServers {
     }
 
     fn make(&self, entries: &[Entry], recipient: Recipient<'_>, since_epoch: Duration) -> IceList<'_> {
+        self.note_host(entries, recipient.host);
         let left = recipient.until.map(|until| until.saturating_duration_since(recipient.now));
         let ttl = left.map_or(self.0.ttl, |left| left.min(self.0.ttl));
         // TURN servers count in seconds, and the one in which it ends is still good: nobody is let in for less than is told.
@@ -123,6 +130,21 @@ impl IceServers {
         });
         let ends = !secrets.is_empty();
         IceList { json: Cow::Owned(json), ttl_ms: ends.then(|| Milliseconds::rounded_down(ttl).0) }
+    }
+
+    /// Whether any client was told of the STUN responder of our own at a host of its own use that is a public one: from then on some
+    /// of those who ask the responder come from the internet.
+    #[must_use]
+    pub fn is_told_at_public_host(&self) -> bool {
+        self.0.told_at_public_host.load(Ordering::Relaxed)
+    }
+
+    /// Once is enough, so that later lists pay for one load.
+    fn note_host(&self, entries: &[Entry], host: Option<&str>) {
+        let is_new = !self.is_told_at_public_host() && entries.iter().any(|entry| matches!(entry, Entry::AtHost(_)));
+        if is_new && host.is_some_and(is_public_host) {
+            self.0.told_at_public_host.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Looks at the files of the secrets again. Whether any has another one, which is in force now; on an error all is as before.

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    io, thread,
+    io,
+    sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -11,6 +13,7 @@ use tokio::sync::watch;
 use super::{
     check::{check, is_possible},
     failure::Failure,
+    resolver::Resolver,
     target::{Target, targets},
 };
 use crate::{
@@ -21,7 +24,8 @@ use crate::{
 /// Servers that are asked, at most: more than any client uses, and what a round of silent ones takes stays within minutes. Those
 /// behind are counted as unchecked.
 const MOST: usize = 32;
-/// A check that ended this much later than it had to was stopped with the process, or with the machine, and says nothing.
+/// A check that ended this much later than it had to was stopped with the process, or with the machine, and says nothing: nothing
+/// that it waits for takes longer than its timeout.
 const LATE: Duration = Duration::from_secs(1);
 
 /// What is asked, and how often.
@@ -54,21 +58,30 @@ impl IceChecks {
     }
 
     fn run(&self, publish: &watch::Sender<IceHealth>) {
-        let mut known = Known::default();
+        let (mut known, mut resolver) = (Known::default(), Resolver::new());
+        let mut former = Round::default();
         while !publish.is_closed() {
-            let mut round = Round::default();
-            for (at, target) in targets(&(self.list)()).iter().enumerate() {
-                let begun = Instant::now();
-                let found = (at < MOST && is_possible(target)).then(|| check(target, self.timeout));
-                if !Lateness::at(Instant::now(), begun + self.timeout, LATE).is_late {
-                    round.add(target, found);
-                }
-            }
+            let round = self.round(&former, &mut resolver);
             known.compare(&round, Instant::now());
             publish.send_replace(round.health());
             round.report();
+            former = round;
             thread::sleep(self.interval);
         }
+    }
+
+    fn round(&self, former: &Round, resolver: &mut Resolver) -> Round {
+        let mut round = Round::default();
+        for (at, target) in targets(&(self.list)()).iter().enumerate() {
+            let begun = Instant::now();
+            let found = (at < MOST && is_possible(target)).then(|| check(target, self.timeout, resolver));
+            if Lateness::at(Instant::now(), begun + self.timeout, LATE).is_late {
+                round.carry(target, former);
+            } else {
+                round.add(target, found);
+            }
+        }
+        round
     }
 }
 
@@ -78,7 +91,7 @@ struct Round {
     report: IceReport,
     outcomes: Vec<(IceKind, IceTransport, IceOutcome)>,
     took: Vec<Duration>,
-    failures: Vec<(Target, Failure)>,
+    failures: Vec<(Target, Arc<Failure>)>,
     well: Vec<String>,
 }
 
@@ -100,8 +113,20 @@ impl Round {
             }
             Some(Err(failure)) => {
                 self.report.add(target.kind, target.transport, true);
-                self.failures.push((target.clone(), failure));
+                self.failures.push((target.clone(), Arc::new(failure)));
             }
+        }
+    }
+
+    /// Nothing new is known of it: it is as it was, and is not counted again.
+    fn carry(&mut self, target: &Target, former: &Self) {
+        let failure = former.failures.iter().find(|(failed, _)| failed.url == target.url).map(|(_, failure)| failure);
+        if let Some(failure) = failure {
+            self.report.add(target.kind, target.transport, true);
+            self.failures.push((target.clone(), Arc::clone(failure)));
+        } else if former.well.contains(&target.url) {
+            self.report.add(target.kind, target.transport, false);
+            self.well.push(target.url.clone());
         }
     }
 
@@ -114,13 +139,13 @@ impl Round {
         IceHealth { slowest: self.took.iter().max().copied().unwrap_or_default(), problem }
     }
 
-    fn report(self) {
+    fn report(&self) {
         telemetry::tally(|t| {
             t.ice_report = Some(self.report);
-            for (kind, transport, outcome) in self.outcomes {
+            for &(kind, transport, outcome) in &self.outcomes {
                 t.count_ice_check(kind, transport, outcome);
             }
-            for took in self.took {
+            for &took in &self.took {
                 t.ice_check_time.observe(took);
             }
         });
@@ -137,7 +162,7 @@ impl Known {
     fn compare(&mut self, round: &Round, now: Instant) {
         for (target, failure) in &round.failures {
             self.0.entry(target.url.clone()).or_insert_with(|| {
-                telemetry::emit(&Event::IceServerFailed { url: &target.url, error: failure });
+                telemetry::emit(&Event::IceServerFailed { url: &target.url, error: &**failure });
                 now
             });
         }
@@ -154,6 +179,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ice_checks::resolver;
 
     fn round(list: &str, found: Vec<Option<Result<Duration, Failure>>>) -> Round {
         let mut round = Round::default();
@@ -193,6 +219,46 @@ mod tests {
         assert_eq!(found.report.of(stun.0, stun.1), (1, 0));
         assert_eq!(found.report.of(turn.0, turn.1), (1, 1));
         assert_eq!(found.report.of(IceKind::Turn, IceTransport::Tls), (0, 0));
+    }
+
+    #[test]
+    fn a_check_that_was_stopped_leaves_its_server_as_it_was() {
+        let refused = Failure::Refused { code: 486 };
+        let former = round(LIST, vec![Some(Ok(Duration::ZERO)), Some(Err(refused)), None]);
+        let mut carried = Round::default();
+        for target in &targets(LIST) {
+            carried.carry(target, &former);
+        }
+        let problem = carried.health().problem.expect("it does not work, for all that is known");
+        assert_eq!(problem, "1 of 2 STUN and TURN servers do not work: turn:b: it answered with error 486");
+        assert_eq!(carried.report, former.report);
+        assert!(carried.outcomes.is_empty() && carried.took.is_empty(), "it was not asked");
+        let since = Instant::now();
+        let mut known = Known([("turn:b".to_owned(), since)].into());
+        known.compare(&carried, since + Duration::from_secs(9));
+        assert_eq!(known.0.get("turn:b"), Some(&since), "it still fails");
+        let mut first = Round::default();
+        first.carry(&targets(LIST)[0], &Round::default());
+        assert_eq!(first.health(), IceHealth::default(), "it was never asked");
+    }
+
+    #[test]
+    fn a_name_that_is_looked_up_for_too_long_is_a_server_that_fails_and_no_process_that_was_stopped() {
+        let checks = IceChecks {
+            list: Box::new(|| r#"[{"urls":["stun:slow.example"]}]"#.to_owned()),
+            interval: Duration::ZERO,
+            timeout: Duration::from_millis(40),
+        };
+        let (mut resolver, begun, _stays) = resolver::tests::slow();
+        let mut former = Round::default();
+        for _ in 0..2 {
+            let round = checks.round(&former, &mut resolver);
+            assert_eq!(round.outcomes, [(IceKind::Stun, IceTransport::Udp, IceOutcome::Unresolved)]);
+            assert_eq!(round.report.of(IceKind::Stun, IceTransport::Udp), (1, 1));
+            assert!(round.health().problem.expect("a problem").ends_with("its name was not resolved"));
+            former = round;
+        }
+        assert!(begun.load(std::sync::atomic::Ordering::Relaxed) <= 1);
     }
 
     #[test]

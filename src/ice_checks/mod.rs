@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `target` | the servers of a list, each with its protocol |
 //! | `failure` | why one does not work, as cause and as label |
+//! | `resolver` | names to addresses, in the time that there is for it |
 //! | `link` | datagrams, or a stream |
 //! | `turn` | one allocation |
 //! | `check` | one check, from the name to the answer |
@@ -16,6 +17,7 @@ mod check;
 mod checker;
 mod failure;
 mod link;
+mod resolver;
 mod target;
 mod turn;
 

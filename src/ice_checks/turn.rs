@@ -8,7 +8,7 @@ use std::{
 use stun_types::{
     TransportType,
     attribute::ErrorCode,
-    message::{Message, MessageClass},
+    message::{Message, MessageClass, TransactionId},
 };
 use turn_client_proto::{
     api::{Transmit, TurnClientApi, TurnConfig, TurnEvent, TurnPollRet},
@@ -55,7 +55,7 @@ pub(super) fn allocate(
             _ => {}
         }
         let left = timeout.saturating_sub(begun.elapsed());
-        if left.is_zero() || refusals.is_final() {
+        if left.is_zero() || refusals.is_final {
             return Err(refusals.failure(timeout));
         }
         let wait = match client.poll(Elapsed::from_std(begun)) {
@@ -65,7 +65,7 @@ pub(super) fn allocate(
         };
         if let Some(length) = link.receive(&mut buffer, wait.min(left))? {
             let bytes = &buffer[..length];
-            refusals.note(error_code(bytes));
+            refusals.note(error_in(bytes));
             let received = Transmit { data: bytes, transport, from: server, to: local };
             let _ = client.recv(received, Elapsed::from_std(begun));
         }
@@ -82,34 +82,56 @@ fn send_all(client: &mut TurnClient, link: &mut Link, begun: Instant) -> Result<
 /// The error responses so far. The client says that it was refused, and not why; and of credentials that are not taken nothing.
 #[derive(Default)]
 struct Refusals {
-    /// 401: the first asks for credentials (RFC 8489 section 9.2.4), another one does not take them.
-    unauthorized: u32,
+    /// The request that was answered with 401 first: that asks for credentials (RFC 8489 section 9.2.4).
+    asked: Option<TransactionId>,
+    /// Another request was, too: the credentials in it are not taken. A repetition of the same request is none: on a slow way each
+    /// is answered.
+    is_final: bool,
     /// The last code, whichever.
     last: Option<u16>,
 }
 
 impl Refusals {
-    fn note(&mut self, code: Option<u16>) {
-        self.unauthorized += u32::from(code == Some(ErrorCode::UNAUTHORIZED));
-        self.last = code.or(self.last);
-    }
-
-    fn is_final(&self) -> bool {
-        self.unauthorized > 1
+    fn note(&mut self, error: Option<(TransactionId, u16)>) {
+        let Some((request, code)) = error else { return };
+        self.last = Some(code);
+        if code == ErrorCode::UNAUTHORIZED {
+            self.is_final |= *self.asked.get_or_insert(request) != request;
+        }
     }
 
     fn failure(&self, timeout: Duration) -> Failure {
         match self.last {
             // It asked for credentials, and then said nothing to them.
-            Some(ErrorCode::UNAUTHORIZED) if !self.is_final() => Failure::Silent { timeout_ms: timeout.as_millis() },
+            Some(ErrorCode::UNAUTHORIZED) if !self.is_final => Failure::Silent { timeout_ms: timeout.as_millis() },
             Some(code) => Failure::Refused { code },
             None => Failure::Silent { timeout_ms: timeout.as_millis() },
         }
     }
 }
 
-/// The code of an error response.
-fn error_code(bytes: &[u8]) -> Option<u16> {
+/// Which request an error response answers, and its code.
+fn error_in(bytes: &[u8]) -> Option<(TransactionId, u16)> {
     let message = Message::from_bytes(bytes).ok().filter(|message| message.has_class(MessageClass::Error))?;
-    message.attribute::<ErrorCode>().ok().map(|error| error.code())
+    message.attribute::<ErrorCode>().ok().map(|error| (message.transaction_id(), error.code()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_refused_by_the_second_request_that_is_and_by_no_repetition_of_the_first() {
+        let timeout = Duration::from_secs(5);
+        let unauthorized = |request: u128| Some((TransactionId::from(request), ErrorCode::UNAUTHORIZED));
+        let mut refusals = Refusals::default();
+        for _ in 0..3 {
+            refusals.note(unauthorized(1));
+            assert!(!refusals.is_final);
+        }
+        assert!(matches!(refusals.failure(timeout), Failure::Silent { timeout_ms: 5000 }));
+        refusals.note(None);
+        refusals.note(unauthorized(2));
+        assert!(refusals.is_final && matches!(refusals.failure(timeout), Failure::Refused { code: 401 }));
+    }
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`message`] | one datagram in, its answer or the reason for none out: rules alone |
 //! | [`gate`] | which requests are answered: limits for each address and for all |
+//! | [`excess`] | what the limit for all has left unanswered, and when that is told |
 //! | [`sources`] | whether those who ask can come from the internet at all |
 //! | [`socket`] | UDP that answers from the address that was asked |
 //! | [`responder`] | the thread around them |
@@ -12,6 +13,7 @@
 //!
 //! It knows no rooms, keeps nothing of anybody but the buckets of the limits, and tells nothing of itself.
 pub mod ask;
+mod excess;
 mod gate;
 pub mod message;
 mod responder;

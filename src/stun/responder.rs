@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    excess::Excess,
     gate::Gate,
     message::{self, LONGEST_REQUEST},
     socket::{Datagram, Socket},
@@ -16,8 +17,9 @@ use super::{
 };
 use crate::{
     config::Settings,
+    ice::IceServers,
     limits::{Rate, Subnet},
-    telemetry::{self, Counts, Event, StunOutcome},
+    telemetry::{self, Counts, Event, LimitHit, StunOutcome},
 };
 
 /// How long it waits for a datagram before it looks whether it is to end.
@@ -30,10 +32,10 @@ const TELL_EVERY: Duration = Duration::from_secs(600);
 const AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// Where the counts go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Telling {
-    /// To the metrics of the server that it is a part of.
-    Metrics,
+    /// To the metrics of the server that it is a part of, and that tells clients of it by these.
+    Metrics(IceServers),
     /// Into the log: a process of its own has no metrics.
     Log,
 }
@@ -48,6 +50,8 @@ pub struct Responder {
     telling: Telling,
     /// Since they were last told of.
     counts: Counts<StunOutcome>,
+    /// What came beyond `stun.total_rate`.
+    excess: Excess,
 }
 
 impl Responder {
@@ -62,13 +66,18 @@ impl Responder {
         let each = Rate::per_second(stun.rate, stun.burst);
         // A second's worth at once: enough for everybody who comes back after a restart.
         let total = Rate::per_second(stun.total_rate, stun.total_rate);
+        let servers = match &telling {
+            Telling::Metrics(servers) => Some(servers),
+            Telling::Log => None,
+        };
         Ok(Self {
             socket: Socket::bind(address, PATIENCE)?,
             gate: Gate::new(each, total, settings.limits.addresses, Instant::now()),
-            sources: Sources::new(&stun.public_host),
+            sources: Sources::new(&stun.public_host, servers),
             public_host: stun.public_host.clone(),
             telling,
             counts: Counts::new(),
+            excess: Excess::default(),
         })
     }
 
@@ -102,7 +111,7 @@ impl Responder {
             if now.saturating_duration_since(reported) >= REPORT_EVERY {
                 reported = now;
                 self.gate.sweep(now);
-                self.report();
+                self.report(now);
             }
             if now.saturating_duration_since(told) >= TELL_EVERY {
                 told = now;
@@ -118,6 +127,9 @@ impl Responder {
             Ok(datagram) => {
                 let outcome = self.respond(buffer, &datagram);
                 self.counts.add(outcome);
+                if outcome == StunOutcome::TotalLimit {
+                    self.excess.add();
+                }
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(error) => {
@@ -151,17 +163,24 @@ impl Responder {
         }
     }
 
-    fn report(&mut self) {
-        if self.telling == Telling::Metrics && self.counts.total() > 0 {
+    fn report(&mut self, now: Instant) {
+        let (was_hit, tell) = self.excess.report(now);
+        if let Some(refused) = tell {
+            telemetry::emit(&Event::StunTotalLimit { refused });
+        }
+        if matches!(self.telling, Telling::Metrics(_)) && self.counts.total() > 0 {
             let counts = std::mem::take(&mut self.counts);
-            telemetry::tally(|t| t.stun_requests.merge(&counts));
+            telemetry::tally(|t| {
+                t.stun_requests.merge(&counts);
+                t.limit_hits.add_n(LimitHit::StunTotal, u64::from(was_hit));
+            });
             telemetry::flush();
         }
     }
 
     fn tell(&mut self) {
         let all = self.counts.total();
-        if self.telling == Telling::Log && all > 0 {
+        if matches!(self.telling, Telling::Log) && all > 0 {
             let answered = self.counts.get(StunOutcome::Answered) + self.counts.get(StunOutcome::Unsupported);
             telemetry::emit(&Event::StunCounted { answered, refused: all - answered });
             self.counts = Counts::new();

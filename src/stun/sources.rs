@@ -3,31 +3,41 @@
 
 use std::net::IpAddr;
 
-use crate::config::{Authority, is_open};
+use crate::{
+    config::{is_open, is_public_host},
+    ice::IceServers,
+};
 
 /// So many requests, all from private addresses, are no chance: a page sends one or two for each connection.
 const ENOUGH: u32 = 20;
-/// The last labels of names that are nobody's on the internet (RFC 6761, RFC 6762, RFC 8375 and ICANN's own).
-const PRIVATE_NAMES: [&str; 8] = ["localhost", "local", "internal", "lan", "home", "corp", "test", "invalid"];
 
 /// What was seen so far.
 #[derive(Debug)]
 pub(super) struct Sources {
     /// Requests from private addresses; `None` once nothing can follow from them any more.
     private: Option<u32>,
+    /// Where clients are told the host that they used: whoever tells them, and so knows whether any of those was public.
+    told_by: Option<IceServers>,
 }
 
 impl Sources {
-    /// `public_host` is what clients are told; empty where that is not known.
-    pub(super) fn new(public_host: &str) -> Self {
-        Self { private: is_public(public_host).then_some(0) }
+    /// `public_host` is what clients are told. Where it is empty they are told what they used themselves, by `servers`; without
+    /// those it is not known where clients come from.
+    pub(super) fn new(public_host: &str, servers: Option<&IceServers>) -> Self {
+        let told_by = servers.filter(|_| public_host.is_empty()).cloned();
+        Self { private: (is_public_host(public_host) || told_by.is_some()).then_some(0), told_by }
     }
 
-    /// Notes who has asked. Says once that nobody does from anywhere but private networks.
+    /// Notes who has asked. Says once that nobody does from anywhere but private networks, although clients on the internet are
+    /// told to. What comes from this machine itself, as health checks do, says nothing of those.
     pub(super) fn only_private(&mut self, source: IpAddr) -> bool {
+        if source.is_loopback() {
+            return false;
+        }
         let Some(private) = &mut self.private else { return false };
-        *private += 1;
-        let told = *private >= ENOUGH && !is_open(source);
+        *private = private.saturating_add(1);
+        let others_come = self.told_by.as_ref().is_none_or(IceServers::is_told_at_public_host);
+        let told = *private >= ENOUGH && others_come && !is_open(source);
         if told || is_open(source) {
             self.private = None;
         }
@@ -35,45 +45,59 @@ impl Sources {
     }
 }
 
-/// Whether clients on the internet can reach that host, as far as its name tells.
-fn is_public(host: &str) -> bool {
-    let Some(authority) = Authority::parse(host) else { return false };
-    if let Ok(address) = authority.name().parse::<IpAddr>() {
-        return is_open(address) && !address.is_unspecified();
-    }
-    let last = authority.name().rsplit_once('.').map(|(_, last)| last.to_ascii_lowercase());
-    last.is_some_and(|last| !PRIVATE_NAMES.contains(&&*last))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Instant;
 
-    fn told(host: &str, sources: &[&str]) -> usize {
-        let mut seen = Sources::new(host);
+    use super::*;
+    use crate::{
+        config::{Ice, Stun},
+        ice::Recipient,
+        protocol::PeerId,
+    };
+
+    const GATEWAY: [&str; 60] = ["172.17.0.1"; 60];
+
+    fn count(seen: &mut Sources, sources: &[&str]) -> usize {
         sources.iter().filter(|source| seen.only_private(source.parse().expect("an address"))).count()
     }
 
-    #[test]
-    fn a_host_is_public_by_its_name() {
-        for host in ["a.example", "203.0.113.7", "[2001:db8::7]", "a.example."] {
-            assert!(is_public(host), "{host}");
-        }
-        for host in
-            ["", "localhost", "box", "box.local", "BOX.LAN", "127.0.0.1", "10.0.0.7", "[::1]", "[fd00::1]", "0.0.0.0"]
-        {
-            assert!(!is_public(host), "{host}");
-        }
+    fn told(host: &str, sources: &[&str]) -> usize {
+        count(&mut Sources::new(host, None), sources)
     }
 
     #[test]
     fn only_private_sources_are_told_once_and_only_where_others_should_come() {
-        let gateway = ["172.17.0.1"; 60];
-        assert_eq!(told("a.example", &gateway), 1);
-        assert_eq!(told("a.example", &gateway[..19]), 0, "they may be the first");
-        assert_eq!(told("box.local", &gateway), 0);
-        assert_eq!(told("", &gateway), 0, "it is not known who should come");
-        let mixed: Vec<_> = ["192.168.1.2", "198.51.100.7"].into_iter().chain(gateway).collect();
+        assert_eq!(told("a.example", &GATEWAY), 1);
+        assert_eq!(told("a.example", &GATEWAY[..19]), 0, "they may be the first");
+        assert_eq!(told("box.local", &GATEWAY), 0);
+        assert_eq!(told("", &GATEWAY), 0, "it is not known who should come");
+        let mixed: Vec<_> = ["192.168.1.2", "198.51.100.7"].into_iter().chain(GATEWAY).collect();
         assert_eq!(told("a.example", &mixed), 0, "somebody came from the internet");
+    }
+
+    #[test]
+    fn who_asks_from_this_machine_is_neither_a_sign_nor_the_end_of_the_watch() {
+        let probes = ["127.0.0.1", "::1"].repeat(30);
+        assert_eq!(told("a.example", &probes), 0);
+        let then: Vec<_> = probes.iter().copied().chain(GATEWAY).collect();
+        assert_eq!(told("a.example", &then), 1);
+    }
+
+    #[test]
+    fn where_clients_are_told_the_host_that_they_used_a_public_one_among_them_counts() {
+        let stun = Stun { port: 3478, ..Stun::default() };
+        let servers = IceServers::open(&Ice::default(), &stun).expect("no files");
+        let tell = |host| {
+            let _ = servers.list_for(Recipient { peer: PeerId::random(), host, until: None, now: Instant::now() });
+        };
+        let mut seen = Sources::new("", Some(&servers));
+        tell(Some("box.lan"));
+        tell(None);
+        assert_eq!(count(&mut seen, &GATEWAY), 0, "all of them are at home");
+        tell(Some("rooms.example.org"));
+        assert_eq!(count(&mut seen, &GATEWAY), 1);
+        let mut named = Sources::new("box.lan", Some(&servers));
+        assert_eq!(count(&mut named, &GATEWAY), 0, "clients are told that one alone");
     }
 }

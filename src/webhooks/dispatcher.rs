@@ -120,17 +120,13 @@ impl Dispatcher {
         loop {
             let before = Instant::now();
             let wait = self.wait(before);
-            match told.recv_timeout(wait) {
-                Ok(message) => self.handle(message),
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            let message = match told.recv_timeout(wait) {
+                Ok(message) => Some(message),
+                Err(mpsc::RecvTimeoutError::Timeout) => None,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
-            }
+            };
             let now = Instant::now();
-            let late = self.guard.look(now, wait);
-            if late.is_late {
-                self.stopped += late.behind;
-            }
-            self.give_out(now);
+            self.attend(message, now, wait);
             if now >= read + READ_EVERY {
                 self.read_again();
                 read = now;
@@ -145,6 +141,19 @@ impl Dispatcher {
         }
     }
 
+    /// What was waited for, planned for `wait` after the look before. How late it is comes first: by the queue's time of before a stop
+    /// that is not taken off yet, all that waits would have grown old in it.
+    fn attend(&mut self, message: Option<ToDispatcher>, now: Instant, wait: Duration) {
+        let late = self.guard.look(now, wait);
+        if late.is_late {
+            self.stopped += late.behind;
+        }
+        if let Some(message) = message {
+            self.handle(message, now);
+        }
+        self.give_out(now);
+    }
+
     /// The queue's time: the process's, without what it was stopped for.
     fn time(&self, now: Instant) -> Instant {
         now.checked_sub(self.stopped).unwrap_or(now)
@@ -156,14 +165,12 @@ impl Dispatcher {
         due.unwrap_or(LOOK_EVERY).min(end.unwrap_or(LOOK_EVERY)).min(LOOK_EVERY)
     }
 
-    fn handle(&mut self, message: ToDispatcher) {
-        let now = Instant::now();
+    fn handle(&mut self, message: ToDispatcher, now: Instant) {
         let time = self.time(now);
         match message {
             ToDispatcher::Event(event) => {
-                // It came by the process's time, and waits by the queue's.
-                let since = self.time(event.since);
-                if let Some(event) = self.queue.push(RoomEvent { since, ..event }, time) {
+                // It waits from now on: what lay between was a stop of the process, or is nothing.
+                if let Some(event) = self.queue.push(RoomEvent { since: time, ..event }, time) {
                     self.drop_event(&event, WebhookDrop::RoomShare);
                 }
             }
@@ -244,4 +251,77 @@ impl Dispatcher {
 fn random() -> f64 {
     // Without random numbers everything waits the whole time.
     getrandom::u32().map_or(1.0, |number| f64::from(number) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webhooks::{account::Bounds, event::tests::sample, queue::Verdict};
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const HOUR: Duration = Duration::from_secs(3600);
+    const RULES: QueueRules = QueueRules {
+        parallel: 1,
+        room_events: 10,
+        retry_min: SECOND,
+        retry_max: Duration::from_secs(60),
+        keep: Duration::from_secs(600),
+    };
+
+    /// One that began at `start`, with the test in the place of its only sender.
+    fn dispatcher(start: Instant, home: &std::path::Path) -> (Dispatcher, mpsc::Receiver<Job>) {
+        let secret_file = home.join("secret");
+        std::fs::write(&secret_file, "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz").expect("written");
+        let account = Account::default();
+        let (give, jobs) = mpsc::channel();
+        let dispatcher = Dispatcher {
+            queue: Queue::new(RULES),
+            senders: vec![give],
+            idle: vec![0],
+            reporter: Reporter::new(account.clone()),
+            account,
+            keys: Arc::new(SigningKeys::read(&secret_file).expect("a secret")),
+            secret_file,
+            secret_failed: None,
+            guard: LateGuard::new(start, LATE),
+            stopped: Duration::ZERO,
+            finish: None,
+        };
+        (dispatcher, jobs)
+    }
+
+    fn happened(dispatcher: &Dispatcher, sequence: u64, since: Instant) -> Option<ToDispatcher> {
+        let event = sample("a", sequence, since);
+        assert!(dispatcher.account.admit(event.bytes(), Bounds { events: 10, bytes: 10_000 }));
+        Some(ToDispatcher::Event(event))
+    }
+
+    #[test]
+    fn an_hour_in_which_the_process_was_stopped_makes_no_event_old_and_holds_up_none() {
+        let (start, home) = (Instant::now(), tempfile::tempdir().expect("a folder"));
+        let (mut dispatcher, jobs) = dispatcher(start, home.path());
+        let event = happened(&dispatcher, 1, start);
+        dispatcher.attend(event, start, LOOK_EVERY);
+        let (attempt, _) = jobs.try_recv().expect("it is sent at once");
+
+        // It was stopped while the attempt was on its way; the first look after that brings the answer.
+        let now = start + HOUR;
+        let outcome =
+            Outcome { verdict: Verdict::Later(None), ..Outcome::failed(WebhookOutcome::Timeout, String::new()) };
+        dispatcher.attend(Some(ToDispatcher::Done { sender: 0, attempt, outcome }), now, LOOK_EVERY);
+        assert_eq!((dispatcher.account.waiting().0, dispatcher.account.dropped()), (1, 0), "it is not too old");
+        assert!(dispatcher.wait(now) <= RULES.retry_min, "{:?}", dispatcher.wait(now));
+        dispatcher.attend(None, now + RULES.retry_min, RULES.retry_min);
+        let (attempt, _) = jobs.try_recv().expect("it is tried again after the usual wait");
+
+        // Stopped again, after something had happened; and this look brings that.
+        let then = now + 2 * SECOND;
+        let event = happened(&dispatcher, 2, then);
+        dispatcher.attend(event, then + HOUR, LOOK_EVERY);
+        let outcome =
+            Outcome { verdict: Verdict::Delivered, ..Outcome::failed(WebhookOutcome::Delivered, String::new()) };
+        dispatcher.attend(Some(ToDispatcher::Done { sender: 0, attempt, outcome }), then + HOUR, LOOK_EVERY);
+        let (attempt, _) = jobs.try_recv().expect("the next one of the room follows at once");
+        assert_eq!((attempt.event.sequence, dispatcher.account.dropped()), (2, 0));
+    }
 }

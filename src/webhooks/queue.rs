@@ -183,9 +183,11 @@ impl Queue {
         }
     }
 
-    /// All that waits for another attempt is tried at once: there is no later.
+    /// All that waits for another attempt is tried at once, and again after the shortest wait, whatever the receiver asks for: there
+    /// is no later.
     pub(super) fn hurry(&mut self, now: Instant) {
         self.held_until = None;
+        self.rules.retry_max = self.rules.retry_max.min(self.rules.retry_min);
         let later = self.due.split_off(&(now, u64::MAX));
         self.due.extend(later.into_iter().map(|((_, sequence), room)| ((now, sequence), room)));
     }
@@ -295,7 +297,10 @@ mod tests {
         queue.settle(attempt, Verdict::Later(Some(1_000_000 * SECOND)), now, 0.0);
         assert_eq!(queue.wakes(), Some(now + RULES.retry_max));
         queue.hurry(now);
-        assert!(queue.next(now).is_some() && queue.next(now).is_some(), "at the end nothing waits");
+        let attempt = sent(&mut queue, now).expect("at the end nothing waits");
+        assert!(sent(&mut queue, now).is_some());
+        queue.settle(attempt, Verdict::Later(Some(60 * SECOND)), now, 1.0);
+        assert_eq!(queue.wakes(), Some(now + RULES.retry_min), "nor for longer than the shortest wait");
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The server's own checks of the STUN and TURN servers that it tells clients of, with a real coturn.
 
-use std::{fs, net::UdpSocket};
+use std::{
+    fs,
+    net::{SocketAddr, UdpSocket},
+    thread,
+};
 
 use serde_json::{Value, json};
 
-use crate::support::{Builder, TestServer, coturn::Coturn, eventually, expect_eq, ports, temp_dir};
+use crate::support::{Builder, PATIENCE, TestServer, coturn::Coturn, eventually, expect_eq, ports, temp_dir};
 
 const SECRET: &str = "a-secret-of-the-tests-alone";
 
@@ -98,6 +102,44 @@ fn credentials_that_a_turn_server_does_not_take_are_told_apart() {
     fs::write(&secret, SECRET).unwrap();
     server.signal("HUP");
     server.wait_for_metric_from(&checks("turn", "udp", "answered"), 1.0);
+}
+
+/// A slow way to `server`, as the client sees it: the first request of each of its sockets was repeated before the answer came, and so is
+/// answered twice. Where it begins; it ends with the test's process.
+fn way_that_repeats(server: SocketAddr) -> SocketAddr {
+    let near = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let begins = near.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        let mut last = None;
+        let mut far = UdpSocket::bind("127.0.0.1:0").unwrap();
+        while let Ok((length, from)) = near.recv_from(&mut buffer) {
+            let is_first = last.replace(from) != Some(from);
+            if is_first {
+                // One for each client: coturn knows an allocation by where it was asked for.
+                far = UdpSocket::bind("127.0.0.1:0").unwrap();
+                far.set_read_timeout(Some(PATIENCE)).unwrap();
+            }
+            far.send_to(&buffer[..length], server).unwrap();
+            let Ok(length) = far.recv(&mut buffer) else { return };
+            for _ in 0..=usize::from(is_first) {
+                near.send_to(&buffer[..length], from).unwrap();
+            }
+        }
+    });
+    begins
+}
+
+#[test]
+fn a_turn_server_on_a_slow_way_that_answers_a_repeated_request_twice_works() {
+    let (home, port) = (temp_dir(), ports::reserve());
+    let secret = home.path().join("turn");
+    fs::write(&secret, SECRET).unwrap();
+    let coturn = Coturn::start(port, SECRET);
+    let way = way_that_repeats(coturn.address());
+    let server = checking(&json!([{"urls": format!("turn:{way}"), "secret_file": secret}])).start();
+    server.wait_for_metric_from(&checks("turn", "udp", "answered"), 2.0);
+    assert_eq!(server.scrape().find(&checks("turn", "udp", "denied")).unwrap_or_default(), 0.0);
 }
 
 #[test]

@@ -109,24 +109,94 @@ fn nobody_is_answered_more_often_than_the_limits_say() {
     assert_eq!(ask(&other), other.local_addr().unwrap());
 }
 
+/// An address of this machine that is not loopback: a private one, if it has any.
+fn own_address() -> Option<IpAddr> {
+    let found = nix::ifaddrs::getifaddrs().unwrap().filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|v6| v6.ip().into()))
+    });
+    let is_link_local = |address: &IpAddr| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    found
+        .filter(|address| !address.is_loopback() && !is_link_local(address))
+        .min_by_key(|address| !is_private(*address))
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    }
+}
+
+/// Asks so often that it is no chance: from loopback, as health checks do, and then from this machine's own address. How many warnings
+/// there should be, and how many there were by then.
+fn ask_from_home(server: &TestServer, port: u16) -> (usize, usize) {
+    let told = || server.log().lines().iter().filter(|line| line.event() == "stun_only_private").count();
+    let near = client(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    for _ in 0..25 {
+        ask(&near);
+    }
+    server.wait_for_metric(&outcome("answered"), 25.0);
+    assert_eq!(told(), 0, "who asks from this machine says nothing of the others");
+    let Some(own) = own_address() else { return (0, told()) };
+    let socket = UdpSocket::bind((own, 0)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.connect((own, port)).unwrap();
+    for _ in 0..45 {
+        ask(&socket);
+    }
+    server.wait_for_metric(&outcome("answered"), 70.0);
+    let wanted = usize::from(is_private(own));
+    if wanted > 0 {
+        server.wait_for_log("the warning", |line| line.event() == "stun_only_private");
+    }
+    (wanted, told())
+}
+
 #[test]
 fn one_that_everybody_asks_from_private_addresses_warns_where_others_should_come() {
     let port = ports::reserve();
     let server = TestServer::set("stun.port", port)
+        .set("stun.host", "::")
         .set("stun.public_host", "rooms.example.org")
         .set("ice.check_interval_ms", 0)
         .start();
-    let client = client(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    for _ in 0..25 {
-        ask(&client);
+    let (wanted, told) = ask_from_home(&server, port);
+    assert_eq!(told, wanted);
+    for line in server.log().lines().iter().filter(|line| line.event() == "stun_only_private") {
+        let (level, host) = (line.json["level"].as_str(), &line.json["public_host"]);
+        assert_eq!((level, host), (Some("warning"), &json!("rooms.example.org")));
     }
-    let line = server.wait_for_log("the warning", |line| line.event() == "stun_only_private");
-    assert_eq!(
-        (line.json["level"].as_str(), &line.json["public_host"]),
-        (Some("warning"), &json!("rooms.example.org"))
-    );
-    server.wait_for_metric(&outcome("answered"), 25.0);
-    assert_eq!(server.log().lines().iter().filter(|line| line.event() == "stun_only_private").count(), 1);
+}
+
+#[test]
+fn a_public_host_that_a_client_used_itself_is_one_where_others_should_come() {
+    let port = ports::reserve();
+    let server = TestServer::set("stun.port", port).set("stun.host", "::").set("ice.check_interval_ms", 0).start();
+    by(&server, "box.lan").join_with_fields(&join("blue"));
+    by(&server, "rooms.example.org").join_with_fields(&join("blue"));
+    let (wanted, told) = ask_from_home(&server, port);
+    assert_eq!(told, wanted);
+}
+
+#[test]
+fn a_flood_beyond_the_limit_of_all_is_counted_and_told_once() {
+    let port = ports::reserve();
+    let server = TestServer::set("stun.port", port).set("stun.total_rate", 1).set("ice.check_interval_ms", 0).start();
+    let client = client(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    for _ in 0..100 {
+        client.send(&REQUEST).unwrap();
+    }
+    server.wait_for_metric_from(&outcome("total_limit"), 90.0);
+    server.wait_for_metric_from("switchboard_limit_hits_total{limit=\"stun_total\"}", 1.0);
+    let line = server.wait_for_log("that the limit was met", |line| line.event() == "stun_total_limit");
+    assert!(line.json["refused"].as_u64() >= Some(1), "{}", line.text);
+    client.send(&REQUEST).unwrap();
+    client.send(&REQUEST).unwrap();
+    server.wait_for_metric_from("switchboard_limit_hits_total{limit=\"stun_total\"}", 2.0);
+    let told = server.log().lines().iter().filter(|line| line.event() == "stun_total_limit").count();
+    assert_eq!(told, 1, "and not each second");
 }
 
 #[test]
@@ -186,9 +256,25 @@ fn a_process_of_its_own_answers_is_probed_and_ends_by_a_signal_with_what_it_coun
 }
 
 #[test]
-fn a_process_of_its_own_without_a_port_has_nothing_to_do_and_says_no_error() {
-    let output = run(&["stun"], &[]);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+fn a_process_of_its_own_without_a_port_waits_for_a_signal_and_is_well() {
+    let mut command = program();
+    command.arg("stun").stdout(Stdio::piped());
+    let mut child = Ended(command.spawn().unwrap());
+    let log = LogDrain::on(child.0.stdout.take().unwrap());
+    log.wait_for("why it answers nobody", |line| {
+        line.event() == "config_warning" && line.text.contains("stun.port is 0")
+    });
+    let probe = run(&["stun", "--probe"], &[]);
+    assert_eq!(probe.status.code(), Some(0), "{probe:?}");
+    assert!(String::from_utf8_lossy(&probe.stdout).contains("there is no responder to ask"), "{probe:?}");
+    send_signal(child.0.id(), "HUP");
+    log.wait_for("a signal that means nothing to it", |line| line.event() == "signal_ignored");
+    assert_eq!(child.0.try_wait().unwrap(), None, "it waits");
+    send_signal(child.0.id(), "TERM");
+    let status = eventually_within(Duration::from_secs(10), "it ends", || {
+        child.0.try_wait().unwrap().ok_or_else(|| "it runs".to_owned())
+    });
+    assert!(status.success(), "{status}");
 }
 
 #[test]

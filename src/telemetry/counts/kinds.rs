@@ -81,6 +81,8 @@ label_set! {
         JoinWait = "join_wait",
         /// A session asked for ICE servers more often than it may.
         IcePerMinute = "ice_per_minute",
+        /// All addresses together asked the STUN responder more often than `stun.total_rate`; counted once a second.
+        StunTotal = "stun_total",
     }
 }
 

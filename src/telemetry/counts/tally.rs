@@ -170,9 +170,9 @@ tally! {
             sockets_refused: [Counts<SocketRefusal>; Listener::ALL.len()] = [Counts::new(); Listener::ALL.len()],
             /// What came over sockets and became no request, or whose body was not read, by what it was.
             http_rejections: Counts<Rejection> = Counts::new() => "switchboard_http_rejections_total" by "kind",
-            /// Limits of one connection's or one address's share that did their work, by the limit. frame_rate, byte_rate and
+            /// Limits of one connection's or one address's share, and stun_total of all, that did their work, by the limit. frame_rate, byte_rate and
             /// byte_rate_per_address count spells of sending too fast, parked_sessions and parked_per_room sessions that were given up, join_wait
-            /// connections that were closed, the others what was refused; connections_per_address also seats of
+            /// connections that were closed, stun_total seconds in which requests were left unanswered, the others what was refused; connections_per_address also seats of
             /// somebody absent that a newcomer of that address got.
             limit_hits: Counts<LimitHit> = Counts::new() => "switchboard_limit_hits_total" by "limit",
             /// Bytes read from WebSocket connections, heads of frames included, without TCP and TLS.

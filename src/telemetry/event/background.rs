@@ -26,11 +26,13 @@ macro_rules! with_background_events {
             StunStarted = "stun_started", Info, "STUN responder started" {
                 address: SocketAddr,
             }
-            /// The STUN responder was asked often, by nobody but private addresses, although `stun.public_host` is none: a proxy or a
-            /// NAT before it hides who asks, and what it tells them is of no use. Told once.
+            /// The STUN responder was asked often, by nobody but private addresses, although clients are told of it at a public host: a
+            /// proxy or a NAT before it hides who asks, and what it tells them is of no use. What comes from loopback is not counted. Told
+            /// once.
             StunOnlyPrivate = "stun_only_private", Warning, "STUN responder sees only private addresses" {
                 /// Who asked last.
                 remote: SocketAddr,
+                /// `stun.public_host`; empty: the host that each client used, of which one at least was public.
                 public_host: &'a str,
             }
             /// What `switchboard stun` has counted since it said so last: every ten minutes if there is anything, and at its end.
@@ -38,6 +40,12 @@ macro_rules! with_background_events {
                 /// Requests that were answered.
                 answered: u64,
                 /// Datagrams that were not: no requests, or beyond a limit.
+                refused: u64,
+            }
+            /// The STUN responder was asked more often than `stun.total_rate`, by all addresses together, and left requests unanswered. Told
+            /// at once, and each minute while it goes on.
+            StunTotalLimit = "stun_total_limit", Warning, "STUN requests beyond the limit of all" {
+                /// Requests without an answer for that reason, since it was told last.
                 refused: u64,
             }
             /// A STUN or TURN server that clients are told of does not give what it is asked for: nobody who needs it finds a way. Told

@@ -107,6 +107,7 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::StunStarted { .. }
         | Event::StunOnlyPrivate { .. }
         | Event::StunCounted { .. }
+        | Event::StunTotalLimit { .. }
         | Event::IceServerFailed { .. }
         | Event::IceServerRestored { .. }
         | Event::LogFileFailed { .. }

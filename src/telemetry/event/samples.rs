@@ -59,6 +59,7 @@ fn server(error: &io::Error) -> Vec<Event<'_>> {
         Event::StunStarted { address },
         Event::StunOnlyPrivate { remote: address, public_host: "a.example" },
         Event::StunCounted { answered: 3, refused: 1 },
+        Event::StunTotalLimit { refused: 7 },
         Event::IceServerFailed { url: "turn:turn.example.org:3478", error },
         Event::IceServerRestored { url: "turn:turn.example.org:3478", failed: TOOK },
         Event::LogFileFailed { file: "switchboard-2026-01-31.jsonl", error, lines: 3 },

@@ -96,6 +96,7 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::StunStarted { .. }
         | Event::StunOnlyPrivate { .. }
         | Event::StunCounted { .. }
+        | Event::StunTotalLimit { .. }
         | Event::IceServerFailed { .. }
         | Event::IceServerRestored { .. }
         | Event::LogFileFailed { .. }

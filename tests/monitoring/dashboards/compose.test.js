@@ -20,6 +20,9 @@ const folder = (t, name) => {
 /** A published port; compose writes those without an address as an object. */
 const portOf = (port) => (typeof port === 'string' ? port : `${port.published}:${port.target}`);
 
+/** What compose makes of several files of `--env-file`: of each variable the last value. */
+const together = (...files) => files.join('\n');
+
 /** The composition as compose resolves it with this `.env`, whatever the tester's own environment holds. */
 function resolved(t, settings = '') {
   const home = folder(t, 'compose');
@@ -76,10 +79,11 @@ test('who tells peers their addresses sees them, and runs in the host’s networ
   const inHost = Object.entries(services).filter(([, service]) => service.network_mode === 'host').map(([name]) => name);
   assert.deepEqual(inHost.sort(), ['stun', 'turn']);
   const { stun, switchboard } = services;
-  assert.deepEqual([stun.command, stun.restart, stun.image], [['stun'], 'on-failure', switchboard.image]);
+  assert.deepEqual([stun.command, stun.restart, stun.image], [['stun'], switchboard.restart, switchboard.image]);
   assert.deepEqual(stun.healthcheck.test, ['CMD', 'switchboard', 'stun', '--probe']);
   const [of, server] = [stun.environment, switchboard.environment];
   assert.deepEqual([of.SWITCHBOARD__STUN__PORT, server.SWITCHBOARD__STUN__PORT, server.SWITCHBOARD__STUN__SERVE], ['3478', '3478', 'false']);
+  assert.equal(stun.restart, 'unless-stopped', 'one that has no port waits, and one that is gone after a restart of the machine is nobody’s');
   const off = resolved(t, 'SWITCHBOARD__STUN__PORT=0\n').services;
   assert.deepEqual([off.stun, off.switchboard].map(({ environment }) => environment.SWITCHBOARD__STUN__PORT), ['0', '0']);
 });
@@ -99,9 +103,14 @@ test('the TURN server takes the place of the STUN responder, and knows the secre
   const port = /^listening-port=(\d+)$/m.exec(read('config/coturn/turnserver.conf'))[1];
   for (const url of urls) assert.match(url, new RegExp(`:${port}(\\?|$)`), url);
   assert.ok(turn.healthcheck.test.includes(port));
-  const started = resolved(t, read('monitoring/compose/turn.env')).services;
+  const own = 'COMPOSE_PROFILES=logging\nSWITCHBOARD__STUN__PORT=3479\nTURN_EXTERNAL_IP=203.0.113.7/10.0.0.5\nMAX_CONNECTIONS=321\n';
+  const both = together(own, read('monitoring/compose/turn.env'));
+  const started = resolved(t, both).services;
   assert.deepEqual([started.stun, started.switchboard].map(({ environment }) => environment.SWITCHBOARD__STUN__PORT), ['0', '0']);
-  assert.match(read('monitoring/compose/turn.env'), /^COMPOSE_PROFILES=turn$/m);
+  assert.deepEqual([started.switchboard.environment.MAX_CONNECTIONS, started.turn.environment.TURN_EXTERNAL_IP], ['321', '203.0.113.7/10.0.0.5']);
+  assert.equal([...both.matchAll(/^COMPOSE_PROFILES=(.*)$/gm)].at(-1)[1], 'turn', 'the profiles of .env are off');
+  for (const path of ['monitoring/compose/turn.env', 'docs/operations.md']) assert.match(read(path), /COMPOSE_PROFILES=turn,logging docker compose/, path);
+  assert.match(read('.env.example'), /turn\.env, whose COMPOSE_PROFILES takes the place of this one/);
 });
 
 test('coturn is started with each secret of the file, which no argument shows, and not without one', (t) => {
