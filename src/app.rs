@@ -82,9 +82,9 @@ const FORGET_EVERY: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// [`StartError`]: it never served anybody.
-pub fn run(settings: Settings, read_again: impl Fn() -> Reread + 'static) -> Result<(), StartError> {
+pub fn run(settings: Settings, read_again: impl Fn() -> Reread + Send + Sync + 'static) -> Result<(), StartError> {
     let began = Instant::now();
-    System::new().block_on(serve(settings, Box::new(read_again), began))
+    System::new().block_on(serve(settings, Arc::new(read_again), began))
 }
 
 async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> Result<(), StartError> {

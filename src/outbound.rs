@@ -82,16 +82,8 @@ impl OutboundClient {
     /// # Errors
     /// There are none to be trusted.
     pub fn new(limits: OutboundLimits, ca_file: &Path, needs_tls: bool) -> Result<Self, TrustError> {
-        let roots = match (ca_file.as_os_str().is_empty(), needs_tls) {
-            (_, false) => Vec::new(),
-            (true, true) => of_this_machine()?,
-            (false, true) => in_file(ca_file)?,
-        };
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::Specific(Arc::new(roots)))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
         let config = Agent::config_builder()
-            .tls_config(tls.build())
+            .tls_config(tls(ca_file, needs_tls)?)
             .proxy(None)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -120,6 +112,21 @@ impl OutboundClient {
         let _ = io::copy(&mut rest, &mut io::sink());
         Ok(Answer { status, retry_after })
     }
+}
+
+/// What a client goes by that speaks TLS. `ca_file` and `needs_tls` as for [`OutboundClient::new`].
+///
+/// # Errors
+/// There are none to be trusted.
+pub fn tls(ca_file: &Path, needs_tls: bool) -> Result<TlsConfig, TrustError> {
+    let roots = match (ca_file.as_os_str().is_empty(), needs_tls) {
+        (_, false) => Vec::new(),
+        (true, true) => of_this_machine()?,
+        (false, true) => in_file(ca_file)?,
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots)));
+    Ok(config.unversioned_rustls_crypto_provider(provider).build())
 }
 
 fn of_this_machine() -> Result<Vec<Certificate<'static>>, TrustError> {

@@ -25,10 +25,15 @@ pub(super) fn announce(
     for warning in machine_warnings(configured, open_files).into_iter().chain(exposed).chain(memory) {
         telemetry::emit(&Event::ConfigWarning { what: &warning });
     }
-    for doubt in certificates.doubts(SystemTime::now()) {
-        telemetry::emit(&Event::ConfigWarning { what: &doubt });
-    }
+    warn_of_certificates(certificates);
     if let Some(error) = state_problem {
         telemetry::emit(&Event::ShutdownRecordFailed { error });
+    }
+}
+
+/// What is wrong with those that are in force now: no client takes them.
+pub(super) fn warn_of_certificates(certificates: &Certificates) {
+    for doubt in certificates.doubts(SystemTime::now()) {
+        telemetry::emit(&Event::ConfigWarning { what: &doubt });
     }
 }

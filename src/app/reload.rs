@@ -1,8 +1,11 @@
 //! `SIGHUP` and `POST /admin/v1/reload`: the configuration is read again, and what can change while the server runs is changed.
 
-use std::{cell::RefCell, path::Path, rc::Rc};
+use std::{path::Path, rc::Rc, sync::Arc, time::SystemTime};
 
-use tokio::sync::mpsc;
+use tokio::{
+    select,
+    sync::{Notify, mpsc},
+};
 
 use crate::{
     auth::{KeyFileError, KeyRing},
@@ -15,8 +18,8 @@ use crate::{
     tls::{CertificateError, Certificates},
 };
 
-/// Reads the settings again, and what is doubtful about them.
-pub type ReadAgain = Box<dyn Fn() -> Reread>;
+/// Reads the settings again, and what is doubtful about them. Called on a thread that may wait for files.
+pub type ReadAgain = Arc<dyn Fn() -> Reread + Send + Sync>;
 /// What comes of it.
 pub type Reread = Result<(Settings, Vec<String>), ConfigError>;
 
@@ -54,6 +57,28 @@ enum Failed {
     /// The mode that is configured now may be another, and holds from the next start on.
     #[error("auth.keys and auth.jwks_file name no key, and this server runs with auth.mode = token: nobody could join")]
     NoKeys,
+    /// What the panic was is told where panics are.
+    #[error("the part that reads the configuration has panicked")]
+    Panicked,
+}
+
+/// What was read, and is to be in effect.
+struct Read {
+    settings: Settings,
+    doubts: Vec<String>,
+    token: Option<Token>,
+    keys: KeyRing,
+    certificates: Certificates,
+}
+
+impl Read {
+    /// All of it, or nothing.
+    fn by(read_again: &ReadAgain) -> Result<Self, Failed> {
+        let (settings, doubts) = read_again()?;
+        let token = read_token(&settings.ops.token_file)?;
+        let (keys, certificates) = (KeyRing::open(&settings.auth)?, Certificates::open(&settings)?);
+        Ok(Self { settings, doubts, token, keys, certificates })
+    }
 }
 
 impl Reload {
@@ -62,34 +87,48 @@ impl Reload {
         Self { running: running.clone(), read_again, origins, secrets }
     }
 
-    /// What is to be done for each signal. It is done for each of these requests, too.
-    pub(super) fn on_hangup(self, mut requests: mpsc::Receiver<ReloadRequest>) -> impl FnMut() + 'static {
-        let reload = Rc::new(RefCell::new(self));
-        let too = Rc::clone(&reload);
+    /// What is to be done for each signal. It is done for each of these requests, too, one after the other; signals that come
+    /// meanwhile are one.
+    pub(super) fn on_hangup(mut self, mut requests: mpsc::Receiver<ReloadRequest>) -> impl FnMut() + 'static {
+        let hangup = Rc::new(Notify::new());
+        let heard = Rc::clone(&hangup);
         actix_rt::spawn(async move {
-            while let Some(ReloadRequest(answer)) = requests.recv().await {
-                // Whoever asked may be gone by now.
-                let _ = answer.send(too.borrow_mut().attend());
+            loop {
+                select! {
+                    () = heard.notified() => drop(self.attend().await),
+                    Some(ReloadRequest(answer)) = requests.recv() => {
+                        telemetry::reopen_log_files();
+                        // Whoever asked may be gone by then.
+                        let _ = answer.send(self.attend().await);
+                    }
+                }
             }
         });
-        move || drop(reload.borrow_mut().attend())
+        move || {
+            // Whoever moves the log's files away asks for this in the same way, sound configuration or not.
+            telemetry::reopen_log_files();
+            hangup.notify_one();
+        }
     }
 
     /// Reloads, and says in words why not.
-    fn attend(&mut self) -> Result<Reloaded, String> {
-        // Whoever moves the log's files away asks for this in the same way, sound configuration or not.
-        telemetry::reopen_log_files();
-        self.reload().map_err(|error| {
+    async fn attend(&mut self) -> Result<Reloaded, String> {
+        self.reload().await.map_err(|error| {
             telemetry::emit(&Event::ConfigNotReloaded { error: &error });
             chain(&error)
         })
     }
 
+    async fn reload(&mut self) -> Result<Reloaded, Failed> {
+        let read_again = Arc::clone(&self.read_again);
+        // A file system may take its time, and the supervisor lives on this thread.
+        let read = actix_rt::task::spawn_blocking(move || Read::by(&read_again)).await;
+        self.take_over(read.unwrap_or(Err(Failed::Panicked))?)
+    }
+
     /// All of it, or nothing.
-    fn reload(&mut self) -> Result<Reloaded, Failed> {
-        let (new, doubts) = (self.read_again)()?;
-        let token = read_token(&new.ops.token_file)?;
-        let (keys, certificates) = (KeyRing::open(&new.auth)?, Certificates::open(&new)?);
+    fn take_over(&mut self, read: Read) -> Result<Reloaded, Failed> {
+        let Read { settings: new, doubts, token, keys, certificates } = read;
         if self.running.auth.mode == AuthMode::Token && !new.auth.has_keys() {
             return Err(Failed::NoKeys);
         }
@@ -121,8 +160,9 @@ impl Reload {
         let levels = [telemetry::log_level(), new.log.level];
         telemetry::set_log_level(levels[0].max(levels[1]));
         self.running.take_live(&new);
-        for doubt in &doubts {
-            telemetry::emit(&Event::ConfigWarning { what: doubt });
+        let of_certificates = self.secrets.certificates.doubts(SystemTime::now());
+        for doubt in doubts.into_iter().chain(of_certificates) {
+            telemetry::emit(&Event::ConfigWarning { what: &doubt });
         }
         let (changed, restart) = (differences.live.join(", "), differences.fixed.join(", "));
         telemetry::emit(&Event::ConfigReloaded { changed: &changed, restart: &restart });

@@ -20,13 +20,17 @@ const PAGE: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[allow(clippy::doc_markdown, reason = "help texts are plain")]
 pub struct CtlArguments {
-    /// Where its ops listener is, in place of ops.host and ops.port: http://10.0.0.7:9464
+    /// Where its ops listener is, in place of ops.host and ops.port: http://10.0.0.7:9464 or https://ops.example.org:9464
     #[arg(long, value_name = "URL", global = true)]
     pub url: Option<Url>,
 
     /// File with the operator's token, in place of ops.token_file.
     #[arg(long, value_name = "FILE", global = true)]
     pub token_file: Option<PathBuf>,
+
+    /// File with the certificates, in PEM, that may vouch for the server over TLS, in place of those that this machine trusts.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub ca_file: Option<PathBuf>,
 
     /// Print what the server answers, as JSON.
     #[arg(long, global = true)]
@@ -53,7 +57,7 @@ pub enum Call {
         #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: usize,
     },
-    /// Show one room, and who is in it.
+    /// Show one room, and who is in it. One that is named `.` or `..` has no path; `peers --room` shows who is in it.
     Room {
         /// Its name.
         name: String,
@@ -185,7 +189,7 @@ impl CtlArguments {
     /// # Errors
     /// The server is not there, or has refused.
     pub fn run(&self, settings: &Settings) -> Result<String, CtlError> {
-        let client = Client::new(settings, self.url.as_ref(), self.token_file.as_deref())?;
+        let client = Client::new(settings, self.url.as_ref(), self.token_file.as_deref(), self.ca_file.as_deref())?;
         let answer = self.call.ask(&client)?;
         if self.json {
             return Ok(format!("{answer:#}\n"));

@@ -125,7 +125,7 @@ impl Server {
     /// `None` for a process that is none, or that has ended meanwhile.
     fn read(process: &Path) -> Option<Self> {
         let arguments = Arguments::try_parse_from(texts(&process.join("cmdline"))?).ok()?;
-        if arguments.probe || arguments.check_config {
+        if arguments.probe || arguments.check_config || arguments.command.is_some() {
             return None;
         }
         let variables = texts(&process.join("environ"))?.into_iter().filter_map(|variable| {

@@ -96,6 +96,32 @@ fn when_the_certificate_ends_is_told_by_metric_and_at_the_start() {
     expired.wait_for_log("a warning", |line| line.event() == "config_warning" && line.text.contains("has expired"));
 }
 
+#[test]
+fn one_that_no_client_takes_is_told_of_when_it_comes_into_force() {
+    let certificates = Certificates::new();
+    let server = certificates.server().start();
+    let told = |what: &str| {
+        let lines = server.log().lines_where("config_warning");
+        lines.iter().filter(|line| line.text.contains(what)).count()
+    };
+    let wait_for = |what: &str, times: usize| {
+        eventually(&format!("{what} is told {times} times"), || crate::support::expect_eq(&told(what), &times));
+    };
+    assert_eq!(told("the certificate in"), 0);
+    certificates.put(2020);
+    wait_for("has expired", 1);
+    certificates.put_for(NAME, 2090..2100);
+    wait_for("is not good yet", 1);
+    server.signal("HUP");
+    wait_for("is not good yet", 2);
+    certificates.put(2100);
+    eventually("all three are in force", || match server.log().lines_where("config_reloaded").len() {
+        4 => Ok(()),
+        other => Err(format!("{other}")),
+    });
+    assert_eq!(told("the certificate in"), 3);
+}
+
 /// So many connections that say nothing, and the memory of the process that each costs.
 fn idle_bytes(server: &TestServer, dial: impl Fn() -> TcpStream) -> u64 {
     const COUNT: u64 = 600;

@@ -1,10 +1,16 @@
 //! `switchboard ctl`: an operator with a terminal, and no browser.
 
-use std::{fs, process::Output};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    process::Output,
+    thread,
+};
 
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, TestServer, run, temp_dir};
+use crate::support::{PATIENCE, TestServer, run, temp_dir, tls::Certificates};
 
 /// Runs `switchboard ctl` against that server.
 #[track_caller]
@@ -111,6 +117,90 @@ fn where_nobody_answers_it_says_so() {
     let no_port = complaint(&run(&["ctl", "version"], &[("SWITCHBOARD__OPS__PORT", "0")]));
     assert!(no_port.contains("--url"), "{no_port}");
     assert_eq!(run(&["ctl", "--url", "localhost", "version"], &[]).status.code(), Some(2));
+}
+
+#[test]
+fn a_listener_that_speaks_tls_is_asked_over_tls_and_must_prove_who_it_is() {
+    let (certificates, dir) = (Certificates::new(), temp_dir());
+    certificates.put_for("127.0.0.1", 2020..2100);
+    let token = dir.path().join("token");
+    fs::write(&token, "correct-horse-battery-staple").unwrap();
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| certificates.path(name).display().to_string());
+    let server = TestServer::set("ops.tls_cert_file", &cert).set("ops.tls_key_file", &key);
+    let server = server.set("ops.token_file", token.display()).start();
+    let other = Certificates::new();
+    let files = [certificates.signer_file(), other.signer_file(), token];
+    let [signer, stranger, token] = [0, 1, 2].map(|n| files[n].to_str().unwrap());
+    let url = format!("https://{}", server.ops);
+    let ask = |url: &str, ca_file: &str| {
+        run(&["ctl", "--url", url, "--token-file", token, "--ca-file", ca_file, "version"], &[])
+    };
+    assert_eq!(ask(&url, signer).status.code(), Some(0), "{:?}", ask(&url, signer));
+    // As the server's own configuration has it all, and with a signer that the machine itself trusts.
+    let port = server.ops.port().to_string();
+    let settings = [
+        ("SWITCHBOARD__OPS__PORT", &*port),
+        ("SWITCHBOARD__OPS__TOKEN_FILE", token),
+        ("SWITCHBOARD__OPS__TLS_CERT_FILE", &cert),
+        ("SWITCHBOARD__OPS__TLS_KEY_FILE", &key),
+        ("SSL_CERT_FILE", signer),
+    ];
+    let asked = run(&["ctl", "version"], &settings);
+    assert_eq!(asked.status.code(), Some(0), "{asked:?}");
+
+    let unknown = complaint(&ask(&url, stranger));
+    assert!(unknown.contains(&format!("GET {url}/admin/v1/version")) && unknown.contains("certificate"), "{unknown}");
+    let nothing = complaint(&ask(&url, token));
+    assert!(nothing.contains(token) && nothing.contains("no certificate in PEM"), "{nothing}");
+    assert!(!nothing.contains("correct-horse"), "{nothing}");
+    let plain = complaint(&ask(&url.replace("https:", "http:"), signer));
+    assert!(plain.contains(": 400 "), "{plain}");
+}
+
+/// What it says of somebody who answers that.
+fn answered_with(arguments: &[&str], answer: &'static str) -> Output {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let other = thread::spawn(move || {
+        let mut stream = BufReader::new(listener.accept().unwrap().0);
+        let mut line = String::new();
+        while stream.read_line(&mut line).unwrap() > 2 {
+            line.clear();
+        }
+        stream.get_mut().write_all(answer.as_bytes()).unwrap();
+    });
+    let output = run(&[&["ctl", "--url", &url], arguments].concat(), &[]);
+    other.join().unwrap();
+    output
+}
+
+#[test]
+fn what_is_no_answer_of_a_switchboard_is_no_success() {
+    for (status, answer) in [
+        ("200", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
+        ("200", "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>"),
+        ("202", "HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n[]"),
+        ("302", "HTTP/1.1 302 Found\r\nlocation: /login\r\ncontent-length: 0\r\n\r\n"),
+        ("502", "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 6\r\n\r\n<html>"),
+    ] {
+        let told = complaint(&answered_with(&["version"], answer));
+        assert!(told.contains(&format!("/admin/v1/version: {status} without an answer of Switchboard's")), "{told}");
+    }
+    let lifted = answered_with(&["lift", "blue", "7"], "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!((lifted.status.code(), lifted.stdout.as_slice()), (Some(0), b"".as_slice()), "{lifted:?}");
+}
+
+#[test]
+fn a_room_whose_name_no_path_can_have_is_shown_in_another_way() {
+    let server = TestServer::start();
+    for name in [".", ".."] {
+        let peer = server.join(name);
+        let told = complaint(&ctl(&server, &["room", name]));
+        assert!(told.contains(&format!("switchboard ctl peers --room {name} ")), "{told}");
+        assert!(said(&server, &["peers", "--room", name]).contains(&peer.id));
+    }
+    let peer = server.join("...");
+    assert!(said(&server, &["room", "..."]).contains(&peer.id), "these are a name like any other");
 }
 
 #[test]

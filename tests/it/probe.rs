@@ -3,13 +3,16 @@
 use std::{
     io::Write,
     net::{Ipv6Addr, TcpListener},
-    process::Output,
+    process::{Output, Stdio},
     thread,
 };
 
 use tempfile::TempDir;
 
-use crate::support::{Builder, TestServer, ports, run, temp_dir, tls::Certificates};
+use crate::{
+    stun::Ended,
+    support::{Builder, LogDrain, TestServer, ports, program, run, temp_dir, tls::Certificates},
+};
 
 /// The variables that a server was started with, which are those of its container.
 fn variables(server: &TestServer) -> Vec<(String, String)> {
@@ -92,6 +95,21 @@ fn what_the_variables_say_wins_over_the_file_for_both() {
     assert_eq!(lives(&health_check(&server)), format!("127.0.0.3:{port}"), "the host is the file's");
     // Without the file it is known by its port alone, whatever else runs on this machine.
     assert_eq!(lives(&run(&["--probe"], &[("PORT", &port)])), format!("127.0.0.3:{port}"));
+}
+
+#[test]
+fn what_else_the_program_does_is_not_taken_for_a_server() {
+    let dir = temp_dir();
+    let port = ports::reserve();
+    let file = file(&dir, "127.0.0.1", port);
+    let server = builder().set("stun.port", ports::reserve()).set("stun.host", "127.0.0.1").set("stun.serve", false);
+    let server = server.arg("--config").arg(&file).start();
+    // As a second container of the same host, or by the same service: with the same variables.
+    let mut command = program();
+    command.arg("stun").env_clear().envs(variables(&server)).stdout(Stdio::piped());
+    let mut stun = Ended(command.spawn().unwrap());
+    LogDrain::on(stun.0.stdout.take().unwrap()).wait_for("it listens", |line| line.event() == "stun_started");
+    assert_eq!(lives(&health_check(&server)), format!("127.0.0.1:{port}"));
 }
 
 #[test]

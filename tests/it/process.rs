@@ -1,6 +1,8 @@
 //! The process among others: signals, a second reading of its configuration, what it leaves behind, and its memory.
 
-use std::{fs, os::unix::process::ExitStatusExt, path::Path, time::Duration};
+use std::{
+    fs, io::Write, os::unix::process::ExitStatusExt, path::Path, process::Command, sync::mpsc, thread, time::Duration,
+};
 
 use serde_json::json;
 
@@ -182,6 +184,30 @@ fn a_hangup_reads_the_configuration_again_and_drops_nobody() {
     assert!(line.text.contains("limits.rooms") && line.text.contains("many"), "{}", line.text);
     assert_eq!(from("https://other.example"), 403, "nothing of it is in effect");
     still_talk(&mut peers);
+}
+
+#[test]
+fn a_reload_waits_for_a_slow_file_and_nobody_waits_for_the_reload() {
+    let dir = temp_dir();
+    let path = dir.path().join("token");
+    write(&path, "the-first-token-of-all\n");
+    let server = TestServer::set("ops.token_file", path.display()).start();
+    let mut peers = server.join_some("blue");
+    // Whoever opens a pipe to read waits for its writer, and the other way round.
+    fs::remove_file(&path).unwrap();
+    assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo").success());
+    server.signal("HUP");
+    let (opened, waiting) = mpsc::channel();
+    thread::spawn(move || opened.send(fs::OpenOptions::new().write(true).open(path)));
+    let mut file = waiting.recv_timeout(PATIENCE).expect("the server reads the file").unwrap();
+    still_talk(&mut peers);
+    server.join("green").leave();
+    server.join_all("green", 2);
+    assert!(server.log().lines_where("config_reloaded").is_empty(), "it has read nothing so far");
+    file.write_all(b"the-second-token-of-all\n").unwrap();
+    drop(file);
+    let told = server.wait_for_log("it has read it", |line| line.event() == "config_reloaded");
+    assert!(told.says("changed", "ops.token_file"), "{}", told.text);
 }
 
 #[test]

@@ -99,3 +99,20 @@ fn nobody_comes_in_who_should_not() {
     let drain = "POST /admin/drain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
     assert_eq!(http::exchange(server.ops, drain).status, 401);
 }
+
+#[test]
+fn what_it_has_in_comments_for_some_is_sound() {
+    let production = Production::new();
+    let text = fs::read_to_string(&production.file).unwrap();
+    for section in ["[[ice.servers]]", "[webhooks]"] {
+        let (_, rest) = text.split_once(&format!("\n# {section}\n")).expect(section);
+        let lines: Vec<_> = rest.lines().map_while(|line| line.strip_prefix("# ")).collect();
+        assert!(lines.len() >= 2, "{section}: {lines:?}");
+        let file = production.home.path().join("more.toml").display().to_string();
+        fs::write(&file, format!("{text}\n{section}\n{}\n", lines.join("\n"))).unwrap();
+        let checked = run(&["--config", &file, "--check-config"], &[]);
+        let shown = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert!(checked.status.success() && !shown.contains("warning"), "{section}: {checked:?}");
+        assert!(lines.iter().all(|line| shown.contains(line.split(" = ").next().unwrap())), "{shown}");
+    }
+}

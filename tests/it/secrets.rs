@@ -7,8 +7,13 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Received, TestPeer, TestServer, eventually, http::Response, http::read_response, run, temp_dir, tls::Certificates,
-    tls::Client, tokens::Secrets, ws::Handshake, ws::first, ws::frame,
+    Received, TestPeer, TestServer, eventually,
+    http::{Response, read_response},
+    receiver::{self, Answer, Receiver},
+    run, temp_dir,
+    tls::{Certificates, Client},
+    tokens::Secrets,
+    ws::{Handshake, first, frame},
 };
 
 const OPS_TOKEN: &str = "planted-ops-token-0001";
@@ -46,12 +51,15 @@ struct Stage {
     variables: Vec<(String, String)>,
     secrets: Secrets,
     certificates: Certificates,
+    /// Of webhooks. It wants none of them at first.
+    receiver: Receiver,
     home: std::sync::Arc<tempfile::TempDir>,
 }
 
 impl Stage {
     fn set() -> Self {
         let (home, secrets, certificates) = (temp_dir(), Secrets::new(), Certificates::new());
+        let receiver = Receiver::with(|_| Answer::Status(503, "retry-after: 0\r\n"));
         let mut planted = Planted(BTreeMap::new());
         let file = |name: &str, text: &str| {
             let path = home.path().join(name);
@@ -72,6 +80,10 @@ impl Stage {
             ("ICE__SERVERS", ice.to_string()),
             ("TLS__CERT_FILE", certificates.path("cert.pem").display().to_string()),
             ("TLS__KEY_FILE", certificates.path("key.pem").display().to_string()),
+            ("WEBHOOKS__URL", format!("http://{}/in", receiver.address)),
+            ("WEBHOOKS__SECRET_FILE", receiver.secret_file().display().to_string()),
+            ("WEBHOOKS__RETRY_MIN_MS", "1".to_owned()),
+            ("WEBHOOKS__RETRY_MAX_MS", "20".to_owned()),
             ("LOG__DIR", home.path().join("log").display().to_string()),
         ];
         for (what, secret) in [
@@ -80,6 +92,8 @@ impl Stage {
             ("the TURN server's secret", TURN_SECRET),
             ("a key of the JWKS", JWKS_KEY),
             ("a key of the JWKS", &encoded),
+            ("the secret of webhooks", receiver::SECRET),
+            ("the secret of webhooks", receiver::SECRET.trim_start_matches("whsec_")),
             ("a key for tokens", "the-first-secret"),
             ("an identity", IDENTITY),
             ("SDP", SDP),
@@ -91,7 +105,7 @@ impl Stage {
         let key = fs::read_to_string(certificates.path("key.pem")).unwrap();
         key.lines().filter(|line| !line.starts_with("-----")).for_each(|line| planted.add("the key of TLS", line));
         let variables = variables.map(|(name, value)| (format!("SWITCHBOARD__{name}"), value)).into();
-        Self { planted, variables, secrets, certificates, home }
+        Self { planted, variables, secrets, certificates, receiver, home }
     }
 
     fn start(&self) -> TestServer {
@@ -138,6 +152,60 @@ fn get(server: &TestServer, path: &str) -> Response {
     let host = server.ops;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {OPS_TOKEN}\r\n\r\n").unwrap();
     read_response(&mut std::io::BufReader::new(stream)).unwrap()
+}
+
+/// A ticket for the room `red`.
+fn ticket(server: &TestServer) -> String {
+    let (host, body) = (server.ops, r#"{"room": "red"}"#);
+    let request = format!(
+        "POST /admin/v1/tickets HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {OPS_TOKEN}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = crate::support::http::exchange(server.ops, &request);
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.json()["ticket"].as_str().expect("a ticket").to_owned()
+}
+
+/// One ticket is shown in a frame, one in a handshake; both once more when they are used up.
+fn use_tickets(server: &TestServer, stage: &mut Stage) {
+    let client = stage.certificates.client();
+    let [in_frame, in_handshake] = [(); 2].map(|()| ticket(server));
+    for ticket in [&in_frame, &in_handshake] {
+        stage.planted.add("a ticket", ticket.strip_prefix("ticket.").expect("a ticket"));
+    }
+    let join = json!({"type": "join", "room": "red", "token": in_frame});
+    let protocols = format!("switchboard.v1, bearer.{in_handshake}");
+    let handshake = Handshake::new().with("Sec-WebSocket-Protocol", &protocols);
+    let open = || {
+        let mut peer = TestPeer::open(client.dial(server.public).stream, &handshake);
+        peer.receive("welcome");
+        peer
+    };
+    let (mut first, mut second) = (client.connect(server), open());
+    first.join_with_fields(&join);
+    second.join_with_fields(&json!({"type": "join", "room": "red"}));
+    stage.planted.is_not_in("what others in the room heard", &heard(&mut first));
+    for (mut late, join) in [(client.connect(server), join), (open(), json!({"type": "join", "room": "red"}))] {
+        late.send_json(&join);
+        stage.planted.is_not_in("a refusal", &late.receive_error("unauthorized").text);
+    }
+}
+
+/// Every event went wrong so far, which is told; then all of them are taken. Nothing secret is in any.
+fn take_webhooks(server: &TestServer, stage: &Stage) {
+    server.wait_for_log("that they are not taken", |line| line.event() == "webhook_failed");
+    stage.receiver.now(|_| Answer::Status(204, ""));
+    server.wait_for_log("that they are", |line| line.event() == "webhook_restored");
+    stage.receiver.wait_for("events of both rooms", |got| {
+        ["blue", "red"]
+            .iter()
+            .all(|room| got.iter().any(|one| one.name() == format!("peer_joined {room}")))
+            .then_some(())
+    });
+    for one in stage.receiver.got() {
+        stage.planted.is_not_in("an event for the receiver of webhooks", &format!("{one:?}"));
+    }
 }
 
 /// Whatever the operator's side lets read: what the routes of its API say, and what is beside them.
@@ -200,7 +268,9 @@ fn planted_secrets_come_out_nowhere() {
     let again = back.join_with_fields(&resume);
     stage.planted.add("a resume token", again["resume"]["token"].as_str().expect("a token"));
     stage.planted.is_not_in("what others in the room heard", &heard(&mut witness));
+    use_tickets(&server, &mut stage);
     end_badly(&mut server, &mut back, &mut grace, &stage);
+    take_webhooks(&server, &stage);
 
     let mut read = 0;
     for path in readable() {
@@ -267,6 +337,8 @@ fn a_start_that_fails_shows_nothing_of_what_it_found() {
             format!("-----BEGIN PRIVATE KEY-----\n{BAD_SECRET}\n-----END PRIVATE KEY-----\n"),
         ),
         ("SWITCHBOARD__TLS__CERT_FILE", BAD_SECRET.to_owned()),
+        ("SWITCHBOARD__WEBHOOKS__SECRET_FILE", BAD_SECRET.to_owned()),
+        ("SWITCHBOARD__WEBHOOKS__SECRET_FILE", format!("{}\nwhsec_{BAD_SECRET}\n", receiver::SECRET)),
     ] {
         let path = stage.home.path().join("bad");
         fs::write(&path, text).unwrap();

@@ -49,7 +49,7 @@ fn ask(client: &UdpSocket) -> SocketAddr {
 }
 
 /// A process that ends with the test.
-struct Ended(Child);
+pub(crate) struct Ended(pub(crate) Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! The way to the server: HTTP, with the token in a header.
+//! The way to the server: HTTP or HTTPS, with the token in a header.
 
 use std::{
     fs, io,
@@ -10,7 +10,10 @@ use std::{
 use serde_json::Value;
 use url::Url;
 
-use crate::config::{Secret, Settings};
+use crate::{
+    config::{Secret, Settings},
+    outbound::{self, TrustError},
+};
 
 /// Connecting, asking and hearing take no longer than this together. A reload reads files; everything else is at once.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -21,7 +24,7 @@ const ANSWER_BYTES: u64 = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum CtlError {
     /// Nobody can be asked there.
-    #[error("{0}: an address such as http://10.0.0.7:9464 is asked for (--url)")]
+    #[error("{0}: an address such as http://10.0.0.7:9464 or https://ops.example.org:9464 is asked for (--url)")]
     Url(String),
     /// The port is chosen by the system.
     #[error("ops.port is 0 here: say by --url where the server listens")]
@@ -34,6 +37,17 @@ pub enum CtlError {
         /// Why not.
         source: io::Error,
     },
+    /// There are no certificates that could vouch for the server.
+    #[error("cannot check who the server is{}: {source}", named(ca_file.as_deref()))]
+    Trust {
+        /// Where they should be; `None`: on this machine.
+        ca_file: Option<PathBuf>,
+        /// Why not.
+        source: TrustError,
+    },
+    /// A path cannot have this name in it: every reader of URLs takes it for a way to another place (RFC 3986 section 5.2.4).
+    #[error("a room named {0} cannot be asked for by its path: switchboard ctl peers --room {0} shows who is in it")]
+    Unaddressable(String),
     /// Nobody answers.
     #[error("{asked}: {source}")]
     Transport {
@@ -41,6 +55,14 @@ pub enum CtlError {
         asked: String,
         /// Why not.
         source: Box<ureq::Error>,
+    },
+    /// What came is no answer of the operator's API.
+    #[error("{asked}: {status} without an answer of Switchboard's: is this its ops listener, and http or https right?")]
+    Strange {
+        /// What was asked.
+        asked: String,
+        /// Of the answer.
+        status: u16,
     },
     /// The server has refused.
     #[error("{asked}: {status} {code}: {message}")]
@@ -73,18 +95,26 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Of the server that these settings are for, unless another is named.
-    pub(super) fn new(settings: &Settings, url: Option<&Url>, token_file: Option<&Path>) -> Result<Self, CtlError> {
+    /// Of the server that these settings are for, unless another is named. Over TLS it must prove who it is to the certificates in
+    /// `ca_file`, or else to those that this machine trusts.
+    pub(super) fn new(
+        settings: &Settings,
+        url: Option<&Url>,
+        token_file: Option<&Path>,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, CtlError> {
         let base = match url {
             Some(url) => url.clone(),
             None => configured(settings)?,
         };
-        if base.scheme() != "http" || base.cannot_be_a_base() {
+        if !["http", "https"].contains(&base.scheme()) || base.cannot_be_a_base() {
             return Err(CtlError::Url(base.to_string()));
         }
         let configured = Some(&*settings.ops.token_file).filter(|path| !path.as_os_str().is_empty());
         let token = token_file.or(configured).map(read_token).transpose()?;
-        let config = ureq::Agent::config_builder();
+        let tls = outbound::tls(ca_file.unwrap_or(Path::new("")), base.scheme() == "https")
+            .map_err(|source| CtlError::Trust { ca_file: ca_file.map(Path::to_owned), source })?;
+        let config = ureq::Agent::config_builder().tls_config(tls);
         // The token is for this server alone: neither a proxy nor wherever an answer leads to is to have it.
         let config = config.proxy(None).max_redirects(0).http_status_as_error(false).timeout_global(Some(PATIENCE));
         Ok(Self { agent: config.build().into(), base, token })
@@ -98,6 +128,9 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Value, CtlError> {
+        if let Some(dots) = path.iter().find(|segment| [".", ".."].contains(segment)) {
+            return Err(CtlError::Unaddressable((*dots).to_owned()));
+        }
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["admin", "v1"]).extend(path);
@@ -109,13 +142,18 @@ impl Client {
         let failed = |source| CtlError::Transport { asked: asked.clone(), source: Box::new(source) };
         let mut answer = self.send(method, url.as_str(), body).map_err(failed)?;
         let text = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_string().map_err(failed)?;
-        let said: Value = serde_json::from_str(&text).unwrap_or_default();
-        if answer.status().is_success() {
+        let (is_success, status) = (answer.status().is_success(), answer.status().as_u16());
+        if status == NO_CONTENT {
+            return Ok(Value::Null);
+        }
+        let said = serde_json::from_str(&text).ok().filter(Value::is_object);
+        let said: Value = said.ok_or_else(|| CtlError::Strange { asked: asked.clone(), status })?;
+        if is_success {
             return Ok(said);
         }
         let field = |name: &str| super::show::text(&said["error"][name]);
         let (code, message) = (field("code"), field("message"));
-        Err(CtlError::Refused { asked, status: answer.status().as_u16(), code, message })
+        Err(CtlError::Refused { asked, status, code, message })
     }
 
     fn send(
@@ -136,6 +174,12 @@ impl Client {
 }
 
 const JSON: &str = "application/json";
+/// The one status of an answer that has no body.
+const NO_CONTENT: u16 = 204;
+
+fn named(ca_file: Option<&Path>) -> String {
+    ca_file.map(|path| format!(" by {}", path.display())).unwrap_or_default()
+}
 
 fn with_token<B>(request: ureq::RequestBuilder<B>, authorization: Option<String>) -> ureq::RequestBuilder<B> {
     match authorization {
@@ -156,7 +200,8 @@ fn configured(settings: &Settings) -> Result<Url, CtlError> {
         Ok(IpAddr::V6(v6)) => format!("[{v6}]"),
         _ => ops.host.clone(),
     };
-    let text = format!("http://{host}:{}", ops.port);
+    let scheme = if ops.tls_files().is_some() { "https" } else { "http" };
+    let text = format!("{scheme}://{host}:{}", ops.port);
     Url::parse(&text).map_err(|_| CtlError::Url(text))
 }
 
@@ -189,7 +234,11 @@ mod tests {
         let mut settings = Settings::default();
         settings.ops.port = 0;
         assert!(matches!(configured(&settings), Err(CtlError::NoPort)));
-        let https = Url::parse("https://a.example").unwrap();
-        assert!(matches!(Client::new(&Settings::default(), Some(&https), None), Err(CtlError::Url(_))));
+        (settings.ops.port, settings.ops.tls_cert_file, settings.ops.tls_key_file) = (1, "a".into(), "b".into());
+        assert_eq!(configured(&settings).unwrap().as_str(), "https://127.0.0.1:1/");
+        for refused in ["ftp://a.example", "data:text"] {
+            let url = Url::parse(refused).unwrap();
+            assert!(matches!(Client::new(&settings, Some(&url), None, None), Err(CtlError::Url(_))), "{refused}");
+        }
     }
 }

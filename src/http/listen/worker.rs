@@ -141,7 +141,7 @@ impl<S: Service<Served>> Worker<S> {
         };
         let (end, request, codec) = match decoded {
             Ok(decoded) => decoded,
-            Err(kind) => return fresh.refuse(kind, got).await,
+            Err(kind) => return fresh.refuse(kind, got, self.tls.is_some()).await,
         };
         let (facts, peer, known_by) = (head::facts(&got[..end]), fresh.peer.get(), fresh.known_by.get());
         let Some(socket) = fresh.socket else { return };
@@ -245,13 +245,18 @@ impl<S: Service<Served>> Worker<S> {
 }
 
 impl Fresh<'_> {
-    async fn refuse(self, kind: Rejection, got: BytesMut) {
+    /// `over_tls`: whether the listener speaks TLS.
+    async fn refuse(self, kind: Rejection, got: BytesMut, over_tls: bool) {
         if kind == Rejection::Memory {
             telemetry::tally(|t| t.memory_relief.add(MemoryStep::EndConnections));
         }
         reject(self.peer.get(), self.listener, kind);
         drop(got);
-        self.end(&plain::rejection(kind)).await;
+        // Whoever is about to speak TLS reads no plain words; who speaks something else is told what is spoken here.
+        let is_before_tls = over_tls && matches!(self.socket, Some(AnySocket::Tcp(_)));
+        let of_any_client = matches!(kind, Rejection::Memory | Rejection::Timeout | Rejection::HeadTooLarge);
+        let answer = if is_before_tls && of_any_client { Vec::new() } else { plain::rejection(kind) };
+        self.end(&answer).await;
     }
 
     async fn refuse_tls(self, cause: &'static str) {

@@ -7,6 +7,7 @@ use std::{
     fs,
     io::{self, BufReader, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    ops::Range,
     path::PathBuf,
     sync::{Arc, LazyLock},
 };
@@ -54,10 +55,16 @@ impl Certificates {
 
     /// Puts another one in its place, good until that year begins.
     pub(crate) fn put(&self, year: i32) {
+        self.put_for(NAME, 1975..year);
+    }
+
+    /// The same for that name or IP address, and good from the begin of the first of these years.
+    pub(crate) fn put_for(&self, name: &str, years: Range<i32>) {
         let key = KeyPair::generate().expect("a key");
-        let mut parameters = CertificateParams::new(vec![NAME.to_owned()]).expect("a name");
-        parameters.distinguished_name.push(DnType::CommonName, NAME);
-        parameters.not_after = date_time_ymd(year, 1, 1);
+        let mut parameters = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.not_before = date_time_ymd(years.start, 1, 1);
+        parameters.not_after = date_time_ymd(years.end, 1, 1);
         let certificate = parameters.signed_by(&key, &self.signer).expect("a certificate");
         for (name, text) in [("key.pem", key.serialize_pem()), ("cert.pem", certificate.pem())] {
             let aside = self.path("aside");

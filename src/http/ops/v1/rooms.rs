@@ -154,7 +154,7 @@ pub(super) async fn rooms(ops: web::Data<Ops>, query: web::Query<RoomsQuery>) ->
     get,
     path = "/admin/v1/rooms/{room}",
     tag = "rooms",
-    params(("room" = String, Path, description = "Its name, percent-encoded.")),
+    params(("room" = String, Path, description = "Its name, percent-encoded. A room named `.` or `..` has no path: `peers?room=` shows who is in it.")),
     responses((status = 200, body = Room))
 )]
 pub(super) async fn room(
