@@ -14,10 +14,21 @@ const UNCOUNTED = ['join', 'ping'];
 const FIELDS: Record<string, string[]> = {
   join: ['room', 'meta', 'attempt', 'resumable', 'resume', 'identity', 'replace', 'token'],
   signal: ['to', 'kind', 'data'],
+  ice: [],
   update: ['meta', 'token'],
   ping: ['t', 'ack'],
   leave: [],
 };
+
+/** For `judge`: an error frame. */
+export const refusal = (code: string, category: string, retryable: boolean, retryAfterMs?: number): Json => ({
+  type: 'error',
+  code,
+  category,
+  retryable,
+  message: `no: ${code}`,
+  ...(retryAfterMs !== undefined && { retryAfterMs }),
+});
 
 /** The client's end of a connection. */
 export class FakeSocket {
@@ -103,6 +114,8 @@ export class Model {
   losses = 0;
   /** Answers a join or a request otherwise than usual. */
   judge: (frame: Json) => Json | undefined = () => undefined;
+  /** What it says first. */
+  welcome: Json = { heartbeat: HEARTBEAT };
   joinedFields: Json = {};
   #ids = 0;
 
@@ -146,7 +159,7 @@ export class Model {
         version: '0',
         features: this.features,
         limits: this.limits,
-        heartbeat: HEARTBEAT,
+        ...this.welcome,
       });
     }, LATENCY_MS);
   }
