@@ -190,6 +190,17 @@ test('a token function that never answers is given up and called again, at the j
   expect(client.state.name).toBe('joined');
 });
 
+test('a token is not given up because the page was held up', async () => {
+  const { clock, client, errors } = withTokens({ token: never });
+  void client.start();
+  await clock.passing(500);
+  clock.holdUp(30_000);
+  await clock.passing(9_000);
+  expect(errors).toEqual([]);
+  await clock.passing(1_500);
+  expect(errors).toEqual(['token_failed']);
+});
+
 test('a token that takes longer than that still lets us in', async () => {
   const slow = withTokens({ token: () => after(slow.clock, 25_000, 'slow') });
   const started = outcome(slow.client.start());
