@@ -6,11 +6,13 @@ import { expect, test } from 'vitest';
 import { SignalingClient } from '../src/signaling/client.ts';
 import type { SignalingError } from '../src/signaling/error.ts';
 import { FakeClock } from './support/clock.ts';
-import { Model } from './support/model.ts';
+import { Model, refusal } from './support/model.ts';
 import { tells } from './support/page.ts';
 
 type Event =
-  | { is: 'signal' | 'update' | 'post' | 'cut' | 'swallow' | 'restart' | 'lossyCut' | 'online' | 'other' | 'ping' }
+  | {
+      is: 'signal' | 'update' | 'badUpdate' | 'post' | 'cut' | 'swallow' | 'restart' | 'lossyCut' | 'online' | 'other' | 'ping';
+    }
   | { is: 'pass' | 'sleep' | 'holdUp'; ms: number }
   | { is: 'refuse' | 'blackHole'; on: boolean };
 
@@ -20,6 +22,7 @@ const event = (withLosses: boolean) =>
     { weight: 6, arbitrary: is('signal') },
     { weight: 6, arbitrary: is('post') },
     { weight: 1, arbitrary: is('update') },
+    { weight: 1, arbitrary: is('badUpdate') },
     { weight: 1, arbitrary: is('ping') },
     { weight: 4, arbitrary: fc.record({ is: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 100 }) }) },
     { weight: 3, arbitrary: fc.record({ is: fc.constant('pass' as const), ms: fc.integer({ min: 100, max: 12_000 }) }) },
@@ -61,6 +64,7 @@ class Play {
       clock: this.clock,
       random: chance,
     });
+    this.model.judge = ({ meta }) => (meta?.bad ? refusal('invalid_message', 'INVALID_MESSAGE', false) : undefined);
     this.client.on('signal', ({ data }) => this.heard.push(data as number));
     void this.client.start();
   }
@@ -86,6 +90,9 @@ class Play {
       }
       case 'update':
         this.settled(this.client.update({ n: this.said }));
+        break;
+      case 'badUpdate':
+        this.settled(this.client.update({ bad: true }));
         break;
       case 'ping':
         this.settled(this.client.ping());
@@ -167,6 +174,14 @@ class Play {
   }
 }
 
+/** Were found by chance once. */
+const FOUND: [Event[], number[]][] = [
+  // A page that is held up in the middle of its join asks whether the server is there; then it gives the attempt up.
+  [[{ is: 'pass', ms: 18 }, { is: 'pass', ms: 22 }, { is: 'holdUp', ms: 3_001 }, { is: 'other' }, { is: 'post' }], [0]],
+  // And with a join that is refused.
+  [[{ is: 'badUpdate' }, { is: 'pass', ms: 40 }, { is: 'holdUp', ms: 3_001 }], [0]],
+];
+
 const played = (withLosses: boolean, runs: number) =>
   fc.assert(
     fc.asyncProperty(
@@ -181,7 +196,7 @@ const played = (withLosses: boolean, runs: number) =>
         await play.closes();
       },
     ),
-    { numRuns: runs },
+    { numRuns: runs, examples: withLosses ? FOUND : [] },
   );
 
 test('cuts alone lose nothing, in either direction', () => played(false, 150));

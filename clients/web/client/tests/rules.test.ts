@@ -3,18 +3,9 @@
 import { expect, test } from 'vitest';
 import { SignalingError } from '../src/signaling/index.ts';
 import { FakeClock } from './support/clock.ts';
-import { Model } from './support/model.ts';
+import { Model, refusal } from './support/model.ts';
 import { tells } from './support/page.ts';
 import { inRoom, outcome, prepared, until } from './support/started.ts';
-
-const refusal = (code: string, category: string, retryable: boolean, retryAfterMs?: number) => ({
-  type: 'error',
-  code,
-  category,
-  retryable,
-  message: `no: ${code}`,
-  ...(retryAfterMs !== undefined && { retryAfterMs }),
-});
 
 test('joins with what the server understands, and no more', async () => {
   const full = await inRoom({ meta: { name: 'Ada' }, identity: 'correct-horse-battery-staple-417', token: 'a.b.c' });

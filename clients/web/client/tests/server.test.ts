@@ -60,8 +60,12 @@ test('kill -9 and a restart: both come back as the same persons, with what they 
   const [ada, grace] = [visit(server.url, 'blue', { meta: { name: 'Ada' } }), visit(server.url, 'blue')];
   const before = [await ada.start(), await grace.start()].map(({ self }) => self.who);
   await ada.update({ name: 'Countess' });
+  const tooLong = { name: 'x'.repeat(5_000) };
+  expect(await outcome(ada.update(tooLong))).toBe('invalid_message');
   const peers = roster(grace);
   await server.crash();
+  // Whether the client knows of the crash yet or not: this is refused, in a join, and what was before it holds.
+  const refused = outcome(ada.update(tooLong));
   const said = outcome(ada.signal('*', 'app', 'still here'));
   const heard = inbox(grace);
   await startServer({ SWITCHBOARD__SERVER__PORT: server.port });
@@ -71,6 +75,7 @@ test('kill -9 and a restart: both come back as the same persons, with what they 
   });
   expect([ada, grace].map((client) => client.joined?.self.who)).toEqual(before);
   expect([...peers.values()]).toEqual([{ name: 'Countess' }]);
+  expect(await refused).toBe('invalid_message');
   expect(ada.state).toEqual({ name: 'joined', resumed: false });
   // The message was written before the client could know of the crash, or it waited for the next session.
   const end = await said;

@@ -13,6 +13,7 @@ import { type Effect, SignalingCore } from './core.ts';
 import { type Clock, elapsedTime, isHidden, machineClock, watchSurroundings, workerTimer } from './environment.ts';
 import { localError, SignalingError } from './error.ts';
 import { type HeldIdentity, holdIdentity, type IdentityStorage } from './identity.ts';
+import { Metadata } from './metadata.ts';
 import type { State } from './state.ts';
 
 /** As much of a browser's `WebSocket` as is needed. */
@@ -44,13 +45,14 @@ export interface SignalingOptions {
   /** What says who may join: sent with each `join` that begins a session. A function renews it, too, before its time is over. */
   token?: TokenSource | undefined;
   /**
-   * The secret by which the room recognises us after a reload or a crash: 22 to 128 visible ASCII characters. By default the
-   * client makes one for this server, room and tab. `false`: none.
+   * The secret by which the room recognises us when we come again: 22 to 128 visible ASCII characters. By default the client makes
+   * one for this server, room and tab, which a reload finds again, and a page that crashed does not: for that, keep one
+   * yourself. `false`: none.
    */
   identity?: string | false | undefined;
   /** Whether to end sessions of the same identity that are connected, too. By default when the client made the identity. */
   replace?: boolean | undefined;
-  /** Where the identity is kept over a reload: by default `sessionStorage`, where there is one. */
+  /** Where the identity is kept over a reload, and while the client is closed: by default `sessionStorage`, where there is one. */
   storage?: IdentityStorage | undefined;
   /** Whether to ask again when a room is full at the first `join`, or refuses it for another reason that passes. Default: true. */
   wait?: boolean | undefined;
@@ -76,6 +78,8 @@ export interface SignalingEvents extends Omit<ServerFrames, 'error'> {
 export type OtherRequest = Exclude<ClientFrame, { type: 'join' | 'leave' | 'update' | 'ping' }>;
 
 type Listener<T> = (detail: T) => void;
+type Step = (core: SignalingCore, now: number) => unknown;
+type Act = (id: string, core: SignalingCore, now: number) => void;
 interface Waiter {
   resolve(reply: ServerFrame | undefined): void;
   reject(error: SignalingError): void;
@@ -89,16 +93,13 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The close code of a session that goes on elsewhere. */
 const SESSION_TAKEN = 4500;
 
-/** What cannot be written as JSON (a circle, a BigInt) is refused at once; undefined where it can be. */
-const unwritable = (value: unknown): Promise<never> | undefined => {
+/** The JSON of a frame as it is now; what cannot be written (a circle, a BigInt) is refused. */
+const written = (frame: object): string | SignalingError => {
   try {
-    JSON.stringify(value);
-    return undefined;
+    return JSON.stringify(frame);
   } catch (cause) {
     const facts = { category: 'INVALID_MESSAGE', retryable: false, message: 'it cannot be written as JSON', cause };
-    const refused = Promise.reject(new SignalingError('invalid_message', facts));
-    refused.catch(() => {});
-    return refused;
+    return new SignalingError('invalid_message', facts);
   }
 };
 
@@ -123,10 +124,10 @@ export class SignalingClient {
   readonly #waiters = new Map<string, Waiter>();
   readonly #sockets = new Map<number, Socket>();
   readonly #closing = new Set<Promise<void>>();
-  readonly #steps: ((core: SignalingCore, now: number) => void)[] = [];
+  readonly #steps: Step[] = [];
   #core: SignalingCore | undefined;
+  readonly #meta: Metadata;
   #token: TokenSource | undefined;
-  #askingForToken = false;
   #held: HeldIdentity | undefined;
   #unwatch: (() => void) | undefined;
   #started: Promise<JoinedFrame> | undefined;
@@ -139,7 +140,8 @@ export class SignalingClient {
   #timerAt = Infinity;
 
   constructor(options: SignalingOptions) {
-    JSON.stringify(options.meta); // throws here and now, if it cannot be sent
+    // As it is now; throws here and now, if it cannot be sent.
+    this.#meta = new Metadata(options.meta && JSON.parse(JSON.stringify(options.meta)));
     this.#options = { ...options };
     this.#url = socketUrl(options.url, options.room);
     this.#token = options.token;
@@ -176,11 +178,11 @@ export class SignalingClient {
   }
 
   #begin(signal: AbortSignal | undefined): Promise<JoinedFrame> {
-    const { room, meta, identity, replace, storage, wait = true, random = Math.random } = this.#options;
+    const { room, identity, replace, storage, wait = true, random = Math.random } = this.#options;
     if (identity === undefined) this.#held = holdIdentity(this.#url.replace(/[?&]room=[^&]*$/, ''), room, storage);
     this.#core = new SignalingCore({
       room,
-      meta,
+      meta: this.#meta,
       identity: identity || this.#held?.identity,
       replace: replace ?? this.#held !== undefined,
       wait,
@@ -235,25 +237,31 @@ export class SignalingClient {
    */
   request(frame: OtherRequest): Promise<ServerFrame | undefined> {
     const kind = frame.type === 'signal' && frame.kind === 'app' ? 'other' : 'negotiation';
-    return unwritable(frame) ?? this.#request((id, core, now) => core.send({ id, frame, kind }, now));
+    // The id is the client's own.
+    return this.#write({ ...frame, id: undefined }, (json) => (id, core, now) => core.send({ id, json, kind }, now));
   }
 
-  /** Replaces what the others know of us: all of it, now and after every loss. */
+  /**
+   * Replaces what the others know of us: all of it, now and after every loss. What it rejects with says that it does not hold: what
+   * was before it does (but for `reply_lost`: that nobody knows).
+   */
   update(meta: Meta): Promise<void> {
-    const refused = unwritable(meta);
-    if (refused) return refused;
-    this.#options.meta = meta;
-    return this.#done(this.#request((id, core, now) => core.update(id, meta, now)));
+    return this.#done(
+      this.#write({ meta }, (json) => {
+        const copy = JSON.parse(json).meta;
+        return (id, core, now) => core.update(id, copy, now);
+      }),
+    );
   }
 
-  /** Renews what the session may, by another token of the same user; later joins use this one, too. */
+  /**
+   * Renews what the session may, by another token of the same user; later joins use this one, too. Rejects with `token_failed` when the
+   * function fails, does not answer within 10 s, or another `setToken` comes before its answer.
+   */
   setToken(token: TokenSource): Promise<PermissionsFrame | undefined> {
     this.#token = token;
-    const renew = async () => {
-      const text = typeof token === 'string' ? token : await token();
-      return this.#request((id, core, now) => core.setToken(id, text, typeof token === 'function', now));
-    };
-    return this.#unobserved(renew()) as Promise<PermissionsFrame | undefined>;
+    const text = typeof token === 'string' ? token : undefined;
+    return this.#request((id, core, now) => core.setToken(id, text, now)) as Promise<PermissionsFrame | undefined>;
   }
 
   /** The round trip to the server and back, in milliseconds. */
@@ -296,7 +304,13 @@ export class SignalingClient {
     }
   }
 
-  #request(act: (id: string, core: SignalingCore, now: number) => void): Promise<ServerFrame | undefined> {
+  /** A request whose JSON is made at once: whoever asks may go on to change what it is made of. */
+  #write(frame: object, act: (json: string) => Act): Promise<ServerFrame | undefined> {
+    const json = written(frame);
+    return typeof json === 'string' ? this.#request(act(json)) : this.#unobserved(Promise.reject(json));
+  }
+
+  #request(act: Act): Promise<ServerFrame | undefined> {
     if (!this.#core) return this.#unobserved(Promise.reject(localError('closed', false)));
     const id = String(++this.#ids);
     const promise = new Promise<ServerFrame | undefined>((resolve, reject) => this.#waiters.set(id, { resolve, reject }));
@@ -315,19 +329,45 @@ export class SignalingClient {
   }
 
   /** One step of the rules at a time: what a listener asks for comes after what it was told about. */
-  #run(step: (core: SignalingCore, now: number) => void): void {
+  #run(step: Step): void {
     this.#steps.push(step);
     if (this.#stepping) return;
     this.#stepping = true;
-    for (let next = this.#steps.shift(); next; next = this.#steps.shift()) {
-      const core = this.#core;
-      if (!core) continue;
-      core.hidden = isHidden();
-      next(core, this.#now());
-      for (const effect of core.take()) this.#perform(effect);
+    try {
+      for (let next = this.#steps.shift(); next; next = this.#steps.shift()) this.#step(next);
+    } finally {
+      this.#stepping = false;
     }
-    this.#stepping = false;
     this.#arm();
+  }
+
+  /** Whatever fails in it, the next one finds the client in order. */
+  #step(step: Step): void {
+    const core = this.#core;
+    if (!core) return;
+    try {
+      core.hidden = isHidden();
+      step(core, this.#now());
+    } catch (cause) {
+      return this.#abandon(cause);
+    }
+    for (const effect of core.take()) {
+      try {
+        this.#perform(effect);
+      } catch (cause) {
+        if (effect.do !== 'write') return this.#abandon(cause);
+        // Its socket is given up; a client that was closed and started anew meanwhile has others.
+        this.#steps.push((now, at) => now === core && core.failed(effect.socket, cause, at));
+      }
+    }
+  }
+
+  /** The rules have failed, and nobody knows in what state they are: it ends without them. */
+  #abandon(cause: unknown): void {
+    for (const number of [...this.#sockets.keys()]) this.#close(number, 1000);
+    const error = localError('client_failed', false, cause);
+    this.#emit('error', error);
+    this.#changed({ name: 'closed', reason: 'failed', error });
   }
 
   #perform(effect: Effect): void {
@@ -342,7 +382,7 @@ export class SignalingClient {
       case 'close':
         return this.#close(effect.socket, effect.code);
       case 'token':
-        return void this.#askForToken();
+        return void this.#askForToken(effect.ask);
       case 'frame':
         return this.#told(effect.frame);
       case 'settle':
@@ -396,19 +436,28 @@ export class SignalingClient {
     }
     this.#sockets.set(number, socket);
     // A client that was closed and started anew has other rules by then.
-    const step = (act: (core: SignalingCore, now: number) => void) => {
+    const step = (act: Step) => {
       if (core === this.#core) this.#run(act);
     };
     socket.onopen = () => step((core) => core.opened(number));
     socket.onmessage = ({ data }: { data: unknown }) => {
       const frame = parsed(data);
-      if (frame) step((core, now) => core.frame(number, frame, now));
+      if (frame) step((core, now) => this.#hear(core, number, frame, now));
     };
     socket.onclose = ({ code }: { code: number }) => {
       this.#sockets.delete(number);
       step((core, now) => core.closed(number, code, now));
     };
     socket.onerror = () => {}; // `onclose` follows
+  }
+
+  /** A server that breaks the rules costs a connection, not the client. */
+  #hear(core: SignalingCore, socket: number, frame: ServerFrame, now: number): void {
+    try {
+      core.frame(socket, frame, now);
+    } catch (cause) {
+      core.failed(socket, cause, now);
+    }
   }
 
   #close(number: number, code: number): void {
@@ -427,15 +476,17 @@ export class SignalingClient {
       };
     });
     socket.onopen = socket.onmessage = null;
-    socket.close(code);
     this.#closing.add(closed);
     void closed.then(() => this.#closing.delete(closed));
+    try {
+      socket.close(code);
+    } catch {
+      // The timer ends it.
+    }
   }
 
-  /** One at a time: a slow answer serves the next connection, too. */
-  async #askForToken(): Promise<void> {
-    if (this.#askingForToken) return;
-    this.#askingForToken = true;
+  async #askForToken(ask: number): Promise<void> {
+    const core = this.#core;
     let token: string | undefined;
     let failure: unknown;
     try {
@@ -443,8 +494,7 @@ export class SignalingClient {
     } catch (error) {
       failure = error;
     }
-    this.#askingForToken = false;
-    this.#run((core, now) => core.token(token, failure, now));
+    if (core === this.#core) this.#run((core, now) => core.token(ask, token, failure, now));
   }
 
   /** One timer for all that is due. */

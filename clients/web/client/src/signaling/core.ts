@@ -14,6 +14,7 @@ import type {
 } from '../wire.generated.ts';
 import { type LocalErrorCode, localError, SignalingError } from './error.ts';
 import { LATE_MS, Liveness } from './liveness.ts';
+import type { Metadata } from './metadata.ts';
 import { type Outgoing, QUEUE_MESSAGES, ResumeBuffer } from './resume-buffer.ts';
 import type { State } from './state.ts';
 
@@ -57,7 +58,7 @@ const CATEGORIES: { [reason: string]: ErrorCategory } = {
 
 export interface CoreOptions {
   room: string;
-  meta: Meta | undefined;
+  meta: Metadata;
   identity: string | undefined;
   /** Whether nobody else has that identity. */
   replace: boolean;
@@ -74,8 +75,8 @@ export type Effect =
   | { do: 'open'; socket: number }
   | { do: 'write'; socket: number; text: string }
   | { do: 'close'; socket: number; code: number }
-  /** Get a token; `token` takes the answer. */
-  | { do: 'token' }
+  /** Get a token; `token` takes the answer, with this number. */
+  | { do: 'token'; ask: number }
   /** A frame of the server's has come. */
   | { do: 'frame'; frame: ServerFrame }
   | { do: 'state'; state: State }
@@ -116,6 +117,12 @@ export class SignalingCore {
   #pings: string[] = []; // requests that wait for a `pong`
   #token: string | undefined;
   #tokenFor: 'join' | 'renewal' | undefined;
+  #asks = 0; // how often a token was asked for
+  #asking = 0; // the number of that which waits for its answer; 0: none
+  #askDueAt = Infinity; // when that is given up
+  #askExcused = false; // its timer came late once, and has got as much time again
+  #formerAsks = 0; // so many were put to a source that was replaced
+  #setting: string | undefined; // the request that waits for a token of the new source
   #tokenRefused = false; // on this connection
   #renewAt = Infinity;
   #renewals = 0;
@@ -134,7 +141,7 @@ export class SignalingCore {
 
   /** When `tick` wants to be called next. */
   get dueAt(): number {
-    return Math.min(this.#dueAt, this.#ackAt, this.#renewAt, this.#liveness?.dueAt ?? Infinity);
+    return Math.min(this.#dueAt, this.#ackAt, this.#renewAt, this.#askDueAt, this.#liveness?.dueAt ?? Infinity);
   }
 
   /** Goes into the room, and comes back after every loss, until `end`. */
@@ -150,10 +157,11 @@ export class SignalingCore {
     this.#phase = 'off';
     this.#joinedAt = -1;
     this.#buffer.end(error);
+    this.#askOver(error);
     this.#drop();
     this.#close(this.#former, CLOSE_FOR_GOOD);
     this.#former = 0;
-    this.#token = this.#tokenFor = undefined;
+    this.#token = undefined;
     this.#state({ name: 'closed', reason, error });
   }
 
@@ -162,20 +170,21 @@ export class SignalingCore {
     if (this.#phase === 'waiting') this.#connect(now);
   }
 
-  /** Sends a request that is counted: a signal or an update. */
-  send(message: { id: string; frame: object; kind: Outgoing['kind'] }, now: number): void {
-    const { id, frame, kind } = message;
+  /** Sends a request that is counted, a signal or an update: `json` is the frame's, without `id`. */
+  send(message: { id: string; json: string; kind: Outgoing['kind'] }, now: number): void {
+    const { id, json, kind } = message;
     if (this.#phase === 'off') return this.#settle(id, localError('closed', false));
-    const outgoing = { id, kind, text: JSON.stringify({ ...frame, id }) };
-    if (!this.#fits(outgoing)) return;
-    if (this.#buffer.keep(outgoing)) this.#write(outgoing.text);
+    const text = `${json.slice(0, -1)},"id":"${id}"}`;
+    const refusal = this.#refusal(text);
+    if (refusal) return this.#settle(id, refusal);
+    if (this.#buffer.keep({ id, kind, text })) this.#write(text);
     this.#acknowledge(now);
   }
 
-  /** Replaces what the others know of us, now and after every loss. */
+  /** Replaces what the others know of us, now and after every loss; unless it is refused, here or by the server. */
   update(id: string, meta: Meta, now: number): void {
-    this.#options.meta = meta;
-    this.send({ id, frame: { type: 'update', meta }, kind: 'meta' }, now);
+    this.#options.meta.ask(id, meta);
+    this.send({ id, json: JSON.stringify({ type: 'update', meta }), kind: 'meta' }, now);
   }
 
   /** Asks whether the server is there. */
@@ -194,6 +203,13 @@ export class SignalingCore {
   /** A socket has ended, or could not be opened. A handshake that failed shows no status to a page: 1006. */
   closed(socket: number, code: number, now: number): void {
     if (socket === this.#socket) this.#lost(code, now);
+  }
+
+  /** What a socket sends or is sent cannot be worked with: it is given up, and there will be another one. */
+  failed(socket: number, cause: unknown, now: number): void {
+    if (socket !== this.#socket) return;
+    this.#out.push({ do: 'error', error: localError('client_failed', true, cause) });
+    this.#lost(1006, now);
   }
 
   /** A frame has come. A socket that was given up may still speak; only the current one is listened to. */
@@ -237,21 +253,37 @@ export class SignalingCore {
     }
   }
 
-  /** What `token` was asked for is here: a token, or the reason why there is none. */
-  token(token: string | undefined, failure: unknown, now: number): void {
+  /** What was asked for by the effect `token` is here: a token, or the reason why there is none. */
+  token(ask: number, token: string | undefined, failure: unknown, now: number): void {
+    if (ask <= this.#formerAsks) return;
+    // A late token of an ask that was given up is as good, and a source may always be that slow; its failure was told already.
+    if (token === undefined && ask !== this.#asking) return;
+    this.#asking = 0;
+    this.#askDueAt = Infinity;
+    if (token === undefined) return this.#tokenFailed(failure, now);
     const wanted = this.#tokenFor;
-    this.#tokenFor = undefined;
-    if (token === undefined) return this.#tokenFailed(failure, wanted, now);
-    if (wanted === 'renewal') return this.#renew(token, now);
-    this.#token = token;
-    if (wanted && this.#phase === 'joining') this.#join(now);
+    const id = this.#setting;
+    this.#tokenFor = this.#setting = undefined;
+    if (this.#joinedAt < 0) this.#token = token;
+    if (id !== undefined) this.#sendToken(id, token, now);
+    else if (wanted === 'renewal' && this.#joinedAt >= 0) this.#sendToken(`token-${++this.#renewals}`, token, now);
+    if (wanted === 'join' && this.#phase === 'joining') this.#join(now);
   }
 
-  /** From now on this one. `renewable`: there is always another one. */
-  setToken(id: string, token: string, renewable: boolean, now: number): void {
-    this.#options.token = renewable ? 'renewable' : 'fixed';
-    this.#token = renewable ? undefined : token;
-    this.send({ id, frame: { type: 'update', token }, kind: 'negotiation' }, now);
+  /** From now on this one; without a token, there is always another one, to be asked for. The former source is not listened to. */
+  setToken(id: string, token: string | undefined, now: number): void {
+    if (this.#phase === 'off') return this.#settle(id, localError('closed', false));
+    const joins = this.#tokenFor === 'join' && this.#phase === 'joining';
+    this.#askOver(localError('token_failed', false, new Error('another token was set meanwhile')));
+    this.#options.token = token === undefined ? 'renewable' : 'fixed';
+    this.#token = token;
+    this.#renewAt = Infinity;
+    if (token === undefined) {
+      this.#setting = id;
+      return this.#askForToken(joins ? 'join' : 'renewal', now);
+    }
+    this.#sendToken(id, token, now);
+    if (joins) this.#join(now);
   }
 
   /** Something has made the connection doubtful, or shows that it is worth trying again. */
@@ -273,8 +305,9 @@ export class SignalingCore {
     if (now >= this.#ackAt) this.#ping(Math.floor(now));
     if (now >= this.#renewAt) {
       this.#renewAt = Infinity;
-      this.#askForToken('renewal');
+      this.#askForToken('renewal', now);
     }
+    if (now >= this.#askDueAt) this.#askDue(now);
     const liveness = this.#liveness;
     if (liveness && now >= liveness.dueAt) {
       const loss = liveness.tick(now);
@@ -312,33 +345,49 @@ export class SignalingCore {
   /** The server has told its limits and its pace; we answer with who we are and where to. */
   #join(now: number): void {
     this.#enter('joining', now + CONNECT_TIMEOUT_MS);
-    const { room, meta, identity, replace, token } = this.#options;
+    const { room, identity, replace, token, meta: metadata } = this.#options;
     const join: JoinRequest = { type: 'join', id: 'join', room };
     if (this.#attempt) join.attempt = this.#attempt;
     const resume = this.#speaks('resume') ? this.#buffer.resume : undefined;
     this.#resuming = resume !== undefined;
+    metadata.join(!resume);
     if (resume) join.resume = resume;
     else {
       const tokens = token !== 'none' && this.#speaks('tokens');
-      if (tokens && this.#token === undefined) return this.#askForToken('join');
+      if (tokens && this.#token === undefined) return this.#askForToken('join', now);
       this.#buffer.forget();
+      const meta = metadata.newest;
       if (meta) join.meta = meta;
       if (this.#speaks('resume')) join.resumable = true;
       // Nobody else has our identity: a session of the same that seems to be connected is one of ours, not missed yet.
       if (identity && this.#speaks('identity')) Object.assign(join, { identity, replace });
       if (tokens && this.#token) join.token = this.#token;
     }
-    this.#write(JSON.stringify(join));
+    const text = JSON.stringify(join);
+    const refusal = this.#refusal(text);
+    if (!refusal) this.#write(text);
+    else if (!this.#joinsWithout(refusal, now)) this.end('refused', refusal);
+  }
+
+  /** Metadata that the server has not yet accepted are not worth the stay: they are refused, and we join with those before. */
+  #joinsWithout(error: SignalingError, now: number): boolean {
+    const id = this.#options.meta.offered;
+    if (id === undefined || error.retryable || error.category !== 'INVALID_MESSAGE') return false;
+    this.#buffer.answered(id);
+    this.#settle(id, error);
+    this.#join(now);
+    return true;
   }
 
   #joined(frame: JoinedFrame, now: number): void {
     this.#enter('joined', Infinity);
+    this.#options.meta.joined();
     this.#refusals = 0;
     this.#joinedAt = now;
     if (this.#options.token === 'renewable') this.#token = undefined; // the next join deserves a fresh one
     this.#close(this.#former, CLOSE_TO_RESUME);
     this.#former = 0;
-    for (const text of this.#buffer.joined(frame, (message) => this.#fits(message))) this.#write(text);
+    for (const text of this.#buffer.joined(frame, (text) => this.#refusal(text))) this.#write(text);
     // Until something is sent, the server does not know that the token arrived; and the answer settles what was sent again.
     if (this.#buffer.resumable) this.#ping(Math.floor(now));
     this.#state({ name: 'joined', resumed: frame.complete === true });
@@ -356,6 +405,7 @@ export class SignalingCore {
       this.#token = undefined;
       return this.#join(now);
     }
+    if (this.#joinsWithout(error, now)) return;
     const first = !this.#attempt && !this.#options.wait;
     // A ban may last for days: the connection would be closed meanwhile, and so each after it.
     if (!error.retryable || first || error.code === 'banned') return this.end('refused', error);
@@ -423,14 +473,17 @@ export class SignalingCore {
     this.#renewAt = now + Math.max(expiresInMs - RENEW_BEFORE_MS, expiresInMs / 2);
   }
 
-  #renew(token: string, now: number): void {
-    const id = `token-${++this.#renewals}`;
-    if (this.#joinedAt >= 0) this.send({ id, frame: { type: 'update', token }, kind: 'negotiation' }, now);
+  #sendToken(id: string, token: string, now: number): void {
+    this.send({ id, json: JSON.stringify({ type: 'update', token }), kind: 'negotiation' }, now);
   }
 
-  #tokenFailed(failure: unknown, wanted: 'join' | 'renewal' | undefined, now: number): void {
+  #tokenFailed(failure: unknown, now: number): void {
     const error = failure instanceof SignalingError ? failure : localError('token_failed', true, failure);
-    this.#out.push({ do: 'error', error });
+    const wanted = this.#tokenFor;
+    const id = this.#setting;
+    this.#tokenFor = this.#setting = undefined;
+    if (id === undefined) this.#out.push({ do: 'error', error });
+    else this.#settle(id, error);
     if (wanted === 'renewal') this.#renewAt = now + RENEW_AGAIN_MS;
     else if (wanted && this.#phase === 'joining') {
       if (error.retryable) this.#queue(error, now);
@@ -438,15 +491,40 @@ export class SignalingCore {
     }
   }
 
-  #askForToken(why: 'join' | 'renewal'): void {
+  /** One at a time: a slow answer serves the next connection, too. */
+  #askForToken(why: 'join' | 'renewal', now: number): void {
     this.#tokenFor = why;
-    this.#out.push({ do: 'token' });
+    if (this.#asking) return;
+    this.#asking = ++this.#asks;
+    this.#askDueAt = now + CONNECT_TIMEOUT_MS;
+    this.#askExcused = false;
+    this.#out.push({ do: 'token', ask: this.#asking });
+  }
+
+  /** No answer came. */
+  #askDue(now: number): void {
+    if (now - this.#askDueAt > LATE_MS && !this.#askExcused) {
+      this.#askExcused = true;
+      this.#askDueAt = now + CONNECT_TIMEOUT_MS;
+    } else this.token(this.#asking, undefined, new Error(`no answer within ${CONNECT_TIMEOUT_MS} ms`), now);
+  }
+
+  /** Nothing that was asked so far is listened to. */
+  #askOver(error: SignalingError): void {
+    this.#formerAsks = this.#asks;
+    this.#asking = 0;
+    this.#askDueAt = Infinity;
+    if (this.#setting !== undefined) this.#settle(this.#setting, error);
+    this.#tokenFor = this.#setting = undefined;
   }
 
   #answered(re: string, frame: ServerFrame): void {
     this.#pings = this.#pings.filter((id) => id !== re);
-    if (frame.type !== 'error') this.#out.push({ do: 'settle', id: re, reply: frame });
-    else this.#settle(re, new SignalingError(frame.code, frame));
+    this.#buffer.answered(re);
+    if (frame.type !== 'error') {
+      this.#options.meta.accept(re);
+      this.#out.push({ do: 'settle', id: re, reply: frame });
+    } else this.#settle(re, new SignalingError(frame.code, frame));
   }
 
   #ping(t: number, id?: string): void {
@@ -461,12 +539,11 @@ export class SignalingCore {
   }
 
   /** A message that is too long would end the connection, so it is not sent. */
-  #fits({ id, text }: Outgoing): boolean {
+  #refusal(text: string): SignalingError | undefined {
     const most = this.#limits?.frameBytes ?? Infinity;
-    if (text.length * 3 <= most || new TextEncoder().encode(text).length <= most) return true;
+    if (text.length * 3 <= most || new TextEncoder().encode(text).length <= most) return undefined;
     const message = `longer than limits.frameBytes, which is ${most}`;
-    this.#settle(id, new SignalingError('message_too_large', { category: 'INVALID_MESSAGE', retryable: false, message }));
-    return false;
+    return new SignalingError('message_too_large', { category: 'INVALID_MESSAGE', retryable: false, message });
   }
 
   /** Lets go of the socket, and is deaf to it from now on. What can be resumed is not closed for good. */
@@ -495,6 +572,8 @@ export class SignalingCore {
   }
 
   #settle(id: string, error?: SignalingError): void {
+    // What the server has handled without our hearing its answer may well hold.
+    if (error && error.code !== 'reply_lost') this.#options.meta.drop(id);
     this.#out.push(error ? { do: 'settle', id, error } : { do: 'settle', id });
   }
 

@@ -10,7 +10,9 @@ import type { ErrorCategory, ErrorCode, Open } from '../wire.generated.ts';
  * - `reply_lost`: the server has handled it; what it answered was lost with a connection.
  * - `connection_lost`: the connection ended before the answer.
  * - `socket_failed`: no WebSocket could be made: the URL is not good, or the page may not open it; `cause` says why.
- * - `token_failed`: the function that gives tokens failed; `cause` says how.
+ * - `token_failed`: the function that gives tokens failed, or did not answer in time; `cause` says how.
+ * - `client_failed`: what never should fail did (a frame that is none of the protocol's, a socket that throws); `cause` says what. The
+ *   connection is made anew; or the client has ended, with the state's reason `failed`.
  */
 export type LocalErrorCode =
   | 'aborted'
@@ -20,7 +22,8 @@ export type LocalErrorCode =
   | 'reply_lost'
   | 'connection_lost'
   | 'socket_failed'
-  | 'token_failed';
+  | 'token_failed'
+  | 'client_failed';
 
 /** What an error says beside its code. */
 export interface ErrorFacts {

@@ -1,8 +1,9 @@
 // Who we are in a room, for as long as this tab is there: a page that is reloaded, and was not missed yet, finds its own seat
 // and not its ghost on it ("Who somebody is" in docs/protocol.md).
 //
-// While an identity is in use, it is not in the storage. A copied tab gets a copy of the storage, too: so it is somebody else,
-// and nobody but us has our identity.
+// While an identity is in use, it is not in the storage, not even while the page is hidden. A tab can be copied at any time, and
+// its copy gets a copy of the storage, too: so it is somebody else, and nobody but us has our identity. The price: a page that
+// crashes, or is discarded, has not stored it, and comes back as somebody else.
 
 /** As `sessionStorage`. */
 export interface IdentityStorage {

@@ -23,6 +23,14 @@ export interface Outgoing {
   kind: 'meta' | 'negotiation' | 'other';
 }
 
+/** One that is kept until it is confirmed. */
+interface Kept extends Outgoing {
+  /** On this session's connections. */
+  sent: boolean;
+  /** Its request has its answer: it is counted, and sent again, but settles nothing more. */
+  answered: boolean;
+}
+
 /** What became of a request; without an error, the server has handled it. */
 export type Settle = (id: string, error?: SignalingError) => void;
 
@@ -30,7 +38,7 @@ export class ResumeBuffer {
   #token: string | undefined;
   #heard = 0; // counted frames of the server's that were handled
   #acked = 0; // counted frames of ours that the server has handled
-  #kept: (Outgoing & { sent: boolean })[] = []; // those after them
+  #kept: Kept[] = []; // those after them
   #chars = 0;
   #handled: string[] = []; // ids of what was handled; an error about it may still be on its way
   #uncertain: string[] = []; // ids of metadata that goes with the next join
@@ -79,16 +87,16 @@ export class ResumeBuffer {
       this.#settle(message.id, localError('queue_full', true));
       return false;
     }
-    this.#kept.push({ ...message, sent: this.#joined });
+    this.#kept.push({ ...message, sent: this.#joined, answered: false });
     this.#chars += message.text.length;
     if (this.#joined) this.#unacked += 1;
     return this.#joined;
   }
 
-  /** We are in the room. Returns what is to be sent before anything new. Messages that are too long are refused by `fits`. */
+  /** We are in the room. Returns what is to be sent before anything new. What has a `refusal` is not sent. */
   joined(
     frame: { ack?: number; complete?: boolean; resume?: { token: string } },
-    fits: (message: Outgoing) => boolean,
+    refusal: (text: string) => SignalingError | undefined,
   ): string[] {
     if (frame.ack !== undefined) this.acknowledged(frame.ack);
     if (!frame.complete) {
@@ -98,10 +106,14 @@ export class ResumeBuffer {
     this.#settleAll(this.#uncertain);
     this.#token = frame.resume?.token;
     this.#joined = this.#former = true;
-    this.#keepOnly(fits);
+    this.#keepOnly((message) => {
+      const error = refusal(message.text);
+      if (error) this.#finish(message, error);
+      return !error;
+    });
     const again = this.#kept.map(({ text }) => text);
     if (this.resumable) for (const message of this.#kept) message.sent = true;
-    else this.#keepOnly(({ id }) => this.#settle(id));
+    else this.#keepOnly((message) => this.#finish(message));
     return again;
   }
 
@@ -121,12 +133,19 @@ export class ResumeBuffer {
 
   /** The server has handled `ack` of our frames. */
   acknowledged(ack: number): void {
-    for (; this.#acked < ack; this.#acked += 1) {
-      const message = this.#kept.shift();
-      if (!message) continue;
+    if (!(ack > this.#acked)) return;
+    for (const message of this.#kept.splice(0, ack - this.#acked)) {
       this.#chars -= message.text.length;
-      this.#handled.push(message.id);
+      if (!message.answered) this.#handled.push(message.id);
     }
+    this.#acked = ack;
+  }
+
+  /** A request has its answer, which settles it. What confirms or loses its message later says nothing more about it. */
+  answered(id: string): void {
+    for (const message of this.#kept) if (message.id === id) message.answered = true;
+    this.#handled = this.#handled.filter((other) => other !== id);
+    this.#uncertain = this.#uncertain.filter((other) => other !== id);
   }
 
   /** The connection is lost. What was sent in a session that nobody can resume is not sent again. */
@@ -144,17 +163,19 @@ export class ResumeBuffer {
     this.#token = undefined;
     this.#heard = this.#acked = this.#unacked = 0;
     this.#joined = false;
-    this.#keepOnly(({ id, sent, kind }) => {
-      if (kind === 'meta') this.#uncertain.push(id);
-      else if (!sent && !(this.#former && kind === 'negotiation')) return true;
-      else this.#settle(id, localError('session_lost', true));
+    this.#keepOnly((message) => {
+      const { id, sent, kind, answered } = message;
+      if (kind !== 'meta' && !sent && !(this.#former && kind === 'negotiation')) return true;
+      if (kind !== 'meta') this.#finish(message, localError('session_lost', true));
+      else if (!answered) this.#uncertain.push(id);
       return false;
     });
   }
 
   /** It is all over. */
   end(error: SignalingError): void {
-    this.#settleAll([...this.#handled, ...this.#uncertain, ...this.#kept.map(({ id }) => id)], error);
+    this.#settleAll([...this.#handled, ...this.#uncertain], error);
+    for (const message of this.#kept) this.#finish(message, error);
     this.#kept = [];
     this.#handled = [];
     this.#uncertain = [];
@@ -163,7 +184,11 @@ export class ResumeBuffer {
     this.#former = false;
   }
 
-  #keepOnly(choose: (message: Outgoing & { sent: boolean }) => unknown): void {
+  #finish({ id, answered }: Kept, error?: SignalingError): void {
+    if (!answered) this.#settle(id, error);
+  }
+
+  #keepOnly(choose: (message: Kept) => unknown): void {
     this.#kept = this.#kept.filter(choose);
     this.#chars = this.#kept.reduce((sum, { text }) => sum + text.length, 0);
   }

@@ -16,7 +16,7 @@ export type State =
    */
   | { name: 'waiting'; reason: string; delayMs: number; attempt: number }
   /**
-   * It is over, until it is started again. `reason`: `left`, `aborted`, `refused` (a join, for good), that of a `bye`, or
-   * `code_` and a close code.
+   * It is over, until it is started again. `reason`: `left`, `aborted`, `refused` (a join, for good), `failed` (the client
+   * itself), that of a `bye`, or `code_` and a close code.
    */
   | { name: 'closed'; reason: string; error: SignalingError };

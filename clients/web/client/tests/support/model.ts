@@ -14,10 +14,21 @@ const UNCOUNTED = ['join', 'ping'];
 const FIELDS: Record<string, string[]> = {
   join: ['room', 'meta', 'attempt', 'resumable', 'resume', 'identity', 'replace', 'token'],
   signal: ['to', 'kind', 'data'],
+  ice: [],
   update: ['meta', 'token'],
   ping: ['t', 'ack'],
   leave: [],
 };
+
+/** For `judge`: an error frame. */
+export const refusal = (code: string, category: string, retryable: boolean, retryAfterMs?: number): Json => ({
+  type: 'error',
+  code,
+  category,
+  retryable,
+  message: `no: ${code}`,
+  ...(retryAfterMs !== undefined && { retryAfterMs }),
+});
 
 /** The client's end of a connection. */
 export class FakeSocket {
@@ -29,8 +40,8 @@ export class FakeSocket {
   /** The path is a black hole: nothing gets through, and nobody is told. */
   swallowed = false;
   session: Session | undefined;
+  /** The client has heard that it is in the room. */
   joined = false;
-  refusals = 0;
   readonly url: string;
   readonly model: Model;
 
@@ -103,6 +114,8 @@ export class Model {
   losses = 0;
   /** Answers a join or a request otherwise than usual. */
   judge: (frame: Json) => Json | undefined = () => undefined;
+  /** What it says first. */
+  welcome: Json = { heartbeat: HEARTBEAT };
   joinedFields: Json = {};
   #ids = 0;
 
@@ -146,7 +159,7 @@ export class Model {
         version: '0',
         features: this.features,
         limits: this.limits,
-        heartbeat: HEARTBEAT,
+        ...this.welcome,
       });
     }, LATENCY_MS);
   }
@@ -160,7 +173,9 @@ export class Model {
 
   tell(socket: FakeSocket, frame: Json): void {
     this.travels(socket, () => {
-      if (socket.readyState === 1) socket.onmessage?.({ data: JSON.stringify(frame) });
+      if (socket.readyState !== 1 || !socket.onmessage) return;
+      socket.joined ||= frame['type'] === 'joined';
+      socket.onmessage({ data: JSON.stringify(frame) });
     });
   }
 
@@ -181,7 +196,9 @@ export class Model {
     if (type === 'join') return this.join(socket, frame);
     const session = socket.session;
     if (!session || session.socket !== socket) {
-      if (!session) this.violations.push(`${type} before the join was answered`);
+      // A ping may be sent at any time.
+      if (!session && type === 'ping') this.tell(socket, { type: 'pong', t: frame['t'] });
+      else if (!session) this.violations.push(`${type} before the join was answered`);
       return;
     }
     this.confirm(session);
@@ -298,7 +315,8 @@ export class Model {
 
   closedBy(socket: FakeSocket, code: number): void {
     if (socket.session?.socket !== socket) return;
-    if (code === 1000) this.endSession(socket.session.confirmed ? 'left' : 'unconfirmed');
+    // One that gave up before it heard of its session has lost what was sent to it.
+    if (code === 1000) this.endSession(socket.session.confirmed && socket.joined ? 'left' : 'unconfirmed');
     else this.park(socket.session);
   }
 
