@@ -290,10 +290,10 @@ mod tests {
         (dispatcher, jobs)
     }
 
-    fn happened(dispatcher: &Dispatcher, sequence: u64, since: Instant) -> Option<ToDispatcher> {
+    fn happened(dispatcher: &Dispatcher, sequence: u64, since: Instant) -> ToDispatcher {
         let event = sample("a", sequence, since);
         assert!(dispatcher.account.admit(event.bytes(), Bounds { events: 10, bytes: 10_000 }));
-        Some(ToDispatcher::Event(event))
+        ToDispatcher::Event(event)
     }
 
     #[test]
@@ -301,7 +301,7 @@ mod tests {
         let (start, home) = (Instant::now(), tempfile::tempdir().expect("a folder"));
         let (mut dispatcher, jobs) = dispatcher(start, home.path());
         let event = happened(&dispatcher, 1, start);
-        dispatcher.attend(event, start, LOOK_EVERY);
+        dispatcher.attend(Some(event), start, LOOK_EVERY);
         let (attempt, _) = jobs.try_recv().expect("it is sent at once");
 
         // It was stopped while the attempt was on its way; the first look after that brings the answer.
@@ -317,7 +317,7 @@ mod tests {
         // Stopped again, after something had happened; and this look brings that.
         let then = now + 2 * SECOND;
         let event = happened(&dispatcher, 2, then);
-        dispatcher.attend(event, then + HOUR, LOOK_EVERY);
+        dispatcher.attend(Some(event), then + HOUR, LOOK_EVERY);
         let outcome =
             Outcome { verdict: Verdict::Delivered, ..Outcome::failed(WebhookOutcome::Delivered, String::new()) };
         dispatcher.attend(Some(ToDispatcher::Done { sender: 0, attempt, outcome }), then + HOUR, LOOK_EVERY);
