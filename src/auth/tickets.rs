@@ -28,7 +28,7 @@ use crate::{
 const PREFIX: &str = "ticket.";
 /// Random bytes of a ticket.
 const SECRET_BYTES: usize = 16;
-/// How long a ticket can be redeemed.
+/// How long a ticket can be redeemed, unless what it grants is over sooner.
 pub const LIFE: Duration = Duration::from_secs(60);
 
 /// What is kept of a ticket instead of itself: whoever reads the server's memory cannot use it, and looking it up takes as long
@@ -85,11 +85,16 @@ impl Tickets {
         Self(Arc::new(Inner { most: settings.auth.tickets, policy, open: Mutex::default() }))
     }
 
-    /// A ticket for what these claims grant, which are those of a token, for `ttl` from now on.
+    /// A ticket for what these claims grant, which are those of a token, for `ttl` from now on; and how long it can be redeemed.
     ///
     /// # Errors
     /// [`TicketError`].
-    pub fn issue(&self, mut claims: Map<String, Value>, ttl: Duration, now: Now) -> Result<String, TicketError> {
+    pub fn issue(
+        &self,
+        mut claims: Map<String, Value>,
+        ttl: Duration,
+        now: Now,
+    ) -> Result<(String, Duration), TicketError> {
         // The leeway is for clocks of others.
         if ttl.is_zero() || ttl > self.0.policy.max_ttl() {
             let why = if ttl.is_zero() { TokenError::Expired } else { TokenError::TooLongLived };
@@ -106,13 +111,13 @@ impl Tickets {
         let secret = random();
         let digest = TicketDigest::of(&secret).expect("it begins as a ticket does");
         self.open().keep(digest, grant, self.0.most, now.instant)?;
-        Ok(secret)
+        Ok((secret, LIFE.min(ttl)))
     }
 
     /// The grant that this ticket is for, if `may` has nothing against it: then the ticket is used up.
     ///
     /// # Errors
-    /// There is no such ticket (any more), or what `may` said.
+    /// There is no such ticket (any more), what it grants is over, or what `may` said.
     pub fn redeem(
         &self,
         ticket: TicketDigest,
@@ -122,6 +127,9 @@ impl Tickets {
         let mut open = self.open();
         open.forget(now);
         let grant = open.grants.get(&ticket).ok_or(TokenError::Ticket)?;
+        if grant.left(now).is_zero() {
+            return Err(TokenError::Expired);
+        }
         may(grant)?;
         open.grants.remove(&ticket).ok_or(TokenError::Ticket)
     }
@@ -135,8 +143,12 @@ impl Open {
     fn keep(&mut self, ticket: TicketDigest, grant: Grant, most: usize, now: Instant) -> Result<(), TicketError> {
         self.forget(now);
         if self.grants.len() >= most {
-            let first = self.ends.iter().find(|(_, ticket)| self.grants.contains_key(ticket));
-            return Err(TicketError::TooMany(first.map_or(LIFE, |(end, _)| end.saturating_duration_since(now))));
+            // Those whose grant is over sooner than they let nobody in any more.
+            self.grants.retain(|_, grant| !grant.left(now).is_zero());
+        }
+        if self.grants.len() >= most {
+            let first = self.ends.iter().find_map(|(end, ticket)| Some((*end).min(self.grants.get(ticket)?.ends)));
+            return Err(TicketError::TooMany(first.map_or(LIFE, |end| end.saturating_duration_since(now))));
         }
         if self.ends.len() >= 2 * most {
             // Half of them at least were redeemed.
@@ -188,7 +200,7 @@ mod tests {
     }
 
     fn issue(tickets: &Tickets, now: Now) -> Result<String, TicketError> {
-        tickets.issue(claims(json!({"room": "blue", "sub": "ada"})), HOUR, now)
+        tickets.issue(claims(json!({"room": "blue", "sub": "ada"})), HOUR, now).map(|(ticket, _)| ticket)
     }
 
     fn redeem(tickets: &Tickets, ticket: &str, now: Instant) -> Result<Arc<Grant>, TokenError> {
@@ -209,6 +221,23 @@ mod tests {
         assert_eq!(redeem(&tickets, &late, now.instant + LIFE).unwrap_err(), TokenError::Ticket);
         assert!(TicketDigest::of("e30.e30.c2ln").is_none());
         assert_eq!(redeem(&tickets, "ticket.", now.instant).unwrap_err(), TokenError::Ticket);
+    }
+
+    #[test]
+    fn it_ends_with_what_it_grants_and_makes_room_then() {
+        let (tickets, now) = (tickets(1), now());
+        let short = LIFE / 4;
+        let wish = || claims(json!({"room": "blue"}));
+        let (ticket, life) = tickets.issue(wish(), short, now).unwrap();
+        assert_eq!(life, short);
+        let half = Now { instant: now.instant + short / 2, ..now };
+        assert_eq!(tickets.issue(wish(), HOUR, half).unwrap_err(), TicketError::TooMany(short / 2));
+        let over = Now { instant: now.instant + short, ..now };
+        for _ in 0..2 {
+            assert_eq!(redeem(&tickets, &ticket, over.instant).unwrap_err(), TokenError::Expired);
+        }
+        assert_eq!(tickets.issue(wish(), HOUR, over).unwrap().1, LIFE);
+        assert_eq!(redeem(&tickets, &ticket, over.instant).unwrap_err(), TokenError::Ticket);
     }
 
     #[test]

@@ -63,7 +63,8 @@ section! {
         /// Off by default: it may be an address of mail, or a number that tells a person apart everywhere.
         show_user: bool = false, Kind::Switch;
 
-        /// Bad tokens a minute that one address may show; then none of it is looked at until the next may come.
+        /// Bad tokens a minute that one address may show, joins without the token that is asked for included; then none of it is
+        /// looked at until the next may come.
         /// 60: each costs 0.1 ms at most, and a school whose tokens have expired together can still get in.
         failures_per_minute: u32 = 60, Kind::count(1, 1_000_000, "tokens a minute"), exported_with_section;
 

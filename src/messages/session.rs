@@ -233,7 +233,7 @@ pub enum Credential {
     Token(BearerToken<'static>),
     /// It was good.
     Grant(Arc<Grant>),
-    /// A ticket that was good, in the handshake's place: it may be shown again on this connection.
+    /// A ticket that was good, however it was shown, in the handshake's place: it may be shown again on this connection.
     Ticket(TicketDigest, Arc<Grant>),
 }
 

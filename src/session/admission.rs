@@ -1,6 +1,6 @@
 //! What a client's token is good for: at its join, on a resume, and when it renews what it was granted.
 
-use std::{sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use super::{
     actor::Session,
@@ -16,14 +16,34 @@ use crate::{
     telemetry::{self, Event},
 };
 
-/// What was granted before, if it holds for that room now.
-fn still_admits(grant: Arc<Grant>, room: &RoomName) -> Result<Arc<Grant>, Denied> {
-    let over = grant.left(Instant::now()).is_zero().then_some(TokenError::Expired);
-    over.map_or_else(|| grant.admits(room), Err).map_err(Denied::Bad)?;
-    Ok(grant)
-}
-
 impl Session {
+    /// What the bearer of that token may do in that room, if `may` has nothing against it: one for all the ways in which a client
+    /// shows a token.
+    ///
+    /// A ticket belongs to the connection that it was accepted on, and is not asked for again there: it may be shown again, in
+    /// any of these ways, whatever became of the request that it came with. Only the latest is remembered.
+    pub(super) fn judge_token(
+        &mut self,
+        token: &BearerToken<'_>,
+        room: &RoomName,
+        may: impl FnOnce(&Grant) -> Result<(), TokenError>,
+    ) -> Result<Arc<Grant>, Denied> {
+        let (tokens, subnet) = (&self.setup().tokens, self.shared.subnet.get());
+        let ticket = TicketDigest::of(token.reveal());
+        let again = ticket.and_then(|shown| match self.credential.as_deref() {
+            Some(Credential::Ticket(ticket, grant)) if *ticket == shown => Some(Arc::clone(grant)),
+            _ => None,
+        });
+        let grant = match again {
+            Some(grant) => tokens.still_admits(grant, room, subnet, may)?,
+            None => tokens.grant(token, room, subnet, may)?,
+        };
+        if let Some(ticket) = ticket {
+            self.credential = Some(Box::new(Credential::Ticket(ticket, Arc::clone(&grant))));
+        }
+        Ok(grant)
+    }
+
     /// Whether this client may join that room, and with what: by the token in its frame, else by that of its handshake, else as
     /// anybody.
     pub(super) fn may_enter(
@@ -31,34 +51,28 @@ impl Session {
         token: Option<&BearerToken<'_>>,
         room: &RoomName,
     ) -> Result<Option<Arc<Grant>>, Denied> {
-        let subnet = self.shared.subnet.get();
-        let tokens = &self.setup().tokens;
         if let Some(token) = token {
-            let ticket = TicketDigest::of(token.reveal());
-            // The ticket that this connection was let in by is its own from then on: for its next try, and its next room.
-            let again = ticket.and_then(|shown| match self.credential.as_deref() {
-                Some(Credential::Ticket(ticket, grant)) if *ticket == shown => Some(Arc::clone(grant)),
-                _ => None,
-            });
-            let grant = match again {
-                Some(grant) => still_admits(grant, room)?,
-                None => tokens.grant(token, room, subnet).inspect(|_| TokenJudge::accepted())?,
-            };
-            if let Some(ticket) = ticket {
-                self.credential = Some(Box::new(Credential::Ticket(ticket, Arc::clone(&grant))));
-            }
-            return Ok(Some(grant));
+            return self.judge_token(token, room, |_| Ok(())).inspect(|_| TokenJudge::accepted()).map(Some);
         }
-        match self.credential.as_deref() {
-            None => tokens.without().map(|()| None),
+        let subnet = self.shared.subnet.get();
+        if let Some(Credential::Grant(grant) | Credential::Ticket(_, grant)) = self.credential.as_deref() {
+            let grant = Arc::clone(grant);
+            return self.setup().tokens.still_admits(grant, room, subnet, |_| Ok(())).map(Some);
+        }
+        match self.credential.take().map(|credential| *credential) {
             Some(Credential::Token(token)) => {
-                let grant = tokens.grant(token, room, subnet).inspect(|_| TokenJudge::accepted())?;
-                *self.credential.as_deref_mut().expect("it is there") = Credential::Grant(Arc::clone(&grant));
-                Ok(Some(grant))
+                let judged = self.judge_token(&token, room, |_| Ok(())).inspect(|_| TokenJudge::accepted());
+                match &judged {
+                    Err(_) => self.credential = Some(Box::new(Credential::Token(token))),
+                    Ok(grant) if self.credential.is_none() => {
+                        self.credential = Some(Box::new(Credential::Grant(Arc::clone(grant))));
+                    }
+                    // A ticket is kept already.
+                    Ok(_) => {}
+                }
+                judged.map(Some)
             }
-            Some(Credential::Grant(grant) | Credential::Ticket(_, grant)) => {
-                still_admits(Arc::clone(grant), room).map(Some)
-            }
+            _ => self.setup().tokens.without(subnet).map(|()| None),
         }
     }
 
@@ -70,10 +84,9 @@ impl Session {
         is_answer: bool,
     ) -> Result<bool, RequestError> {
         let room = self.rules.room()?.room.clone();
-        let (tokens, subnet) = (&self.setup().tokens, self.shared.subnet.get());
-        let grant = tokens.grant(token, &room, subnet).and_then(|grant| {
-            if self.shared.is_of_same_user(&grant) { Ok(grant) } else { Err(tokens.other_user(subnet)) }
-        });
+        let shared = Rc::clone(&self.shared);
+        let is_same = |grant: &Grant| if shared.is_of_same_user(grant) { Ok(()) } else { Err(TokenError::OtherUser) };
+        let grant = self.judge_token(token, &room, is_same);
         let now = Instant::now();
         match grant {
             Ok(grant) => {

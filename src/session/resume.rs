@@ -59,7 +59,7 @@ impl Session {
     ) -> Result<(), RequestError> {
         self.rules.may_join(&room)?;
         // That of the handshake renews nothing: it may be older than what the session was granted last.
-        let grant = bearer.map(|token| self.setup().tokens.grant(token, &room, self.shared.subnet.get()));
+        let grant = bearer.map(|token| self.judge_token(token, &room, |_| Ok(())));
         let renewed = match grant.transpose() {
             Ok(renewed) => renewed,
             Err(denied) => {
@@ -186,9 +186,12 @@ impl Session {
         }
         if let Some(renewed) = grant.renewed {
             self.rules.permit(renewed.permissions);
-            // It is the newest that this client has shown, in its frame: it counts in place of the handshake's.
-            if let Some(credential) = self.credential.as_deref_mut() {
-                *credential = Credential::Grant(Arc::clone(&renewed));
+            // It is the newest that this client has shown, in its frame: it counts in place of the handshake's. (A ticket is kept
+            // with its name: it may be shown again.)
+            match self.credential.as_deref_mut() {
+                Some(Credential::Ticket(_, grant)) if Arc::ptr_eq(grant, &renewed) => {}
+                Some(credential) => *credential = Credential::Grant(Arc::clone(&renewed)),
+                None => {}
             }
             self.shared.granted(Some(renewed), Instant::now());
         }

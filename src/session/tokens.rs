@@ -47,7 +47,7 @@ pub(super) enum Denied {
     Missing,
     /// It is a bad one.
     Bad(TokenError),
-    /// Its address has shown too many bad ones: it was not looked at, and will be after this time.
+    /// Its address has shown too many bad ones, or came without one too often: it was not looked at, and will be after this time.
     TooMany(Duration),
 }
 
@@ -59,7 +59,7 @@ impl Denied {
             Self::Bad(error) => (error.code(), error.message(), None),
             Self::TooMany(wait) => (
                 ErrorCode::RateLimited,
-                "this address has shown more bad tokens than it may: none is looked at until then",
+                "this address has shown bad tokens, or none, more often than it may: none is looked at until then",
                 Some(wait),
             ),
         }
@@ -101,29 +101,46 @@ impl TokenJudge {
         }))
     }
 
-    /// What the bearer of that token may do in that room. The room itself is not asked for: whether there is one, nobody learns
-    /// without a good token. Whoever asks says next whether it is the right user's: [`Self::accepted`] or [`Self::other_user`].
+    /// What the bearer of that token may do in that room, if `may` has nothing against it. The room itself is not asked for:
+    /// whether there is one, nobody learns without a good token. Whoever asks says next that it is taken ([`Self::accepted`]), or
+    /// that it is another user's ([`Self::other_user`]), where that is only found out elsewhere.
     pub(super) fn grant(
         &self,
         token: &BearerToken<'_>,
         room: &RoomName,
         from: Option<Subnet>,
+        may: impl FnOnce(&Grant) -> Result<(), TokenError>,
     ) -> Result<Arc<Grant>, Denied> {
         let now = Now {
             since_epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             instant: Instant::now(),
         };
-        if let Some(wait) = from.and_then(|from| self.0.must_wait(from, now.instant)) {
-            telemetry::tally(|t| t.limit_hits.add(LimitHit::AuthFailures));
-            return Err(Denied::TooMany(wait));
-        }
+        self.0.may_try(from, now.instant)?;
+        let admits = |grant: &Grant| grant.admits(room).and_then(|()| may(grant));
         let admitted = if let Some(ticket) = TicketDigest::of(token.reveal()) {
-            self.0.tickets.redeem(ticket, now.instant, |grant| grant.admits(room))
+            self.0.tickets.redeem(ticket, now.instant, admits)
         } else {
             let grant = verify(token.reveal(), &self.0.keys.keys(), &self.0.policy, now);
-            grant.and_then(|grant| grant.admits(room).map(|()| Arc::new(grant)))
+            grant.and_then(|grant| admits(&grant).map(|()| Arc::new(grant)))
         };
-        admitted.map_err(|error| self.0.failed(error, from, now.instant))
+        admitted.map_err(|error| self.0.failed(Denied::Bad(error), from, now.instant))
+    }
+
+    /// What was granted before, if it holds for that room now and `may` has nothing against it. What does not is a failure of its
+    /// address like that of any other token.
+    pub(super) fn still_admits(
+        &self,
+        grant: Arc<Grant>,
+        room: &RoomName,
+        from: Option<Subnet>,
+        may: impl FnOnce(&Grant) -> Result<(), TokenError>,
+    ) -> Result<Arc<Grant>, Denied> {
+        let now = Instant::now();
+        let over = if grant.left(now).is_zero() { Err(TokenError::Expired) } else { Ok(()) };
+        match over.and_then(|()| grant.admits(room)).and_then(|()| may(&grant)) {
+            Ok(()) => Ok(grant),
+            Err(error) => Err(self.0.refused(Denied::Bad(error), from, now)),
+        }
     }
 
     /// A token that was good, for a session that may take it.
@@ -133,7 +150,7 @@ impl TokenJudge {
 
     /// A token that was good, for a session of somebody else: no better than a bad one.
     pub(super) fn other_user(&self, from: Option<Subnet>) -> Denied {
-        self.0.failed(TokenError::OtherUser, from, Instant::now())
+        self.0.failed(Denied::Bad(TokenError::OtherUser), from, Instant::now())
     }
 
     /// Whether there is a key to check tokens with, at this moment.
@@ -141,9 +158,12 @@ impl TokenJudge {
         self.0.keys.has_keys()
     }
 
-    /// Whoever comes without a token.
-    pub(super) fn without(&self) -> Result<(), Denied> {
-        if self.0.mode == AuthMode::Token { Err(Denied::Missing) } else { Ok(()) }
+    /// Whoever comes without a token: where one is asked for, that is a failure of its address like a bad one.
+    pub(super) fn without(&self, from: Option<Subnet>) -> Result<(), Denied> {
+        match self.0.mode {
+            AuthMode::Token => Err(self.0.refused(Denied::Missing, from, Instant::now())),
+            AuthMode::Open => Ok(()),
+        }
     }
 
     /// Most bytes that metadata may have once the grant's is laid over it.
@@ -163,12 +183,24 @@ impl Inner {
         failures.addresses.may(from, now, wait).err()
     }
 
+    /// Whether that address may show a token now.
+    fn may_try(&self, from: Option<Subnet>, now: Instant) -> Result<(), Denied> {
+        let Some(wait) = from.and_then(|from| self.must_wait(from, now)) else { return Ok(()) };
+        telemetry::tally(|t| t.limit_hits.add(LimitHit::AuthFailures));
+        Err(Denied::TooMany(wait))
+    }
+
+    /// What cost nothing to find out is answered within the same measure.
+    fn refused(&self, denied: Denied, from: Option<Subnet>, now: Instant) -> Denied {
+        self.may_try(from, now).err().unwrap_or_else(|| self.failed(denied, from, now))
+    }
+
     /// Counts it for its address.
-    fn failed(&self, error: TokenError, from: Option<Subnet>, now: Instant) -> Denied {
+    fn failed(&self, denied: Denied, from: Option<Subnet>, now: Instant) -> Denied {
         if let Some(from) = from {
             self.remember(from, now);
         }
-        Denied::Bad(error)
+        denied
     }
 
     fn remember(&self, from: Subnet, now: Instant) {

@@ -294,6 +294,33 @@ fn an_address_that_shows_too_many_bad_tokens_waits_and_the_next_one_does_not() {
     server.wait_for_metric("switchboard_limit_hits_total{limit=\"auth_failures\"}", 2.0);
 }
 
+/// Without a token, and with a grant that is for another room.
+#[test]
+fn who_comes_without_the_token_that_is_asked_for_is_counted_as_with_a_bad_one() {
+    let secrets = Secrets::new();
+    let server =
+        secrets.server("token").set("limits.exempt_loopback", false).set("auth.failures_per_minute", 3).start();
+    let plain = |room: &str| json!({"type": "join", "id": "j", "room": room});
+    let bearer = format!("switchboard.v1, bearer.{}", secrets.token(&json!({"room": "blue"})));
+    let handshake = Handshake::new().with("Sec-WebSocket-Protocol", &bearer);
+    let mut ada = TestPeer::open(http::dial(server.public), &handshake);
+    ada.receive("welcome");
+    ada.join("blue");
+    ada.leave();
+    assert_eq!(refused(&mut ada, &plain("red")).0, "permission_denied");
+    let mut eve = server.connect();
+    for _ in 0..2 {
+        assert_eq!(refused(&mut eve, &plain("blue")).0, "unauthorized");
+    }
+    for (peer, room) in [(&mut eve, "blue"), (&mut ada, "red")] {
+        peer.send_json(&plain(room));
+        let error = peer.receive_error("rate_limited");
+        assert!(error["retryAfterMs"].as_u64().is_some_and(|wait| wait > 0 && wait <= 20_000), "{}", error.text);
+    }
+    ada.join("blue");
+    server.wait_for_metric("switchboard_limit_hits_total{limit=\"auth_failures\"}", 2.0);
+}
+
 #[test]
 fn a_server_that_lets_anybody_in_says_so_where_anybody_can_come() {
     let secrets = Secrets::new();

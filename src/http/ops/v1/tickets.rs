@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::error::ApiError;
 use crate::{
-    auth::{Now, TicketError, TokenError, tickets::LIFE},
+    auth::{Now, TicketError, TokenError},
     config::Milliseconds,
     http::ops::{Ops, body},
     telemetry::{self, LimitHit},
@@ -50,7 +50,7 @@ pub(super) struct TicketOrder {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Ticket {
     ticket: String,
-    /// The time in which it can be redeemed.
+    /// The time in which it can be redeemed: a minute, or `ttlMs` if that is less.
     expires_in_ms: u64,
 }
 
@@ -72,14 +72,14 @@ pub(super) async fn issue(
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = Now { since_epoch, instant: Instant::now() };
     let issued = ops.tickets.issue(order.claims(), ttl, now);
-    let ticket = issued.map_err(|error| match error {
+    let (ticket, life) = issued.map_err(|error| match error {
         TicketError::Refused(why) => ApiError::Ticket(reason(why)),
         TicketError::TooMany(wait) => {
             telemetry::tally(|t| t.limit_hits.add(LimitHit::Tickets));
             ApiError::TooManyTickets(wait)
         }
     })?;
-    let expires_in_ms = Milliseconds::rounded_down(LIFE).0;
+    let expires_in_ms = Milliseconds::rounded_down(life).0;
     Ok(HttpResponse::build(StatusCode::CREATED).json(Ticket { ticket, expires_in_ms }))
 }
 
