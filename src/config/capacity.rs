@@ -23,6 +23,8 @@ const FEWEST_HTTP: usize = 256;
 /// Frames of one connection that are in none of its queues: a partial one, the fragments before it, and a signal whose receivers
 /// have no room yet.
 const FRAMES_HELD: usize = 3;
+/// Bytes of a ban, with a user's name of usual length.
+const BAN: usize = 256;
 /// Of one session: the token of its handshake, and what another one grants, which takes no more than that one did.
 const TOKENS_HELD: usize = 2;
 
@@ -86,17 +88,20 @@ impl Settings {
     /// What the limits would let clients hold, all together: for each connection a queue that is full, a partial frame behind
     /// fragments, a signal that waits for its receivers, and the kernel's buffers; for each session, with or without a
     /// connection, a full resume buffer, and what its handshake brought along beside what it is granted; for each other socket a
-    /// head; and for each of all sockets its TLS.
+    /// head; for each of all sockets its TLS; and for each room, there or remembered, all the bans that it may have.
     #[must_use]
     pub fn could_hold(&self) -> u64 {
         let limits = &self.limits;
         let connection = limits.queue_bytes + FRAMES_HELD * limits.frame_bytes;
         let session = limits.resume_bytes + TOKENS_HELD * TOKEN_BYTES;
         let (connections, sockets) = (self.server.max_connections, limits.sockets.max(self.server.max_connections));
+        let sessions = connections.saturating_add(self.most_parked());
+        let rooms = limits.rooms.min(sessions).saturating_add(limits.moderated_rooms);
         let all = [
             connections.saturating_mul(connection),
-            connections.saturating_add(self.most_parked()).saturating_mul(session),
+            sessions.saturating_mul(session),
             (sockets - connections).saturating_mul(limits.head_bytes),
+            rooms.saturating_mul(limits.bans_per_room).saturating_mul(BAN),
         ];
         let tls = if self.tls.files().is_some() { TLS } else { 0 };
         let each = (sockets as u64).saturating_mul(self.socket_bytes() + tls);
@@ -217,7 +222,8 @@ mod tests {
         let connection = 786_432 + 3 * 65_536;
         let session = 1_572_864 + 2 * 4096;
         let kernel = 12 * 2 * (98_304 + 65_536);
-        let plain = 10 * connection + (10 + 4) * session + 2 * 16_384 + kernel;
+        let bans = (10 + 4 + 1000) * 64 * 256;
+        let plain = 10 * connection + (10 + 4) * session + 2 * 16_384 + kernel + bans;
         assert_eq!(settings.could_hold(), plain);
         let secured = crate::config::Tls { cert_file: "a".into(), key_file: "b".into(), ..settings.tls.clone() };
         assert_eq!(Settings { tls: secured, ..settings.clone() }.could_hold(), plain + 12 * 65_536);

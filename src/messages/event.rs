@@ -24,8 +24,8 @@ pub struct RoomEvent {
 enum Happened {
     /// To that peer.
     Peer(PeerId, PeerChange),
-    /// To the room. The peer that asked for it is answered otherwise.
-    Room(RoomChange, Option<PeerId>),
+    /// To the room.
+    Room(RoomChange),
 }
 
 /// What can happen to a room as such.
@@ -69,7 +69,7 @@ impl Happened {
         match self {
             Self::Peer(_, PeerChange::Joined { meta, .. }) => meta.as_ref().map_or(0, |meta| meta.as_str().len()),
             Self::Peer(_, PeerChange::Updated(meta)) => meta.as_str().len(),
-            Self::Room(RoomChange::Notice(text), _) => text.as_str().len(),
+            Self::Room(RoomChange::Notice(text)) => text.as_str().len(),
             Self::Peer(_, PeerChange::Left(_) | PeerChange::Away(_) | PeerChange::Back) | Self::Room(..) => 0,
         }
     }
@@ -82,10 +82,11 @@ impl RoomEvent {
         Self::of(Happened::Peer(peer, change))
     }
 
-    /// That happened to the room; `by` has its answer.
+    /// That happened to the room. All in it are told, whoever asked included: an answer goes another way, and of what several ask
+    /// for at once the room alone has the order.
     #[must_use]
-    pub fn of_room(change: RoomChange, by: Option<PeerId>) -> Arc<Self> {
-        Self::of(Happened::Room(change, by))
+    pub fn of_room(change: RoomChange) -> Arc<Self> {
+        Self::of(Happened::Room(change))
     }
 
     fn of(what: Happened) -> Arc<Self> {
@@ -98,7 +99,7 @@ impl RoomEvent {
     pub fn concerns(&self, member: PeerId) -> bool {
         match &self.what {
             Happened::Peer(peer, change) => *peer != member || matches!(change, PeerChange::Updated(_)),
-            Happened::Room(_, by) => *by != Some(member),
+            Happened::Room(_) => true,
         }
     }
 
@@ -116,9 +117,9 @@ impl RoomEvent {
     pub fn frame(&self) -> ServerFrame<'_> {
         match &self.what {
             Happened::Peer(peer, change) => Self::peer_frame(*peer, change),
-            Happened::Room(RoomChange::Locked(locked), _) => ServerFrame::RoomState { re: None, locked: *locked },
-            Happened::Room(RoomChange::Kicked(who), _) => ServerFrame::Kicked { re: None, who: Some(*who) },
-            Happened::Room(RoomChange::Notice(text), _) => ServerFrame::Notice { text },
+            Happened::Room(RoomChange::Locked(locked)) => ServerFrame::RoomState { re: None, locked: *locked },
+            Happened::Room(RoomChange::Kicked(who)) => ServerFrame::Kicked { re: None, who: Some(*who) },
+            Happened::Room(RoomChange::Notice(text)) => ServerFrame::Notice { text },
         }
     }
 

@@ -20,6 +20,16 @@ use crate::{
 /// For how long a lock outlives its room: those who have left it together find it as it was, and a name is not lost for ever.
 pub const LOCK_OUTLIVES: Duration = Duration::from_secs(600);
 
+/// After this time at the latest somebody may ask again who is told to wait for the end of a ban.
+const MOST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long to wait for the end of a ban that has so much left. No longer than a day: timers of browsers end at 24 days, and fire at
+/// once beyond that.
+#[must_use]
+pub fn wait_for_ban(left: Duration) -> Duration {
+    left.min(MOST_WAIT)
+}
+
 /// What a member asks for that moderates its room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoomOrder {
@@ -55,6 +65,9 @@ pub enum ModerationError {
         /// When the first of them is over.
         retry_after: Duration,
     },
+    /// Of who is to be banned neither an identity, nor a user, nor an address that has limits is known. Nobody was sent away.
+    #[error("there is nothing to ban by: neither an identity, nor a user, nor an address that is limited")]
+    NothingToBanBy,
     /// A ban is too short or too long.
     #[error("a ban takes from 1 second to 30 days")]
     BanTime,
@@ -77,7 +90,7 @@ impl ModerationError {
             Self::UnknownRoom | Self::NotInRoom => ErrorCode::NotInRoom,
             Self::UnknownPeer | Self::UnknownBan => ErrorCode::PeerNotFound,
             Self::TooManyBans { .. } => ErrorCode::RateLimited,
-            Self::BanTime | Self::TextTooLong { .. } => ErrorCode::InvalidMessage,
+            Self::NothingToBanBy | Self::BanTime | Self::TextTooLong { .. } => ErrorCode::InvalidMessage,
         }
     }
 
@@ -85,7 +98,7 @@ impl ModerationError {
     #[must_use]
     pub fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::TooManyBans { retry_after } => Some(retry_after),
+            Self::TooManyBans { retry_after } => Some(wait_for_ban(retry_after)),
             _ => None,
         }
     }

@@ -26,8 +26,6 @@ pub enum ToRoom {
     Lock {
         /// Whether it is locked.
         locked: bool,
-        /// Who asked for it, and is answered otherwise.
-        by: Option<PeerId>,
     },
     /// From the supervisor, unbounded: this happened, for all to know. The room itself is the same.
     Tell {

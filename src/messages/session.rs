@@ -15,7 +15,7 @@ pub use super::news::{News, Several, Welcomed};
 use super::{
     inbox::{Admission, Bounds, Busy, Inbox, Load, Mark},
     kill_switch::KillSwitch,
-    moderation::{ModerationError, RoomOrder},
+    moderation::{ModerationError, RoomOrder, wait_for_ban},
     presence::PresenceState,
     resume::ResumeRequests,
     room::RoomPort,
@@ -141,7 +141,7 @@ impl JoinError {
     /// That room has a ban that is over then.
     #[must_use]
     pub fn banned(left: Duration) -> Self {
-        Self { code: ErrorCode::Banned, retry_after: Some(left), share: None }
+        Self { code: ErrorCode::Banned, retry_after: Some(wait_for_ban(left)), share: None }
     }
 
     /// With that code, because of that limit of one address.

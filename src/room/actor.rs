@@ -121,9 +121,9 @@ impl Room {
     }
 
     /// A room that opens is never locked, so that this is told whenever it changes.
-    fn lock(&mut self, locked: bool, by: Option<PeerId>) -> Vec<Effect> {
+    fn lock(&mut self, locked: bool) -> Vec<Effect> {
         if std::mem::replace(&mut self.locked, locked) != locked {
-            self.gathered.add(RoomEvent::of_room(RoomChange::Locked(locked), by));
+            self.gathered.add(RoomEvent::of_room(RoomChange::Locked(locked)));
         }
         Vec::new()
     }
@@ -241,7 +241,7 @@ impl Handler<ToRoom> for Room {
         let (effects, join_seq) = match message {
             ToRoom::Admit(admit) => self.admit(admit),
             ToRoom::Remove { peer, reason } => (self.remove(peer, reason), None),
-            ToRoom::Lock { locked, by } => (self.lock(locked, by), None),
+            ToRoom::Lock { locked } => (self.lock(locked), None),
             ToRoom::Tell { event } => (self.tell(event), None),
             ToRoom::Update { peer, meta } => (self.state.update(peer, meta), None),
             ToRoom::Away { peer, until_ms } => (self.state.away(peer, until_ms), None),

@@ -22,6 +22,11 @@ const RETRY_AFTER_MS: u64 = 1_000;
 /// Bytes that the kernel may hold for a client that is to hear why it is ended for what it holds: last words take two seconds.
 const FEW: u64 = 16 << 10;
 
+/// Whether somebody who moderates wants this client to go, and perhaps has a word for it.
+pub(super) fn is_moderation(reason: EndReason) -> bool {
+    matches!(reason, EndReason::Kicked | EndReason::RoomClosed)
+}
+
 /// Ends a connection in the way that the reason asks for, in a task of its own. `text` is for its client's user.
 pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction, text: Option<&PlainText>) {
     let Attachment { mut connection, close_answer, bye_sent, .. } = attachment;
@@ -38,7 +43,8 @@ pub(super) fn close(attachment: Attachment, reason: EndReason, action: ByeAction
             let at_once = action == ByeAction::Disconnect || reason == EndReason::ServerDraining;
             let retry_after_ms = if at_once { 0 } else { RETRY_AFTER_MS };
             let bye = ServerFrame::Bye { reason, action, retry_after_ms, message: text };
-            let bye = (!bye_sent).then(|| encode(&bye).into_bytes());
+            // That is said although the server has said that it goes.
+            let bye = (is_moderation(reason) || !bye_sent).then(|| encode(&bye).into_bytes());
             let description = Some(reason.as_str().to_owned());
             (bye, close_frame(Some(CloseReason { code: code.into(), description })))
         }
@@ -75,8 +81,8 @@ impl InTransit for TransferGuard {
     }
 }
 
-/// No failure of the server's, and clients can cause it: the other session was gone before the socket came. (The client is sent
-/// `internal` and `reconnect`: there is nothing more for it to know.)
+/// No failure of the server's, and clients can cause it: the other session was gone before the socket came. (If that is only about
+/// to go, the client is sent `internal` and `reconnect`, unless it was sent away.)
 impl Drop for TransferGuard {
     fn drop(&mut self) {
         let Some(from) = self.from.take() else { return };

@@ -24,9 +24,6 @@ use crate::{
     telemetry::{self, LimitHit, RelayOutcome},
 };
 
-/// After this time at the latest a client that is banned may ask again.
-const MOST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
-
 impl Session {
     pub(super) fn roster(&mut self, roster: Roster) {
         let Roster { snapshot, news } = roster;
@@ -234,8 +231,6 @@ impl Session {
     fn retry_after(&self, refused: &JoinError) -> Option<Duration> {
         match refused.code {
             ErrorCode::ServerDraining => Some(self.closes_after()),
-            // No longer: timers of browsers end at 24 days, and fire at once beyond that.
-            ErrorCode::Banned => refused.retry_after.map(|left| left.min(MOST_WAIT)),
             ErrorCode::RoomFull | ErrorCode::RoomLimit | ErrorCode::RoomLocked => {
                 Some(refused.retry_after.unwrap_or(waiting::RETRY_AFTER))
             }

@@ -57,6 +57,7 @@ fn message(error: ModerationError) -> &'static str {
     match error {
         ModerationError::UnknownPeer | ModerationError::UnknownBan => error_texts::NO_SUCH_PEER,
         ModerationError::TooManyBans { .. } => error_texts::TOO_MANY_BANS,
+        ModerationError::NothingToBanBy => "nothing is known of this peer that a ban could go by: kick without one",
         ModerationError::BanTime => "a ban takes from 1 second to 30 days",
         ModerationError::TextTooLong { .. } => "the reason is too long",
         ModerationError::UnknownRoom | ModerationError::NotInRoom => "this session is in no room; join first",

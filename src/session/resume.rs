@@ -25,7 +25,7 @@ use super::{
 use crate::{
     config::Milliseconds,
     messages::{
-        Killed,
+        Killed, SeatTaken,
         room::ToRoom,
         send_unbounded,
         session::{Credential, ResumeAnswer, ResumeGrant, ResumeRequest, SocketTransfer, Welcomed},
@@ -177,7 +177,13 @@ impl Session {
         let attachment = Attachment::new(connection).go_on(frames);
         let next = ResumeSecret::random();
         let Some(resumed) = self.take_back(&grant, next) else {
-            return closing::close(attachment, EndReason::Internal, ByeAction::Reconnect, None);
+            // Who was replaced meanwhile may replace that one in its turn.
+            return match self.shared.lost_seat().filter(|taken| closing::is_moderation(taken.reason)) {
+                Some(SeatTaken { reason, text, .. }) => {
+                    closing::close(attachment, reason, reason.action(), text.as_ref());
+                }
+                None => closing::close(attachment, EndReason::Internal, ByeAction::Reconnect, None),
+            };
         };
         in_transit.arrived();
         self.came_by(grant.host);
@@ -283,6 +289,7 @@ impl Session {
             room: &snapshot.room,
             peers: whole.map(|whole| whole.peers.as_slice()),
             capacity: grants::capacity(snapshot.capacity, grant.as_deref()),
+            // Of a complete resume the client knows it, as it knows its peers.
             locked: whole.is_some_and(|whole| whole.locked),
             ice_servers_json: &ice.json,
             ice_ttl_ms: ice.ttl_ms,

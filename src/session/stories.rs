@@ -9,11 +9,11 @@ use super::takeovers::{Client, PATIENCE, ROOM, Sent, Stage};
 use crate::{
     config::Milliseconds,
     messages::{
-        Asked, Inbox, KillSwitch, Load, Note, PeerChange, PresenceState, ResumeRequests, RoomEvent,
+        Asked, Inbox, KillSwitch, Load, Note, PeerChange, PresenceState, ResumeRequests, RoomEvent, SeatTaken,
         room::{RoomPort, ToRoom},
         session::{Control, Evict, Member, News, ResumeAnswer, ResumeRequest, Roster, Snapshot, ToMember, ToSession},
     },
-    protocol::{EndReason, LeaveReason, PeerId, ResumeSecret, ResumeToken, RoomName, SessionId},
+    protocol::{EndReason, LeaveReason, PeerId, PlainText, ResumeSecret, ResumeToken, RoomName, SessionId},
     telemetry::{self, RequestId, Source},
 };
 
@@ -22,6 +22,22 @@ fn ask(member: &Member, secret: ResumeSecret, ack: u64) -> (Asked<ResumeRequest>
     let (answer, answered) = oneshot::channel();
     let room = RoomName::parse(ROOM, 128).expect("a sane name");
     (member.resume.ask(&secret, Box::new(ResumeRequest { secret, ack, room, grant: None, answer })), answered)
+}
+
+/// Its client comes back in the very moment: it must not come a second time, and not by itself.
+#[actix::test]
+async fn who_is_kicked_while_its_socket_is_under_way_is_told_so_on_the_new_one() {
+    let mut stage = Stage::set(|_| {});
+    let (_former, member, token) = stage.resumable().await;
+    let client = Client::greeted(&stage).await;
+    let (mut client, message) = stage.transfer(client, &token, "1").await;
+    let text = PlainText::parse("enough", 256).ok();
+    member.kill_switch.take_seat(SeatTaken { join_seq: 1, reason: EndReason::Kicked, text });
+    member.post(message);
+    let bye = client.receive().await;
+    let told = (&bye["type"], &bye["reason"], &bye["action"], &bye["message"]);
+    assert_eq!(told, (&json!("bye"), &json!("kicked"), &json!("disconnect"), &json!("enough")), "{bye}");
+    assert_eq!(client.receive().await, serde_json::Value::Null);
 }
 
 /// More parked sessions than may be: this one is asked to end, and whether it does is decided where nothing races.

@@ -38,7 +38,7 @@ use crate::{
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 /// How often the census is reported: the resolution of the heartbeat that alerts watch.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
-/// Unbounded, on purpose. What waits here is bounded by what causes it: four messages for each session, as
+/// Unbounded, on purpose. What waits here is bounded by what causes it: so many messages for each session as
 /// [`messages::supervisor`](crate::messages::supervisor) says; and connections are capped before any actor exists.
 const MAILBOX: usize = 0;
 

@@ -49,7 +49,7 @@ impl Supervisor {
             }
         })?;
         if let (Target::Who(who), true) = (&kick.target, left.is_empty()) {
-            self.tell(room, &RoomEvent::of_room(RoomChange::Kicked(*who), by.map(|by| by.peer)));
+            self.tell(room, &RoomEvent::of_room(RoomChange::Kicked(*who)));
         }
         let peers = self.send_out(left, EndReason::Kicked, kick.reason.as_ref());
         news::moderated(Some(room), ModerationAct::Kick, by, peers.len(), kick.ban);
@@ -88,7 +88,7 @@ impl Supervisor {
             news::moderated(Some(room), act, by, 0, None);
             if let Some(port) = self.state.port(room) {
                 // One that is gone has nobody to tell.
-                let _ = port.send_unbounded(ToRoom::Lock { locked, by: by.map(|by| by.peer) });
+                let _ = port.send_unbounded(ToRoom::Lock { locked });
             }
         }
         Ok(())
@@ -103,7 +103,7 @@ impl Supervisor {
     /// To how many peers.
     fn notice(&self, SendNotice { room, text }: &SendNotice) -> Result<usize, ModerationError> {
         is_short(Some(text), NOTICE_BYTES)?;
-        let event = RoomEvent::of_room(RoomChange::Notice(text.clone()), None);
+        let event = RoomEvent::of_room(RoomChange::Notice(text.clone()));
         let peers = if let Some(room) = room {
             self.state.port(room).ok_or(ModerationError::UnknownRoom)?;
             self.tell(room, &event);

@@ -52,7 +52,8 @@ impl Marks {
             || self.user.is_some() && self.user == ban.user
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether a ban by these would keep out nobody.
+    pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
@@ -170,7 +171,7 @@ impl Moderation {
         let mut bans = self.rooms.get(room).map(|moderated| moderated.bans.clone()).unwrap_or_default();
         bans.retain(|ban| now < ban.until);
         let first_over = bans.iter().map(|ban| ban.until - now).min().unwrap_or(time);
-        for Marks { who, user, subnet } in marks.iter().filter(|marks| !marks.is_empty()).cloned() {
+        for Marks { who, user, subnet } in marks.iter().cloned() {
             let until = now + time;
             let same = bans.iter_mut().find(|ban| (ban.who, &ban.user, ban.subnet) == (who, &user, subnet));
             if let Some(same) = same {

@@ -200,6 +200,10 @@ impl World {
             prop_assert!(matches!(kicked, Err(ModerationError::TooManyBans { .. })), "{:?}", kicked);
             return Ok(());
         }
+        if is_banned && who.is_none() {
+            prop_assert!(matches!(kicked, Err(ModerationError::NothingToBanBy)), "{:?}", kicked);
+            return Ok(());
+        }
         let left = kicked.map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(left.iter().map(|left| left.seat.member).collect::<Vec<_>>(), [session], "it leaves once");
         if let Some(who) = who {

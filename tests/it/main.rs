@@ -35,6 +35,7 @@ mod log_reader;
 mod logs;
 mod mesh;
 mod moderation;
+mod moderators;
 mod ops_api;
 mod ops_guard;
 mod ops_moderation;

@@ -108,6 +108,23 @@ fn a_locked_room_is_listed_as_such_and_lets_nobody_in() {
     post(&server, "lock", &json!({"room": "nowhere", "locked": true})).error(404, "room_not_found");
 }
 
+/// The server has said that it goes, and when: that is not why this client goes, and it does not come back.
+#[test]
+fn who_is_sent_away_while_the_server_drains_is_told_why() {
+    let server = TestServer::set("server.drain_ms", 60_000).set("server.drain_deadline_ms", 90_000).start();
+    let [mut eve, mut bob] = server.join_some("blue");
+    assert_eq!(post(&server, "drain", &json!({})).status, 202);
+    for peer in [&mut eve, &mut bob] {
+        assert_eq!(peer.receive("bye")["reason"], "server_draining");
+    }
+    done(&server, "kick", &json!({"room": "blue", "peer": eve.id, "reason": "be nice"}));
+    let bye = eve.receive_bye("kicked", 4501);
+    assert_eq!((&bye["action"], &bye["message"]), (&json!("disconnect"), &json!("be nice")), "{}", bye.text);
+    bob.receive_left(&eve.id, "kicked");
+    done(&server, "close", &json!({"room": "blue", "text": "we are done"}));
+    assert_eq!(bob.receive_bye("room_closed", 4503)["message"], "we are done");
+}
+
 #[test]
 fn a_room_is_closed_under_everybody() {
     let server = TestServer::start();

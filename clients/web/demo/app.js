@@ -38,7 +38,7 @@ class Stay {
     hear(this.#signaling, 'peer_left', (peer) => this.#peerLeft(peer));
     hear(this.#signaling, 'peer_away', ({ id, until }) => this.#peerAway(id, { until }));
     hear(this.#signaling, 'peer_back', ({ id }) => this.#peerAway(id, undefined));
-    hear(this.#signaling, 'kicked', ({ who }) => this.#letGo(who));
+    hear(this.#signaling, 'kicked', ({ who }) => who && this.#letGo(who)); // without: the reply to a kick
     hear(this.#signaling, 'room_state', ({ locked }) => view.note(texts.roomState(locked)));
     hear(this.#signaling, 'notice', ({ text }) => view.note(texts.notice(text)));
     hear(this.#signaling, 'peer_updated', ({ id, meta }) => this.#peerUpdated(id, meta));
@@ -148,7 +148,7 @@ class Stay {
 
   /** Somebody was sent out who is not in the room any more: what still works between us ends. */
   #letGo(who) {
-    const going = [...this.#gone].filter(([, peer]) => who && peer.who === who);
+    const going = [...this.#gone].filter(([, peer]) => peer.who === who);
     for (const [id] of going) {
       view.note(texts.peerLeft('kicked', false), this.#name(id));
       this.#mesh.remove(id);

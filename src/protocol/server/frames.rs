@@ -182,12 +182,12 @@ frames! {
         Kicked {
             /// The request's `id`.
             re: Option<&'a str>,
-            /// Who, where nobody in the room is, or was when the kick came.
+            /// Who, to everybody in the room, where nobody in it is, or was when the kick came.
             who: Option<Who>,
         },
         /// Server: whether the room lets anybody in.
         RoomState {
-            /// The request's `id`; none where somebody else asked.
+            /// The request's `id`; none in what everybody hears.
             re: Option<&'a str>,
             /// Whether it is locked.
             locked: bool,

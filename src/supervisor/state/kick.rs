@@ -62,6 +62,9 @@ impl<M, R: Clone> SupervisorState<M, R> {
             if marks.is_empty() {
                 marks.push(named(of));
             }
+            if marks.iter().any(Marks::is_empty) {
+                return Err(ModerationError::NothingToBanBy);
+            }
             let banned = self.moderation.ban(room, &marks, time, now);
             banned.map_err(|retry_after| ModerationError::TooManyBans { retry_after })?;
         }

@@ -234,7 +234,7 @@ export interface KickRequest {
   id?: string;
   /** this peer */
   peer?: string;
-  /** all peers of this person. Where there is none, everybody in the room hears `kicked` */
+  /** all peers of this person. Where there is none, everybody in the room, the sender included, hears `kicked` */
   who?: string;
   /** all peers whose tokens name this user, whether users are shown or not; 1 to 128 bytes */
   user?: string;
@@ -333,7 +333,7 @@ export interface JoinedFrame {
   }>;
   /** most peers the room takes, this one included; never more than the token's `cap` */
   capacity: number;
-  /** true: the room is locked; absent: it is not */
+  /** true: the room is locked; absent: it is not, or `complete` is true: as before */
   locked?: boolean;
   /** for `new RTCPeerConnection({ iceServers })`, as it is; may be empty. See ICE servers */
   iceServers: Array<IceServer>;
@@ -474,7 +474,7 @@ export interface KickedFrame {
   who?: string;
 }
 
-/** `room_state`: Whether the room lets anybody in: to everybody in it, whenever that changes. */
+/** `room_state`: Whether the room lets anybody in: to everybody in it, whoever asked included, whenever that changes. */
 export interface RoomStateFrame {
   type: 'room_state';
   /** the request's `id` */

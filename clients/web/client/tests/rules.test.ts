@@ -205,6 +205,25 @@ test('a full room is waited for on the connection; without patience it is an err
   expect(hasty.client.state).toMatchObject({ name: 'closed', reason: 'refused' });
 });
 
+test('a ban is not waited for on the connection, at the first join or after a stay', async () => {
+  const banned = refusal('banned', 'AUTH', true, 86_400_000);
+  const newcomer = prepared();
+  newcomer.model.judge = () => banned;
+  const refused = outcome(newcomer.client.start());
+  await newcomer.clock.passing(200);
+  expect(await refused).toBe('banned');
+  const former = await inRoom();
+  former.model.judge = ({ type }) => (type === 'join' ? banned : undefined);
+  former.model.cut();
+  await former.clock.passing(60_000);
+  for (const { client, model } of [newcomer, former]) {
+    expect(client.state).toMatchObject({ name: 'closed', reason: 'refused', error: { code: 'banned' } });
+    const { length } = model.sockets;
+    await former.clock.passing(3_600_000);
+    expect(model.sockets.length).toBe(length);
+  }
+});
+
 test('a refusal for two months is waited out, and not at once', async () => {
   const { clock, model, client } = prepared();
   model.judge = () => refusal('room_locked', 'ROOM_STATE', true, 5_000_000_000);

@@ -14,6 +14,7 @@ use std::{
 
 use switchboard::{
     limits::{Rate, Subnet},
+    messages::moderation::ModerationError,
     protocol::{EndReason, ErrorCode, PeerId, RoomName, Who as Person, client::Identified},
     supervisor::{
         Caps, ModerationCaps, ParkedCaps, SeatsOf, Shares,
@@ -69,9 +70,9 @@ struct Ban {
     until: Instant,
 }
 
-/// Small, so that histories meet them.
 /// The shortest there is.
 const BAN: Duration = Duration::from_secs(1);
+/// Small, so that histories meet them.
 const CAPS: ParkedCaps = ParkedCaps { total: 2, per_room: 1, per_address: 2 };
 
 fn limits() -> Caps {
@@ -86,14 +87,14 @@ fn limits() -> Caps {
     }
 }
 
-/// Three of one address, and one that has no limits.
+/// Two of one address, one of another, and one that has no limits.
 fn address_of(client: usize) -> Option<Subnet> {
-    (client > 0).then(|| Subnet::of([192, 0, 2, 1].into()))
+    [None, Some(1), Some(1), Some(2)][client].map(|last| Subnet::of([192, 0, 2, last].into()))
 }
 
-/// Two are the same person, from two addresses; one is another, and one does not say who it is.
+/// Two are the same person, from two addresses; one is another. One does not say who it is: there is nothing to ban it by.
 fn identity_of(client: usize) -> Option<&'static str> {
-    [Some("the first of two persons"), Some("the first of two persons"), Some("the second of two persons"), None]
+    [None, Some("the first of two persons"), Some("the second of two persons"), Some("the first of two persons")]
         [client]
 }
 
@@ -328,8 +329,13 @@ impl World {
         let Session { id, from, identity, .. } = self.sessions[who];
         let Some(room) = self.rules.room_of(id).cloned() else { return };
         let ban = is_banned.then_some(BAN);
+        let kicked = self.rules.kick(&room, SeatsOf::Session(id), ban, self.now);
+        if is_banned && identity.is_none() && from.is_none() {
+            assert!(matches!(kicked, Err(ModerationError::NothingToBanBy)), "it is as it was, and its moderator knows");
+            return;
+        }
         // There may be as many bans as there may be.
-        let Ok(left) = self.rules.kick(&room, SeatsOf::Session(id), ban, self.now) else { return };
+        let Ok(left) = kicked else { return };
         assert_eq!(left.len(), 1, "it leaves once");
         let name = self.names.iter().position(|name| *name == room).expect("one of ours");
         if is_banned {

@@ -357,7 +357,8 @@ export class SignalingCore {
       return this.#join(now);
     }
     const first = !this.#attempt && !this.#options.wait;
-    if (!error.retryable || first) return this.end('refused', error);
+    // A ban may last for days: the connection would be closed meanwhile, and so each after it.
+    if (!error.retryable || first || error.code === 'banned') return this.end('refused', error);
     this.#queue(error, now);
   }
 
