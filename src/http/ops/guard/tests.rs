@@ -119,7 +119,7 @@ fn an_image_of_a_page_from_elsewhere_is_told_by_its_site() {
     for ours in [&[][..], &["same-origin"], &["none"]] {
         assert_eq!(from(ours), Ok(()), "{ours:?}");
     }
-    for foreign in ["cross-site", "same-site", "", "same-origin, cross-site"] {
+    for foreign in ["cross-site", "same-site", "", "same-origin,cross-site"] {
         assert_eq!(from(&[foreign]), Err(GuardError::Site(foreign.to_owned())));
     }
     let headers: HeaderMap = ["same-origin", "cross-site"].into_iter().fold(HeaderMap::new(), |mut headers, site| {
