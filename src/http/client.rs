@@ -117,7 +117,7 @@ impl Clients {
         if exempt { Some(AddressPermit::uncounted()) } else { self.sockets.connect(Subnet::of(peer), Instant::now()) }
     }
 
-    /// The same while memory is nearly used: for addresses that hold few. Of whom the limits do not concern nobody knows whether they do.
+    /// The same while memory is nearly used: for addresses that hold few. Whether somebody does that the limits do not concern is not known.
     pub(super) fn socket_of_few(&self, peer: IpAddr) -> Option<AddressPermit> {
         let peer = peer.to_canonical();
         let exempt = self.is_exempt(peer, KnownBy::Socket) || self.is_proxy(peer);
