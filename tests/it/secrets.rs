@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Received, TestPeer, TestServer, eventually,
+    Received, TestPeer, TestServer,
     http::{Response, read_response},
     receiver::{self, Answer, Receiver},
     run, temp_dir,
@@ -316,7 +316,7 @@ fn end_badly(server: &mut TestServer, ada: &mut TestPeer, grace: &mut TestPeer, 
         grace.receive_at_last("bye");
         fault("room-panic?room=blue");
         ada.receive_at_last("error");
-        eventually("both panics are told", || match server.log().lines_where("panicked").len() {
+        crate::support::eventually("both panics are told", || match server.log().lines_where("panicked").len() {
             2 => Ok(()),
             other => Err(format!("{other}")),
         });
