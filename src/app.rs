@@ -153,7 +153,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let call = drained(&lifecycle, &liveness, &supervisor, &arbiters, plan, &mut signals).await;
     // The drain's own time: how long Prometheus takes to come by says nothing of the server.
     let took = call.at.elapsed();
-    let webhooks_dropped = shutdown::deliver(ending, &supervisor, &call, plan, &mut signals).await;
+    let webhooks_dropped = shutdown::deliver(ending, &call, plan, &mut signals).await;
     shutdown::be_scraped(&scrapes, &call, plan, &mut signals).await;
     keep(record, took, before.problem.is_some());
     liveness.dismiss();
@@ -196,7 +196,7 @@ async fn drained(
         let call = signals.or_call(lifecycle).await;
         // A supervisor that is gone seats nobody either.
         let _ = send_unbounded(&supervisor.clone().recipient(), StopJoins);
-        match shutdown::drain(lifecycle, liveness, &call, &arbiters.all(), plan, signals).await {
+        match shutdown::drain(lifecycle, liveness, supervisor, &call, &arbiters.all(), plan, signals).await {
             DrainEnd::Over => return call,
             DrainEnd::Withdrawn => drop(send_unbounded(&supervisor.clone().recipient(), AllowJoins)),
         }

@@ -63,10 +63,11 @@ pub enum DrainEnd {
     Withdrawn,
 }
 
-/// Drains the server.
+/// Drains the server. When this returns, the last to go have left their rooms, and all of it is told and counted.
 pub async fn drain(
     lifecycle: &Lifecycle,
     liveness: &Liveness,
+    supervisor: &Addr<Supervisor>,
     call: &Call,
     arbiters: &[ArbiterHandle],
     plan: Plan,
@@ -106,6 +107,7 @@ pub async fn drain(
     let last = Instant::now() + LAST_CALL;
     empty_by(lifecycle, last).await;
     let _ = tokio::time::timeout_at(last.into(), all_over(arbiters, liveness)).await;
+    let _ = tokio::time::timeout_at(last.into(), all_left(supervisor)).await;
     telemetry::emit(&Event::DrainFinished { took: call.at.elapsed(), stragglers });
     DrainEnd::Over
 }
@@ -138,23 +140,21 @@ async fn all_over(arbiters: &[ArbiterHandle], liveness: &Liveness) {
     }
 }
 
-/// Has what waits for the receiver of webhooks delivered, by the drain's deadline at the latest. How many events it has not got
-/// since the start; `None`: there is no receiver.
-pub async fn deliver(
-    ending: Option<Ending>,
-    supervisor: &Addr<Supervisor>,
-    call: &Call,
-    plan: Plan,
-    signals: &mut Signals,
-) -> Option<u64> {
-    let ending = ending?;
-    let until = Instant::now().max(call.at + plan.deadline);
-    // What the last to go have caused is told by the supervisor: behind them comes this.
+/// Waits until the supervisor has handled what the last sessions left behind: their `Leave`, and whatever was before it.
+async fn all_left(supervisor: &Addr<Supervisor>) {
     let (answer, answered) = oneshot::channel::<()>();
     let ping = Ping(Box::new(move || drop(answer)));
+    // It ends without an answer, too: nobody handles anything any more.
     if send_unbounded(&supervisor.clone().recipient(), ping) {
-        let _ = tokio::time::timeout_at(until.into(), answered).await;
+        let _ = answered.await;
     }
+}
+
+/// Has what waits for the receiver of webhooks delivered, by the drain's deadline at the latest. How many events it has not got
+/// since the start; `None`: there is no receiver.
+pub async fn deliver(ending: Option<Ending>, call: &Call, plan: Plan, signals: &mut Signals) -> Option<u64> {
+    let ending = ending?;
+    let until = Instant::now().max(call.at + plan.deadline);
     tokio::select! {
         dropped = ending.finish(until) => return Some(dropped),
         () = signals.hurry() => {}
