@@ -7,10 +7,6 @@ use crate::telemetry::MemoryStep;
 
 /// Relief goes on until no more than this share of the budget is used, in percent.
 const TARGET_PERCENT: u64 = 70;
-/// From this share on nobody is let in, whoever it is, in percent: relief has begun long before, and each of them holds little, but they
-/// may be many.
-const CLOSED_PERCENT: u64 = 90;
-
 /// What whoever relieves memory goes by. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Relief {
@@ -46,10 +42,11 @@ impl Pressure {
         self.step >= Some(step)
     }
 
-    /// Whether, while newcomers are refused, there is still room for those whose address holds few connections.
+    /// Whether, while newcomers are refused, there is still room for those whose address holds few connections: until all of the budget
+    /// is used. What they come to is little; what is freed meanwhile is what others hold.
     #[must_use]
     pub fn has_room_for_few(&self) -> bool {
-        self.used < self.budget / 100 * CLOSED_PERCENT
+        self.used < self.budget
     }
 
     /// Bytes that all who hold something should hold together.
@@ -70,9 +67,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_tenth_is_for_those_who_are_here() {
+    fn who_holds_little_is_let_in_until_all_is_used() {
         let with = |used| Pressure { used, step: Some(MemoryStep::EndConnections), ..Pressure::none(1000) };
-        assert!(with(0).has_room_for_few() && with(899).has_room_for_few(), "however long relief lasts already");
-        assert!(!with(900).has_room_for_few() && !with(2000).has_room_for_few());
+        assert!(with(0).has_room_for_few() && with(999).has_room_for_few(), "however long relief lasts already");
+        assert!(!with(1000).has_room_for_few() && !with(2000).has_room_for_few());
     }
 }
