@@ -23,7 +23,7 @@ import type { State } from './state.ts';
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_FIRST_WORDLESS_MS = 4_000;
 const BACKOFF_MAX_MS = 30_000;
-/** A shorter stay does not begin the count anew. */
+/** A shorter time in the room does not begin the count anew. */
 const STABLE_MS = 5_000;
 /** News about the network come in bursts: between two attempts that they cause there is at least this. */
 const NUDGE_MS = 1_000;
@@ -103,7 +103,7 @@ export class SignalingCore {
   #socket = 0; // the current one's number; 0: none
   #former = 0; // whose session the current one takes over, until it has
   #opened = false;
-  #attempt = 0; // reconnections since the last stable stay; the server counts them
+  #attempt = 0; // reconnections since the connection was last stable; the server counts them
   #refusals = 0; // in a row, without a time to wait for
   #connectingSince = 0;
   #triedAt = -Infinity;
