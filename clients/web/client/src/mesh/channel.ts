@@ -120,7 +120,13 @@ export class Channel {
     channel.onclose = () => this.#end(new ChannelError('closed'));
     // A peer that is gone is an error, too, and `onclose` follows.
     channel.onerror = () => {};
-    if (channel.readyState === 'closing' || channel.readyState === 'closed') this.#end(new ChannelError('closed'));
+    this.#notice();
+  }
+
+  /** A connection that is closed here closes its channels, and tells nobody (W3C webrtc, section 4.4.1.5). */
+  #notice(): void {
+    const { readyState } = this.#channel;
+    if (readyState === 'closing' || readyState === 'closed') this.#end(new ChannelError('closed'));
   }
 
   /** The name that both ends know it by. */
@@ -130,8 +136,9 @@ export class Channel {
 
   /** `connecting`, `open` or `closed`. What is sent while it is connecting waits. */
   get state(): 'connecting' | 'open' | 'closed' {
-    if (this.#error) return 'closed';
-    return this.#channel.readyState === 'open' ? 'open' : 'connecting';
+    const { readyState } = this.#channel;
+    if (readyState === 'open' || readyState === 'connecting') return this.#error ? 'closed' : readyState;
+    return 'closed';
   }
 
   /** Bytes that wait here and in the browser. */
@@ -186,7 +193,7 @@ export class Channel {
     return this.#events.once(type, listener);
   }
 
-  /** Closes it at both ends. What was not sent yet is rejected with `closed`. */
+  /** Closes it at both ends. What was not sent yet is rejected with `closed`. Call it before you close the connection, which tells nobody. */
   close(): void {
     this.#end(new ChannelError('closed'));
   }
@@ -197,6 +204,7 @@ export class Channel {
   }
 
   #post(message: Message): Promise<void> {
+    this.#notice();
     const promise = new Promise<void>((resolve, reject) => {
       if (this.#error) throw this.#error;
       const isBlob = typeof Blob !== 'undefined' && message.data instanceof Blob;
