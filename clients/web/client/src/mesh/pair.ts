@@ -8,7 +8,7 @@ import { MeshError, PeerUnreachable } from './error.ts';
 import { labelOf } from './negotiation.ts';
 import { type Path, pathOf } from './path.ts';
 import { Peer, type Presence } from './peer.ts';
-import { type Publication, RemotePublication, type Slot } from './publication.ts';
+import { RemotePublication, type Slot } from './publication.ts';
 import { Recovery, type UnreachableReason } from './recovery.ts';
 import { PeerChannel } from './room-channel.ts';
 
@@ -174,9 +174,10 @@ export class Pair {
 
   /** Brings what we publish to it. */
   async sync(): Promise<void> {
-    const pc = this.connection?.pc;
-    if (!pc) return;
-    const slots = new Set(this.mesh.publications.flatMap((publication: Publication) => publication.slots));
+    const { connection } = this;
+    if (!connection) return;
+    const { pc } = connection;
+    const slots = new Set(this.mesh.media.slots);
     for (const [slot, sender] of this.#senders) {
       if (slots.has(slot)) continue;
       this.#senders.delete(slot);
@@ -185,15 +186,16 @@ export class Pair {
     const replaced: Promise<void>[] = [];
     for (const slot of slots) {
       const sender = this.#senders.get(slot);
-      if (!sender) this.#senders.set(slot, pc.addTrack(slot.track, slot.stream));
-      else if (sender.track !== slot.track) replaced.push(sender.replaceTrack(slot.track));
+      if (!sender) {
+        if (!connection.holdsUp(slot.track.kind)) this.#senders.set(slot, pc.addTrack(slot.track, slot.stream));
+      } else if (sender.track !== slot.track) replaced.push(sender.replaceTrack(slot.track));
     }
     await Promise.all(replaced);
   }
 
   /** Lets it know what has changed about what we publish. */
   tellStreams(): void {
-    void this.#control?.send({ streams: this.mesh.streamFacts() });
+    void this.#control?.send({ streams: this.mesh.media.facts });
   }
 
   /** Its end of the channel `name`; undefined where there is no connection any more, and none will be. */
@@ -227,13 +229,14 @@ export class Pair {
     this.unreachable = undefined;
     const connection: PairConnection = new PairConnection(pc, this.polite, {
       signal: (kind, data, isCurrent) => this.mesh.signal(this, kind, data, isCurrent),
-      streams: () => this.mesh.streamFacts(),
+      streams: () => this.mesh.media.facts,
       streamsOf: (streams) => this.#describeStreams(streams),
       offered: () => this.recovery.offered(this.mesh.now()),
       described: () => this.recovery.described(),
       changed: () => this.#changed(connection),
       replaced: (offer) => this.#replaced(offer),
       misdirected: (offer) => this.#misdirected(connection, offer),
+      stable: () => void this.sync(),
       failed: (cause) => this.#failed(cause),
       track: (event) => this.#track(event),
       channel: (channel) => this.#opened(channel),

@@ -34,12 +34,35 @@ globalThis.RTCPeerConnection = class extends RTCPeerConnection {
   }
 };
 globalThis.enter = async (name, options) => {
-  const room = await client.joinRoom(name, options);
+  // No back-off is waited for.
+  const room = await client.joinRoom(name, { random: () => 0.02, ...options });
   globalThis.room = room;
   globalThis.heard = [];
   globalThis.troubles = [];
+  globalThis.tracks = 0;
   room.on('message', ({ peer, data }) => heard.push({ from: peer.meta.name, data }));
+  room.on('track', () => (tracks += 1));
+  room.channel('numbers').on('message', ({ peer, data }) => (numbers[peer.meta.name] ??= []).push(data));
   room.on('error', (error) => troubles.push(error.code + ': ' + error.message + (error.cause ? ' (' + error.cause + ')' : '')));
+};
+/** Numbers go to everybody, one every 20 ms, until \`stopCounting\`, which returns how many it were. */
+globalThis.count = () => {
+  let sent = 0;
+  const timer = setInterval(() => room.channel('numbers').send((sent += 1)), 20);
+  globalThis.stopCounting = () => {
+    clearInterval(timer);
+    return sent;
+  };
+};
+/** What has come of the numbers that \`name\` sends. */
+globalThis.numbers = {};
+/** Publishes a sound, which has to be negotiated. */
+globalThis.sound = async () => {
+  const context = new AudioContext();
+  const oscillator = context.createOscillator();
+  const { stream } = oscillator.connect(context.createMediaStreamDestination());
+  oscillator.start();
+  return room.publish(stream);
 };
 /** How the connections to all others are doing, by their names. */
 globalThis.states = () => Object.fromEntries(room.peers.map((peer) => [peer.meta.name, peer.state]));
