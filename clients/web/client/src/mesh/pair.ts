@@ -99,6 +99,7 @@ export class Pair {
     if (this.connection?.alive) return this.connection.resettle(polite, offers);
     if (offers) return this.#build();
     this.#drop();
+    this.#state = 'new';
     this.recovery.begun(this.mesh.now()); // its offer is on its way
   }
 
@@ -226,7 +227,7 @@ export class Pair {
     this.recovery.begun(this.mesh.now());
     const pc = this.mesh.newConnection(this);
     if (!pc) return this.#giveUp('over_capacity');
-    this.unreachable = undefined;
+    this.#state = 'new';
     const connection: PairConnection = new PairConnection(pc, this.polite, {
       signal: (kind, data, isCurrent) => this.mesh.signal(this, kind, data, isCurrent),
       streams: () => this.mesh.media.facts,
@@ -280,7 +281,9 @@ export class Pair {
     this.mesh.changed(this, 'media');
   }
 
+  /** The peer may go on trying, which is answered; whether that comes to nothing, too, is no news. */
   #giveUp(reason: UnreachableReason): void {
+    if (this.unreachable) return this.end(this.unreachable);
     this.unreachable = new PeerUnreachable(reason, this.id);
     this.end(this.unreachable);
     this.mesh.changed(this, 'unreachable');
@@ -290,6 +293,7 @@ export class Pair {
   #changed(connection: PairConnection): void {
     if (connection !== this.connection) return;
     this.#state = connection.pc.connectionState;
+    if (this.#state === 'connected') this.unreachable = undefined;
     this.recovery.connection(this.#state, this.mesh.now());
     if (this.presence === 'gone' && !connection.alive) return this.#ended();
     this.mesh.changed(this, 'state');

@@ -106,26 +106,34 @@ export interface Visitor {
   complaints: string[];
 }
 
-/** Somebody in the room, whose page is served by `pages` and whose server is behind `server`. */
+/** Somebody in the room, who publishes what the function `publish` of the page does, whose page is served by `pages` and whose server is behind `server`. */
 export async function enter(
   browser: Browser,
   pages: string,
   server: string,
   name: string,
   options: object = {},
+  publish = '',
 ): Promise<Visitor> {
   const { page, complaints } = await openRoomPage(browser, pages);
   await page.waitForFunction('globalThis.ready');
   const url = new URL('ws', server).href.replace('http', 'ws');
   await page.evaluate(`enter('blue', ${JSON.stringify({ url, meta: { name }, ...options })})`);
+  if (publish) await page.evaluate(`${publish}()`);
   return { name, page, complaints };
 }
 
 /** All of them are connected with each other. */
-export const connected = (visitors: readonly Visitor[]): Promise<unknown> =>
+export const connected = (visitors: readonly Visitor[], timeout = 30_000): Promise<unknown> =>
   Promise.all(
-    visitors.map((visitor) => {
+    visitors.map(async (visitor) => {
       const others = visitors.filter((other) => other !== visitor).map(({ name }) => name);
-      return visitor.page.waitForFunction(`${JSON.stringify(others)}.every((name) => states()[name] === 'connected')`);
+      const whole = `${JSON.stringify(others)}.every((name) => states()[name] === 'connected')`;
+      try {
+        await visitor.page.waitForFunction(whole, undefined, { timeout });
+      } catch (cause) {
+        const states = JSON.stringify(await visitor.page.evaluate('[states(), troubles]'));
+        throw new Error(`${visitor.name} is not connected with all: ${states}`, { cause });
+      }
     }),
   );
