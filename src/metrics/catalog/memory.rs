@@ -54,6 +54,7 @@ fn held(state: &MetricsState, kind: HeldKind) -> u64 {
         HeldKind::Tls => sessions(|held| held.tls),
         HeldKind::Transfers => memory.transfers,
         HeldKind::HttpHeads => memory.heads,
+        HeldKind::Bans => state.totals.census.as_ref().map_or(0, |census| census.ban_bytes),
         HeldKind::KernelTcp => memory.tcp,
     }
 }
