@@ -311,6 +311,7 @@ impl SessionShared {
         // It was the former connection that was held back.
         self.held_back.set(false);
         self.connection.set(attachment);
+        self.take_in_as_others();
         self.moved();
         self.recount();
         self.hurry();

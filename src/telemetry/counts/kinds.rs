@@ -205,7 +205,7 @@ label_set! {
 }
 
 label_set! {
-    /// Why a socket was refused before anything of it was read.
+    /// Why a socket was refused before a request of it was read.
     SocketRefusal {
         /// The process may not open more files.
         Descriptors = "descriptors",
@@ -215,6 +215,8 @@ label_set! {
         Address = "address",
         /// Memory is nearly used.
         Memory = "memory",
+        /// It had not said what it wants, and others needed its place.
+        Silent = "silent",
         /// Its address makes more TLS handshakes than it may: as many as handshakes and requests together.
         TlsRate = "tls_rate",
     }
