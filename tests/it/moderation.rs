@@ -148,6 +148,7 @@ fn a_ban_holds_by_person_by_user_and_by_address_until_it_is_over() {
     ada.send_json(&frame);
     bob.receive_bye("kicked", 4501);
     server.wait_for_metric("switchboard_bans", 1.0);
+    assert!(server.scrape().value("switchboard_held_bytes{kind=\"bans\"}") > 50.0);
     let (carol, other) = (json!({"identity": ADA}), json!({}));
     for (address, user, more) in [
         ("192.0.2.2", "carol", &json!({"identity": BOB})),

@@ -104,10 +104,18 @@ export function draw(recorded) {
 
 const item = (text) => Object.assign(document.createElement('li'), { textContent: text });
 
+async function ask(name, call) {
+  if (name === '.' || name === '..') throw Object.assign(new Error('a room of that name has no path of its own'), { code: 'no_path' });
+  try {
+    return await call('GET', `rooms/${encodeURIComponent(name)}/recorder`, { query: { limit: FACTS } });
+  } catch (error) {
+    throw error.code === 'room_not_found' ? Object.assign(error, { code: 'not_recorded' }) : error;
+  }
+}
+
 /** Asks for what is recorded of a room, and shows it. `call` is the API; what goes wrong is thrown. */
 export async function show(name, call) {
-  if (name === '.' || name === '..') throw Object.assign(new Error('a room of that name has no path of its own'), { code: 'no_path' });
-  const recorded = await call('GET', `rooms/${encodeURIComponent(name)}/recorder`, { query: { limit: FACTS } });
+  const recorded = await ask(name, call);
   const { peers, facts, unanswered, older, isOpen } = recorded;
   $('recording').hidden = false;
   $('recording-name').textContent = texts.shown(name);

@@ -53,11 +53,11 @@ async function attempt(work) {
 
 /** Asks, does it, says what came of it, and shows how it is now. */
 async function act(action, shows = refresh) {
-  const run = async (values) => ({ answer: await call(...action.call(values)) });
+  const run = async (values) => ({ answer: await call(...action.call(values)), values });
   await attempt(async () => {
     const done = await confirm({ ...action, run });
     if (done === null) return;
-    say(action.done(done.answer));
+    say(action.done(done.answer, done.values));
     await shows();
   });
 }
@@ -98,6 +98,7 @@ async function details(name) {
   $('room-actions').replaceChildren(
     button(locked ? 'Unlock…' : 'Lock…', () => act(actions.lock(name, !locked))),
     button('Notice…', () => act(actions.notice(name))),
+    button('Kick by name…', () => act(actions.kickNamed(name))),
     button('What happened', () => replay(name)),
     button('Close room…', () => act(actions.close(name, peers.length), closed)),
     button('Hide', hide),

@@ -60,6 +60,11 @@ pub(in crate::http) const OPERATOR_FILES: [PageFile; 13] = [
     page_file!("ops", "/texts.js", "texts.js", SCRIPT),
 ];
 
+/// Whether one of these is at that path, written as it is here. They hold nothing of this server: whoever has the program has them.
+pub(in crate::http) fn is_operator_file(path: &str) -> bool {
+    OPERATOR_FILES.iter().any(|file| file.path == path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{FILES, HTML, OPERATOR_FILES, PageFile, SCRIPT};

@@ -55,6 +55,7 @@ fn held(state: &MetricsState, kind: HeldKind) -> u64 {
         HeldKind::Recordings => sessions(|held| held.recordings),
         HeldKind::Transfers => memory.transfers,
         HeldKind::HttpHeads => memory.heads,
+        HeldKind::Bans => state.totals.census.as_ref().map_or(0, |census| census.ban_bytes),
         HeldKind::KernelTcp => memory.tcp,
     }
 }

@@ -199,6 +199,7 @@ fn the_census_is_shown_as_it_was_taken() {
         leaves_per_minute: 2,
         locked_rooms: 3,
         bans: 6,
+        ban_bytes: 1234,
         occupancy: vec![1, 2, 0, 1],
     });
     assert_samples(
@@ -211,6 +212,7 @@ fn the_census_is_shown_as_it_was_taken() {
             ("switchboard_leaves_per_minute", 2.0),
             ("switchboard_locked_rooms", 3.0),
             ("switchboard_bans", 6.0),
+            ("switchboard_held_bytes{kind=\"bans\"}", 1234.0),
             ("switchboard_heartbeat_timestamp_seconds", 77.0),
             ("switchboard_room_peers_bucket{le=\"1\"}", 1.0),
             ("switchboard_room_peers_bucket{le=\"3\"}", 3.0),

@@ -324,6 +324,8 @@ label_set! {
         Transfers = "transfers",
         /// Request heads that have not ended.
         HttpHeads = "http_heads",
+        /// Bans and locks, those of rooms that are gone included.
+        Bans = "bans",
         /// The kernel's memory for TCP.
         KernelTcp = "kernel_tcp",
     }

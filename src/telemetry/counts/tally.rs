@@ -280,6 +280,8 @@ tally! {
             /// Calls of operators to the ops listener that were let in, whatever was answered: looks into rooms, and what
             /// changes something.
             ops_calls: Counts<OpsCall> = Counts::new() => "switchboard_ops_calls_total" by "call",
+            /// Tickets that can be redeemed. To be set on one thread only.
+            tickets: Option<usize> = None,
             /// Ticks that came so late that it was logged.
             ticks_late: u64 = 0 => "switchboard_late_ticks_total",
             /// Rounds in which an arbiter had no time to read all that its sessions had sent, and read some of them, those

@@ -76,7 +76,7 @@ test('a call is drawn, with who does not answer, and is still there when the roo
   });
   assert.ok((await texts('#sequence .fact')).some((line) => line.endsWith('left: left')));
   await operator.ask('nowhere');
-  await until('there is none', async () => /nothing of it is remembered/.test(await page.textContent('#said')));
+  await until('there is none', async () => /Nothing is recorded of a room of that name/.test(await page.textContent('#said')));
   assert.equal(await page.isVisible('#recording'), false);
   await operator.ask('..');
   await until('why not', async () => /no path of its own/.test(await page.textContent('#said')));
