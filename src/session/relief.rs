@@ -16,6 +16,7 @@ use super::{
 use crate::{
     memory::{Contribution, LEAST_INTAKE, LITTLE, Pressure, Totals, largest},
     protocol::EndReason,
+    recorder,
     telemetry::{self, MemoryStep},
 };
 
@@ -50,6 +51,7 @@ pub async fn run(mut pressure: watch::Receiver<Pressure>, totals: Totals) {
     let mut mine = totals.contribution();
     while pressure.changed().await.is_ok() {
         let now = *pressure.borrow_and_update();
+        recorder::relieve(now.step);
         if now.asks(MemoryStep::ReadLess) {
             relieve(now, &mut mine).await;
             tokio::time::sleep(LOOK_EVERY).await;

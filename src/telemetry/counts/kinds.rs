@@ -117,6 +117,8 @@ label_set! {
         Tickets = "tickets",
         /// To send somebody out of a room.
         Kick = "kick",
+        /// What is recorded of a room.
+        Recorder = "recorder",
         /// The bans of a room.
         Bans = "bans",
         /// To let somebody in again.
@@ -318,6 +320,8 @@ label_set! {
         ResumeBuffers = "resume_buffers",
         /// What TLS needs for WebSocket connections.
         Tls = "tls",
+        /// What is recorded of rooms.
+        Recordings = "recordings",
         /// What goes along with sockets to the sessions that they resume.
         Transfers = "transfers",
         /// Request heads that have not ended.

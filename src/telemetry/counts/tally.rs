@@ -226,6 +226,8 @@ tally! {
             /// How long rooms were open, observed at their end.
             room_lifetime: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME)
                 => "switchboard_room_lifetime_seconds",
+            /// Recordings of rooms that were emptied or forgotten before their time, because recorder.total_bytes was used or memory was.
+            recordings_given_up: u64 = 0 => "switchboard_recordings_given_up_total",
             /// The latest census, on the supervisor's thread.
             census: Option<CensusReport> = None,
         }

@@ -33,7 +33,9 @@ pub(super) enum ApiError {
     Query(String),
     /// There is no such room.
     RoomNotFound,
-    /// The supervisor has not answered in time.
+    /// Nothing is recorded of any room.
+    RecorderOff,
+    /// The supervisor, or another thread, has not answered in time.
     Unavailable,
     /// There is no drain to take back, or it cannot be taken back any more.
     Undrain(WithdrawError),
@@ -77,6 +79,12 @@ impl ApiError {
             Self::RoomNotFound => {
                 (StatusCode::NOT_FOUND, "room_not_found", RoomState, "there is no such room".to_owned())
             }
+            Self::RecorderOff => (
+                StatusCode::CONFLICT,
+                "recorder_off",
+                Server,
+                "nothing is recorded, as recorder.enabled says".to_owned(),
+            ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",

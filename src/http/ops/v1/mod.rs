@@ -7,6 +7,7 @@
 //! | file | routes |
 //! |---|---|
 //! | `rooms` | `rooms`, `rooms/{room}`, `peers` |
+//! | `recorder` | `rooms/{room}/recorder` |
 //! | `server` | `version`, `limits`, `log-level`, `reload` |
 //! | `drain` | `drain`, `undrain` |
 //! | `tickets` | `tickets` |
@@ -17,6 +18,7 @@ mod drain;
 mod error;
 mod moderation;
 mod openapi;
+mod recorder;
 mod rooms;
 mod routes;
 mod server;

@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{drain, moderation, rooms, server, tickets};
+use super::{drain, moderation, recorder, rooms, server, tickets};
 
 /// The name of the token's scheme.
 const TOKEN: &str = "token";
@@ -28,6 +28,7 @@ const TOKEN: &str = "token";
         rooms::rooms,
         rooms::room,
         rooms::peers,
+        recorder::recorder,
         server::version,
         server::limits,
         server::log_level,
