@@ -12,7 +12,11 @@ use actix_web::{
 };
 
 use crate::{
-    http::{client::retry_after_seconds, error, ops::body::BodyError},
+    http::{
+        client::retry_after_seconds,
+        error,
+        ops::{body::BodyError, moderators::OrderError},
+    },
     lifecycle::WithdrawError,
     messages::moderation::ModerationError,
     protocol::{ErrorBody, ErrorCategory},
@@ -52,6 +56,9 @@ pub(super) enum ApiError {
     /// As many tickets can be redeemed as may be; one fewer after this time.
     TooManyTickets(Duration),
 }
+
+/// What a route answers with.
+pub(super) type Answer = Result<HttpResponse, ApiError>;
 
 impl ApiError {
     /// What an extractor, or a handler, has refused.
@@ -183,6 +190,15 @@ impl From<BodyError> for ApiError {
 impl From<ModerationError> for ApiError {
     fn from(error: ModerationError) -> Self {
         Self::Moderation(error)
+    }
+}
+
+impl From<OrderError> for ApiError {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::NoAnswer => Self::Unavailable,
+            OrderError::Refused(error) => error.into(),
+        }
     }
 }
 

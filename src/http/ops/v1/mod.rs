@@ -13,11 +13,14 @@
 //! | `tickets` | `tickets` |
 //! | `moderation` | `kick`, `bans`, `lock`, `close`, `notice` |
 //! | `openapi` | `openapi.json` |
+//!
+//! `order` reads the body of those that take one.
 mod calls;
 mod drain;
 mod error;
 mod moderation;
 mod openapi;
+mod order;
 mod recorder;
 mod rooms;
 mod routes;
