@@ -45,6 +45,7 @@ mod process;
 mod production;
 mod proxies;
 mod relay;
+mod reports;
 mod requests;
 mod resume;
 mod room_life;

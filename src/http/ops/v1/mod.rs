@@ -15,6 +15,7 @@
 mod calls;
 mod drain;
 mod error;
+mod mesh;
 mod moderation;
 mod openapi;
 mod rooms;
