@@ -54,6 +54,7 @@ pub(in crate::http) const OPERATOR_FILES: [PageFile; 13] = [
     page_file!("ops", "/dialogs.js", "dialogs.js", SCRIPT),
     page_file!("ops", "/exposition.js", "exposition.js", SCRIPT),
     page_file!("ops", "/figures.js", "figures.js", SCRIPT),
+    page_file!("ops", "/mesh.js", "mesh.js", SCRIPT),
     page_file!("ops", "/recording.js", "recording.js", SCRIPT),
     page_file!("ops", "/rooms.js", "rooms.js", SCRIPT),
     page_file!("ops", "/style.css", "style.css", STYLE),
