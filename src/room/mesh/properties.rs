@@ -115,9 +115,11 @@ impl History {
         }
     }
 
-    /// Of all that might be here.
+    /// Of all that might be here: of each pair once, since the two sides of one have one state.
     fn states(&self) -> States {
-        std::array::from_fn(|a| std::array::from_fn(|b| self.state(a, b)))
+        let half: States =
+            std::array::from_fn(|a| std::array::from_fn(|b| if b < a { self.state(a, b) } else { PairState::Silent }));
+        std::array::from_fn(|a| std::array::from_fn(|b| half[a.max(b)][a.min(b)]))
     }
 
     fn reaches(&self, from: usize, states: &States) -> usize {
