@@ -26,6 +26,11 @@ pub(super) fn of<M>(message: &ToRoom, room: &RoomState<M>, locked: bool) -> Vec<
             if was_away { vec![(Some(*peer), What::back(*peer))] } else { Vec::new() }
         }
         ToRoom::Lock { locked: now } if *now != locked => vec![(None, What::Locked(*now))],
-        ToRoom::Lock { .. } | ToRoom::Tell { .. } | ToRoom::Update { .. } | ToRoom::Resync { .. } => Vec::new(),
+        ToRoom::Lock { .. }
+        | ToRoom::Tell { .. }
+        | ToRoom::Update { .. }
+        | ToRoom::Report { .. }
+        | ToRoom::Mesh { .. }
+        | ToRoom::Resync { .. } => Vec::new(),
     }
 }

@@ -44,7 +44,7 @@ pub(in crate::http) const FILES: [PageFile; 12] = [
 ];
 
 /// Every file of the operator's live view.
-pub(in crate::http) const OPERATOR_FILES: [PageFile; 13] = [
+pub(in crate::http) const OPERATOR_FILES: [PageFile; 14] = [
     page_file!("ops", "/", "index.html", HTML),
     page_file!("ops", "/actions.js", "actions.js", SCRIPT),
     page_file!("ops", "/api.js", "api.js", SCRIPT),
