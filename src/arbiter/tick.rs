@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::report::report;
 use crate::{
     late::LateGuard,
+    recorder,
     session::{drain, heartbeat::HeartbeatTimes, holdings, sweep},
     telemetry::HeldReport,
 };
@@ -22,7 +23,7 @@ const LATE: Duration = Duration::from_secs(2);
 pub async fn run(index: usize, heartbeat: HeartbeatTimes) {
     let usual = (heartbeat.interval / 4).clamp(Duration::from_millis(10), PERIOD);
     let mut ticks = LateGuard::new(Instant::now(), LATE);
-    let (mut held, mut count) = (HeldReport::default(), 0_u32);
+    let (mut held, mut count, mut was_late) = (HeldReport::default(), 0_u32, false);
     loop {
         let period = if drain::has_begun() { DRAIN_PERIOD } else { usual };
         // A drain that begins is another reason to look; the next round finds which of the two it was.
@@ -30,7 +31,9 @@ pub async fn run(index: usize, heartbeat: HeartbeatTimes) {
         let now = Instant::now();
         let lateness = ticks.look(now, period);
         sweep::sweep(now, heartbeat, lateness.is_late);
+        was_late |= lateness.is_late;
         if count.is_multiple_of(LOOKS_EVERY) {
+            recorder::sweep(now, std::mem::take(&mut was_late));
             held = holdings::held();
         }
         count = count.wrapping_add(1);

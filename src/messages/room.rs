@@ -1,6 +1,9 @@
 //! Messages to a room. Handled in `room/actor.rs`.
 
-use std::sync::Arc;
+use std::{
+    any::Any,
+    sync::{Arc, Weak},
+};
 
 use actix::{Message, Recipient, prelude::SendError};
 
@@ -103,6 +106,13 @@ impl RoomPort {
     /// The mailbox is full, or the room is gone.
     pub fn try_send(&self, message: ToRoom) -> Result<(), SendError<ToRoom>> {
         self.0.try_send(message)
+    }
+
+    /// Points to the room for as long as anybody can reach it.
+    #[must_use]
+    pub fn life(&self) -> Weak<dyn Any + Send + Sync> {
+        let room: Arc<dyn Any + Send + Sync> = Arc::clone(&self.0) as _;
+        Arc::downgrade(&room)
     }
 
     /// Whether the room's actor is alive. `false` is final.

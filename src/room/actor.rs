@@ -1,10 +1,11 @@
 //! The shell of a room: unpacks messages, asks the rules, sends what they decide.
 
-use std::{any::Any, pin::Pin, sync::Arc, task};
+use std::{any::Any, pin::Pin, sync::Arc, task, time::Instant};
 
 use actix::{Actor, ActorContext, ActorFuture, ArbiterHandle, AsyncContext, Context, Handler};
 
 use super::{
+    facts,
     gather::{ForMember, Gathered, Happening},
     state::{Effect, Occupant, RoomState},
 };
@@ -15,6 +16,7 @@ use crate::{
         session::{Member, News, Roster, Several, Snapshot, ToMember, Welcomed},
     },
     protocol::{ErrorCode, LeaveReason, PeerId, RoomName},
+    recorder::{self, RoomLife, RoomRecording},
     telemetry::{self, Event},
 };
 
@@ -38,6 +40,8 @@ pub struct Room {
     locked: bool,
     /// Whether somebody has come or gone since.
     is_stale: bool,
+    /// None: nothing is recorded, or nobody was here yet.
+    recording: Option<RoomRecording>,
     /// What the members are to be sent.
     gathered: Gathered<Arc<RoomEvent>, News>,
     /// Whether they will be, when the mailbox is empty.
@@ -63,9 +67,23 @@ impl Room {
             snapshot: None,
             locked: false,
             is_stale: false,
+            recording: None,
             gathered: Gathered::default(),
             is_due: false,
             _guard: guard,
+        }
+    }
+
+    /// For the flight recorder, before it happens.
+    fn record(&mut self, message: &ToRoom) {
+        if let (None, ToRoom::Admit(Admit { port, .. })) = (&self.recording, message) {
+            self.recording = recorder::open(&self.name, RoomLife::new(port.life()));
+        }
+        if self.recording.is_some() {
+            let now = Instant::now();
+            for (peer, what) in facts::of(message, &self.state, self.locked) {
+                recorder::note(self.recording.as_ref(), now, peer, what);
+            }
         }
     }
 
@@ -238,6 +256,7 @@ impl Handler<ToRoom> for Room {
     type Result = ();
 
     fn handle(&mut self, message: ToRoom, ctx: &mut Self::Context) {
+        self.record(&message);
         let (effects, join_seq) = match message {
             ToRoom::Admit(admit) => self.admit(admit),
             ToRoom::Remove { peer, reason } => (self.remove(peer, reason), None),

@@ -7,6 +7,7 @@
 //! - **Never** counts seats or refuses a peer (that is the supervisor's), sees a signal's payload (sessions deliver those
 //!   to each other), or frees a seat: a session whose mailbox is full is ended, and leaves the ordinary way.
 mod actor;
+mod facts;
 pub mod gather;
 pub mod state;
 

@@ -63,6 +63,7 @@ pub mod holdings;
 mod ice;
 mod ice_memory;
 mod inbound;
+mod intake;
 mod lifetime;
 mod messages;
 mod moderating;

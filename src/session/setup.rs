@@ -1,6 +1,6 @@
 //! What every session of an arbiter needs to know.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use actix::Recipient;
 
@@ -9,6 +9,7 @@ use crate::{
     config::{Limits, Milliseconds, Settings},
     ice::IceServers,
     limits::{Addresses, ByteRate, Rate, Waiting},
+    memory::Intake,
     messages::{
         Bounds, KillSwitch,
         supervisor::{Join, Leave, Moderate, Presence, Resume},
@@ -68,8 +69,9 @@ pub struct SessionConfig {
     pub(super) keep: Keep,
     /// How long a parked session waits for its client.
     pub(super) resume_window: Milliseconds,
-    /// `heartbeat.receive_buffer_bytes`: what the kernel takes in for a connection before it is read.
-    pub(super) receive_buffer: usize,
+    /// What the kernel may take in for a connection before it is read, by how many there are; and what it takes in now.
+    pub(super) intake: Intake,
+    pub(super) taken_in: Cell<usize>,
     /// How fast a connection may send.
     pub(super) pace: PaceLimits,
     /// What each address has sent, by all arbiters.
@@ -118,7 +120,8 @@ impl SessionConfig {
             slow: limits.slow_ms.get(),
             keep: settings.into(),
             resume_window: limits.resume_window_ms,
-            receive_buffer: settings.heartbeat.receive_buffer_bytes,
+            intake: settings.into(),
+            taken_in: Cell::new(settings.heartbeat.receive_buffer_bytes),
             pace: settings.into(),
             addresses,
             mailbox: mailbox(limits),
@@ -144,7 +147,7 @@ impl SessionConfig {
             TokenJudge::new(settings, keys, tickets),
             IceServers::open(&settings.ice, &settings.stun).expect("no secrets"),
         );
-        Self::new(settings, ports, Waiting::new(100, 100), settings.into(), tokens, ice)
+        Self::new(settings, ports, Waiting::new(50, 50), settings.into(), tokens, ice)
     }
 
     /// The first frame of a connection.
@@ -190,6 +193,13 @@ impl From<&Settings> for PaceLimits {
             bytes: ByteRate::new(limits.byte_rate, limits.byte_burst),
             flood: limits.flood_timeout_ms.get(),
         }
+    }
+}
+
+impl From<&Settings> for Intake {
+    fn from(settings: &Settings) -> Self {
+        let (budget, arbiters) = (settings.limits.memory_bytes as u64, settings.server.worker_count());
+        Self::new(budget, arbiters, settings.heartbeat.receive_buffer_bytes)
     }
 }
 

@@ -44,6 +44,7 @@ mod probe;
 mod process;
 mod production;
 mod proxies;
+mod recorder;
 mod relay;
 mod requests;
 mod resume;

@@ -4,6 +4,7 @@
 import * as actions from './actions.js';
 import { makeCall, token } from './api.js';
 import { askForToken, confirm } from './dialogs.js';
+import * as recording from './recording.js';
 import * as texts from './texts.js';
 
 /** Rooms of a page, and members that are shown of a room. */
@@ -98,6 +99,7 @@ async function details(name) {
     button(locked ? 'Unlock…' : 'Lock…', () => act(actions.lock(name, !locked))),
     button('Notice…', () => act(actions.notice(name))),
     button('Kick by name…', () => act(actions.kickNamed(name))),
+    button('What happened', () => replay(name)),
     button('Close room…', () => act(actions.close(name, peers.length), closed)),
     button('Hide', hide),
   );
@@ -126,6 +128,14 @@ async function look(name) {
   if (!found) return hide();
   $('room-name').focus();
   return $('room').scrollIntoView({ block: 'nearest' });
+}
+
+/** What is recorded of a room, which may be over. */
+async function replay(name) {
+  $('recorder-room').value = name;
+  const shown = await attempt(() => recording.show(name, call));
+  if (shown) say('');
+  else recording.hide();
 }
 
 /** A room that was closed: who came back since has opened another of the name. */
@@ -160,6 +170,10 @@ export function start() {
     say('');
     turn([null]);
   });
+  $('recorder-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    replay($('recorder-room').value);
+  });
   $('rooms-refresh').addEventListener('click', () => { say(''); refresh(); });
   $('rooms-previous').addEventListener('click', () => turn(cursors.slice(0, -1)));
   $('rooms-next').addEventListener('click', () => turn([...cursors, next]));
@@ -170,6 +184,7 @@ export function start() {
   $('forget').addEventListener('click', () => {
     token.forget();
     hide();
+    recording.hide();
     for (const id of ['rooms-list', 'members', 'bans']) $(id).replaceChildren();
     for (const id of ['rooms-table', 'rooms-pages', 'no-rooms']) $(id).hidden = true;
     say('The token is forgotten.');

@@ -72,6 +72,8 @@ const FAILURES = {
   too_many_bans: (error) => `This room has as many bans as it may: lift one.${again(error)}`,
   not_draining: () => 'The server is not draining.',
   drain_closing: () => 'The drain has begun to close connections, and cannot be taken back any more.',
+  not_recorded: () => 'Nothing is recorded of a room of that name.',
+  recorder_off: () => 'This server records nothing (recorder.enabled).',
   unavailable: (error) => `The server is too busy to answer.${again(error)}`,
   no_answer: ({ message }) => `No answer (${message}): whether it was done is not known. Refresh to see.`,
 };

@@ -55,9 +55,9 @@ export default dashboard({
     }),
     graph({
       title: 'Time in a room', unit: 's', thresholds: NEUTRAL, h: 9,
-      queries: [[quantile(0.5, 'switchboard_room_stay_seconds'), 'stay p50'], [quantile(0.95, 'switchboard_room_stay_seconds'), 'stay p95'],
-        [quantile(0.5, 'switchboard_room_lifetime_seconds'), 'room p50'], [quantile(0.95, 'switchboard_room_lifetime_seconds'), 'room p95']],
-      description: 'How long peers stayed and rooms lasted, of those that ended. A stay p50 of seconds: people do not find each other, or fall out.',
+      queries: [[quantile(0.5, 'switchboard_room_stay_seconds'), 'peers p50'], [quantile(0.95, 'switchboard_room_stay_seconds'), 'peers p95'],
+        [quantile(0.5, 'switchboard_room_lifetime_seconds'), 'rooms p50'], [quantile(0.95, 'switchboard_room_lifetime_seconds'), 'rooms p95']],
+      description: 'How long peers were in a room and rooms lasted, of those that ended. A p50 of seconds for peers: people do not find each other, or fall out.',
     }),
 
     row('Coming and going'),
@@ -74,7 +74,7 @@ export default dashboard({
     graph({
       title: 'Leaves by reason', unit: 'cpm', thresholds: NEUTRAL, stack: true,
       queries: [[perMinute('reason', 'switchboard_leaves_total'), '{{reason}}']],
-      description: 'Why stays ended, a minute. left is the ordinary way; many disconnected or timeout: bad networks, or a proxy that cuts.',
+      description: 'Why peers left their rooms, a minute. left is the ordinary way; many disconnected or timeout: bad networks, or a proxy that cuts.',
     }),
     graph({
       title: 'Rooms opened and ended', unit: 'cpm', thresholds: NEUTRAL,

@@ -149,7 +149,13 @@ fn gauges_are_what_their_owners_last_said() {
     let mut report = |arbiter, connections, delay_ms, after| {
         let mut tally = Tally::new();
         let tick_delay = Duration::from_millis(delay_ms);
-        let held = HeldReport { partial_frames: 5, outboxes: 7 * connections as u64, resume_buffers: 9, tls: 4 };
+        let held = HeldReport {
+            partial_frames: 5,
+            outboxes: 7 * connections as u64,
+            resume_buffers: 9,
+            tls: 4,
+            recordings: 3,
+        };
         tally.report(ArbiterReport { arbiter, connections, joined: connections / 2, parked: 1, held, tick_delay });
         state.merge(tally, start + Duration::from_secs(after));
     };
@@ -167,6 +173,7 @@ fn gauges_are_what_their_owners_last_said() {
             ("switchboard_held_bytes{kind=\"outboxes\"}", 168.0),
             ("switchboard_held_bytes{kind=\"resume_buffers\"}", 18.0),
             ("switchboard_held_bytes{kind=\"tls\"}", 8.0),
+            ("switchboard_held_bytes{kind=\"recordings\"}", 6.0),
             ("switchboard_arbiters", 2.0),
             ("switchboard_arbiter_report_age_seconds", 6.0),
             ("switchboard_arbiter_tick_delay_max_seconds", 0.7),

@@ -117,6 +117,8 @@ label_set! {
         Tickets = "tickets",
         /// To send somebody out of a room.
         Kick = "kick",
+        /// What is recorded of a room.
+        Recorder = "recorder",
         /// The bans of a room.
         Bans = "bans",
         /// To let somebody in again.
@@ -205,7 +207,7 @@ label_set! {
 }
 
 label_set! {
-    /// Why a socket was refused before anything of it was read.
+    /// Why a socket was refused before a request of it was read.
     SocketRefusal {
         /// The process may not open more files.
         Descriptors = "descriptors",
@@ -215,6 +217,8 @@ label_set! {
         Address = "address",
         /// Memory is nearly used.
         Memory = "memory",
+        /// It had not said what it wants, and others needed its place.
+        Silent = "silent",
         /// Its address makes more TLS handshakes than it may: as many as handshakes and requests together.
         TlsRate = "tls_rate",
     }
@@ -316,6 +320,8 @@ label_set! {
         ResumeBuffers = "resume_buffers",
         /// What TLS needs for WebSocket connections.
         Tls = "tls",
+        /// What is recorded of rooms.
+        Recordings = "recordings",
         /// What goes along with sockets to the sessions that they resume.
         Transfers = "transfers",
         /// Request heads that have not ended.

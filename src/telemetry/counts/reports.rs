@@ -35,6 +35,8 @@ pub struct HeldReport {
     pub resume_buffers: u64,
     /// By the TLS of their sockets.
     pub tls: u64,
+    /// By what is recorded of their rooms.
+    pub recordings: u64,
 }
 
 /// What is held on behalf of clients, as the thread that watches over memory last found it.

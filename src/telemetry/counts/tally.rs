@@ -166,7 +166,7 @@ tally! {
                 => "switchboard_connection_duration_seconds",
             /// Upgrades to a WebSocket refused, by the code that the client was told.
             handshakes_refused: Counts<ErrorCode> = Counts::new() => "switchboard_handshakes_refused_total" by "code",
-            /// Sockets refused at their accept, one row per [`Listener`].
+            /// Sockets refused before a request was read, one row per [`Listener`].
             sockets_refused: [Counts<SocketRefusal>; Listener::ALL.len()] = [Counts::new(); Listener::ALL.len()],
             /// What came over sockets and became no request, or whose body was not read, by what it was.
             http_rejections: Counts<Rejection> = Counts::new() => "switchboard_http_rejections_total" by "kind",
@@ -226,6 +226,8 @@ tally! {
             /// How long rooms were open, observed at their end.
             room_lifetime: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME)
                 => "switchboard_room_lifetime_seconds",
+            /// Recordings of rooms that were emptied or forgotten before their time, because recorder.total_bytes was used or memory was.
+            recordings_given_up: u64 = 0 => "switchboard_recordings_given_up_total",
             /// The latest census, on the supervisor's thread.
             census: Option<CensusReport> = None,
         }

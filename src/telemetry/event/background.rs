@@ -22,6 +22,11 @@ macro_rules! with_background_events {
                 from: &'static str,
                 to: &'static str,
             }
+            /// What is recorded of rooms was given up before its time: `recorder.total_bytes` is used, or memory is.
+            RecordingsGivenUp = "recordings_given_up", Info, "recordings given up" {
+                /// How many of this thread's, in the last seconds.
+                recordings: u64,
+            }
             /// The STUN responder listens.
             StunStarted = "stun_started", Info, "STUN responder started" {
                 address: SocketAddr,

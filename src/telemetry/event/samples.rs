@@ -55,6 +55,7 @@ fn server(error: &io::Error) -> Vec<Event<'_>> {
         Event::ForwardedNotBelieved { remote: address },
         Event::ProxyNamesNobody { remote: address },
         Event::OpsDenied { context: Context::default(), remote: address, reason: OpsDenial::Token, host: "a.example" },
+        Event::RecordingsGivenUp { recordings: 3 },
         Event::LogLevelSet { from: "info", to: "debug" },
         Event::StunStarted { address },
         Event::StunOnlyPrivate { remote: address, public_host: "a.example" },

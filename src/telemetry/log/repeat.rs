@@ -73,6 +73,7 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::ConfigWarning { .. }
         | Event::DrainStarted { .. }
         | Event::DrainWithdrawn { .. }
+        | Event::RecordingsGivenUp { .. }
         | Event::LogLevelSet { .. }
         | Event::DrainFinished { .. }
         | Event::ScrapeAwaited { .. }

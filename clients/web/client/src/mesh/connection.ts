@@ -39,6 +39,8 @@ export interface ConnectionNews {
   replaced(offer: SignalledDescription): void;
   /** The peer offers to a connection that is not this one. */
   misdirected(offer: SignalledDescription): void;
+  /** Nothing is being negotiated any more. */
+  stable(): void;
   /** A description could not be worked with. */
   failed(error: unknown): void;
   track(event: RTCTrackEvent): void;
@@ -69,6 +71,9 @@ export class PairConnection {
     pc.onnegotiationneeded = () => void this.#offer();
     pc.onicecandidate = ({ candidate }) => this.#found(candidate);
     pc.onconnectionstatechange = () => this.#tell(() => news.changed());
+    pc.onsignalingstatechange = () => {
+      if (pc.signalingState === 'stable') this.#tell(() => news.stable());
+    };
     pc.ontrack = (event) => this.#tell(() => news.track(event));
     pc.ondatachannel = ({ channel }) => {
       if (channel.protocol === CHANNEL_PROTOCOL) this.#tell(() => news.channel(channel));
@@ -128,8 +133,22 @@ export class PairConnection {
   close(): void {
     this.#closed = true;
     const { pc } = this;
-    pc.onnegotiationneeded = pc.onicecandidate = pc.onconnectionstatechange = pc.ontrack = pc.ondatachannel = null;
+    pc.onnegotiationneeded = pc.onicecandidate = pc.ontrack = pc.ondatachannel = null;
+    pc.onconnectionstatechange = pc.onsignalingstatechange = null;
     pc.close();
+  }
+
+  /**
+   * Whether another track of that kind has to wait: `addTrack` would take the sender of one that was removed, and where the peer does not know
+   * of that yet, it would get the new track in the place of the former, and no `track` event (W3C webrtc, section 4.4.1.5).
+   */
+  holdsUp(kind: string): boolean {
+    const { pc, negotiation } = this;
+    const settled = pc.signalingState === 'stable' && !negotiation.makingOffer;
+    return pc.getTransceivers().some(({ sender, receiver, mid, currentDirection }) => {
+      if (sender.track !== null || receiver.track.kind !== kind) return false;
+      return currentDirection?.startsWith('send') || (mid !== null && !settled);
+    });
   }
 
   /** One after the other: a candidate that comes after a description finds it applied. A closed connection's promises may never end. */

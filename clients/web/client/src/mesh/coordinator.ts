@@ -5,19 +5,19 @@ import type { SignalingClient } from '../signaling/client.ts';
 import { type Clock, elapsedTime, machineClock, watchSurroundings } from '../signaling/environment.ts';
 import type { SignalingError } from '../signaling/error.ts';
 import type { State } from '../signaling/state.ts';
-import type { IceServer, JoinedFrame, PeerJoinedFrame } from '../wire.generated.ts';
+import type { JoinedFrame, PeerJoinedFrame } from '../wire.generated.ts';
 import type { Channel } from './channel.ts';
-import type { PeerConnectionClass, StreamFacts } from './connection.ts';
+import type { PeerConnectionClass } from './connection.ts';
 import { MeshError } from './error.ts';
+import { IceServers } from './ice-servers.ts';
+import { Media } from './media.ts';
 import { ABSENT_MS, Pair, type PeerChange, type PeerFacts } from './pair.ts';
 import type { Peer } from './peer.ts';
-import { Publication, type PublishOptions, type RemotePublication } from './publication.ts';
+import type { Publication, PublishOptions, RemotePublication } from './publication.ts';
 import { ICE_TIMEOUT_MS } from './recovery.ts';
 import { type PeerChannel, RoomChannel, type RoomChannelOptions } from './room-channel.ts';
 import { recognise } from './roster.ts';
 
-/** Most streams that are published at a time: each is negotiated with every peer. */
-const PUBLICATIONS = 16;
 /** Most named channels of a room. */
 const CHANNELS = 64;
 /** Most people whose return is waited for, beside those who are connected. */
@@ -27,8 +27,6 @@ const RESENDS = 10;
 const RESEND_MS = 1_000;
 /** News about the network come in bursts. */
 const ONLINE_MS = 1_000;
-/** A refused `ice` is asked again after this, at the earliest. */
-const ICE_AGAIN_MS = 30_000;
 /** Reasons of our own end after which nothing goes on. After any other, connections stay until they fail. */
 const FINAL = ['left', 'aborted', 'kicked', 'session_taken', 'room_closed', 'code_4500', 'code_4501', 'code_4503'];
 
@@ -70,22 +68,21 @@ export class MeshCoordinator {
   readonly now: () => number;
   /** The channel behind `room.send`. */
   readonly messages: RoomChannel;
+  /** What we publish. */
+  readonly media: Media;
   readonly #client: SignalingClient;
   readonly #options: MeshOptions;
   readonly #clock: Clock;
   readonly #events = new Emitter<MeshEvents>();
   readonly #channels = new Map<string, { channel: RoomChannel; options: RoomChannelOptions | undefined }>();
   readonly #off: (() => void)[];
-  #publications: Publication[] = [];
   #pairs: Pair[] = []; // in the room, or still connected; in the order of their coming
   #absent: Pair[] = []; // gone, and not forgotten yet
   #joined = false;
   #closed = false;
   #capacity = Infinity;
-  #iceServers: IceServer[] = [];
+  readonly #ice = new IceServers();
   #features: readonly string[] = [];
-  #iceTtlMs: number | undefined;
-  #iceDueAt = Infinity;
   #onlineAt = -Infinity;
   #timer: unknown;
   #timerAt = Infinity;
@@ -96,6 +93,12 @@ export class MeshCoordinator {
     this.iceTimeoutMs = options.iceTimeoutMs ?? ICE_TIMEOUT_MS;
     this.#clock = options.clock ?? machineClock;
     this.now = elapsedTime(this.#clock);
+    this.media = new Media({
+      sync: () => this.#sync(),
+      told: () => {
+        for (const pair of this.#pairs) pair.tellStreams();
+      },
+    });
     const room = { endOf: this.#endOf.bind(this), peersOf: () => this.peers };
     this.messages = new RoomChannel('', room);
     this.#channels.set('', { channel: this.messages, options: undefined });
@@ -116,10 +119,13 @@ export class MeshCoordinator {
       client.on('peer_away', ({ id }) => this.#present(id, 'away')),
       client.on('peer_back', ({ id }) => this.#present(id, 'here')),
       client.on('signal', ({ from, kind, data }) => this.#with(from, (pair) => kind !== 'app' && pair.receive(kind, data))),
-      client.on('ice_servers', ({ iceServers, ttlMs }) => this.#useServers(iceServers, ttlMs)),
+      client.on('ice_servers', ({ iceServers, ttlMs }) => {
+        this.#ice.use(iceServers, ttlMs, this.now());
+        this.#configure();
+      }),
       client.on('permissions', ({ re }) => {
         // The credentials may have been bound to the end of the former token.
-        if (re !== undefined && this.#iceTtlMs !== undefined) this.#askForServers();
+        if (re !== undefined && this.#ice.ends) this.#askForServers();
       }),
       client.on('kicked', ({ who }) => this.#kicked(who)),
       client.on('state', (state) => this.#clientState(state)),
@@ -137,11 +143,6 @@ export class MeshCoordinator {
     return this.#pairs.map(({ peer }) => peer);
   }
 
-  /** What we publish. */
-  get publications(): readonly Publication[] {
-    return this.#publications;
-  }
-
   /** Calls `listener` at each such event. Returns what ends that. */
   on<K extends keyof MeshEvents>(type: K, listener: (detail: MeshEvents[K]) => void): () => void {
     return this.#events.on(type, listener);
@@ -150,25 +151,7 @@ export class MeshCoordinator {
   /** Sends a stream, or a track in one of its own, to everybody, and to whoever comes later. Resolves when the connections know. */
   async publish(media: MediaStream | MediaStreamTrack, options: PublishOptions = {}): Promise<Publication> {
     if (this.#closed) throw new MeshError('closed', 'the room was left');
-    if (this.#publications.length >= PUBLICATIONS) throw new MeshError('too_many', `at most ${PUBLICATIONS} publications`);
-    const stream = 'getTracks' in media ? media : new MediaStream([media]);
-    const publication = new Publication(
-      stream,
-      {
-        sync: () => this.#sync(),
-        told: () => {
-          for (const pair of this.#pairs) pair.tellStreams();
-        },
-        remove: (gone) => {
-          this.#publications = this.#publications.filter((one) => one !== gone);
-          void this.#sync();
-        },
-      },
-      options,
-    );
-    this.#publications = [...this.#publications, publication];
-    await this.#sync();
-    return publication;
+    return this.media.publish(media, options);
   }
 
   /** The channel of that name. Its options count where it is asked for first. */
@@ -190,9 +173,8 @@ export class MeshCoordinator {
     this.#clock.clearTimeout(this.#timer);
     const error = new MeshError('closed', 'the room was left');
     for (const pair of this.#pairs) pair.end(error);
-    for (const publication of this.#publications) publication.end();
+    this.media.end();
     this.#pairs = this.#absent = [];
-    this.#publications = [];
   }
 
   // What follows is for the pairs.
@@ -223,11 +205,6 @@ export class MeshCoordinator {
       });
     };
     send(RESENDS);
-  }
-
-  /** What the others are told of what we publish. */
-  streamFacts(): { [id: string]: StreamFacts } {
-    return Object.fromEntries(this.#publications.map((publication) => [publication.id, publication.facts]));
   }
 
   /** Named channels that a new connection has. */
@@ -266,7 +243,7 @@ export class MeshCoordinator {
   /** One timer for all that is due. */
   arm(): void {
     const gone = this.#pairs.map(({ goneAt }) => goneAt + ABSENT_MS);
-    const dueAt = Math.min(this.#iceDueAt, ...gone, ...this.#pairs.map(({ recovery }) => recovery.dueAt));
+    const dueAt = Math.min(this.#ice.dueAt, ...gone, ...this.#pairs.map(({ recovery }) => recovery.dueAt));
     if (this.#closed || dueAt === this.#timerAt) return;
     this.#clock.clearTimeout(this.#timer);
     this.#timerAt = dueAt;
@@ -277,7 +254,7 @@ export class MeshCoordinator {
   #tick(): void {
     this.#timerAt = Infinity;
     const now = this.now();
-    if (now >= this.#iceDueAt) this.#askForServers();
+    if (now >= this.#ice.dueAt) this.#askForServers();
     for (const pair of [...this.#pairs]) {
       if (now >= pair.goneAt + ABSENT_MS) this.over(pair);
       else pair.tick(now);
@@ -295,7 +272,8 @@ export class MeshCoordinator {
   #joinedAs(frame: JoinedFrame): void {
     this.#joined = true;
     this.#capacity = frame.capacity;
-    this.#useServers(frame.iceServers, frame.iceTtlMs);
+    this.#ice.use(frame.iceServers, frame.iceTtlMs, this.now());
+    this.#configure();
     if (frame.peers) this.#roster(frame.peers, frame.complete === false);
     else for (const pair of this.#pairs) pair.reach();
     this.arm();
@@ -372,13 +350,10 @@ export class MeshCoordinator {
 
   #configuration(): RTCConfiguration {
     const { rtc } = this.#options;
-    return { ...rtc, iceServers: [...this.#iceServers, ...(rtc?.iceServers ?? [])] };
+    return { ...rtc, iceServers: [...this.#ice.servers, ...(rtc?.iceServers ?? [])] };
   }
 
-  #useServers(iceServers: IceServer[], ttlMs: number | undefined): void {
-    this.#iceServers = iceServers;
-    this.#iceTtlMs = ttlMs;
-    this.#iceDueAt = ttlMs === undefined ? Infinity : this.now() + ttlMs * 0.8;
+  #configure(): void {
     for (const { connection } of this.#pairs) {
       try {
         connection?.pc.setConfiguration(this.#configuration());
@@ -391,10 +366,10 @@ export class MeshCoordinator {
 
   /** Each `joined` brings fresh ones: nobody has to ask without being in the room. */
   #askForServers(): void {
-    this.#iceDueAt = Infinity;
+    this.#ice.asked();
     if (!this.#joined || !this.#features.includes('ice')) return;
     this.#client.request({ type: 'ice' }).catch(({ retryAfterMs = 0 }: SignalingError) => {
-      this.#iceDueAt = this.now() + Math.max(retryAfterMs, ICE_AGAIN_MS);
+      this.#ice.refused(retryAfterMs, this.now());
       this.arm();
     });
   }

@@ -8,6 +8,8 @@ import type { UnreachableReason } from './recovery.ts';
  * - `closed`: the room was left.
  * - `queue_full`: as much waits for a connection as may.
  * - `too_many`: more publications, channels or listeners that wait than may be.
+ * - `already_published`: the track is part of another publication.
+ * - `no_such_track`: the publication has none of that kind.
  * - `not_sent`: a message did not reach everybody; `peers` says whom not.
  * - `negotiation_failed`: a browser could not work with a description; `cause` says why. It is tried again.
  */
@@ -17,6 +19,8 @@ export type MeshErrorCode =
   | 'closed'
   | 'queue_full'
   | 'too_many'
+  | 'already_published'
+  | 'no_such_track'
   | 'not_sent'
   | 'negotiation_failed';
 

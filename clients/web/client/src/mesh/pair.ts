@@ -8,7 +8,7 @@ import { MeshError, PeerUnreachable } from './error.ts';
 import { labelOf } from './negotiation.ts';
 import { type Path, pathOf } from './path.ts';
 import { Peer, type Presence } from './peer.ts';
-import { type Publication, RemotePublication, type Slot } from './publication.ts';
+import { RemotePublication, type Slot } from './publication.ts';
 import { Recovery, type UnreachableReason } from './recovery.ts';
 import { PeerChannel } from './room-channel.ts';
 
@@ -99,6 +99,7 @@ export class Pair {
     if (this.connection?.alive) return this.connection.resettle(polite, offers);
     if (offers) return this.#build();
     this.#drop();
+    this.#state = 'new';
     this.recovery.begun(this.mesh.now()); // its offer is on its way
   }
 
@@ -174,9 +175,10 @@ export class Pair {
 
   /** Brings what we publish to it. */
   async sync(): Promise<void> {
-    const pc = this.connection?.pc;
-    if (!pc) return;
-    const slots = new Set(this.mesh.publications.flatMap((publication: Publication) => publication.slots));
+    const { connection } = this;
+    if (!connection) return;
+    const { pc } = connection;
+    const slots = new Set(this.mesh.media.slots);
     for (const [slot, sender] of this.#senders) {
       if (slots.has(slot)) continue;
       this.#senders.delete(slot);
@@ -185,15 +187,16 @@ export class Pair {
     const replaced: Promise<void>[] = [];
     for (const slot of slots) {
       const sender = this.#senders.get(slot);
-      if (!sender) this.#senders.set(slot, pc.addTrack(slot.track, slot.stream));
-      else if (sender.track !== slot.track) replaced.push(sender.replaceTrack(slot.track));
+      if (!sender) {
+        if (!connection.holdsUp(slot.track.kind)) this.#senders.set(slot, pc.addTrack(slot.track, slot.stream));
+      } else if (sender.track !== slot.track) replaced.push(sender.replaceTrack(slot.track));
     }
     await Promise.all(replaced);
   }
 
   /** Lets it know what has changed about what we publish. */
   tellStreams(): void {
-    void this.#control?.send({ streams: this.mesh.streamFacts() });
+    void this.#control?.send({ streams: this.mesh.media.facts });
   }
 
   /** Its end of the channel `name`; undefined where there is no connection any more, and none will be. */
@@ -224,16 +227,17 @@ export class Pair {
     this.recovery.begun(this.mesh.now());
     const pc = this.mesh.newConnection(this);
     if (!pc) return this.#giveUp('over_capacity');
-    this.unreachable = undefined;
+    this.#state = 'new';
     const connection: PairConnection = new PairConnection(pc, this.polite, {
       signal: (kind, data, isCurrent) => this.mesh.signal(this, kind, data, isCurrent),
-      streams: () => this.mesh.streamFacts(),
+      streams: () => this.mesh.media.facts,
       streamsOf: (streams) => this.#describeStreams(streams),
       offered: () => this.recovery.offered(this.mesh.now()),
       described: () => this.recovery.described(),
       changed: () => this.#changed(connection),
       replaced: (offer) => this.#replaced(offer),
       misdirected: (offer) => this.#misdirected(connection, offer),
+      stable: () => void this.sync(),
       failed: (cause) => this.#failed(cause),
       track: (event) => this.#track(event),
       channel: (channel) => this.#opened(channel),
@@ -277,7 +281,9 @@ export class Pair {
     this.mesh.changed(this, 'media');
   }
 
+  /** The peer may go on trying, which is answered; whether that comes to nothing, too, is no news. */
   #giveUp(reason: UnreachableReason): void {
+    if (this.unreachable) return this.end(this.unreachable);
     this.unreachable = new PeerUnreachable(reason, this.id);
     this.end(this.unreachable);
     this.mesh.changed(this, 'unreachable');
@@ -287,6 +293,7 @@ export class Pair {
   #changed(connection: PairConnection): void {
     if (connection !== this.connection) return;
     this.#state = connection.pc.connectionState;
+    if (this.#state === 'connected') this.unreachable = undefined;
     this.recovery.connection(this.#state, this.mesh.now());
     if (this.presence === 'gone' && !connection.alive) return this.#ended();
     this.mesh.changed(this, 'state');

@@ -94,7 +94,7 @@ export class Publication {
   async replaceTrack(track: MediaStreamTrack, former?: MediaStreamTrack): Promise<void> {
     if (this.#over) throw stopped();
     const slot = this.#slots.find((one) => (former ? one.track === former : one.track.kind === track.kind));
-    if (!slot) throw new MeshError('too_many', `it has no track of that kind (${track.kind}): publish another stream`);
+    if (!slot) throw new MeshError('no_such_track', `it has no track of that kind (${track.kind}): publish another stream`);
     this.stream.removeTrack(slot.track);
     this.stream.addTrack(track);
     track.enabled = !this.#muted;

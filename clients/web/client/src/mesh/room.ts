@@ -152,7 +152,7 @@ export class Room {
 
   /** What we publish. */
   get publications(): readonly Publication[] {
-    return this.mesh.publications;
+    return this.mesh.media.publications;
   }
 
   /** Whether the room lets nobody in. */

@@ -53,3 +53,70 @@ test('who leaves is gone at once, with its connection', async () => {
   expect(await grace.page.evaluate(`made.map(({ connectionState }) => connectionState)`)).toEqual(['closed']);
   expect(await ada.page.evaluate('troubles')).toEqual([]);
 });
+
+/** How often both renegotiate in the same moment: a few times in CI, 200 by hand. */
+const GLARES = Number(process.env['MESH_GLARES'] ?? 20);
+
+test('both renegotiate at once, again and again: both are stable afterwards', {
+  timeout: 60_000 + GLARES * 2_000,
+}, async () => {
+  const { ada, grace } = await couple();
+  const people = [ada, grace];
+  await connected(people);
+  for (const { page } of people) {
+    await page.evaluate(`
+      globalThis.crossed = 0; // offers that came while one of our own waited for its answer
+      room.signaling.on('signal', ({ kind }) => {
+        if (kind === 'offer' && made[0].signalingState === 'have-local-offer') crossed += 1;
+      });
+    `);
+  }
+  for (let nth = 0; nth < GLARES; nth += 1) {
+    const at = Date.now() + 60;
+    const renegotiate = `new Promise((done) => setTimeout(() => { made[0].restartIce(); done(); }, ${at} - Date.now()))`;
+    await Promise.all(people.map(({ page }) => page.evaluate(renegotiate)));
+    for (const { page } of people) {
+      await page.waitForFunction(`made[0].signalingState === 'stable' && made[0].connectionState === 'connected'`);
+    }
+  }
+  const crossed = (await Promise.all(people.map(({ page }) => page.evaluate('crossed')))) as number[];
+  expect(Math.max(...crossed), 'offers that crossed').toBeGreaterThan(0);
+  for (const { page, complaints } of people) {
+    await page.evaluate(`sound()`);
+    expect(await page.evaluate('made.length')).toBe(1);
+    expect(await page.evaluate('troubles')).toEqual([]);
+    expect(complaints).toEqual([]);
+  }
+  for (const { page } of people) await page.waitForFunction(`tracks === 1 && made[0].signalingState === 'stable'`);
+});
+
+/** Sound that has come, in packets, from each of the others. */
+const SOUND = `Promise.all(room.peers.map(async ({ connection }) => {
+  for (const stats of (await connection.getStats()).values()) if (stats.type === 'inbound-rtp') return stats.packetsReceived;
+  return 0;
+}))`;
+
+test('ten pages form 45 pairs: each hears a message and sound of every other', { timeout: 180_000 }, async () => {
+  const server = await startServer(anyOrigin);
+  const pages = await serveRooms();
+  const names = Array.from({ length: 10 }, (_, nth) => `Peer ${nth}`);
+  const began = performance.now();
+  const people = await Promise.all(names.map((name) => enter(browser, pages, server.url, name, {}, 'sound')));
+  await Promise.all(people.map(({ page }) => page.waitForFunction('room.peers.length === 9', undefined, { timeout: 90_000 })));
+  await connected(people, 120_000);
+  const seconds = (performance.now() - began) / 1000;
+  await Promise.all(people.map(({ page, name }) => page.evaluate(`room.send('from ${name}')`)));
+  for (const { page, name, complaints } of people) {
+    const others = names.filter((other) => other !== name);
+    await page.waitForFunction('heard.length === 9 && tracks === 9', undefined, { timeout: 60_000 });
+    const heard = (await page.evaluate('heard')) as { from: string; data: string }[];
+    expect(heard.map(({ from }) => from).sort()).toEqual(others);
+    expect(heard.every(({ from, data }) => data === `from ${from}`)).toBe(true);
+    const before = (await page.evaluate(SOUND)) as number[];
+    await page.waitForFunction(`${SOUND}.then((now) => now.every((packets, nth) => packets > ${JSON.stringify(before)}[nth]))`);
+    expect(await page.evaluate('made.length')).toBe(9);
+    expect(await page.evaluate('troubles')).toEqual([]);
+    expect(complaints).toEqual([]);
+  }
+  console.log(`time to mesh: ${seconds.toFixed(1)} s for 45 pairs, pages loaded included`);
+});

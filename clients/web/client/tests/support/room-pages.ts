@@ -34,12 +34,35 @@ globalThis.RTCPeerConnection = class extends RTCPeerConnection {
   }
 };
 globalThis.enter = async (name, options) => {
-  const room = await client.joinRoom(name, options);
+  // No back-off is waited for.
+  const room = await client.joinRoom(name, { random: () => 0.02, ...options });
   globalThis.room = room;
   globalThis.heard = [];
   globalThis.troubles = [];
+  globalThis.tracks = 0;
   room.on('message', ({ peer, data }) => heard.push({ from: peer.meta.name, data }));
+  room.on('track', () => (tracks += 1));
+  room.channel('numbers').on('message', ({ peer, data }) => (numbers[peer.meta.name] ??= []).push(data));
   room.on('error', (error) => troubles.push(error.code + ': ' + error.message + (error.cause ? ' (' + error.cause + ')' : '')));
+};
+/** Numbers go to everybody, one every 20 ms, until \`stopCounting\`, which returns how many it were. */
+globalThis.count = () => {
+  let sent = 0;
+  const timer = setInterval(() => room.channel('numbers').send((sent += 1)), 20);
+  globalThis.stopCounting = () => {
+    clearInterval(timer);
+    return sent;
+  };
+};
+/** What has come of the numbers that \`name\` sends. */
+globalThis.numbers = {};
+/** Publishes a sound, which has to be negotiated. */
+globalThis.sound = async () => {
+  const context = new AudioContext();
+  const oscillator = context.createOscillator();
+  const { stream } = oscillator.connect(context.createMediaStreamDestination());
+  oscillator.start();
+  return room.publish(stream);
 };
 /** How the connections to all others are doing, by their names. */
 globalThis.states = () => Object.fromEntries(room.peers.map((peer) => [peer.meta.name, peer.state]));
@@ -83,26 +106,34 @@ export interface Visitor {
   complaints: string[];
 }
 
-/** Somebody in the room, whose page is served by `pages` and whose server is behind `server`. */
+/** Somebody in the room, who publishes what the function `publish` of the page does, whose page is served by `pages` and whose server is behind `server`. */
 export async function enter(
   browser: Browser,
   pages: string,
   server: string,
   name: string,
   options: object = {},
+  publish = '',
 ): Promise<Visitor> {
   const { page, complaints } = await openRoomPage(browser, pages);
   await page.waitForFunction('globalThis.ready');
   const url = new URL('ws', server).href.replace('http', 'ws');
   await page.evaluate(`enter('blue', ${JSON.stringify({ url, meta: { name }, ...options })})`);
+  if (publish) await page.evaluate(`${publish}()`);
   return { name, page, complaints };
 }
 
 /** All of them are connected with each other. */
-export const connected = (visitors: readonly Visitor[]): Promise<unknown> =>
+export const connected = (visitors: readonly Visitor[], timeout = 30_000): Promise<unknown> =>
   Promise.all(
-    visitors.map((visitor) => {
+    visitors.map(async (visitor) => {
       const others = visitors.filter((other) => other !== visitor).map(({ name }) => name);
-      return visitor.page.waitForFunction(`${JSON.stringify(others)}.every((name) => states()[name] === 'connected')`);
+      const whole = `${JSON.stringify(others)}.every((name) => states()[name] === 'connected')`;
+      try {
+        await visitor.page.waitForFunction(whole, undefined, { timeout });
+      } catch (cause) {
+        const states = JSON.stringify(await visitor.page.evaluate('[states(), troubles]'));
+        throw new Error(`${visitor.name} is not connected with all: ${states}`, { cause });
+      }
     }),
   );
