@@ -4,8 +4,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { type OtherRequest, SignalingError } from '../src/signaling/index.ts';
+import { TestClock } from '../src/testing/clock.ts';
 import { ERROR_CODES } from '../src/wire.generated.ts';
-import { FakeClock } from './support/clock.ts';
 import { type FakeSocket, Model } from './support/model.ts';
 import { inRoom, prepared } from './support/started.ts';
 
@@ -49,7 +49,7 @@ test.each(fixtures('server').filter(([, { type, re }]) => type === 'error' && re
 /** What a client says when it is asked to, in the words of the fixtures. */
 const said: { [name: string]: (frame: Json) => Promise<Json> } = {};
 const asJoin = (options: (frame: Json) => Json) => async (frame: Json) => {
-  const clock = new FakeClock();
+  const clock = new TestClock();
   const model = new Model(clock);
   if (!frame['resumable']) model.features = model.features.filter((feature) => feature !== 'resume');
   model.features.push('tokens');

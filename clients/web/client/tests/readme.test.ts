@@ -11,8 +11,7 @@ const blocks = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code 
 
 test('the quick start works as it is written', async () => {
   const server = await startServer();
-  const [quickStart] = blocks as [string];
-  expect(quickStart).toContain("'ws://localhost:8080/ws'");
+  const quickStart = blocks.find((code) => code.includes("'ws://localhost:8080/ws'")) as string;
   // Within the package, so that its name leads to what was built. A browser has a WebSocket; this Node may have none.
   const folder = new URL('../dist/quick-start/', import.meta.url);
   mkdirSync(folder, { recursive: true });
@@ -38,6 +37,20 @@ test('the quick start works as it is written', async () => {
   await child.line('it hears an answer', (said: string) => (said.includes(`${joined?.self.id} app welcome`) ? said : null));
 });
 
+test('the example of a test works as it is written', async () => {
+  const code = blocks.find((code) => code.includes('new TestServer')) as string;
+  const folder = new URL('../dist/example/', import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const file = new URL('testing.mjs', folder);
+  writeFileSync(file, code);
+  const child = new Child(process.execPath, [fileURLToPath(file)]);
+  onTestFinished(() => child.kill());
+  for (const line of ['Ada is away', 'Grace heard still here', 'joined 2']) {
+    await child.line(`the example says ${line}`, (said: string) => (said === line ? line : null));
+  }
+});
+
 test('whatever else is imported there exists', async () => {
   const imports = readme.matchAll(/import \{ ([^}]*) \} from '@switchboard\/client\/(\w+)'/g);
   let found = 0;
@@ -46,5 +59,5 @@ test('whatever else is imported there exists', async () => {
     for (const name of (names as string).split(', ')) expect(module, `${name} of ${entry}`).toHaveProperty(name);
     found += 1;
   }
-  expect(found).toBe(3);
+  expect(found).toBe(7);
 });

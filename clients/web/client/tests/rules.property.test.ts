@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SignalingClient } from '../src/signaling/client.ts';
 import type { SignalingError } from '../src/signaling/error.ts';
-import { FakeClock } from './support/clock.ts';
+import { TestClock } from '../src/testing/clock.ts';
 import { Model, refusal } from './support/model.ts';
 import { tells } from './support/page.ts';
 
@@ -46,7 +46,7 @@ const event = (withLosses: boolean) =>
   );
 
 class Play {
-  clock = new FakeClock();
+  clock = new TestClock();
   model = new Model(this.clock);
   said = 0;
   posted = 0;
@@ -100,13 +100,13 @@ class Play {
       case 'post':
         if (this.model.session) {
           this.posted += 1;
-          this.model.post({ type: 'signal', from: 'a'.repeat(32), kind: 'app', data: this.posted });
+          this.model.send({ type: 'signal', from: 'a'.repeat(32), kind: 'app', data: this.posted });
         }
         break;
       case 'lossyCut':
         // What is on its way at that moment is kept nowhere.
         await this.happens({ is: 'post' });
-        this.model.loseBuffer();
+        this.model.loseBuffers();
         this.model.cut();
         break;
       case 'pass':

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { SignalingError } from '../src/signaling/index.ts';
-import { FakeClock } from './support/clock.ts';
+import { TestClock } from '../src/testing/clock.ts';
 import { Model, refusal } from './support/model.ts';
 import { tells } from './support/page.ts';
 import { inRoom, outcome, prepared, until } from './support/started.ts';
@@ -264,7 +264,7 @@ test('where timers come all at once, chance chooses once more', async () => {
 });
 
 test('twelve hidden tabs with one tick a minute keep their sockets for a quarter of an hour', async () => {
-  const clock = new FakeClock();
+  const clock = new TestClock();
   const tabs = Array.from({ length: 12 }, () => prepared({}, clock, new Model(clock)));
   for (const { client } of tabs) void client.start();
   await clock.passing(1_000);
@@ -341,7 +341,7 @@ test('a socket that was given up may still speak: nobody listens, and close() cl
   model.refuses = true;
   tells('online');
   await until('a new socket is tried', clock, () => model.sockets.length === 2);
-  former!.onmessage?.({ data: JSON.stringify({ type: 'signal', from: 'a'.repeat(32), kind: 'app', data: 'late' }) });
+  former!.onmessage?.({ data: JSON.stringify({ type: 'signal', from: 'a'.repeat(32), kind: 'app', data: 'late' }) } as never);
   expect(heard).toEqual([]);
   expect(former!.open, 'the session is not closed before it is taken over').toBe(true);
   void client.close();
@@ -356,8 +356,8 @@ test('where some of what was on its way is lost, requests without an answer say 
   expect(await Promise.all(first)).toEqual(['done', 'done', 'done']);
   const unanswered = outcome(client.signal('*', 'app', 4));
   await clock.passing(30);
-  model.post({ type: 'signal', from: 'a'.repeat(32), kind: 'app', data: 'lost' });
-  model.loseBuffer();
+  model.send({ type: 'signal', from: 'a'.repeat(32), kind: 'app', data: 'lost' });
+  model.loseBuffers();
   model.cut();
   const waiting = outcome(client.signal('*', 'app', 5));
   await clock.passing(20_000);
@@ -396,7 +396,7 @@ test('a token is asked for at each new session, renewed before its end, and repl
   expect(made, 'a resume needs none').toBe(3);
   model.tell(model.openSockets[0]!, { type: 'bye', reason: 'token_expired', action: 'disconnect', retryAfterMs: 0 });
   await clock.passing(100);
-  model.session = undefined;
+  model.end(model.session!, 'token_expired');
   model.openSockets[0]!.ended(4502);
   await clock.passing(10_000);
   expect(model.joins.at(-1)).toMatchObject({ token: 'token-4', resumable: true });
@@ -460,7 +460,7 @@ test('a server without resume: nothing is counted, and what was sent is not sent
 
 test('a room that ends under us is joined again on the same connection', async () => {
   const { clock, model, client, states } = await inRoom();
-  model.tell(model.openSockets[0]!, { type: 'room_closed', room: 'blue' });
+  model.failRoom('blue');
   await clock.passing(5_000);
   expect(model.joins.length).toBe(2);
   expect(model.joins[1]).not.toHaveProperty('resume');
@@ -473,7 +473,7 @@ test('the server is told at least every 50 frames what was handled', async () =>
   const { clock, model } = await inRoom();
   await clock.passing(6_000);
   const before = model.pings.length;
-  for (let sent = 0; sent < 200; sent += 1) model.post({ type: 'from_a_later_version', n: sent });
+  for (let sent = 0; sent < 200; sent += 1) model.send({ type: 'from_a_later_version', n: sent });
   await clock.passing(100);
   expect(model.pings.length - before).toBe(4);
   expect(model.violations).toEqual([]);
@@ -491,7 +491,7 @@ test('a listener that fails harms nobody else, and what it asks for comes after 
     throw new Error('the listener’s mistake');
   });
   client.on('signal', () => order.push('second'));
-  model.post({ type: 'signal', from: 'a'.repeat(32), kind: 'app', data: 1 });
+  model.send({ type: 'signal', from: 'a'.repeat(32), kind: 'app', data: 1 });
   await clock.passing(200);
   await new Promise((resolve) => setImmediate(resolve));
   process.off('uncaughtException', note);
@@ -511,7 +511,7 @@ test('the round trip is measured, and lost with the connection', async () => {
 });
 
 test('URLs may be http, relative to nothing but a page, and have a query', () => {
-  const { WebSocket } = new Model(new FakeClock());
+  const { WebSocket } = new Model(new TestClock());
   const urls: string[] = [];
   class Noted extends (WebSocket as any) {
     constructor(url: string, protocols: string[]) {

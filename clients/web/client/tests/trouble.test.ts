@@ -48,7 +48,7 @@ test('a refusal that was lost with its connection does not end the client at the
   pickyAboutMeta(model);
   const asked = outcome(client.update({ bad: true }));
   await until('the server has refused it', clock, () => (model.session?.buffer.length ?? 0) > 0);
-  model.loseBuffer();
+  model.loseBuffers();
   model.cut();
   await clock.passing(20_000);
   expect(await asked).toBe('reply_lost');
@@ -103,17 +103,17 @@ test('metadata and data are taken as they are when they are handed in', async ()
 
 test('a frame that breaks the rules costs a connection, and close() closes', async () => {
   const { clock, model, client, errors } = prepared();
-  const { welcome } = model;
-  model.welcome = { heartbeat: null, features: 7 };
+  const { hello } = model;
+  model.hello = { heartbeat: null, features: 7 };
   const started = outcome(client.start());
   await clock.passing(200);
   expect(errors).toEqual(['client_failed']);
   expect(client.state.name).toBe('waiting');
   expect(model.openSockets).toEqual([]);
-  model.welcome = welcome;
+  model.hello = hello;
   await clock.passing(10_000);
   expect(await started).toMatchObject({ room: 'blue' });
-  model.welcome = { heartbeat: null };
+  model.hello = { heartbeat: null };
   model.restart();
   await clock.passing(10_000);
   const closed = client.close();

@@ -31,7 +31,7 @@ export interface RoomChannelEvents {
   message: RoomMessage;
 }
 
-/** Whom a message is for. */
+/** Who a message is for. */
 export interface SendOptions {
   /** By default all peers. */
   to?: Peer | readonly Peer[] | undefined;

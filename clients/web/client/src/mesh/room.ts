@@ -58,7 +58,7 @@ export interface RoomSnapshot {
   readonly permissions: readonly Open<Permission>[] | undefined;
 }
 
-/** Whom `kick` sends away: a peer, or all that are one person, or all that are one user. */
+/** Who `kick` sends away: a peer, or all that are one person, or all that are one user. */
 export type KickTarget = Peer | { who: string } | { user: string };
 
 export interface KickOptions {

@@ -6,7 +6,7 @@ interface Known {
 }
 
 /**
- * Whom of those that we know each one in the room is, by the id in the room: the one with that id, or else one with the same `who`
+ * Which of those that we know each one in the room is, by the id in the room: the one with that id, or else one with the same `who`
  * that is not in the room under its own id. Of several, the one that we knew last. Nobody is two.
  */
 export function recognise<K extends Known>(

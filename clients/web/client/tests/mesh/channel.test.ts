@@ -4,13 +4,13 @@ import { BUFFER_HIGH_BYTES, BUFFER_LOW_BYTES, Channel, type ChannelOptions } fro
 import { CHUNK_BYTES, encode, FRAME_BYTES, frameOf } from '../../src/mesh/channel-framing.ts';
 import { QUEUE_MESSAGES } from '../../src/mesh/channel-queue.ts';
 import { OPEN_REQUESTS } from '../../src/mesh/channel-requests.ts';
-import { FakeClock } from '../support/clock.ts';
+import { TestClock } from '../../src/testing/clock.ts';
 import { type ChannelInit, channelPair, type FakeDataChannel, goodPath, type Path } from '../support/rtc-channel.ts';
 import { outcome } from '../support/started.ts';
 
 /** Two ends in a time of their own; `heard` is what the second was told. */
 function pair(init: ChannelInit = {}, options: ChannelOptions = {}, more: Partial<Path> = {}) {
-  const clock = new FakeClock();
+  const clock = new TestClock();
   const path = goodPath(clock, more);
   const ends = channelPair(path, init);
   const [ada, grace] = ends.map((end) => new Channel(end, { clock, ...options })) as [Channel, Channel];
@@ -103,7 +103,7 @@ test('a message is called sent when the buffer is low, not before', async () => 
 });
 
 test('what is sent before it is open waits', async () => {
-  const clock = new FakeClock();
+  const clock = new TestClock();
   const ends = channelPair(goodPath(clock));
   ends[0].readyState = 'connecting';
   const [ada, grace] = ends.map((end) => new Channel(end, { clock })) as [Channel, Channel];
@@ -359,7 +359,7 @@ const hostile = fc.oneof(
 test('whatever a peer sends, nothing is thrown, and at worst the channel is closed with one error', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(hostile, { maxLength: 40 }), async (frames) => {
-      const clock = new FakeClock();
+      const clock = new TestClock();
       const [end, other] = channelPair(goodPath(clock)) as [FakeDataChannel, FakeDataChannel];
       other.binaryType = 'arraybuffer';
       const channel = new Channel(end, { clock });

@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Channel } from '../../src/mesh/channel.ts';
-import { FakeClock } from '../support/clock.ts';
+import { TestClock } from '../../src/testing/clock.ts';
 import {
   DISCONNECTED_MS,
   FAILED_MS,
@@ -34,7 +34,7 @@ interface End {
 
 /** Two that negotiate as the example does, over a signaling channel that keeps the order. */
 function call(seed = 1) {
-  const clock = new FakeClock();
+  const clock = new TestClock();
   const network = new FakeNetwork(clock, seeded(seed));
   const troubles: unknown[] = [];
   const make = (polite: boolean) => {
@@ -96,7 +96,7 @@ function call(seed = 1) {
     );
   return { clock, network, ada, grace, troubles, playing };
 }
-const messages = (pc: FakePeerConnection & RTCPeerConnection, clock: FakeClock) =>
+const messages = (pc: FakePeerConnection & RTCPeerConnection, clock: TestClock) =>
   new Channel(pc.createDataChannel('messages', { negotiated: true, id: 0 } as RTCDataChannelInit), { clock });
 
 test('two connect, and what is sent meanwhile arrives', async () => {

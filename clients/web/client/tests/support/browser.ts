@@ -1,6 +1,6 @@
 // Pages in a real Chromium, of an origin of their own, with what was built.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
@@ -8,8 +8,8 @@ import { onTestFinished } from 'vitest';
 
 const CHROMIUM = process.env['CHROMIUM_BIN'] ?? '/usr/bin/chromium';
 
-export const openBrowser = (): Promise<Browser> =>
-  chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--no-first-run'] });
+export const openBrowser = (...args: string[]): Promise<Browser> =>
+  chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--no-first-run', ...args] });
 
 const PAGE = '<!doctype html><meta charset="utf-8"><title>client</title><script type="module" src="/page.js"></script>';
 /** Leaves `arrive(url, options)` on the page. */
@@ -38,13 +38,17 @@ const FILES: { [path: string]: [type: string, body: () => string | Buffer] } = {
   '/': ['text/html', () => PAGE],
   '/page.js': ['text/javascript', () => PAGE_SCRIPT],
   '/worker.js': ['text/javascript', () => WORKER_SCRIPT],
-  '/signaling.js': ['text/javascript', () => readFileSync(new URL('../../dist/signaling.js', import.meta.url))],
+};
+/** What was built, in as many files as it is. */
+const built = (path: string): [type: string, body: () => string | Buffer] | [] => {
+  const file = new URL(`../../dist${path}`, import.meta.url);
+  return /^\/[\w-]+\.js$/.test(path) && existsSync(file) ? ['text/javascript', () => readFileSync(file)] : [];
 };
 
 /** A server of pages that ends with the test; `policy` is its Content-Security-Policy. */
 export async function servePages(policy?: string): Promise<string> {
   const server = createServer((request, response) => {
-    const [type, body] = FILES[request.url ?? ''] ?? [];
+    const [type, body] = FILES[request.url ?? ''] ?? built(request.url ?? '');
     if (!type || !body) return response.writeHead(404).end();
     return response.writeHead(200, { 'content-type': type, ...(policy && { 'content-security-policy': policy }) }).end(body());
   });

@@ -1,11 +1,11 @@
 // Two ends of a data channel, and the path between them, in a time of its own.
 
 import type { DataChannel } from '../../src/mesh/channel.ts';
-import type { FakeClock } from './clock.ts';
+import type { TestClock } from '../../src/testing/clock.ts';
 
 /** How the path is. */
 export interface Path {
-  clock: FakeClock;
+  clock: TestClock;
   latencyMs: number;
   /** What frames may come later by, where their order does not matter. */
   jitterMs: number;
@@ -18,7 +18,7 @@ export interface Path {
   loss: number;
 }
 
-export const goodPath = (clock: FakeClock, more: Partial<Path> = {}): Path => ({
+export const goodPath = (clock: TestClock, more: Partial<Path> = {}): Path => ({
   clock,
   latencyMs: 20,
   jitterMs: 0,

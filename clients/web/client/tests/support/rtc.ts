@@ -1,7 +1,7 @@
 // RTCPeerConnections and the network between them, in a time of their own: as much of W3C webrtc as the library's rules depend on.
 // What takes browsers time takes time here, too, by chance more or less of it, so that races are found.
 
-import type { FakeClock } from './clock.ts';
+import type { TestClock } from '../../src/testing/clock.ts';
 import { type ChannelInit, FakeDataChannel, goodPath, type Path } from './rtc-channel.ts';
 import { directionOf, FakeStream, type FakeTrack, FakeTransceiver, receives, sends } from './rtc-media.ts';
 
@@ -44,14 +44,14 @@ const invalidState = (message: string) => new DOMException(message, 'InvalidStat
 
 /** What is between the connections of one test. */
 export class FakeNetwork {
-  readonly clock: FakeClock;
+  readonly clock: TestClock;
   readonly random: () => number;
   readonly connections: FakePeerConnection[] = [];
   latencyMs = 20;
   /** Whether two can reach each other. */
   reaches: (a: FakePeerConnection, b: FakePeerConnection) => boolean = () => true;
 
-  constructor(clock: FakeClock, random: () => number = () => 0.5) {
+  constructor(clock: TestClock, random: () => number = () => 0.5) {
     this.clock = clock;
     this.random = random;
   }
@@ -662,7 +662,7 @@ export class FakePeerConnection extends EventTarget {
 }
 
 /** Lets so much time pass, a millisecond at a time, and all promises are kept in between. */
-export async function passing(clock: FakeClock, ms: number): Promise<void> {
+export async function passing(clock: TestClock, ms: number): Promise<void> {
   for (let left = ms; left > 0; left -= 1) {
     clock.pass(Math.min(1, left));
     await new Promise((resolve) => setImmediate(resolve));

@@ -2,11 +2,11 @@
 
 import { SignalingClient, type SignalingOptions } from '../../src/signaling/client.ts';
 import type { State } from '../../src/signaling/state.ts';
-import { FakeClock } from './clock.ts';
+import { TestClock } from '../../src/testing/clock.ts';
 import { Model } from './model.ts';
 
 export interface Started {
-  clock: FakeClock;
+  clock: TestClock;
   model: Model;
   client: SignalingClient;
   /** All that it was in, in order. */
@@ -16,7 +16,7 @@ export interface Started {
 }
 
 /** A client that was not started yet, in front of a model that `prepare` may change. */
-export function prepared(options: Partial<SignalingOptions> = {}, clock = new FakeClock(), model = new Model(clock)): Started {
+export function prepared(options: Partial<SignalingOptions> = {}, clock = new TestClock(), model = new Model(clock)): Started {
   const client = new SignalingClient({
     url: 'wss://sb.example/ws',
     room: 'blue',
@@ -48,7 +48,7 @@ export const outcome = (promise: Promise<unknown>): Promise<unknown> =>
   );
 
 /** Lets time pass until `probe` is true, for at most a minute of it. */
-export async function until(what: string, clock: FakeClock, probe: () => boolean): Promise<void> {
+export async function until(what: string, clock: TestClock, probe: () => boolean): Promise<void> {
   for (let waited = 0; !probe(); waited += 10) {
     if (waited > 60_000) throw new Error(`within a minute not: ${what}`);
     await clock.passing(10);

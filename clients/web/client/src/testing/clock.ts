@@ -1,6 +1,6 @@
 // Time that passes when a test says so.
 
-import type { Clock } from '../../src/signaling/environment.ts';
+import type { Clock } from '../signaling/environment.ts';
 
 interface Timer {
   at: number;
@@ -8,7 +8,8 @@ interface Timer {
   order: number;
 }
 
-export class FakeClock implements Clock {
+/** A clock for `TestServer` and `SignalingClient`: it stands still until the test lets time pass. */
+export class TestClock implements Clock {
   #now = 1_000;
   #wallAhead = 1_767_225_600_000;
   #timers = new Map<number, Timer>();
@@ -41,7 +42,7 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
-  /** Lets so much time pass, timer by timer. */
+  /** Lets so many milliseconds pass, timer by timer. */
   pass(ms: number): void {
     const end = this.#now + ms;
     for (let next = this.#next(end); next; next = this.#next(end)) {

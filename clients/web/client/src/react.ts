@@ -1,0 +1,106 @@
+/**
+ * Hooks for React 18 and 19. They can be imported and rendered where there is no browser; then there is no room.
+ *
+ * @packageDocumentation
+ */
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import type { Peer } from './mesh/peer.ts';
+import type { RemotePublication } from './mesh/publication.ts';
+import { joinRoom, type Room, type RoomOptions, type RoomSnapshot } from './mesh/room.ts';
+import type { State } from './signaling/state.ts';
+
+/** What `useRoom` knows. */
+export interface RoomInUse {
+  /** The room, once we are in it. The same object until another one is asked for. */
+  room: Room | undefined;
+  /** How the connection to the server is doing; `idle` before there is a room, and when none is asked for. */
+  state: State;
+  /** Why we did not get in: a `SignalingError`. */
+  error: unknown;
+}
+
+const IDLE: State = { name: 'idle' };
+const NOBODY: readonly Peer[] = [];
+const nothing = (): undefined => undefined;
+const subscribeToNothing = () => nothing;
+
+/** What is read out of a room, now and whenever it changes. Before there is a room, and on a server, `otherwise`. */
+function useSnapshot<T>(room: Room | undefined, read: (snapshot: RoomSnapshot) => T, otherwise: T): T {
+  const get = () => (room ? read(room.getSnapshot()) : otherwise);
+  return useSyncExternalStore(room?.subscribe ?? subscribeToNothing, get, () => otherwise);
+}
+
+/**
+ * Goes into the room `name` while the component is mounted, and leaves it afterwards; `null`: into none. Another name, or another `url`, is
+ * another room; of all other options those count that there are when it is joined, so that they may be written where they are used.
+ */
+export function useRoom(name: string | null | undefined, options: RoomOptions = {}): RoomInUse {
+  const [found, setFound] = useState<{ room?: Room; error?: unknown }>({});
+  const latest = useRef(options);
+  useEffect(() => {
+    latest.current = options;
+  });
+  const url = options.url?.toString();
+  useEffect(() => {
+    if (!name) return;
+    const over = new AbortController();
+    let entered: Room | undefined;
+    const enter = async () => {
+      // StrictMode mounts, unmounts and mounts again within one step: the first of them connects to nothing.
+      await Promise.resolve();
+      if (over.signal.aborted) return;
+      try {
+        entered = await joinRoom(name, { ...latest.current, ...(url !== undefined && { url }), signal: over.signal });
+        if (over.signal.aborted) await entered.leave();
+        else setFound({ room: entered });
+      } catch (error) {
+        if (!over.signal.aborted) setFound({ error });
+      }
+    };
+    void enter();
+    return () => {
+      over.abort();
+      setFound({});
+      void entered?.leave();
+    };
+  }, [name, url]);
+  const { room, error } = found;
+  return { room, state: useSnapshot(room, ({ state }) => state, IDLE), error };
+}
+
+/** Those who are in the room; renders anew whenever anything about any of them changes. */
+export function usePeers(room: Room | undefined): readonly Peer[] {
+  return useSnapshot(room, ({ peers }) => peers, NOBODY);
+}
+
+/** Which of a peer's tracks is meant. */
+export interface TrackChoice {
+  kind: 'audio' | 'video';
+  /** The publication's name: `screen`, say. By default the first that has such a track. */
+  name?: string | undefined;
+}
+
+/** A peer's track, and what it belongs to. */
+export interface TrackInUse {
+  /** For `srcObject`; it has all of the publication's tracks. */
+  stream: MediaStream | undefined;
+  track: MediaStreamTrack | undefined;
+  /** Whether the peer has muted it. */
+  muted: boolean;
+}
+
+/** A track that a peer publishes, as soon as it does, and for as long. */
+export function useTrack(room: Room | undefined, peer: Peer, { kind, name }: TrackChoice): TrackInUse {
+  const find = useCallback(
+    ({ publications }: Peer): RemotePublication | undefined => {
+      const has = (one: RemotePublication) => one.tracks.some((track) => track.kind === kind);
+      return publications.find((one) => (name === undefined || one.name === name) && has(one));
+    },
+    [kind, name],
+  );
+  // All three are the same while nothing changes, and so the component is not rendered for nothing.
+  const stream = useSnapshot(room, () => find(peer)?.stream, undefined);
+  const track = useSnapshot(room, () => find(peer)?.tracks.find((one) => one.kind === kind), undefined);
+  const muted = useSnapshot(room, () => find(peer)?.muted ?? false, false);
+  return { stream, track, muted };
+}
