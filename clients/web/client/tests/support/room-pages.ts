@@ -64,6 +64,8 @@ globalThis.sound = async () => {
   oscillator.start();
   return room.publish(stream);
 };
+/** Publishes the microphone. */
+globalThis.speak = async () => room.publish(await navigator.mediaDevices.getUserMedia({ audio: true }));
 /** How the connections to all others are doing, by their names. */
 globalThis.states = () => Object.fromEntries(room.peers.map((peer) => [peer.meta.name, peer.state]));
 globalThis.ready = true;
@@ -106,20 +108,18 @@ export interface Visitor {
   complaints: string[];
 }
 
-/** Somebody in the room, who publishes what the function `publish` of the page does, whose page is served by `pages` and whose server is behind `server`. */
+/** Somebody in the room, whose page is served by `pages` and whose server is behind `server`. */
 export async function enter(
   browser: Browser,
   pages: string,
   server: string,
   name: string,
   options: object = {},
-  publish = '',
 ): Promise<Visitor> {
   const { page, complaints } = await openRoomPage(browser, pages);
   await page.waitForFunction('globalThis.ready');
   const url = new URL('ws', server).href.replace('http', 'ws');
   await page.evaluate(`enter('blue', ${JSON.stringify({ url, meta: { name }, ...options })})`);
-  if (publish) await page.evaluate(`${publish}()`);
   return { name, page, complaints };
 }
 
