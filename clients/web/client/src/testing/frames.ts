@@ -2,6 +2,7 @@
 
 import type { Limits } from '../wire.generated.ts';
 import { depthOf, isPlainInteger, readJson } from './json.ts';
+import { isReport } from './reports.ts';
 
 /** A frame, as JSON has it. */
 // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever a client sends
@@ -76,6 +77,7 @@ const FRAMES: { [type: string]: { [field: string]: Field } } = {
     banMs: { optional: true, integer: true, check: integer(1_000, DAYS_30_MS) },
   },
   lock: { locked: { check: bool } },
+  report: { events: { check: (value, { reportEvents }) => isReport(value, reportEvents) } },
   ping: { t: optional((value) => typeof value === 'number'), ack: { ...ack, optional: true } },
 };
 

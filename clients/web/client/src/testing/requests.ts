@@ -33,6 +33,8 @@ export class Requests {
       case 'ice':
         this.#server.post(session, { type: 'ice_servers', ...re, iceServers: this.#server.iceServers });
         return undefined;
+      case 'report':
+        return this.#report(session);
       case 'kick':
         return denied(session, 'admin') ?? this.#kick(session, frame, re);
       default:
@@ -76,6 +78,15 @@ export class Requests {
     session.meta = granted(session.grant, meta);
     this.#server.announce(room, { type: 'peer_updated', id, meta: session.meta }, session);
     this.#server.post(session, { type: 'peer_updated', ...re, id, meta: session.meta });
+    return undefined;
+  }
+
+  /** Nothing is made of it; but it may come only so often. */
+  #report(session: Session): Frame | undefined {
+    const now = this.#server.clock.steady();
+    const retryAfterMs = session.reportsFrom - now;
+    if (retryAfterMs > 0) return errorFrame('rate_limited', 'a report came only just now', { retryAfterMs });
+    session.reportsFrom = now + this.#server.limits.reportIntervalMs;
     return undefined;
   }
 

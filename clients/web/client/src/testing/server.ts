@@ -42,6 +42,8 @@ export const DEFAULT_LIMITS: Limits = {
   byteBurst: 1_048_576,
   byteRatePerAddress: 8_388_608,
   byteBurstPerAddress: 335_544_320,
+  reportIntervalMs: 5_000,
+  reportEvents: 32,
 };
 const RETRY_AFTER_MS = 5_000;
 
@@ -65,7 +67,7 @@ export class TestServer {
   readonly clock: Clock;
   latencyMs: number;
   readonly limits: Limits;
-  features: string[] = ['resume', 'wait', 'identity', 'busy', 'ice', 'moderation'];
+  features: string[] = ['resume', 'wait', 'identity', 'busy', 'ice', 'moderation', 'report'];
   iceServers: IceServer[];
   /** New connections fail, as those to a server that is down. */
   refuses = false;

@@ -32,6 +32,8 @@ export class Session {
   buffer: { n: number; frame: Frame }[] = [];
   /** Something of that was lost. */
   gap = false;
+  /** When its client may report again, by the clock that only goes on. */
+  reportsFrom = 0;
   /** How many of the client's frames were handled. */
   handled = 0;
   #tokens: Token[] = [];
