@@ -92,6 +92,8 @@ pub struct SessionConfig {
     pub(super) ice: IceServers,
     /// `limits.ice_per_minute`: how often each may ask.
     pub(super) ice_rate: Rate,
+    /// `limits.report_interval_ms`: how often each may report; `None`: never.
+    pub(super) report_rate: Option<Rate>,
     /// Without keys for tokens, and with some: a reload may bring the first, or take the last away.
     welcomes: [PreparedWelcome; 2],
     pub(super) ports: Ports,
@@ -130,6 +132,7 @@ impl SessionConfig {
             slow_message: settings.log.slow_message_ms.get(),
             ice,
             ice_rate: Rate::per_minute(limits.ice_per_minute),
+            report_rate: limits.takes_reports().then(|| Rate::new(1, limits.report_interval_ms.get(), 1)),
             welcomes: [false, true].map(|takes_tokens| prepare_welcome(settings, takes_tokens)),
             ports,
         }
@@ -170,7 +173,11 @@ fn prepare_welcome(settings: &Settings, takes_tokens: bool) -> PreparedWelcome {
         interval_ms: settings.heartbeat.interval_ms.0,
         timeout_ms: settings.heartbeat.ping_timeout().0,
     };
-    let spoken = |feature: &Feature| takes_tokens || *feature != Feature::Tokens;
+    let spoken = |feature: &Feature| match feature {
+        Feature::Tokens => takes_tokens,
+        Feature::Report => settings.limits.takes_reports(),
+        _ => true,
+    };
     let features: Vec<_> = Feature::ALL.iter().copied().filter(spoken).map(Feature::as_str).collect();
     Welcome {
         version: env!("CARGO_PKG_VERSION"),
@@ -201,6 +208,7 @@ impl From<&Settings> for ParseLimits {
             meta_bytes: limits.meta_bytes,
             json_depth: limits.json_depth,
             recipients: limits.recipients,
+            report_events: limits.report_events,
         }
     }
 }

@@ -93,6 +93,8 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::ShutdownRecordFailed { .. }
         | Event::PreviousShutdown { .. }
         | Event::SessionGivenUp { .. }
+        | Event::MeshFractured { .. }
+        | Event::MeshWhole { .. }
         | Event::MemoryPressure { .. }
         | Event::FrameRefused { .. }
         | Event::ServerFault { .. }

@@ -36,7 +36,7 @@ async function open(t, url, options = {}) {
   };
 }
 
-const signal = (from, to, kind) => from.says({ type: 'signal', to: to.id ?? to, kind, data: 'x'.repeat(200) });
+const signal = (from, to, kind) => from.say({ type: 'signal', to: to.id ?? to, kind, data: 'x'.repeat(200) });
 
 test('a call is drawn, with who does not answer, and is still there when the room is over', { timeout: 60_000 }, async (t) => {
   const server = await startServer(t);
@@ -69,7 +69,7 @@ test('a call is drawn, with who does not answer, and is still there when the roo
   assert.match(await page.textContent('#recording-facts'), /^The room is open, 4 peers, \d+ facts$/);
   await operator.shot('live-page-recording');
 
-  for (const member of [ada, bob, eve]) member.says({ type: 'leave' });
+  for (const member of [ada, bob, eve]) member.say({ type: 'leave' });
   await until('the room is over', async () => {
     await operator.ask('demo');
     return /^The room is over/.test(await page.textContent('#recording-facts'));
@@ -116,5 +116,6 @@ test('lines are put where they belong', () => {
     ['+5.000 s', null, null, 'locked', false],
     ['', 1, null, 'no answer from bbbbbbbb to aaaaaaaa for 2 s', true],
   ]);
+  assert.equal(words({ kind: 'pair_failed', to: b, outcome: 'ice_failed' }, 1), 'pair failed with bbbbbbbb: ice_failed');
   assert.equal(words({ kind: 'join_refused', outcome: 'room_full' }, 1), 'join refused: room_full');
 });

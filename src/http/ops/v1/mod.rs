@@ -16,6 +16,7 @@
 mod calls;
 mod drain;
 mod error;
+mod mesh;
 mod moderation;
 mod openapi;
 mod recorder;
