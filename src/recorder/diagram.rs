@@ -85,6 +85,13 @@ impl<'s> Diagram<'s> {
                 let last = self.story.peers.len().max(1);
                 writeln!(out, "    Note over P1,P{last}: +{at} {}", if locked { "locked" } else { "unlocked" })
             }
+            What::Reported { to, said } => {
+                let (kind, detail) = said.words();
+                let (label, to) = (self.columns.get(&fact.who).map_or("", |(_, label)| label), self.column(to));
+                let (left, right, detail) =
+                    (who.min(to), who.max(to), detail.map_or_else(String::new, |it| format!(": {it}")));
+                writeln!(out, "    Note over P{left},P{right}: +{at} {label} reports {kind}{detail}")
+            }
             What::Broadcast { others, kind, size } => {
                 let signal = Signal { kind, size, count };
                 writeln!(out, "    Note over P{who}: +{at} {signal} to all {others} others")
@@ -106,7 +113,9 @@ fn words(what: &What) -> String {
         What::JoinRefused(code) => format!("not let in: {}", code.as_str()),
         What::Error(code) => format!("error: {}", code.as_str()),
         What::RoomClosed => "the room died".to_owned(),
-        What::Signal { .. } | What::Waits { .. } | What::Broadcast { .. } | What::Locked(_) => String::new(),
+        What::Signal { .. } | What::Waits { .. } | What::Broadcast { .. } | What::Reported { .. } | What::Locked(_) => {
+            String::new()
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    protocol::{ErrorCode, LeaveReason, PeerId, SignalKind},
+    protocol::{CandidateType, ErrorCode, LeaveReason, PairEvent, PairFailure, PeerId, ReportKind, SignalKind},
     telemetry::RelayOutcome,
 };
 
@@ -101,10 +101,60 @@ pub enum What {
     JoinRefused(ErrorCode),
     /// It was sent an error.
     Error(ErrorCode),
+    /// The peer's client reports of its connection to another.
+    Reported {
+        /// The other one.
+        to: ShortId,
+        /// What became of it.
+        said: Said,
+    },
     /// The room was locked, or unlocked. It is nobody's doing as far as the room knows.
     Locked(bool),
     /// The room died under the peer.
     RoomClosed,
+}
+
+/// What a client reports of a connection to another peer, without times: the fact has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// It was begun.
+    Attempt,
+    /// It stands, by a path of that type.
+    Connected(CandidateType),
+    /// It could not be made, or was lost.
+    Failed(PairFailure),
+    /// ICE was restarted on it.
+    Restarted,
+    /// It was closed on purpose.
+    Closed,
+}
+
+impl Said {
+    /// Of such an event; how long the way to the peer and back takes is no part of the picture.
+    #[must_use]
+    pub fn of(event: PairEvent) -> Option<Self> {
+        match event {
+            PairEvent::Attempt => Some(Self::Attempt),
+            PairEvent::Connected(_, candidate) => Some(Self::Connected(candidate)),
+            PairEvent::Failed(failure) => Some(Self::Failed(failure)),
+            PairEvent::Restarted => Some(Self::Restarted),
+            PairEvent::Closed => Some(Self::Closed),
+            PairEvent::RoundTrip(_) => None,
+        }
+    }
+
+    /// As clients say it: the kind of the event, and the candidate's type or the reason.
+    #[must_use]
+    pub fn words(self) -> (&'static str, Option<&'static str>) {
+        let (kind, detail) = match self {
+            Self::Attempt => (ReportKind::PairAttempt, None),
+            Self::Connected(candidate) => (ReportKind::PairConnected, Some(candidate.as_str())),
+            Self::Failed(failure) => (ReportKind::PairFailed, Some(failure.as_str())),
+            Self::Restarted => (ReportKind::PairRestarted, None),
+            Self::Closed => (ReportKind::PairClosed, None),
+        };
+        (kind.as_str(), detail)
+    }
 }
 
 /// When, who, and what.
@@ -173,11 +223,11 @@ impl What {
         }
     }
 
-    /// The peer that it was for, if it was for one.
+    /// The other peer in it, if there is one: who a signal was for, or a report about.
     #[must_use]
     pub fn to(&self) -> Option<ShortId> {
         match self {
-            Self::Signal { to, .. } | Self::Waits { to, .. } => Some(*to),
+            Self::Signal { to, .. } | Self::Waits { to, .. } | Self::Reported { to, .. } => Some(*to),
             _ => None,
         }
     }

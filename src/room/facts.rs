@@ -4,7 +4,7 @@ use super::state::RoomState;
 use crate::{
     messages::room::ToRoom,
     protocol::{LeaveReason, PeerId},
-    recorder::fact::What,
+    recorder::fact::{Said, ShortId, What},
 };
 
 /// What is about to happen, to a peer or to the room as such, in a room as it was before.
@@ -26,11 +26,16 @@ pub(super) fn of<M>(message: &ToRoom, room: &RoomState<M>, locked: bool) -> Vec<
             if was_away { vec![(Some(*peer), What::back(*peer))] } else { Vec::new() }
         }
         ToRoom::Lock { locked: now } if *now != locked => vec![(None, What::Locked(*now))],
+        ToRoom::Report { peer, pairs } if is_here(peer) => pairs
+            .iter()
+            .filter_map(|(about, event)| Some((*about, Said::of(*event)?)))
+            .map(|(about, said)| (Some(*peer), What::Reported { to: ShortId::of(about), said }))
+            .collect(),
         ToRoom::Lock { .. }
         | ToRoom::Tell { .. }
         | ToRoom::Update { .. }
+        | ToRoom::Resync { .. }
         | ToRoom::Report { .. }
-        | ToRoom::Mesh { .. }
-        | ToRoom::Resync { .. } => Vec::new(),
+        | ToRoom::Mesh { .. } => Vec::new(),
     }
 }

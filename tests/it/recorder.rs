@@ -182,6 +182,31 @@ fn a_signal_that_waits_for_room_is_recorded_with_what_became_of_it() {
 }
 
 #[test]
+fn what_clients_report_of_their_connections_is_in_the_picture() {
+    let server = TestServer::start();
+    let [mut ada, bob] = server.join_some("blue");
+    let events = json!([
+        {"kind": "pair_attempt", "peer": bob.id},
+        {"kind": "pair_round_trip", "peer": bob.id, "ms": 7},
+        {"kind": "pair_connected", "peer": bob.id, "ms": 120, "candidate": "relay"},
+        {"kind": "pair_failed", "peer": bob.id, "reason": "ice_failed"},
+    ]);
+    ada.send_json(&json!({"type": "report", "events": events}));
+    ada.receive_nothing();
+    let expected = [
+        "joined ada - -",
+        "joined bob - -",
+        "pair_attempt ada bob -",
+        "pair_connected ada bob relay",
+        "pair_failed ada bob ice_failed",
+    ];
+    let names = [(ada.id.as_str(), "ada"), (bob.id.as_str(), "bob")];
+    eventually("the room has them", || expect_eq(&json!(told(&recorded(&server, "blue"), &names)), &json!(expected)));
+    let diagram = server.ops_get("/admin/v1/rooms/blue/recorder?format=mermaid").body;
+    assert!(diagram.contains(&format!("{} reports pair_failed: ice_failed", &ada.id[..8])), "{diagram}");
+}
+
+#[test]
 fn several_threads_are_one_picture() {
     const PEERS: usize = 6;
     const ROUNDS: u64 = 20;

@@ -27,11 +27,12 @@ export function grouped(facts) {
 
 /** What stands at a line. */
 export function words({ kind, outcome, bytes, to, others }, count) {
-  const signal = to !== undefined;
+  const signal = bytes !== undefined;
   if (signal && count > 1) return `${count} × ${kind}${outcome === 'delivered' || !outcome ? '' : `: ${outcome}`}`;
   if (to === '*') return `${kind} to all ${others}`;
   if (signal) return outcome === 'delivered' ? `${kind}, ${bytes} bytes` : `${kind}: ${outcome}`;
-  return outcome === undefined ? kind : `${kind.replaceAll('_', ' ')}: ${outcome}`;
+  const about = to === undefined ? '' : ` with ${to.slice(0, DIGITS)}`;
+  return `${kind.replaceAll('_', ' ')}${about}${outcome === undefined ? '' : `: ${outcome}`}`;
 }
 
 /** Where everything is: columns by id, and lines from top to bottom. `to` is a column where a signal was for one peer. */
@@ -41,10 +42,10 @@ export function layout({ peers, facts, unanswered }) {
   const lines = grouped(facts).map(({ fact, count }) => ({
     time: `+${((Date.parse(fact.at) - began) / 1000).toFixed(3)} s`,
     from: columns.get(fact.peer) ?? null,
-    to: fact.to === undefined || fact.to === '*' ? null : columns.get(fact.to) ?? null,
+    to: fact.bytes === undefined || fact.to === '*' ? null : columns.get(fact.to) ?? null,
     text: words(fact, count),
-    bad: fact.kind === 'error' || fact.kind === 'join_refused' || fact.kind === 'room_closed'
-      || (fact.to !== undefined && !['delivered', 'waiting', undefined].includes(fact.outcome)),
+    bad: fact.kind === 'error' || fact.kind === 'join_refused' || fact.kind === 'room_closed' || fact.kind === 'pair_failed'
+      || (fact.bytes !== undefined && !['delivered', 'waiting', undefined].includes(fact.outcome)),
   }));
   const missing = unanswered.map(({ from, to, waitedMs }) => ({
     time: '', from: columns.get(to) ?? null, to: null, text: noAnswer({ from, to, waitedMs }), bad: true,

@@ -4,8 +4,8 @@
 import * as actions from './actions.js';
 import { makeCall, token } from './api.js';
 import { askForToken, confirm } from './dialogs.js';
-import * as recording from './recording.js';
 import { matrix } from './mesh.js';
+import * as recording from './recording.js';
 import * as texts from './texts.js';
 
 /** Rooms of a page, and members that are shown of a room. */

@@ -116,5 +116,6 @@ test('lines are put where they belong', () => {
     ['+5.000 s', null, null, 'locked', false],
     ['', 1, null, 'no answer from bbbbbbbb to aaaaaaaa for 2 s', true],
   ]);
+  assert.equal(words({ kind: 'pair_failed', to: b, outcome: 'ice_failed' }, 1), 'pair failed with bbbbbbbb: ice_failed');
   assert.equal(words({ kind: 'join_refused', outcome: 'room_full' }, 1), 'join refused: room_full');
 });

@@ -88,12 +88,13 @@ pub(super) struct RecordedFact {
     #[schema(format = DateTime)]
     at: String,
     /// What: a kind of signal (`offer`, `answer`, `candidate`, `app`), or `joined`, `left`, `away`, `back`, `resumed`,
-    /// `join_refused`, `error`, `locked`, `unlocked` or `room_closed`.
+    /// `join_refused`, `error`, `locked`, `unlocked` or `room_closed`; or of what clients report `pair_attempt`, `pair_connected`,
+    /// `pair_failed`, `pair_restarted` or `pair_closed`.
     kind: &'static str,
     /// Who sent it, or the peer that it happened to; null: the room.
     #[schema(required)]
     peer: Option<String>,
-    /// Of a signal: who it was for; `*`: all others.
+    /// Of a signal: who it was for; `*`: all others. Of a report: the peer that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<String>,
     /// Of a signal to all: how many others there were.
@@ -103,7 +104,7 @@ pub(super) struct RecordedFact {
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u32>,
     /// Of a signal to one: what became of it, by the words of `switchboard_relays_total`, or `waiting`. Of `resumed`: `complete`
-    /// or `incomplete`. Of `left`: the reason. Of `join_refused` and `error`: the code.
+    /// or `incomplete`. Of `left` and `pair_failed`: the reason. Of `pair_connected`: the type of the candidate. Of `join_refused` and `error`: the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
 }
@@ -211,6 +212,7 @@ impl<'s> Told<'s> {
         let (kind, outcome) = words(&fact.what);
         let (to, others, size) = match fact.what {
             What::Signal { to, size, .. } | What::Waits { to, size, .. } => (self.id(to), None, Some(size)),
+            What::Reported { to, .. } => (self.id(to), None, None),
             What::Broadcast { others, size, .. } => (Some("*".to_owned()), Some(others), Some(size)),
             _ => (None, None, None),
         };
@@ -242,6 +244,7 @@ fn words(what: &What) -> (&'static str, Option<&'static str>) {
         What::Resumed(complete) => ("resumed", Some(if *complete { "complete" } else { "incomplete" })),
         What::JoinRefused(code) => ("join_refused", Some(code.as_str())),
         What::Error(code) => ("error", Some(code.as_str())),
+        What::Reported { said, .. } => said.words(),
         What::Locked(true) => ("locked", None),
         What::Locked(false) => ("unlocked", None),
         What::RoomClosed => ("room_closed", None),
