@@ -11,7 +11,7 @@ const ADMIN: &str = "/admin";
 /// Adds the routes to a listener's.
 pub(in crate::http) fn register(routes: &mut Routes) {
     let all = [
-        resource(routes, "/admin/drain", "POST", &mut [web::post().to(drain::drain_by_former_path)]),
+        resource(routes, drain::FORMER_PATH, "POST", &mut [web::post().to(drain::drain)]),
         resource(routes, "/admin/v1/rooms", "GET, HEAD", &mut [read().to(rooms::rooms)]),
         resource(routes, "/admin/v1/rooms/{room}", "GET, HEAD", &mut [read().to(rooms::room)]),
         resource(routes, "/admin/v1/rooms/{room}/mesh", "GET, HEAD", &mut [read().to(mesh::mesh)]),
