@@ -6,7 +6,7 @@ import { MeshCoordinator, type MeshOptions } from '../../src/mesh/coordinator.ts
 import type { Peer } from '../../src/mesh/peer.ts';
 import type { SignalingClient } from '../../src/signaling/client.ts';
 import { SignalingError } from '../../src/signaling/error.ts';
-import type { FakeClock } from './clock.ts';
+import type { TestClock } from '../../src/testing/clock.ts';
 import type { FakeNetwork } from './rtc.ts';
 
 type Json = Record<string, any>;
@@ -76,7 +76,7 @@ export class Member {
 }
 
 export class Hub {
-  readonly clock: FakeClock;
+  readonly clock: TestClock;
   readonly network: FakeNetwork;
   readonly members: Member[] = [];
   readonly random: () => number;
@@ -89,7 +89,7 @@ export class Hub {
   #ids = 0;
   #room: Member[] = []; // in the order of their joins
 
-  constructor(clock: FakeClock, network: FakeNetwork, random: () => number) {
+  constructor(clock: TestClock, network: FakeNetwork, random: () => number) {
     this.clock = clock;
     this.network = network;
     this.random = random;

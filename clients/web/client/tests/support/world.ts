@@ -1,14 +1,14 @@
 // Several meshes over a hub and a network, in a time of their own, with chance that can be repeated.
 
 import type { MeshOptions } from '../../src/mesh/coordinator.ts';
-import { FakeClock } from './clock.ts';
+import { TestClock } from '../../src/testing/clock.ts';
 import { Hub, type Member } from './hub.ts';
 import { FakeNetwork, type FakePeerConnection } from './rtc.ts';
 
 const NAMES = ['Ada', 'Grace', 'Hedy', 'Radia'];
 
 export interface World {
-  clock: FakeClock;
+  clock: TestClock;
   network: FakeNetwork;
   hub: Hub;
   members: Member[];
@@ -24,7 +24,7 @@ const chance = (seed: number) => () => {
 
 export function world(seed: number, people: number, options: MeshOptions = {}): World {
   const random = chance(seed);
-  const clock = new FakeClock();
+  const clock = new TestClock();
   const network = new FakeNetwork(clock, random);
   const hub = new Hub(clock, network, random);
   const members = NAMES.slice(0, people).map((name) => hub.member(name, options));
