@@ -20,6 +20,8 @@ pub enum Feature {
     Ice,
     /// Rooms can be moderated.
     Moderation,
+    /// Sessions that can be resumed go through a restart.
+    Restart,
 }
 
 impl Feature {

@@ -32,6 +32,6 @@ pub use kinds::SignalKind;
 pub use meta::Meta;
 pub use permissions::Permissions;
 pub use plain_text::PlainText;
-pub use resume::{ResumeSecret, ResumeToken};
+pub use resume::{ResumeSecret, ResumeToken, SecretDigest};
 pub use server::{ErrorBody, FrameKind};
 pub use who::Who;

@@ -26,6 +26,10 @@ pub(super) fn of<M>(message: &ToRoom, room: &RoomState<M>, locked: bool) -> Vec<
             if was_away { vec![(Some(*peer), What::back(*peer))] } else { Vec::new() }
         }
         ToRoom::Lock { locked: now } if *now != locked => vec![(None, What::Locked(*now))],
-        ToRoom::Lock { .. } | ToRoom::Tell { .. } | ToRoom::Update { .. } | ToRoom::Resync { .. } => Vec::new(),
+        ToRoom::Lock { .. } | ToRoom::Tell { .. } | ToRoom::Update { .. } | ToRoom::Resync { .. }
+        // What a process has recorded ends with it.
+        | ToRoom::Settle { .. }
+        | ToRoom::Restore(_)
+        | ToRoom::TellAway => Vec::new(),
     }
 }

@@ -173,7 +173,11 @@ fn prepare_welcome(settings: &Settings, takes_tokens: bool) -> PreparedWelcome {
         interval_ms: settings.heartbeat.interval_ms.0,
         timeout_ms: settings.heartbeat.ping_timeout().0,
     };
-    let spoken = |feature: &Feature| takes_tokens || *feature != Feature::Tokens;
+    let spoken = |feature: &Feature| match feature {
+        Feature::Tokens => takes_tokens,
+        Feature::Restart => settings.server.handover,
+        _ => true,
+    };
     let features: Vec<_> = Feature::ALL.iter().copied().filter(spoken).map(Feature::as_str).collect();
     Welcome {
         version: env!("CARGO_PKG_VERSION"),

@@ -47,6 +47,8 @@ mod proxies;
 mod recorder;
 mod relay;
 mod requests;
+mod restart;
+mod restart_drill;
 mod resume;
 mod room_life;
 mod scrapes;
