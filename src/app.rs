@@ -9,11 +9,13 @@ mod error;
 mod ice;
 mod keys;
 mod reload;
+mod restart;
 mod stun;
 mod vital;
 
 use std::{
     any::Any,
+    io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
     sync::Arc,
@@ -30,14 +32,14 @@ use crate::{
     config::{Capacity, Settings},
     http::{
         client::Clients,
-        listen::listeners::{self, Public},
+        listen::listeners::{self, Public, Running},
         live::Live,
         ops::{
             Guard, GuardConfig, Moderators, Ops, Questions, RecordedRooms, ReloadRequest, ServerFacts, Token,
             scrapes::Scrapes,
         },
         public::{
-            health::{self, Report, Subjects},
+            health::{self, Report},
             probes::Probes,
         },
         routes::Common,
@@ -59,7 +61,7 @@ use crate::{
     recorder::{self, RecorderConfig},
     room::{Room, mesh::watch::AlertShares},
     session::{self, Ports, SessionConfig, TokenJudge, heartbeat::HeartbeatTimes, reading, relief},
-    shutdown::{self, DrainEnd, Plan, ShutdownRecord, Signals},
+    shutdown::{self, DrainEnd, Plan, Server, ShutdownRecord, Signals},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
     telemetry::{self, Event, SocketRefusal},
     tls::Certificates,
@@ -71,7 +73,7 @@ use self::{
     announce::announce,
     ice::start_checks,
     reload::{Reload, Secrets},
-    vital::Vital,
+    vital::{Vital, subjects},
 };
 pub use self::{
     error::StartError,
@@ -96,13 +98,13 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         shutdown::listen().map_err(|source| StartError::Machine { what: "signal handling", source })?;
     let (open_files, machine) = (raise_descriptor_limit(), Machine::read());
     let capacity = Capacity::of(&configured, open_files);
-    let settings = Arc::new(capacity.in_force(&configured, machine.memory_bytes));
+    let (settings, store) = restart::open(capacity.in_force(&configured, machine.memory_bytes))?;
     let public = listen(&settings.server.host, settings.server.port, "server.host, server.port", &settings)?;
     let ops = listen(&settings.ops.host, settings.ops.port, "ops.host, ops.port", &settings)?;
     let addresses = (address_of(&public)?, address_of(&ops)?);
     let (secrets, ice) = read_secrets(&settings)?;
     stun::start(&settings, &ice)?;
-    let (record, before) = ShutdownRecord::open(settings.state.dir.as_ref());
+    let (record, before) = restart::shutdown_record(&settings);
     let origins = Live::from(settings.http.allowed_origins.clone());
     let (reload, reloads) = mpsc::channel(1);
     others.attend(Reload::new(&configured, read_again, origins.clone(), secrets.clone()).on_hangup(reloads));
@@ -122,6 +124,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, (&memory, began), shared);
     let ports =
         operator_ports(&settings, &metrics, &lifecycle, &scrapes, &supervisor, (&arbiters, began), (reload, tickets));
+    let (open, is_open) = watch::channel(false);
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, secrets.token.clone(), clients.clone());
     let listeners = listeners::Listeners {
         public,
@@ -135,6 +138,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
         ops_arbiter: metrics_arbiter.clone(),
         memory,
         certificates: secrets.certificates.clone(),
+        is_open,
         upgrade_service,
     };
     let running = listeners::start(listeners, &settings, &capacity)
@@ -142,29 +146,44 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
 
     announce(&configured, &settings, open_files, &secrets.certificates, addresses, before.problem.as_ref());
     all_enrolled(&arbiters, settings.server.worker_count()).await;
+    let ready_delay = settings.server.ready_delay_ms.get();
+    restart::restore(store.as_ref(), &settings, &arbiters, &supervisor, Instant::now() + ready_delay).await;
+    open.send_replace(true);
     let (workers, accept) = (arbiters.all(), running.accept_thread());
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
     vital.watch(&settings, liveness.clone())?;
-    let (liveness_too, lifecycle_too, found) = (liveness.clone(), lifecycle.clone(), start_checks(&settings, &ice)?);
-    let subjects =
-        Subjects { metrics, liveness: liveness_too, lifecycle: lifecycle_too, sockets: public_sockets, ice: found };
+    let found = start_checks(&settings, &ice)?;
+    let subjects = subjects((metrics, public_sockets, found), &liveness, &lifecycle);
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
     keys::watch(secrets, ice);
-    actix_rt::spawn(become_ready(lifecycle.clone(), settings.server.ready_delay_ms.get(), began));
+    actix_rt::spawn(become_ready(lifecycle.clone(), ready_delay, began));
 
-    let plan = Plan::from(&*settings);
-    let call = drained(&lifecycle, &liveness, &supervisor, &arbiters, plan, &mut signals).await;
+    let (plan, arbiters) = (Plan::from(&*settings), arbiters.all());
+    let (lifecycle, liveness, supervisor) = (&lifecycle, &liveness, &supervisor);
+    let server = Server { lifecycle, liveness, supervisor, arbiters: &arbiters, plan, store: store.as_ref() };
+    let drained = drained(server, &mut signals).await;
+    end(drained, (ending, &scrapes), (record, before.problem), (&running, liveness), &mut signals).await;
+    Ok(())
+}
+
+/// What remains to be done after the drain.
+async fn end(
+    (call, plan): (Call, Plan),
+    (ending, scrapes): (Option<Ending>, &Scrapes),
+    (record, reported): (Option<ShutdownRecord>, Option<io::Error>),
+    (running, liveness): (&Running, &Liveness),
+    signals: &mut Signals,
+) {
     // The drain's own time: how long Prometheus takes to come by says nothing of the server.
     let took = call.at.elapsed();
-    let webhooks_dropped = shutdown::deliver(ending, &call, plan, &mut signals).await;
-    shutdown::be_scraped(&scrapes, &call, plan, &mut signals).await;
-    keep(record, took, before.problem.is_some());
+    let webhooks_dropped = shutdown::deliver(ending, &call, plan, signals).await;
+    shutdown::be_scraped(scrapes, &call, plan, signals).await;
+    restart::keep(record, took, reported.is_some());
     liveness.dismiss();
     // A scrape, or the answer to whoever asked for all this, may be on its way. It has as long as it takes, and no longer.
     let _ = tokio::time::timeout(listeners::ANSWERS_WITHIN, running.stop()).await;
     telemetry::emit(&Event::ServerStopped { took: call.at.elapsed(), webhooks_dropped });
-    Ok(())
 }
 
 /// What the probes look at.
@@ -187,22 +206,17 @@ fn read_secrets(settings: &Settings) -> Result<(Secrets, IceServers), StartError
     Ok((Secrets { token, keys, certificates }, IceServers::open(&settings.ice, &settings.stun)?))
 }
 
-/// Serves until somebody asks the server to go, and does not take that back in time; then drains it. That call.
-async fn drained(
-    lifecycle: &Lifecycle,
-    liveness: &Liveness,
-    supervisor: &Addr<Supervisor>,
-    arbiters: &Arbiters,
-    plan: Plan,
-    signals: &mut Signals,
-) -> Call {
+/// Serves until somebody asks the server to go, and does not take that back in time; then drains it. That call, and the plan for
+/// what remains.
+async fn drained(server: Server<'_>, signals: &mut Signals) -> (Call, Plan) {
     loop {
-        let call = signals.or_call(lifecycle).await;
+        let call = signals.or_call(server.lifecycle).await;
         // A supervisor that is gone seats nobody either.
-        let _ = send_unbounded(&supervisor.clone().recipient(), StopJoins);
-        match shutdown::drain(lifecycle, liveness, supervisor, &call, &arbiters.all(), plan, signals).await {
-            DrainEnd::Over => return call,
-            DrainEnd::Withdrawn => drop(send_unbounded(&supervisor.clone().recipient(), AllowJoins)),
+        let _ = send_unbounded(&server.supervisor.clone().recipient(), StopJoins);
+        match shutdown::drain(server, &call, signals).await {
+            DrainEnd::HandedOver => return (call, server.plan.after_handover()),
+            DrainEnd::Over => return (call, server.plan),
+            DrainEnd::Withdrawn => drop(send_unbounded(&server.supervisor.clone().recipient(), AllowJoins)),
         }
     }
 }
@@ -228,15 +242,6 @@ fn operator_ports(
         facts: Arc::new(ServerFacts::new(settings)),
         reload,
         tickets,
-    }
-}
-
-/// That it cannot be kept may have been told at the start, when somebody read the log.
-fn keep(record: ShutdownRecord, took: Duration, is_reported: bool) {
-    if let Err(error) = record.keep(took)
-        && !is_reported
-    {
-        telemetry::emit(&Event::ShutdownRecordFailed { error: &error });
     }
 }
 

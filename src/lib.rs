@@ -26,6 +26,7 @@
 //! | 2 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
 //! | 2 | [`memory`] | what is held on behalf of clients, and how far relief goes when it is nearly all that may be |
 //! | 2 | [`recorder`] | the flight recorder: per room, what went on between its peers, for who asks afterwards |
+//! | 2 | [`store`] | what a restart carries over: sessions, locks and bans, as one private file that is whole or not there |
 //! | 2 | [`stun`] | the STUN responder: it tells peers by which address the internet sees them |
 //! | 3 | [`webhooks`] | what a program of the operator's is told of rooms, by HTTP: what waits for it, and the threads that deliver it |
 //! | 3 | [`ice_checks`] | whether the STUN and TURN servers work that clients are told of |
@@ -102,6 +103,7 @@ pub mod recorder;
 pub mod room;
 pub mod session;
 pub mod shutdown;
+pub mod store;
 pub mod stun;
 pub mod supervisor;
 pub mod telemetry;

@@ -1,6 +1,8 @@
 //! The way out: readiness off, every client told when to come back, relaying until then, and the time it took.
 
+mod handover;
 mod record;
+mod server;
 mod signals;
 
 use std::time::{Duration, Instant};
@@ -9,14 +11,14 @@ use actix::Addr;
 use actix_rt::ArbiterHandle;
 use tokio::sync::oneshot;
 
-use self::signals::INTERRUPT;
+use self::{handover::Outcome, signals::INTERRUPT};
 pub use self::{
     record::{ShutdownRecord, Taken},
+    server::{Plan, Server},
     signals::{Others, Signals, listen},
 };
 
 use crate::{
-    config::Settings,
     http::ops::scrapes::Scrapes,
     lifecycle::{Call, Lifecycle},
     liveness::{Liveness, Part},
@@ -33,30 +35,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// processes has to wait.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
-/// How long the parts of a shutdown may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    /// The clients' departures are spread over this.
-    pub drain: Duration,
-    /// By then the process ends, whoever is left.
-    pub deadline: Duration,
-    /// A scrape is waited for if the last one is no longer ago than this.
-    pub scrape: Duration,
-}
-
-impl From<&Settings> for Plan {
-    fn from(settings: &Settings) -> Self {
-        Self {
-            drain: settings.server.drain_ms.get(),
-            deadline: settings.server.drain_deadline_ms.get(),
-            scrape: settings.ops.scrape_wait_ms.get(),
-        }
-    }
-}
-
 /// How a drain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DrainEnd {
+    /// Nobody is left here, and the next process goes on with the sessions.
+    HandedOver,
     /// Nobody is left, or the deadline has come.
     Over,
     /// It was taken back in time, and the server goes on.
@@ -64,15 +47,8 @@ pub enum DrainEnd {
 }
 
 /// Drains the server. When this returns, the last to go have left their rooms, and all of it is told and counted.
-pub async fn drain(
-    lifecycle: &Lifecycle,
-    liveness: &Liveness,
-    supervisor: &Addr<Supervisor>,
-    call: &Call,
-    arbiters: &[ArbiterHandle],
-    plan: Plan,
-    signals: &mut Signals,
-) -> DrainEnd {
+pub async fn drain(server: Server<'_>, call: &Call, signals: &mut Signals) -> DrainEnd {
+    let Server { lifecycle, supervisor, arbiters, plan, store, .. } = server;
     let context = call.request.as_ref().map(Context::of_request).unwrap_or_default();
     telemetry::emit(&Event::DrainStarted {
         context,
@@ -80,6 +56,16 @@ pub async fn drain(
         connections: lifecycle.connections(),
         drain: plan.drain,
     });
+    if let Some(store) = store.filter(|_| plan.hands_over) {
+        match handover::hand_over(&server, store, call).await {
+            Outcome::Done => {
+                finish(&server, call, 0).await;
+                return DrainEnd::HandedOver;
+            }
+            Outcome::Withdrawn => return withdrawn(lifecycle, call),
+            Outcome::Failed => {}
+        }
+    }
     let spread = DrainSpread::new(plan.drain, lifecycle, call);
     for arbiter in arbiters {
         let spread = spread.clone();
@@ -96,20 +82,32 @@ pub async fn drain(
         for arbiter in arbiters {
             arbiter.spawn_fn(drain::withdraw);
         }
-        telemetry::emit(&Event::DrainWithdrawn { after: call.at.elapsed(), connections: lifecycle.connections() });
-        return DrainEnd::Withdrawn;
+        return withdrawn(lifecycle, call);
     }
     let stragglers = lifecycle.connections();
     // Those who are away have no connection to wait for, and leave as everybody does.
     for arbiter in arbiters {
         arbiter.spawn_fn(drain::end_all);
     }
-    let last = Instant::now() + LAST_CALL;
-    empty_by(lifecycle, last).await;
-    let _ = tokio::time::timeout_at(last.into(), all_over(arbiters, liveness)).await;
-    let _ = tokio::time::timeout_at(last.into(), all_left(supervisor)).await;
-    telemetry::emit(&Event::DrainFinished { took: call.at.elapsed(), stragglers });
+    finish(&server, call, stragglers).await;
+    if let Some(store) = store {
+        handover::keep_moderation(supervisor, store, plan.max_bytes).await;
+    }
     DrainEnd::Over
+}
+
+/// Waits for the last words, and tells that the drain is over.
+async fn finish(server: &Server<'_>, call: &Call, stragglers: usize) {
+    let last = Instant::now() + LAST_CALL;
+    empty_by(server.lifecycle, last).await;
+    let _ = tokio::time::timeout_at(last.into(), all_over(server.arbiters, server.liveness)).await;
+    let _ = tokio::time::timeout_at(last.into(), all_left(server.supervisor)).await;
+    telemetry::emit(&Event::DrainFinished { took: call.at.elapsed(), stragglers });
+}
+
+fn withdrawn(lifecycle: &Lifecycle, call: &Call) -> DrainEnd {
+    telemetry::emit(&Event::DrainWithdrawn { after: call.at.elapsed(), connections: lifecycle.connections() });
+    DrainEnd::Withdrawn
 }
 
 async fn empty_by(lifecycle: &Lifecycle, deadline: Instant) {

@@ -1,6 +1,9 @@
-//! Times and days in UTC, as text.
+//! Times and days in UTC, as text; and moments of this process's clock as others know them.
 
-use std::{fmt, time::SystemTime};
+use std::{
+    fmt,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use time::{
     Date, OffsetDateTime, error::Parse, format_description::StaticFormatDescription, macros::format_description,
@@ -44,10 +47,45 @@ pub fn parse_day(text: &str) -> Result<Date, Parse> {
     Date::parse(text, DAY)
 }
 
+/// One moment by both clocks: the one that nobody sets, which means nothing to another process, and the one of the world.
+#[derive(Debug, Clone, Copy)]
+pub struct Clocks {
+    /// By the former.
+    pub now: Instant,
+    /// By the latter, in milliseconds since the Unix epoch.
+    pub now_ms: u64,
+}
+
+impl Clocks {
+    /// This moment.
+    #[must_use]
+    pub fn read() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { now: Instant::now(), now_ms: millis(since) }
+    }
+
+    /// A moment of this process, for another one.
+    #[must_use]
+    pub fn to_ms(self, moment: Instant) -> u64 {
+        let (after, before) = (moment.saturating_duration_since(self.now), self.now.saturating_duration_since(moment));
+        (self.now_ms.saturating_add(millis(after))).saturating_sub(millis(before))
+    }
+
+    /// A moment that another process has written. What this clock cannot name is now.
+    #[must_use]
+    pub fn to_instant(self, ms: u64) -> Instant {
+        let (after, before) = (ms.saturating_sub(self.now_ms), self.now_ms.saturating_sub(ms));
+        let later = self.now.checked_add(Duration::from_millis(after)).unwrap_or(self.now);
+        later.checked_sub(Duration::from_millis(before)).unwrap_or(self.now)
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
     use super::*;
 
     #[test]
@@ -69,5 +107,18 @@ mod tests {
         for none in ["", "2000-02-30", "1900-02-29", "2000-2-29", "2000-02-29x", "2000-02-29-1", "00-02-29"] {
             assert!(parse_day(none).is_err(), "{none}");
         }
+    }
+
+    #[test]
+    fn a_moment_goes_to_the_world_and_back_to_the_millisecond() {
+        let clocks = Clocks::read();
+        for (after, before) in [(0, 0), (5_000, 0), (0, 50), (86_400_000, 0)] {
+            let later = clocks.now + Duration::from_millis(after);
+            let moment = later.checked_sub(Duration::from_millis(before)).expect("it is not that old");
+            assert_eq!(clocks.to_ms(moment), clocks.now_ms + after - before);
+            assert_eq!(clocks.to_instant(clocks.to_ms(moment)), moment);
+        }
+        assert!(clocks.to_instant(0) <= clocks.now);
+        assert!(clocks.to_instant(u64::MAX) >= clocks.now);
     }
 }

@@ -40,6 +40,16 @@ pub enum StartError {
     /// Webhooks are configured, and something they need is not there.
     #[error(transparent)]
     Webhooks(#[from] WebhookError),
+    /// The folder of what outlives the process is another's.
+    #[error(
+        "another process uses {} (state.dir), where server.handover leaves sessions for the next start; give each server a folder of \
+         its own, and start the next one when this one has ended",
+        dir.display()
+    )]
+    StateInUse {
+        /// Which.
+        dir: PathBuf,
+    },
     /// Threads, signals, the log.
     #[error("cannot start {what}: {source}")]
     Machine {

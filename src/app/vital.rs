@@ -2,12 +2,17 @@
 
 use actix::Addr;
 use actix_rt::{Arbiter, ArbiterHandle};
+use tokio::sync::watch;
 
 use super::error::StartError;
 use crate::{
     config::Settings,
+    http::{public::health::Subjects, socket::sockets::Sockets},
+    ice_checks::IceHealth,
+    lifecycle::Lifecycle,
     liveness::{Liveness, Part, Subject},
     messages::{send_unbounded, supervisor::Ping},
+    metrics::Exposition,
     supervisor::Supervisor,
     watchdog,
 };
@@ -43,4 +48,13 @@ impl Vital<'_> {
         ];
         workers.chain(others).collect()
     }
+}
+
+/// What the health checks look at.
+pub(super) fn subjects(
+    (metrics, sockets, ice): (Exposition, Sockets, watch::Receiver<IceHealth>),
+    liveness: &Liveness,
+    lifecycle: &Lifecycle,
+) -> Subjects {
+    Subjects { metrics, sockets, ice, liveness: liveness.clone(), lifecycle: lifecycle.clone() }
 }

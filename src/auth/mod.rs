@@ -11,6 +11,7 @@
 //! | `keys` | the keys, by `kid` and algorithm |
 //! | `files` | keys in files: secrets, PEM, JWKS |
 //! | `key_ring` | the keys that are in force, shared by all threads |
+//! | `record` | a grant on its way through a restart |
 //! | [`tickets`] | grants that are kept here, each for one connection |
 //! | [`issue`] | makes tokens, for the command line |
 mod claims;
@@ -21,6 +22,7 @@ pub mod issue;
 mod jws;
 mod key_ring;
 mod keys;
+mod record;
 #[cfg(test)]
 mod tests;
 pub mod tickets;
@@ -31,5 +33,6 @@ pub use files::KeyFileError;
 pub use grant::Grant;
 pub use key_ring::KeyRing;
 pub use keys::Keys;
+pub use record::GrantRecord;
 pub use tickets::{TicketDigest, TicketError, Tickets};
 pub use verify::{Now, Policy, verify};

@@ -27,6 +27,7 @@ pub(super) fn check(settings: &Settings, origins: &Origins) -> Result<(), Config
     let rules = [
         ports,
         drain,
+        handover,
         heartbeat,
         watchdog,
         longest_join,
@@ -75,6 +76,14 @@ fn drain(settings: &Settings) -> Option<Broken> {
     (drain >= deadline).then(|| Broken {
         keys: vec![("server.drain_ms", drain), ("server.drain_deadline_ms", deadline)],
         allowed: "server.drain_ms below server.drain_deadline_ms".to_owned(),
+    })
+}
+
+/// Otherwise there would be nowhere to leave them.
+fn handover(settings: &Settings) -> Option<Broken> {
+    (settings.server.handover && !settings.state.has_dir()).then(|| Broken {
+        keys: vec![("server.handover", 1), ("state.dir", 0)],
+        allowed: "a folder in state.dir, where server.handover leaves the sessions".to_owned(),
     })
 }
 

@@ -49,6 +49,11 @@ section! {
         /// 25 s stay below the 30 s after which Kubernetes kills.
         drain_deadline_ms: Milliseconds = Milliseconds(25_000), Kind::milliseconds(1);
 
+        /// Whether SIGTERM hands the sessions that can be resumed over to the next start, by way of `state.dir`, and ends
+        /// the process at once, instead of relaying for `drain_ms` and ending them. The next start has to find `state.dir`.
+        /// Off, because only you know whether the next start is here: it is no use where another server takes over.
+        handover: bool = false, Kind::Switch;
+
         /// Time from the start during which `/readyz` still answers 503.
         /// 2 s let a service manager notice a process that dies at once, before clients are sent to it.
         ready_delay_ms: Milliseconds = Milliseconds(2000), Kind::milliseconds(0).usual(100, 300_000);

@@ -172,7 +172,7 @@ fn a_refusal_of_a_file_names_the_key_the_file_what_was_found_and_what_is_allowed
         ("[http]\nallowed_origins = ['*', 'a']", &[], "http.allowed_origins[1] from file a.toml: found \"a\"; allowed"),
         ("[log]\nfile_mode = '0440'", &[], "log.file_mode from file a.toml: found \"0440\"; allowed: a mode in octal"),
         ("[log]\ndir_mode = 750", &[], "log.dir_mode from file a.toml: found 750; allowed: a mode in octal"),
-        ("[state]\ndir = ''", &[], "state.dir from file a.toml: found \"\"; allowed: the path of a folder"),
+        ("[state]\ndir = 1", &[], "state.dir from file a.toml: found 1; allowed: the path of a folder, or empty"),
         ("server = 8080", &[], "[server] from file a.toml: found an integer; allowed: a table"),
         ("[[server]]\nport = 1", &[], "[server] from file a.toml: found a list; allowed: a table"),
         ("[ice]\nservers = [{ urls = 'turn:a' }]", &[], "ice.servers[0].username from file a.toml: found nothing; all"),

@@ -1,6 +1,6 @@
 //! An address as the limits count it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 address, or the first 64 bits of an IPv6 address: a household gets 2^64 of those, and may change among them
 /// with every packet.
@@ -67,6 +67,15 @@ impl Subnet {
         }
     }
 
+    /// Its first address: [`Subnet::of`] that is the subnet again.
+    #[must_use]
+    pub fn address(self) -> IpAddr {
+        match self.0 {
+            Prefix::V4(bits) => Ipv4Addr::from_bits(bits).into(),
+            Prefix::V6(bits) => Ipv6Addr::from_bits(u128::from(bits) << 64).into(),
+        }
+    }
+
     /// The blocks that it is counted in, the smallest first. Who has one /64 mostly has the 255 beside it, too, and
     /// often 65 535.
     pub(super) fn blocks(self) -> [Option<Block>; LEVELS] {
@@ -123,6 +132,9 @@ mod tests {
     fn ipv4_is_counted_whole_and_ipv6_by_its_network() {
         assert_ne!(subnet("192.0.2.1"), subnet("192.0.2.2"));
         assert_eq!(subnet("192.0.2.1"), subnet("::ffff:192.0.2.1"));
+        for text in ["192.0.2.1", "2001:db8:1:2::7", "::1"] {
+            assert_eq!(Subnet::of(subnet(text).address()), subnet(text));
+        }
         assert_eq!(subnet("2001:db8:1:2::1"), subnet("2001:db8:1:2:ffff:ffff:ffff:ffff"));
         assert_ne!(subnet("2001:db8:1:2::1"), subnet("2001:db8:1:3::1"));
     }

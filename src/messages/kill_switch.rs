@@ -47,6 +47,8 @@ pub enum Note {
     TooManyWaiting = 4,
     /// The seat of a join is taken for good: see [`KillSwitch::take_seat`].
     SeatTaken = 16,
+    /// Say when all is handled that was posted before this: the server hands its sessions over.
+    Settle = 32,
     /// A receiver that was too busy for a signal of this session's has room for it: see [`Inbox`](super::Inbox).
     InboxReady = 8,
 }

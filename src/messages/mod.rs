@@ -6,6 +6,7 @@
 mod event;
 #[cfg(feature = "fault-injection")]
 pub mod faults;
+pub mod handover;
 mod inbox;
 mod kill_switch;
 pub mod listing;
@@ -24,5 +25,5 @@ pub use event::{PeerChange, RoomChange, RoomEvent};
 pub use inbox::{Admission, Bound, Bounds, Busy, Inbox, Load, Mark};
 pub use kill_switch::{KillSwitch, Killed, Note, Notes, SeatTaken};
 pub use presence::PresenceState;
-pub use resume::{Asked, ResumeRequests, ResumeSecrets};
+pub use resume::{Asked, GoodSecrets, ResumeRequests, ResumeSecrets};
 pub use send::send_unbounded;

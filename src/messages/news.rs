@@ -19,6 +19,8 @@ pub enum News {
     Resynced(Box<Welcomed>),
     /// The receiver's own `update` was taken, the oldest that was not yet: what it has now.
     Updated(Meta),
+    /// The receiver has come through a restart, and is in the room as it was before.
+    Restored,
     /// More than one of these, in order.
     Several(Box<Several>),
 }
@@ -72,6 +74,7 @@ impl News {
             Self::Updated(meta) => NEWS_BYTES + meta.as_str().len(),
             // The receiver's own answer.
             Self::Joined(_) | Self::Resynced(_) => NEWS_BYTES,
+            Self::Restored => 0,
             Self::Several(several) => return several.load(),
         })
     }

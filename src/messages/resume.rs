@@ -6,44 +6,59 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::protocol::ResumeSecret;
+use crate::protocol::{ResumeSecret, SecretDigest};
 
-/// The secrets that one membership can be resumed with. Its resume buffer changes them, by the rules of tokens.
+/// The secrets that one membership can be resumed with. Its resume buffer changes them, by the rules of tokens. They are kept as
+/// digests: what goes through a restart is what is here, and a secret has no business in a file.
 #[derive(Debug)]
-pub struct ResumeSecrets(Mutex<Good>);
+pub struct ResumeSecrets(Mutex<GoodSecrets>);
 
-#[derive(Debug)]
-struct Good {
-    current: ResumeSecret,
+/// Which secrets are good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoodSecrets {
+    /// The latest.
+    pub current: SecretDigest,
     /// Good until the client proves that it has the current one.
-    former: Option<ResumeSecret>,
+    pub former: Option<SecretDigest>,
 }
 
 impl ResumeSecrets {
     /// Of a membership that begins.
     #[must_use]
     pub fn new(current: ResumeSecret) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Good { current, former: None })))
+        Self::restored(GoodSecrets { current: current.digest(), former: None })
+    }
+
+    /// Of a membership that goes on after a restart.
+    #[must_use]
+    pub fn restored(good: GoodSecrets) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(good)))
+    }
+
+    /// Which are good now.
+    #[must_use]
+    pub fn good(&self) -> GoodSecrets {
+        *lock(&self.0)
     }
 
     /// Whether it is one of them. Takes the same time whatever the answer.
     #[must_use]
     pub fn know(&self, secret: &ResumeSecret) -> bool {
-        let good = lock(&self.0);
-        let current = good.current.matches(secret);
-        let former = good.former.as_ref().is_some_and(|former| former.matches(secret));
+        let (good, asked) = (self.good(), secret.digest());
+        let current = good.current == asked;
+        let former = good.former.is_some_and(|former| former == asked);
         current | former
     }
 
     /// Whether it is the current one.
     #[must_use]
     pub fn is_current(&self, secret: &ResumeSecret) -> bool {
-        lock(&self.0).current.matches(secret)
+        self.good().current == secret.digest()
     }
 
     /// The client came back with `used`, and is told `next`.
     pub fn follow(&self, used: ResumeSecret, next: ResumeSecret) {
-        *lock(&self.0) = Good { current: next, former: Some(used) };
+        *lock(&self.0) = GoodSecrets { current: next.digest(), former: Some(used.digest()) };
     }
 
     /// The client has proven that it has the current one.

@@ -2,10 +2,12 @@
 
 use std::{
     any::Any,
+    convert::Infallible,
     sync::{Arc, Weak},
 };
 
 use actix::{Message, Recipient, prelude::SendError};
+use tokio::sync::mpsc;
 
 use super::{event::RoomEvent, mesh::MeshAnswer, send::send_unbounded, session::Member};
 use crate::protocol::{LeaveReason, Meta, PairEvent, PeerId, Who};
@@ -35,6 +37,16 @@ pub enum ToRoom {
         /// What.
         event: Arc<RoomEvent>,
     },
+    /// From the supervisor, unbounded: post all news that has been gathered. The room drops `done` when it has; the server hands its
+    /// sessions over.
+    Settle {
+        /// To be dropped.
+        done: Done,
+    },
+    /// From the supervisor, unbounded: this is who has been in the room since before a restart.
+    Restore(Restored),
+    /// From the supervisor, unbounded: those who have not come back since a restart are told of as away.
+    TellAway,
     /// From a session, may be refused: the client is told `rate_limited`.
     Update {
         /// Whose.
@@ -92,6 +104,39 @@ pub struct Admit {
     pub join_seq: u32,
     /// The room's own port, for its snapshots.
     pub port: RoomPort,
+}
+
+/// Dropped by each of those that have done something; whoever holds the other end sees when all have.
+pub type Done = mpsc::Sender<Infallible>;
+
+/// Who has been in a room since before a restart, all of them away.
+#[derive(Debug)]
+pub struct Restored {
+    /// In joining order.
+    pub seats: Vec<RestoredOccupant>,
+    /// Until when they are waited for, in milliseconds since the Unix epoch.
+    pub until_ms: u64,
+    /// Whether the room is locked.
+    pub locked: bool,
+    /// The room's own port, for its snapshots.
+    pub port: RoomPort,
+    /// Dropped when all of them have been told.
+    pub done: Done,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub struct RestoredOccupant {
+    /// How it is reached.
+    pub member: Arc<Member>,
+    /// As in [`Admit`].
+    pub meta: Option<Meta>,
+    /// As in [`Admit`].
+    pub who: Option<Who>,
+    /// As in [`Admit`].
+    pub user: Option<Arc<str>>,
+    /// Whether the others know that it is away.
+    pub is_known_away: bool,
 }
 
 /// How one room is reached. There is exactly one per room, which the supervisor and all its sessions share: each clone of

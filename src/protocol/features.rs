@@ -22,6 +22,8 @@ pub enum Feature {
     Moderation,
     /// Clients may say how they are doing.
     Report,
+    /// Sessions that can be resumed go through a restart.
+    Restart,
 }
 
 impl Feature {

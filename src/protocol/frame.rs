@@ -39,6 +39,17 @@ impl TextFrame {
         self.0
     }
 
+    /// Whether these bytes are one whole frame, as [`TextFrame::build`] makes them: for what was kept outside of the process.
+    #[must_use]
+    pub fn is_one(bytes: &[u8]) -> bool {
+        let mut head = [0; HEAD_MAX];
+        [2, 4, HEAD_MAX].into_iter().any(|length| {
+            let Some(text) = bytes.get(length..) else { return false };
+            let start = write_head(&mut head, text.len());
+            head[start..] == bytes[..length] && str::from_utf8(text).is_ok()
+        })
+    }
+
     /// The JSON text alone, without the head.
     #[must_use]
     pub fn json(&self) -> &[u8] {
@@ -90,6 +101,9 @@ mod tests {
             assert_eq!(frame.as_bytes().len(), head + length);
             assert_eq!(frame.json().len(), length);
             assert_eq!(frame.as_bytes()[0], FIN_TEXT);
+            let bytes = frame.as_bytes();
+            assert!(TextFrame::is_one(bytes) && !TextFrame::is_one(&bytes[..bytes.len() - 1]));
+            assert!(!TextFrame::is_one(&[bytes, &b"x"[..]].concat()) && !TextFrame::is_one(&[]));
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
+
 use super::members::Members;
 
 /// The raw text of a JSON object, checked for depth and for `limits.meta_bytes`, never built into a value.
@@ -15,6 +17,13 @@ impl Meta {
     #[must_use]
     pub(crate) fn from_checked(text: &str) -> Self {
         Self(text.into())
+    }
+
+    /// Reads a text that was a client's and was checked once: it is looked at only as far as it must be to stand in a frame.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_object = serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| raw.get().starts_with('{'));
+        is_object.then(|| Self::from_checked(text))
     }
 
     /// The same with the members of `top`, which take the place of those of the same name, however that is written.

@@ -34,6 +34,6 @@ pub use meta::Meta;
 pub use permissions::Permissions;
 pub use plain_text::PlainText;
 pub use report::{CandidateType, ClientErrorCode, PairEvent, PairFailure, ReportEvent, ReportKind, ReportedError};
-pub use resume::{ResumeSecret, ResumeToken};
+pub use resume::{ResumeSecret, ResumeToken, SecretDigest};
 pub use server::{ErrorBody, FrameKind};
 pub use who::Who;

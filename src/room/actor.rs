@@ -13,7 +13,7 @@ use super::{
 use crate::{
     messages::{
         PeerChange, RoomChange, RoomEvent,
-        room::{Admit, RoomPort, ToRoom},
+        room::{Admit, Restored, RestoredOccupant, RoomPort, ToRoom},
         session::{Member, News, Roster, Several, Snapshot, ToMember, Welcomed},
     },
     protocol::{ErrorCode, LeaveReason, PeerId, RoomName},
@@ -80,7 +80,9 @@ impl Room {
 
     /// For the flight recorder, before it happens.
     fn record(&mut self, message: &ToRoom) {
-        if let (None, ToRoom::Admit(Admit { port, .. })) = (&self.recording, message) {
+        if let (None, ToRoom::Admit(Admit { port, .. }) | ToRoom::Restore(Restored { port, .. })) =
+            (&self.recording, message)
+        {
             self.recording = recorder::open(&self.name, RoomLife::new(port.life()));
         }
         if self.recording.is_some() {
@@ -102,6 +104,27 @@ impl Room {
         effects.extend(self.state.admit(member.peer, meta, who, user, replaced.last().copied(), member));
         self.is_stale |= !effects.is_empty();
         (effects, Some(join_seq))
+    }
+
+    /// In one step, so that nobody finds half of the room.
+    fn restore(&mut self, Restored { seats, until_ms, locked, port, done }: Restored) {
+        (self.port, self.locked, self.is_stale) = (Some(port), locked, true);
+        let occupant = |RestoredOccupant { member, meta, who, user, is_known_away }| Occupant {
+            peer: member.peer,
+            meta,
+            who: who.map(Box::new),
+            user,
+            away_until: Some(until_ms),
+            is_quiet: !is_known_away,
+            member,
+        };
+        self.state.restore(seats.into_iter().map(occupant));
+        self.redraw();
+        let Some(snapshot) = &self.snapshot else { return };
+        for Occupant { member, .. } in self.state.occupants() {
+            member.post(ToMember::Roster(Roster { snapshot: Arc::clone(snapshot), news: News::Restored }));
+        }
+        drop(done);
     }
 
     fn remove(&mut self, peer: PeerId, reason: LeaveReason) -> Vec<Effect> {
@@ -271,6 +294,13 @@ impl Handler<ToRoom> for Room {
             ToRoom::Remove { peer, reason } => (self.remove(peer, reason), None),
             ToRoom::Lock { locked } => (self.lock(locked), None),
             ToRoom::Tell { event } => (self.tell(event), None),
+            ToRoom::Settle { done } => {
+                self.notify();
+                drop(done);
+                return;
+            }
+            ToRoom::Restore(restored) => return self.restore(restored),
+            ToRoom::TellAway => (self.state.tell_away(), None),
             ToRoom::Update { peer, meta } => (self.state.update(peer, meta), None),
             ToRoom::Report { peer, pairs } => (self.reported(peer, &pairs), None),
             ToRoom::Mesh { answer } => (self.show_mesh(answer), None),

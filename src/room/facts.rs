@@ -36,6 +36,10 @@ pub(super) fn of<M>(message: &ToRoom, room: &RoomState<M>, locked: bool) -> Vec<
         | ToRoom::Update { .. }
         | ToRoom::Resync { .. }
         | ToRoom::Report { .. }
-        | ToRoom::Mesh { .. } => Vec::new(),
+        | ToRoom::Mesh { .. }
+        // What a process has recorded ends with it.
+        | ToRoom::Settle { .. }
+        | ToRoom::Restore(_)
+        | ToRoom::TellAway => Vec::new(),
     }
 }

@@ -74,6 +74,7 @@ fn text(news: &News) -> String {
         News::Resynced(welcomed) => format!("resynced {}", welcomed.peers.len()),
         News::Changed(event) => String::from_utf8(event.encoded().json().to_vec()).expect("UTF-8"),
         News::Updated(_) => "updated".to_owned(),
+        News::Restored => "restored".to_owned(),
         News::Several(_) => "several".to_owned(),
     }
 }

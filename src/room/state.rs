@@ -42,6 +42,8 @@ pub struct Occupant<M> {
     pub user: Option<Arc<str>>,
     /// While its socket is gone: until when it is waited for, in milliseconds since the Unix epoch.
     pub away_until: Option<u64>,
+    /// Whether the others have not been told so: since a restart, in which everybody was away.
+    pub is_quiet: bool,
     /// How it is reached.
     pub member: M,
 }
@@ -90,7 +92,15 @@ impl<M> RoomState<M> {
             // Most rooms hold two: a vector left to itself begins with four, and goes on by doubling.
             self.occupants.reserve_exact(1 + self.occupants.len() / 2);
         }
-        self.occupants.push(Occupant { peer, meta, who: who.map(Box::new), user, away_until: None, member });
+        self.occupants.push(Occupant {
+            peer,
+            meta,
+            who: who.map(Box::new),
+            user,
+            away_until: None,
+            is_quiet: false,
+            member,
+        });
         if alone {
             vec![Effect::Welcome(peer)]
         } else {
@@ -115,14 +125,37 @@ impl<M> RoomState<M> {
     /// A peer's socket is gone; its seat is kept.
     pub fn away(&mut self, peer: PeerId, until_ms: u64) -> Vec<Effect> {
         let Some(at) = self.position(peer) else { return Vec::new() };
-        self.occupants[at].away_until = Some(until_ms);
+        (self.occupants[at].away_until, self.occupants[at].is_quiet) = (Some(until_ms), false);
         if self.occupants.len() == 1 { Vec::new() } else { vec![Effect::NotifyAway(peer, until_ms)] }
     }
 
     /// It is back, if it was away.
     pub fn back(&mut self, peer: PeerId) -> Vec<Effect> {
-        let was_away = self.position(peer).and_then(|at| self.occupants[at].away_until.take());
-        if was_away.is_some() && self.occupants.len() > 1 { vec![Effect::NotifyBack(peer)] } else { Vec::new() }
+        let Some(at) = self.position(peer) else { return Vec::new() };
+        let was_away = self.occupants[at].away_until.take();
+        let was_quiet = std::mem::take(&mut self.occupants[at].is_quiet);
+        if was_away.is_some() && !was_quiet && self.occupants.len() > 1 {
+            vec![Effect::NotifyBack(peer)]
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Everybody who has been here since before a restart, in joining order, all of them away. Nobody is told: their clients
+    /// know each other, and mostly all are back before anybody has missed them.
+    pub fn restore(&mut self, occupants: impl Iterator<Item = Occupant<M>>) {
+        self.occupants = occupants.collect();
+    }
+
+    /// The others are told who has not come back since a restart.
+    pub fn tell_away(&mut self) -> Vec<Effect> {
+        let alone = self.occupants.len() == 1;
+        let away = self.occupants.iter_mut().filter_map(|o| {
+            let until_ms = o.away_until.filter(|_| std::mem::take(&mut o.is_quiet))?;
+            Some(Effect::NotifyAway(o.peer, until_ms))
+        });
+        let effects: Vec<_> = away.collect();
+        if alone { Vec::new() } else { effects }
     }
 
     /// A peer that has missed too much needs the whole room.
@@ -156,7 +189,7 @@ impl<M> RoomState<M> {
             who: o.who.as_deref().copied(),
             user: o.user.clone(),
             polite: at < own,
-            away_until_ms: o.away_until,
+            away_until_ms: o.away_until.filter(|_| !o.is_quiet),
         })
     }
 

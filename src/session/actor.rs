@@ -10,9 +10,11 @@ use std::{
 use actix::{Actor, AsyncContext, Handler, StreamHandler};
 use actix_http::ws::{CloseCode, Message, ProtocolError};
 use actix_web_actors::ws::WebsocketContext;
+use tokio::sync::oneshot;
 
 use super::{
     early::EarlySignal,
+    handover,
     ice_memory::IceMemory,
     inbound::{Inbound, end_reason},
     setup::SessionConfig,
@@ -28,16 +30,20 @@ use crate::{
         session::{Control, Credential, Member, ToMember, ToSession},
     },
     protocol::{EndReason, FrameKind, PeerId, RoomName, SessionId, client::BearerToken},
+    store::SessionRecord,
     telemetry::{self, Event, RequestId, Source},
     ws::{FrameError, close_frame, pong_frame},
 };
+
+/// The rules, of this program's peers and rooms.
+pub(super) type SessionRules = Rules<Arc<Member>, RoomPort, EarlySignal>;
 
 /// One peer. Who it is stands in the [`Member`] that the room's other sessions know it by.
 pub(super) struct Session {
     pub(super) shared: Rc<SessionShared>,
     /// Until the actor starts.
     init: Option<Box<SessionInit>>,
-    pub(super) rules: Rules<Arc<Member>, RoomPort, EarlySignal>,
+    pub(super) rules: SessionRules,
     /// While there are any.
     pub(super) unconfirmed: Option<Box<Unconfirmed>>,
     /// Signals sent, for sampling.
@@ -56,17 +62,32 @@ pub(super) struct Session {
 
 /// What a session is made of.
 pub(super) struct SessionInit {
-    inbound: Inbound,
+    origin: Origin,
     session: SessionId,
     peer: PeerId,
     request: RequestId,
     source: Source,
 }
 
+/// Where a session comes from.
+enum Origin {
+    /// A handshake.
+    Socket(Inbound),
+    /// The process before this one. Whoever installs its seat is told when it can be reached.
+    Restart(oneshot::Sender<Arc<Member>>),
+}
+
 impl SessionInit {
+    /// Of a session that goes on after a restart.
+    pub(super) fn restored(record: &SessionRecord, ready: oneshot::Sender<Arc<Member>>) -> Self {
+        let (session, peer) = (record.session, record.peer);
+        let (request, source) = (RequestId::accept(Some(&record.request)), Source::of(record.source));
+        Self { origin: Origin::Restart(ready), session, peer, request, source }
+    }
+
     pub(super) fn new(inbound: Inbound, request: RequestId, remote: SocketAddr) -> Self {
         let source = Source::of(remote.ip());
-        Self { inbound, session: SessionId::random(), peer: PeerId::random(), request, source }
+        Self { origin: Origin::Socket(inbound), session: SessionId::random(), peer: PeerId::random(), request, source }
     }
 
     /// The one line that ties request, address and session together.
@@ -95,6 +116,11 @@ impl Session {
             moderating: 0,
             pause_timer: false,
         }
+    }
+
+    /// One that goes on after a restart.
+    pub(super) fn restored(shared: Rc<SessionShared>, init: SessionInit, rules: SessionRules) -> Self {
+        Self { rules, ..Self::new(shared, init, None, None) }
     }
 
     /// Who this is.
@@ -146,7 +172,7 @@ impl Actor for Session {
         ctx.set_mailbox_capacity(self.setup().mailbox);
         // An actor starts once.
         let Some(init) = self.init.take() else { return };
-        let SessionInit { inbound, session, peer, request, source } = *init;
+        let SessionInit { origin, session, peer, request, source } = *init;
         let port = ctx.address().recipient();
         #[cfg(feature = "fault-injection")]
         crate::messages::faults::enlist(format!("session {session}"), &ctx.address().recipient());
@@ -155,6 +181,10 @@ impl Actor for Session {
         let member = Member { peer, session, request, source, port, kill_switch, resume, presence, inbox };
         // Empty until now, for the same reason.
         let _ = self.shared.member.set(Arc::new(member));
+        let inbound = match origin {
+            Origin::Socket(inbound) => inbound,
+            Origin::Restart(ready) => return self.begin_restored(ready),
+        };
         ctx.add_stream(inbound);
         #[cfg(feature = "echo")]
         if self.shared.echoes.get() {
@@ -167,7 +197,8 @@ impl Actor for Session {
     fn stopped(&mut self, _: &mut Self::Context) {
         // No reason: the context was dropped under us, by a panic or at the process's end.
         let reason = self.shared.why.get().unwrap_or(EndReason::Internal);
-        if self.rules.may_be_seated() {
+        // Of one that is handed over the seat goes on.
+        if self.rules.may_be_seated() && !handover::is_committed() {
             self.notify_supervisor(reason.leave_reason());
         }
     }

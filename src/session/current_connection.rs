@@ -69,9 +69,9 @@ fn waiting(connection: &Connection) -> Load {
 }
 
 impl CurrentConnection {
-    pub(super) fn new(attachment: Attachment) -> Self {
+    pub(super) fn new(attachment: Option<Attachment>) -> Self {
         Self {
-            attachment: RefCell::new(Some(attachment)),
+            attachment: RefCell::new(attachment),
             epoch: Cell::new(0),
             unhandled: Cell::new(0),
             frames_in: Cell::new(0),

@@ -56,6 +56,9 @@ impl Session {
     /// What is an answer to this session, too.
     #[inline(never)]
     fn own_news(&mut self, snapshot: &Arc<Snapshot>, news: News) {
+        if let News::Restored = news {
+            return self.seat_restored(snapshot);
+        }
         match (self.rules.roster(snapshot, kind(&news)), news) {
             (RosterOutcome::Entered { join, leave, early }, News::Joined(welcomed)) => {
                 self.entered(snapshot, &welcomed, &join);
@@ -298,6 +301,6 @@ fn kind(news: &News) -> RosterKind {
     match news {
         News::Joined(welcomed) => RosterKind::Joined(welcomed.join_seq),
         News::Resynced(_) => RosterKind::Resynced,
-        News::Changed(..) | News::Updated(_) | News::Several(_) => RosterKind::Changed,
+        News::Changed(..) | News::Updated(_) | News::Restored | News::Several(_) => RosterKind::Changed,
     }
 }

@@ -29,6 +29,7 @@
 //! | [`resume_buffer`], `resume_rules`, `parking`, `resume` | sessions that outlive their socket: what is kept, the rules of what is parked and resumed, how they wait, how they are resumed |
 //! | `unconfirmed` | updates that the room has not confirmed |
 //! | `waiting` | a connection in no room: how long it may be |
+//! | `pauses` | why its reader waits |
 //! | `pace` | a token for each frame, taken before it is read, and a price for each byte |
 //! | [`reading`], `turns` | when the sessions of one arbiter may read; whose turn it is while it is busy |
 //! | [`holdings`], [`relief`] | what sessions hold, and what they give up when memory is nearly used |
@@ -42,6 +43,7 @@
 //! | `registry`, `wheel` | the sessions of one arbiter, by the time at which somebody must look at them |
 //! | [`sweep`], [`heartbeat`] | looks at those that are due: heartbeats and deadlines |
 //! | [`drain`], `drain_spread` | tells all of them that the server goes, spread over a time |
+//! | [`handover`], `return_spread`, `restored` | gives those that can be resumed to the next process; when their clients come back; how they begin there |
 mod actor;
 mod admission;
 #[cfg(test)]
@@ -58,6 +60,7 @@ mod echo;
 #[cfg(test)]
 mod gathered;
 mod grants;
+pub mod handover;
 pub mod heartbeat;
 mod held_signal;
 pub mod holdings;
@@ -71,6 +74,7 @@ mod moderating;
 mod open;
 mod pace;
 mod parking;
+mod pauses;
 mod pump;
 pub mod reading;
 mod registry;
@@ -80,9 +84,11 @@ pub mod relief;
 mod replacements;
 mod report;
 mod requests;
+mod restored;
 mod resume;
 pub mod resume_buffer;
 pub mod resume_rules;
+mod return_spread;
 #[cfg(test)]
 mod scenarios;
 mod setup;
@@ -102,5 +108,7 @@ mod waiting;
 mod wheel;
 
 pub use open::{AcceptedSocket, install, open_at};
+pub use restored::restore;
+pub use return_spread::{Budget, ReturnSpread};
 pub use setup::{Ports, SessionConfig, welcome};
 pub use tokens::TokenJudge;

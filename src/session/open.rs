@@ -9,7 +9,7 @@ use actix_web_actors::ws::WebsocketContext;
 use super::{
     actor::{Session, SessionInit},
     attachment::Attachment,
-    drain,
+    drain, handover,
     inbound::{self, Inbound},
     intake, pump,
     setup::SessionConfig,
@@ -54,6 +54,11 @@ pub fn install(setup: Rc<SessionConfig>) {
     SETUP.set(Some(setup));
 }
 
+/// What the sessions of the calling arbiter have in common, if it is one of sessions.
+pub(super) fn setup() -> Option<Rc<SessionConfig>> {
+    SETUP.with_borrow(Clone::clone)
+}
+
 /// Starts a session for the socket, on that arbiter or here. A socket that cannot be moved is dropped, and with it the
 /// connection: its client connects again.
 pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: AcceptedSocket<P>) {
@@ -69,13 +74,13 @@ pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: Accept
 
 /// Starts a session on the calling arbiter and gives it the socket. `permit` is dropped when the socket is.
 fn open_here<P: Send + 'static>(opened: AcceptedSocket<P>) {
-    let Some(setup) = SETUP.with_borrow(Clone::clone) else { return };
+    let Some(setup) = setup() else { return };
     let now = Instant::now();
     let connection = Connection::new(opened.socket, Box::new(opened.permit), now);
-    let shared = SessionShared::new(Attachment::new(connection), setup, opened.subnet, now);
+    let shared = SessionShared::new(Some(Attachment::new(connection)), setup, opened.subnet, now);
     #[cfg(feature = "echo")]
     super::echo::mark(&shared, opened.hint.as_ref());
-    if drain::may_close() {
+    if drain::may_close() || handover::has_begun() {
         shared.kill_switch.kill(EndReason::ServerDraining);
     }
     let inbound = Inbound::new(Rc::clone(&shared), &opened.unread, now);

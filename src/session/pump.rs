@@ -18,7 +18,7 @@ use futures_util::Stream;
 use super::{
     busy,
     closing::{self, TransferGuard},
-    parking, resume,
+    handover, parking, resume,
     shared::{PendingTransfer, SESSIONS, SessionShared},
 };
 use crate::{
@@ -53,6 +53,8 @@ enum Next {
     GoesOn,
     /// It is over.
     Over,
+    /// The server hands its sessions over, and this one is as it was recorded: nothing happens to it until that is done.
+    Stands,
 }
 
 impl<S> Unpin for Pump<S> {}
@@ -83,11 +85,11 @@ where
                 read(&this.shared, notes);
             }
             match this.shared.kill_switch.take().or(last_call) {
-                Some(killed) => {
-                    if let Next::Over = this.settle(killed) {
-                        return Poll::Ready(());
-                    }
-                }
+                Some(killed) => match this.settle(killed) {
+                    Next::GoesOn => {}
+                    Next::Over => return Poll::Ready(()),
+                    Next::Stands => return Poll::Pending,
+                },
                 None => match this.shared.poll_flush(cx) {
                     Poll::Ready(Err(_)) => this.shared.kill_switch.kill(EndReason::Disconnected),
                     Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
@@ -118,6 +120,10 @@ where
 
     /// The one place where a connection or a session ends.
     fn settle(&mut self, killed: Killed) -> Next {
+        if handover::is_frozen() {
+            handover::put_off(&self.shared, killed);
+            return Next::Stands;
+        }
         if killed.lost
             && let Some(resume_buffer) = self.shared.resume_buffer.borrow_mut().as_mut()
         {
@@ -188,6 +194,9 @@ fn read(shared: &SessionShared, notes: Notes) {
     if notes.has(Note::InboxReady) {
         busy::retry(shared);
     }
+    if notes.has(Note::Settle) {
+        handover::settled(shared);
+    }
     // Who has come back meanwhile is not parked any more.
     if notes.has(Note::TooManyParked) && !shared.attached() {
         shared.kill_switch.kill(EndReason::ResumeExpired);
@@ -208,6 +217,7 @@ impl<S> Drop for Pump<S> {
             member.inbox.close();
         }
         busy::abandon(&self.shared);
+        handover::settled(&self.shared);
         SESSIONS.with(|sessions| sessions.remove(&self.shared));
     }
 }

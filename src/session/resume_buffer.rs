@@ -4,6 +4,8 @@
 //! Counted, from 1 after each `joined` that is not a complete resume: every frame but `joined`, `pong` and `bye` from the
 //! server, every frame but `join` and `ping` from the client.
 
+mod record;
+
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;

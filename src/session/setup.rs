@@ -179,6 +179,7 @@ fn prepare_welcome(settings: &Settings, takes_tokens: bool) -> PreparedWelcome {
     let spoken = |feature: &Feature| match feature {
         Feature::Tokens => takes_tokens,
         Feature::Report => settings.limits.takes_reports(),
+        Feature::Restart => settings.server.handover,
         _ => true,
     };
     let features: Vec<_> = Feature::ALL.iter().copied().filter(spoken).map(Feature::as_str).collect();

@@ -18,6 +18,7 @@ use super::{
     grants::InForce,
     heartbeat::Pulse,
     held_signal::HeldSignal,
+    pauses::Pauses,
     registry::{Entry, Listed, Registry, Standing},
     resume_buffer::ResumeBuffer,
     setup::SessionConfig,
@@ -78,8 +79,8 @@ pub(super) struct SessionShared {
     pub(super) held_back: Cell<bool>,
     /// Whether it is the reader's turn, while the arbiter is busy.
     pub(super) turn: Cell<Turn>,
-    /// Whether the reader waits: nothing may come between a `join` that resumes and its `joined`. The actor says so.
-    pub(super) paused: Cell<bool>,
+    /// Whether the reader waits: nothing may come between a `join` that resumes and its `joined`, nor after a handover has begun.
+    pub(super) paused: Pauses,
     /// Whether the reader waits because there is a `held` signal.
     pub(super) busy: Cell<bool>,
     /// A signal that some of its receivers have no room for yet.
@@ -134,7 +135,7 @@ impl Listed for SessionShared {
 
 impl SessionShared {
     pub(super) fn new(
-        attachment: Attachment,
+        attachment: Option<Attachment>,
         setup: Rc<SessionConfig>,
         subnet: Option<Subnet>,
         now: Instant,
@@ -150,7 +151,7 @@ impl SessionShared {
             bytes: Cell::new(Bucket::full(now)),
             held_back: Cell::new(false),
             turn: Cell::default(),
-            paused: Cell::new(false),
+            paused: Pauses::default(),
             busy: Cell::new(false),
             held: Cell::new(None),
             pending_transfer: Cell::new(None),

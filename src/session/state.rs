@@ -1,8 +1,9 @@
-//! The rules of one session: which frame is allowed when, whose news it believes, and what waits for an answer. No actix,
-//! no clock, no socket.
+//! The rules of one session: which frame is allowed when, whose news it believes, what waits for an answer. No actix, clock or socket.
 //!
 //! `M` is how a peer is reached, `R` how a room is, and `S` what one peer sends another. The rules keep them and hand them
 //! back; of a room they ask only whether it is the same.
+
+mod restored;
 
 use std::{sync::Arc, time::Instant};
 
@@ -324,10 +325,8 @@ impl<M, R: PartialEq, S> Rules<M, R, S> {
     }
 
     fn entered(&mut self, snapshot: &Arc<Snapshot<M, R>>) -> RosterOutcome<S> {
-        if let Some(hint) = &mut self.hint {
-            // It says the same, and so its own text can go.
-            *hint = snapshot.room.clone();
-        }
+        // It says the same, and so its own text can go.
+        self.hint = self.hint.is_some().then(|| snapshot.room.clone());
         let inside = Membership::Inside { snapshot: Arc::clone(snapshot), resync: None };
         let former = std::mem::replace(&mut self.membership, inside);
         let Membership::Joining(joining) = former else { return RosterOutcome::Stale };

@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use super::{
-    drain, grants,
+    drain, grants, handover,
     heartbeat::{Found, HeartbeatTimes},
     open,
     registry::Registry,
@@ -19,6 +19,9 @@ use crate::{protocol::EndReason, telemetry, ws::PING};
 
 /// Looks at the sessions that are due. `late`: much later than planned, so that nobody's silence means anything.
 pub fn sweep(now: Instant, heartbeat: HeartbeatTimes, late: bool) {
+    if handover::is_frozen() {
+        return;
+    }
     SESSIONS.with(|sessions| {
         for shared in sessions.take_due(now) {
             let again = look(&shared, now, heartbeat, late);

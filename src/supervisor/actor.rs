@@ -148,6 +148,11 @@ impl Supervisor {
         self.state.join(applicant, room, now(), open)
     }
 
+    /// Starts a room for seats that were there before the process was.
+    pub(super) fn spawn(&self, room: &RoomName) -> RoomPort {
+        (self.spawn_room)(room.clone(), self.state.limits().peers_per_room, self.ended_rooms.guard())
+    }
+
     /// Asks a parked session to end: it may be coming back in this moment, and its pump knows.
     fn give_up(&self, given_up: Option<GivenUp>) {
         let Some(GivenUp { session, excess }) = given_up else { return };

@@ -12,6 +12,7 @@ mod address_shares;
 mod caps;
 mod churn;
 mod ended;
+mod handover;
 mod hooks;
 mod identities;
 mod listing;

@@ -30,6 +30,7 @@ use crate::{
 };
 
 mod kick;
+pub mod restore;
 
 /// Every room and every seat, by name: a count is always the length of a list of names, so it cannot drift.
 #[derive(Debug)]
@@ -95,6 +96,8 @@ pub(super) enum Occupied {
     Here,
     /// The client is away.
     Away(Turn),
+    /// It is away since a restart, as everybody is then; whether anybody knows is as before.
+    Reserved { is_known: bool },
     /// The client is away, and its session was asked to end. It is not counted any more; it may come back all the same, if
     /// that was under way.
     Going,
@@ -210,11 +213,12 @@ impl<M, R: Clone> SupervisorState<M, R> {
         Some(self.give_up(found))
     }
 
-    /// It is back. Whether it was away.
+    /// It is back. Whether it was away, as far as anybody was told.
     pub fn back(&mut self, session: SessionId) -> bool {
         let Some(seat) = self.seats.get_mut(&session) else { return false };
         match std::mem::replace(&mut seat.occupied, Occupied::Here) {
-            Occupied::Here => return false,
+            Occupied::Here | Occupied::Reserved { is_known: false } => return false,
+            Occupied::Reserved { is_known: true } => {}
             Occupied::Away(turn) => self.parked.unpark(turn),
             Occupied::Going => self.parked.seated(seat.subnet),
         }

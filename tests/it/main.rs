@@ -48,6 +48,8 @@ mod recorder;
 mod relay;
 mod reports;
 mod requests;
+mod restart;
+mod restart_drill;
 mod resume;
 mod room_life;
 mod scrapes;

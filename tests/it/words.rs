@@ -7,10 +7,9 @@ use std::{
 
 /// Words that were this project's own, with those that one searches for instead. They are found in names, too, whatever
 /// their case.
-const NOT_OURS: [(&str, &str); 13] = [
+const NOT_OURS: [(&str, &str); 12] = [
     ("ledger", "resume buffer"),
     ("newborn", "session init"),
-    ("handover", "socket transfer"),
     ("passage", "socket transfer"),
     ("handoff", "socket transfer"),
     ("must_arrive", "send_unbounded"),

@@ -73,6 +73,8 @@ pub(in crate::http) struct ListenerConfig {
     pub(in crate::http) probes: Probes,
     /// Where it speaks TLS.
     pub(in crate::http) tls: Option<TlsAcceptor>,
+    /// What is waited for before the first is accepted, if anything is.
+    pub(in crate::http) is_open: Option<watch::Receiver<bool>>,
     pub(in crate::http) workers: Workers,
 }
 
@@ -114,7 +116,7 @@ pub(in crate::http) fn start(listeners: [ListenerConfig; 2], stop: &watch::Recei
     let counted = [listeners[0].sockets.clone(), listeners[1].sockets.clone()];
     for config in listeners {
         let ListenerConfig { socket, listener, sockets, silent, clients, .. } = config;
-        let ListenerConfig { pressure, reserve, probes, tls, workers, .. } = config;
+        let ListenerConfig { pressure, reserve, probes, tls, is_open, workers, .. } = config;
         socket.set_nonblocking(true)?;
         let listening = waited_for(socket)?;
         let acceptor = Acceptor {
@@ -131,9 +133,16 @@ pub(in crate::http) fn start(listeners: [ListenerConfig; 2], stop: &watch::Recei
             spare: spare(),
         };
         let mut stop = stop.clone();
+        let run = async move {
+            if let Some(mut is_open) = is_open {
+                // As below.
+                let _ = is_open.wait_for(|is_open| *is_open).await;
+            }
+            acceptor.run(listening).await;
+        };
         watchdog::spawn_vital(async move {
             select! {
-                () = acceptor.run(listening) => {}
+                () = run => {}
                 // An error is a server that is gone.
                 _ = stop.wait_for(|stop| *stop) => {}
             }

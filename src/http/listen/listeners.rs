@@ -88,6 +88,8 @@ pub struct Listeners<D> {
     pub memory: Relief,
     /// Where each speaks TLS.
     pub certificates: Certificates,
+    /// Whether clients may come in. Until then they wait in the kernel.
+    pub is_open: watch::Receiver<bool>,
     /// Called once per worker, on it.
     pub upgrade_service: D,
 }
@@ -142,7 +144,7 @@ where
     D: Fn() -> Public + Clone + Send + 'static,
 {
     let Listeners { public, ops, clients, origins, sockets, common, ports, guard, .. } = listeners;
-    let Listeners { ops_arbiter, memory, certificates, upgrade_service, .. } = listeners;
+    let Listeners { ops_arbiter, memory, certificates, is_open, upgrade_service, .. } = listeners;
     let [of_public, of_ops] = sockets;
     let (silent, silent_ops) = (Silent::of_public(most_silent(&memory, settings)), Silent::of_ops());
     let parts = Parts {
@@ -187,6 +189,7 @@ where
             reserve: capacity.reserve - for_ops,
             probes: probes.clone(),
             tls: certificates.public,
+            is_open: Some(is_open),
             workers,
         },
         accept::ListenerConfig {
@@ -199,11 +202,11 @@ where
             reserve: for_ops,
             probes,
             tls: certificates.ops,
+            is_open: None,
             workers: operators,
         },
     ];
-    let (stop, stopped) = watch::channel(false);
-    let accept = Arbiter::new().handle();
+    let (accept, (stop, stopped)) = (Arbiter::new().handle(), watch::channel(false));
     let (started, starting) = std::sync::mpsc::channel();
     accept.spawn_fn(move || {
         // Whoever asked is waiting for it.

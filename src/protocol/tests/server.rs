@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{A, B, C, IDENTITY, NEXT_TOKEN, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
-    EndReason, ErrorCode, LeaveReason, Meta, Permissions, PlainText, RoomName, SessionId, SignalKind, TextFrame, Who,
-    error_texts,
+    ByeAction, EndReason, ErrorCode, LeaveReason, Meta, Permissions, PlainText, RoomName, SessionId, SignalKind,
+    TextFrame, Who, error_texts,
     plain_text::NOTICE_BYTES,
     server::{
         ErrorBody, ErrorFrame, GrantView, Joined, PeerView, PreparedWelcome, ResumeStatus, ServerFrame, Welcome,
@@ -244,6 +244,12 @@ fn moderated_frames(room: &RoomName) -> [(&'static str, TextFrame); 7] {
     .map(|(name, frame)| (name, encode(&frame)))
 }
 
+/// To whoever comes back to the next process.
+fn handed_over() -> ServerFrame<'static> {
+    let (reason, action) = (EndReason::ServerDraining, ByeAction::Resume);
+    ServerFrame::Bye { reason, action, retry_after_ms: 512, message: None }
+}
+
 fn plain_frames() -> Vec<(&'static str, TextFrame)> {
     let (room, id, server) = (room("team-standup"), peer(B), greeting());
     let session = SessionId::parse("c7e0b1d2f3a44586978695a4b3c2d1e0").expect("a canonical id");
@@ -276,6 +282,7 @@ fn plain_frames() -> Vec<(&'static str, TextFrame)> {
         ("ice_servers_lasting", ServerFrame::IceServers { re: None, json: lasting, ttl_ms: None }),
         ("room_closed", ServerFrame::RoomClosed { room: &room }),
         ("bye_draining", bye(EndReason::ServerDraining, 7350)),
+        ("bye_handover", handed_over()),
         ("bye_session_taken", bye(EndReason::SessionTaken, 0)),
         ("bye_token_expired", bye(EndReason::TokenExpired, 0)),
         ("bye_room_closed", bye(EndReason::RoomClosed, 0)),

@@ -260,7 +260,7 @@ async fn shared(now: Instant) -> (Rc<SessionShared>, TcpStream) {
     };
     let setup = Rc::new(SessionConfig::for_tests(&Settings::default(), ports));
     let (connection, client) = connection(now).await;
-    let shared = SessionShared::new(connection, setup, None, now);
+    let shared = SessionShared::new(Some(connection), setup, None, now);
     SESSIONS.with(|sessions| sessions.insert(&shared));
     (shared, client)
 }

@@ -202,6 +202,10 @@ tally! {
             joins: u64 = 0 => "switchboard_joins_total",
             /// Sessions that lost their socket and kept their seat.
             parked: u64 = 0,
+            /// Sessions that the process before this one has left, and that go on here.
+            restored: u64 = 0 => "switchboard_sessions_restored_total",
+            /// Times that what the process before has left was not taken up: 0, or 1 after the start.
+            state_refused: u64 = 0 => "switchboard_state_refused_total",
             /// Joins refused, by the code that the client was told.
             join_rejections: Counts<ErrorCode> = Counts::new() => "switchboard_join_rejections_total" by "code",
             /// Join tokens, those that renew included, by what became of them; `missing` is a join without one that needs

@@ -1,11 +1,48 @@
-//! The part of the table of events that is about what goes on in the background: what operators ask for, STUN, log files,
-//! webhooks.
+//! The part of the table of events that is about what goes on in the background: what operators ask for, restarts, STUN, log
+//! files, webhooks.
 
 /// Hands the rows that it is given to `$events`, with its own behind them: one table, of which a file has a part.
 macro_rules! with_background_events {
     ($events:ident { $($rows:tt)* }) => {
         $events! {
             $($rows)*
+            /// The sessions that can be resumed, and what is locked and banned, are written for the next process.
+            StateStored = "state_stored", Info, "state stored for the next start" {
+                sessions: usize,
+                /// Rooms with such a session.
+                rooms: usize,
+                /// Rooms with a lock or bans.
+                moderated: usize,
+                bytes: usize,
+                /// From the first session that was not read any more.
+                took["took_ms"]: Duration,
+            }
+            /// They could not be: the sessions end with this process.
+            StateNotStored = "state_not_stored", Warning, "state not stored" {
+                error["cause"]: &'a (dyn Error + 'static),
+            }
+            /// What the process before has left is in force again. Nobody was let in before that.
+            StateRestored = "state_restored", Info, "state restored" {
+                sessions: usize,
+                /// Rooms with such a session.
+                rooms: usize,
+                /// Rooms with a lock or bans.
+                moderated: usize,
+                /// Since it was written.
+                age["age_ms"]: Duration,
+                took["took_ms"]: Duration,
+            }
+            /// What the process before has left is not taken up, or its sessions are not. It is removed all the same.
+            StateRefused = "state_refused", Warning, "state refused" {
+                error["cause"]: &'a (dyn Error + 'static),
+            }
+            /// A session of the process before goes on, without a socket, until its client comes back.
+            SessionRestored = "session_restored", Debug, "session restored" {
+                /// All of them; the request is the one that the session began with.
+                context: Context<'a>,
+                /// How long its client is waited for.
+                window["window_ms"]: Duration,
+            }
             /// An operator looked into rooms, or asked for a change, by the ops listener.
             OperatorCall = "operator_call", Info, "operator call" {
                 /// The request, and the room that it concerns.

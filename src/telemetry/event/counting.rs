@@ -58,6 +58,8 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         Event::JoinRefused { code, attempt, .. } => count_refused_join(code, attempt, tally),
         Event::TokenDenied { reason, .. } => tally.tokens.add(reason),
         Event::SessionParked { .. } => tally.parked += 1,
+        Event::SessionRestored { .. } => tally.restored += 1,
+        Event::StateRefused { .. } => tally.state_refused += 1,
         Event::SessionResumed { result, .. } => tally.reconnections.add(result),
         Event::ResumeRefused { .. } => tally.reconnections.add(Reconnection::NotFound),
         Event::PeerLeft { reason, stayed, .. } => count_leave(reason, stayed, tally),
@@ -92,6 +94,9 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::ScrapeAwaited { .. }
         | Event::ShutdownRecordFailed { .. }
         | Event::PreviousShutdown { .. }
+        | Event::StateStored { .. }
+        | Event::StateNotStored { .. }
+        | Event::StateRestored { .. }
         | Event::SessionGivenUp { .. }
         | Event::MeshFractured { .. }
         | Event::MeshWhole { .. }

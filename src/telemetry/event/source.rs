@@ -19,7 +19,7 @@ impl Source {
         })
     }
 
-    /// It, as an address.
+    /// Its first address: [`Source::of`] that is the source again.
     #[must_use]
     pub fn address(self) -> IpAddr {
         self.0

@@ -57,6 +57,7 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         Event::ConnectionClosed { context, reason, .. } => life("reason", reason.label(), context.source),
         Event::PeerJoined { context, .. }
         | Event::SessionParked { context, .. }
+        | Event::SessionRestored { context, .. }
         | Event::RoomOpened { context }
         | Event::MeshFractured { context, .. }
         | Event::MeshWhole { context, .. }
@@ -81,6 +82,10 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::ScrapeAwaited { .. }
         | Event::ShutdownRecordFailed { .. }
         | Event::PreviousShutdown { .. }
+        | Event::StateStored { .. }
+        | Event::StateNotStored { .. }
+        | Event::StateRestored { .. }
+        | Event::StateRefused { .. }
         | Event::RoomLost { .. }
         | Event::ServerFault { .. }
         | Event::DependencyLog { .. }

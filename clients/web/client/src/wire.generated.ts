@@ -29,7 +29,8 @@ export type Feature =
   | 'busy'
   | 'ice'
   | 'moderation'
-  | 'report';
+  | 'report'
+  | 'restart';
 
 /** What a session may do. */
 export type Permission =
@@ -344,7 +345,7 @@ export interface WelcomeFrame {
   version: string;
   /** the server's own name; absent if its operator gave it none */
   node: string;
-  /** optional parts of the protocol that this server speaks: `resume` when sessions can be resumed: without it `resumable`, `resume` and `ack` are not to be sent. `wait` when a connection may wait for a seat: without it a connection that is in no room is closed after `limits.joinTimeoutMs`, however often it tries. `identity` when the server knows who somebody is: without it `identity` and `replace` are not to be sent. `busy` when who fills a peer's queue is told `peer_busy`. `ice` when the server answers `ice`: without it that is not to be sent. `tokens` when the server takes tokens: without it `token` is not to be sent; `moderation` when rooms can be moderated: `kick` and `lock` are known. `report` when clients may `report` how they are doing: without it that is not to be sent */
+  /** optional parts of the protocol that this server speaks: `resume` when sessions can be resumed: without it `resumable`, `resume` and `ack` are not to be sent. `wait` when a connection may wait for a seat: without it a connection that is in no room is closed after `limits.joinTimeoutMs`, however often it tries. `identity` when the server knows who somebody is: without it `identity` and `replace` are not to be sent. `busy` when who fills a peer's queue is told `peer_busy`. `ice` when the server answers `ice`: without it that is not to be sent. `tokens` when the server takes tokens: without it `token` is not to be sent; `moderation` when rooms can be moderated: `kick` and `lock` are known. `report` when clients may `report` how they are doing: without it that is not to be sent; `restart` when a restart of this server ends no session that can be resumed */
   features: Array<Open<Feature>>;
   /** see limits */
   limits: Limits;
@@ -563,7 +564,7 @@ export interface ByeFrame {
   reason: Open<EndReason>;
   /** whether the client should come back by itself; `resume`: with its resume token, the seat is kept */
   action: Open<'resume' | 'reconnect' | 'disconnect'>;
-  /** with `server_draining`: when this connection will be closed. Otherwise wait at least that long before coming back */
+  /** with `server_draining` and `reconnect`: when this connection will be closed, or, if it is closed at once, as otherwise: wait at least that long before coming back */
   retryAfterMs: number;
   /** for the client's user, with `kicked` and `room_closed`: what whoever did it says. To be shown as it is, never as markup */
   message?: string;
