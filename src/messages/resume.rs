@@ -12,7 +12,7 @@ use crate::protocol::ResumeSecret;
 #[derive(Debug)]
 pub struct ResumeSecrets(Mutex<Good>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Good {
     current: ResumeSecret,
     /// Good until the client proves that it has the current one.
@@ -24,6 +24,13 @@ impl ResumeSecrets {
     #[must_use]
     pub fn new(current: ResumeSecret) -> Arc<Self> {
         Arc::new(Self(Mutex::new(Good { current, former: None })))
+    }
+
+    /// The same secrets, for somebody else to keep.
+    #[must_use]
+    pub fn detached(&self) -> Arc<Self> {
+        let Good { current, former } = *lock(&self.0);
+        Arc::new(Self(Mutex::new(Good { current, former })))
     }
 
     /// Whether it is one of them. Takes the same time whatever the answer.
