@@ -32,7 +32,10 @@ use crate::{
         client::Clients,
         listen::listeners::{self, Public},
         live::Live,
-        ops::{Guard, GuardConfig, Moderators, Ops, Questions, ReloadRequest, ServerFacts, Token, scrapes::Scrapes},
+        ops::{
+            Guard, GuardConfig, Moderators, Ops, Questions, RecordedRooms, ReloadRequest, ServerFacts, Token,
+            scrapes::Scrapes,
+        },
         public::{
             health::{self, Report, Subjects},
             probes::Probes,
@@ -53,7 +56,8 @@ use crate::{
     },
     metrics::{self, BuildInfo, Exposition, Facts},
     protocol::RoomName,
-    room::Room,
+    recorder::{self, RecorderConfig},
+    room::{Room, mesh::watch::AlertShares},
     session::{self, Ports, SessionConfig, TokenJudge, heartbeat::HeartbeatTimes, reading, relief},
     shutdown::{self, DrainEnd, Plan, ShutdownRecord, Signals},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
@@ -109,15 +113,15 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let (clients, sockets) = (Clients::new(&settings), sockets(&capacity));
     let (memory, arbiters) = (watch_memory(&settings, sockets.clone())?, Arbiters::default());
     let Supervision { supervisor, headcount, ending } = start_supervisor(&settings, arbiters.clone())?;
-    let (publish, reports) = watch::channel(Arc::new(Report::first()));
-    let public_sockets = sockets[0].clone();
+    let ((publish, reports), public_sockets) = (watch::channel(Arc::new(Report::first())), sockets[0].clone());
     let probes = probes(&lifecycle, &public_sockets, &liveness, (reports, headcount), began);
     let common = Common::new(&settings, probes);
     let tickets = Tickets::new(&settings);
     let shared =
         (clients.addresses().clone(), TokenJudge::new(&settings, secrets.keys.clone(), tickets.clone()), ice.clone());
-    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, &memory, shared);
-    let ports = operator_ports(&settings, &metrics, &lifecycle, &scrapes, &supervisor, (reload, tickets));
+    let upgrade_service = public_door(&settings, &lifecycle, &arbiters, &supervisor, (&memory, began), shared);
+    let ports =
+        operator_ports(&settings, &metrics, &lifecycle, &scrapes, &supervisor, (&arbiters, began), (reload, tickets));
     let guard = Guard::new(GuardConfig::from(&*settings), addresses.1, secrets.token.clone(), clients.clone());
     let listeners = listeners::Listeners {
         public,
@@ -210,6 +214,7 @@ fn operator_ports(
     lifecycle: &Lifecycle,
     scrapes: &Scrapes,
     supervisor: &Addr<Supervisor>,
+    (arbiters, began): (&Arbiters, Instant),
     (reload, tickets): (mpsc::Sender<ReloadRequest>, Tickets),
 ) -> Ops {
     Ops {
@@ -218,6 +223,7 @@ fn operator_ports(
         scrapes: scrapes.clone(),
         drain: settings.into(),
         questions: Questions::new(supervisor.clone().recipient()),
+        recordings: RecordedRooms::new(arbiters.clone(), RecorderConfig::new(settings, began)),
         moderation: Moderators::new(supervisor.clone()),
         facts: Arc::new(ServerFacts::new(settings)),
         reload,
@@ -325,14 +331,15 @@ fn public_door(
     lifecycle: &Lifecycle,
     arbiters: &Arbiters,
     supervisor: &Addr<Supervisor>,
-    memory: &Relief,
+    (memory, began): (&Relief, Instant),
     (addresses, tokens, ice): (Addresses, TokenJudge, IceServers),
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
-    let (waiting, memory) = (Waiting::from(&*settings), memory.clone());
+    let (waiting, memory, shares) = (Waiting::from(&*settings), memory.clone(), AlertShares::default());
     move || {
         let index = arbiters.enroll();
+        recorder::start(&RecorderConfig::new(&settings, began));
         let ports = Ports {
             join: supervisor.clone().recipient(),
             leave: supervisor.clone().recipient(),
@@ -343,7 +350,7 @@ fn public_door(
         let (waiting, addresses) = (waiting.clone(), addresses.clone());
         let config = SessionConfig::new(&settings, ports, waiting, addresses, tokens.clone(), ice.clone());
         session::install(Rc::new(config));
-        watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
+        watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings), shares.clone()));
         watchdog::spawn_vital(reading::run());
         watchdog::spawn_vital(relief::run(memory.pressure.clone(), memory.totals.clone()));
         let arbiters = arbiters.clone();

@@ -26,6 +26,7 @@
 //! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
 //! | 2 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
 //! | 2 | [`memory`] | what is held on behalf of clients, and how far relief goes when it is nearly all that may be |
+//! | 2 | [`recorder`] | the flight recorder: per room, what went on between its peers, for who asks afterwards |
 //! | 2 | [`stun`] | the STUN responder: it tells peers by which address the internet sees them |
 //! | 3 | [`webhooks`] | what a program of the operator's is told of rooms, by HTTP: what waits for it, and the threads that deliver it |
 //! | 3 | [`ice_checks`] | whether the STUN and TURN servers work that clients are told of |
@@ -99,6 +100,7 @@ pub mod metrics;
 pub mod outbound;
 pub mod probe;
 pub mod protocol;
+pub mod recorder;
 pub mod room;
 pub mod session;
 pub mod shutdown;

@@ -1,4 +1,4 @@
-//! Requests that the server itself makes, to whoever its configuration names: the one HTTP client.
+//! What the server itself asks of others that its configuration names: the one HTTP client, and who may vouch for others over TLS.
 //!
 //! It asks only the host of the URL that it is given: it follows no redirect, and goes through no proxy, whatever variables the
 //! environment has. Whoever it asks over TLS must prove who it is, to the certificates that this machine trusts or to those in a
@@ -6,6 +6,7 @@
 
 use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
+use rustls::{ClientConfig, RootCertStore, client::Resumption, pki_types::CertificateDer};
 use ureq::{
     Agent, http,
     tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
@@ -53,6 +54,12 @@ pub enum TrustError {
     /// There is no certificate in it.
     #[error("there is no certificate in PEM (BEGIN CERTIFICATE)")]
     Empty,
+    /// What is there is in PEM, and none of it is a certificate that can vouch for anybody.
+    #[error("none of the certificates can be read (X.509)")]
+    Unusable,
+    /// The library speaks no TLS of these versions.
+    #[error("TLS: {0}")]
+    Tls(rustls::Error),
     /// This machine trusts nobody.
     #[error("this machine has no trusted certificates (on Debian they are the package ca-certificates)")]
     NoneHere,
@@ -114,19 +121,40 @@ impl OutboundClient {
     }
 }
 
-/// What a client goes by that speaks TLS. `ca_file` and `needs_tls` as for [`OutboundClient::new`].
+/// What one goes by that speaks TLS without HTTP. `ca_file`: as for [`OutboundClient::new`].
+///
+/// No handshake spares the next one the certificate: whoever asks wants to know how it is now.
+///
+/// # Errors
+/// There are none to be trusted.
+pub fn client_config(ca_file: &Path) -> Result<ClientConfig, TrustError> {
+    let found = roots(ca_file)?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.iter().map(|root| CertificateDer::from(root.der())));
+    if roots.is_empty() {
+        return Err(TrustError::Unusable);
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(TrustError::Tls)?;
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+/// What an HTTP client goes by that speaks TLS. `ca_file` and `needs_tls` as for [`OutboundClient::new`].
 ///
 /// # Errors
 /// There are none to be trusted.
 pub fn tls(ca_file: &Path, needs_tls: bool) -> Result<TlsConfig, TrustError> {
-    let roots = match (ca_file.as_os_str().is_empty(), needs_tls) {
-        (_, false) => Vec::new(),
-        (true, true) => of_this_machine()?,
-        (false, true) => in_file(ca_file)?,
-    };
+    let roots = if needs_tls { roots(ca_file)? } else { Vec::new() };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots)));
     Ok(config.unversioned_rustls_crypto_provider(provider).build())
+}
+
+fn roots(ca_file: &Path) -> Result<Vec<Certificate<'static>>, TrustError> {
+    if ca_file.as_os_str().is_empty() { of_this_machine() } else { in_file(ca_file) }
 }
 
 fn of_this_machine() -> Result<Vec<Certificate<'static>>, TrustError> {

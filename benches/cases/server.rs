@@ -1,7 +1,7 @@
 //! A whole server on one thread: the supervisor, its rooms and sessions, and clients at the other end of real sockets.
 //! What it lacks of the one that `app` starts: threads, the handshake, the sweep, the log, the metrics' actor.
 
-use std::{io::ErrorKind, net::SocketAddr, rc::Rc};
+use std::{io::ErrorKind, net::SocketAddr, rc::Rc, time::Instant};
 
 use actix::{Actor, System};
 use actix_rt::{Arbiter, SystemRunner};
@@ -11,6 +11,7 @@ use switchboard::{
     config::{Milliseconds, Settings},
     ice::IceServers,
     limits::Waiting,
+    recorder::{self, RecorderConfig},
     room::Room,
     session::{self, AcceptedSocket, Ports, SessionConfig, TokenJudge},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
@@ -47,6 +48,7 @@ impl Server {
                 TokenJudge::new(&settings, KeyRing::open(&settings.auth).expect("no keys"), Tickets::new(&settings));
             let (waiting, addresses) = (Waiting::from(&settings), (&settings).into());
             let ice = IceServers::open(&settings.ice, &settings.stun).expect("no secrets");
+            recorder::start(&RecorderConfig::new(&settings, Instant::now()));
             session::install(Rc::new(SessionConfig::new(&settings, ports, waiting, addresses, tokens, ice)));
         });
         Self(system)

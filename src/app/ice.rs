@@ -29,7 +29,7 @@ pub(super) fn start_checks(
         let recipient = Recipient { peer, until: None, host: host.as_deref(), now: Instant::now() };
         servers.list_for(recipient).json.into_owned()
     };
-    let checks = IceChecks { list: Box::new(list), interval, timeout };
+    let checks = IceChecks { list: Box::new(list), interval, timeout, ca_file: settings.ice.ca_file.clone() };
     checks.start().map_err(|source| StartError::Machine { what: "the checks of ICE servers", source })
 }
 

@@ -13,7 +13,7 @@ use actix_rt::{Arbiter, ArbiterHandle};
 use crate::protocol::RoomName;
 
 /// The list of worker arbiters. Written while the workers start, read afterwards.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Arbiters(Arc<Mutex<Vec<ArbiterHandle>>>);
 
 impl Arbiters {

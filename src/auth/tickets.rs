@@ -134,6 +134,14 @@ impl Tickets {
         open.grants.remove(&ticket).ok_or(TokenError::Ticket)
     }
 
+    /// How many can be redeemed.
+    #[must_use]
+    pub fn count(&self, now: Instant) -> usize {
+        let mut open = self.open();
+        open.forget(now);
+        open.grants.values().filter(|grant| !grant.left(now).is_zero()).count()
+    }
+
     fn open(&self) -> MutexGuard<'_, Open> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -213,11 +221,14 @@ mod tests {
         let ticket = issue(&tickets, now).unwrap();
         assert_eq!((ticket.len(), ticket.starts_with(PREFIX)), (PREFIX.len() + 22, true));
         assert_ne!(issue(&tickets, now).unwrap(), ticket);
+        assert_eq!((tickets.count(now.instant), tickets.count(now.instant + LIFE / 2)), (2, 2));
         let just_before = now.instant + Duration::from_millis(59_999);
         let grant = redeem(&tickets, &ticket, just_before).unwrap();
         assert_eq!((grant.user.as_deref(), grant.left(now.instant)), (Some("ada"), HOUR));
         assert_eq!(redeem(&tickets, &ticket, just_before).unwrap_err(), TokenError::Ticket);
+        assert_eq!(tickets.count(just_before), 1, "one was redeemed");
         let late = issue(&tickets, now).unwrap();
+        assert_eq!(tickets.count(now.instant + LIFE), 0);
         assert_eq!(redeem(&tickets, &late, now.instant + LIFE).unwrap_err(), TokenError::Ticket);
         assert!(TicketDigest::of("e30.e30.c2ln").is_none());
         assert_eq!(redeem(&tickets, "ticket.", now.instant).unwrap_err(), TokenError::Ticket);

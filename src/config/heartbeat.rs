@@ -23,6 +23,8 @@ section! {
 
         /// The kernel's receive buffer of a connection (`SO_RCVBUF`), which it doubles for its own bookkeeping.
         /// 64 KiB hold the longest message; the kernel's own choice can grow to 6 MiB and more for a peer that is not read.
+        /// Where so many connections could fill more than a quarter of `limits.memory_bytes` with it, each has less, and
+        /// 4 KiB at least: the kernel fills them faster than anybody notices.
         receive_buffer_bytes: usize = 65_536, Kind::bytes(4096, 16 * 1024 * 1024);
     }
 }

@@ -12,6 +12,7 @@ use super::{
     secret::Secret,
     section::section,
     server::is_url_host,
+    tls::FILE,
 };
 
 /// What `ice.servers` takes.
@@ -39,6 +40,10 @@ section! {
         /// How long one of them may take to give what it is asked for; half of it, at most, for the address of its name.
         /// 5 s are several repetitions of a lost datagram; who waits for a call waits no longer.
         check_timeout_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(10).usual(1000, 60_000);
+
+        /// File with the certificates, in PEM, that may vouch for `stuns:` and `turns:` servers when this server asks them; empty:
+        /// those that this machine trusts. Browsers go by their own: an authority of yours that is named here they have to know.
+        ca_file: PathBuf = PathBuf::new(), FILE;
 
         /// Time for which credentials that are made with a `secret_file` let their peer in; but no longer than its join token
         /// holds. Clients are told (`joined.iceTtlMs`), and ask for others before it is over.

@@ -29,6 +29,7 @@ mod network;
 mod ops;
 mod pairs;
 mod reach;
+mod recorder;
 #[cfg(test)]
 mod reference;
 mod report;
@@ -64,6 +65,7 @@ pub use self::{
     network::{ForwardedHeader, Network},
     ops::Ops,
     reach::{asked_at, is_public_host},
+    recorder::Recorder,
     secret::Secret,
     server::Server,
     settings::{Settings, sets},

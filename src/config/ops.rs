@@ -26,9 +26,10 @@ section! {
         /// refused without it. One line of 16 to 512 visible ASCII characters; read at the start, and at each reload.
         token_file: PathBuf = PathBuf::new(), FILE, live;
 
-        /// Whether the token is asked for by what only reads, too: `/metrics`, `/errors`, the probes and the pages of the
-        /// operator's side. What is below `/admin` asks for it in any case. Off by default, so that Prometheus, health checks and
-        /// browsers need none; with it, none of them gets anything without the header.
+        /// Whether the token is asked for by what only reads, too: `/metrics`, `/errors` and the probes of the operator's side.
+        /// What is below `/admin` asks for it in any case. Off by default, so that Prometheus and health checks need none; with
+        /// it, neither gets anything without the header. The live page opens all the same, since its files tell nothing of this
+        /// server, and asks its reader for the token.
         protect_reads: bool = false, Kind::Switch;
 
         /// Names by which the operator's side may be asked for (`Host`), beside any IP address, `localhost`, `ops.host` and

@@ -11,6 +11,7 @@ use super::{
     limits::Limits,
     log::Log,
     ops::Ops,
+    recorder::Recorder,
     section::{Key, Section},
     server::Server,
     state::State,
@@ -21,7 +22,7 @@ use super::{
 };
 
 /// Every section, in the order of the documents.
-pub(super) const SECTIONS: [&Section; 14] = [
+pub(super) const SECTIONS: [&Section; 15] = [
     &Server::SECTION,
     &Tls::SECTION,
     &Ops::SECTION,
@@ -35,6 +36,7 @@ pub(super) const SECTIONS: [&Section; 14] = [
     &Ice::SECTION,
     &Stun::SECTION,
     &Webhooks::SECTION,
+    &Recorder::SECTION,
     &State::SECTION,
 ];
 
@@ -68,6 +70,8 @@ pub struct Settings {
     pub stun: Stun,
     /// Who is told what happens in rooms.
     pub webhooks: Webhooks,
+    /// What is remembered of what went on in rooms.
+    pub recorder: Recorder,
     /// What outlives the process.
     pub state: State,
 }

@@ -6,15 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{failure::Failure, link::Link, resolver::Resolver, target::Target, turn};
+use super::{binding, failure::Failure, link::Link, resolver::Resolver, secure::Trust, target::Target, turn};
 use crate::{
     stun::ask,
     telemetry::{IceKind, IceTransport},
 };
 
-/// Whether it can be asked: TLS and DTLS are not spoken here.
+/// Whether it can be asked: DTLS is not spoken here: rustls has none.
 pub(super) fn is_possible(target: &Target) -> bool {
-    matches!(target.transport, IceTransport::Udp | IceTransport::Tcp)
+    target.transport != IceTransport::Dtls
 }
 
 /// Its name may take one part of so many of the time: an address that is found at the last moment could not answer any more.
@@ -24,7 +24,12 @@ const NAME_SHARE: u32 = 2;
 ///
 /// # Errors
 /// None did; what the last one's failure was.
-pub(super) fn check(target: &Target, timeout: Duration, resolver: &mut Resolver) -> Result<Duration, Failure> {
+pub(super) fn check(
+    target: &Target,
+    timeout: Duration,
+    resolver: &mut Resolver,
+    trust: &Trust<'_>,
+) -> Result<Duration, Failure> {
     let begun = Instant::now();
     let addresses = resolver.resolve(&target.host, target.port, timeout / NAME_SHARE).map_err(Failure::Unresolved)?;
     let mut failure = Failure::Unresolved(io::ErrorKind::AddrNotAvailable.into());
@@ -33,7 +38,7 @@ pub(super) fn check(target: &Target, timeout: Duration, resolver: &mut Resolver)
         let others = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
         let share = timeout.saturating_sub(begun.elapsed()) / others;
         let asked = Instant::now();
-        match ask_one(target, *address, share) {
+        match ask_one(target, *address, share, trust) {
             Ok(()) => return Ok(asked.elapsed()),
             Err(error) => failure = error,
         }
@@ -41,13 +46,20 @@ pub(super) fn check(target: &Target, timeout: Duration, resolver: &mut Resolver)
     Err(failure)
 }
 
-fn ask_one(target: &Target, address: SocketAddr, timeout: Duration) -> Result<(), Failure> {
-    if target.kind == IceKind::Stun {
+fn ask_one(target: &Target, address: SocketAddr, timeout: Duration, trust: &Trust<'_>) -> Result<(), Failure> {
+    if (target.kind, target.transport) == (IceKind::Stun, IceTransport::Udp) {
         ask::binding(address, timeout)?;
         return Ok(());
     }
     let begun = Instant::now();
-    let link = if target.transport == IceTransport::Tcp { Link::tcp(address, timeout)? } else { Link::udp(address)? };
+    let mut link = match target.transport {
+        IceTransport::Tls => Link::tls(address, &target.host, trust, timeout)?,
+        IceTransport::Tcp => Link::tcp(address, timeout)?,
+        IceTransport::Udp | IceTransport::Dtls => Link::udp(address)?,
+    };
+    if target.kind == IceKind::Stun {
+        return binding::ask(&mut link, timeout.saturating_sub(begun.elapsed()));
+    }
     let (username, password) =
         target.credentials.as_ref().map_or(("", ""), |(username, password)| (username, password.reveal()));
     turn::allocate(link, address, (username, password), timeout.saturating_sub(begun.elapsed()))
@@ -55,14 +67,23 @@ fn ask_one(target: &Target, address: SocketAddr, timeout: Duration) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use std::{net::UdpSocket, thread};
+    use std::{
+        net::{TcpListener, UdpSocket},
+        path::Path,
+        thread,
+    };
 
     use super::*;
     use crate::{ice_checks::target::targets, telemetry::IceOutcome};
 
     fn failure(url: &str, timeout: Duration) -> Failure {
         let list = format!(r#"[{{"urls":"{url}","username":"u","credential":"c"}}]"#);
-        check(&targets(&list)[0], timeout, &mut Resolver::new()).expect_err("nobody answers")
+        check(&targets(&list)[0], timeout, &mut Resolver::new(), &nobody()).expect_err("nobody answers")
+    }
+
+    /// Nobody may vouch for a server: there is no such file.
+    fn nobody() -> Trust<'static> {
+        Trust::new(Path::new("/nowhere/signers.pem"))
     }
 
     const SHORT: Duration = Duration::from_millis(80);
@@ -103,15 +124,26 @@ mod tests {
             socket.send_to(answer.bytes(), from).expect("sent");
         });
         let target = &targets(&format!(r#"[{{"urls":"stun:127.0.0.1:{port}"}}]"#))[0];
-        assert!(check(target, LONG, &mut Resolver::new()).expect("it answers") < LONG);
+        assert!(check(target, LONG, &mut Resolver::new(), &nobody()).expect("it answers") < LONG);
         server.join().expect("a server");
     }
 
     #[test]
-    fn what_speaks_tls_is_not_asked() {
+    fn what_speaks_dtls_is_not_asked() {
         let list =
             r#"[{"urls":["stuns:a","turns:a","turns:a?transport=udp","stun:a","turn:a","turn:a?transport=tcp"]}]"#;
         let possible: Vec<_> = targets(list).iter().map(is_possible).collect();
-        assert_eq!(possible, [false, false, false, true, true, true]);
+        assert_eq!(possible, [true, true, false, true, true, true]);
+    }
+
+    #[test]
+    fn where_nobody_may_vouch_for_a_server_it_is_not_trusted() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let port = listener.local_addr().expect("an address").port();
+        for kind in ["stuns", "turns"] {
+            let error = failure(&format!("{kind}:127.0.0.1:{port}"), LONG);
+            assert!(matches!(error, Failure::NoTrust(_)), "{kind}: {error:?}");
+            assert_eq!(error.outcome(), IceOutcome::Untrusted, "{kind}");
+        }
     }
 }

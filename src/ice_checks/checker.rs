@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
+    path::PathBuf,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -14,6 +15,7 @@ use super::{
     check::{check, is_possible},
     failure::Failure,
     resolver::Resolver,
+    secure::Trust,
     target::{Target, targets},
 };
 use crate::{
@@ -36,6 +38,8 @@ pub struct IceChecks {
     pub interval: Duration,
     /// `ice.check_timeout_ms`.
     pub timeout: Duration,
+    /// `ice.ca_file`.
+    pub ca_file: PathBuf,
 }
 
 /// What the latest round found, for `/health`.
@@ -71,10 +75,10 @@ impl IceChecks {
     }
 
     fn round(&self, former: &Round, resolver: &mut Resolver) -> Round {
-        let mut round = Round::default();
+        let (mut round, trust) = (Round::default(), Trust::new(&self.ca_file));
         for (at, target) in targets(&(self.list)()).iter().enumerate() {
             let begun = Instant::now();
-            let found = (at < MOST && is_possible(target)).then(|| check(target, self.timeout, resolver));
+            let found = (at < MOST && is_possible(target)).then(|| check(target, self.timeout, resolver, &trust));
             if Lateness::at(Instant::now(), begun + self.timeout, LATE).is_late {
                 round.carry(target, former);
             } else {
@@ -248,6 +252,7 @@ mod tests {
             list: Box::new(|| r#"[{"urls":["stun:slow.example"]}]"#.to_owned()),
             interval: Duration::ZERO,
             timeout: Duration::from_millis(40),
+            ca_file: PathBuf::new(),
         };
         let (mut resolver, begun, _stays) = resolver::tests::slow();
         let mut former = Round::default();

@@ -1,8 +1,10 @@
 //! Why an ICE server is not known to work.
 
-use std::io;
+use std::{io, sync::Arc};
 
-use crate::{stun::ask::AskError, telemetry::IceOutcome};
+use rustls::CertificateError;
+
+use crate::{outbound::TrustError, stun::ask::AskError, telemetry::IceOutcome};
 
 /// 401, 403 and 441 (RFC 8656 section 18): the server is there, and does not take these credentials.
 const DENIED: [u16; 3] = [401, 403, 441];
@@ -28,6 +30,26 @@ pub(super) enum Failure {
     /// What it answered has not what it was asked for.
     #[error("its answer has no address in it")]
     Unusable,
+    /// It showed a certificate that proves nothing.
+    #[error("its certificate does not verify: {reason}")]
+    Certificate {
+        /// What is wrong with it.
+        reason: &'static str,
+        /// The same with its details.
+        source: rustls::Error,
+    },
+    /// Its name, as the URL has it, can be in no certificate.
+    #[error("its certificate does not verify: no certificate can be for its name")]
+    NoName,
+    /// It answered the handshake with something else, or wants what is not good enough.
+    #[error("it speaks no TLS that can be used")]
+    Tls(#[source] rustls::Error),
+    /// It ended the connection in the handshake.
+    #[error("it ended the connection in the TLS handshake")]
+    HungUp(#[source] io::Error),
+    /// It was not asked: nobody may vouch for it.
+    #[error("there are no certificates to verify its own by")]
+    NoTrust(#[source] Arc<TrustError>),
     /// The system could not send, or was told that nobody is there.
     #[error("it was not reached")]
     Io(#[from] io::Error),
@@ -40,10 +62,27 @@ impl Failure {
             Self::Unresolved(_) => IceOutcome::Unresolved,
             Self::Silent { .. } => IceOutcome::Silent,
             Self::Refused { code } if DENIED.contains(code) => IceOutcome::Denied,
-            Self::Refused { .. } | Self::Unusable => IceOutcome::Refused,
+            Self::Refused { .. } | Self::Unusable | Self::Tls(_) | Self::HungUp(_) => IceOutcome::Refused,
+            Self::Certificate { .. } | Self::NoName | Self::NoTrust(_) => IceOutcome::Untrusted,
             Self::Io(error) if error.kind() == io::ErrorKind::TimedOut => IceOutcome::Silent,
             Self::Io(_) => IceOutcome::Unreachable,
         }
+    }
+
+    /// What TLS found.
+    pub(super) fn of_tls(source: rustls::Error) -> Self {
+        let rustls::Error::InvalidCertificate(error) = &source else { return Self::Tls(source) };
+        let reason = match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet",
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "it is for another name"
+            }
+            // The latter: somebody has who calls itself as one who is.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => "nobody who is trusted has signed it",
+            _ => "it is not in order",
+        };
+        Self::Certificate { reason, source }
     }
 }
 

@@ -38,7 +38,10 @@ pub(super) fn allocate(
     let config = TurnConfig::new(TurnCredentials::new(username, password));
     let (transport, mut client) = match link {
         Link::Datagrams(_) => (TransportType::Udp, TurnClient::from(TurnClientUdp::allocate(local, server, config))),
-        Link::Stream(_) => (TransportType::Tcp, TurnClient::from(TurnClientTcp::allocate(local, server, config))),
+        // What is said is the same with TLS and without.
+        Link::Stream(_) | Link::Secure(_) => {
+            (TransportType::Tcp, TurnClient::from(TurnClientTcp::allocate(local, server, config)))
+        }
     };
     let begun = Instant::now();
     let mut refusals = Refusals::default();

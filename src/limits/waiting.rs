@@ -1,9 +1,12 @@
-//! The connections that are in no room, oldest first, so that those who only wait cannot fill the server: in all they hold
-//! at most half of it, and those of one address half of its share. Beyond that, whoever has waited longest goes.
+//! Those that only wait, oldest first, so that they cannot fill the server: connections that are in no room, and sockets whose request
+//! has not come. There is a bound for all, and one for each address; beyond the latter whoever of it has waited longest goes, and
+//! beyond the former the same of whoever has most of them waiting. So a flood that waits sends away itself, and nobody who came from
+//! elsewhere.
 //!
 //! Shared between threads on purpose: they are spread over all arbiters, and the one that goes may be another's.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -32,6 +35,7 @@ struct Table<H> {
     /// By when they came, as they were numbered.
     all: BTreeMap<u64, One<H>>,
     of_address: HashMap<Subnet, BTreeSet<u64>>,
+    of_owner: Owners,
     next: u64,
 }
 
@@ -39,6 +43,15 @@ struct Table<H> {
 struct One<H> {
     from: Option<Subnet>,
     handle: H,
+}
+
+/// The numbers of those that wait, by who is likely to own where they come from ([`Subnet::site`]); those that the limits per
+/// address do not concern are one owner's.
+#[derive(Debug, Default)]
+struct Owners {
+    numbers: HashMap<Option<Subnet>, BTreeSet<u64>>,
+    /// How many each owner has, and its oldest: who has most is the last, and of those with as many the one whose oldest is oldest.
+    order: BTreeSet<(usize, Reverse<u64>)>,
 }
 
 /// One connection's place among those that wait; dropping it gives it up.
@@ -55,37 +68,41 @@ impl<H> Clone for Waiting<H> {
 }
 
 impl<H> From<&Settings> for Waiting<H> {
+    /// Connections that are in no room: at most half of all that there may be, and half of an address's share.
     fn from(settings: &Settings) -> Self {
-        Self::new(settings.server.max_connections, settings.limits.connections_per_address)
+        Self::new(half(settings.server.max_connections), half(settings.limits.connections_per_address))
     }
 }
 
 impl<H> Waiting<H> {
-    /// Of a server that holds so many connections, and so many of one address.
+    /// Of which there may be so many, and so many of one address.
     #[must_use]
-    pub fn new(connections: usize, connections_per_address: usize) -> Self {
-        let table = Table { all: BTreeMap::new(), of_address: HashMap::new(), next: 0 };
-        let (most, most_of_address) = (half(connections), half(connections_per_address));
-        Self(Arc::new(Inner { most, most_of_address, table: Mutex::new(table) }))
+    pub fn new(most: usize, most_of_address: usize) -> Self {
+        let (all, of_address, of_owner) = (BTreeMap::new(), HashMap::new(), Owners::default());
+        let table = Mutex::new(Table { all, of_address, of_owner, next: 0 });
+        Self(Arc::new(Inner { most, most_of_address, table }))
     }
 
-    /// A connection is in no room from now on. `from`: its address, if the limits per address concern it. Beside its place,
+    /// One more waits from now on. `from`: its address, if the limits per address concern it. Beside its place,
     /// the one that has to go for it: it has no place any more.
     #[must_use]
     pub fn enter(&self, from: Option<Subnet>, handle: H) -> (WaitingPlace<H>, Option<H>) {
         let mut table = self.lock();
-        let number = table.next;
-        table.next += 1;
-        table.all.insert(number, One { from, handle });
-        let of_address = from.map(|from| table.of_address.entry(from).or_default());
-        let of_address = of_address.and_then(|numbers| {
-            numbers.insert(number);
-            (numbers.len() > self.0.most_of_address).then(|| numbers.first().copied())?
-        });
-        let oldest = || (table.all.len() > self.0.most).then(|| table.all.keys().next().copied())?;
-        let goes = of_address.or_else(oldest).and_then(|number| table.remove(number));
+        let number = table.add(One { from, handle });
+        let own = from.and_then(|from| table.of_address.get(&from)).filter(|own| own.len() > self.0.most_of_address);
+        let goes = match own.and_then(|own| own.first().copied()) {
+            Some(oldest) => table.remove(oldest),
+            None if table.all.len() > self.0.most => table.remove_of_most(),
+            None => None,
+        };
         drop(table);
         (WaitingPlace { among: self.clone(), number }, goes.map(|one| one.handle))
+    }
+
+    /// Whoever has to go where room is needed for others, if anybody waits: it has no place any more.
+    #[must_use]
+    pub fn evict(&self) -> Option<H> {
+        self.lock().remove_of_most().map(|one| one.handle)
     }
 
     fn lock(&self) -> MutexGuard<'_, Table<H>> {
@@ -94,6 +111,17 @@ impl<H> Waiting<H> {
 }
 
 impl<H> Table<H> {
+    fn add(&mut self, one: One<H>) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        if let Some(from) = one.from {
+            self.of_address.entry(from).or_default().insert(number);
+        }
+        self.of_owner.change(one.from, |numbers| numbers.insert(number));
+        self.all.insert(number, one);
+        number
+    }
+
     fn remove(&mut self, number: u64) -> Option<One<H>> {
         let one = self.all.remove(&number)?;
         if let Some(from) = one.from
@@ -104,7 +132,32 @@ impl<H> Table<H> {
                 self.of_address.remove(&from);
             }
         }
+        self.of_owner.change(one.from, |numbers| numbers.remove(&number));
         Some(one)
+    }
+
+    /// The oldest of whoever has most.
+    fn remove_of_most(&mut self) -> Option<One<H>> {
+        let (_, Reverse(oldest)) = *self.of_owner.order.last()?;
+        self.remove(oldest)
+    }
+}
+
+impl Owners {
+    fn change(&mut self, from: Option<Subnet>, change: impl FnOnce(&mut BTreeSet<u64>) -> bool) {
+        let owner = from.map(Subnet::site);
+        let numbers = self.numbers.entry(owner).or_default();
+        let rank = |numbers: &BTreeSet<u64>| numbers.first().map(|oldest| (numbers.len(), Reverse(*oldest)));
+        let before = rank(numbers);
+        change(numbers);
+        let after = rank(numbers);
+        if after.is_none() {
+            self.numbers.remove(&owner);
+        }
+        if let Some(before) = before {
+            self.order.remove(&before);
+        }
+        self.order.extend(after);
     }
 }
 
@@ -118,7 +171,7 @@ impl<H> Drop for WaitingPlace<H> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
@@ -129,21 +182,36 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_waited_longest_goes_first_of_its_address_then_of_all() {
-        let waiting = Waiting::new(8, 4);
+    fn whoever_has_waited_longest_goes_of_its_address_or_of_the_one_that_has_most() {
+        let waiting = Waiting::new(4, 2);
         let mut places = Vec::new();
         let mut enter = |who: u8, name: &'static str| {
             let (place, goes) = waiting.enter(from(who), name);
             places.push(place);
             goes
         };
-        assert_eq!([enter(1, "a"), enter(1, "b"), enter(2, "c")], [None; 3]);
-        assert_eq!(enter(1, "d"), Some("a"), "half of four");
-        assert_eq!(enter(0, "e"), None, "four of all");
-        assert_eq!(enter(0, "f"), Some("b"), "an address without limits counts in all");
-        assert_eq!(enter(3, "g"), Some("c"));
+        assert_eq!([enter(3, "first"), enter(1, "a"), enter(1, "b")], [None; 3]);
+        assert_eq!(enter(1, "c"), Some("a"), "two of one address");
+        assert_eq!(enter(0, "d"), None, "four of all");
+        assert_eq!(enter(0, "e"), Some("b"), "an address has two, and so have those without limits, who came later");
+        assert_eq!(enter(2, "f"), Some("d"), "and now those have most");
+        assert_eq!(enter(4, "g"), Some("first"), "all have one");
+        assert_eq!([waiting.evict(), waiting.evict()], [Some("c"), Some("e")]);
         places.clear();
-        assert!(waiting.lock().all.is_empty() && waiting.lock().of_address.is_empty());
+        assert_eq!(waiting.evict(), None);
+        let table = waiting.lock();
+        assert!(table.all.is_empty() && table.of_address.is_empty());
+        assert!(table.of_owner.numbers.is_empty() && table.of_owner.order.is_empty());
+    }
+
+    #[test]
+    fn neighbouring_networks_of_ipv6_are_one_owner() {
+        let network = |bits: u64| Some(Subnet::of(IpAddr::V6(Ipv6Addr::from_bits(u128::from(bits) << 64))));
+        let waiting = Waiting::new(3, 3);
+        let enter = |from, name| waiting.enter(from, name);
+        let _places = [enter(from(1), "a"), enter(from(1), "b"), enter(network(1), "c"), enter(network(2), "d")];
+        let (_place, goes) = enter(network(3), "e");
+        assert_eq!(goes, Some("c"));
     }
 
     #[test]
@@ -151,20 +219,37 @@ mod tests {
         assert_eq!([0, 1, 2, 3, 4, 5, 2000].map(half), [0, 1, 2, 3, 2, 2, 1000]);
     }
 
+    /// Of a list, oldest first: the oldest of whoever is in it most often, and of those the one that comes first.
+    fn expected_to_go(list: &[(u8, usize)]) -> Option<usize> {
+        let count = |who: u8| list.iter().filter(|(other, _)| *other == who).count();
+        let most = list.iter().map(|(who, _)| count(*who)).max()?;
+        list.iter().find(|(who, _)| count(*who) == most).map(|(_, name)| *name)
+    }
+
     proptest! {
         #[test]
-        fn it_is_a_list_in_order_of_arrival(steps in prop::collection::vec((0..4_u8, any::<bool>(), any::<prop::sample::Index>()), 0..60)) {
-            let waiting = Waiting::new(10, 6);
+        fn it_is_a_list_in_order_of_arrival(steps in prop::collection::vec((0..5_u8, 0..8_u8, any::<prop::sample::Index>()), 0..80)) {
+            let waiting = Waiting::new(7, 3);
             // The model: who waits, oldest first; and every place that is held, given up or not.
             let mut list: Vec<(u8, usize)> = Vec::new();
             let mut places: Vec<(usize, WaitingPlace<usize>)> = Vec::new();
-            for (name, (who, comes, pick)) in steps.into_iter().enumerate() {
-                if comes || places.is_empty() {
+            for (name, (who, step, pick)) in steps.into_iter().enumerate() {
+                if step == 0 {
+                    let expected = expected_to_go(&list);
+                    prop_assert_eq!(waiting.evict(), expected);
+                    list.retain(|(_, name)| Some(*name) != expected);
+                } else if step < 6 || places.is_empty() {
                     let (place, goes) = waiting.enter(from(who), name);
                     places.push((name, place));
                     list.push((who, name));
                     let own: Vec<_> = list.iter().filter(|(other, _)| *other == who).collect();
-                    let expected = if who > 0 && own.len() > 3 { Some(own[0].1) } else { (list.len() > 5).then(|| list[0].1) };
+                    let expected = if who > 0 && own.len() > 3 {
+                        Some(own[0].1)
+                    } else if list.len() > 7 {
+                        expected_to_go(&list)
+                    } else {
+                        None
+                    };
                     prop_assert_eq!(goes, expected);
                     list.retain(|(_, name)| Some(*name) != expected);
                 } else {
@@ -173,7 +258,7 @@ mod tests {
                     list.retain(|(_, other)| *other != name);
                 }
                 prop_assert_eq!(waiting.lock().all.len(), list.len());
-                prop_assert!(list.len() <= 5);
+                prop_assert!(list.len() <= 7);
             }
         }
     }

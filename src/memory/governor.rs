@@ -27,6 +27,11 @@ const LOOK_SELDOM: Duration = Duration::from_millis(500);
 const LATE: Duration = Duration::from_millis(500);
 /// How often the figures are reported.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// For so long after relief what is let go of is given back to the kernel soon: parked sessions end, and the allocator would keep the
+/// pages of a whole flood for ten seconds more. Otherwise it may, since it mostly needs them again.
+const SETTLES: Duration = Duration::from_secs(60);
+/// Less than this part of the budget is not worth that.
+const UNUSED_PART: u64 = 64;
 /// Giving pages back takes locks that allocations need, too.
 const PURGE_EVERY: Duration = Duration::from_millis(500);
 
@@ -53,7 +58,7 @@ pub fn start(governor: Governor) -> io::Result<watch::Receiver<Pressure>> {
 
 fn run(account: &Account, publish: &watch::Sender<Pressure>) {
     let mut ladder = Ladder::default();
-    let (mut looked, mut reported, mut purged) = (Instant::now(), None, Instant::now());
+    let (mut looked, mut reported, mut purged, mut relieved) = (Instant::now(), None, Instant::now(), None);
     while !publish.is_closed() {
         let before = *publish.borrow();
         let wait = until_next_look(before.used, before.budget);
@@ -64,7 +69,11 @@ fn run(account: &Account, publish: &watch::Sender<Pressure>) {
         let used = account.used();
         let step = ladder.look(used.all, before.budget, if elapsed > wait + LATE { Duration::ZERO } else { elapsed });
         let pressure = Pressure { used: used.all, tcp: used.tcp, step, ..before };
-        if may_purge(used, pressure, before) && now.saturating_duration_since(purged) >= PURGE_EVERY {
+        if step.is_some() {
+            relieved = Some(now);
+        }
+        let settles = relieved.is_some_and(|at| now.saturating_duration_since(at) < SETTLES);
+        if may_purge(used, pressure, before, settles) && now.saturating_duration_since(purged) >= PURGE_EVERY {
             account.purge();
             purged = now;
         }
@@ -86,11 +95,12 @@ fn until_next_look(used: u64, budget: u64) -> Duration {
     Duration::from_millis(left.saturating_mul(1000) / FLOOD_BYTES_PER_SECOND).clamp(LOOK_OFTEN, LOOK_SELDOM)
 }
 
-/// Whether pages are to be given back that the allocator keeps for later: before anybody loses anything for them, and when
-/// they are what exceeds the budget.
-fn may_purge(used: Used, pressure: Pressure, before: Pressure) -> bool {
+/// Whether pages are to be given back that the allocator keeps for later: before anybody loses anything for them, when they are what
+/// exceeds the budget, and when there are many of them after a flood.
+fn may_purge(used: Used, pressure: Pressure, before: Pressure, settles: bool) -> bool {
     let relief = pressure.asks(MemoryStep::EmptyResumeBuffers) || before.asks(MemoryStep::EmptyResumeBuffers);
-    relief || used.resident > pressure.budget
+    let unused = used.resident.saturating_sub(used.all);
+    relief || used.resident > pressure.budget || (settles && unused > pressure.budget / UNUSED_PART)
 }
 
 fn report(before: Option<MemoryStep>, pressure: Pressure) {
@@ -109,6 +119,17 @@ mod tests {
     use super::*;
 
     const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn pages_are_given_back_where_they_are_missed_and_after_a_flood() {
+        let none = Pressure::none(64 * MIB);
+        let relief = Pressure { step: Some(MemoryStep::EmptyResumeBuffers), ..none };
+        let used = |all, resident| Used { all: all * MIB, tcp: 0, resident: resident * MIB };
+        assert!(!may_purge(used(8, 60), none, none, false), "they are of use");
+        assert!(may_purge(used(8, 65), none, none, false), "they exceed the budget");
+        assert!(may_purge(used(60, 60), relief, none, false) && may_purge(used(60, 60), none, relief, false));
+        assert!(may_purge(used(8, 10), none, none, true) && !may_purge(used(8, 9), none, none, true));
+    }
 
     #[test]
     fn the_less_is_left_the_sooner_it_looks_again() {

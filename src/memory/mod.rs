@@ -8,11 +8,13 @@ mod account;
 mod governor;
 mod heap;
 mod held;
+mod intake;
 mod ladder;
 mod pressure;
 mod relief;
 
 pub use governor::{Governor, start};
 pub use held::{HeldBytes, Outside};
+pub use intake::{Intake, LEAST_INTAKE};
 pub use pressure::{Pressure, Relief};
 pub use relief::{Contribution, LITTLE, LITTLE_HEAD, Totals, largest};

@@ -50,11 +50,18 @@ impl Contribution {
         (self.bytes, self.sessions) = (bytes, sessions);
     }
 
-    /// What each session would hold if all held the same and `target` together, and no less than `little`. Who holds no more
-    /// is left alone.
+    /// What each session would hold if all held the same and `target` together, where `used` is used now, and no less than
+    /// `little`. Who holds no more is left alone.
+    ///
+    /// What is used beside what they are known to hold (mailboxes, what the allocator needs, the kernel's part where it was not
+    /// asked for) is used for the same sessions: so they may hold the less themselves.
     #[must_use]
-    pub fn equal_share(&self, target: u64, little: u64) -> u64 {
-        (target / self.totals.0.sessions.load(Ordering::Acquire).max(1)).max(little)
+    pub fn equal_share(&self, target: u64, used: u64, little: u64) -> u64 {
+        let Sums { bytes, sessions } = &*self.totals.0;
+        let held = bytes.load(Ordering::Acquire).max(self.bytes);
+        let theirs = if held < used { u128::from(target) * u128::from(held) / u128::from(used) } else { target.into() };
+        let share = theirs / u128::from(sessions.load(Ordering::Acquire).max(1));
+        u64::try_from(share).unwrap_or(u64::MAX).max(little)
     }
 
     /// The part of `excess` that this arbiter's sessions have to give up: as much of it as they hold of all.
@@ -105,11 +112,16 @@ mod tests {
         one.set(10, 3 << 20);
         other.set(30, 1 << 20);
         assert_eq!((one.part_of(400), other.part_of(400)), (300, 100));
-        assert_eq!(one.equal_share(40 << 20, LITTLE), 1 << 20);
+        assert_eq!(one.equal_share(40 << 20, 4 << 20, LITTLE), 1 << 20);
+        assert_eq!(
+            one.equal_share(40 << 20, 8 << 20, LITTLE),
+            1 << 19,
+            "as much again is used, and no session has said that it holds it"
+        );
         other.set(0, 0);
         assert_eq!((one.part_of(400), other.part_of(400)), (400, 0));
-        assert_eq!(one.equal_share(40 << 20, LITTLE), 4 << 20);
-        assert_eq!(one.equal_share(10 << 10, LITTLE), LITTLE);
+        assert_eq!(one.equal_share(40 << 20, 3 << 20, LITTLE), 4 << 20);
+        assert_eq!(one.equal_share(10 << 10, 3 << 20, LITTLE), LITTLE);
     }
 
     proptest! {
@@ -122,7 +134,7 @@ mod tests {
             let mut mine = Totals::default().contribution();
             let sum: u64 = held.iter().sum();
             mine.set(held.len() as u64, sum);
-            let share = mine.equal_share(target, LITTLE);
+            let share = mine.equal_share(target, sum, LITTLE);
             let chosen = largest(held.iter().copied().enumerate(), |(_, held)| *held, share, enough);
             assert!(chosen.iter().all(|(_, held)| *held > LITTLE && *held > target / mine.sessions));
             let least = chosen.iter().map(|(_, held)| *held).min().unwrap_or(u64::MAX);

@@ -23,6 +23,7 @@ impl From<Census> for CensusReport {
             leaves_per_minute: census.leaves_per_minute,
             locked_rooms: census.locked_rooms,
             bans: census.bans,
+            ban_bytes: census.ban_bytes,
             occupancy: census.occupancy,
         }
     }

@@ -9,6 +9,7 @@ pub mod faults;
 mod inbox;
 mod kill_switch;
 pub mod listing;
+pub mod mesh;
 pub mod metrics;
 pub mod moderation;
 mod news;

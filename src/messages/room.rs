@@ -1,11 +1,14 @@
 //! Messages to a room. Handled in `room/actor.rs`.
 
-use std::sync::Arc;
+use std::{
+    any::Any,
+    sync::{Arc, Weak},
+};
 
 use actix::{Message, Recipient, prelude::SendError};
 
-use super::{event::RoomEvent, send::send_unbounded, session::Member};
-use crate::protocol::{LeaveReason, Meta, PeerId, Who};
+use super::{event::RoomEvent, mesh::MeshAnswer, send::send_unbounded, session::Member};
+use crate::protocol::{LeaveReason, Meta, PairEvent, PeerId, Who};
 
 /// All messages to a room in one type, for the same reason as those to a session: a port for each would cost some 200
 /// bytes, and one keeps them in order.
@@ -38,6 +41,18 @@ pub enum ToRoom {
         peer: PeerId,
         /// The new metadata, whole.
         meta: Meta,
+    },
+    /// From a session, may be refused: what a peer reports of its connections to others, in this order. What is refused is counted.
+    Report {
+        /// Who.
+        peer: PeerId,
+        /// Of which peer, and what. None of them is the peer itself.
+        pairs: Box<[(PeerId, PairEvent)]>,
+    },
+    /// From the supervisor, for an operator, unbounded (one at a time, as [`listing`](super::listing) says): how its mesh is doing.
+    Mesh {
+        /// Where the answer goes.
+        answer: MeshAnswer,
     },
     /// From a session, unbounded: the peer's socket is gone, its seat is kept.
     Away {
@@ -103,6 +118,13 @@ impl RoomPort {
     /// The mailbox is full, or the room is gone.
     pub fn try_send(&self, message: ToRoom) -> Result<(), SendError<ToRoom>> {
         self.0.try_send(message)
+    }
+
+    /// Points to the room for as long as anybody can reach it.
+    #[must_use]
+    pub fn life(&self) -> Weak<dyn Any + Send + Sync> {
+        let room: Arc<dyn Any + Send + Sync> = Arc::clone(&self.0) as _;
+        Arc::downgrade(&room)
     }
 
     /// Whether the room's actor is alive. `false` is final.

@@ -172,6 +172,8 @@ pub struct Census {
     pub locked_rooms: usize,
     /// Bans that are in force.
     pub bans: usize,
+    /// Bytes of what is remembered of locks and bans.
+    pub ban_bytes: u64,
     /// `occupancy[n - 1]` rooms hold exactly `n` peers; the last entry holds the fuller ones, too.
     pub occupancy: Vec<u64>,
 }

@@ -20,6 +20,8 @@ pub enum Feature {
     Ice,
     /// Rooms can be moderated.
     Moderation,
+    /// Clients may say how they are doing.
+    Report,
 }
 
 impl Feature {

@@ -57,6 +57,20 @@ random_id! {
     SessionId
 }
 
+impl PeerId {
+    /// Both halves of it as numbers, for where 16 bytes are too many.
+    #[must_use]
+    pub fn halves(self) -> (u64, u64) {
+        self.0.as_u64_pair()
+    }
+
+    /// What [`Self::halves`] took apart.
+    #[must_use]
+    pub fn from_halves(first: u64, second: u64) -> Self {
+        Self(Uuid::from_u64_pair(first, second))
+    }
+}
+
 /// A room's name as the client gave it: 1 to `limits.room_name_bytes` bytes of UTF-8, no control characters.
 ///
 /// Cloning shares the text.

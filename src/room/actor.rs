@@ -1,11 +1,13 @@
 //! The shell of a room: unpacks messages, asks the rules, sends what they decide.
 
-use std::{any::Any, pin::Pin, sync::Arc, task};
+use std::{any::Any, cell::RefCell, pin::Pin, rc::Rc, sync::Arc, task, time::Instant};
 
 use actix::{Actor, ActorContext, ActorFuture, ArbiterHandle, AsyncContext, Context, Handler};
 
 use super::{
+    facts,
     gather::{ForMember, Gathered, Happening},
+    mesh::watch::Watched,
     state::{Effect, Occupant, RoomState},
 };
 use crate::{
@@ -15,6 +17,7 @@ use crate::{
         session::{Member, News, Roster, Several, Snapshot, ToMember, Welcomed},
     },
     protocol::{ErrorCode, LeaveReason, PeerId, RoomName},
+    recorder::{self, RoomLife, RoomRecording},
     telemetry::{self, Event},
 };
 
@@ -27,8 +30,8 @@ const UPDATES_MIN: usize = 32;
 /// The actor of one room.
 #[derive(Debug)]
 pub struct Room {
-    state: RoomState<Arc<Member>>,
-    name: RoomName,
+    pub(super) state: RoomState<Arc<Member>>,
+    pub(super) name: RoomName,
     capacity: usize,
     /// None before the first peer.
     port: Option<RoomPort>,
@@ -38,10 +41,14 @@ pub struct Room {
     locked: bool,
     /// Whether somebody has come or gone since.
     is_stale: bool,
+    /// None: nothing is recorded, or nobody was here yet.
+    recording: Option<RoomRecording>,
     /// What the members are to be sent.
     gathered: Gathered<Arc<RoomEvent>, News>,
     /// Whether they will be, when the mailbox is empty.
     is_due: bool,
+    /// Who reaches which peer, since somebody has reported.
+    pub(super) mesh: Option<Rc<RefCell<Watched>>>,
     /// Its drop tells the supervisor that the room has ended.
     _guard: Box<dyn Any + Send>,
 }
@@ -63,15 +70,34 @@ impl Room {
             snapshot: None,
             locked: false,
             is_stale: false,
+            recording: None,
             gathered: Gathered::default(),
             is_due: false,
+            mesh: None,
             _guard: guard,
+        }
+    }
+
+    /// For the flight recorder, before it happens.
+    fn record(&mut self, message: &ToRoom) {
+        if let (None, ToRoom::Admit(Admit { port, .. })) = (&self.recording, message) {
+            self.recording = recorder::open(&self.name, RoomLife::new(port.life()));
+        }
+        if self.recording.is_some() {
+            let now = Instant::now();
+            for (peer, what) in facts::of(message, &self.state, self.locked) {
+                recorder::note(self.recording.as_ref(), now, peer, what);
+            }
         }
     }
 
     fn admit(&mut self, admit: Admit) -> (Vec<Effect>, Option<u32>) {
         let Admit { member, meta, who, user, replaced, join_seq, port } = admit;
         self.port = Some(port);
+        for peer in &replaced {
+            self.left_mesh(*peer);
+        }
+        self.joined_mesh(&member);
         let mut effects = self.state.replace(&replaced);
         effects.extend(self.state.admit(member.peer, meta, who, user, replaced.last().copied(), member));
         self.is_stale |= !effects.is_empty();
@@ -79,6 +105,7 @@ impl Room {
     }
 
     fn remove(&mut self, peer: PeerId, reason: LeaveReason) -> Vec<Effect> {
+        self.left_mesh(peer);
         let effects = self.state.remove(peer, reason);
         self.is_stale |= !effects.is_empty();
         effects
@@ -238,14 +265,17 @@ impl Handler<ToRoom> for Room {
     type Result = ();
 
     fn handle(&mut self, message: ToRoom, ctx: &mut Self::Context) {
+        self.record(&message);
         let (effects, join_seq) = match message {
             ToRoom::Admit(admit) => self.admit(admit),
             ToRoom::Remove { peer, reason } => (self.remove(peer, reason), None),
             ToRoom::Lock { locked } => (self.lock(locked), None),
             ToRoom::Tell { event } => (self.tell(event), None),
             ToRoom::Update { peer, meta } => (self.state.update(peer, meta), None),
-            ToRoom::Away { peer, until_ms } => (self.state.away(peer, until_ms), None),
-            ToRoom::Back { peer } => (self.state.back(peer), None),
+            ToRoom::Report { peer, pairs } => (self.reported(peer, &pairs), None),
+            ToRoom::Mesh { answer } => (self.show_mesh(answer), None),
+            ToRoom::Away { peer, until_ms } => (self.away(peer, until_ms), None),
+            ToRoom::Back { peer } => (self.back(peer), None),
             ToRoom::Resync { peer, join_seq } => (self.state.resync(peer), Some(join_seq)),
         };
         self.carry_out(&effects, join_seq, ctx);

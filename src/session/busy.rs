@@ -13,6 +13,7 @@ use crate::{
         ErrorCode, PeerId, error_texts,
         server::{ErrorFrame, ServerFrame},
     },
+    recorder::fact::What,
     telemetry::{self, Event, RelayOutcome},
 };
 
@@ -53,6 +54,7 @@ pub(super) fn expire(shared: &SessionShared, now: Instant) -> Option<Duration> {
     // A timer may be late, and the news that there is room on its way.
     post(shared, &mut held);
     let busy = held.give_up();
+    note(shared, &held, &busy, RelayOutcome::Busy);
     refuse(shared, held.re.as_deref(), &busy);
     put_back(shared, held);
     None
@@ -62,6 +64,7 @@ pub(super) fn expire(shared: &SessionShared, now: Instant) -> Option<Duration> {
 pub(super) fn forget_gone(shared: &SessionShared, room: &Snapshot) {
     let Some(mut held) = shared.held.take() else { return };
     let missing = held.give_up_missing(room);
+    note(shared, &held, &missing, RelayOutcome::ReceiverGone);
     not_found(shared, &held, &missing);
     put_back(shared, held);
 }
@@ -70,6 +73,7 @@ pub(super) fn forget_gone(shared: &SessionShared, room: &Snapshot) {
 pub(super) fn give_up(shared: &SessionShared) {
     let Some(mut held) = shared.held.take() else { return };
     let missing = held.give_up();
+    note(shared, &held, &missing, RelayOutcome::ReceiverGone);
     not_found(shared, &held, &missing);
     put_back(shared, held);
 }
@@ -80,6 +84,7 @@ pub(super) fn end(shared: &SessionShared) {
     let Some(mut held) = shared.held.take() else { return };
     post(shared, &mut held);
     let busy = held.give_up();
+    note(shared, &held, &busy, RelayOutcome::Busy);
     refuse(shared, held.re.as_deref(), &busy);
     shared.busy.set(false);
 }
@@ -87,7 +92,9 @@ pub(super) fn end(shared: &SessionShared) {
 /// The sender's session is over without that: there is nobody to tell.
 pub(super) fn abandon(shared: &SessionShared) {
     if let Some(mut held) = shared.held.take() {
-        count(&held.give_up());
+        let busy = held.give_up();
+        note(shared, &held, &busy, RelayOutcome::Busy);
+        count(&busy);
     }
 }
 
@@ -101,9 +108,16 @@ pub(super) fn refuse(shared: &SessionShared, re: Option<&str>, peers: &[PeerId])
 
 fn post(shared: &SessionShared, held: &mut HeldSignal) {
     let Some(me) = shared.member.get() else { return };
-    let Lost { missing, busy } = held.post(me, &shared.setup.inbox);
+    let Lost { missing, busy } = held.post(me, &shared.setup.inbox, shared.recording().as_ref());
     not_found(shared, held, &missing);
     refuse(shared, held.re.as_deref(), &busy);
+}
+
+/// Records what became of it.
+fn note(shared: &SessionShared, held: &HeldSignal, peers: &[PeerId], outcome: RelayOutcome) {
+    for peer in peers {
+        shared.note(held.fact(*peer, outcome));
+    }
 }
 
 /// Goes on waiting, or reading. To have been made to wait is no silence.
@@ -127,6 +141,7 @@ fn send(shared: &SessionShared, frame: &ErrorFrame<'_>) {
     if frame.peers.is_empty() {
         return;
     }
+    shared.note(What::Error(frame.code));
     shared.with_ids(|context| {
         telemetry::emit(&Event::FrameRefused { context, code: frame.code, detail: frame.message });
     });

@@ -3,13 +3,21 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{relay::Relay, state::Re};
+use super::{
+    relay::{Record, Relay},
+    state::Re,
+};
 use crate::{
     messages::{
         Bounds, Busy,
         session::{Member, Posted, Snapshot},
     },
     protocol::{PeerId, SignalKind, TextFrame},
+    recorder::{
+        RoomRecording,
+        fact::{Blocks, ShortId, What},
+    },
+    telemetry::RelayOutcome,
 };
 
 /// See the module.
@@ -51,20 +59,34 @@ impl HeldSignal {
     }
 
     /// Posts it to all that have room by now.
-    pub(super) fn post(&mut self, from: &Member, bounds: &Bounds) -> Lost {
+    pub(super) fn post(&mut self, from: &Member, bounds: &Bounds, recording: Option<&RoomRecording>) -> Lost {
         let (kind, frame, read_at) = (self.kind, self.frame.clone(), self.read_at);
-        let relay = Relay { from, bounds, kind, frame, read_at };
+        let record = Record { recording, at: Instant::now() };
+        let relay = Relay { from, bounds, kind, frame, read_at, record };
         let mut lost = Lost::default();
         self.waiting.retain(|member| {
-            match relay.post(member) {
-                Posted::Taken | Posted::Full => {}
-                Posted::Gone => lost.missing.push(member.peer),
-                Posted::Busy(Busy::Away) => lost.busy.push(member.peer),
+            let outcome = match relay.post(member) {
+                Posted::Taken => RelayOutcome::Delivered,
+                Posted::Full => RelayOutcome::ReceiverFull,
+                Posted::Gone => {
+                    lost.missing.push(member.peer);
+                    RelayOutcome::ReceiverGone
+                }
+                Posted::Busy(Busy::Away) => {
+                    lost.busy.push(member.peer);
+                    RelayOutcome::Busy
+                }
                 Posted::Busy(Busy::Waits | Busy::StillWaits) => return true,
-            }
+            };
+            relay.note(member.peer, outcome);
             false
         });
         lost
+    }
+
+    /// What the flight recorder is told of it, for one of its receivers.
+    pub(super) fn fact(&self, to: PeerId, outcome: RelayOutcome) -> What {
+        What::Signal { to: ShortId::of(to), kind: self.kind, size: Blocks::of(self.bytes()), outcome }
     }
 
     /// Gives up those that are not in the room.

@@ -1,7 +1,7 @@
 //! What the sessions of one arbiter hold, by kind: for whoever asks what memory is used for.
 
 use super::{busy, registry::Registry, shared::SESSIONS};
-use crate::telemetry::HeldReport;
+use crate::{recorder, telemetry::HeldReport};
 
 /// Looks at all sessions, which takes some 100 ns for each.
 #[must_use]
@@ -14,5 +14,6 @@ pub fn held() -> HeldReport {
         held.outboxes += outbox + busy::held_bytes(&session);
         held.resume_buffers += session.resume_buffer.borrow().as_ref().map_or(0, |buffer| buffer.kept().1 as u64);
     }
+    held.recordings = recorder::held();
     held
 }

@@ -18,8 +18,12 @@ use crate::{
     config::Milliseconds,
     messages::session::{Deliver, Drain, Evict, JoinError, JoinFailed, News, Roster, Snapshot, Welcomed},
     protocol::{
-        ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken, error_texts,
+        ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken, RoomName, error_texts,
         server::{ErrorFrame, Joined, ServerFrame},
+    },
+    recorder::{
+        self, RoomLife,
+        fact::{Blocks, ShortId, What},
     },
     telemetry::{self, LimitHit, RelayOutcome},
 };
@@ -80,7 +84,8 @@ impl Session {
     fn entered(&mut self, snapshot: &Snapshot, welcomed: &Welcomed, pending: &PendingJoin) {
         self.due(None);
         self.shared.waits_no_more();
-        let place = RoomHandle { room: snapshot.room.clone(), port: snapshot.port.clone() };
+        let recording = recorder::open(&snapshot.room, RoomLife::new(snapshot.port.life()));
+        let place = RoomHandle { room: snapshot.room.clone(), port: snapshot.port.clone(), recording };
         self.shared.enter(Some(place));
         let token =
             pending.resumable.then(|| ResumeToken { session: self.me().session, secret: self.open_resume_buffer() });
@@ -148,6 +153,9 @@ impl Session {
     fn drop_stray(&self, deliver: &Deliver) {
         self.me().inbox.dropped(deliver.from, deliver.frame.as_bytes().len(), deliver.mark);
         telemetry::tally(|t| t.relays.add(RelayOutcome::Stray));
+        let (to, size) = (ShortId::of(self.me().peer), Blocks::of(deliver.frame.as_bytes().len()));
+        let what = What::Signal { to, kind: deliver.kind, size, outcome: RelayOutcome::Stray };
+        recorder::note(self.shared.recording().as_ref(), Instant::now(), Some(deliver.from), what);
     }
 
     #[inline]
@@ -165,7 +173,11 @@ impl Session {
     }
 
     pub(super) fn join_refused(&mut self, JoinFailed { join_seq, refused }: &JoinFailed) {
+        let room = self.rules.room_name().cloned();
         let Some((pending, leave)) = self.rules.join_refused(*join_seq) else { return };
+        if let Some(room) = room {
+            self.note_refusal(&room, refused.code);
+        }
         let retry_after = self.retry_after(refused);
         // The time to join goes on, unless the client asked no sooner than it was told to: one that only ever fails does not
         // remain for ever, and one that waits for a seat may.
@@ -198,8 +210,17 @@ impl Session {
         self.refuse_leave(leave);
     }
 
+    /// For the flight recorder, where it is the room that refuses: of one that nobody is in there is nothing to be seen.
+    fn note_refusal(&self, room: &RoomName, code: ErrorCode) {
+        if matches!(code, ErrorCode::RoomFull | ErrorCode::RoomLocked | ErrorCode::Banned) {
+            let now = Instant::now();
+            recorder::note(recorder::beside(room, now).as_ref(), now, Some(self.me().peer), What::JoinRefused(code));
+        }
+    }
+
     pub(super) fn evict(&mut self, evict: &Evict) {
         if let SeatLoss::Outside { unanswered, leave } = self.rules.evicted(evict.join_seq) {
+            self.shared.note(What::RoomClosed);
             self.shared.paused.set(false);
             busy::give_up(&self.shared);
             if let Some(unanswered) = unanswered {

@@ -11,7 +11,7 @@ use super::{
     attachment::Attachment,
     drain,
     inbound::{self, Inbound},
-    pump,
+    intake, pump,
     setup::SessionConfig,
     shared::SessionShared,
 };
@@ -83,5 +83,14 @@ fn open_here<P: Send + 'static>(opened: AcceptedSocket<P>) {
     init.announce(&opened.remote);
     let mut session = Session::new(Rc::clone(&shared), init, opened.hint, opened.bearer);
     session.came_by(opened.host);
+    let opened = Rc::clone(&shared);
     pump::spawn(WebsocketContext::with_codec(session, inbound::unused(), Codec::new()), shared);
+    intake::came(&opened);
+}
+
+/// For the sweep.
+pub(super) fn fit_intake() {
+    if let Some(setup) = SETUP.with_borrow(Clone::clone) {
+        intake::fit(&setup);
+    }
 }

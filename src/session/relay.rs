@@ -8,6 +8,10 @@ use crate::{
         session::{Deliver, Member, Posted, Snapshot},
     },
     protocol::{PeerId, SignalKind, TextFrame, client::To},
+    recorder::{
+        self, RoomRecording,
+        fact::{Blocks, ShortId, What},
+    },
     telemetry::{self, RelayOutcome},
 };
 
@@ -18,6 +22,14 @@ pub(super) struct Relay<'a> {
     pub(super) kind: SignalKind,
     pub(super) frame: TextFrame,
     pub(super) read_at: Option<Instant>,
+    pub(super) record: Record<'a>,
+}
+
+/// Where it is recorded that a signal was sent, if it is, and since when.
+#[derive(Clone, Copy)]
+pub(super) struct Record<'a> {
+    pub(super) recording: Option<&'a RoomRecording>,
+    pub(super) at: Instant,
 }
 
 /// Who did not get a signal, of those that it was for.
@@ -68,23 +80,73 @@ impl Relay<'_> {
     fn one(&self, room: &Snapshot, peer: PeerId, unsent: &mut Unsent<'_>) {
         let Some(member) = room.find(peer).filter(|member| member.peer != self.from.peer) else {
             telemetry::tally(|t| t.relays.add(RelayOutcome::PeerNotFound));
+            self.note(peer, RelayOutcome::PeerNotFound);
             return unsent.missing.push(peer);
         };
-        match self.post(member) {
+        match self.post_noted(member) {
             Posted::Taken | Posted::Full => {}
             Posted::Gone => unsent.missing.push(peer),
             Posted::Busy(busy) => unsent.busy(member, busy),
         }
     }
 
+    /// Recorded as one, and what did not arrive one by one.
     fn everyone(&self, room: &Snapshot, unsent: &mut Unsent<'_>) {
+        let others = u32::try_from(room.members.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        self.write(What::Broadcast { others, kind: self.kind, size: self.size() });
         for (peer, member) in &room.members {
-            if *peer != self.from.peer
-                && let Posted::Busy(busy) = self.post(member)
-            {
-                unsent.busy(member, busy);
+            if *peer == self.from.peer {
+                continue;
+            }
+            match self.post(member) {
+                Posted::Taken => {}
+                Posted::Busy(busy) => {
+                    self.note_busy(*peer, busy);
+                    unsent.busy(member, busy);
+                }
+                Posted::Full => self.note(*peer, RelayOutcome::ReceiverFull),
+                Posted::Gone => self.note(*peer, RelayOutcome::ReceiverGone),
             }
         }
+    }
+
+    /// Posts it to one member, and has it recorded. What was given up as busy is recorded by who gives it up.
+    #[inline]
+    fn post_noted(&self, member: &Member) -> Posted {
+        let posted = self.post(member);
+        match posted {
+            Posted::Taken => self.note(member.peer, RelayOutcome::Delivered),
+            Posted::Full => self.note(member.peer, RelayOutcome::ReceiverFull),
+            Posted::Gone => self.note(member.peer, RelayOutcome::ReceiverGone),
+            Posted::Busy(busy) => self.note_busy(member.peer, busy),
+        }
+        posted
+    }
+
+    #[cold]
+    fn note_busy(&self, to: PeerId, busy: Busy) {
+        match busy {
+            Busy::Waits => {
+                self.write(What::Waits { to: ShortId::of(to), kind: self.kind, size: self.size() });
+            }
+            Busy::StillWaits | Busy::Away => self.note(to, RelayOutcome::Busy),
+        }
+    }
+
+    /// Records what became of it.
+    #[inline]
+    pub(super) fn note(&self, to: PeerId, outcome: RelayOutcome) {
+        self.write(What::Signal { to: ShortId::of(to), kind: self.kind, size: self.size(), outcome });
+    }
+
+    #[inline]
+    fn write(&self, what: What) {
+        recorder::note(self.record.recording, self.record.at, Some(self.from.peer), what);
+    }
+
+    #[inline]
+    fn size(&self) -> Blocks {
+        Blocks::of(self.frame.as_bytes().len())
     }
 
     /// Posts it to one member. Those that are busy are counted when it is known what becomes of it.

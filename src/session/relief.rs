@@ -14,8 +14,9 @@ use super::{
     shared::{SESSIONS, SessionShared},
 };
 use crate::{
-    memory::{Contribution, LITTLE, Pressure, Totals, largest},
+    memory::{Contribution, LEAST_INTAKE, LITTLE, Pressure, Totals, largest},
     protocol::EndReason,
+    recorder,
     telemetry::{self, MemoryStep},
 };
 
@@ -23,10 +24,6 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Who holds most is read no further for so long at a time.
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// What the kernel takes in for who is read no further: its least. Otherwise each that was found with an equal share would go on to
-/// fill its buffer, and ten thousand buffers are several budgets.
-const TAKEN_IN: usize = 4096;
 
 /// Connections that are ended in one turn: some 15 ms, as long as a round of readers takes at most. In between everything that is
 /// ready has its turn, the flood's own work among it, so that many small turns would end them more slowly than others grow.
@@ -54,6 +51,7 @@ pub async fn run(mut pressure: watch::Receiver<Pressure>, totals: Totals) {
     let mut mine = totals.contribution();
     while pressure.changed().await.is_ok() {
         let now = *pressure.borrow_and_update();
+        recorder::relieve(now.step);
         if now.asks(MemoryStep::ReadLess) {
             relieve(now, &mut mine).await;
             tokio::time::sleep(LOOK_EVERY).await;
@@ -70,7 +68,8 @@ async fn relieve(pressure: Pressure, mine: &mut Contribution) {
     let sessions = SESSIONS.with(Registry::all);
     let mut holdings: Vec<_> = sessions.into_iter().map(|session| Holding::of(session, with_kernel)).collect();
     mine.set(holdings.len() as u64, holdings.iter().map(|holding| holding.all).sum());
-    let (share, mut excess) = (mine.equal_share(pressure.target(), LITTLE), mine.part_of(pressure.excess()));
+    let (share, mut excess) =
+        (mine.equal_share(pressure.target(), pressure.used, LITTLE), mine.part_of(pressure.excess()));
     read_less(&holdings, share);
     if pressure.asks(MemoryStep::EmptyResumeBuffers) {
         let with_most = holdings.iter_mut().filter(|holding| holding.all > share);
@@ -106,7 +105,8 @@ fn read_less(holdings: &[Holding], share: u64) {
         bucket.hold_back(session.setup.pace.rate, now, PAUSE);
         session.bucket.set(bucket);
         if !session.held_back.replace(true) {
-            session.connection.set_receive_buffer(TAKEN_IN);
+            // What waits there already stays; with more, each that was found with an equal share would go on to fill its buffer.
+            session.connection.set_receive_buffer(LEAST_INTAKE);
             count(MemoryStep::ReadLess);
         }
     }
@@ -116,7 +116,7 @@ impl SessionShared {
     /// The reader waits for memory no longer.
     pub(super) fn reads_on(&self) {
         if self.held_back.replace(false) {
-            self.connection.set_receive_buffer(self.setup.receive_buffer);
+            self.take_in_as_others();
         }
     }
 }

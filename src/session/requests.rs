@@ -14,7 +14,7 @@ use super::{
     actor::Session,
     busy,
     held_signal::HeldSignal,
-    relay::{Relay, Unsent},
+    relay::{Record, Relay, Unsent},
     resume_buffer::BadAck,
     state::{Departure, NOT_IN_ROOM, PendingJoin, Re, RequestError},
 };
@@ -33,6 +33,7 @@ use crate::{
         error_texts,
         server::{ErrorFrame, ServerFrame, encode},
     },
+    recorder::fact::What,
     telemetry::{self, Event},
 };
 
@@ -91,6 +92,7 @@ impl Session {
             ClientFrame::Ice => self.ice(id, read_at),
             ClientFrame::Kick(kick) => self.moderate(RoomOrder::Kick(kick), boxed(id)),
             ClientFrame::Lock { locked } => self.moderate(RoomOrder::Lock(locked), boxed(id)),
+            ClientFrame::Report { events } => self.report(&events, id, read_at),
             ClientFrame::Ping { t, ack } => self.ping(t, ack, id),
         };
         match outcome {
@@ -128,10 +130,13 @@ impl Session {
             Permissions::SIGNAL
         })?;
         self.signals = self.signals.wrapping_add(1);
+        let inside = self.shared.inside.borrow();
+        let recording = inside.as_ref().and_then(|place| place.recording.as_ref());
+        let record = Record { recording, at: read_at };
         let read_at = self.signals.is_multiple_of(SAMPLE).then_some(read_at);
         let from = self.me();
         let frame = encode(&ServerFrame::Signal { from: from.peer, kind, data });
-        let relay = Relay { from, bounds: &self.setup().inbox, kind, frame, read_at };
+        let relay = Relay { from, bounds: &self.setup().inbox, kind, frame, read_at, record };
         let unsent = relay.send(room, to);
         if unsent.is_empty() {
             return Ok(());
@@ -151,6 +156,7 @@ impl Session {
             let pause = self.setup().busy_pause.get();
             let held = HeldSignal::new(relay, boxed(re), waiting, Instant::now() + pause);
             busy::hold(&self.shared, Box::new(held));
+            drop(inside);
             self.time_pause(pause, ctx);
         }
         Ok(())
@@ -309,6 +315,7 @@ impl Session {
     }
 
     pub(super) fn send_error(&self, detail: &str, frame: &ErrorFrame<'_>) {
+        self.shared.note(What::Error(frame.code));
         telemetry::emit(&Event::FrameRefused { context: self.ids(), code: frame.code, detail });
         self.send_error_quietly(frame);
     }

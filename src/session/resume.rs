@@ -37,6 +37,7 @@ use crate::{
         error_texts::NO_SUCH_SESSION,
         server::{self, ErrorFrame, Joined, ServerFrame},
     },
+    recorder::fact::What,
     telemetry::{self, Event, Reconnection},
     ws::Connection,
 };
@@ -298,6 +299,7 @@ impl Session {
             grant: grant.as_deref().map(|grant| grants::view(grant, now)),
         };
         self.shared.send(&ServerFrame::Joined(joined));
+        self.shared.note(What::Resumed(complete));
         let result = if complete { Reconnection::Resumed } else { Reconnection::Incomplete };
         telemetry::emit(&Event::SessionResumed { context: self.ids(), result, attempt: resume.attempt });
     }

@@ -1,6 +1,6 @@
 //! What every session of an arbiter needs to know.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use actix::Recipient;
 
@@ -9,6 +9,7 @@ use crate::{
     config::{Limits, Milliseconds, Settings},
     ice::IceServers,
     limits::{Addresses, ByteRate, Rate, Waiting},
+    memory::Intake,
     messages::{
         Bounds, KillSwitch,
         supervisor::{Join, Leave, Moderate, Presence, Resume},
@@ -68,8 +69,9 @@ pub struct SessionConfig {
     pub(super) keep: Keep,
     /// How long a parked session waits for its client.
     pub(super) resume_window: Milliseconds,
-    /// `heartbeat.receive_buffer_bytes`: what the kernel takes in for a connection before it is read.
-    pub(super) receive_buffer: usize,
+    /// What the kernel may take in for a connection before it is read, by how many there are; and what it takes in now.
+    pub(super) intake: Intake,
+    pub(super) taken_in: Cell<usize>,
     /// How fast a connection may send.
     pub(super) pace: PaceLimits,
     /// What each address has sent, by all arbiters.
@@ -92,6 +94,8 @@ pub struct SessionConfig {
     pub(super) ice: IceServers,
     /// `limits.ice_per_minute`: how often each may ask.
     pub(super) ice_rate: Rate,
+    /// `limits.report_interval_ms`: how often each may report; `None`: never.
+    pub(super) report_rate: Option<Rate>,
     /// Without keys for tokens, and with some: a reload may bring the first, or take the last away.
     welcomes: [PreparedWelcome; 2],
     pub(super) ports: Ports,
@@ -118,7 +122,8 @@ impl SessionConfig {
             slow: limits.slow_ms.get(),
             keep: settings.into(),
             resume_window: limits.resume_window_ms,
-            receive_buffer: settings.heartbeat.receive_buffer_bytes,
+            intake: settings.into(),
+            taken_in: Cell::new(settings.heartbeat.receive_buffer_bytes),
             pace: settings.into(),
             addresses,
             mailbox: mailbox(limits),
@@ -130,6 +135,7 @@ impl SessionConfig {
             slow_message: settings.log.slow_message_ms.get(),
             ice,
             ice_rate: Rate::per_minute(limits.ice_per_minute),
+            report_rate: limits.takes_reports().then(|| Rate::new(1, limits.report_interval_ms.get(), 1)),
             welcomes: [false, true].map(|takes_tokens| prepare_welcome(settings, takes_tokens)),
             ports,
         }
@@ -144,7 +150,7 @@ impl SessionConfig {
             TokenJudge::new(settings, keys, tickets),
             IceServers::open(&settings.ice, &settings.stun).expect("no secrets"),
         );
-        Self::new(settings, ports, Waiting::new(100, 100), settings.into(), tokens, ice)
+        Self::new(settings, ports, Waiting::new(50, 50), settings.into(), tokens, ice)
     }
 
     /// The first frame of a connection.
@@ -170,7 +176,11 @@ fn prepare_welcome(settings: &Settings, takes_tokens: bool) -> PreparedWelcome {
         interval_ms: settings.heartbeat.interval_ms.0,
         timeout_ms: settings.heartbeat.ping_timeout().0,
     };
-    let spoken = |feature: &Feature| takes_tokens || *feature != Feature::Tokens;
+    let spoken = |feature: &Feature| match feature {
+        Feature::Tokens => takes_tokens,
+        Feature::Report => settings.limits.takes_reports(),
+        _ => true,
+    };
     let features: Vec<_> = Feature::ALL.iter().copied().filter(spoken).map(Feature::as_str).collect();
     Welcome {
         version: env!("CARGO_PKG_VERSION"),
@@ -193,6 +203,13 @@ impl From<&Settings> for PaceLimits {
     }
 }
 
+impl From<&Settings> for Intake {
+    fn from(settings: &Settings) -> Self {
+        let (budget, arbiters) = (settings.limits.memory_bytes as u64, settings.server.worker_count());
+        Self::new(budget, arbiters, settings.heartbeat.receive_buffer_bytes)
+    }
+}
+
 impl From<&Settings> for ParseLimits {
     fn from(settings: &Settings) -> Self {
         let limits = &settings.limits;
@@ -201,6 +218,7 @@ impl From<&Settings> for ParseLimits {
             meta_bytes: limits.meta_bytes,
             json_depth: limits.json_depth,
             recipients: limits.recipients,
+            report_events: limits.report_events,
         }
     }
 }

@@ -35,6 +35,7 @@ use crate::{
         EndReason, FrameKind, PeerId, RoomName, TextFrame,
         server::{ServerFrame, encode},
     },
+    recorder::{self, RoomRecording, fact::What},
     telemetry::{self, Event},
 };
 
@@ -42,6 +43,8 @@ use crate::{
 pub(super) struct RoomHandle {
     pub(super) room: RoomName,
     pub(super) port: RoomPort,
+    /// What this thread records of it, if anything.
+    pub(super) recording: Option<RoomRecording>,
 }
 
 /// This session's socket is to go to the session that its client comes back to.
@@ -297,6 +300,18 @@ impl SessionShared {
         send(context.within(inside.as_ref().map(|place| &place.room)));
     }
 
+    /// Records what has just happened to this peer, if it is in a room. What is on the relay path knows the time already.
+    pub(super) fn note(&self, what: What) {
+        if let Some(recording) = self.recording() {
+            recorder::note(Some(&recording), Instant::now(), self.member.get().map(|me| me.peer), what);
+        }
+    }
+
+    /// What is recorded of the room that the session is in.
+    pub(super) fn recording(&self) -> Option<RoomRecording> {
+        self.inside.borrow().as_ref()?.recording.clone()
+    }
+
     /// Takes the socket away: it goes on elsewhere.
     pub(super) fn detach_quietly(&self) -> Option<Attachment> {
         self.waits_no_more();
@@ -311,6 +326,7 @@ impl SessionShared {
         // It was the former connection that was held back.
         self.held_back.set(false);
         self.connection.set(attachment);
+        self.take_in_as_others();
         self.moved();
         self.recount();
         self.hurry();

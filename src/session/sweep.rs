@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::{
     drain, grants,
     heartbeat::{Found, HeartbeatTimes},
+    open,
     registry::Registry,
     shared::{SESSIONS, SessionShared},
     turns::Turn,
@@ -25,6 +26,7 @@ pub fn sweep(now: Instant, heartbeat: HeartbeatTimes, late: bool) {
         }
         debug_assert_eq!(sessions.counts(), sessions.counted_anew(), "connected, joined and parked sessions");
     });
+    open::fit_intake();
 }
 
 /// How many sessions of this arbiter are connected and in no room, connected and in one, and parked.

@@ -49,7 +49,7 @@ pub fn binding(server: SocketAddr, patience: Duration) -> Result<SocketAddr, Ask
     let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
     // Nobody else's answer comes through, and ICMP's word that nobody listens does.
     socket.connect(server)?;
-    let request = Message::builder_request(BINDING, MessageWriteVec::new()).finish();
+    let request = request();
     let mut wait = FIRST_WAIT;
     while !deadline.saturating_duration_since(Instant::now()).is_zero() {
         socket.send(&request)?;
@@ -59,6 +59,12 @@ pub fn binding(server: SocketAddr, patience: Duration) -> Result<SocketAddr, Ask
         wait *= 2;
     }
     Err(AskError::Silent { patience })
+}
+
+/// A Binding request with a transaction id of its own.
+#[must_use]
+pub fn request() -> Vec<u8> {
+    Message::builder_request(BINDING, MessageWriteVec::new()).finish()
 }
 
 /// The answer to `request`, if it comes before `until`. What answers something else is not looked at.
@@ -82,8 +88,9 @@ fn answer(socket: &UdpSocket, request: &[u8], until: Instant) -> Result<Option<S
     }
 }
 
-/// What a datagram says to `request`; `None` if it is no answer to it.
-fn read(bytes: &[u8], request: &[u8]) -> Option<Result<SocketAddr, AskError>> {
+/// What a message says to `request`; `None` if it is no answer to it.
+#[must_use]
+pub fn read(bytes: &[u8], request: &[u8]) -> Option<Result<SocketAddr, AskError>> {
     let (message, request) = (Message::from_bytes(bytes).ok()?, Message::from_bytes(request).ok()?);
     if !message.has_method(BINDING) || message.transaction_id() != request.transaction_id() {
         return None;

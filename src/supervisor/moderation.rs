@@ -266,6 +266,15 @@ impl Moderation {
         (rooms().filter(|room| room.locked).count(), rooms().map(|room| room.bans.len()).sum())
     }
 
+    /// Bytes of all that.
+    pub(super) fn bytes(&self) -> u64 {
+        let ban = |ban: &Ban| size_of::<Ban>() + ban.user.as_ref().map_or(0, |user| user.len());
+        let of = |(name, room): (&RoomName, &Moderated)| {
+            size_of::<Moderated>() + name.as_str().len() + room.bans.iter().map(ban).sum::<usize>()
+        };
+        self.rooms.iter().map(of).sum::<usize>() as u64
+    }
+
     /// Whether nothing is remembered of rooms that are there.
     pub(super) fn is_blank(&self) -> bool {
         self.rooms.len() == self.gone.len()
@@ -341,6 +350,7 @@ mod tests {
         let (mut moderation, here) = (moderation(now), room("a"));
         moderation.ban(&here, &[from(1)], MINUTE, now).expect("the first");
         assert_eq!(moderation.ban(&here, &[from(2), from(3)], 2 * MINUTE, now), Err(MINUTE), "when the first is over");
+        assert_eq!(moderation.bytes(), (size_of::<Moderated>() + size_of::<Ban>() + "a".len()) as u64);
         assert_eq!(moderation.judge(&here, || from(2), false, now), Ok(()), "none was made");
         moderation.ban(&here, &[from(2), from(1)], MINUTE, now).expect("the second");
         let later = now + MINUTE;

@@ -338,6 +338,7 @@ impl World {
             leaves_per_minute: recent(&self.leaves) as u64,
             locked_rooms: 0,
             bans: 0,
+            ban_bytes: 0,
             occupancy: (1..=PEERS_PER_ROOM).map(|n| holding(n) as u64).collect(),
         }
     }

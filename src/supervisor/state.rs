@@ -316,6 +316,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             leaves_per_minute,
             locked_rooms,
             bans,
+            ban_bytes: self.moderation.bytes(),
             occupancy: self.occupancy.counts().to_vec(),
         }
     }

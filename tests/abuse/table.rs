@@ -72,7 +72,7 @@ pub(crate) const FLOODS: [Flood; 20] = [
         "sockets_that_say_nothing",
         "sockets that say nothing, or a few bytes",
         ["300", "13 500"],
-        "`limits.sockets_per_address`, `limits.sockets`, `http.socket_timeout_ms`",
+        "`limits.sockets_per_address`, `limits.sockets`, `http.socket_timeout_ms`; where places run out, the oldest of whoever has most of them goes",
         Join,
     ),
     flood(
@@ -170,7 +170,7 @@ pub(crate) const FLOODS: [Flood; 20] = [
         "heads_that_are_kept_open",
         "request heads that come to nearly the longest there may be, and stop there",
         ["1 200, 16 MiB for all", "8 000, 96 MiB for all"],
-        "`limits.head_bytes`, `http.request_timeout_ms`; `limits.memory_bytes`: a quarter of it for heads, and those that hold most are ended",
+        "`limits.head_bytes`, `http.request_timeout_ms`; `limits.memory_bytes`: a quarter of it for heads, no more sockets that have sent none than could fill half of it, and those that hold most are ended",
         MayBeRefused,
     ),
     flood("nothing", "nothing: what the figures are without a flood", ["—", "10 s"], "—", Join),

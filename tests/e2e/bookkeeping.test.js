@@ -72,6 +72,51 @@ scenario('metadata of an update is what the next join says, connected or not whe
   }
 });
 
+const invalid = (re) => ({ type: 'error', re, code: 'invalid_message', category: 'INVALID_MESSAGE', retryable: false });
+const rejoined = ({ hear, lost, take }) => {
+  lost();
+  hear(welcome);
+  hear(gone);
+  return take().at(-1);
+};
+
+scenario('metadata of an update that was refused are in no later join, and those before it hold on', () => {
+  const it = client();
+  it.hear(welcome);
+  it.hear(joined());
+  const update = (name) => {
+    it.send({ type: 'update', meta: { name } });
+    return it.take().find(({ type }) => type === 'update').id;
+  };
+  const [first, second, third] = ['Countess', 'too long', 'banned word'].map(update);
+  assert.equal(new Set([first, second, third]).size, 3, 'each is told apart');
+  it.hear({ type: 'peer_updated', re: first, id: 'a', meta: { name: 'Countess' } });
+  it.hear(invalid(third));
+  it.hear(invalid(second));
+  assert.deepEqual(rejoined(it).meta, { name: 'Countess' });
+  it.hear(joined());
+  const own = update('Ada again');
+  it.hear(invalid('of something else'));
+  it.hear({ type: 'peer_updated', re: own, id: 'a', meta: { name: 'Ada again' } });
+  assert.deepEqual(rejoined(it).meta, { name: 'Ada again' });
+});
+
+scenario('a join that is refused for metadata that were not accepted yet is sent again without them', () => {
+  const { send, hear, lost, take } = client();
+  hear(welcome);
+  hear(joined());
+  lost();
+  send({ type: 'update', meta: { name: 'too long' } });
+  hear(welcome);
+  hear(gone);
+  assert.deepEqual(take().at(-1).meta, { name: 'too long' });
+  hear(invalid('join'));
+  const again = take().at(-1);
+  assert.deepEqual([again.type, again.meta, again.resumable], ['join', { name: 'Ada' }, true]);
+  hear(joined());
+  assert.deepEqual(take().filter(({ type }) => type === 'update'), [], 'what was refused is not sent, either');
+});
+
 scenario('a server that cannot resume is not asked to, and gets nothing twice', () => {
   const { send, hear, lost, take } = client();
   const bare = { type: 'welcome', features: [] };

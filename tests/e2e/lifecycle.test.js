@@ -181,6 +181,37 @@ scenario('a changed name survives a resume, a session that is gone, and a server
   assert.deepEqual(joins.map(({ meta, resume }) => meta?.name ?? resume?.token), ['Ada', 'token 0', 'Countess']);
 });
 
+scenario('a changed name that is refused is forgotten, also where the join says so that carries it', async (t) => {
+  const refuse = (re) => ({ type: 'error', re, code: 'invalid_message', category: 'INVALID_MESSAGE', retryable: false, message: '' });
+  const it = await client(t, (frame, reply, nth) => {
+    if (frame.type === 'update') reply(frame.meta.name === 'bad' ? refuse(frame.id) : { type: 'peer_updated', re: frame.id, id: 'a'.repeat(32), meta: frame.meta });
+    else if (frame.type === 'join' && frame.meta?.name === 'bad') reply(refuse('join'));
+    else if (frame.resume) reply({ type: 'error', re: 'join', code: 'session_not_found', category: 'SESSION', retryable: false, message: '' });
+    else admit(frame, reply, nth);
+  });
+  const update = (name) => it.page.evaluate((meta) => globalThis.client.update(meta), { name });
+  const comeBack = async () => {
+    await it.act('retryNow');
+    await it.phase('joined');
+  };
+  const joins = () => it.frames.filter(({ type }) => type === 'join').map(({ meta, resume }) => meta?.name ?? (resume ? 'resume' : null));
+  await it.act('start');
+  await it.phase('joined');
+  await update('Countess');
+  await update('bad');
+  await until('both updates', () => it.frames.filter(({ type }) => type === 'update').length === 2);
+  await it.sockets[0].close({ code: 1011 });
+  await it.phase('waiting');
+  await comeBack();
+  assert.deepEqual(joins(), ['Ada', 'resume', 'Countess']);
+  await it.sockets[1].close({ code: 1011 });
+  await it.phase('waiting');
+  await update('bad');
+  await comeBack();
+  assert.deepEqual(joins().slice(3), ['resume', 'bad', 'Countess']);
+  assert.equal(it.frames.filter(({ type }) => type === 'update').length, 2, 'and it is not sent afterwards');
+});
+
 scenario('the counts of a session are those of the document', async (t) => {
   const it = await client(t, (frame, reply, nth) => {
     if (frame.type !== 'join') return;

@@ -195,7 +195,7 @@ fn the_rule_is_that_of_the_protocols_page_and_of_the_example_of_a_client() {
             "BACKOFF_FIRST_WORDLESS_MS = 4_000;",
         ),
         (&*format!("up to {} ms", MOST.as_millis()), "BACKOFF_MAX_MS = 30_000;"),
-        ("A stay of 5000 ms", "STABLE_MS = 5_000;"),
+        ("5000 ms in a room", "STABLE_MS = 5_000;"),
     ] {
         assert!(section.contains(told), "docs/protocol.md does not say: {told}");
         assert!(client.contains(written), "clients/web/demo/signaling.js does not say: {written}");

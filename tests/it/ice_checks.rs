@@ -2,13 +2,16 @@
 
 use std::{
     fs,
-    net::{SocketAddr, UdpSocket},
+    io::Write,
+    net::{SocketAddr, TcpListener, UdpSocket},
     thread,
 };
 
 use serde_json::{Value, json};
 
-use crate::support::{Builder, PATIENCE, TestServer, coturn::Coturn, eventually, expect_eq, ports, temp_dir};
+use crate::support::{
+    Builder, PATIENCE, TestServer, coturn::Coturn, eventually, expect_eq, ports, temp_dir, tls::Certificates,
+};
 
 const SECRET: &str = "a-secret-of-the-tests-alone";
 
@@ -142,17 +145,134 @@ fn a_turn_server_on_a_slow_way_that_answers_a_repeated_request_twice_works() {
     assert_eq!(server.scrape().find(&checks("turn", "udp", "denied")).unwrap_or_default(), 0.0);
 }
 
+/// What the log has as the cause of the latest failure of that server.
+fn cause(server: &TestServer, url: &str) -> String {
+    let line = server.wait_for_log("it failed", |line| line.event() == "ice_server_failed" && line.says("url", url));
+    line.json["cause"].as_str().unwrap_or_default().to_owned()
+}
+
 #[test]
-fn who_says_nothing_who_speaks_tls_and_who_is_not_asked() {
+fn over_tls_a_server_proves_who_it_is_and_is_then_asked_as_any_other() {
+    let (home, port, tls_port, certificates) = (temp_dir(), ports::reserve(), ports::reserve(), Certificates::new());
+    let secret = home.path().join("turn");
+    fs::write(&secret, SECRET).unwrap();
+    certificates.put_for("localhost", 1975..2100);
+    let _coturn = Coturn::start_secure(port, tls_port, SECRET, &certificates);
+    let urls = [format!("turns:localhost:{tls_port}?transport=tcp"), format!("stuns:localhost:{tls_port}")];
+    let by_address = format!("turns:127.0.0.1:{tls_port}");
+    let datagrams = format!("turns:localhost:{tls_port}?transport=udp");
+    let servers = json!([{"urls": [urls[0], urls[1], by_address, datagrams], "secret_file": secret}]);
+    let server = checking(&servers).set("ice.ca_file", certificates.signer_file().display()).start();
+    for kind in ["turn", "stun"] {
+        server.wait_for_metric_from(&checks(kind, "tls", "answered"), 2.0);
+    }
+    assert_eq!(server.scrape().find(&failing("stun", "tls")), Some(0.0));
+    // The certificate is for the name, and not for the address that it leads to.
+    server.wait_for_metric_from(&checks("turn", "tls", "untrusted"), 1.0);
+    assert_eq!(server.scrape().find(&failing("turn", "tls")), Some(1.0));
+    assert!(cause(&server, &by_address).contains("it is for another name"), "{}", cause(&server, &by_address));
+    // That of datagrams is not asked, and nothing is said of it.
+    server.wait_for_metric_from(&checks("turn", "dtls", "unchecked"), 1.0);
+    assert_eq!(server.scrape().find(&failing("turn", "dtls")), None);
+    let told: Vec<_> = server.log().lines().into_iter().filter(|line| line.event() == "ice_server_failed").collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
+fn over_tls_credentials_are_refused_as_over_any_other() {
+    let (port, tls_port, certificates) = (ports::reserve(), ports::reserve(), Certificates::new());
+    certificates.put_for("127.0.0.1", 1975..2100);
+    let _coturn = Coturn::start_secure(port, tls_port, SECRET, &certificates);
+    let servers = json!([{"urls": format!("turns:127.0.0.1:{tls_port}"), "username": "1:me", "credential": "wrong"}]);
+    let server = checking(&servers).set("ice.ca_file", certificates.signer_file().display()).start();
+    server.wait_for_metric_from(&checks("turn", "tls", "denied"), 1.0);
+}
+
+#[test]
+fn a_certificate_that_has_expired_or_that_nobody_trusted_has_signed_is_told_apart() {
+    let (home, certificates, others) = (temp_dir(), Certificates::new(), Certificates::new());
+    let secret = home.path().join("turn");
+    fs::write(&secret, SECRET).unwrap();
+    certificates.put_for("localhost", 1975..2020);
+    others.put_for("localhost", 1975..2100);
+    let [old, foreign] = [&certificates, &others].map(|certificates| {
+        let tls_port = ports::reserve();
+        let coturn = Coturn::start_secure(ports::reserve(), tls_port, SECRET, certificates);
+        (coturn, format!("turns:localhost:{tls_port}"))
+    });
+    let servers = json!([{"urls": [old.1, foreign.1], "secret_file": secret}]);
+    let ca_file = home.path().join("signers.pem");
+    fs::copy(certificates.signer_file(), &ca_file).unwrap();
+    let server = checking(&servers).set("ice.ca_file", ca_file.display()).start();
+    server.wait_for_metric_from(&checks("turn", "tls", "untrusted"), 2.0);
+    assert!(cause(&server, &old.1).contains("it has expired"), "{}", cause(&server, &old.1));
+    let of_foreign = cause(&server, &foreign.1);
+    assert!(of_foreign.contains("nobody who is trusted has signed it"), "{of_foreign}");
+    eventually("degraded", || expect_eq(&health(&server).1, &"degraded".to_owned()));
+    assert_eq!(server.get("/readyz").status, 200);
+
+    // Who is trusted is read anew in each round.
+    fs::copy(others.signer_file(), &ca_file).unwrap();
+    server.wait_for_log("it works", |line| line.event() == "ice_server_restored" && line.says("url", &foreign.1));
+    fs::remove_file(&ca_file).unwrap();
+    let gone = server.wait_for_log("nobody may vouch for it", |line| {
+        line.event() == "ice_server_failed"
+            && line.says("url", &foreign.1)
+            && line.json["cause"].as_str().is_some_and(|cause| cause.contains("there are no certificates"))
+    });
+    assert_eq!(gone.json["level"], "warning");
+}
+
+/// Who takes connections and says this to each, and hangs up; it ends with the test's process.
+fn says(words: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.write_all(words);
+        }
+    });
+    port
+}
+
+#[test]
+fn whoever_speaks_no_tls_is_told_apart_from_who_is_not_there() {
+    let coturn = Coturn::start(ports::reserve(), SECRET);
+    let certificates = Certificates::new();
+    // Another protocol, who hangs up at once, and a TURN server without a certificate, which waits for something that it knows.
+    let (talks, hangs_up, plain) = (says(b"HTTP/1.1 400 Bad Request\r\n\r\n"), says(b""), coturn.address().port());
+    let gone = ports::reserve();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let urls = [talks, hangs_up, plain, gone, silent.local_addr().unwrap().port()]
+        .map(|port| format!("turns:127.0.0.1:{port}"));
+    let servers = json!([{"urls": urls, "username": "u", "credential": "c"}]);
+    let server = checking(&servers).set("ice.ca_file", certificates.signer_file().display());
+    let server = server.set("ice.check_timeout_ms", 300).start();
+    assert!(cause(&server, &urls[0]).contains("no TLS that can be used"), "{}", cause(&server, &urls[0]));
+    let of_second = cause(&server, &urls[1]);
+    assert!(of_second.contains("ended the connection in the TLS handshake"), "{of_second}");
+    assert!(cause(&server, &urls[3]).contains("it was not reached"), "{}", cause(&server, &urls[3]));
+    for url in [&urls[2], &urls[4]] {
+        assert!(cause(&server, url).contains("no answer within"), "{}", cause(&server, url));
+    }
+    for outcome in ["refused", "unreachable", "silent"] {
+        server.wait_for_metric_from(&checks("turn", "tls", outcome), 1.0);
+    }
+    assert_eq!(server.scrape().find(&checks("turn", "tls", "untrusted")).unwrap_or_default(), 0.0);
+}
+
+#[test]
+fn who_says_nothing_who_speaks_dtls_and_who_is_not_asked() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let servers = json!([
-        {"urls": [format!("stun:127.0.0.1:{port}"), "turns:127.0.0.1"], "username": "u", "credential": "c"},
+        {"urls": [format!("stun:127.0.0.1:{port}"), "turns:127.0.0.1?transport=udp"], "username": "u", "credential": "c"},
     ]);
     let server = checking(&servers).set("ice.check_timeout_ms", 100).start();
     server.wait_for_metric_from(&checks("stun", "udp", "silent"), 1.0);
-    server.wait_for_metric_from(&checks("turn", "tls", "unchecked"), 1.0);
-    assert_eq!(server.scrape().find(&failing("turn", "tls")), None, "nothing is said of what was not asked");
+    server.wait_for_metric_from(&checks("turn", "dtls", "unchecked"), 1.0);
+    assert_eq!(server.scrape().find(&failing("turn", "dtls")), None, "nothing is said of what was not asked");
 
     let patient = checking(&servers).set("ice.check_interval_ms", 0).start();
     eventually("a round of health checks", || expect_eq(&health(&patient).1, &"healthy".to_owned()));

@@ -33,6 +33,15 @@ pub(crate) fn wish(secrets: &Secrets, user: &str, perms: &[&str], more: &Value) 
     join
 }
 
+/// A server that asks for tokens, set up so, and Ada in the room, who may moderate it.
+#[track_caller]
+pub(crate) fn room_of_ada(set: impl FnOnce(Builder) -> Builder) -> (Secrets, TestServer, TestPeer) {
+    let secrets = Secrets::new();
+    let server = set(secrets.server("token")).start();
+    let ada = join(&server, &secrets, "ada", &ADMIN, &json!({}));
+    (secrets, server, ada)
+}
+
 /// Tries to join, and is refused with that code. The rest of the answer.
 #[track_caller]
 pub(crate) fn refused(peer: &mut TestPeer, join: &Value, code: &str) -> Value {
@@ -57,9 +66,7 @@ fn connect_from(server: &TestServer, address: &str) -> TestPeer {
 
 #[test]
 fn who_is_kicked_goes_with_a_word_and_for_good_and_only_who_may_kicks() {
-    let secrets = Secrets::new();
-    let server = secrets.server("token").start();
-    let mut ada = join(&server, &secrets, "ada", &ADMIN, &json!({}));
+    let (secrets, server, mut ada) = room_of_ada(|server| server);
     let mut bob = join(&server, &secrets, "bob", &["join", "signal"], &json!({"resumable": true}));
     confirm(&mut bob);
     let mut carol = join(&server, &secrets, "carol", &["join"], &json!({}));
@@ -110,9 +117,7 @@ fn who_is_kicked_goes_with_a_word_and_for_good_and_only_who_may_kicks() {
 
 #[test]
 fn a_parked_session_that_is_kicked_cannot_be_resumed_and_leaves_once() {
-    let secrets = Secrets::new();
-    let server = secrets.server("token").start();
-    let mut ada = join(&server, &secrets, "ada", &ADMIN, &json!({}));
+    let (secrets, server, mut ada) = room_of_ada(|server| server);
     let mut bob = join(&server, &secrets, "bob", &["join"], &json!({"resumable": true}));
     confirm(&mut bob);
     let (id, token) = (bob.id.clone(), bob.joined.as_ref().expect("joined")["resume"]["token"].clone());
@@ -148,6 +153,7 @@ fn a_ban_holds_by_person_by_user_and_by_address_until_it_is_over() {
     ada.send_json(&frame);
     bob.receive_bye("kicked", 4501);
     server.wait_for_metric("switchboard_bans", 1.0);
+    assert!(server.scrape().value("switchboard_held_bytes{kind=\"bans\"}") > 50.0);
     let (carol, other) = (json!({"identity": ADA}), json!({}));
     for (address, user, more) in [
         ("192.0.2.2", "carol", &json!({"identity": BOB})),
@@ -174,9 +180,7 @@ fn a_ban_holds_by_person_by_user_and_by_address_until_it_is_over() {
 
 #[test]
 fn more_bans_than_a_room_may_have_are_refused_and_nobody_goes() {
-    let secrets = Secrets::new();
-    let server = secrets.server("token").set("limits.bans_per_room", 1).start();
-    let mut ada = join(&server, &secrets, "ada", &ADMIN, &json!({}));
+    let (secrets, server, mut ada) = room_of_ada(|server| server.set("limits.bans_per_room", 1));
     let mut bob = join(&server, &secrets, "bob", &["join"], &json!({}));
     ada.receive_joined(&bob.id);
     let mut frame = kick("user", &json!("carol"));
@@ -196,9 +200,7 @@ fn more_bans_than_a_room_may_have_are_refused_and_nobody_goes() {
 
 #[test]
 fn a_person_is_kicked_with_all_its_tabs_and_everybody_lets_go_of_one_that_is_gone() {
-    let secrets = Secrets::new();
-    let server = secrets.server("token").start();
-    let mut ada = join(&server, &secrets, "ada", &ADMIN, &json!({}));
+    let (secrets, server, mut ada) = room_of_ada(|server| server);
     let mut carol = join(&server, &secrets, "carol", &["join"], &json!({}));
     ada.receive_joined(&carol.id);
     let mut tabs = [(); 2].map(|()| join(&server, &secrets, "bob", &["join"], &json!({"identity": BOB})));
@@ -231,9 +233,7 @@ fn a_person_is_kicked_with_all_its_tabs_and_everybody_lets_go_of_one_that_is_gon
 
 #[test]
 fn a_locked_room_lets_in_resumes_and_who_left_a_ghost_and_is_waited_for_by_all_others() {
-    let secrets = Secrets::new();
-    let server = secrets.server("token").start();
-    let mut ada = join(&server, &secrets, "ada", &ADMIN, &json!({}));
+    let (secrets, server, mut ada) = room_of_ada(|server| server);
     let both = json!({"resumable": true, "identity": BOB});
     let mut bob = join(&server, &secrets, "bob", &["join"], &both);
     confirm(&mut bob);
@@ -277,9 +277,7 @@ fn a_locked_room_lets_in_resumes_and_who_left_a_ghost_and_is_waited_for_by_all_o
 
 #[test]
 fn a_lock_outlives_its_room() {
-    let secrets = Secrets::new();
-    let server = secrets.server("token").start();
-    let mut ada = join(&server, &secrets, "ada", &ADMIN, &json!({}));
+    let (secrets, server, mut ada) = room_of_ada(|server| server);
     ada.send_json(&json!({"type": "lock", "locked": true}));
     ada.receive("room_state");
     ada.receive("room_state");
@@ -327,9 +325,7 @@ fn an_address_that_rooms_refuse_too_often_has_to_wait_and_others_do_not() {
 /// More at once than may wait for their answers: the rest is told so, and each is answered once.
 #[test]
 fn kicks_are_answered_in_order() {
-    let secrets = Secrets::new();
-    let server = secrets.server("token").any_pace().start();
-    let mut ada = join(&server, &secrets, "ada", &ADMIN, &json!({}));
+    let (_secrets, _server, mut ada) = room_of_ada(Builder::any_pace);
     let frames: Vec<_> = (0..40).map(|n| json!({"type": "lock", "id": n.to_string(), "locked": n % 2 == 0})).collect();
     for frame in &frames {
         ada.send_json(frame);

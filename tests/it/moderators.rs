@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    moderation::{ADMIN, join, kick, refused, wish},
+    moderation::{ADMIN, join, kick, refused, room_of_ada, wish},
     ops_api::{get, post},
     support::{TestPeer, eventually, expect_eq, tokens::Secrets},
     tokens::confirm,
@@ -53,9 +53,7 @@ fn of_two_who_lock_and_unlock_at_once_both_know_how_it_ends() {
 /// Neither a user nor an identity, and an address that has no limits.
 #[test]
 fn who_cannot_be_banned_is_not_kicked_either_and_the_moderator_is_told() {
-    let secrets = Secrets::new();
-    let server = secrets.server("token").start();
-    let mut ada = join(&server, &secrets, "ada", &ADMIN, &json!({}));
+    let (secrets, server, mut ada) = room_of_ada(|server| server);
     let mut bob = server.connect();
     let token = secrets.token(&json!({"room": "blue", "perms": ["join"]}));
     bob.join_with_fields(&json!({"type": "join", "id": "j", "room": "blue", "token": token}));
@@ -76,9 +74,7 @@ fn who_cannot_be_banned_is_not_kicked_either_and_the_moderator_is_told() {
 /// What is locked or unlocked while somebody is away, it is told when it is back.
 #[test]
 fn a_resumed_client_is_told_of_a_lock_that_it_has_missed() {
-    let secrets = Secrets::new();
-    let server = secrets.server("token").start();
-    let mut ada = join(&server, &secrets, "ada", &ADMIN, &json!({}));
+    let (secrets, server, mut ada) = room_of_ada(|server| server);
     let mut bob = join(&server, &secrets, "bob", &["join"], &json!({"resumable": true}));
     confirm(&mut bob);
     let (id, token) = (bob.id.clone(), bob.joined.as_ref().expect("joined")["resume"]["token"].clone());
@@ -96,9 +92,7 @@ fn a_resumed_client_is_told_of_a_lock_that_it_has_missed() {
 
 #[test]
 fn the_wait_for_a_ban_is_a_day_at_most() {
-    let secrets = Secrets::new();
-    let server = secrets.server("token").set("limits.bans_per_room", 1).start();
-    let mut ada = join(&server, &secrets, "ada", &ADMIN, &json!({}));
+    let (secrets, server, mut ada) = room_of_ada(|server| server.set("limits.bans_per_room", 1));
     let mut frame = kick("user", &json!("carol"));
     frame["banMs"] = json!(2_592_000_000_u64);
     ada.send_json(&frame);

@@ -269,7 +269,10 @@ fn everything_below_admin_asks_for_the_token_and_reading_does_where_it_is_protec
             assert!([200, 404].contains(&http::get(server.ops, path, &authorization).status), "{path}");
         }
         post(&server, "drain", &json!({})).error(401, "unauthorized");
-        for path in ["/metrics", "/errors", "/", "/healthz", "/readyz"] {
+        for path in ["/", "/app.js", "/style.css"] {
+            assert_eq!(http::get(server.ops, path, &[]).status, 200, "{path} tells nothing of this server");
+        }
+        for path in ["/metrics", "/errors", "/health", "/healthz", "/readyz"] {
             let open = http::get(server.ops, path, &[]).status;
             assert_eq!(open, if protects { 401 } else { 200 }, "{path}");
             assert_eq!(http::get(server.ops, path, &authorization).status, 200, "{path}");

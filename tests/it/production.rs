@@ -104,7 +104,7 @@ fn nobody_comes_in_who_should_not() {
 fn what_it_has_in_comments_for_some_is_sound() {
     let production = Production::new();
     let text = fs::read_to_string(&production.file).unwrap();
-    for section in ["[[ice.servers]]", "[webhooks]"] {
+    for section in ["[stun]", "[[ice.servers]]", "[webhooks]"] {
         let (_, rest) = text.split_once(&format!("\n# {section}\n")).expect(section);
         let lines: Vec<_> = rest.lines().map_while(|line| line.strip_prefix("# ")).collect();
         assert!(lines.len() >= 2, "{section}: {lines:?}");

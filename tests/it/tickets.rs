@@ -48,10 +48,12 @@ fn a_ticket_lets_one_connection_in_with_all_that_it_grants() {
         "room": "blue", "user": "ada", "perms": ["join", "signal"], "cap": 2, "meta": {"role": "guest"}, "ttlMs": 600_000
     });
     let good_once = ticket(&server, &order);
+    assert_eq!(server.scrape().find("switchboard_tickets"), Some(1.0));
     let mut ada = server.connect();
     let mut frame = join("blue", &good_once);
     frame["meta"] = json!({"role": "host", "name": "Ada"});
     let joined = ada.join_with_fields(&frame);
+    assert_eq!(server.scrape().find("switchboard_tickets"), Some(0.0), "it is used up");
     assert_eq!(joined["permissions"], json!(["join", "signal"]), "{}", joined.text);
     assert!(joined["expiresInMs"].as_u64().is_some_and(|left| left > 500_000 && left <= 600_000), "{}", joined.text);
     assert_eq!((&joined["capacity"], &joined["self"]["user"]), (&json!(2), &json!("ada")), "{}", joined.text);

@@ -9,6 +9,56 @@ const UNCOUNTED = ['joined', 'pong', 'bye'];
 /** A description or a candidate: it concerns two sessions and no other. */
 const isNegotiation = ({ type, kind }) => type === 'signal' && kind !== 'app';
 
+/** What the others shall know of us. What the server refuses is in no later `join`: that would be refused for the same reason. */
+export class Metadata {
+  #accepted;
+  #open = []; // updates since then, in order: whether the server takes them is not known
+  #asked = 0;
+  #offered = null; // the update whose metadata went with the join that waits for its answer
+
+  constructor(meta) { this.#accepted = meta; }
+
+  /** For `join.meta`. */
+  get newest() { return this.#open.length > 0 ? this.#open.at(-1).meta : this.#accepted; }
+
+  /** A frame that replaces them. */
+  update(meta) {
+    this.#asked += 1;
+    const frame = { type: 'update', id: `update-${this.#asked}`, meta };
+    this.#open.push(frame);
+    if (this.#open.length > KEPT_MAX) this.#open.shift(); // those of a server that answers nothing
+    return frame;
+  }
+
+  /** A frame of the server's: perhaps the answer to one of them. Those before it are settled, too. */
+  answered({ type, re }) {
+    const at = this.#open.findIndex(({ id }) => id === re);
+    if (at < 0) return;
+    if (type === 'error') this.#open.splice(at, 1);
+    else this.#accepted = this.#open.splice(0, at + 1).at(-1).meta;
+  }
+
+  /** It was not sent, and will not be. */
+  dropped(frame) { this.answered({ type: 'error', re: frame.id }); }
+
+  /** A join is on its way: with the newest, or with none because it takes a session over. */
+  join(carries) { this.#offered = carries ? this.#open.at(-1)?.id ?? null : null; }
+
+  /** It was let in. */
+  joined() {
+    if (this.#offered !== null) this.answered({ type: 'joined', re: this.#offered });
+    this.#offered = null;
+  }
+
+  /** It was refused for good: the id of the update whose metadata may be why, and are given up; null if those were accepted before. */
+  refused() {
+    const offered = this.#offered;
+    this.#offered = null;
+    if (offered !== null) this.answered({ type: 'error', re: offered });
+    return offered;
+  }
+}
+
 export class Books {
   #token = null;
   #heard = 0; // counted frames of the server's that were handled
@@ -57,6 +107,9 @@ export class Books {
     this.#kept = this.#token === null ? [] : again.map((frame) => ({ frame, sent: true }));
     return again;
   }
+
+  /** One that was kept and never sent is not to be sent any more. */
+  withdraw(id) { this.#kept = this.#kept.filter(({ frame, sent }) => sent || frame.id !== id); }
 
   /** A frame of the server's was handled. */
   handled({ type }) {

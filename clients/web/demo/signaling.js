@@ -5,14 +5,14 @@
 // Two more events: "phase" says how the connection itself is doing (see `#phase` below), and "dropped" tells of a frame
 // that could not be kept for later.
 
-import { Books } from './books.js';
+import { Books, Metadata } from './books.js';
 import { Liveness, deadline, prepare, scattered, timer } from './liveness.js';
 
 const SUBPROTOCOL = 'switchboard.v1';
 
 // Reconnection: exponential back-off with full jitter ("Coming back" in docs/protocol.md). A connection that ended
 // without a word may be that of a server that died with ten thousand others: they must not all knock in the same second.
-// A stay shorter than STABLE_MS does not reset the exponent.
+// Less than STABLE_MS in the room does not reset the exponent.
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_FIRST_WORDLESS_MS = 4_000;
 const BACKOFF_MAX_MS = 30_000;
@@ -62,7 +62,7 @@ export class Signaling extends EventTarget {
   #canResume = false; // the server speaks `resume`
   #knowsPeople = false; // it speaks `identity`
   #tellsIce = false; // it speaks `ice`
-  #attempt = 0; // reconnections since the last stable stay; the server counts them
+  #attempt = 0; // reconnections since the connection was last stable; the server counts them
   #connectingSince = 0; // 0: not connecting
   #triedAt = -Infinity;
   #joinedAt = 0; // 0: not in the room
@@ -78,7 +78,7 @@ export class Signaling extends EventTarget {
   constructor({ room, meta, identity = null, url = serverUrl(room) }) {
     super();
     this.#room = room;
-    this.#meta = meta;
+    this.#meta = new Metadata(meta);
     this.#identity = identity;
     this.#url = url;
   }
@@ -113,15 +113,20 @@ export class Signaling extends EventTarget {
 
   /** Replaces what the others know of us, now and after every loss. */
   update(meta) {
-    this.#meta = meta;
-    return this.#send({ type: 'update', meta });
+    return this.#send(this.#meta.update(meta));
   }
 
   /** False when the frame is lost: there is no room to send it to, or no space to keep it in. */
   #send(frame) {
-    if (this.#over) return false;
+    if (this.#over) {
+      this.#meta.dropped(frame);
+      return false;
+    }
     const now = this.#books.keep(frame);
-    if (now === null) this.#emit('dropped', { frame });
+    if (now === null) {
+      this.#meta.dropped(frame);
+      this.#emit('dropped', { frame });
+    }
     if (now) this.#write(frame);
     this.#acknowledge();
     return now !== null;
@@ -147,6 +152,7 @@ export class Signaling extends EventTarget {
 
   #receive(frame) {
     this.#liveness.heard(frame);
+    this.#meta.answered(frame);
     if (frame.type === 'welcome') return this.#welcome(frame);
     if (frame.type === 'joined') return this.#joined(frame);
     if (frame.type === 'error' && frame.re === 'join' && !this.#joinedAt) return this.#refused(frame);
@@ -178,7 +184,8 @@ export class Signaling extends EventTarget {
     const join = { type: 'join', id: 'join', room: this.#room };
     if (this.#attempt) join.attempt = this.#attempt;
     if (this.#books.resumable) join.resume = this.#books.resume;
-    else join.meta = this.#meta;
+    else join.meta = this.#meta.newest;
+    this.#meta.join(!join.resume);
     if (this.#canResume && !join.resume) join.resumable = true;
     // Nobody else has our identity: a session of the same that seems to be connected is one of ours that is not missed yet.
     if (this.#identity && this.#knowsPeople && !join.resume) Object.assign(join, { identity: this.#identity, replace: true });
@@ -189,6 +196,7 @@ export class Signaling extends EventTarget {
     this.#watchdog?.();
     this.#connectingSince = 0;
     this.#refusal = null;
+    this.#meta.joined();
     this.#joinedAt = performance.now();
     this.#former?.close(CLOSE_TO_RESUME);
     this.#former = null;
@@ -208,6 +216,11 @@ export class Signaling extends EventTarget {
   #refused(error) {
     if (this.#books.resumable && !error.retryable) { // the session is gone, or its counts are of no use
       this.#books.forget();
+      return this.#join();
+    }
+    const unaccepted = error.category === 'INVALID_MESSAGE' && !error.retryable ? this.#meta.refused() : null;
+    if (unaccepted !== null) { // with the metadata before them we are let in, perhaps
+      this.#books.withdraw(unaccepted);
       return this.#join();
     }
     const socket = this.#socket;
@@ -257,7 +270,7 @@ export class Signaling extends EventTarget {
     this.#scheduleRetry({ reason: 'silent' }, { wordless: true, atOnce: takesOver && urgent });
   }
 
-  /** `atOnce`: unless the last stay was short, or nobody looks at this page: hidden tabs come in numbers. */
+  /** `atOnce`: unless we were in the room for a short time only, or nobody looks at this page: hidden tabs come in numbers. */
   #scheduleRetry(why, { wordless = false, atOnce = false } = {}) {
     const now = performance.now();
     if (this.#joinedAt && now - this.#joinedAt > STABLE_MS) this.#attempt = 0;

@@ -10,17 +10,50 @@ const [REASON_BYTES, NOTICE_BYTES] = [256, 1024];
 /** A body without what was left open. */
 const given = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ''));
 
-export const kick = (room, { id, user }) => ({
-  title: 'Kick this peer?',
-  text: `Peer ${id}${user === null ? '' : ` (user ${shown(user)})`} is sent out of ${shown(room)}, and its connection is closed. `
-    + 'A ban keeps that person, user and address out for its time.',
+const KICK_FIELDS = [
+  { name: 'banMs', label: 'Ban', kind: 'choice', options: BAN_TIMES },
+  { name: 'reason', label: 'Reason, which they are shown (optional)', maxBytes: REASON_BYTES },
+];
+
+/** Exactly one of `peer`, `who` and `user` is in `target`. */
+const kickCall = (room, target, { banMs, reason }) => ['POST', 'kick', {
+  body: { room, ...target, ...given({ reason }), ...(banMs && { banMs: Number(banMs) }) },
+}];
+
+/** Sends out a peer that is listed, or all that are the same person or user as it is. */
+export const kick = (room, { id, who, user }) => {
+  const targets = {
+    peer: [id, 'this peer alone'],
+    ...(who !== null && { who: [who, `this person, on all connections (who ${who.slice(0, 8)}…)`] }),
+    ...(user !== null && { user: [user, `everybody whose token names the user ${shown(user)}`] }),
+  };
+  const options = Object.entries(targets).map(([name, [, label]]) => [name, label]);
+  return {
+    title: 'Kick this peer?',
+    text: `Peer ${id}${user === null ? '' : ` (user ${shown(user)})`} is sent out of ${shown(room)}, and its connection is closed. `
+      + 'A ban keeps that person, user and address out for its time.',
+    button: 'Kick',
+    fields: [...(options.length > 1 ? [{ name: 'target', label: 'Who goes', kind: 'choice', options }] : []), ...KICK_FIELDS],
+    call: ({ target = 'peer', ...rest }) => kickCall(room, { [target]: targets[target][0] }, rest),
+    done: ({ peers }, { target = 'peer' }) => (target === 'peer'
+      ? `Peer ${id} was kicked from ${shown(room)}.`
+      : `${count(peers.length, 'peer')} kicked from ${shown(room)}.`),
+  };
+};
+
+/** Sends out, or keeps out, somebody who is not listed: a person or a user that was here, or that must not come. */
+export const kickNamed = (room) => ({
+  title: 'Kick a person or a user?',
+  text: `All peers of ${shown(room)} that are that person or user are sent out, and their connections are closed. `
+    + 'A ban holds for its time, also where nobody of that name is in the room.',
   button: 'Kick',
   fields: [
-    { name: 'banMs', label: 'Ban', kind: 'choice', options: BAN_TIMES },
-    { name: 'reason', label: 'Reason, which they are shown (optional)', maxBytes: REASON_BYTES },
+    { name: 'by', label: 'Known by', kind: 'choice', options: [['user', 'user: the name in their token'], ['who', 'who: 32 hex digits, as members and bans have it']] },
+    { name: 'name', label: 'Which', required: true },
+    ...KICK_FIELDS,
   ],
-  call: ({ banMs, reason }) => ['POST', 'kick', { body: { room, peer: id, ...given({ reason }), ...(banMs && { banMs: Number(banMs) }) } }],
-  done: () => `Peer ${id} was kicked from ${shown(room)}.`,
+  call: ({ by, name, ...rest }) => kickCall(room, { [by]: name.trim() }, rest),
+  done: ({ peers }, { banMs }) => `${count(peers.length, 'peer')} kicked from ${shown(room)}${banMs ? ', and the ban is made' : ''}.`,
 });
 
 export const lock = (room, locked) => ({

@@ -4,6 +4,13 @@ const PATH = 'admin/v1/';
 const KEY = 'switchboard.ops-token';
 /** An answer that takes longer is as good as none: the server itself gives up after 2 s. */
 const WITHIN_MS = 10_000;
+/** The same of what is asked for every five seconds: by then the next question is due. */
+const READ_WITHIN_MS = 4_500;
+/** Statuses with which the guard of this listener refuses. */
+const REFUSED = [401, 403, 429];
+
+/** Who waits for another token. */
+const waiting = [];
 
 /** The token. It is in this tab's storage, until the tab is closed; where a browser has none, until the page is left. */
 export const token = {
@@ -22,7 +29,10 @@ export const token = {
     } catch {
       // Then it is held here alone.
     }
+    for (const go of waiting.splice(0)) go();
   },
+  /** When there is another one. */
+  another: () => new Promise((go) => { waiting.push(go); }),
   forget() {
     this.held = null;
     try {
@@ -43,10 +53,12 @@ export class CallError extends Error {
   }
 }
 
+/** Everywhere the same: to this server alone, by no cookie, and never in an address. */
+const authorization = () => (token.get() === null ? {} : { Authorization: `Bearer ${token.get()}` });
+
 async function send(method, path, { query = {}, body }) {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== '');
-  const shown = token.get();
-  const headers = { ...(body && { 'Content-Type': 'application/json' }), ...(shown && { Authorization: `Bearer ${shown}` }) };
+  const headers = { ...(body && { 'Content-Type': 'application/json' }), ...authorization() };
   const options = { method, headers, cache: 'no-store', credentials: 'omit', redirect: 'error', signal: AbortSignal.timeout(WITHIN_MS) };
   let answer;
   let text;
@@ -65,6 +77,18 @@ async function send(method, path, { query = {}, body }) {
   }
   if (!answer.ok) throw new CallError(said.error ?? { code: 'no_json', message: `status ${answer.status}` });
   return said;
+}
+
+/**
+ * What the live page shows, which needs the token where `ops.protect_reads` is on: the body of /metrics, /health or /errors, as `text`
+ * or as `json`. An error when the server says that it has none; `mayBe` are statuses that have one all the same.
+ */
+export async function read(path, as, mayBe = []) {
+  const options = { headers: authorization(), cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(READ_WITHIN_MS) };
+  const answer = await fetch(path, options);
+  if (answer.ok || mayBe.includes(answer.status)) return answer[as]();
+  const said = REFUSED.includes(answer.status) ? await answer.json().catch(() => null) : null;
+  throw said?.error ? new CallError(said.error) : new Error(`/${path} answered ${answer.status}`);
 }
 
 let asking = null;

@@ -1,7 +1,10 @@
-// The live page of the ops listener: asks /metrics, /health and /errors of its own server every five seconds and draws.
+// The live page of the ops listener: asks /metrics, /health and /errors of its own server every five seconds and draws. Where the
+// server wants the token for that, it asks for nothing before it has one.
 // Read figures.js for what is computed from what, cards.js for what is shown; rooms.js has rooms and what is done to them.
 
+import { CallError, read, token } from './api.js';
 import { CARDS, Card } from './cards.js';
+import { askForToken } from './dialogs.js';
 import { parse } from './exposition.js';
 import { figures } from './figures.js';
 import * as rooms from './rooms.js';
@@ -11,23 +14,12 @@ const EVERY_MS = 5_000;
 const WINDOW_MS = 15 * 60_000;
 /** The charts begin with this and grow to the whole window. */
 const FIRST_WINDOW_MS = 2 * 60_000;
-/** An answer that takes longer is as good as none, and the next question is due. */
-const PATIENCE_MS = 4_500;
 const ERROR_GROUPS = 10;
 
 const $ = (id) => document.getElementById(id);
 const cards = CARDS.map((about) => new Card(about, $('cards')));
 let history = []; // { at, figures }, figures null where the server did not answer
 let scrapes = []; // as many as the figures look back on
-
-const ask = (path) => fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
-
-/** The answer's body; an error when the server says that it has none. /health tells its tale with 503, too. */
-async function read(path, as, mayBe = []) {
-  const answer = await ask(path);
-  if (!answer.ok && !mayBe.includes(answer.status)) throw new Error(`/${path} answered ${answer.status}`);
-  return answer[as]();
-}
 
 const say = (level, text) => {
   $('status').dataset.level = level;
@@ -75,10 +67,29 @@ function showHealth(health, now) {
   }));
 }
 
+/**
+ * The three answers. Before the server has given one with the token that there is now, or with none, it is asked for one alone: each that
+ * it refuses is told of and counted.
+ */
+let admitted; // with which token, null for none
+async function ask() {
+  const shown = token.get();
+  const metrics = read('metrics', 'text');
+  if (admitted !== shown && await metrics.then(() => true, (error) => !(error instanceof CallError))) admitted = shown;
+  // /health tells its tale with 503, too.
+  const others = admitted === shown ? [read('health', 'json', [503]), read('errors', 'json')] : [metrics, metrics];
+  return Promise.allSettled([metrics, ...others]);
+}
+
+/** Asks once, and shows what came. What stands in the way of more, if the guard does. */
 async function refresh() {
-  const [metrics, health, errors] = await Promise.allSettled([
-    read('metrics', 'text'), read('health', 'json', [503]), read('errors', 'json'),
-  ]);
+  const [metrics, health, errors] = await ask();
+  const refusal = [metrics, health, errors].find(({ reason }) => reason instanceof CallError)?.reason ?? null;
+  if (refusal !== null) {
+    admitted = undefined;
+    say('wait', texts.failure(refusal));
+    return refusal;
+  }
   const at = Date.now();
   const now = metrics.status === 'fulfilled' ? look(metrics.value, at) : null;
   history.push({ at, figures: now });
@@ -86,13 +97,30 @@ async function refresh() {
   if (errors.status === 'fulfilled') showErrors(errors.value);
   if (health.status === 'fulfilled') showHealth(health.value, now);
   else say('bad', texts.silent(health.reason));
+  return null;
+}
+
+const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+/** Until there is another token: without it, or with one that is wrong, the next question would be refused, too. */
+async function waitForToken() {
+  $('give').hidden = false;
+  await token.another();
+  $('give').hidden = true;
 }
 
 async function run() {
-  const began = performance.now();
-  await refresh();
-  setTimeout(run, Math.max(0, EVERY_MS - (performance.now() - began)));
+  for (;;) {
+    const began = performance.now();
+    const refusal = await refresh();
+    if (refusal?.code === 'unauthorized') await waitForToken();
+    else await sleep(Math.max(refusal?.retryAfterMs ?? 0, EVERY_MS - (performance.now() - began), 0));
+  }
 }
 
+$('give').addEventListener('click', async () => {
+  const given = await askForToken(token.get() !== null);
+  if (given !== null) token.keep(given);
+});
 rooms.start();
 run();

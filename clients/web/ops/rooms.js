@@ -4,6 +4,8 @@
 import * as actions from './actions.js';
 import { makeCall, token } from './api.js';
 import { askForToken, confirm } from './dialogs.js';
+import * as recording from './recording.js';
+import { matrix } from './mesh.js';
 import * as texts from './texts.js';
 
 /** Rooms of a page, and members that are shown of a room. */
@@ -52,11 +54,11 @@ async function attempt(work) {
 
 /** Asks, does it, says what came of it, and shows how it is now. */
 async function act(action, shows = refresh) {
-  const run = async (values) => ({ answer: await call(...action.call(values)) });
+  const run = async (values) => ({ answer: await call(...action.call(values)), values });
   await attempt(async () => {
     const done = await confirm({ ...action, run });
     if (done === null) return;
-    say(action.done(done.answer));
+    say(action.done(done.answer, done.values));
     await shows();
   });
 }
@@ -87,8 +89,8 @@ async function list() {
 // One room. By queries, not by its path: browsers would take a room of the name ".." for a step up.
 
 async function details(name) {
-  const [{ peers }, { locked, bans }] = await Promise.all([
-    call('GET', 'peers', { query: { room: name, limit: 1000 } }), call('GET', 'bans', { query: { room: name } }),
+  const [{ peers }, { locked, bans }, mesh] = await Promise.all([
+    call('GET', 'peers', { query: { room: name, limit: 1000 } }), call('GET', 'bans', { query: { room: name } }), meshOf(name),
   ]);
   open = name;
   $('room').hidden = false;
@@ -97,6 +99,8 @@ async function details(name) {
   $('room-actions').replaceChildren(
     button(locked ? 'Unlock…' : 'Lock…', () => act(actions.lock(name, !locked))),
     button('Notice…', () => act(actions.notice(name))),
+    button('Kick by name…', () => act(actions.kickNamed(name))),
+    button('What happened', () => replay(name)),
     button('Close room…', () => act(actions.close(name, peers.length), closed)),
     button('Hide', hide),
   );
@@ -105,11 +109,40 @@ async function details(name) {
     peer.away ? 'away' : 'here', button('Kick…', () => act(actions.kick(name, peer)), `Kick peer ${peer.id}`),
   )));
   $('members-table').hidden = peers.length === 0;
+  draw(mesh);
   $('bans').replaceChildren(...bans.map((ban) => row(
     `${ban.id}`, ban.user === null ? '–' : theirs(ban.user), ban.who === null ? '–' : short(ban.who), ban.address ? 'yes' : 'no',
     texts.span(ban.leftMs / 1000), button('Lift…', () => act(actions.lift(name, ban)), `Lift ban ${ban.id}`),
   )));
   $('bans-table').hidden = bans.length === 0;
+}
+
+/** Who reaches which peer. It has a path alone, and so `.` and `..` have none; a room that ends meanwhile has none either. */
+async function meshOf(name) {
+  const nothing = { known: false, peers: [], pairs: [] };
+  if (name === '.' || name === '..') return nothing;
+  try {
+    return await call('GET', `rooms/${encodeURIComponent(name)}/mesh`);
+  } catch (error) {
+    if (error.code === 'room_not_found') return nothing;
+    throw error;
+  }
+}
+
+function draw(mesh) {
+  const peers = matrix(mesh);
+  $('mesh-peers').replaceChildren(element('th', ''), ...peers.map(({ id }) => element('th', short(id))));
+  $('mesh').replaceChildren(...peers.map(({ id, level, about, cells }) => {
+    const head = element('th', short(id), element('small', about));
+    Object.assign(head, { scope: 'row' }).dataset.level = level;
+    return element('tr', head, ...cells.map((cell) => {
+      if (cell === null) return element('td', '');
+      const made = element('td', cell.state, element('small', cell.said));
+      made.dataset.level = cell.level;
+      return made;
+    }));
+  }));
+  $('mesh-table').hidden = !mesh.known;
 }
 
 /** An id as one tells them apart by eye; the whole of it at the pointer. */
@@ -125,6 +158,14 @@ async function look(name) {
   if (!found) return hide();
   $('room-name').focus();
   return $('room').scrollIntoView({ block: 'nearest' });
+}
+
+/** What is recorded of a room, which may be over. */
+async function replay(name) {
+  $('recorder-room').value = name;
+  const shown = await attempt(() => recording.show(name, call));
+  if (shown) say('');
+  else recording.hide();
 }
 
 /** A room that was closed: who came back since has opened another of the name. */
@@ -159,6 +200,10 @@ export function start() {
     say('');
     turn([null]);
   });
+  $('recorder-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    replay($('recorder-room').value);
+  });
   $('rooms-refresh').addEventListener('click', () => { say(''); refresh(); });
   $('rooms-previous').addEventListener('click', () => turn(cursors.slice(0, -1)));
   $('rooms-next').addEventListener('click', () => turn([...cursors, next]));
@@ -169,7 +214,8 @@ export function start() {
   $('forget').addEventListener('click', () => {
     token.forget();
     hide();
-    for (const id of ['rooms-list', 'members', 'bans']) $(id).replaceChildren();
+    recording.hide();
+    for (const id of ['rooms-list', 'members', 'mesh-peers', 'mesh', 'bans']) $(id).replaceChildren();
     for (const id of ['rooms-table', 'rooms-pages', 'no-rooms']) $(id).hidden = true;
     say('The token is forgotten.');
   });

@@ -44,7 +44,7 @@ export default dashboard({
     graph({
       title: 'Held for clients, by kind', unit: 'bytes', thresholds: NEUTRAL,
       queries: [[`sum by (kind) (switchboard_held_bytes{${S}})`, '{{kind}}']],
-      description: 'What it is: partial_frames and http_heads are messages and requests that have not ended, outboxes slow readers, resume_buffers peers that do not acknowledge, kernel_tcp what the kernel keeps of either direction. A frame that waits for several is in it for each.',
+      description: 'What it is: partial_frames and http_heads are messages and requests that have not ended, outboxes slow readers, resume_buffers peers that do not acknowledge, bans what is remembered of moderated rooms, kernel_tcp what the kernel keeps of either direction. A frame that waits for several is in it for each.',
     }),
     graph({
       title: 'File descriptors', unit: 'none', thresholds: NEUTRAL,

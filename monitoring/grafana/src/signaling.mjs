@@ -173,6 +173,16 @@ export default dashboard({
       description: 'A minute. token: somebody guesses, or a script has an old one. host, origin: a page tries to reach the listener, or a name is missing in ops.allowed_hosts.',
     }),
     graph({
+      title: 'Operators’ calls', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[perMinute('call', 'switchboard_ops_calls_total'), '{{call}}']],
+      description: 'A minute: looks into rooms (rooms, room, peers, bans), and what changes something. Nobody at work and no script, and it moves: somebody has the token. The log says from where (operator_call).',
+    }),
+    graph({
+      title: 'Tickets that can be redeemed', unit: 'none', thresholds: NEUTRAL,
+      queries: [[`switchboard_tickets{${S}}`, '{{instance}}'], [`switchboard_limit{${S},name="auth_tickets"}`, '{{instance}} at most']],
+      description: 'Made by POST /admin/v1/tickets, and good for one connection within a minute. Near the limit: more are made than are used.',
+    }),
+    graph({
       title: 'Shares that were used up', unit: 'cpm', thresholds: rising([10, null]), drawThresholds: false, stack: true,
       queries: [[perMinute('limit', 'switchboard_limit_hits_total'), '{{limit}}']],
       description: 'Limits of one connection or one address that did their work, a minute; new_rooms: somebody guesses rooms’ names. Many at once from ordinary users: a school or company is one address, or a proxy is not believed.',
@@ -182,7 +192,7 @@ export default dashboard({
     graph({
       title: 'Servers that do not work', unit: 'none', thresholds: rising([1, null]),
       queries: [[`switchboard_ice_servers_failing{${S}}`, '{{instance}} {{kind}} {{transport}}']],
-      description: 'STUN and TURN servers that clients are told of and that did not give this server what it asked for. Those by TLS are not asked. Empty where there are none.',
+      description: 'STUN and TURN servers that clients are told of and that did not give this server what it asked for. Those by DTLS are not asked. Empty where there are none.',
     }),
     graph({
       title: 'Time to answer, p95', unit: 's', thresholds: rising([1, null]), drawThresholds: false,

@@ -17,18 +17,18 @@ use tokio::{
     sync::{mpsc::UnboundedSender, watch},
 };
 
-use super::reserve::{Reserve, Waiting, turn_away};
+use super::reserve::{Reserve, turn_away};
 use crate::{
     http::{
         client::{Clients, KnownBy},
         public::probes::Probes,
         socket::{
-            single_request::MakeRoom,
+            silent::Silent,
             sockets::{Flight, InFlight, SocketPlace, Sockets},
         },
     },
     limits::AddressPermit,
-    memory::Pressure,
+    memory::{LEAST_INTAKE, Pressure},
     telemetry::{self, Event, Listener, MemoryStep, SocketRefusal},
     tls::TlsAcceptor,
     watchdog,
@@ -38,6 +38,10 @@ use crate::{
 const AT_ONCE: usize = 16;
 /// After an error that another attempt would meet at once.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often it is asked at most whether one of the operators' places is free, and how long it takes in between.
+const PLACE_LOOKS: u32 = 50;
+/// See [`PLACE_LOOKS`].
+const PLACE_EVERY: Duration = Duration::from_millis(2);
 /// A listener that fails is told of no more often.
 const REPORT_AGAIN: Duration = Duration::from_secs(60);
 /// How often the sockets are reported.
@@ -51,7 +55,6 @@ pub(in crate::http) struct Accepted {
     pub(in crate::http) listener: Listener,
     pub(in crate::http) place: SocketPlace,
     pub(in crate::http) flight: Flight,
-    pub(in crate::http) make_room: MakeRoom,
 }
 
 /// One listener, and who may come to it.
@@ -59,6 +62,8 @@ pub(in crate::http) struct ListenerConfig {
     pub(in crate::http) socket: TcpListener,
     pub(in crate::http) listener: Listener,
     pub(in crate::http) sockets: Sockets,
+    /// Those of them that say nothing, or were answered and do not hang up.
+    pub(in crate::http) silent: Silent,
     /// For the limit per address, where there is one.
     pub(in crate::http) clients: Option<Clients>,
     /// Whether there is memory for more, where it matters: operators are few, and come when it is short.
@@ -94,9 +99,9 @@ struct Acceptor {
     speaks_tls: bool,
     workers: Workers,
     next: usize,
-    /// Those of the operators', the oldest first: one that has said nothing yet, or was answered and does not hang up,
-    /// makes room for the next. Scrapes must get in whoever holds sockets open there.
-    waiting: Option<Waiting>,
+    silent: Silent,
+    /// Whether the last who waited for a place of the operators' got none.
+    waits_in_vain: bool,
     /// Kept open to be closed: with no descriptor left, nobody could be told so.
     spare: Option<File>,
 }
@@ -108,7 +113,8 @@ struct Acceptor {
 pub(in crate::http) fn start(listeners: [ListenerConfig; 2], stop: &watch::Receiver<bool>) -> io::Result<()> {
     let counted = [listeners[0].sockets.clone(), listeners[1].sockets.clone()];
     for config in listeners {
-        let ListenerConfig { socket, listener, sockets, clients, pressure, reserve, probes, tls, workers } = config;
+        let ListenerConfig { socket, listener, sockets, silent, clients, .. } = config;
+        let ListenerConfig { pressure, reserve, probes, tls, workers, .. } = config;
         socket.set_nonblocking(true)?;
         let listening = waited_for(socket)?;
         let acceptor = Acceptor {
@@ -120,7 +126,8 @@ pub(in crate::http) fn start(listeners: [ListenerConfig; 2], stop: &watch::Recei
             pressure,
             workers,
             next: 0,
-            waiting: (listener == Listener::Ops).then(Waiting::default),
+            silent,
+            waits_in_vain: false,
             spare: spare(),
         };
         let mut stop = stop.clone();
@@ -164,6 +171,7 @@ impl Acceptor {
             let Ok(mut ready) = listening.readable().await else { return };
             let mut failed = None;
             for _ in 0..AT_ONCE {
+                self.wait_for_place().await;
                 match accept(listening.get_ref()) {
                     Ok((socket, peer)) => self.take(socket, peer),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -191,6 +199,23 @@ impl Acceptor {
             // The other listener has its turn, and the watch its answer, whatever comes here.
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Operators are few: where all their places are taken by who says nothing, whoever comes waits in the kernel's queue until one of
+    /// those has gone, instead of being refused. Where that was in vain they are taken by somebody else, and nobody waits until one is free.
+    async fn wait_for_place(&mut self) {
+        if self.listener != Listener::Ops || !self.sockets.is_full() {
+            self.waits_in_vain = false;
+            return;
+        }
+        self.silent.make_room_in(&self.sockets);
+        for _ in 0..PLACE_LOOKS {
+            if self.waits_in_vain || !self.sockets.is_full() {
+                return;
+            }
+            sleep(PLACE_EVERY).await;
+        }
+        self.waits_in_vain = true;
     }
 
     /// With no descriptor left: takes one socket in place of the spare file. An operator's is served, others are told.
@@ -228,9 +253,7 @@ impl Acceptor {
                 Some(address)
             }
         };
-        if let Some(waiting) = self.waiting.as_ref().filter(|_| self.sockets.is_nearly_full()) {
-            waiting.evict();
-        }
+        self.silent.make_room_in(&self.sockets);
         match self.sockets.take(address) {
             Ok(place) => self.give(socket, peer, place),
             Err(reason) => {
@@ -247,10 +270,10 @@ impl Acceptor {
     }
 
     fn give(&mut self, socket: StdStream, peer: SocketAddr, place: SocketPlace) {
+        // What is behind a head it may send when that was read. It fails only if the socket is gone.
+        let _ = SockRef::from(&socket).set_recv_buffer_size(LEAST_INTAKE);
         let flight = self.workers.in_flight.begin();
-        let make_room = self.waiting.as_ref().map(Waiting::enter);
-        let mut accepted =
-            Accepted { socket, peer, at: Instant::now(), listener: self.listener, place, flight, make_room };
+        let mut accepted = Accepted { socket, peer, at: Instant::now(), listener: self.listener, place, flight };
         for _ in 0..self.workers.queues.len() {
             self.next = (self.next + 1) % self.workers.queues.len();
             match self.workers.queues[self.next].send(accepted) {

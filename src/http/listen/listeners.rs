@@ -32,6 +32,7 @@ use crate::{
         routes::{self, Common},
         socket::{
             heads::Heads,
+            silent::Silent,
             single_request::SingleRequestStream,
             sockets::{InFlight, Sockets},
         },
@@ -43,8 +44,17 @@ use crate::{
     tls::{Certificates, TlsAcceptor},
 };
 
+/// The part of the memory budget that sockets which say nothing could fill with one head each, while nobody has time to read them.
+const MOST_SILENT_PART: u64 = 2;
+
 /// How long the listeners' end waits for answers that are being written.
 pub const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// How many sockets of the public listener may say nothing at a time.
+fn most_silent(memory: &Relief, settings: &Settings) -> usize {
+    let budget = memory.pressure.borrow().budget / MOST_SILENT_PART;
+    usize::try_from(budget).unwrap_or(usize::MAX) / settings.limits.head_bytes
+}
 
 /// What one worker's upgrade service needs.
 pub struct Public {
@@ -134,6 +144,7 @@ where
     let Listeners { public, ops, clients, origins, sockets, common, ports, guard, .. } = listeners;
     let Listeners { ops_arbiter, memory, certificates, upgrade_service, .. } = listeners;
     let [of_public, of_ops] = sockets;
+    let (silent, silent_ops) = (Silent::of_public(most_silent(&memory, settings)), Silent::of_ops());
     let parts = Parts {
         upgrade_service,
         clients: clients.clone(),
@@ -150,21 +161,29 @@ where
         bounds: settings.into(),
         memory: memory.clone(),
         tls: certificates.public.clone(),
+        silent: silent.clone(),
     };
-    let queues = (0..settings.server.worker_count()).map(|_| parts.clone().start()).collect();
     let in_flight = InFlight::default();
-    let workers = Workers { queues, in_flight: in_flight.clone() };
-    let operators =
-        Operators { common: common.clone(), ports, guard, bounds: settings.into(), tls: certificates.ops.clone() };
+    let workers = (0..settings.server.worker_count()).map(|_| parts.clone().start());
+    let workers = Workers { queues: workers.collect(), in_flight: in_flight.clone() };
+    let operators = Operators {
+        common: common.clone(),
+        ports,
+        guard,
+        bounds: settings.into(),
+        tls: certificates.ops.clone(),
+        silent: silent_ops.clone(),
+    };
     let operators = Workers { queues: vec![operators.start(&ops_arbiter)], in_flight: in_flight.clone() };
-    let (for_ops, probes) = (capacity.reserve / 4, common.probes);
+    let (for_ops, probes, pressure) = (capacity.reserve / 4, common.probes, Some(memory.pressure));
     let configs = [
         accept::ListenerConfig {
             socket: public,
             listener: Listener::Public,
             sockets: of_public,
+            silent,
             clients: Some(clients),
-            pressure: Some(memory.pressure),
+            pressure,
             reserve: capacity.reserve - for_ops,
             probes: probes.clone(),
             tls: certificates.public,
@@ -174,6 +193,7 @@ where
             socket: ops,
             listener: Listener::Ops,
             sockets: of_ops,
+            silent: silent_ops,
             clients: None,
             pressure: None,
             reserve: for_ops,
@@ -203,6 +223,7 @@ struct Parts<D> {
     bounds: RequestLimits,
     memory: Relief,
     tls: Option<TlsAcceptor>,
+    silent: Silent,
 }
 
 impl<D> Parts<D>
@@ -231,8 +252,8 @@ where
         let heads = Rc::new(Heads::within(self.memory.pressure.borrow().budget));
         actix_rt::spawn(Rc::clone(&heads).relieve(self.memory));
         let (public, config) = (Some((upgrade_service, self.clients)), ServiceConfig::default());
-        let (bounds, tls) = (self.bounds, self.tls);
-        worker::run(Worker { service, public, tls, config, bounds, heads }, accepted).await;
+        let (bounds, tls, silent) = (self.bounds, self.tls, self.silent);
+        worker::run(Worker { service, public, tls, config, bounds, heads, silent }, accepted).await;
     }
 }
 
@@ -243,6 +264,7 @@ struct Operators {
     guard: Guard,
     bounds: RequestLimits,
     tls: Option<TlsAcceptor>,
+    silent: Silent,
 }
 
 impl Operators {
@@ -263,8 +285,8 @@ impl Operators {
         };
         // Few, and the operators' own: memory that is nearly used is no reason to end them.
         let (config, heads) = (ServiceConfig::default(), Rc::new(Heads::within(u64::MAX)));
-        let (bounds, tls) = (self.bounds, self.tls);
-        worker::run(Worker { service, public: None, tls, config, bounds, heads }, accepted).await;
+        let (bounds, tls, silent) = (self.bounds, self.tls, self.silent);
+        worker::run(Worker { service, public: None, tls, config, bounds, heads, silent }, accepted).await;
     }
 }
 

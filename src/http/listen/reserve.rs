@@ -23,7 +23,9 @@ use crate::{
         socket::{
             head::{self, NoHead},
             plain::{self, RETRY_AFTER_SECONDS},
-            proxy_protocol, secure, single_request,
+            proxy_protocol, secure,
+            silent::Waits,
+            single_request,
             sockets::Sockets,
         },
     },
@@ -134,7 +136,7 @@ impl Reserve {
     async fn serve(&self, socket: StdStream, from: IpAddr, needed: oneshot::Receiver<()>) {
         let Ok(socket) = TcpStream::from_std(socket) else { return };
         let mut socket = Some(AnySocket::from(socket));
-        let (mut got, mut make_room) = (BytesMut::new(), Some(needed));
+        let (mut got, mut make_room) = (BytesMut::new(), Some(Waits::told_by(needed)));
         let end = select! {
             end = timeout(WITHIN, self.head(&mut socket, from, &mut got)) => end.ok().and_then(Result::ok),
             () = single_request::place_needed(&mut make_room) => None,

@@ -1,13 +1,14 @@
 //! What a worker does with a socket that it is given: reads the head, and lets the upgrade or the application answer the
 //! one request, all within one deadline.
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::Cell, net::SocketAddr, pin::pin, rc::Rc, time::Duration};
 
 use actix_codec::Decoder;
 use actix_http::{Request, ServiceConfig, error::ParseError, h1};
 use actix_rt::net::TcpStream;
 use actix_service::Service;
 use bytes::{Buf, BytesMut};
+use futures_util::FutureExt;
 use tokio::{
     select,
     sync::mpsc::UnboundedReceiver,
@@ -26,6 +27,7 @@ use crate::{
             plain,
             proxy_protocol::{self, Named},
             secure,
+            silent::Silent,
             single_request::{self, BODY_MAX, MakeRoom, SingleRequestStream},
             sockets::SocketPlace,
         },
@@ -65,6 +67,7 @@ pub(in crate::http) struct Worker<S> {
     pub(in crate::http) config: ServiceConfig,
     pub(in crate::http) bounds: RequestLimits,
     pub(in crate::http) heads: Rc<Heads>,
+    pub(in crate::http) silent: Silent,
 }
 
 /// A connection of which one request is read, and who is at its other end.
@@ -96,7 +99,7 @@ where
 
 impl<S: Service<Served>> Worker<S> {
     async fn serve(&self, accepted: Accepted) {
-        let Accepted { socket, peer, at, listener, place, flight, make_room } = accepted;
+        let Accepted { socket, peer, at, listener, place, flight } = accepted;
         let Ok(socket) = TcpStream::from_std(socket) else {
             telemetry::emit(&Event::SocketRefused { remote: Some(peer), listener, reason: SocketRefusal::Descriptors });
             return;
@@ -108,7 +111,7 @@ impl<S: Service<Served>> Worker<S> {
             known_by: Cell::default(),
             listener,
             at: at.into(),
-            make_room,
+            make_room: None,
         };
         if timeout_at(fresh.at + self.bounds.whole, self.http(fresh, place)).await.is_err() {
             reject(peer.get(), listener, Rejection::Timeout);
@@ -118,19 +121,12 @@ impl<S: Service<Served>> Worker<S> {
 
     /// The whole life of a socket as HTTP. `place` goes on with it if it becomes a WebSocket.
     async fn http(&self, mut fresh: Fresh<'_>, mut place: SocketPlace) {
-        let (mut got, mut make_room) = (BytesMut::new(), fresh.make_room.take());
-        let (reading, peer) = (self.heads.begin(fresh.listener), fresh.peer);
-        let listener = fresh.listener;
-        let end = select! {
-            end = self.head(&mut fresh, &mut place, &mut got, &reading) => end,
-            () = reading.memory_needed() => Err(NoHead::Rejected(Rejection::Memory)),
-            () = single_request::place_needed(&mut make_room) => return turned_away(peer.get(), listener, SocketRefusal::Total),
-        };
-        drop(reading);
-        fresh.make_room = make_room;
+        let (mut got, peer, listener) = (BytesMut::new(), fresh.peer, fresh.listener);
+        let end = self.head_in_time(&mut fresh, &mut place, &mut got).await;
         let decoded = match end {
             Ok(end) => self.decode(&got[..end]).map(|(request, codec)| (end, request, codec)),
             Err(NoHead::Gone) => return,
+            Err(NoHead::PlaceNeeded) => return turned_away(peer.get(), listener, SocketRefusal::Silent),
             Err(NoHead::NoPlace) if self.tls.is_some() => {
                 return turned_away(peer.get(), listener, SocketRefusal::Address);
             }
@@ -146,6 +142,7 @@ impl<S: Service<Served>> Worker<S> {
         let (facts, peer, known_by) = (head::facts(&got[..end]), fresh.peer.get(), fresh.known_by.get());
         let Some(socket) = fresh.socket else { return };
         if let Some((upgrade_service, _)) = self.public.as_ref().filter(|_| facts.websocket) {
+            drop(fresh.make_room);
             got.advance(end);
             let arrived = Arrived { request, codec, socket, unread: got, peer, known_by, place };
             // An error is a socket that ended during its handshake: there is nobody left to tell.
@@ -155,7 +152,8 @@ impl<S: Service<Served>> Worker<S> {
         // The library reads the head again, and a client that does not read the answer could keep both for long.
         drop((request, codec));
         let takes = if fresh.listener == Listener::Ops { BODY_MAX } else { 0 };
-        let once = SingleRequestStream::new(socket, got, end, facts.body, takes, facts.http_10, fresh.make_room);
+        let make_room = fresh.make_room.or_else(|| Some(self.silent.wait(peer.ip())));
+        let once = SingleRequestStream::new(socket, got, end, facts.body, takes, facts.http_10, make_room);
         let input = Rc::clone(once.input());
         input.known_by.set(known_by);
         let served = (once, Some(peer));
@@ -164,6 +162,33 @@ impl<S: Service<Served>> Worker<S> {
         if input.was_cut() {
             reject(peer, fresh.listener, Rejection::BodyTooLarge);
         }
+    }
+
+    /// The head, unless what the socket holds is needed for others before it is whole.
+    async fn head_in_time(
+        &self,
+        fresh: &mut Fresh<'_>,
+        place: &mut SocketPlace,
+        got: &mut BytesMut,
+    ) -> Result<usize, NoHead> {
+        let (reading, peer) = (self.heads.begin(fresh.listener), fresh.peer);
+        let mut make_room = None;
+        let end = {
+            let mut head = pin!(self.head(fresh, place, got, &reading));
+            // Mostly it came with the socket.
+            if let Some(end) = head.as_mut().now_or_never() {
+                end
+            } else {
+                make_room = Some(self.silent.wait(peer.get().ip()));
+                select! {
+                    end = head => end,
+                    () = reading.memory_needed() => Err(NoHead::Rejected(Rejection::Memory)),
+                    () = single_request::place_needed(&mut make_room) => Err(NoHead::PlaceNeeded),
+                }
+            }
+        };
+        fresh.make_room = make_room;
+        end
     }
 
     async fn head(

@@ -13,7 +13,7 @@ use crate::{
     http::error,
     lifecycle::Phase,
     protocol::{ErrorBody, ErrorCode},
-    telemetry::RequestId,
+    telemetry::{self, RequestId},
 };
 
 /// The line by which a scrape tells that the server is going.
@@ -25,6 +25,8 @@ pub(in crate::http) async fn metrics(
     id: web::ReqData<RequestId>,
     ops: web::Data<Ops>,
 ) -> HttpResponse {
+    let tickets = ops.tickets.count(Instant::now());
+    telemetry::tally(|t| t.tickets = Some(tickets));
     match ops.metrics.text() {
         Ok(text) if ops.metrics.is_fed() => {
             let asker = Asker::of(request.headers(), request.peer_addr().map(|address| address.ip()));

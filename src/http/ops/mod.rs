@@ -9,6 +9,7 @@ pub(super) mod metrics;
 mod moderators;
 mod ports;
 mod questions;
+mod recordings;
 pub mod scrapes;
 mod token;
 pub(super) mod v1;
@@ -19,5 +20,6 @@ pub use self::{
     moderators::Moderators,
     ports::{DrainTimes, Ops, ReloadRequest, Reloaded},
     questions::Questions,
+    recordings::RecordedRooms,
     token::Token,
 };

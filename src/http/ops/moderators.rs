@@ -10,6 +10,15 @@ use crate::{messages::moderation::ModerationError, supervisor::Supervisor};
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum OrderError {
+    /// It is not known whether it was: the answer has not come in time.
+    NoAnswer,
+    /// The supervisor says so.
+    Refused(ModerationError),
+}
+
 /// The way to the supervisor. What waits there is bounded by the sockets of the listener: each waits for its answer.
 #[derive(Debug, Clone)]
 pub struct Moderators(Addr<Supervisor>);
@@ -21,14 +30,15 @@ impl Moderators {
         Self(supervisor)
     }
 
-    /// Asks, and waits for what became of it. `None`: that has not come in time.
-    pub(super) async fn ask<M, T>(&self, order: M) -> Option<Result<T, ModerationError>>
+    /// Asks, and waits for what became of it.
+    pub(super) async fn ask<M, T>(&self, order: M) -> Result<T, OrderError>
     where
         M: Message<Result = Result<T, ModerationError>> + Send + 'static,
         T: Send + 'static,
         Supervisor: Handler<M>,
         <Supervisor as actix::Actor>::Context: ToEnvelope<Supervisor, M>,
     {
-        timeout(ANSWER_WITHIN, self.0.send(order)).await.ok()?.ok()
+        let answer = timeout(ANSWER_WITHIN, self.0.send(order)).await;
+        answer.ok().and_then(Result::ok).ok_or(OrderError::NoAnswer)?.map_err(OrderError::Refused)
     }
 }

@@ -6,7 +6,9 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 
-use super::{facts::ServerFacts, moderators::Moderators, questions::Questions, scrapes::Scrapes};
+use super::{
+    facts::ServerFacts, moderators::Moderators, questions::Questions, recordings::RecordedRooms, scrapes::Scrapes,
+};
 use crate::{auth::Tickets, config::Settings, lifecycle::Lifecycle, metrics::Exposition};
 
 /// What the operator's routes need. Cloning is cheap and done once per arbiter.
@@ -22,6 +24,8 @@ pub struct Ops {
     pub drain: DrainTimes,
     /// `/admin/v1/rooms`, `/admin/v1/peers`.
     pub questions: Questions,
+    /// `/admin/v1/rooms/{room}/recorder`.
+    pub recordings: RecordedRooms,
     /// `/admin/v1/kick`, `/admin/v1/bans` and the like.
     pub moderation: Moderators,
     /// `/admin/v1/version`, `/admin/v1/limits`.

@@ -44,7 +44,7 @@ pub(in crate::http) const FILES: [PageFile; 12] = [
 ];
 
 /// Every file of the operator's live view.
-pub(in crate::http) const OPERATOR_FILES: [PageFile; 12] = [
+pub(in crate::http) const OPERATOR_FILES: [PageFile; 14] = [
     page_file!("ops", "/", "index.html", HTML),
     page_file!("ops", "/actions.js", "actions.js", SCRIPT),
     page_file!("ops", "/api.js", "api.js", SCRIPT),
@@ -54,10 +54,17 @@ pub(in crate::http) const OPERATOR_FILES: [PageFile; 12] = [
     page_file!("ops", "/dialogs.js", "dialogs.js", SCRIPT),
     page_file!("ops", "/exposition.js", "exposition.js", SCRIPT),
     page_file!("ops", "/figures.js", "figures.js", SCRIPT),
+    page_file!("ops", "/mesh.js", "mesh.js", SCRIPT),
+    page_file!("ops", "/recording.js", "recording.js", SCRIPT),
     page_file!("ops", "/rooms.js", "rooms.js", SCRIPT),
     page_file!("ops", "/style.css", "style.css", STYLE),
     page_file!("ops", "/texts.js", "texts.js", SCRIPT),
 ];
+
+/// Whether one of these is at that path, written as it is here. They hold nothing of this server: whoever has the program has them.
+pub(in crate::http) fn is_operator_file(path: &str) -> bool {
+    OPERATOR_FILES.iter().any(|file| file.path == path)
+}
 
 #[cfg(test)]
 mod tests {

@@ -33,6 +33,8 @@ pub(in crate::http) enum NoHead {
     Gone,
     /// Something else came.
     Rejected(Rejection),
+    /// Somebody else needs its place.
+    PlaceNeeded,
     /// Its client has all the sockets that it may: a proxy named it.
     NoPlace,
     /// Its client makes more TLS handshakes than it may.

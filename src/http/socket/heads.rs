@@ -81,7 +81,8 @@ impl Heads {
         let clients = || all.values().filter(|head| !head.is_operators);
         mine.set(clients().count() as u64, clients().map(|head| head.held.get()).sum());
         if pressure.asks(MemoryStep::EndConnections) {
-            let (share, excess) = (mine.equal_share(pressure.target(), LITTLE_HEAD), mine.part_of(pressure.excess()));
+            let (share, excess) =
+                (mine.equal_share(pressure.target(), pressure.used, LITTLE_HEAD), mine.part_of(pressure.excess()));
             for head in largest(clients(), |head| head.held.get(), share, excess) {
                 head.end.notify_one();
             }

@@ -4,5 +4,6 @@ pub(super) mod heads;
 pub(super) mod plain;
 pub(super) mod proxy_protocol;
 pub(super) mod secure;
+pub(super) mod silent;
 pub(super) mod single_request;
 pub mod sockets;

@@ -17,11 +17,10 @@ use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     select,
-    sync::oneshot,
     time::{Sleep, sleep, timeout},
 };
 
-use super::head::Body;
+use super::{head::Body, silent::Waits};
 use crate::{http::client::KnownBy, ws::AnySocket};
 
 /// Bytes of a body, with the framing of its chunks, that any route takes: the longest text for a room, with every letter of it
@@ -58,7 +57,7 @@ pub(in crate::http) struct SingleRequestStream {
 }
 
 /// Told when somebody else needs the place of a socket that only waits: for its head, or for its client to hang up.
-pub(in crate::http) type MakeRoom = Option<oneshot::Receiver<()>>;
+pub(in crate::http) type MakeRoom = Option<Waits>;
 
 /// What the application and the socket know of each other.
 #[derive(Default)]

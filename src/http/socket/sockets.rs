@@ -64,9 +64,10 @@ impl Sockets {
         self.0.open.load(Ordering::Acquire) >= self.0.most
     }
 
-    /// Whether three quarters of the places are taken.
-    pub(in crate::http) fn is_nearly_full(&self) -> bool {
-        self.0.open.load(Ordering::Acquire) >= self.0.most - self.0.most / 4
+    /// Whether one of so many parts of the places is left, or less.
+    pub(in crate::http) fn is_nearly_full(&self, parts: usize) -> bool {
+        let left = self.0.most.saturating_sub(self.0.open.load(Ordering::Acquire));
+        left <= (self.0.most / parts).max(1)
     }
 
     /// A place for one more, which keeps `address` as well. `None`: its address has all the sockets it may.

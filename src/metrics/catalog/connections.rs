@@ -38,7 +38,7 @@ pub(super) const SERIES: &[Series] = &[
     ),
     Series::counter(
         "switchboard_sockets_refused_total",
-        "Sockets refused at their accept, before anything was read: answered with 503, or closed.",
+        "Sockets refused before a request was read: at their accept, answered with 503 or closed; or closed because they said nothing and others needed their places.",
         &[closed::<Listener>("listener"), closed::<SocketRefusal>("reason")],
         |s, out| {
             for (listener, reasons) in Listener::ALL.iter().zip(&s.totals.sockets_refused) {

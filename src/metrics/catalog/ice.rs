@@ -12,7 +12,7 @@ const TRANSPORT: LabelSpec = open("transport", "`udp`, `tcp`, `tls` or `dtls`");
 pub(super) const SERIES: &[Series] = &[
     Series::counter(
         "switchboard_ice_checks_total",
-        "Checks of the STUN and TURN servers that clients are told of, by what was found. Those by TLS and DTLS are not asked.",
+        "Checks of the STUN and TURN servers that clients are told of, by what was found. Those by DTLS are not asked.",
         &[KIND, TRANSPORT, closed::<IceOutcome>("outcome")],
         |s, out| {
             for (kind, transport, outcomes) in s.totals.ice_checks() {

@@ -52,8 +52,10 @@ fn held(state: &MetricsState, kind: HeldKind) -> u64 {
         HeldKind::Outboxes => sessions(|held| held.outboxes),
         HeldKind::ResumeBuffers => sessions(|held| held.resume_buffers),
         HeldKind::Tls => sessions(|held| held.tls),
+        HeldKind::Recordings => sessions(|held| held.recordings),
         HeldKind::Transfers => memory.transfers,
         HeldKind::HttpHeads => memory.heads,
+        HeldKind::Bans => state.totals.census.as_ref().map_or(0, |census| census.ban_bytes),
         HeldKind::KernelTcp => memory.tcp,
     }
 }

@@ -71,6 +71,12 @@ pub(super) const SERIES: &[Series] = &[
         &[open("name", "the configuration key, and `error_fingerprints`, which is fixed")],
         limits,
     ),
+    Series::gauge(
+        "switchboard_tickets",
+        "Tickets that can be redeemed, at the moment of the scrape. At most switchboard_limit{name=\"auth_tickets\"}.",
+        &[],
+        |s, out| out.size(s.totals.tickets.unwrap_or_default()),
+    ),
     Series::gauge("switchboard_arbiters", "Threads that serve connections and have reported.", &[], |s, out| {
         out.size(s.arbiters.len());
     }),

@@ -10,7 +10,10 @@ use crate::{
     machine::Machine,
     metrics::{BuildInfo, Facts, MetricsState},
     protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity},
-    telemetry::{ArbiterReport, CensusReport, HeldReport, LabelValues, RelayOutcome, SeriesKind, Tally},
+    telemetry::{
+        ArbiterReport, CensusReport, HeldReport, LabelValues, MeshReport, MeshRoom, PairState, RelayOutcome,
+        SeriesKind, Tally,
+    },
 };
 
 fn state(last_shutdown: Option<Duration>) -> MetricsState {
@@ -149,8 +152,25 @@ fn gauges_are_what_their_owners_last_said() {
     let mut report = |arbiter, connections, delay_ms, after| {
         let mut tally = Tally::new();
         let tick_delay = Duration::from_millis(delay_ms);
-        let held = HeldReport { partial_frames: 5, outboxes: 7 * connections as u64, resume_buffers: 9, tls: 4 };
-        tally.report(ArbiterReport { arbiter, connections, joined: connections / 2, parked: 1, held, tick_delay });
+        let held = HeldReport {
+            partial_frames: 5,
+            outboxes: 7 * connections as u64,
+            resume_buffers: 9,
+            tls: 4,
+            recordings: 3,
+        };
+        let mut mesh = MeshReport::default();
+        mesh.pairs.add_n(PairState::Connected, connections as u64);
+        mesh.counted.add(MeshRoom::Fractured);
+        tally.report(ArbiterReport {
+            arbiter,
+            connections,
+            joined: connections / 2,
+            parked: 1,
+            held,
+            mesh,
+            tick_delay,
+        });
         state.merge(tally, start + Duration::from_secs(after));
     };
     report(0, 10, 700, 0);
@@ -167,6 +187,9 @@ fn gauges_are_what_their_owners_last_said() {
             ("switchboard_held_bytes{kind=\"outboxes\"}", 168.0),
             ("switchboard_held_bytes{kind=\"resume_buffers\"}", 18.0),
             ("switchboard_held_bytes{kind=\"tls\"}", 8.0),
+            ("switchboard_held_bytes{kind=\"recordings\"}", 6.0),
+            ("switchboard_mesh_pairs{state=\"connected\"}", 24.0),
+            ("switchboard_mesh_counted_rooms{state=\"fractured\"}", 2.0),
             ("switchboard_arbiters", 2.0),
             ("switchboard_arbiter_report_age_seconds", 6.0),
             ("switchboard_arbiter_tick_delay_max_seconds", 0.7),
@@ -192,6 +215,7 @@ fn the_census_is_shown_as_it_was_taken() {
         leaves_per_minute: 2,
         locked_rooms: 3,
         bans: 6,
+        ban_bytes: 1234,
         occupancy: vec![1, 2, 0, 1],
     });
     assert_samples(
@@ -204,6 +228,7 @@ fn the_census_is_shown_as_it_was_taken() {
             ("switchboard_leaves_per_minute", 2.0),
             ("switchboard_locked_rooms", 3.0),
             ("switchboard_bans", 6.0),
+            ("switchboard_held_bytes{kind=\"bans\"}", 1234.0),
             ("switchboard_heartbeat_timestamp_seconds", 77.0),
             ("switchboard_room_peers_bucket{le=\"1\"}", 1.0),
             ("switchboard_room_peers_bucket{le=\"3\"}", 3.0),

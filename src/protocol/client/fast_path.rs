@@ -179,6 +179,9 @@ impl Reader<'_> {
             let begin = self.at;
             self.at += WIDTH;
             let mut special = simd::places(*block);
+            if special == 0 {
+                self.plain();
+            }
             while special != 0 {
                 let place = special.trailing_zeros() as usize;
                 match (block[place % WIDTH], block.get(place + 1)) {
@@ -204,6 +207,17 @@ impl Reader<'_> {
                 0..=0x1F => return None,
                 _ => {}
             }
+        }
+    }
+
+    /// What is plain within a string, two blocks at a time. For one that has been so for a whole block: most are shorter, and asking
+    /// twice as much of them would be in vain.
+    #[inline]
+    fn plain(&mut self) {
+        while let Some(blocks) = self.bytes[self.at..].first_chunk::<{ 2 * WIDTH }>()
+            && simd::are_plain(blocks)
+        {
+            self.at += 2 * WIDTH;
         }
     }
 

@@ -375,6 +375,7 @@ async fn sessions_are_counted_as_what_they_are() {
     let place = || RoomHandle {
         room: RoomName::parse("blue", 128).expect("a name"),
         port: RoomPort::new(Nobody.start().recipient()),
+        recording: None,
     };
     counts(Some(Standing::Connected));
     shared.enter(Some(place()));

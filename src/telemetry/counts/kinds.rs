@@ -81,8 +81,48 @@ label_set! {
         JoinWait = "join_wait",
         /// A session asked for ICE servers more often than it may.
         IcePerMinute = "ice_per_minute",
+        /// A session reported sooner than it may.
+        ReportInterval = "report_interval",
         /// All addresses together asked the STUN responder more often than `stun.total_rate`; counted once a second.
         StunTotal = "stun_total",
+    }
+}
+
+label_set! {
+    /// Why an event of a client's report was not used.
+    ReportDrop {
+        /// It names a peer that is not in the room, or the client itself.
+        Stranger = "stranger",
+        /// The room had too much to do.
+        RoomBusy = "room_busy",
+        /// The room has more peers than its mesh is watched for.
+        RoomLarge = "room_large",
+    }
+}
+
+label_set! {
+    /// What is known of the connection between two peers of a room.
+    PairState {
+        /// None of the two reports.
+        Silent = "silent",
+        /// It is neither connected nor failed.
+        Waiting = "waiting",
+        /// It stands.
+        Connected = "connected",
+        /// It does not, and is not tried any more.
+        Failed = "failed",
+    }
+}
+
+label_set! {
+    /// How it stands with a room of whose pairs somebody reports.
+    MeshRoom {
+        /// Somebody reports, whatever it is.
+        Reporting = "reporting",
+        /// A pair has failed.
+        Failing = "failing",
+        /// Somebody has reached some of the others, and not all, for too long.
+        Fractured = "fractured",
     }
 }
 
@@ -107,6 +147,8 @@ label_set! {
         Rooms = "rooms",
         /// One room with its members.
         Room = "room",
+        /// Who reaches which peer in a room.
+        Mesh = "mesh",
         /// A list of peers.
         Peers = "peers",
         /// The drain.
@@ -117,6 +159,8 @@ label_set! {
         Tickets = "tickets",
         /// To send somebody out of a room.
         Kick = "kick",
+        /// What is recorded of a room.
+        Recorder = "recorder",
         /// The bans of a room.
         Bans = "bans",
         /// To let somebody in again.
@@ -205,7 +249,7 @@ label_set! {
 }
 
 label_set! {
-    /// Why a socket was refused before anything of it was read.
+    /// Why a socket was refused before a request of it was read.
     SocketRefusal {
         /// The process may not open more files.
         Descriptors = "descriptors",
@@ -215,6 +259,8 @@ label_set! {
         Address = "address",
         /// Memory is nearly used.
         Memory = "memory",
+        /// It had not said what it wants, and others needed its place.
+        Silent = "silent",
         /// Its address makes more TLS handshakes than it may: as many as handshakes and requests together.
         TlsRate = "tls_rate",
     }
@@ -316,10 +362,14 @@ label_set! {
         ResumeBuffers = "resume_buffers",
         /// What TLS needs for WebSocket connections.
         Tls = "tls",
+        /// What is recorded of rooms.
+        Recordings = "recordings",
         /// What goes along with sockets to the sessions that they resume.
         Transfers = "transfers",
         /// Request heads that have not ended.
         HttpHeads = "http_heads",
+        /// Bans and locks, those of rooms that are gone included.
+        Bans = "bans",
         /// The kernel's memory for TCP.
         KernelTcp = "kernel_tcp",
     }

@@ -72,6 +72,7 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
                 tally.kicks.add_n(by, peers as u64);
             }
         }
+        Event::RecordingsGivenUp { recordings } => tally.recordings_given_up += recordings,
         Event::RoomLost { .. } => tally.rooms_lost += 1,
         Event::SlowMessage { .. } => tally.slow_messages += 1,
         Event::HttpServed { method, route, status, took, .. } => tally.http.add(method, route, status, took),
@@ -92,6 +93,8 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::ShutdownRecordFailed { .. }
         | Event::PreviousShutdown { .. }
         | Event::SessionGivenUp { .. }
+        | Event::MeshFractured { .. }
+        | Event::MeshWhole { .. }
         | Event::MemoryPressure { .. }
         | Event::FrameRefused { .. }
         | Event::ServerFault { .. }

@@ -55,6 +55,7 @@ fn server(error: &io::Error) -> Vec<Event<'_>> {
         Event::ForwardedNotBelieved { remote: address },
         Event::ProxyNamesNobody { remote: address },
         Event::OpsDenied { context: Context::default(), remote: address, reason: OpsDenial::Token, host: "a.example" },
+        Event::RecordingsGivenUp { recordings: 3 },
         Event::LogLevelSet { from: "info", to: "debug" },
         Event::StunStarted { address },
         Event::StunOnlyPrivate { remote: address, public_host: "a.example" },
@@ -117,5 +118,7 @@ fn rooms<'a>(context: Context<'a>, room: &'a RoomName) -> Vec<Event<'a>> {
         Event::RoomEnded { context: Context::of_room(room, context.source), lived: TOOK },
         Event::RoomModerated { context, act: ModerationAct::Kick, by: Moderator::Member, peers: 2, ban: TOOK },
         Event::RoomLost { context: Context::of_room(room, None), peers: 2 },
+        Event::MeshFractured { context: Context::of_room(room, context.source), connected: 2, waiting: 0, failed: 1 },
+        Event::MeshWhole { context: Context::of_room(room, context.source), connected: 3, waiting: 0, failed: 0 },
     ]
 }

@@ -18,6 +18,12 @@ impl Source {
             IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
         })
     }
+
+    /// It, as an address.
+    #[must_use]
+    pub fn address(self) -> IpAddr {
+        self.0
+    }
 }
 
 /// `192.0.2.1` or `2001:db8:1:2::/64`.

@@ -58,6 +58,8 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         Event::PeerJoined { context, .. }
         | Event::SessionParked { context, .. }
         | Event::RoomOpened { context }
+        | Event::MeshFractured { context, .. }
+        | Event::MeshWhole { context, .. }
         | Event::RoomEnded { context, .. } => life("", "", context.source),
         Event::RoomModerated { context, act, .. } => life("act", act.label(), context.source),
         Event::SessionGivenUp { context, limit } => life("limit", limit, context.source),
@@ -73,6 +75,7 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::ConfigWarning { .. }
         | Event::DrainStarted { .. }
         | Event::DrainWithdrawn { .. }
+        | Event::RecordingsGivenUp { .. }
         | Event::LogLevelSet { .. }
         | Event::DrainFinished { .. }
         | Event::ScrapeAwaited { .. }

@@ -1,6 +1,7 @@
 // Rooms on the live page, in a real Chromium, with real peers in them: what is shown, and what is done to them.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as path } from 'node:path';
@@ -12,6 +13,14 @@ import { join } from './support/member.js';
 
 const TOKEN = 'correct-horse-battery-staple';
 const IDENTITY = 'correct-horse-battery-staple-417';
+const KEY = 'a-key-of-the-tests-alone-with-32-bytes-and-more';
+
+/** A token for the room `demo`. */
+function tokenFor(sub) {
+  const part = (json) => Buffer.from(JSON.stringify(json)).toString('base64url');
+  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ room: 'demo', sub, exp: Math.floor(Date.now() / 1000) + 600 })}`;
+  return `${signed}.${createHmac('sha256', KEY).update(signed).digest('base64url')}`;
+}
 
 async function open(t, url, viewport = { width: 1280, height: 900 }) {
   const browser = await launch(t);
@@ -239,6 +248,42 @@ test('the token is asked for, kept for the tab, sent as a header, and forgotten'
   await operator.said('guessing is slowed down, and said', /Too many wrong tokens.*Try again in/);
 });
 
+test('the mesh of a room is drawn, as its peers report it', { timeout: 60_000 }, async (t) => {
+  const server = await startServer(t);
+  const [ada, bob, cid] = [await join(t, server.url, 'demo'), await join(t, server.url, 'demo'), await join(t, server.url, 'demo')];
+  const operator = await open(t, server.opsUrl);
+  const { page } = operator;
+  await operator.show();
+  await operator.look('demo');
+  await until('all are listed', async () => (await operator.rows('members')).length === 3);
+  assert.equal(await page.isVisible('#mesh-table'), false, 'nobody has reported');
+
+  const connected = ({ id }) => ({ kind: 'pair_connected', peer: id, ms: 300, candidate: 'host' });
+  const failed = ({ id }) => ({ kind: 'pair_failed', peer: id, reason: 'ice_failed' });
+  const report = (peer, events) => peer.say({ type: 'report', events });
+  report(ada, [connected(bob), { kind: 'pair_round_trip', peer: bob.id, ms: 21 }, failed(cid)]);
+  report(cid, [failed(ada), { kind: 'pair_attempt', peer: bob.id }]);
+  await until('it is known', async () => {
+    const { pairs } = await ask(server, 'rooms/demo/mesh');
+    return pairs.reduce((sum, { told }) => sum + told.length, 0) === 4;
+  });
+  await operator.look('demo');
+  await until('it is drawn', async () => (await operator.rows('mesh')).length === 3);
+  const ids = [ada, bob, cid].map(({ id }) => id.slice(0, 8));
+  assert.deepEqual(await page.$$eval('#mesh-peers th', (cells) => cells.map((cell) => cell.textContent)), ['', ...ids]);
+  const [first, second, third] = await operator.rows('mesh');
+  assert.match(first[0], new RegExp(`^${ids[0]}reaches 1 of 2$`));
+  assert.match(second[0], /does not report$/);
+  assert.deepEqual([first[1], second[2], third[3]], ['', '', '']);
+  assert.match(first[2], /^connectedconnected by host, 21 ms, \d+ s ago$/);
+  assert.match(first[3], /^failedfailed \(ice_failed\), \d+ s ago$/);
+  assert.equal(second[1], 'connectedsays nothing');
+  assert.match(third[2], /^waitingis trying, \d+ s ago$/);
+  assert.equal(await page.$eval('#mesh tr:first-child td:nth-child(4)', (cell) => cell.dataset.level), 'bad');
+  await operator.shot('live-page-mesh');
+  assert.deepEqual(operator.complaints, []);
+});
+
 test('names that others choose are text, whatever they are', { timeout: 60_000 }, async (t) => {
   const server = await startServer(t);
   const names = {
@@ -274,4 +319,95 @@ test('names that others choose are text, whatever they are', { timeout: 60_000 }
   assert.equal(await page.evaluate(() => [...document.querySelectorAll('#rooms-list button')].every((one) => one.firstChild.localName === 'bdi')), true);
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth), false);
   assert.deepEqual(operator.complaints, []);
+});
+
+test('all connections of a person or a user are kicked, also of one who is not listed', { timeout: 60_000 }, async (t) => {
+  const folder = mkdtempSync(path(tmpdir(), 'switchboard-ops-kick-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const key = path(folder, 'key');
+  writeFileSync(key, KEY, { mode: 0o600 });
+  const server = await startServer(t, {
+    SWITCHBOARD__AUTH__KEYS: JSON.stringify([{ algorithm: 'HS256', file: key }]), SWITCHBOARD__AUTH__SHOW_USER: 'true',
+  });
+  const identity = `${IDENTITY}-of-eve`;
+  const [eve, eveAgain] = [await join(t, server.url, 'demo', { identity }), await join(t, server.url, 'demo', { identity })];
+  const [bob, bobAgain] = [await join(t, server.url, 'demo', { token: tokenFor('bob') }), await join(t, server.url, 'demo', { token: tokenFor('bob') })];
+  const ada = await join(t, server.url, 'demo');
+  const operator = await open(t, server.opsUrl);
+  const { page } = operator;
+  await operator.show();
+  await operator.look('demo');
+  const left = (count) => until(`${count} are left`, async () => (await operator.rows('members')).length === count);
+  await left(5);
+
+  await operator.ask(`Kick peer ${ada.id}`);
+  assert.equal(await page.locator('#confirm [name=target]').count(), 0, 'nothing else is known of it');
+  await page.click('#confirm-no');
+
+  await operator.ask(`Kick peer ${eve.id}`);
+  assert.deepEqual(await page.$$eval('#confirm [name=target] option', (all) => all.map(({ value }) => value)), ['peer', 'who']);
+  await page.selectOption('#confirm [name=target]', 'who');
+  await operator.yes();
+  await operator.said('both are gone', /^2 peers kicked from demo\.$/);
+  assert.deepEqual([await eve.closed, await eveAgain.closed], [4501, 4501]);
+  await left(3);
+
+  await operator.ask(`Kick peer ${bob.id}`);
+  await page.selectOption('#confirm [name=target]', 'user');
+  await operator.yes();
+  assert.deepEqual([await bob.closed, await bobAgain.closed], [4501, 4501]);
+  await left(1);
+
+  await operator.ask('Kick by name…');
+  await page.fill('#confirm [name=name]', 'mallory');
+  await page.selectOption('#confirm [name=banMs]', '600000');
+  await operator.yes();
+  await operator.said('the ban is made', /^0 peers kicked from demo, and the ban is made\.$/);
+  await until('it is listed', async () => (await operator.rows('bans'))[0]?.[1] === 'mallory');
+  await operator.ask('Kick by name…');
+  await page.selectOption('#confirm [name=by]', 'who');
+  await page.fill('#confirm [name=name]', 'nobody');
+  await operator.yes();
+  await until('what is wrong is said', async () => /32 hex digits/.test(await page.textContent('#confirm-error')));
+  await page.click('#confirm-no');
+  assert.deepEqual((await ask(server, 'bans?room=demo')).bans.map(({ user }) => user), ['mallory']);
+  assert.equal((await ask(server, 'peers?room=demo')).peers.length, 1);
+  // What the dialog could not do is the one complaint of the browser's own.
+  assert.deepEqual(operator.complaints.filter((text) => !/status of 4\d\d/.test(text)), []);
+});
+
+test('where reading asks for the token the page opens, asks once, and begins when it has it', { timeout: 60_000 }, async (t) => {
+  const folder = mkdtempSync(path(tmpdir(), 'switchboard-ops-reads-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = path(folder, 'token');
+  writeFileSync(file, `${TOKEN}\n`, { mode: 0o600 });
+  const server = await startServer(t, { SWITCHBOARD__OPS__TOKEN_FILE: file, SWITCHBOARD__OPS__PROTECT_READS: 'true' });
+  const authorization = { headers: { Authorization: `Bearer ${TOKEN}` } };
+  const refused = async () => {
+    const metrics = await (await fetch(`${server.opsUrl}metrics`, authorization)).text();
+    return Number(/^switchboard_ops_denied_total\{reason="token"\} (\d+)/m.exec(metrics)?.[1] ?? 0);
+  };
+  const { page } = await open(t, server.opsUrl);
+  await page.waitForSelector('#give:not([hidden])');
+  assert.match(await page.textContent('#status-text'), /asks for the operator’s token/);
+  assert.equal(await page.textContent('#version'), '', 'nothing of the server is shown');
+  assert.equal(await refused(), 1, 'one question told the page');
+
+  await page.click('#give');
+  await page.fill('#token-text', 'wrong');
+  await page.keyboard.press('Enter');
+  await until('it was tried, and is asked for again', async () => (await refused()) === 2 && await page.isVisible('#give'));
+  await page.click('#give');
+  assert.match(await page.textContent('#token-error'), /does not take that token/);
+  await page.fill('#token-text', TOKEN);
+  await page.keyboard.press('Enter');
+  await until('the figures are there', async () => /^Healthy/.test(await page.textContent('#status-text')));
+  assert.equal(await page.isVisible('#give'), false);
+  assert.equal(await refused(), 2, 'nothing was asked for meanwhile');
+
+  await page.reload();
+  await until('the token is known in this tab', async () => /^Healthy/.test(await page.textContent('#status-text')));
+  await page.click('#forget');
+  await page.waitForSelector('#give:not([hidden])');
+  assert.equal(await refused(), 3);
 });

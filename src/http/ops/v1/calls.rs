@@ -27,6 +27,8 @@ fn kind(pattern: &str, method: &Method) -> Option<OpsCall> {
     match pattern.trim_start_matches("/admin").trim_start_matches("/v1") {
         "/rooms" => Some(OpsCall::Rooms),
         "/rooms/{room}" => Some(OpsCall::Room),
+        "/rooms/{room}/recorder" => Some(OpsCall::Recorder),
+        "/rooms/{room}/mesh" => Some(OpsCall::Mesh),
         "/peers" => Some(OpsCall::Peers),
         "/drain" => Some(OpsCall::Drain),
         "/undrain" => Some(OpsCall::Undrain),

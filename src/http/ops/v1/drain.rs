@@ -6,18 +6,14 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{error::ApiError, server::Nothing};
-use crate::{
-    config::Milliseconds,
-    http::ops::{Ops, body},
-    lifecycle::Call,
-    telemetry::RequestId,
-    utc::Rfc3339,
-};
+use super::{error::Answer, order::Order, server::Nothing};
+use crate::{config::Milliseconds, http::ops::Ops, lifecycle::Call, telemetry::RequestId, utc::Rfc3339};
 
 /// How `drain_started` names this way.
 const BY: &str = "POST /admin/v1/drain";
-/// The same by the path that was there before.
+/// The path that was there before, for the same.
+pub(super) const FORMER_PATH: &str = "/admin/drain";
+/// How it is named by that.
 const BY_FORMER_PATH: &str = "POST /admin/drain";
 
 /// What becomes of the server.
@@ -61,34 +57,14 @@ pub(super) struct Undrained {
 )]
 pub(super) async fn drain(
     request: HttpRequest,
-    body: web::Payload,
     id: web::ReqData<RequestId>,
     ops: web::Data<Ops>,
-) -> Result<HttpResponse, ApiError> {
-    call(BY, request, body, id, ops).await
-}
-
-/// The same.
-pub(super) async fn drain_by_former_path(
-    request: HttpRequest,
-    body: web::Payload,
-    id: web::ReqData<RequestId>,
-    ops: web::Data<Ops>,
-) -> Result<HttpResponse, ApiError> {
-    call(BY_FORMER_PATH, request, body, id, ops).await
-}
-
-async fn call(
-    by: &'static str,
-    request: HttpRequest,
-    body: web::Payload,
-    id: web::ReqData<RequestId>,
-    ops: web::Data<Ops>,
-) -> Result<HttpResponse, ApiError> {
-    let Nothing {} = body::read(request.headers(), body).await?;
+    Order(Nothing {}): Order<Nothing>,
+) -> HttpResponse {
+    let by = if request.match_pattern().as_deref() == Some(FORMER_PATH) { BY_FORMER_PATH } else { BY };
     let (first, call) = ops.lifecycle.call_drain(by, Some(id.into_inner()));
     let status = if first { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok(HttpResponse::build(status).json(report(&ops, first, &call)))
+    HttpResponse::build(status).json(report(&ops, first, &call))
 }
 
 /// Takes the drain back, as long as it has closed no connection: 409 `drain_closing` afterwards. Nobody is disconnected, and
@@ -100,12 +76,7 @@ async fn call(
     request_body = Nothing,
     responses((status = 200, body = Undrained))
 )]
-pub(super) async fn undrain(
-    request: HttpRequest,
-    body: web::Payload,
-    ops: web::Data<Ops>,
-) -> Result<HttpResponse, ApiError> {
-    let Nothing {} = body::read(request.headers(), body).await?;
+pub(super) async fn undrain(ops: web::Data<Ops>, Order(Nothing {}): Order<Nothing>) -> Answer {
     let call = ops.lifecycle.withdraw_drain()?;
     Ok(HttpResponse::Ok().json(Undrained {
         status: "ready",

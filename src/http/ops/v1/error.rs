@@ -12,7 +12,11 @@ use actix_web::{
 };
 
 use crate::{
-    http::{client::retry_after_seconds, error, ops::body::BodyError},
+    http::{
+        client::retry_after_seconds,
+        error,
+        ops::{body::BodyError, moderators::OrderError},
+    },
     lifecycle::WithdrawError,
     messages::moderation::ModerationError,
     protocol::{ErrorBody, ErrorCategory},
@@ -33,7 +37,9 @@ pub(super) enum ApiError {
     Query(String),
     /// There is no such room.
     RoomNotFound,
-    /// The supervisor has not answered in time.
+    /// Nothing is recorded of any room.
+    RecorderOff,
+    /// The supervisor, or another thread, has not answered in time.
     Unavailable,
     /// There is no drain to take back, or it cannot be taken back any more.
     Undrain(WithdrawError),
@@ -50,6 +56,9 @@ pub(super) enum ApiError {
     /// As many tickets can be redeemed as may be; one fewer after this time.
     TooManyTickets(Duration),
 }
+
+/// What a route answers with.
+pub(super) type Answer = Result<HttpResponse, ApiError>;
 
 impl ApiError {
     /// What an extractor, or a handler, has refused.
@@ -77,6 +86,12 @@ impl ApiError {
             Self::RoomNotFound => {
                 (StatusCode::NOT_FOUND, "room_not_found", RoomState, "there is no such room".to_owned())
             }
+            Self::RecorderOff => (
+                StatusCode::CONFLICT,
+                "recorder_off",
+                Server,
+                "nothing is recorded, as recorder.enabled says".to_owned(),
+            ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
@@ -175,6 +190,15 @@ impl From<BodyError> for ApiError {
 impl From<ModerationError> for ApiError {
     fn from(error: ModerationError) -> Self {
         Self::Moderation(error)
+    }
+}
+
+impl From<OrderError> for ApiError {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::NoAnswer => Self::Unavailable,
+            OrderError::Refused(error) => error.into(),
+        }
     }
 }
 

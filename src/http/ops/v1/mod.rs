@@ -7,16 +7,22 @@
 //! | file | routes |
 //! |---|---|
 //! | `rooms` | `rooms`, `rooms/{room}`, `peers` |
+//! | `recorder` | `rooms/{room}/recorder` |
 //! | `server` | `version`, `limits`, `log-level`, `reload` |
 //! | `drain` | `drain`, `undrain` |
 //! | `tickets` | `tickets` |
 //! | `moderation` | `kick`, `bans`, `lock`, `close`, `notice` |
 //! | `openapi` | `openapi.json` |
+//!
+//! `order` reads the body of those that take one.
 mod calls;
 mod drain;
 mod error;
+mod mesh;
 mod moderation;
 mod openapi;
+mod order;
+mod recorder;
 mod rooms;
 mod routes;
 mod server;

@@ -6,7 +6,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{calls::concerns, error::ApiError};
+use super::{
+    calls::concerns,
+    error::{Answer, ApiError},
+    order::Order,
+};
 use crate::{
     config::Milliseconds,
     http::ops::{Ops, body},
@@ -139,31 +143,22 @@ pub(super) struct Concerned {
 #[utoipa::path(
     post, path = "/admin/v1/kick", tag = "moderation", request_body = KickOrder, responses((status = 200, body = KickedPeers))
 )]
-pub(super) async fn kick(
-    request: HttpRequest,
-    ops: web::Data<Ops>,
-    body: web::Payload,
-) -> Result<HttpResponse, ApiError> {
-    let order: KickOrder = body::read(request.headers(), body).await?;
+pub(super) async fn kick(request: HttpRequest, ops: web::Data<Ops>, Order(order): Order<KickOrder>) -> Answer {
     let kick = Kick {
         target: order.target()?,
         reason: text("reason", order.reason.as_deref(), REASON_BYTES)?,
         ban: order.ban_ms.map(|time| Milliseconds(time).get()),
     };
     let room = room_of(&request, &ops, &order.room)?;
-    let Kicked { peers } = ops.moderation.ask(KickFrom { room, kick }).await.ok_or(ApiError::Unavailable)??;
+    let Kicked { peers } = ops.moderation.ask(KickFrom { room, kick }).await?;
     Ok(HttpResponse::Ok().json(KickedPeers { peers: peers.iter().map(ToString::to_string).collect() }))
 }
 
 /// Lists a room's bans. Those of a room that is gone are remembered for as long as they hold, and its lock for ten minutes.
 #[utoipa::path(get, path = "/admin/v1/bans", tag = "moderation", params(OfRoom), responses((status = 200, body = Bans)))]
-pub(super) async fn bans(
-    request: HttpRequest,
-    ops: web::Data<Ops>,
-    query: web::Query<OfRoom>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn bans(request: HttpRequest, ops: web::Data<Ops>, query: web::Query<OfRoom>) -> Answer {
     let room = room_of(&request, &ops, &query.room)?;
-    let RoomBans { locked, bans } = ops.moderation.ask(ListBans { room }).await.ok_or(ApiError::Unavailable)??;
+    let RoomBans { locked, bans } = ops.moderation.ask(ListBans { room }).await?;
     let now = Instant::now();
     let bans = bans.into_iter().map(|ban| BanView::of(ban, now)).collect();
     Ok(HttpResponse::Ok().json(Bans { locked, bans }))
@@ -173,13 +168,9 @@ pub(super) async fn bans(
 #[utoipa::path(
     delete, path = "/admin/v1/bans", tag = "moderation", params(OneBan), responses((status = 204, description = "Lifted."))
 )]
-pub(super) async fn lift(
-    request: HttpRequest,
-    ops: web::Data<Ops>,
-    query: web::Query<OneBan>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn lift(request: HttpRequest, ops: web::Data<Ops>, query: web::Query<OneBan>) -> Answer {
     let room = room_of(&request, &ops, &query.room)?;
-    ops.moderation.ask(LiftBan { room, ban: BanId(query.id) }).await.ok_or(ApiError::Unavailable)??;
+    ops.moderation.ask(LiftBan { room, ban: BanId(query.id) }).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -190,11 +181,10 @@ pub(super) async fn lift(
 pub(super) async fn lock(
     request: HttpRequest,
     ops: web::Data<Ops>,
-    body: web::Payload,
-) -> Result<HttpResponse, ApiError> {
-    let LockOrder { room, locked } = body::read(request.headers(), body).await?;
+    Order(LockOrder { room, locked }): Order<LockOrder>,
+) -> Answer {
     let name = room_of(&request, &ops, &room)?;
-    ops.moderation.ask(LockRoom { room: name, locked }).await.ok_or(ApiError::Unavailable)??;
+    ops.moderation.ask(LockRoom { room: name, locked }).await?;
     Ok(HttpResponse::Ok().json(RoomLock { room, locked }))
 }
 
@@ -202,15 +192,10 @@ pub(super) async fn lock(
 #[utoipa::path(
     post, path = "/admin/v1/close", tag = "moderation", request_body = CloseOrder, responses((status = 200, body = Concerned))
 )]
-pub(super) async fn close(
-    request: HttpRequest,
-    ops: web::Data<Ops>,
-    body: web::Payload,
-) -> Result<HttpResponse, ApiError> {
-    let order: CloseOrder = body::read(request.headers(), body).await?;
+pub(super) async fn close(request: HttpRequest, ops: web::Data<Ops>, Order(order): Order<CloseOrder>) -> Answer {
     let text = text("text", order.text.as_deref(), NOTICE_BYTES)?;
     let room = room_of(&request, &ops, &order.room)?;
-    let peers = ops.moderation.ask(CloseRoom { room, text }).await.ok_or(ApiError::Unavailable)??;
+    let peers = ops.moderation.ask(CloseRoom { room, text }).await?;
     Ok(HttpResponse::Ok().json(Concerned { peers }))
 }
 
@@ -218,16 +203,11 @@ pub(super) async fn close(
 #[utoipa::path(
     post, path = "/admin/v1/notice", tag = "moderation", request_body = NoticeOrder, responses((status = 200, body = Concerned))
 )]
-pub(super) async fn notice(
-    request: HttpRequest,
-    ops: web::Data<Ops>,
-    body: web::Payload,
-) -> Result<HttpResponse, ApiError> {
-    let order: NoticeOrder = body::read(request.headers(), body).await?;
+pub(super) async fn notice(request: HttpRequest, ops: web::Data<Ops>, Order(order): Order<NoticeOrder>) -> Answer {
     let wrong = |why| invalid("text", why);
     let text = PlainText::parse(&order.text, NOTICE_BYTES).map_err(wrong)?;
     let room = order.room.map(|room| room_of(&request, &ops, &room)).transpose()?;
-    let peers = ops.moderation.ask(SendNotice { room, text }).await.ok_or(ApiError::Unavailable)??;
+    let peers = ops.moderation.ask(SendNotice { room, text }).await?;
     Ok(HttpResponse::Ok().json(Concerned { peers }))
 }
 

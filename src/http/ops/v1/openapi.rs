@@ -1,5 +1,7 @@
 //! The description of the API (`OpenAPI` 3.1), written from the handlers and what they take and answer.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, http::header::ContentType};
 use utoipa::{
     Modify, OpenApi, ToSchema,
@@ -7,12 +9,12 @@ use utoipa::{
         OpenApi as Document, Ref, RefOr,
         content::ContentBuilder,
         response::ResponseBuilder,
-        schema::{AdditionalProperties, Schema},
+        schema::{AdditionalProperties, AllOf, Object, Schema},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
-use super::{drain, moderation, rooms, server, tickets};
+use super::{drain, mesh, moderation, recorder, rooms, server, tickets};
 
 /// The name of the token's scheme.
 const TOKEN: &str = "token";
@@ -27,7 +29,9 @@ const TOKEN: &str = "token";
     paths(
         rooms::rooms,
         rooms::room,
+        mesh::mesh,
         rooms::peers,
+        recorder::recorder,
         server::version,
         server::limits,
         server::log_level,
@@ -82,6 +86,12 @@ impl Modify for Everywhere {
         let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
         let components = document.components.get_or_insert_default();
         components.add_security_scheme(TOKEN, scheme);
+        let known = components.schemas.clone();
+        for schema in components.schemas.values_mut() {
+            if let RefOr::T(Schema::AllOf(parts)) = schema {
+                *schema = RefOr::T(Schema::Object(whole(parts, &known)));
+            }
+        }
         // What an answer has is all here: one with more is not as described.
         for schema in components.schemas.values_mut() {
             if let RefOr::T(Schema::Object(object)) = schema
@@ -104,6 +114,23 @@ impl Modify for Everywhere {
     }
 }
 
+/// One object of several that a handler puts together (`serde(flatten)`): each of them alone would allow no more than it has.
+fn whole(parts: &AllOf, known: &BTreeMap<String, RefOr<Schema>>) -> Object {
+    let mut whole = Object::new();
+    whole.description.clone_from(&parts.description);
+    for part in &parts.items {
+        let part = match part {
+            RefOr::Ref(to) => to.ref_location.rsplit('/').next().and_then(|name| known.get(name)),
+            here @ RefOr::T(_) => Some(here),
+        };
+        if let Some(RefOr::T(Schema::Object(part))) = part {
+            whole.properties.extend(part.properties.clone());
+            whole.required.extend(part.required.iter().cloned());
+        }
+    }
+    whole
+}
+
 /// The document.
 pub(super) async fn document() -> HttpResponse {
     match Api::openapi().to_json() {
@@ -118,6 +145,20 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn what_is_put_together_of_several_is_described_as_one_and_allows_no_more() {
+        let document = serde_json::to_value(Api::openapi()).expect("JSON");
+        let room = &document["components"]["schemas"]["Room"];
+        let summary = &document["components"]["schemas"]["RoomSummary"];
+        let names = |schema: &serde_json::Value| -> BTreeSet<String> {
+            schema["properties"].as_object().expect("properties").keys().cloned().collect()
+        };
+        assert_eq!((&room["type"], &room["additionalProperties"]), (&"object".into(), &false.into()), "{room}");
+        let more: Vec<_> = names(room).difference(&names(summary)).cloned().collect();
+        assert_eq!((more, names(room).len()), (vec!["members".to_owned()], names(summary).len() + 1), "{room}");
+        assert_eq!(room["required"].as_array().map(Vec::len), Some(names(room).len()), "{room}");
+    }
 
     #[test]
     fn the_document_has_every_route_and_no_other() {

@@ -6,7 +6,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{calls::concerns, error::ApiError};
+use super::{
+    calls::concerns,
+    error::{Answer, ApiError},
+};
 use crate::{
     http::ops::Ops,
     messages::listing::{Page, PeerFilter, Question, RoomDetails, RoomFilter, RoomView, SeatView},
@@ -99,16 +102,8 @@ pub(super) struct RoomSummary {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Room {
-    name: String,
-    /// Peers in it, those included that are away.
-    peers: usize,
-    /// Those that are away: their seats are kept for them.
-    away: usize,
-    /// Whether it lets nobody in.
-    locked: bool,
-    /// When it was opened: RFC 3339, UTC.
-    #[schema(format = DateTime)]
-    since: String,
+    #[serde(flatten)]
+    summary: RoomSummary,
     /// In joining order.
     members: Vec<Peer>,
 }
@@ -137,7 +132,7 @@ pub(super) struct Peer {
 
 /// Lists rooms, page by page.
 #[utoipa::path(get, path = "/admin/v1/rooms", tag = "rooms", params(RoomsQuery), responses((status = 200, body = Rooms)))]
-pub(super) async fn rooms(ops: web::Data<Ops>, query: web::Query<RoomsQuery>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn rooms(ops: web::Data<Ops>, query: web::Query<RoomsQuery>) -> Answer {
     let RoomsQuery { prefix, min_peers, locked, cursor, limit } = query.into_inner();
     if min_peers > MIN_PEERS_MAX {
         return Err(ApiError::Query(format!("minPeers must be at most {MIN_PEERS_MAX}")));
@@ -157,27 +152,18 @@ pub(super) async fn rooms(ops: web::Data<Ops>, query: web::Query<RoomsQuery>) ->
     params(("room" = String, Path, description = "Its name, percent-encoded. A room named `.` or `..` has no path: `peers?room=` shows who is in it.")),
     responses((status = 200, body = Room))
 )]
-pub(super) async fn room(
-    request: HttpRequest,
-    ops: web::Data<Ops>,
-    name: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn room(request: HttpRequest, ops: web::Data<Ops>, name: web::Path<String>) -> Answer {
     let name = ops.room(&name)?;
     concerns(&request, name.clone());
     let found = ops.questions.ask(|answer| Question::Room(name, answer)).await.ok_or(ApiError::Unavailable)?;
     let RoomDetails { room, members } = found.ok_or(ApiError::RoomNotFound)?;
-    let RoomSummary { name, peers, away, locked, since } = room.into();
     let members = members.into_iter().map(Peer::from).collect();
-    Ok(HttpResponse::Ok().json(Room { name, peers, away, locked, since, members }))
+    Ok(HttpResponse::Ok().json(Room { summary: room.into(), members }))
 }
 
 /// Lists peers, page by page.
 #[utoipa::path(get, path = "/admin/v1/peers", tag = "rooms", params(PeersQuery), responses((status = 200, body = Peers)))]
-pub(super) async fn peers(
-    request: HttpRequest,
-    ops: web::Data<Ops>,
-    query: web::Query<PeersQuery>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn peers(request: HttpRequest, ops: web::Data<Ops>, query: web::Query<PeersQuery>) -> Answer {
     let PeersQuery { room, who, user, cursor, limit } = query.into_inner();
     if let Some(name) = room.as_deref().and_then(|name| ops.room(name).ok()) {
         concerns(&request, name);

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
-use super::error::ApiError;
+use super::{
+    error::{Answer, ApiError},
+    order::Order,
+};
 use crate::{
     config::{LogLevel, Milliseconds},
     http::{
-        ops::{Ops, ReloadRequest, Reloaded, ServerFacts, body},
+        ops::{Ops, ReloadRequest, Reloaded, ServerFacts},
         public::handshake::SUBPROTOCOL,
     },
     lifecycle::Phase,
@@ -122,13 +125,12 @@ pub(super) async fn log_level() -> HttpResponse {
     request_body = LevelWanted,
     responses((status = 200, body = LevelNow))
 )]
-pub(super) async fn set_log_level(request: HttpRequest, body: web::Payload) -> Result<HttpResponse, ApiError> {
-    let LevelWanted { level } = body::read(request.headers(), body).await?;
+pub(super) async fn set_log_level(Order(LevelWanted { level }): Order<LevelWanted>) -> HttpResponse {
     let (from, to) = (telemetry::log_level(), LogLevel::from(level));
     telemetry::set_log_level(from.max(to));
     telemetry::emit(&Event::LogLevelSet { from: from.as_str(), to: to.as_str() });
     telemetry::set_log_level(to);
-    Ok(HttpResponse::Ok().json(LevelNow { level }))
+    HttpResponse::Ok().json(LevelNow { level })
 }
 
 /// Reads the configuration again, and takes over what can change while the server runs: as `SIGHUP` does.
@@ -139,12 +141,7 @@ pub(super) async fn set_log_level(request: HttpRequest, body: web::Payload) -> R
     request_body = Nothing,
     responses((status = 200, body = Reloaded))
 )]
-pub(super) async fn reload(
-    request: HttpRequest,
-    ops: web::Data<Ops>,
-    body: web::Payload,
-) -> Result<HttpResponse, ApiError> {
-    let Nothing {} = body::read(request.headers(), body).await?;
+pub(super) async fn reload(ops: web::Data<Ops>, Order(Nothing {}): Order<Nothing>) -> Answer {
     let (answer, answered) = oneshot::channel();
     ops.reload.try_send(ReloadRequest(answer)).map_err(|_| ApiError::ReloadUnderWay)?;
     // Whoever reads it has files to read, which end; it is gone when the server is.

@@ -2,12 +2,15 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::error::ApiError;
+use super::{
+    error::{Answer, ApiError},
+    order::Order,
+};
 use crate::{
     auth::{Now, TicketError, TokenError},
     config::Milliseconds,
@@ -62,12 +65,7 @@ pub(super) struct Ticket {
     request_body = TicketOrder,
     responses((status = 201, body = Ticket))
 )]
-pub(super) async fn issue(
-    request: HttpRequest,
-    ops: web::Data<Ops>,
-    body: web::Payload,
-) -> Result<HttpResponse, ApiError> {
-    let order: TicketOrder = body::read(request.headers(), body).await?;
+pub(super) async fn issue(ops: web::Data<Ops>, Order(order): Order<TicketOrder>) -> Answer {
     let ttl = order.ttl_ms.map_or(ops.facts.ticket_ttl, |ttl| Milliseconds(ttl).get());
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = Now { since_epoch, instant: Instant::now() };

@@ -6,6 +6,8 @@ use tokio::{
 
 use actix_rt::net::TcpStream;
 
+use tokio::sync::oneshot;
+
 use super::*;
 
 /// Both ends of a connection.
@@ -98,7 +100,15 @@ async fn what_still_comes_behind_an_answer_is_read_for_a_while_and_no_longer() {
 async fn who_only_waits_for_its_client_to_hang_up_makes_room() {
     let (_client, socket) = pair().await;
     let (make_room, needed) = oneshot::channel();
-    let mut once = SingleRequestStream::new(socket.into(), BytesMut::new(), 0, Body::Sized(9), 0, false, Some(needed));
+    let mut once = SingleRequestStream::new(
+        socket.into(),
+        BytesMut::new(),
+        0,
+        Body::Sized(9),
+        0,
+        false,
+        Some(Waits::told_by(needed)),
+    );
     let mut closing = std::pin::pin!(once.shutdown());
     assert!(timeout(Duration::from_millis(20), &mut closing).await.is_err(), "it lingers");
     make_room.send(()).unwrap();

@@ -105,7 +105,9 @@ label_set! {
         Denied = "denied",
         /// It answered with another error, or with nothing that helps.
         Refused = "refused",
-        /// It was not asked: TLS and DTLS are not spoken by the checks, and no more than 32 servers are asked.
+        /// It speaks TLS, and its certificate proves nothing: it has expired, is for another name, or nobody who is trusted has signed it.
+        Untrusted = "untrusted",
+        /// It was not asked: DTLS is not spoken by the checks, and no more than 32 servers are asked.
         Unchecked = "unchecked",
     }
 }

@@ -15,6 +15,8 @@ export async function join(t, url, room, more = {}) {
   const joined = await until(`the member joins ${room.slice(0, 20)}`, () => find('joined'));
   return {
     id: joined.self.id,
+    /** Sends a frame. */
+    say: (frame) => client.say(frame),
     /** Every type that was heard since the beginning. */
     heard: () => frames.map(({ type }) => type),
     /** The first frame of that type, when it is there. */
