@@ -4,6 +4,7 @@ PUBLIC_URL ?= http://localhost:8080
 OPS_URL ?= http://localhost:9464
 PROMETHEUS_URL ?= http://localhost:9090
 SOAK_SECONDS ?= 600
+CLUSTER_HISTORIES ?= 50000
 # The name of a flood of tests/abuse, or a part of it; empty: all of them.
 ABUSE_FLOOD ?=
 IMAGE ?= switchboard
@@ -11,7 +12,7 @@ IMAGE ?= switchboard
 REVISION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test bench bench-baseline compare compare-baseline autobahn fuzz soak abuse restart-drill long up down docker-build clean
+.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test bench bench-baseline compare compare-baseline autobahn fuzz soak abuse cluster restart-drill long up down docker-build clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,7 +77,10 @@ abuse: ## Floods in full, from one address and from twenty, against the release 
 restart-drill: ## A restart under 2000 peers that talk by numbers: RESTART_PEERS; says how long it took, and the longest silence
 	RESTART_PEERS="$${RESTART_PEERS:-2000}" cargo test --locked --features fault-injection --test it -- restart_drill --nocapture
 
-long: soak abuse autobahn fuzz restart-drill ## Whatever has a short form in `make test`, in full, and what has none; over half an hour
+cluster: ## Random histories of a cluster, without a network; CLUSTER_HISTORIES (50000), CLUSTER_SEED (1)
+	CLUSTER_HISTORIES="$(CLUSTER_HISTORIES)" cargo test --locked -p switchboard-cluster-model -- --nocapture
+
+long: soak abuse cluster autobahn fuzz restart-drill ## Whatever has a short form in `make test`, in full, and what has none; over half an hour
 
 # Who watches comes first, so that a server that cannot be built or does not start is told of.
 up: ## The whole stack in containers: server, Prometheus, Alertmanager, Grafana; settings in .env

@@ -31,8 +31,11 @@ scripts/deny.sh
 
 step "unit and integration tests"
 # Faults can be injected into this build, which is the tests' own; that no other takes them is tested after it.
-cargo test --workspace --locked --features fault-injection
+cargo test --workspace --exclude switchboard-cluster-model --locked --features fault-injection
 cargo test --locked --test it wedge
+
+step "random histories of a cluster, and of each of its rules broken"
+cargo test --locked -p switchboard-cluster-model --features switchboard/fault-injection
 
 step "end to end: Chromium and Prometheus"
 npm test --prefix tests/e2e

@@ -22,6 +22,7 @@
 //! | 1 | [`limits`] | token buckets, and what each address may do |
 //! | 1 | [`tls`] | certificates, and what TLS handshakes go by |
 //! | 1 | [`ws`] | RFC 6455 over one socket: frames to messages and back, what waits to be written |
+//! | 1 | [`cluster`] | the rules by which rooms span nodes: no runtime, no clock, no Redis client |
 //! | 2 | [`lifecycle`] | the server's phases, the count of its connections, the call to drain |
 //! | 2 | [`liveness`] | whether every thread and the supervisor answer: asked once, for all |
 //! | 2 | [`memory`] | what is held on behalf of clients, and how far relief goes when it is nearly all that may be |
@@ -83,6 +84,7 @@ pub mod app;
 pub mod arbiter;
 pub mod auth;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod files;
 pub mod http;

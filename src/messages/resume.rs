@@ -41,6 +41,12 @@ impl ResumeSecrets {
         *lock(&self.0)
     }
 
+    /// The same secrets, for somebody else to keep.
+    #[must_use]
+    pub fn detached(&self) -> Arc<Self> {
+        Self::restored(self.good())
+    }
+
     /// Whether it is one of them. Takes the same time whatever the answer.
     #[must_use]
     pub fn know(&self, secret: &ResumeSecret) -> bool {

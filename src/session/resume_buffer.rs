@@ -82,7 +82,7 @@ impl Numbering {
 }
 
 /// A token that is good until the client proves that the one after it has arrived.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Former {
     /// The counts that it goes with, where the numbering has begun anew since; else they are the resume buffer's own.
     frozen: Option<Numbering>,
@@ -251,6 +251,23 @@ impl ResumeBuffer {
     pub fn let_go(&mut self) {
         self.unacked = VecDeque::new();
         self.bytes = 0;
+    }
+
+    /// All of it once more, for a record of the session: with secrets of its own, so that what becomes of one says nothing of
+    /// the other.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self {
+            secrets: self.secrets.detached(),
+            former: self.former.clone(),
+            confirmed: self.confirmed,
+            counts: self.counts,
+            unacked: self.unacked.clone(),
+            bytes: self.bytes,
+            gap: self.gap,
+            meta: self.meta.clone(),
+            who: self.who.clone(),
+        }
     }
 
     /// Frames and bytes that are kept.

@@ -1,0 +1,130 @@
+//! Who is in a room, and what an entry changes.
+
+use std::collections::BTreeMap;
+
+use super::{
+    entry::{Change, Entry},
+    names::Incarnation,
+};
+use crate::protocol::{PeerId, Who};
+
+/// Why a peer is out of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// It meant to go.
+    Left,
+    /// Its connection ended, and its session could not outlive that.
+    Disconnected,
+    /// Nobody resumed it in time, or its node died.
+    Timeout,
+    /// The same person joined anew.
+    Replaced,
+    /// Its node drains, and its session could not be kept.
+    Draining,
+    /// It was sent away.
+    Kicked,
+}
+
+/// One peer's place in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seat {
+    /// The process that has its session; none: the session is in the store.
+    pub owner: Option<Incarnation>,
+    /// The number of its join entry. Of two peers the later one is polite.
+    pub number: u64,
+    /// Counts its owners.
+    pub version: u64,
+    /// Who it is, if it gave an identity.
+    pub who: Option<Who>,
+    /// Whether its session outlives its connection.
+    pub resumable: bool,
+    /// Whether the others were told that it is away.
+    pub away: bool,
+}
+
+/// A room's seats.
+pub type Seats = BTreeMap<PeerId, Seat>;
+
+/// What the others in a room are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// `peer_joined`
+    Joined {
+        /// Which peer.
+        peer: PeerId,
+        /// Its join number.
+        number: u64,
+    },
+    /// `peer_left`
+    Left {
+        /// Which peer.
+        peer: PeerId,
+    },
+    /// `peer_away`
+    Away {
+        /// Which peer.
+        peer: PeerId,
+    },
+    /// `peer_back`
+    Back {
+        /// Which peer.
+        peer: PeerId,
+    },
+}
+
+impl News {
+    /// The peer that it is about, which is not told.
+    #[must_use]
+    pub fn subject(&self) -> PeerId {
+        match *self {
+            Self::Joined { peer, .. } | Self::Left { peer } | Self::Away { peer } | Self::Back { peer } => peer,
+        }
+    }
+}
+
+/// Changes the seats as the entry says, and what the others are told by it. An entry about a peer that is not there
+/// changes nothing: it is void.
+pub fn change<D>(seats: &mut Seats, entry: &Entry<D>) -> Option<News> {
+    match &entry.change {
+        Change::Joined { peer, seat } => {
+            let number = entry.head.n;
+            seats.insert(*peer, Seat { number, ..seat.clone() });
+            Some(News::Joined { peer: *peer, number })
+        }
+        Change::Left { peer, .. } => seats.remove(peer).map(|_| News::Left { peer: *peer }),
+        Change::Away { peer } => {
+            let seat = seats.get_mut(peer)?;
+            (!std::mem::replace(&mut seat.away, true)).then_some(News::Away { peer: *peer })
+        }
+        Change::Back { peer } => {
+            let seat = seats.get_mut(peer)?;
+            std::mem::replace(&mut seat.away, false).then_some(News::Back { peer: *peer })
+        }
+        Change::Released { peer, tell } => {
+            let seat = seats.get_mut(peer)?;
+            seat.owner = None;
+            (*tell && !std::mem::replace(&mut seat.away, true)).then_some(News::Away { peer: *peer })
+        }
+        Change::Claimed { peer, owner, version } => {
+            let seat = seats.get_mut(peer)?;
+            (seat.owner, seat.version) = (Some(owner.clone()), *version);
+            std::mem::replace(&mut seat.away, false).then_some(News::Back { peer: *peer })
+        }
+        Change::Moderated(_) | Change::Asserted | Change::Settled | Change::Signal(_) => None,
+    }
+}
+
+/// What turns one roster into another: who went, who came in the order of their numbers, who is away or back.
+#[must_use]
+pub fn difference(before: &Seats, after: &Seats) -> Vec<News> {
+    let left = before.keys().filter(|peer| !after.contains_key(*peer)).map(|peer| News::Left { peer: *peer });
+    let mut came: Vec<_> = after.iter().filter(|(peer, _)| !before.contains_key(*peer)).collect();
+    came.sort_by_key(|(_, seat)| seat.number);
+    let joined = came.into_iter().map(|(peer, seat)| News::Joined { peer: *peer, number: seat.number });
+    let turned = after.iter().filter_map(|(peer, seat)| {
+        let was = before.get(peer).is_some_and(|seat| seat.away);
+        let now = if seat.away { News::Away { peer: *peer } } else { News::Back { peer: *peer } };
+        (seat.away != was).then_some(now)
+    });
+    left.chain(joined).chain(turned).collect()
+}
