@@ -45,7 +45,9 @@ const reunited = ({ people }: Call): Promise<unknown> =>
 /** `trouble` comes while numbers go both ways; afterwards all is as it was, and goes on. */
 async function round(call: Call, trouble: () => Promise<unknown>): Promise<void> {
   const { people } = call;
-  for (const { page } of people) await page.evaluate('globalThis.numbers = {}; count()');
+  // First both are ready to hear: what came before that would be missing.
+  for (const { page } of people) await page.evaluate('globalThis.numbers = {}');
+  for (const { page } of people) await page.evaluate('count()');
   for (const { page } of people) await page.waitForFunction('Object.values(numbers)[0]?.length > 5');
   await trouble();
   await reunited(call);
