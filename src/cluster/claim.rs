@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::{
+    changes::change,
     entry::{Entry, Head, Signal},
     routes::{receives, signal},
-    seats::{News, Seats, change},
+    seats::{News, Seats},
 };
 use crate::protocol::PeerId;
 

@@ -8,7 +8,8 @@
 //! | file | rule |
 //! |---|---|
 //! | `names` | a node, and one life of its process |
-//! | `seats` | who is in a room, and what an entry changes |
+//! | `seats` | who is in a room |
+//! | `changes` | what an entry changes |
 //! | `entry` | what the log says, and where it stands |
 //! | `replica` | apply, ask for what is missing, or notice that the log was forked |
 //! | `routes` | which way a signal goes, and who it is for |
@@ -22,6 +23,7 @@
 //!
 //! They are played by `tools/cluster-model`: nodes, a Redis, clients and every fault there is, over random histories, against a
 //! naive model. For each rule there is a switch that breaks it, and a test that shows that the break is found.
+pub mod changes;
 pub mod claim;
 pub mod entry;
 pub mod generation;

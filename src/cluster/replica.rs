@@ -9,10 +9,11 @@ use std::{
 };
 
 use super::{
+    changes::change,
     entry::{Change, Entry, Head, Signal},
     moderation::RoomRules,
     names::{Incarnation, NodeName},
-    seats::{News, Seats, change, difference},
+    seats::{News, Seats, difference},
 };
 use crate::protocol::PeerId;
 

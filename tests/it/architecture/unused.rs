@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::source::program;
+use super::source::{program, sources};
 
 /// What stands for the documents alone, which are generated from it.
 const FOR_DOCUMENTS: [&str; 1] = ["EVENTS"];
@@ -46,8 +46,11 @@ fn without_imports(code: &str) -> String {
 #[test]
 fn whatever_is_public_is_used_by_the_program() {
     let sources: Vec<_> = program().into_iter().map(|source| (source.code(), source)).collect();
+    // The rules by which rooms span nodes are played by a model of its own, and as yet by nothing else.
+    let players = self::sources("tools/cluster-model/src").into_iter().map(|source| source.code());
+    let used: Vec<_> = sources.iter().map(|(code, _)| code.clone()).chain(players).collect();
     let mut seen: HashMap<String, usize> = HashMap::new();
-    for (code, _) in &sources {
+    for code in &used {
         let code = without_imports(code);
         for word in code.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()) {
             *seen.entry(word.to_owned()).or_default() += 1;
