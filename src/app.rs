@@ -59,7 +59,7 @@ use crate::{
     metrics::{self, BuildInfo, Exposition, Facts},
     protocol::RoomName,
     recorder::{self, RecorderConfig},
-    room::Room,
+    room::{Room, mesh::watch::AlertShares},
     session::{self, Ports, SessionConfig, TokenJudge, heartbeat::HeartbeatTimes, reading, relief},
     shutdown::{self, DrainEnd, Plan, Server, ShutdownRecord, Signals},
     supervisor::{SpawnRoom, Supervisor, SupervisorConfig},
@@ -341,7 +341,7 @@ fn public_door(
 ) -> impl Fn() -> Public + Clone + Send + 'static {
     let (settings, lifecycle, arbiters, supervisor) =
         (Arc::clone(settings), lifecycle.clone(), arbiters.clone(), supervisor.clone());
-    let (waiting, memory) = (Waiting::from(&*settings), memory.clone());
+    let (waiting, memory, shares) = (Waiting::from(&*settings), memory.clone(), AlertShares::default());
     move || {
         let index = arbiters.enroll();
         recorder::start(&RecorderConfig::new(&settings, began));
@@ -355,7 +355,7 @@ fn public_door(
         let (waiting, addresses) = (waiting.clone(), addresses.clone());
         let config = SessionConfig::new(&settings, ports, waiting, addresses, tokens.clone(), ice.clone());
         session::install(Rc::new(config));
-        watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings)));
+        watchdog::spawn_vital(tick::run(index, HeartbeatTimes::from(&*settings), shares.clone()));
         watchdog::spawn_vital(reading::run());
         watchdog::spawn_vital(relief::run(memory.pressure.clone(), memory.totals.clone()));
         let arbiters = arbiters.clone();

@@ -20,6 +20,7 @@ pub(crate) fn bounds() -> ParseLimits {
         meta_bytes: limits.meta_bytes,
         json_depth: limits.json_depth,
         recipients: limits.recipients,
+        report_events: limits.report_events,
     }
 }
 

@@ -208,6 +208,15 @@ section! {
         /// 6: a client asks before its credentials end, once in hours, or after a change of networks.
         ice_per_minute: u32 = 6, Kind::count(1, 1_000_000, "requests a minute"), exported;
 
+        /// Time between two `report` frames of one session; a sooner one gets `rate_limited`. 0: no reports are taken, and
+        /// `welcome.features` does not name them.
+        /// 5 s are soon enough for an operator to see a broken room, and for a room of ten no more than two frames a second.
+        report_interval_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(0).usual(1000, 600_000), exported, in_welcome;
+
+        /// Events of one `report`; a longer list is `invalid_message`.
+        /// 32 hold three for each peer of a full room of ten, and some of the client's own.
+        report_events: usize = 32, Kind::count(1, 1000, "events"), exported, in_welcome;
+
         /// Addresses (IPv6: /64) that are remembered for the limits above, and half as many /56 and /48 each.
         /// 100 000 cost some 25 MB, and twice that if all are IPv6. With more in play, a /64 or /56 is counted by what is
         /// around it, and the others share 1024 entries: whoever brings that many gets no more by that.
@@ -235,6 +244,12 @@ impl Limits {
         let share = usize::try_from(machine.unwrap_or(MEMORY_UNKNOWN) / 5 * 3).unwrap_or(usize::MAX);
         let wanted = if self.memory_bytes == 0 { share } else { self.memory_bytes };
         wanted.clamp(MEMORY_LEAST, usize::try_from(MEMORY_MOST).unwrap_or(usize::MAX))
+    }
+
+    /// Whether clients may report how they are doing.
+    #[must_use]
+    pub fn takes_reports(&self) -> bool {
+        self.report_interval_ms.0 > 0
     }
 
     /// [`Self::sockets_per_address`], where it says how many, or else some more than connections.

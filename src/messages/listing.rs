@@ -1,5 +1,5 @@
-//! What operators ask about rooms and peers, and what the supervisor answers. All of it is in the supervisor, so that no room
-//! and no session is asked.
+//! What operators ask about rooms and peers, and what the supervisor answers. All of it but a room's mesh is in the supervisor, so
+//! that no room and no session is asked.
 //!
 //! A question waits until the one before it is answered (`http/ops/questions.rs`), and looks at [`LOOKED_AT`] names at most:
 //! a join waits behind one of them, and no longer than so many take.
@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
+use super::mesh::MeshAnswer;
 use crate::protocol::{PeerId, RoomName, SessionId, Who};
 
 /// Rooms and seats that one question looks at, whatever its filters leave of them: a join waits no longer than so
@@ -21,6 +22,8 @@ pub enum Question {
     Rooms(RoomFilter, oneshot::Sender<Page<RoomView>>),
     /// One room with its members; `None`: there is no such room.
     Room(RoomName, oneshot::Sender<Option<RoomDetails>>),
+    /// The mesh of one room, which the room answers; dropped if there is no such room.
+    Mesh(RoomName, MeshAnswer),
     /// A page of peers.
     Peers(PeerFilter, oneshot::Sender<Page<SeatView>>),
 }

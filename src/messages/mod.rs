@@ -10,6 +10,7 @@ pub mod handover;
 mod inbox;
 mod kill_switch;
 pub mod listing;
+pub mod mesh;
 pub mod metrics;
 pub mod moderation;
 mod news;

@@ -9,8 +9,8 @@ use std::{
 use actix::{Message, Recipient, prelude::SendError};
 use tokio::sync::mpsc;
 
-use super::{event::RoomEvent, send::send_unbounded, session::Member};
-use crate::protocol::{LeaveReason, Meta, PeerId, Who};
+use super::{event::RoomEvent, mesh::MeshAnswer, send::send_unbounded, session::Member};
+use crate::protocol::{LeaveReason, Meta, PairEvent, PeerId, Who};
 
 /// All messages to a room in one type, for the same reason as those to a session: a port for each would cost some 200
 /// bytes, and one keeps them in order.
@@ -53,6 +53,18 @@ pub enum ToRoom {
         peer: PeerId,
         /// The new metadata, whole.
         meta: Meta,
+    },
+    /// From a session, may be refused: what a peer reports of its connections to others, in this order. What is refused is counted.
+    Report {
+        /// Who.
+        peer: PeerId,
+        /// Of which peer, and what. None of them is the peer itself.
+        pairs: Box<[(PeerId, PairEvent)]>,
+    },
+    /// From the supervisor, for an operator, unbounded (one at a time, as [`listing`](super::listing) says): how its mesh is doing.
+    Mesh {
+        /// Where the answer goes.
+        answer: MeshAnswer,
     },
     /// From a session, unbounded: the peer's socket is gone, its seat is kept.
     Away {

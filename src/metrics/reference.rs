@@ -6,7 +6,7 @@ use super::catalog::{self, Series};
 use crate::telemetry::{LabelValues, SeriesKind, drift};
 
 /// What operators of such servers call things, and the expression that gives it.
-const COMMON_NAMES: [(&str, &str); 19] = [
+const COMMON_NAMES: [(&str, &str); 20] = [
     ("active_websocket_connections", "switchboard_connections"),
     ("websocket_connections_total", "switchboard_connections"),
     ("active_rooms", "switchboard_rooms"),
@@ -31,6 +31,11 @@ const COMMON_NAMES: [(&str, &str); 19] = [
         "reconnection success rate",
         "1 - sum without(result) (rate(switchboard_reconnection_attempts_total{result=\"refused\"}[5m])) / \
          sum without(result) (rate(switchboard_reconnection_attempts_total{result!=\"not_found\"}[5m]))",
+    ),
+    (
+        "client reconnection success rate",
+        "rate(switchboard_client_events_total{kind=\"reconnected\"}[5m]) / ignoring (kind) \
+         sum without (kind) (rate(switchboard_client_events_total{kind=~\"reconnected|reconnect_failed\"}[5m]))",
     ),
     ("churn", "switchboard_joins_per_minute + switchboard_leaves_per_minute"),
 ];

@@ -24,6 +24,8 @@ pub const DRAINING: &str = "the server is going away; connect again after the by
 pub const NO_SUCH_SESSION: &str = "no such session: join without resume";
 /// `peer_not_found`.
 pub const NO_SUCH_PEER: &str = "no such peer in this room";
+/// `unknown_type`, to a `report` where none is taken.
+pub const NO_REPORTS: &str = "this server takes no reports: see welcome.features";
 /// `peer_busy`.
 pub const PEER_BUSY: &str = "more of yours waits for these peers than may; send it again later";
 /// `rate_limited`, to an `update` of a room that has enough to do.

@@ -22,6 +22,8 @@ pub enum Feature {
     Moderation,
     /// Sessions that can be resumed go through a restart.
     Restart,
+    /// Clients may say how they are doing.
+    Report,
 }
 
 impl Feature {

@@ -158,6 +158,9 @@ pub struct Recordings<L> {
     used: usize,
     /// Whether nothing may grow, because memory is nearly used.
     is_tight: bool,
+    /// Whether there was nothing left to give up: until the next sweep nobody looks again, since that takes as long as there are
+    /// recordings.
+    is_exhausted: bool,
     /// Recordings that were emptied or given up before their time.
     given_up: u64,
 }
@@ -166,7 +169,7 @@ impl<L: Life> Recordings<L> {
     /// None yet.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { by_name: HashMap::new(), bounds, used: 0, is_tight: false, given_up: 0 }
+        Self { by_name: HashMap::new(), bounds, used: 0, is_tight: false, is_exhausted: false, given_up: 0 }
     }
 
     /// The recording of a room that goes on as long as `life` does; `None`: there is no memory for it.
@@ -243,6 +246,7 @@ impl<L: Life> Recordings<L> {
             kept
         });
         self.used -= freed;
+        self.is_exhausted = false;
     }
 
     /// Memory is nearly used: what is kept of rooms that are over goes, and with `all` what is recorded of the others, too.
@@ -279,8 +283,8 @@ impl<L: Life> Recordings<L> {
             return false;
         }
         let total = self.bounds.total;
-        if self.used + more <= total {
-            return true;
+        if self.used + more <= total || self.is_exhausted {
+            return self.used + more <= total;
         }
         let enough = total.saturating_sub(total / GIVEN_UP_PART).saturating_sub(more);
         let others = self.by_name.values().filter(|one| but.is_none_or(|but| !Rc::ptr_eq(one, but)));
@@ -292,7 +296,8 @@ impl<L: Life> Recordings<L> {
             }
             self.give_up(&one);
         }
-        self.used + more <= total
+        self.is_exhausted = self.used + more > total;
+        !self.is_exhausted
     }
 
     /// Forgets one whose room is over, and empties one whose room goes on: somebody holds that.

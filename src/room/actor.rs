@@ -1,12 +1,13 @@
 //! The shell of a room: unpacks messages, asks the rules, sends what they decide.
 
-use std::{any::Any, pin::Pin, sync::Arc, task, time::Instant};
+use std::{any::Any, cell::RefCell, pin::Pin, rc::Rc, sync::Arc, task, time::Instant};
 
 use actix::{Actor, ActorContext, ActorFuture, ArbiterHandle, AsyncContext, Context, Handler};
 
 use super::{
     facts,
     gather::{ForMember, Gathered, Happening},
+    mesh::watch::Watched,
     state::{Effect, Occupant, RoomState},
 };
 use crate::{
@@ -29,8 +30,8 @@ const UPDATES_MIN: usize = 32;
 /// The actor of one room.
 #[derive(Debug)]
 pub struct Room {
-    state: RoomState<Arc<Member>>,
-    name: RoomName,
+    pub(super) state: RoomState<Arc<Member>>,
+    pub(super) name: RoomName,
     capacity: usize,
     /// None before the first peer.
     port: Option<RoomPort>,
@@ -46,6 +47,8 @@ pub struct Room {
     gathered: Gathered<Arc<RoomEvent>, News>,
     /// Whether they will be, when the mailbox is empty.
     is_due: bool,
+    /// Who reaches which peer, since somebody has reported.
+    pub(super) mesh: Option<Rc<RefCell<Watched>>>,
     /// Its drop tells the supervisor that the room has ended.
     _guard: Box<dyn Any + Send>,
 }
@@ -70,6 +73,7 @@ impl Room {
             recording: None,
             gathered: Gathered::default(),
             is_due: false,
+            mesh: None,
             _guard: guard,
         }
     }
@@ -92,6 +96,10 @@ impl Room {
     fn admit(&mut self, admit: Admit) -> (Vec<Effect>, Option<u32>) {
         let Admit { member, meta, who, user, replaced, join_seq, port } = admit;
         self.port = Some(port);
+        for peer in &replaced {
+            self.left_mesh(*peer);
+        }
+        self.joined_mesh(&member);
         let mut effects = self.state.replace(&replaced);
         effects.extend(self.state.admit(member.peer, meta, who, user, replaced.last().copied(), member));
         self.is_stale |= !effects.is_empty();
@@ -120,6 +128,7 @@ impl Room {
     }
 
     fn remove(&mut self, peer: PeerId, reason: LeaveReason) -> Vec<Effect> {
+        self.left_mesh(peer);
         let effects = self.state.remove(peer, reason);
         self.is_stale |= !effects.is_empty();
         effects
@@ -293,8 +302,10 @@ impl Handler<ToRoom> for Room {
             ToRoom::Restore(restored) => return self.restore(restored),
             ToRoom::TellAway => (self.state.tell_away(), None),
             ToRoom::Update { peer, meta } => (self.state.update(peer, meta), None),
-            ToRoom::Away { peer, until_ms } => (self.state.away(peer, until_ms), None),
-            ToRoom::Back { peer } => (self.state.back(peer), None),
+            ToRoom::Report { peer, pairs } => (self.reported(peer, &pairs), None),
+            ToRoom::Mesh { answer } => (self.show_mesh(answer), None),
+            ToRoom::Away { peer, until_ms } => (self.away(peer, until_ms), None),
+            ToRoom::Back { peer } => (self.back(peer), None),
             ToRoom::Resync { peer, join_seq } => (self.state.resync(peer), Some(join_seq)),
         };
         self.carry_out(&effects, join_seq, ctx);

@@ -26,7 +26,12 @@ pub(super) fn of<M>(message: &ToRoom, room: &RoomState<M>, locked: bool) -> Vec<
             if was_away { vec![(Some(*peer), What::back(*peer))] } else { Vec::new() }
         }
         ToRoom::Lock { locked: now } if *now != locked => vec![(None, What::Locked(*now))],
-        ToRoom::Lock { .. } | ToRoom::Tell { .. } | ToRoom::Update { .. } | ToRoom::Resync { .. }
+        ToRoom::Lock { .. }
+        | ToRoom::Tell { .. }
+        | ToRoom::Update { .. }
+        | ToRoom::Report { .. }
+        | ToRoom::Mesh { .. }
+        | ToRoom::Resync { .. }
         // What a process has recorded ends with it.
         | ToRoom::Settle { .. }
         | ToRoom::Restore(_)

@@ -23,6 +23,7 @@ use super::{
     unconfirmed::Unconfirmed,
 };
 use crate::{
+    limits::Bucket,
     messages::{
         Inbox, PresenceState, ResumeRequests,
         room::RoomPort,
@@ -49,6 +50,8 @@ pub(super) struct Session {
     pub(super) signals: u32,
     /// Where there is something to remember.
     pub(super) ice: Option<Box<IceMemory>>,
+    /// How often its client has reported of late, once it has.
+    pub(super) reports: Option<Box<Bucket>>,
     /// What its handshake brought along, if anything.
     pub(super) credential: Option<Box<Credential>>,
     /// Kicks and locks of its client's that the supervisor has not answered.
@@ -108,6 +111,7 @@ impl Session {
             unconfirmed: None,
             signals: 0,
             ice: None,
+            reports: None,
             credential: bearer.map(|token| Box::new(Credential::Token(token))),
             moderating: 0,
             pause_timer: false,

@@ -3,8 +3,8 @@
 //! - **owns** at most one socket, what waits to be written to it, and its view of one room
 //! - **receives** its client's frames; `Deliver` from other sessions; `Roster` from its room; `JoinFailed`, `Evict` and
 //!   `Moderated` from the supervisor; `Drain` from its arbiter; `TakeSocket` from a session that its client came back to
-//! - **sends** frames to its client; `Join`, `Leave`, `Presence`, `Moderate` and `Resume` to the supervisor; `Update`, `Away`, `Back` and
-//!   `Resync` to its room; `Deliver` and `TakeSocket` to other sessions
+//! - **sends** frames to its client; `Join`, `Leave`, `Presence`, `Moderate` and `Resume` to the supervisor; `Update`, `Away`, `Back`,
+//!   `Resync` and `Report` to its room; `Deliver` and `TakeSocket` to other sessions
 //! - **never** parses a signal's `data`, waits (`ctx.wait` would freeze its mailbox), or keeps a timer of its own, but
 //!   while a signal of its client's waits for receivers
 //!
@@ -21,6 +21,7 @@
 //! | `ice` | which STUN and TURN servers its client is told of, and how often it may ask |
 //! | `ice_memory` | what there is to remember for that |
 //! | `moderating` | a client that moderates its room |
+//! | `report` | what a client reports of itself |
 //! | `relay` | a signal on its way to one, some or all |
 //! | `shared` | what actor, reader, pump and sweep share |
 //! | `attachment`, `current_connection` | a connection, and the one that the session has at present |
@@ -81,6 +82,7 @@ mod relay;
 pub mod relief;
 #[cfg(test)]
 mod replacements;
+mod report;
 mod requests;
 mod restored;
 mod resume;

@@ -92,6 +92,7 @@ impl Session {
             ClientFrame::Ice => self.ice(id, read_at),
             ClientFrame::Kick(kick) => self.moderate(RoomOrder::Kick(kick), boxed(id)),
             ClientFrame::Lock { locked } => self.moderate(RoomOrder::Lock(locked), boxed(id)),
+            ClientFrame::Report { events } => self.report(&events, id, read_at),
             ClientFrame::Ping { t, ack } => self.ping(t, ack, id),
         };
         match outcome {

@@ -94,6 +94,8 @@ pub struct SessionConfig {
     pub(super) ice: IceServers,
     /// `limits.ice_per_minute`: how often each may ask.
     pub(super) ice_rate: Rate,
+    /// `limits.report_interval_ms`: how often each may report; `None`: never.
+    pub(super) report_rate: Option<Rate>,
     /// Without keys for tokens, and with some: a reload may bring the first, or take the last away.
     welcomes: [PreparedWelcome; 2],
     pub(super) ports: Ports,
@@ -133,6 +135,7 @@ impl SessionConfig {
             slow_message: settings.log.slow_message_ms.get(),
             ice,
             ice_rate: Rate::per_minute(limits.ice_per_minute),
+            report_rate: limits.takes_reports().then(|| Rate::new(1, limits.report_interval_ms.get(), 1)),
             welcomes: [false, true].map(|takes_tokens| prepare_welcome(settings, takes_tokens)),
             ports,
         }
@@ -176,6 +179,7 @@ fn prepare_welcome(settings: &Settings, takes_tokens: bool) -> PreparedWelcome {
     let spoken = |feature: &Feature| match feature {
         Feature::Tokens => takes_tokens,
         Feature::Restart => settings.server.handover,
+        Feature::Report => settings.limits.takes_reports(),
         _ => true,
     };
     let features: Vec<_> = Feature::ALL.iter().copied().filter(spoken).map(Feature::as_str).collect();
@@ -215,6 +219,7 @@ impl From<&Settings> for ParseLimits {
             meta_bytes: limits.meta_bytes,
             json_depth: limits.json_depth,
             recipients: limits.recipients,
+            report_events: limits.report_events,
         }
     }
 }

@@ -274,7 +274,8 @@ impl Client {
 async fn a_session_that_is_parked_while_it_waits_for_the_whole_room_still_ends_with_its_window() {
     let mut stage = Stage::set(|settings| settings.limits.resume_window_ms = crate::config::Milliseconds(100));
     let beat = Duration::from_millis(40);
-    actix_rt::spawn(tick::run(0, HeartbeatTimes { interval: beat, timeout: PATIENCE * 10 }));
+    let heartbeat = HeartbeatTimes { interval: beat, timeout: PATIENCE * 10 };
+    actix_rt::spawn(tick::run(0, heartbeat, crate::room::mesh::watch::AlertShares::default()));
     let (_former, member, token) = stage.resumable().await;
     member.kill_switch.kill_for_lost_message();
     stage.receive_away(&member).await;

@@ -24,6 +24,7 @@ use crate::{
     messages::{
         Asked, Note, SeatTaken,
         listing::Question,
+        mesh::MeshAnswer,
         room::{Admit, RoomPort, ToRoom},
         session::{Control, Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest},
         supervisor::{AllowJoins, Join, LatestHeadcount, Leave, Look, Ping, Presence, Resume, StopJoins},
@@ -199,6 +200,14 @@ impl Supervisor {
         }
     }
 
+    /// The room answers; where there is none, the answer is dropped.
+    fn ask_for_mesh(&self, room: &RoomName, answer: MeshAnswer) {
+        if let Some(port) = self.state.port(room) {
+            // A room that is dead drops it, too.
+            let _ = port.send_unbounded(ToRoom::Mesh { answer });
+        }
+    }
+
     fn leave(&mut self, leave: Leave) {
         let Some(left) = self.state.leave(leave.session, now()) else { return };
         self.publish();
@@ -362,6 +371,7 @@ impl Handler<Look> for Supervisor {
         match question {
             Question::Rooms(filter, answer) => drop(answer.send(self.state.list_rooms(&filter, now()))),
             Question::Room(name, answer) => drop(answer.send(self.state.describe(&name, now()))),
+            Question::Mesh(name, answer) => self.ask_for_mesh(&name, answer),
             Question::Peers(filter, answer) => drop(answer.send(self.state.list_peers(&filter, now()))),
         }
     }

@@ -46,6 +46,7 @@ mod production;
 mod proxies;
 mod recorder;
 mod relay;
+mod reports;
 mod requests;
 mod restart;
 mod restart_drill;

@@ -163,6 +163,25 @@ fn who_was_away_and_who_was_not_let_in_is_recorded() {
 }
 
 #[test]
+fn a_signal_that_waits_for_room_is_recorded_with_what_became_of_it() {
+    let server = TestServer::set("limits.busy_pause_ms", 100).set("limits.slow_ms", 60_000).any_pace().start();
+    let deaf = server.join_slow("blue");
+    let mut ada = server.join("blue");
+    let filling = json!("x".repeat(20_000));
+    let is_refused = (0..500).any(|_| {
+        signal(&mut ada, &deaf.id, "offer", &filling);
+        ada.receive_all().iter().any(|heard| heard["code"] == "peer_busy")
+    });
+    assert!(is_refused, "10 MB are sent to a peer that reads nothing, and none was refused");
+    let recorded = recorded(&server, "blue");
+    let told = told(&recorded, &[(&ada.id, "ada"), (&deaf.id, "deaf")]);
+    let [.., waits, busy, error] = &told[..] else { panic!("{recorded}") };
+    let end = [waits, busy, error].map(String::as_str);
+    assert_eq!(end, ["offer ada deaf waiting", "offer ada deaf busy", "error ada - peer_busy"]);
+    assert!(told.iter().any(|fact| fact == "offer ada deaf delivered"), "{told:?}");
+}
+
+#[test]
 fn several_threads_are_one_picture() {
     const PEERS: usize = 6;
     const ROUNDS: u64 = 20;

@@ -5,6 +5,7 @@ import * as actions from './actions.js';
 import { makeCall, token } from './api.js';
 import { askForToken, confirm } from './dialogs.js';
 import * as recording from './recording.js';
+import { matrix } from './mesh.js';
 import * as texts from './texts.js';
 
 /** Rooms of a page, and members that are shown of a room. */
@@ -88,8 +89,8 @@ async function list() {
 // One room. By queries, not by its path: browsers would take a room of the name ".." for a step up.
 
 async function details(name) {
-  const [{ peers }, { locked, bans }] = await Promise.all([
-    call('GET', 'peers', { query: { room: name, limit: 1000 } }), call('GET', 'bans', { query: { room: name } }),
+  const [{ peers }, { locked, bans }, mesh] = await Promise.all([
+    call('GET', 'peers', { query: { room: name, limit: 1000 } }), call('GET', 'bans', { query: { room: name } }), meshOf(name),
   ]);
   open = name;
   $('room').hidden = false;
@@ -108,11 +109,40 @@ async function details(name) {
     peer.away ? 'away' : 'here', button('Kick…', () => act(actions.kick(name, peer)), `Kick peer ${peer.id}`),
   )));
   $('members-table').hidden = peers.length === 0;
+  draw(mesh);
   $('bans').replaceChildren(...bans.map((ban) => row(
     `${ban.id}`, ban.user === null ? '–' : theirs(ban.user), ban.who === null ? '–' : short(ban.who), ban.address ? 'yes' : 'no',
     texts.span(ban.leftMs / 1000), button('Lift…', () => act(actions.lift(name, ban)), `Lift ban ${ban.id}`),
   )));
   $('bans-table').hidden = bans.length === 0;
+}
+
+/** Who reaches which peer. It has a path alone, and so `.` and `..` have none; a room that ends meanwhile has none either. */
+async function meshOf(name) {
+  const nothing = { known: false, peers: [], pairs: [] };
+  if (name === '.' || name === '..') return nothing;
+  try {
+    return await call('GET', `rooms/${encodeURIComponent(name)}/mesh`);
+  } catch (error) {
+    if (error.code === 'room_not_found') return nothing;
+    throw error;
+  }
+}
+
+function draw(mesh) {
+  const peers = matrix(mesh);
+  $('mesh-peers').replaceChildren(element('th', ''), ...peers.map(({ id }) => element('th', short(id))));
+  $('mesh').replaceChildren(...peers.map(({ id, level, about, cells }) => {
+    const head = element('th', short(id), element('small', about));
+    Object.assign(head, { scope: 'row' }).dataset.level = level;
+    return element('tr', head, ...cells.map((cell) => {
+      if (cell === null) return element('td', '');
+      const made = element('td', cell.state, element('small', cell.said));
+      made.dataset.level = cell.level;
+      return made;
+    }));
+  }));
+  $('mesh-table').hidden = !mesh.known;
 }
 
 /** An id as one tells them apart by eye; the whole of it at the pointer. */
@@ -185,7 +215,7 @@ export function start() {
     token.forget();
     hide();
     recording.hide();
-    for (const id of ['rooms-list', 'members', 'bans']) $(id).replaceChildren();
+    for (const id of ['rooms-list', 'members', 'mesh-peers', 'mesh', 'bans']) $(id).replaceChildren();
     for (const id of ['rooms-table', 'rooms-pages', 'no-rooms']) $(id).hidden = true;
     say('The token is forgotten.');
   });

@@ -115,6 +115,68 @@ export default dashboard({
       description: 'In force, those of rooms that are gone included. Refused joins by code, above, has banned and room_locked.',
     }),
 
+    row('Mesh, as clients report it'),
+    stat({
+      title: 'Pairs connected', w: 6, unit: 'percentunit', thresholds: falling([0.95, 0.8]), noValue: 'no reports',
+      expr: `sum(switchboard_mesh_pairs{${S},state="connected"}) / sum(switchboard_mesh_pairs{${S},state!="silent"})`,
+      description: 'Of the pairs of peers that are expected to be connected, since one of the two reports. Empty while nobody does.',
+    }),
+    stat({
+      title: 'Fractured rooms', w: 6, unit: 'none', thresholds: NEUTRAL, expr: `sum(switchboard_mesh_rooms{${S},state="fractured"})`,
+      description: 'Rooms where somebody has reached some of the others, and not all, for more than 15 s. The log names them (mesh_fractured), the live page shows who.',
+    }),
+    stat({
+      title: 'Time to connect, p95', w: 6, unit: 's', decimals: 1, thresholds: rising([5, 15]), noValue: 'no reports', expr: quantile(0.95, 'switchboard_pair_connect_seconds'),
+      description: 'What 95 of 100 connections between peers took to stand. 15 s is the time that clients give ICE.',
+    }),
+    stat({
+      title: 'Clients that came back', w: 6, unit: 'percentunit', thresholds: falling([0.95, 0.8]), noValue: 'no reports',
+      expr: `sum(rate(switchboard_client_events_total{${S},kind="reconnected"}[$interval])) / sum(rate(switchboard_client_events_total{${S},kind=~"reconnected|reconnect_failed"}[$interval]))`,
+      description: 'Of the clients that lost their connection, as they report it themselves, those that came back rather than gave up. Empty while none lost it.',
+    }),
+    graph({
+      title: 'Pairs by state', unit: 'none', thresholds: NEUTRAL, stack: true,
+      queries: [[`sum by (state) (switchboard_mesh_pairs{${S}})`, '{{state}}']],
+      description: 'Pairs in rooms where somebody reports. waiting in passing is a connection that is being made; silent pairs do not report.',
+    }),
+    graph({
+      title: 'Broken rooms', unit: 'percentunit', thresholds: rising(LIMITS.fracturedRooms), drawThresholds: false,
+      queries: [[`switchboard:fractured_rooms:ratio{${S}}`, 'fractured on {{instance}}'], [`switchboard:failing_rooms:ratio{${S}}`, 'with a failed pair on {{instance}}']],
+      description: 'Of the rooms whose clients report, those where somebody does not reach all others: what the alerts FracturedMesh and PairFailureRatio go by. One address counts for five rooms at most.',
+    }),
+    graph({
+      title: 'Pairs connected, by candidate', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[perMinute('candidate', 'switchboard_pair_connections_total'), '{{candidate}}']],
+      description: 'Connections a minute that came to stand, by the type of the local candidate, counted at both ends. No relay at all: TURN does not work, or nobody needs it.',
+    }),
+    graph({
+      title: 'Pairs failed, by reason', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[perMinute('reason', 'switchboard_pair_failures_total'), '{{reason}}']],
+      description: 'Connections a minute that could not be made or were lost, counted at both ends. ice_failed: no path was found; no_answer: the other side said nothing.',
+    }),
+    graph({
+      title: 'What connections take', unit: 's', thresholds: NEUTRAL,
+      queries: [[quantile(0.5, 'switchboard_pair_connect_seconds'), 'pair p50'], [quantile(0.95, 'switchboard_pair_connect_seconds'), 'pair p95'],
+        [quantile(0.95, 'switchboard_client_connect_seconds'), 'to the server p95'], [quantile(0.95, 'switchboard_client_outage_seconds'), 'out of the room p95']],
+      description: 'Time to connect, as clients report it: to each other, to this server, and back after a loss.',
+    }),
+    graph({
+      title: 'Round trips', unit: 's', thresholds: NEUTRAL,
+      queries: [[quantile(0.5, 'switchboard_pair_rtt_seconds'), 'pair p50'], [quantile(0.95, 'switchboard_pair_rtt_seconds'), 'pair p95'],
+        [quantile(0.95, 'switchboard_client_signaling_rtt_seconds'), 'signaling p95']],
+      description: 'From peer to peer and back, and from a client to this server and back, as clients report it.',
+    }),
+    graph({
+      title: 'Errors at clients', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[`${perMinute('code', 'switchboard_client_errors_total')} > 0 or sum by (code) (rate(switchboard_client_errors_total{${S},code="other"}[$interval])) * 60`, '{{code}}']],
+      description: 'What failed at clients and was told to the application, a minute; other also at 0. Session length and events that were not used: switchboard_client_session_seconds, switchboard_client_events_dropped_total.',
+    }),
+    graph({
+      title: 'What clients report', unit: 'cpm', thresholds: NEUTRAL, stack: true,
+      queries: [[`${perMinute('kind', 'switchboard_client_events_total')}`, '{{kind}}'], [`sum(rate(switchboard_client_events_dropped_total{${S}}[$interval])) * 60`, 'not used']],
+      description: 'Reported events a minute, by kind. Anybody can report anything: no alert goes by these.',
+    }),
+
     row('Mesh, as signaling sees it'),
     graph({
       title: 'Signals by kind', unit: 'mps', thresholds: NEUTRAL,

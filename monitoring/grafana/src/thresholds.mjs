@@ -7,6 +7,7 @@ export const LIMITS = {
   connections: [100, 200],
   shareOfLimit: [0.8, 0.95],
   rooms: [20, null],
+  fracturedRooms: [0.05, null],
   errorsPerMinute: [10, 600],
   clientErrorsPerMinute: [10, null],
   errorRatio: [0.01, 0.05],

@@ -106,7 +106,7 @@ fn with(change: Value) -> String {
 }
 
 fn bounds() -> ParseLimits {
-    ParseLimits { room_name_bytes: 128, meta_bytes: 4096, json_depth: 32, recipients: 64 }
+    ParseLimits { room_name_bytes: 128, meta_bytes: 4096, json_depth: 32, recipients: 64, report_events: 32 }
 }
 
 fn now() -> Now {

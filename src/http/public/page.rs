@@ -44,7 +44,7 @@ pub(in crate::http) const FILES: [PageFile; 12] = [
 ];
 
 /// Every file of the operator's live view.
-pub(in crate::http) const OPERATOR_FILES: [PageFile; 13] = [
+pub(in crate::http) const OPERATOR_FILES: [PageFile; 14] = [
     page_file!("ops", "/", "index.html", HTML),
     page_file!("ops", "/actions.js", "actions.js", SCRIPT),
     page_file!("ops", "/api.js", "api.js", SCRIPT),
@@ -54,6 +54,7 @@ pub(in crate::http) const OPERATOR_FILES: [PageFile; 13] = [
     page_file!("ops", "/dialogs.js", "dialogs.js", SCRIPT),
     page_file!("ops", "/exposition.js", "exposition.js", SCRIPT),
     page_file!("ops", "/figures.js", "figures.js", SCRIPT),
+    page_file!("ops", "/mesh.js", "mesh.js", SCRIPT),
     page_file!("ops", "/recording.js", "recording.js", SCRIPT),
     page_file!("ops", "/rooms.js", "rooms.js", SCRIPT),
     page_file!("ops", "/style.css", "style.css", STYLE),

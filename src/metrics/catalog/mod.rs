@@ -1,6 +1,7 @@
 //! Every series that the server exposes: name, help, type, labels with their values, and where the value comes from. A field of
 //! the tally that is a series as it stands is declared there and nowhere else; the others are declared here. The registry, the
 //! reference and the tests all read this.
+mod clients;
 mod connections;
 mod errors;
 mod ice;
@@ -36,6 +37,7 @@ fn made_of_several(topic: Topic) -> &'static [Series] {
         Topic::Connections => connections::SERIES,
         Topic::Rooms => rooms::SERIES,
         Topic::Messages => messages::SERIES,
+        Topic::Clients => clients::SERIES,
         Topic::Ice => ice::SERIES,
         Topic::Errors => errors::SERIES,
         Topic::Memory => memory::SERIES,

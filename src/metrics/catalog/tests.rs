@@ -10,7 +10,10 @@ use crate::{
     machine::Machine,
     metrics::{BuildInfo, Facts, MetricsState},
     protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity},
-    telemetry::{ArbiterReport, CensusReport, HeldReport, LabelValues, RelayOutcome, SeriesKind, Tally},
+    telemetry::{
+        ArbiterReport, CensusReport, HeldReport, LabelValues, MeshReport, MeshRoom, PairState, RelayOutcome,
+        SeriesKind, Tally,
+    },
 };
 
 fn state(last_shutdown: Option<Duration>) -> MetricsState {
@@ -156,7 +159,18 @@ fn gauges_are_what_their_owners_last_said() {
             tls: 4,
             recordings: 3,
         };
-        tally.report(ArbiterReport { arbiter, connections, joined: connections / 2, parked: 1, held, tick_delay });
+        let mut mesh = MeshReport::default();
+        mesh.pairs.add_n(PairState::Connected, connections as u64);
+        mesh.counted.add(MeshRoom::Fractured);
+        tally.report(ArbiterReport {
+            arbiter,
+            connections,
+            joined: connections / 2,
+            parked: 1,
+            held,
+            mesh,
+            tick_delay,
+        });
         state.merge(tally, start + Duration::from_secs(after));
     };
     report(0, 10, 700, 0);
@@ -174,6 +188,8 @@ fn gauges_are_what_their_owners_last_said() {
             ("switchboard_held_bytes{kind=\"resume_buffers\"}", 18.0),
             ("switchboard_held_bytes{kind=\"tls\"}", 8.0),
             ("switchboard_held_bytes{kind=\"recordings\"}", 6.0),
+            ("switchboard_mesh_pairs{state=\"connected\"}", 24.0),
+            ("switchboard_mesh_counted_rooms{state=\"fractured\"}", 2.0),
             ("switchboard_arbiters", 2.0),
             ("switchboard_arbiter_report_age_seconds", 6.0),
             ("switchboard_arbiter_tick_delay_max_seconds", 0.7),

@@ -1,16 +1,11 @@
 //! The receivers of a `signal`.
 
-use std::fmt;
-
-use serde::{
-    Deserializer as _,
-    de::{Error, SeqAccess, Visitor},
-};
 use serde_json::value::RawValue;
 
 use super::{
     FieldError,
     fields::{Field, text},
+    list::items,
 };
 use crate::protocol::ids::PeerId;
 
@@ -73,30 +68,7 @@ fn checked(name: &str) -> Result<Box<str>, FieldError> {
 }
 
 fn names(raw: &str, limit: usize) -> Result<Vec<&RawValue>, FieldError> {
-    // The text is known to be a list, so that its length is all that can be wrong with it.
-    let names = serde_json::Deserializer::from_str(raw).deserialize_seq(UpTo(limit));
-    let names = names.map_err(|_| FieldError::field(Field::To, format!("lists more than {limit} peers")))?;
+    let names =
+        items(raw, limit).ok_or_else(|| FieldError::field(Field::To, format!("lists more than {limit} peers")))?;
     if names.is_empty() { Err(FieldError::field(Field::To, "lists nobody")) } else { Ok(names) }
-}
-
-/// Stops at the limit, so that a frame full of short names costs no more than a frame full of anything else.
-struct UpTo(usize);
-
-impl<'de> Visitor<'de> for UpTo {
-    type Value = Vec<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a list of at most {} peers", self.0)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut names = Vec::new();
-        while let Some(name) = list.next_element()? {
-            if names.len() == self.0 {
-                return Err(A::Error::invalid_length(self.0 + 1, &self));
-            }
-            names.push(name);
-        }
-        Ok(names)
-    }
 }

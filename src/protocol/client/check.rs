@@ -131,8 +131,8 @@ pub(super) fn t<'a>(fields: &Fields<'a>) -> Result<Option<&'a str>, FieldError> 
     }
 }
 
-/// What other peers will have to parse.
-fn passable<'a>(field: Field, raw: &'a str, bounds: &ParseLimits) -> Result<&'a str, FieldError> {
+/// What is JSON in JSON: what other peers will have to parse, or what is looked into here.
+pub(super) fn passable<'a>(field: Field, raw: &'a str, bounds: &ParseLimits) -> Result<&'a str, FieldError> {
     if !scan::depth_within(raw, bounds.json_depth) {
         return Err(FieldError::field(field, format!("is nested more than {} levels deep", bounds.json_depth)));
     }

@@ -39,6 +39,7 @@ pub(super) enum Field {
     #[strum(serialize = "banMs")]
     BanMs,
     Locked,
+    Events,
 }
 
 impl Field {

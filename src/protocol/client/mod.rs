@@ -7,7 +7,9 @@ mod check;
 mod fast_path;
 mod fields;
 mod kick;
+mod list;
 mod refusal;
+mod report;
 mod resume;
 mod token;
 
@@ -20,7 +22,7 @@ pub use refusal::ParseError;
 pub use resume::ResumeParams;
 pub use token::{BearerToken, TOKEN_BYTES};
 
-use super::{FrameKind, Kick, Meta, RoomName, SignalKind, Who, scan};
+use super::{FrameKind, Kick, Meta, ReportEvent, RoomName, SignalKind, Who, scan};
 
 /// The configured limits that a frame's text is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct ParseLimits {
     pub json_depth: usize,
     /// `limits.recipients`: longest list in `to`, repetitions included.
     pub recipients: usize,
+    /// `limits.report_events`: most events of one `report`.
+    pub report_events: usize,
 }
 
 /// A frame that means something.
@@ -100,6 +104,11 @@ pub enum ClientFrame<'a> {
         /// Which of the two.
         locked: bool,
     },
+    /// This is how I am doing.
+    Report {
+        /// One or more.
+        events: Vec<ReportEvent>,
+    },
     /// Are you there?
     Ping {
         /// A JSON number, exactly as the client wrote it; comes back in `pong`.
@@ -121,6 +130,7 @@ impl ClientFrame<'_> {
             Self::Ice => FrameKind::Ice,
             Self::Kick(_) => FrameKind::Kick,
             Self::Lock { .. } => FrameKind::Lock,
+            Self::Report { .. } => FrameKind::Report,
             Self::Ping { .. } => FrameKind::Ping,
         }
     }
@@ -140,6 +150,7 @@ impl fmt::Debug for ClientFrame<'_> {
             Self::Ice => f.write_str("Ice"),
             Self::Kick(kick) => write!(f, "{kick:?}"),
             Self::Lock { locked } => write!(f, "Lock({locked})"),
+            Self::Report { events } => write!(f, "Report({} events)", events.len()),
             Self::Ping { t, ack } => write!(f, "Ping({t:?}, {ack:?})"),
         }
     }
@@ -195,6 +206,7 @@ fn request<'a>(fields: &Fields<'a>, bounds: &ParseLimits) -> Result<Request<'a>,
         Shape::Ice => ClientFrame::Ice,
         Shape::Kick => ClientFrame::Kick(kick::kick(fields)?),
         Shape::Lock => ClientFrame::Lock { locked: kick::locked(fields)? },
+        Shape::Report => ClientFrame::Report { events: report::events(fields, bounds)? },
         Shape::Ping => ClientFrame::Ping { t: check::t(fields)?, ack: check::ack(fields)? },
     };
     Ok(Request { id, frame })
@@ -227,6 +239,7 @@ fn intended(fields: &Fields<'_>) -> FrameKind {
         Ok(Shape::Ice) => FrameKind::Ice,
         Ok(Shape::Kick) => FrameKind::Kick,
         Ok(Shape::Lock) => FrameKind::Lock,
+        Ok(Shape::Report) => FrameKind::Report,
         Ok(Shape::Ping) => FrameKind::Ping,
         Err(_) => FrameKind::Invalid,
     }
@@ -242,6 +255,7 @@ enum Shape {
     Ice,
     Kick,
     Lock,
+    Report,
     Ping,
 }
 
@@ -255,6 +269,7 @@ impl Shape {
             "ice" => Ok(Self::Ice),
             "kick" => Ok(Self::Kick),
             "lock" => Ok(Self::Lock),
+            "report" => Ok(Self::Report),
             "ping" => Ok(Self::Ping),
             _ => Err(FieldError::unknown_type()),
         }
@@ -277,10 +292,14 @@ impl Shape {
             Self::Update => &[Field::Meta, Field::Token],
             Self::Kick => &[Field::Peer, Field::Who, Field::User, Field::Reason, Field::BanMs],
             Self::Lock => &[Field::Locked],
+            Self::Report => &[Field::Events],
             Self::Ping => &[Field::T, Field::Ack],
         }
     }
 }
+
+#[cfg(test)]
+pub(in crate::protocol) use report::own_parts;
 
 /// The names of the fields that a frame of that type may have beside `type` and `id`.
 #[cfg(test)]

@@ -84,6 +84,8 @@ frames! {
         Kick,
         /// Client: lock my room, or unlock it.
         Lock,
+        /// Client: this is how I am doing.
+        Report,
         /// Client: are you there?
         Ping,
         /// From a client, and not one of the above.

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{A, B, BOUNDS, C, IDENTITY, JWT, TOKEN, compact, fixtures, peer, room, token};
 use crate::protocol::{
-    ErrorCode, FrameKind, Kick, Meta, PlainText, ResumeToken, SignalKind, Target, Who,
+    CandidateType, ErrorCode, FrameKind, Kick, Meta, PairEvent, PairFailure, PlainText, ReportEvent, ReportedError,
+    ResumeToken, SignalKind, Target, Who,
     client::{BearerToken, ClientFrame, Identified, Request, ResumeParams, To, parse},
 };
 
@@ -36,6 +37,25 @@ fn resume(token: Option<ResumeToken>, ack: u64) -> ClientFrame<'static> {
 fn kick(target: Target, reason: Option<&str>, seconds: Option<u64>) -> ClientFrame<'static> {
     let reason = reason.map(|text| PlainText::parse(text, 256).expect("a text"));
     ClientFrame::Kick(Kick { target, reason, ban: seconds.map(Duration::from_secs) })
+}
+
+fn report(events: &[ReportEvent]) -> ClientFrame<'static> {
+    ClientFrame::Report { events: events.to_vec() }
+}
+
+fn own_report() -> [ReportEvent; 3] {
+    let busy = ReportEvent::Error(ReportedError::Server(ErrorCode::PeerBusy));
+    [ReportEvent::Opened(84), ReportEvent::RoundTrip(31), busy]
+}
+
+fn pair_report() -> [ReportEvent; 4] {
+    let (b, c) = (Some(peer(B)), Some(peer(C)));
+    [
+        ReportEvent::Pair(c, PairEvent::Attempt),
+        ReportEvent::Pair(c, PairEvent::Connected(640, CandidateType::Srflx)),
+        ReportEvent::Pair(b, PairEvent::Failed(PairFailure::IceTimeout)),
+        ReportEvent::Pair(c, PairEvent::RoundTrip(22)),
+    ]
 }
 
 /// What each client fixture means; `data` is that of the file, made compact.
@@ -103,6 +123,8 @@ fn meanings(data: &str) -> BTreeMap<&'static str, (Option<&'static str>, ClientF
         ("kick_user", (None, kick(Target::User("grace@example.org".into()), None, Some(1)))),
         ("lock", (Some("8"), ClientFrame::Lock { locked: true })),
         ("unlock", (Some("8"), ClientFrame::Lock { locked: false })),
+        ("report", (None, report(&own_report()))),
+        ("report_pairs", (Some("9"), report(&pair_report()))),
         ("ping", (Some("6"), ClientFrame::Ping { t: Some("1767225600123.25"), ack: None })),
         ("ping_ack", (Some("6"), ClientFrame::Ping { t: None, ack: Some(17) })),
         ("ping_bare", (None, ClientFrame::Ping { t: None, ack: None })),
@@ -141,6 +163,23 @@ fn every_invalid_fixture_is_refused_as_it_says() {
         assert_eq!(Some(refusal.code.as_str()), case["code"].as_str(), "{name}: {refusal:?}");
         assert_eq!(refusal.id.as_deref(), case["id"].as_str(), "{name}: {refusal:?}");
     }
+}
+
+#[test]
+fn a_word_of_a_report_that_is_not_known_counts_as_another() {
+    let said = |event: &str| match accepted(&format!(r#"{{"type":"report","events":[{event}]}}"#)).frame {
+        ClientFrame::Report { events } => events[0],
+        other => panic!("{other:?}"),
+    };
+    for later in [r#"{"kind":"danced"}"#, r#"{"kind":"danced","ms":-1,"with":["a",{}],"peer":null}"#] {
+        assert_eq!(said(later), ReportEvent::Other, "{later}");
+    }
+    let pair = |event| ReportEvent::Pair(Some(peer(A)), event);
+    let connected = PairEvent::Connected(1, CandidateType::Other);
+    assert_eq!(said(&format!(r#"{{"kind":"pair_connected","peer":"{A}","ms":1,"candidate":"tcp"}}"#)), pair(connected));
+    let failed = PairEvent::Failed(PairFailure::Other);
+    assert_eq!(said(&format!(r#"{{"kind":"pair_failed","peer":"{A}","reason":"fate"}}"#)), pair(failed));
+    assert_eq!(said(r#"{"kind":"pair_closed","peer":"bob"}"#), ReportEvent::Pair(None, PairEvent::Closed));
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::Value;
 
 use super::{compact, fixtures};
-use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, SignalKind, close_code, errors::Outcome};
+use crate::protocol::{
+    CandidateType, EndReason, ErrorCode, FrameKind, LeaveReason, PairFailure, ReportKind, SignalKind,
+    client::own_parts, close_code, errors::Outcome,
+};
 
 pub(super) fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol.md");
@@ -93,6 +96,24 @@ fn the_table_of_endings_is_the_enum() {
 fn the_table_of_leave_reasons_is_the_enum() {
     let row = |reason: LeaveReason| [reason.as_str().to_owned()];
     assert_eq!(columns(&document(), "Reasons of a leave"), rows(LeaveReason::ALL, row));
+}
+
+/// All but the last, which stands for what is not known.
+fn known<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> Vec<[String; 1]> {
+    rows(&all[..all.len() - 1], |value| [word(value).to_owned()])
+}
+
+#[test]
+fn the_tables_of_reports_are_the_enums() {
+    let row = |kind: ReportKind| {
+        let parts: Vec<_> = own_parts(kind);
+        [kind.as_str().to_owned(), parts.join(", ")]
+    };
+    let kinds = &ReportKind::ALL[..ReportKind::ALL.len() - 1];
+    assert_eq!(columns(&document(), "Kinds of reports"), rows(kinds, row));
+    let page = document();
+    assert_eq!(columns(&page, "Types of candidates"), known(CandidateType::ALL, CandidateType::as_str));
+    assert_eq!(columns(&page, "Reasons of a failure"), known(PairFailure::ALL, PairFailure::as_str));
 }
 
 #[test]

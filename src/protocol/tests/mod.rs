@@ -11,7 +11,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use super::{PeerId, ResumeToken, RoomName, client::ParseLimits};
 
 /// The limits of `config/default.toml`.
-const BOUNDS: ParseLimits = ParseLimits { room_name_bytes: 128, meta_bytes: 4096, json_depth: 32, recipients: 64 };
+const BOUNDS: ParseLimits =
+    ParseLimits { room_name_bytes: 128, meta_bytes: 4096, json_depth: 32, recipients: 64, report_events: 32 };
 
 const A: &str = "3f1c9a52d07e4b6f8a1b2c3d4e5f6071";
 const B: &str = "a94d1e07c2b84f35b6e8d0f1a2c3e4f5";

@@ -15,7 +15,7 @@ use crate::protocol::{
     },
 };
 
-const LIMITS: [(&str, u64); 19] = [
+const LIMITS: [(&str, u64); 21] = [
     ("frameBytes", 65_536),
     ("queueBytes", 786_432),
     ("queueFrames", 256),
@@ -35,6 +35,8 @@ const LIMITS: [(&str, u64); 19] = [
     ("byteBurst", 1_048_576),
     ("byteRatePerAddress", 8_388_608),
     ("byteBurstPerAddress", 335_544_320),
+    ("reportIntervalMs", 5000),
+    ("reportEvents", 32),
 ];
 
 fn limits() -> Vec<(String, u64)> {
@@ -70,7 +72,7 @@ fn greeting() -> PreparedWelcome {
     let welcome = Welcome {
         version: "0.1.0",
         node: Some("eu-1"),
-        features: &["resume", "wait", "identity", "busy", "ice", "moderation"],
+        features: &["resume", "wait", "identity", "busy", "ice", "moderation", "report"],
         limits: &limits(),
         heartbeat: WelcomeHeartbeat { interval_ms: 30_000, timeout_ms: 60_000 },
     };

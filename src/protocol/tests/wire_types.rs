@@ -7,7 +7,10 @@ use super::{
     document::{document, table},
     wire_schema::{FieldRow, FrameTable, Kind, frames},
 };
-use crate::protocol::{EndReason, ErrorCategory, ErrorCode, Feature, LeaveReason, Permissions, SignalKind};
+use crate::protocol::{
+    CandidateType, EndReason, ErrorCategory, ErrorCode, Feature, LeaveReason, PairFailure, Permissions, ReportKind,
+    SignalKind,
+};
 
 const FILE: &str = "clients/web/client/src/wire.generated.ts";
 
@@ -43,6 +46,11 @@ fn words<'w>(out: &mut String, text: &str, name: &str, words: impl IntoIterator<
     write!(out, "\n/** {text} */\nexport type {name} ={list};\n").expect("a string takes all");
 }
 
+/// All but the last, which stands for what is not known.
+fn known_words<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> impl Iterator<Item = &'static str> {
+    all[..all.len() - 1].iter().map(move |value| word(*value))
+}
+
 fn enums(out: &mut String) {
     words(out, "What a signal carries.", "SignalKind", SignalKind::ALL.iter().map(|kind| kind.as_str()));
     words(out, "Optional parts of the protocol.", "Feature", Feature::ALL.iter().map(|feature| feature.as_str()));
@@ -55,6 +63,10 @@ fn enums(out: &mut String) {
         "LeaveReason",
         LeaveReason::ALL.iter().map(|reason| reason.as_str()),
     );
+    words(out, "What an event of a report is about.", "ReportKind", known_words(ReportKind::ALL, ReportKind::as_str));
+    let candidates = known_words(CandidateType::ALL, CandidateType::as_str);
+    words(out, "The type of a candidate.", "CandidateType", candidates);
+    words(out, "Why two peers have no connection.", "PairFailure", known_words(PairFailure::ALL, PairFailure::as_str));
     *out += "\n/** Every error code of the server. */\nexport const ERROR_CODES = {\n";
     for code in ErrorCode::ALL {
         let (name, category, retryable) = (code.as_str(), code.category().as_str(), code.retryable());

@@ -13,6 +13,9 @@ pub(in crate::telemetry) const LIFETIME: &[f64] =
 /// From 1 ms to 10 s: requests.
 pub(in crate::telemetry) const REQUEST: &[f64] =
     &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// From 10 ms to a minute, with the deadline of 15 s that clients give ICE: what making a connection takes, and a round trip.
+pub(in crate::telemetry) const NETWORK: &[f64] =
+    &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 30.0, 60.0];
 /// From 1 ms to 5 s: how late a tick came.
 pub(in crate::telemetry) const DELAY: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
@@ -22,6 +25,8 @@ pub(in crate::telemetry) type HandlingBuckets = Buckets<{ HANDLING.len() }>;
 pub(in crate::telemetry) type LifetimeBuckets = Buckets<{ LIFETIME.len() }>;
 /// What requests took.
 pub type RequestBuckets = Buckets<{ REQUEST.len() }>;
+/// What clients found of the network.
+pub(in crate::telemetry) type NetworkBuckets = Buckets<{ NETWORK.len() }>;
 /// By how much ticks were late.
 pub(in crate::telemetry) type DelayBuckets = Buckets<{ DELAY.len() }>;
 
@@ -116,7 +121,7 @@ mod tests {
 
     #[test]
     fn all_bounds_rise() {
-        for bounds in [HANDLING, LIFETIME, REQUEST, DELAY] {
+        for bounds in [HANDLING, LIFETIME, REQUEST, NETWORK, DELAY] {
             assert!(bounds.is_sorted() && bounds[0] > 0.0);
         }
     }

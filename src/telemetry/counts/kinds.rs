@@ -81,8 +81,48 @@ label_set! {
         JoinWait = "join_wait",
         /// A session asked for ICE servers more often than it may.
         IcePerMinute = "ice_per_minute",
+        /// A session reported sooner than it may.
+        ReportInterval = "report_interval",
         /// All addresses together asked the STUN responder more often than `stun.total_rate`; counted once a second.
         StunTotal = "stun_total",
+    }
+}
+
+label_set! {
+    /// Why an event of a client's report was not used.
+    ReportDrop {
+        /// It names a peer that is not in the room, or the client itself.
+        Stranger = "stranger",
+        /// The room had too much to do.
+        RoomBusy = "room_busy",
+        /// The room has more peers than its mesh is watched for.
+        RoomLarge = "room_large",
+    }
+}
+
+label_set! {
+    /// What is known of the connection between two peers of a room.
+    PairState {
+        /// None of the two reports.
+        Silent = "silent",
+        /// It is neither connected nor failed.
+        Waiting = "waiting",
+        /// It stands.
+        Connected = "connected",
+        /// It does not, and is not tried any more.
+        Failed = "failed",
+    }
+}
+
+label_set! {
+    /// How it stands with a room of whose pairs somebody reports.
+    MeshRoom {
+        /// Somebody reports, whatever it is.
+        Reporting = "reporting",
+        /// A pair has failed.
+        Failing = "failing",
+        /// Somebody has reached some of the others, and not all, for too long.
+        Fractured = "fractured",
     }
 }
 
@@ -107,6 +147,8 @@ label_set! {
         Rooms = "rooms",
         /// One room with its members.
         Room = "room",
+        /// Who reaches which peer in a room.
+        Mesh = "mesh",
         /// A list of peers.
         Peers = "peers",
         /// The drain.

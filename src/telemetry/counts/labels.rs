@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity};
+use crate::protocol::{
+    CandidateType, EndReason, ErrorCode, FrameKind, LeaveReason, PairFailure, ReportKind, ReportedError, Severity,
+};
 
 /// A closed set of label values: the code lists them all, so that a series has a known, small number of children and
 /// exists at 0 before it is first needed.
@@ -50,6 +52,10 @@ labels! {
     FrameKind: FrameKind::index;
     LeaveReason: |reason| reason as usize;
     Severity: |severity| severity as usize;
+    CandidateType: |candidate| candidate as usize;
+    PairFailure: |failure| failure as usize;
+    ReportKind: |kind| kind as usize;
+    ReportedError: ReportedError::index;
 }
 
 /// Declares an enum whose variants are label values.
@@ -139,8 +145,9 @@ impl<L: Label> Default for Counts<L> {
 mod tests {
     use super::*;
     use crate::telemetry::counts::kinds::{
-        IceKind, IceOutcome, IceTransport, LimitHit, Listener, ModerationAct, Moderator, OpsCall, OpsDenial,
-        Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome, WebhookDrop, WebhookOutcome,
+        IceKind, IceOutcome, IceTransport, LimitHit, Listener, MeshRoom, ModerationAct, Moderator, OpsCall, OpsDenial,
+        PairState, Reconnection, Rejection, RelayOutcome, ReportDrop, SocketRefusal, StunOutcome, TokenOutcome,
+        WebhookDrop, WebhookOutcome,
     };
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {
@@ -178,6 +185,13 @@ mod tests {
         is_closed_set::<StunOutcome>();
         is_closed_set::<WebhookDrop>();
         is_closed_set::<WebhookOutcome>();
+        is_closed_set::<CandidateType>();
+        is_closed_set::<PairFailure>();
+        is_closed_set::<ReportKind>();
+        is_closed_set::<ReportedError>();
+        is_closed_set::<ReportDrop>();
+        is_closed_set::<PairState>();
+        is_closed_set::<MeshRoom>();
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    kinds::{IceKind, IceTransport, MemoryStep},
-    labels::Label,
+    kinds::{IceKind, IceTransport, MemoryStep, MeshRoom, PairState},
+    labels::{Counts, Label},
 };
 
 /// What one arbiter's shared tick knows.
@@ -20,8 +20,21 @@ pub struct ArbiterReport {
     pub parked: usize,
     /// What its sessions hold.
     pub held: HeldReport,
+    /// How the meshes of its rooms are doing.
+    pub mesh: MeshReport,
     /// How much later than planned this tick came: how long something kept the thread from its work.
     pub tick_delay: Duration,
+}
+
+/// How the meshes are doing of those rooms of an arbiter of which somebody reports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MeshReport {
+    /// Their pairs.
+    pub pairs: Counts<PairState>,
+    /// The rooms; one may be in several states.
+    pub rooms: Counts<MeshRoom>,
+    /// Those of them that count for what alerts see.
+    pub counted: Counts<MeshRoom>,
 }
 
 /// What the sessions of an arbiter hold, in bytes.

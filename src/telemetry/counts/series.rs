@@ -16,6 +16,8 @@ pub enum Topic {
     Rooms,
     /// Messages and what becomes of them.
     Messages,
+    /// What clients report of themselves, and of their connections to each other.
+    Clients,
     /// What helps peers to find a way to each other: STUN and TURN.
     Ice,
     /// Errors and panics.

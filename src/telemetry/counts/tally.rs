@@ -3,19 +3,21 @@
 use std::time::SystemTime;
 
 use super::{
-    buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets, RequestBuckets},
+    buckets::{self, Buckets, DelayBuckets, HandlingBuckets, LifetimeBuckets, NetworkBuckets, RequestBuckets},
     error_samples::ErrorSamples,
     http_counts::HttpCounts,
     kinds::{
         IceKind, IceOutcome, IceTransport, LimitHit, Listener, MemoryStep, ModerationAct, Moderator, OpsCall,
-        OpsDenial, Reconnection, Rejection, RelayOutcome, SocketRefusal, StunOutcome, TokenOutcome, WebhookDrop,
-        WebhookOutcome,
+        OpsDenial, Reconnection, Rejection, RelayOutcome, ReportDrop, SocketRefusal, StunOutcome, TokenOutcome,
+        WebhookDrop, WebhookOutcome,
     },
     labels::{Counts, Label},
     reports::{ArbiterReport, CensusReport, IceReport, MemoryReport, WebhookReport},
     series::{AsSeries, LabelSpec, Reading, SeriesKind, Topic},
 };
-use crate::protocol::{EndReason, ErrorCode, FrameKind, LeaveReason, Severity};
+use crate::protocol::{
+    CandidateType, EndReason, ErrorCode, FrameKind, LeaveReason, PairFailure, ReportKind, ReportedError, Severity,
+};
 
 /// Rows of [`Tally::ice_checks`].
 const ICE_PROTOCOLS: usize = IceKind::ALL.len() * IceTransport::ALL.len();
@@ -234,6 +236,35 @@ tally! {
             recordings_given_up: u64 = 0 => "switchboard_recordings_given_up_total",
             /// The latest census, on the supervisor's thread.
             census: Option<CensusReport> = None,
+        }
+
+        Clients {
+            /// Events that clients reported, by what they are about. Whoever likes may report anything: these are no alarms.
+            reports: Counts<ReportKind> = Counts::new() => "switchboard_client_events_total" by "kind",
+            /// Reported events that were not used, by why.
+            reports_dropped: Counts<ReportDrop> = Counts::new() => "switchboard_client_events_dropped_total" by "reason",
+            /// How long clients' connections to this server took, from their begin to the first frame.
+            client_connect: NetworkBuckets = NetworkBuckets::new(buckets::NETWORK)
+                => "switchboard_client_connect_seconds",
+            /// How long a ping took to this server and back, as clients found it.
+            client_rtt: NetworkBuckets = NetworkBuckets::new(buckets::NETWORK)
+                => "switchboard_client_signaling_rtt_seconds",
+            /// How long clients that lost their connection were out of the room, of those that came back.
+            client_outage: NetworkBuckets = NetworkBuckets::new(buckets::NETWORK)
+                => "switchboard_client_outage_seconds",
+            /// How long clients' sessions were, reported at their end.
+            client_session: LifetimeBuckets = LifetimeBuckets::new(buckets::LIFETIME)
+                => "switchboard_client_session_seconds",
+            /// What failed at clients and was told to the application, by code.
+            client_errors: Counts<ReportedError> = Counts::new() => "switchboard_client_errors_total" by "code",
+            /// Connections between peers that came to stand, by the type of the local candidate. Each end counts.
+            pairs_connected: Counts<CandidateType> = Counts::new() => "switchboard_pair_connections_total" by "candidate",
+            /// Connections between peers that could not be made or were lost, by why. Each end counts.
+            pairs_failed: Counts<PairFailure> = Counts::new() => "switchboard_pair_failures_total" by "reason",
+            /// How long connections between peers took to stand.
+            pair_connect: NetworkBuckets = NetworkBuckets::new(buckets::NETWORK) => "switchboard_pair_connect_seconds",
+            /// How long it takes from one peer to the other and back, as peers found it.
+            pair_rtt: NetworkBuckets = NetworkBuckets::new(buckets::NETWORK) => "switchboard_pair_rtt_seconds",
         }
 
         Ice {

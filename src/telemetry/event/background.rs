@@ -54,6 +54,29 @@ macro_rules! with_background_events {
                 /// What was answered.
                 status: u16,
             }
+            /// A room is fractured: somebody in it has reached some of the others, and not all, for more than 15 s. Clients report it. Told
+            /// when it begins.
+            MeshFractured = "mesh_fractured", Warning, "mesh fractured" {
+                /// The room.
+                context: Context<'a>,
+                /// Pairs that are connected.
+                connected: u64,
+                /// Those that are neither that nor failed.
+                waiting: u64,
+                /// Those that have failed.
+                failed: u64,
+            }
+            /// It is so no more.
+            MeshWhole = "mesh_whole", Info, "mesh whole again" {
+                /// The room.
+                context: Context<'a>,
+                /// As above.
+                connected: u64,
+                /// As above.
+                waiting: u64,
+                /// As above.
+                failed: u64,
+            }
             /// An operator set another level of the log, until the next reload or restart. Told at whichever level tells more.
             LogLevelSet = "log_level_set", Info, "log level set" {
                 from: &'static str,

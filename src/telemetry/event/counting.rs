@@ -98,6 +98,8 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::StateNotStored { .. }
         | Event::StateRestored { .. }
         | Event::SessionGivenUp { .. }
+        | Event::MeshFractured { .. }
+        | Event::MeshWhole { .. }
         | Event::MemoryPressure { .. }
         | Event::FrameRefused { .. }
         | Event::ServerFault { .. }

@@ -123,5 +123,7 @@ fn rooms<'a>(context: Context<'a>, room: &'a RoomName) -> Vec<Event<'a>> {
         Event::RoomEnded { context: Context::of_room(room, context.source), lived: TOOK },
         Event::RoomModerated { context, act: ModerationAct::Kick, by: Moderator::Member, peers: 2, ban: TOOK },
         Event::RoomLost { context: Context::of_room(room, None), peers: 2 },
+        Event::MeshFractured { context: Context::of_room(room, context.source), connected: 2, waiting: 0, failed: 1 },
+        Event::MeshWhole { context: Context::of_room(room, context.source), connected: 3, waiting: 0, failed: 0 },
     ]
 }

@@ -59,6 +59,8 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::SessionParked { context, .. }
         | Event::SessionRestored { context, .. }
         | Event::RoomOpened { context }
+        | Event::MeshFractured { context, .. }
+        | Event::MeshWhole { context, .. }
         | Event::RoomEnded { context, .. } => life("", "", context.source),
         Event::RoomModerated { context, act, .. } => life("act", act.label(), context.source),
         Event::SessionGivenUp { context, limit } => life("limit", limit, context.source),

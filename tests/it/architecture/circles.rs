@@ -15,8 +15,8 @@ const KNOWN: [(&str, &[&str], &str); 2] = [
     ),
     (
         "protocol/client",
-        &["address", "check", "mod", "resume"],
-        "ClientFrame is defined in mod.rs, its parts beside it; resume's fields are checked as all others are",
+        &["address", "check", "mod", "report", "resume"],
+        "ClientFrame is defined in mod.rs, its parts beside it; fields of resume and of report are checked as all others are",
     ),
 ];
 

@@ -77,6 +77,7 @@ const ALERTS = {
   connections: ['ConnectionsHigh|ConnectionsCritical', 'connections'],
   shareOfLimit: ['ConnectionsNearLimit', 'ratio_of_limit'],
   rooms: ['RoomsHigh', 'rooms'],
+  fracturedRooms: ['FracturedMesh', 'ratio_of_rooms'],
   errorRatio: ['ErrorRatio', 'ratio_of_messages'],
   clientErrorsPerMinute: ['ClientErrorsHigh', 'errors_per_minute'],
   roomFullPerMinute: ['RoomCapacityExceeded', 'rejections_per_minute'],

@@ -36,7 +36,7 @@ async function open(t, url, options = {}) {
   };
 }
 
-const signal = (from, to, kind) => from.says({ type: 'signal', to: to.id ?? to, kind, data: 'x'.repeat(200) });
+const signal = (from, to, kind) => from.say({ type: 'signal', to: to.id ?? to, kind, data: 'x'.repeat(200) });
 
 test('a call is drawn, with who does not answer, and is still there when the room is over', { timeout: 60_000 }, async (t) => {
   const server = await startServer(t);
@@ -69,7 +69,7 @@ test('a call is drawn, with who does not answer, and is still there when the roo
   assert.match(await page.textContent('#recording-facts'), /^The room is open, 4 peers, \d+ facts$/);
   await operator.shot('live-page-recording');
 
-  for (const member of [ada, bob, eve]) member.says({ type: 'leave' });
+  for (const member of [ada, bob, eve]) member.say({ type: 'leave' });
   await until('the room is over', async () => {
     await operator.ask('demo');
     return /^The room is over/.test(await page.textContent('#recording-facts'));

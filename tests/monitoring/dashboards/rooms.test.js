@@ -248,6 +248,42 @@ test('the token is asked for, kept for the tab, sent as a header, and forgotten'
   await operator.said('guessing is slowed down, and said', /Too many wrong tokens.*Try again in/);
 });
 
+test('the mesh of a room is drawn, as its peers report it', { timeout: 60_000 }, async (t) => {
+  const server = await startServer(t);
+  const [ada, bob, cid] = [await join(t, server.url, 'demo'), await join(t, server.url, 'demo'), await join(t, server.url, 'demo')];
+  const operator = await open(t, server.opsUrl);
+  const { page } = operator;
+  await operator.show();
+  await operator.look('demo');
+  await until('all are listed', async () => (await operator.rows('members')).length === 3);
+  assert.equal(await page.isVisible('#mesh-table'), false, 'nobody has reported');
+
+  const connected = ({ id }) => ({ kind: 'pair_connected', peer: id, ms: 300, candidate: 'host' });
+  const failed = ({ id }) => ({ kind: 'pair_failed', peer: id, reason: 'ice_failed' });
+  const report = (peer, events) => peer.say({ type: 'report', events });
+  report(ada, [connected(bob), { kind: 'pair_round_trip', peer: bob.id, ms: 21 }, failed(cid)]);
+  report(cid, [failed(ada), { kind: 'pair_attempt', peer: bob.id }]);
+  await until('it is known', async () => {
+    const { pairs } = await ask(server, 'rooms/demo/mesh');
+    return pairs.reduce((sum, { told }) => sum + told.length, 0) === 4;
+  });
+  await operator.look('demo');
+  await until('it is drawn', async () => (await operator.rows('mesh')).length === 3);
+  const ids = [ada, bob, cid].map(({ id }) => id.slice(0, 8));
+  assert.deepEqual(await page.$$eval('#mesh-peers th', (cells) => cells.map((cell) => cell.textContent)), ['', ...ids]);
+  const [first, second, third] = await operator.rows('mesh');
+  assert.match(first[0], new RegExp(`^${ids[0]}reaches 1 of 2$`));
+  assert.match(second[0], /does not report$/);
+  assert.deepEqual([first[1], second[2], third[3]], ['', '', '']);
+  assert.match(first[2], /^connectedconnected by host, 21 ms, \d+ s ago$/);
+  assert.match(first[3], /^failedfailed \(ice_failed\), \d+ s ago$/);
+  assert.equal(second[1], 'connectedsays nothing');
+  assert.match(third[2], /^waitingis trying, \d+ s ago$/);
+  assert.equal(await page.$eval('#mesh tr:first-child td:nth-child(4)', (cell) => cell.dataset.level), 'bad');
+  await operator.shot('live-page-mesh');
+  assert.deepEqual(operator.complaints, []);
+});
+
 test('names that others choose are text, whatever they are', { timeout: 60_000 }, async (t) => {
   const server = await startServer(t);
   const names = {

@@ -64,6 +64,9 @@ pub struct Common {
     /// The server's protocol
     #[arg(long, value_enum, default_value = "switchboard")]
     pub protocol: Protocol,
+    /// Speak TLS, to a server whose certificate is for the target's address and vouched for by one in this file (PEM)
+    #[arg(long)]
+    pub tls: Option<PathBuf>,
     /// The server's process id, on this machine: for its CPU and memory
     #[arg(long)]
     pub pid: Option<u32>,

@@ -7,13 +7,14 @@ use std::{collections::BTreeMap, fmt};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 use switchboard::protocol::{
-    ErrorCode, PeerId, PlainText, ResumeToken, SignalKind, Target, TextFrame, Who,
+    ErrorCode, PeerId, PlainText, ReportEvent, ReportKind, ResumeToken, SignalKind, Target, TextFrame, Who,
     client::{BearerToken, ClientFrame, ParseError, ParseLimits, Request, To, parse},
     server::{ErrorFrame, ServerFrame, encode},
 };
 
 /// The defaults, but for shorter metadata and lists.
-const BOUNDS: ParseLimits = ParseLimits { room_name_bytes: 128, meta_bytes: 256, json_depth: 32, recipients: 4 };
+const BOUNDS: ParseLimits =
+    ParseLimits { room_name_bytes: 128, meta_bytes: 256, json_depth: 32, recipients: 4, report_events: 3 };
 const SENDER: &str = "a94d1e07c2b84f35b6e8d0f1a2c3e4f5";
 
 /// Reads `text` in both ways, and compares.
@@ -63,6 +64,7 @@ impl<'a> Object<'a> {
             Some("update") => &["meta", "token"],
             Some("kick") => &["peer", "who", "user", "reason", "banMs"],
             Some("lock") => &["locked"],
+            Some("report") => &["events"],
             Some("ping") => &["t", "ack"],
             _ => return Some("type"),
         };
@@ -95,11 +97,20 @@ impl<'a> Object<'a> {
             () if own.contains(&"data") && !(has("data") && shallow(&values["data"])) => Some("data"),
             () if own.contains(&"peer") && !good_kick(values) => Some("kick"),
             () if own.contains(&"locked") && !values["locked"].is_boolean() => Some("locked"),
+            () if own.contains(&"events") && !(has("events") && self.good_events(&values["events"])) => Some("events"),
             () if has("t") && !number("t") => Some("t"),
             () if has("ack") && !count(&values["ack"]) => Some("ack"),
             () if self.texts.values().any(|text| longest_number(text) > 400) => Some("a long number"),
             () => None,
         }
+    }
+
+    /// So many objects, each without a repeated name, and with exactly what its kind has, unless that is not known.
+    fn good_events(&self, events: &Value) -> bool {
+        let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(self.texts["events"]) else { return false };
+        (1..=BOUNDS.report_events).contains(&items.len())
+            && shallow(events)
+            && items.iter().all(|item| good_event(item.get()))
     }
 
     fn good_resume(&self, resume: &Value) -> bool {
@@ -187,6 +198,33 @@ fn good_kick(kick: &Value) -> bool {
         && kick.get("banMs").is_none_or(|ban| ban.as_u64().is_some_and(|ban| (1000..=2_592_000_000).contains(&ban)))
 }
 
+fn good_event(text: &str) -> bool {
+    let (Ok(Pairs(pairs)), Ok(event)) = (serde_json::from_str(text), serde_json::from_str::<Value>(text)) else {
+        return false;
+    };
+    let known = |name: &str| ["kind", "peer", "ms", "candidate", "reason", "code"].contains(&name);
+    let mut names: Vec<&str> = pairs.iter().map(|(name, _)| &**name).filter(|name| known(name)).collect();
+    names.sort_unstable();
+    if names.windows(2).any(|two| two[0] == two[1]) {
+        return false;
+    }
+    let word = |name: &str| event[name].as_str().is_some_and(|word| word.len() <= 64);
+    let own: &[&str] = match event["kind"].as_str() {
+        Some("opened" | "round_trip" | "reconnected" | "session_ended") => &["kind", "ms"],
+        Some("reconnect_attempt" | "reconnect_failed") => &["kind"],
+        Some("error") => &["code", "kind"],
+        Some("pair_attempt" | "pair_restarted" | "pair_closed") => &["kind", "peer"],
+        Some("pair_connected") => &["candidate", "kind", "ms", "peer"],
+        Some("pair_failed") => &["kind", "peer", "reason"],
+        Some("pair_round_trip") => &["kind", "ms", "peer"],
+        _ => return word("kind"),
+    };
+    let good = |name: &&str| {
+        if *name == "ms" { event["ms"].as_u64().is_some_and(|ms| u32::try_from(ms).is_ok()) } else { word(name) }
+    };
+    pairs.len() == own.len() && names == own && own.iter().all(good)
+}
+
 fn good_kind(kind: &Value) -> bool {
     kind.as_str().is_some_and(|kind| ["offer", "answer", "candidate", "app"].contains(&kind))
 }
@@ -249,6 +287,12 @@ fn agrees(request: &Request<'_>, values: &Value) {
         }
         ClientFrame::Lock { locked } => {
             assert_eq!((&values["type"], &values["locked"]), (&Value::from("lock"), &Value::from(*locked)));
+        }
+        ClientFrame::Report { events } => {
+            assert_eq!(values["type"], "report");
+            let said = values["events"].as_array().expect("a list").iter();
+            let kinds = said.map(|event| ReportKind::parse(event["kind"].as_str().expect("a word")));
+            assert!(events.iter().map(ReportEvent::kind).eq(kinds));
         }
         ClientFrame::Ping { t, ack } => {
             assert_eq!(values["type"], "ping");
@@ -324,6 +368,7 @@ fn passes_on(request: &Request<'_>, text: &str) {
         | ClientFrame::Leave
         | ClientFrame::Kick(_)
         | ClientFrame::Lock { .. }
+        | ClientFrame::Report { .. }
         | ClientFrame::Ice => {}
     }
 }

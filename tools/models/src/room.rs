@@ -166,7 +166,7 @@ impl Client {
 
 /// Metadata as a client's `update` brings it, since nothing else makes any.
 fn meta(n: usize) -> Meta {
-    let bounds = ParseLimits { room_name_bytes: 1, meta_bytes: 64, json_depth: 2, recipients: 1 };
+    let bounds = ParseLimits { room_name_bytes: 1, meta_bytes: 64, json_depth: 2, recipients: 1, report_events: 1 };
     let text = format!(r#"{{"type":"update","meta":{{"n":{n}}}}}"#);
     match parse(&text, &bounds).expect("a frame").frame {
         ClientFrame::Update { meta: Some(meta), .. } => meta,

@@ -29,7 +29,8 @@ export type Feature =
   | 'busy'
   | 'ice'
   | 'moderation'
-  | 'restart';
+  | 'restart'
+  | 'report';
 
 /** What a session may do. */
 export type Permission =
@@ -63,6 +64,38 @@ export type LeaveReason =
   | 'kicked'
   | 'token_expired'
   | 'room_closed';
+
+/** What an event of a report is about. */
+export type ReportKind =
+  | 'opened'
+  | 'round_trip'
+  | 'reconnect_attempt'
+  | 'reconnected'
+  | 'reconnect_failed'
+  | 'session_ended'
+  | 'error'
+  | 'pair_attempt'
+  | 'pair_connected'
+  | 'pair_failed'
+  | 'pair_round_trip'
+  | 'pair_restarted'
+  | 'pair_closed';
+
+/** The type of a candidate. */
+export type CandidateType =
+  | 'host'
+  | 'srflx'
+  | 'prflx'
+  | 'relay';
+
+/** Why two peers have no connection. */
+export type PairFailure =
+  | 'ice_failed'
+  | 'ice_timeout'
+  | 'dtls_failed'
+  | 'no_answer'
+  | 'negotiation_failed'
+  | 'over_capacity';
 
 /** Every error code of the server. */
 export const ERROR_CODES = {
@@ -161,6 +194,10 @@ export interface Limits {
   byteRatePerAddress: number;
   /** bytes of all connections of one address at once, if it was quiet before */
   byteBurstPerAddress: number;
+  /** milliseconds between two reports of one session; beyond: rate_limited. 0: none are taken */
+  reportIntervalMs: number;
+  /** events of one report */
+  reportEvents: number;
 }
 
 /** `join`: Enters a room, which comes into being with its first peer. */
@@ -254,6 +291,28 @@ export interface LockRequest {
   locked: boolean;
 }
 
+/** `report`: Says how this client is doing, for the server's operator: see reports. */
+export interface ReportRequest {
+  type: 'report';
+  /** Comes back as the reply's `re`: 1 to 64 bytes. */
+  id?: string;
+  /** 1 to `limits.reportEvents`, in the order in which they happened */
+  events: Array<{
+    /** what it is about. A kind that is not known counts as `other`, whatever else the event has */
+    kind: ReportKind;
+    /** the other end of a pair. An event that names nobody of this room, or the client itself, is not used, and counted */
+    peer?: string;
+    /** milliseconds, 0 to 4294967295 */
+    ms?: number;
+    /** what `RTCIceCandidate.type` says of the local candidate that is used */
+    candidate?: CandidateType;
+    /** why there is no connection */
+    reason?: PairFailure;
+    /** an error code, or one of the client's own; at most 64 bytes */
+    code?: string;
+  }>;
+}
+
 /** `ping`: Asks for a `pong`, in a room or not: for measuring the round trip, and in a resumable session for acknowledging. */
 export interface PingRequest {
   type: 'ping';
@@ -274,6 +333,7 @@ export type ClientFrame =
   | IceRequest
   | KickRequest
   | LockRequest
+  | ReportRequest
   | PingRequest;
 
 /** `welcome`: The first frame of every connection. */
@@ -285,7 +345,7 @@ export interface WelcomeFrame {
   version: string;
   /** the server's own name; absent if its operator gave it none */
   node: string;
-  /** optional parts of the protocol that this server speaks: `resume` when sessions can be resumed: without it `resumable`, `resume` and `ack` are not to be sent. `wait` when a connection may wait for a seat: without it a connection that is in no room is closed after `limits.joinTimeoutMs`, however often it tries. `identity` when the server knows who somebody is: without it `identity` and `replace` are not to be sent. `busy` when who fills a peer's queue is told `peer_busy`. `ice` when the server answers `ice`: without it that is not to be sent. `tokens` when the server takes tokens: without it `token` is not to be sent; `moderation` when rooms can be moderated: `kick` and `lock` are known; `restart` when a restart of this server ends no session that can be resumed */
+  /** optional parts of the protocol that this server speaks: `resume` when sessions can be resumed: without it `resumable`, `resume` and `ack` are not to be sent. `wait` when a connection may wait for a seat: without it a connection that is in no room is closed after `limits.joinTimeoutMs`, however often it tries. `identity` when the server knows who somebody is: without it `identity` and `replace` are not to be sent. `busy` when who fills a peer's queue is told `peer_busy`. `ice` when the server answers `ice`: without it that is not to be sent. `tokens` when the server takes tokens: without it `token` is not to be sent; `moderation` when rooms can be moderated: `kick` and `lock` are known. `report` when clients may `report` how they are doing: without it that is not to be sent; `restart` when a restart of this server ends no session that can be resumed */
   features: Array<Open<Feature>>;
   /** see limits */
   limits: Limits;

@@ -28,6 +28,7 @@ fn kind(pattern: &str, method: &Method) -> Option<OpsCall> {
         "/rooms" => Some(OpsCall::Rooms),
         "/rooms/{room}" => Some(OpsCall::Room),
         "/rooms/{room}/recorder" => Some(OpsCall::Recorder),
+        "/rooms/{room}/mesh" => Some(OpsCall::Mesh),
         "/peers" => Some(OpsCall::Peers),
         "/drain" => Some(OpsCall::Drain),
         "/undrain" => Some(OpsCall::Undrain),

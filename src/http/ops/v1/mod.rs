@@ -18,6 +18,7 @@
 mod calls;
 mod drain;
 mod error;
+mod mesh;
 mod moderation;
 mod openapi;
 mod order;

@@ -14,7 +14,7 @@ use utoipa::{
     },
 };
 
-use super::{drain, moderation, recorder, rooms, server, tickets};
+use super::{drain, mesh, moderation, recorder, rooms, server, tickets};
 
 /// The name of the token's scheme.
 const TOKEN: &str = "token";
@@ -29,6 +29,7 @@ const TOKEN: &str = "token";
     paths(
         rooms::rooms,
         rooms::room,
+        mesh::mesh,
         rooms::peers,
         recorder::recorder,
         server::version,

@@ -2,7 +2,7 @@
 
 use actix_web::{Resource, Route, Scope, guard, middleware::from_fn, web};
 
-use super::{calls::tell, drain, error::ApiError, moderation, openapi, recorder, rooms, server, tickets};
+use super::{calls::tell, drain, error::ApiError, mesh, moderation, openapi, recorder, rooms, server, tickets};
 use crate::http::{labels::Routes, ops::guard::authorise};
 
 /// What lies below it asks for the token.
@@ -15,6 +15,7 @@ pub(in crate::http) fn register(routes: &mut Routes) {
         resource(routes, "/admin/v1/rooms", "GET, HEAD", &mut [read().to(rooms::rooms)]),
         resource(routes, "/admin/v1/rooms/{room}", "GET, HEAD", &mut [read().to(rooms::room)]),
         resource(routes, "/admin/v1/rooms/{room}/recorder", "GET, HEAD", &mut [read().to(recorder::recorder)]),
+        resource(routes, "/admin/v1/rooms/{room}/mesh", "GET, HEAD", &mut [read().to(mesh::mesh)]),
         resource(routes, "/admin/v1/peers", "GET, HEAD", &mut [read().to(rooms::peers)]),
         resource(routes, "/admin/v1/version", "GET, HEAD", &mut [read().to(server::version)]),
         resource(routes, "/admin/v1/limits", "GET, HEAD", &mut [read().to(server::limits)]),

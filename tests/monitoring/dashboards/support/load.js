@@ -48,6 +48,24 @@ const joining = (room, more = {}) => (client, frame) => {
   negotiate(client, frame);
 };
 
+/** A member that says how it is doing: connected to those that it hears of, but for the last. */
+const reporting = (room) => (client, frame) => {
+  joining(room)(client, frame);
+  if (frame.type !== 'joined') return;
+  const ids = frame.peers.map(({ id }) => id);
+  client.say({
+    type: 'report',
+    events: [
+      { kind: 'opened', ms: 40 }, { kind: 'round_trip', ms: 12 }, { kind: 'reconnect_attempt' }, { kind: 'reconnected', ms: 900 },
+      { kind: 'error', code: 'peer_busy' },
+      ...ids.slice(0, -1).flatMap((peer) => [
+        { kind: 'pair_attempt', peer }, { kind: 'pair_connected', peer, ms: 300, candidate: 'host' }, { kind: 'pair_round_trip', peer, ms: 7 },
+      ]),
+      ...ids.slice(-1).map((peer) => ({ kind: 'pair_failed', peer, reason: 'ice_failed' })),
+    ],
+  });
+};
+
 /** Does these things in order when it is in the room, then goes. */
 const doing = (room, frames, more) => (client, frame) => {
   joining(room, more)(client, frame);
@@ -71,6 +89,7 @@ export async function startLoad(t, url) {
       new Client(socket, doing(`room-${n % 5}`, [...MANNERS, { type: 'leave' }], { attempt: 1 })),
       new Client(socket, joining('full', { attempt: 2 })),
       new Client(socket, joining('full')),
+      new Client(socket, reporting('mesh')),
     ];
     new Client(socket, () => {}, { origin: 'https://elsewhere.example' });
     await fetch(`${url}nowhere`);

@@ -16,7 +16,7 @@ export async function join(t, url, room, more = {}) {
   return {
     id: joined.self.id,
     /** Sends a frame. */
-    says: (frame) => client.say(frame),
+    say: (frame) => client.say(frame),
     /** Every type that was heard since the beginning. */
     heard: () => frames.map(({ type }) => type),
     /** The first frame of that type, when it is there. */

@@ -7,7 +7,7 @@ use crate::{
     cli::Common,
     measure::process::{Process, Sample},
     report::Report,
-    swarm::{Engine, SECOND, Script, Setup, Stop},
+    swarm::{Engine, SECOND, Script, Secure, Setup, Stop},
 };
 
 /// Seconds that messages under way may take once a scenario stops sending.
@@ -39,6 +39,7 @@ impl Bench {
         let setup = Setup {
             target: common.target,
             protocol: common.protocol,
+            secure: common.tls.as_deref().map(Secure::new).transpose()?,
             peers,
             room_size,
             sources: common.sources,
@@ -49,7 +50,8 @@ impl Bench {
         let report = Report::new(scenario, &protocol)
             .parameter("peers", peers)
             .parameter("room size", room_size)
-            .parameter("payload", common.payload as f64);
+            .parameter("payload", common.payload as f64)
+            .parameter("tls", f64::from(u8::from(common.tls.is_some())));
         let engine = Engine::new(setup, common.spin)?;
         let server = common.pid.map(Process::new);
         let base = Mark::take(&engine, server)?;

@@ -5,6 +5,7 @@ mod engine;
 mod network;
 mod peer;
 mod receiving;
+mod secure;
 mod tally;
 
 use std::{collections::VecDeque, net::SocketAddr};
@@ -15,6 +16,7 @@ pub use clock::{Clock, SECOND};
 pub use engine::{Engine, Next, Script, Stop};
 pub use network::Sources;
 pub use peer::{Departure, Peer, Phase};
+pub use secure::Secure;
 pub use tally::Tally;
 
 use crate::{
@@ -30,6 +32,8 @@ pub struct Setup {
     pub target: SocketAddr,
     /// Its protocol.
     pub protocol: Protocol,
+    /// How it is spoken to, if by TLS.
+    pub secure: Option<Secure>,
     /// How many peers there can be at once.
     pub peers: u32,
     /// How many of them share a room.
@@ -147,10 +151,11 @@ impl Swarm {
         let opened = self.sources.connect(self.setup.target).and_then(|mut socket| {
             let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
             self.registry.register(&mut socket, Token(who as usize), interest)?;
-            Ok(socket)
+            let secure = self.setup.secure.as_ref().map(|secure| secure.connection(self.setup.target));
+            Ok((socket, secure.transpose()?))
         });
         match opened {
-            Ok(socket) => peer.socket = Some(socket),
+            Ok((socket, secure)) => (peer.socket, peer.secure) = (Some(socket), secure),
             Err(error) => {
                 self.tally.trouble(&format!("connect: {error}"));
                 self.end(who);
@@ -289,6 +294,7 @@ impl Swarm {
         }
         peer.phase = Phase::Ended;
         if let Some(mut socket) = peer.socket.take() {
+            peer.secure = None;
             // A socket that is not registered any more is what was wanted.
             let _ = self.registry.deregister(&mut socket);
         }

@@ -8,6 +8,7 @@ use std::{
 use mio::net::TcpStream;
 use socket2::SockRef;
 
+use super::secure::Session;
 use crate::{
     dialect::{Identity, Name},
     ws::frame::{self, Opcode},
@@ -62,6 +63,8 @@ pub struct Peer {
     /// When its socket was opened.
     pub opened_at: u64,
     pub(super) socket: Option<TcpStream>,
+    /// Where TLS is spoken: between the socket and all else.
+    pub(super) secure: Option<Session>,
     pub(super) sent: u32,
     /// The last number received, by the sender's seat in the room.
     pub(super) received: Box<[u32]>,
@@ -80,6 +83,7 @@ impl Peer {
             phase: Phase::Ended,
             opened_at: 0,
             socket: None,
+            secure: None,
             sent: 0,
             received: vec![0; room_size as usize].into(),
             handled: 0,
@@ -116,6 +120,12 @@ impl Peer {
     /// Writes what waits, as far as the socket takes it; the number of bytes it took.
     pub(super) fn flush(&mut self) -> Result<usize, std::io::Error> {
         let Some(socket) = self.socket.as_mut() else { return Ok(0) };
+        if let Some(secure) = &mut self.secure {
+            secure.write(socket, &self.outbox)?;
+            let moved = self.outbox.len();
+            self.outbox.clear();
+            return Ok(moved);
+        }
         let before = self.written;
         while self.written < self.outbox.len() {
             match socket.write(&self.outbox[self.written..]) {
@@ -135,6 +145,9 @@ impl Peer {
     /// spares the read that would only say so.
     pub(super) fn read(&mut self, buffer: &mut [u8], at: usize) -> (usize, Moved) {
         let Some(socket) = self.socket.as_mut() else { return (0, Moved::Gone) };
+        if let Some(secure) = &mut self.secure {
+            return secure.read(socket, &mut buffer[at..]);
+        }
         let room = buffer.len() - at;
         loop {
             match socket.read(&mut buffer[at..]) {

@@ -92,6 +92,7 @@ mod tests {
     /// Two rooms, `[0, 1]` and `[2]`, all joined, without sockets.
     fn swarm() -> Swarm {
         let setup = Setup {
+            secure: None,
             target: ([127, 0, 0, 1], 1).into(),
             protocol: Protocol::Switchboard,
             peers: 3,

@@ -10,7 +10,7 @@ import type { UnreachableReason } from './recovery.ts';
  * - `too_many`: more publications, channels or listeners that wait than may be.
  * - `already_published`: the track is part of another publication.
  * - `no_such_track`: the publication has none of that kind.
- * - `not_sent`: a message did not reach everybody; `peers` says whom not.
+ * - `not_sent`: a message did not reach everybody; `peers` says who not.
  * - `negotiation_failed`: a browser could not work with a description; `cause` says why. It is tried again.
  */
 export type MeshErrorCode =

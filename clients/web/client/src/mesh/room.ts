@@ -259,11 +259,11 @@ export class Room {
   }
 
   /** Sends somebody away; asks for the permission `admin`. */
-  async kick(whom: KickTarget, { reason, banMs }: KickOptions = {}): Promise<void> {
-    const target = 'presence' in whom ? { peer: whom.id } : whom;
+  async kick(target: KickTarget, { reason, banMs }: KickOptions = {}): Promise<void> {
+    const fields = 'presence' in target ? { peer: target.id } : target;
     await this.signaling.request({
       type: 'kick',
-      ...target,
+      ...fields,
       ...(reason !== undefined && { reason }),
       ...(banMs !== undefined && { banMs }),
     });

@@ -8,6 +8,7 @@ import type {
   ServerFrame,
   ServerFrames,
   SignalKind,
+  WelcomeFrame,
 } from '../wire.generated.ts';
 import { type Effect, SignalingCore } from './core.ts';
 import { type Clock, elapsedTime, isHidden, machineClock, watchSurroundings, workerTimer } from './environment.ts';
@@ -133,6 +134,9 @@ export class SignalingClient {
   #started: Promise<JoinedFrame> | undefined;
   #begun: Waiter | undefined;
   #joined: JoinedFrame | undefined;
+  #welcome: WelcomeFrame | undefined;
+  #openedAt = 0;
+  #connectMs: number | undefined;
   #state: State = { name: 'idle' };
   #stepping = false;
   #ids = 0;
@@ -157,6 +161,16 @@ export class SignalingClient {
   /** The latest `joined`, while the session goes on; its `peers` are those of that moment. */
   get joined(): JoinedFrame | undefined {
     return this.#joined;
+  }
+
+  /** The latest connection's `welcome`. */
+  get welcome(): WelcomeFrame | undefined {
+    return this.#welcome;
+  }
+
+  /** What the latest connection took to stand, from its begin to its `welcome`, in milliseconds. */
+  get connectMs(): number | undefined {
+    return this.#connectMs;
   }
 
   /**
@@ -395,6 +409,10 @@ export class SignalingClient {
   }
 
   #told(frame: ServerFrame): void {
+    if (frame.type === 'welcome') {
+      this.#welcome = frame;
+      this.#connectMs = this.#now() - this.#openedAt;
+    }
     if (frame.type === 'joined') {
       this.#joined = frame;
       this.#begun?.resolve(frame);
@@ -435,6 +453,7 @@ export class SignalingClient {
       return this.#end('refused', localError('socket_failed', false, cause));
     }
     this.#sockets.set(number, socket);
+    this.#openedAt = this.#now();
     // A client that was closed and started anew has other rules by then.
     const step = (act: Step) => {
       if (core === this.#core) this.#run(act);
