@@ -74,8 +74,8 @@ abuse: ## Floods in full, from one address and from twenty, against the release 
 	ABUSE=full cargo test --release --locked --test abuse $(ABUSE_FLOOD) -- --nocapture --test-threads 1; \
 	status=$$?; cat target/tmp/abuse.txt; exit $$status
 
-restart-drill: ## A restart under 2000 peers that talk by numbers: RESTART_PEERS; says how long it took, and the longest silence
-	RESTART_PEERS="$${RESTART_PEERS:-2000}" cargo test --locked --features fault-injection --test it -- restart_drill --nocapture
+restart-drill: ## A restart under 2000 peers that talk by numbers: RESTART_PEERS, RESTART_TALKS_MS; says how long it took, and the longest silence
+	RESTART_PEERS="$${RESTART_PEERS:-2000}" cargo test --release --locked --test it -- restart_drill --nocapture
 
 cluster: ## Random histories of a cluster, without a network; CLUSTER_HISTORIES (50000), CLUSTER_SEED (1)
 	CLUSTER_HISTORIES="$(CLUSTER_HISTORIES)" cargo test --locked -p switchboard-cluster-model -- --nocapture

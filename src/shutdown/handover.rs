@@ -29,7 +29,7 @@ use crate::{
 
 /// All that is on its way has arrived by then, or the sessions are not handed over: a process that is to end in two seconds cannot
 /// wait longer.
-const QUIET_WITHIN: Duration = Duration::from_secs(1);
+const QUIET_WITHIN: Duration = Duration::from_millis(1_500);
 /// Whatever a client has asked for last has arrived after so many rounds by way of sessions, supervisor and rooms. The longest way
 /// is that of a client that comes back: its session, the supervisor, the session that it resumes and back, that one with the
 /// socket, the room, and the others.

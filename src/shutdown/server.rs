@@ -8,7 +8,7 @@ use actix_rt::ArbiterHandle;
 use crate::{config::Settings, lifecycle::Lifecycle, liveness::Liveness, store::StateDir, supervisor::Supervisor};
 
 /// By then a process that has handed its sessions over has ended: nobody is served until the next one has begun.
-const HANDOVER_ENDS: Duration = Duration::from_millis(1_500);
+const HANDOVER_ENDS: Duration = Duration::from_millis(1_800);
 
 /// How long the parts of a shutdown may take.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! The drill: rooms full of peers that talk by numbers, a process that ends under them, and the next one. Nothing is lost, nothing
 //! comes twice, and nobody hears that somebody has left.
 //!
-//! Short here, and in full by `make restart-drill`: `RESTART_PEERS` says how many.
+//! Short here, and in full by `make restart-drill`: `RESTART_PEERS` says how many, `RESTART_TALKS_MS` how often each talks.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,15 +19,17 @@ use crate::support::{
 
 /// Peers of one room, each of which talks to the next.
 const ROOM: usize = 5;
-/// Each says something this often, and what it has handled with every fifth.
-const TALKS_EVERY: Duration = Duration::from_millis(200);
+/// Each says something this often, in milliseconds, and what it has handled with every fifth.
+const TALKS_MS: usize = 200;
 /// A client that finds nobody tries again after this.
 const TRIES_EVERY: Duration = Duration::from_millis(100);
 
+fn asked(name: &str, usual: usize) -> usize {
+    std::env::var(name).map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
 fn peers() -> usize {
-    let asked = std::env::var("RESTART_PEERS").ok();
-    let peers = asked.map_or(100, |text| text.parse().expect("RESTART_PEERS is a number"));
-    peers / ROOM * ROOM
+    asked("RESTART_PEERS", 100) / ROOM * ROOM
 }
 
 fn server(port: u16) -> Builder {
@@ -93,7 +95,7 @@ struct Peer {
 
 impl Peer {
     async fn run(mut self) {
-        let mut timer = tokio::time::interval(TALKS_EVERY);
+        let mut timer = tokio::time::interval(Duration::from_millis(asked("RESTART_TALKS_MS", TALKS_MS) as u64));
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {

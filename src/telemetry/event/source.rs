@@ -19,7 +19,7 @@ impl Source {
         })
     }
 
-    /// Its first address: [`Source::of`] that is the source again.
+    /// It, as an address.
     #[must_use]
     pub fn address(self) -> IpAddr {
         self.0
