@@ -63,7 +63,11 @@ pub(super) async fn observe(
 
 fn dress(answer: &mut HeaderMap, id: &RequestId, is_https: bool) {
     let mut set = |name: &'static str, value: &'static str| {
-        answer.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        let name = HeaderName::from_static(name);
+        // A page may have a policy of its own.
+        if !answer.contains_key(&name) {
+            answer.insert(name, HeaderValue::from_static(value));
+        }
     };
     for (name, value) in headers::STRICT {
         set(name, value);

@@ -9,7 +9,7 @@ use actix_web::{
     guard as route_guard,
     http::{
         Method, StatusCode,
-        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE},
+        header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE},
     },
     middleware::from_fn,
     web,
@@ -18,6 +18,7 @@ use actix_web::{
 use super::{
     client::Clients,
     error::{self, with_header},
+    headers,
     labels::{Labels, Routes},
     observe::{Observe, observe},
     ops::{Guard, Ops, errors, guard::admit, metrics, v1},
@@ -75,7 +76,7 @@ pub fn public(
         routes.config.app_data(web::Data::new(clients));
         let path = routes.named(handshake::PATH);
         routes.config.route(path, web::to(no_handshake));
-        serve_files(routes, &page::FILES);
+        serve_files(routes, &page::FILES, headers::EXAMPLE_SECURITY_POLICY);
     });
     app.wrap(from_fn(limit)).wrap(from_fn(observe))
 }
@@ -105,7 +106,7 @@ pub fn operator(
         v1::register(routes);
         serve(routes, "/metrics", metrics::metrics);
         serve(routes, "/errors", errors::errors);
-        serve_files(routes, &page::OPERATOR_FILES);
+        serve_files(routes, &page::OPERATOR_FILES, headers::CONTENT_SECURITY_POLICY);
     });
     app.wrap(from_fn(admit)).wrap(from_fn(observe))
 }
@@ -147,10 +148,10 @@ where
 }
 
 /// All files of a page are one thing.
-fn serve_files(routes: &mut Routes, files: &'static [page::PageFile]) {
+fn serve_files(routes: &mut Routes, files: &'static [page::PageFile], policy: &'static str) {
     for file in files {
         let path = routes.under("/", file.path);
-        read(routes, path, move || std::future::ready(serve_file(file)));
+        read(routes, path, move || std::future::ready(serve_file(file, policy)));
     }
 }
 
@@ -164,9 +165,10 @@ where
     routes.config.service(web::resource(path).route(read.to(handler)).default_service(web::to(other_method)));
 }
 
-fn serve_file(file: &'static page::PageFile) -> HttpResponse {
+fn serve_file(file: &'static page::PageFile, policy: &'static str) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, file.content_type))
+        .insert_header((CONTENT_SECURITY_POLICY, policy))
         // The page comes with the binary: a new binary is a new page.
         .insert_header((CACHE_CONTROL, "no-cache"))
         .body(file.body)

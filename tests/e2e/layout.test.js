@@ -50,8 +50,8 @@ for (const [what, [width, height]] of Object.entries(SIZES)) {
     // Nine more, and much to read.
     for (let nth = 1; nth <= 9; nth += 1) {
       await ada.page.evaluate(async ([room, name]) => {
-        const { Signaling } = await import('/signaling.js');
-        new Signaling({ room, meta: { name } }).start();
+        const { SignalingClient } = await import('/client.js');
+        await new SignalingClient({ url: 'ws', room, meta: { name }, identity: false }).start();
       }, [LONG, `Somebody of quite a long name, no. ${nth}`]);
     }
     await ada.notices('no. 9 joined');
@@ -59,7 +59,7 @@ for (const [what, [width, height]] of Object.entries(SIZES)) {
     await ada.page.getByText('10 of 10').waitFor();
     await usable(ada.page, `${what}, with ten people`);
     await shot('ten');
-    await ada.page.locator('#people summary').click();
+    await ada.page.locator('#people > summary').click();
     assert.equal(await ada.page.getByRole('list', { name: 'People' }).isVisible(), false);
     await usable(ada.page, `${what}, with the list folded`);
     await ada.page.locator('#alert').evaluate((alert) => {

@@ -1,4 +1,4 @@
-// The example client's connection from start to end, whatever the order in which it is told: nothing of it stays behind.
+// The client library's connection from start to end, as the page loads it, whatever the order in which it is told: nothing of it stays behind.
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
@@ -17,7 +17,7 @@ const WELCOME = {
   limits: {}, heartbeat: { intervalMs: 30_000, timeoutMs: 60_000 },
 };
 
-/** A page with one `Signaling` in `client`, and a stand-in for the server that answers with `answer(frame, reply, nth)`. */
+/** A page with one `SignalingClient` in `client`, and a stand-in for the server that answers with `answer(frame, reply, nth)`. */
 async function client(t, answer = () => {}) {
   const { url } = await startServer(t);
   const sockets = [];
@@ -38,10 +38,10 @@ async function client(t, answer = () => {}) {
   const { page } = visitor;
   await page.clock.pauseAt(new Date(Date.now() + 3_600_000));
   await page.evaluate(async (room) => {
-    const { Signaling } = await import('/signaling.js');
+    const { SignalingClient } = await import('/client.js');
     globalThis.phases = [];
-    globalThis.client = new Signaling({ room, meta: { name: 'Ada' } });
-    globalThis.client.addEventListener('phase', ({ detail }) => globalThis.phases.push(detail.name));
+    globalThis.client = new SignalingClient({ url: 'ws', room, meta: { name: 'Ada' } });
+    globalThis.client.on('state', ({ name }) => globalThis.phases.push(name));
   }, ROOM);
   const act = (...steps) => page.evaluate((names) => { for (const name of names) globalThis.client[name](); }, steps);
   const phases = () => page.evaluate(() => globalThis.phases);
@@ -66,8 +66,8 @@ async function quiet({ page, sockets, frames }) {
 
 scenario('started and left twice, it is gone', async (t) => {
   const it = await client(t, admit);
-  await it.act('start', 'leave', 'start', 'leave');
-  assert.deepEqual(await it.phases(), ['connecting', 'ended', 'connecting', 'ended']);
+  await it.act('start', 'close', 'start', 'close');
+  assert.deepEqual(await it.phases(), ['connecting', 'closed', 'connecting', 'closed']);
   await quiet(it);
   await it.act('start');
   await it.phase('joined');
@@ -79,17 +79,17 @@ scenario('started twice, it is there once', async (t) => {
   await it.phase('joined');
   await it.act('start');
   assert.equal(it.sockets.length, 1);
-  await it.act('leave');
-  assert.deepEqual(await it.phases(), ['connecting', 'joined', 'ended']);
+  await it.act('close');
+  assert.deepEqual(await it.phases(), ['connecting', 'joined', 'closed']);
   await quiet(it);
 });
 
 scenario('left before it was started, or again after it has ended, it says nothing', async (t) => {
   const it = await client(t, admit);
-  await it.act('leave');
+  await it.act('close');
   assert.deepEqual(await it.phases(), []);
-  await it.act('start', 'leave', 'leave', 'retryNow');
-  assert.deepEqual(await it.phases(), ['connecting', 'ended']);
+  await it.act('start', 'close', 'close', 'retryNow');
+  assert.deepEqual(await it.phases(), ['connecting', 'closed']);
   await quiet(it);
 });
 
@@ -99,7 +99,7 @@ scenario('left during back-off, it does not come back', async (t) => {
   await it.phase('joined');
   await it.sockets[0].close({ code: 1011 });
   await it.phase('waiting');
-  await it.act('leave');
+  await it.act('close');
   await it.page.evaluate(() => dispatchEvent(new Event('online')));
   await quiet(it);
   assert.equal(it.sockets.length, 1);
@@ -110,19 +110,19 @@ scenario('left between the bye and the close, it does not come back', async (t) 
   await it.act('start');
   await it.phase('joined');
   it.sockets[0].send(JSON.stringify({ type: 'bye', reason: 'server_draining', action: 'reconnect', retryAfterMs: 5000 }));
-  await it.act('leave');
+  await it.act('close');
   await quiet(it);
-  assert.deepEqual(it.frames.filter(({ type }) => ['leave', 'closed'].includes(type)).map(({ type, code }) => code ?? type), ['leave', 1000]);
+  assert.deepEqual(it.frames.filter(({ type }) => ['leave', 'closed'].includes(type)).map(({ type, code }) => code ?? type), [1000]);
 });
 
 scenario('left by whoever hears that it is connecting, and started anew there, it is there once', async (t) => {
   const it = await client(t, admit);
   await it.page.evaluate(() => {
     let once = true;
-    globalThis.client.addEventListener('phase', () => {
+    globalThis.client.on('state', () => {
       if (!once) return;
       once = false;
-      globalThis.client.leave();
+      globalThis.client.close();
       globalThis.client.start();
     });
     globalThis.client.start();
@@ -130,15 +130,16 @@ scenario('left by whoever hears that it is connecting, and started anew there, i
   await it.phase('joined');
   const open = new Set(it.frames.filter(({ type }) => type === 'join').map(({ nth }) => nth));
   assert.equal(open.size, 1);
-  await it.act('leave');
+  await it.act('close');
   await quiet(it);
 });
 
 scenario('what was sent before the first joined arrives after it, once and in order', async (t) => {
   let admitted = false;
   const it = await client(t, (frame, reply, nth) => { if (admitted) admit(frame, reply, nth); });
-  const say = (text) => it.page.evaluate((data) => globalThis.client.signal('*', 'app', data), text);
-  await say('before the start');
+  const say = (text) => it.page.evaluate((data) => { globalThis.client.signal('*', 'app', data); }, text);
+  const early = await it.page.evaluate(() => globalThis.client.signal('*', 'app', 'before the start').catch(({ code }) => code));
+  assert.equal(early, 'closed', 'nobody is told that it waits before there is anything to wait for');
   await it.act('start');
   await until('a join', () => it.frames.some(({ type }) => type === 'join'));
   await say('before joined');
@@ -147,21 +148,22 @@ scenario('what was sent before the first joined arrives after it, once and in or
   await it.phase('joined');
   await say('after joined');
   const sent = () => it.frames.filter(({ type }) => type === 'signal').map(({ data }) => data);
-  await until('three signals', () => sent().length === 3);
-  assert.deepEqual(sent(), ['before the start', 'before joined', 'after joined']);
+  await until('three signals', () => sent().length === 2);
+  assert.deepEqual(sent(), ['before joined', 'after joined']);
 });
 
 scenario('more than can be kept is refused, and told', async (t) => {
-  const it = await client(t, admit);
-  const outcome = await it.page.evaluate(() => {
-    let dropped = 0;
-    globalThis.client.addEventListener('dropped', () => { dropped += 1; });
-    const taken = Array.from({ length: 300 }, (_, nth) => globalThis.client.signal('*', 'app', nth)).filter(Boolean).length;
-    return { taken, dropped };
-  });
-  assert.deepEqual(outcome, { taken: 256, dropped: 44 });
+  const MOST = 512;
+  const it = await client(t);
   await it.act('start');
-  await until('all that was kept', () => it.frames.filter(({ type }) => type === 'signal').length === 256);
+  await until('a join', () => it.frames.some(({ type }) => type === 'join'));
+  const refused = await it.page.evaluate(async (most) => {
+    const sent = Array.from({ length: most + 44 }, (_, nth) => globalThis.client.signal('*', 'app', nth));
+    return Promise.all(sent.slice(most).map((promise) => promise.catch(({ code }) => code)));
+  }, MOST);
+  assert.deepEqual([refused.length, ...new Set(refused)], [44, 'queue_full']);
+  it.sockets[0].send(JSON.stringify(joined()));
+  await until('all that was kept', () => it.frames.filter(({ type }) => type === 'signal').length === MOST);
 });
 
 scenario('a changed name survives a resume, a session that is gone, and a server that never resumes', async (t) => {
@@ -171,7 +173,7 @@ scenario('a changed name survives a resume, a session that is gone, and a server
   });
   await it.act('start');
   await it.phase('joined');
-  await it.page.evaluate(() => globalThis.client.update({ name: 'Countess' }));
+  await it.page.evaluate(() => { globalThis.client.update({ name: 'Countess' }); });
   await until('the update', () => it.frames.some(({ type }) => type === 'update'));
   await it.sockets[0].close({ code: 1011 });
   await it.phase('waiting');
@@ -189,7 +191,7 @@ scenario('a changed name that is refused is forgotten, also where the join says 
     else if (frame.resume) reply({ type: 'error', re: 'join', code: 'session_not_found', category: 'SESSION', retryable: false, message: '' });
     else admit(frame, reply, nth);
   });
-  const update = (name) => it.page.evaluate((meta) => globalThis.client.update(meta), { name });
+  const update = (name) => it.page.evaluate((meta) => { globalThis.client.update(meta); }, { name });
   const comeBack = async () => {
     await it.act('retryNow');
     await it.phase('joined');
@@ -221,12 +223,12 @@ scenario('the counts of a session are those of the document', async (t) => {
   await it.phase('joined');
   for (let nth = 0; nth < 3; nth += 1) {
     it.sockets[0].send(JSON.stringify({ type: 'signal', from: 'c'.repeat(32), kind: 'app', data: nth }));
-    await it.page.evaluate((data) => globalThis.client.signal('*', 'app', data), nth);
+    await it.page.evaluate((data) => { globalThis.client.signal('*', 'app', data); }, nth);
   }
   await until('three signals', () => it.frames.filter(({ type }) => type === 'signal').length === 3);
   await it.sockets[0].close({ code: 1011 });
   await it.phase('waiting');
-  await it.page.evaluate(() => globalThis.client.signal('*', 'app', 'while away'));
+  await it.page.evaluate(() => { globalThis.client.signal('*', 'app', 'while away'); });
   await it.act('retryNow');
   await it.phase('joined');
   const second = it.frames.filter(({ nth }) => nth === 1);

@@ -135,8 +135,8 @@ scenario('tabs that all wake in one second do not all come in one second', async
       }
       close() {}
     };
-    const { Signaling } = await import('/signaling.js');
-    globalThis.tabs = Array.from({ length: 12 }, () => new Signaling({ room: 'r', meta: {} }));
+    const { SignalingClient } = await import('/client.js');
+    globalThis.tabs = Array.from({ length: 12 }, () => new SignalingClient({ url: 'ws', room: 'r' }));
   });
   await page.clock.pauseAt(new Date(Date.now() + 3_600_000));
   await page.evaluate(() => globalThis.tabs.forEach((tab) => tab.start()));
@@ -154,5 +154,5 @@ scenario('tabs that all wake in one second do not all come in one second', async
   const times = await page.evaluate(() => globalThis.attempts.slice(0, 12));
   const most = Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + 500).length));
   assert.ok(most < 12, 'spread over more than half a second');
-  await page.evaluate(() => globalThis.tabs.forEach((tab) => tab.leave()));
+  await page.evaluate(() => globalThis.tabs.forEach((tab) => tab.close()));
 });

@@ -16,7 +16,7 @@ scenario('names that the page makes have at least 64 bits of chance, and two wor
   const { url } = await startServer(t);
   const visitor = await Visitor.arrive(t, browser, url);
   const { names, bytes } = await visitor.page.evaluate(async () => {
-    const { randomRoom } = await import('/rooms.js');
+    const { randomRoom } = await import('/client.js');
     let asked = 0;
     const fill = crypto.getRandomValues.bind(crypto);
     crypto.getRandomValues = (array) => {
@@ -54,10 +54,10 @@ scenario('a link survives what mail and chat programs do to links', async (t) =>
   const visitor = await Visitor.arrive(t, browser, url);
   const names = ['wow!', "it's (us)", 'a.b.', 'x*y_z~', 'a+b', '100 %', 'ende-', '#1', '日本語 🎸', 'a&b=c', '"quoted" <b>'];
   const links = await visitor.page.evaluate(async (all) => {
-    const { linkTo, roomFromLink } = await import('/rooms.js');
+    const { linkToRoom, roomFromLink } = await import('/client.js');
     return all.map((name) => {
-      const link = linkTo(name, location);
-      return { link, back: roomFromLink(new URL(link)) };
+      const link = linkToRoom(name);
+      return { link, back: roomFromLink(link) };
     });
   }, names);
   assert.deepEqual(links.map(({ back }) => back), names);

@@ -27,6 +27,14 @@ fn every_answer_tells_browsers_to_be_strict() {
 }
 
 #[test]
+fn only_the_page_for_everybody_may_start_workers() {
+    let server = TestServer::start();
+    let may = |response: Response| response.needs("Content-Security-Policy").contains("worker-src blob:");
+    assert!(may(server.get("/")) && may(server.get("/client.js")));
+    assert!(!may(server.ops_get("/")) && !may(server.get("/healthz")));
+}
+
+#[test]
 fn behind_tls_browsers_are_told_to_come_that_way_only() {
     let server = TestServer::set("http.behind_tls", true).start();
     for path in ["/", "/healthz"] {

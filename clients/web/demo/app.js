@@ -1,229 +1,236 @@
-// Switchboard's example client: the page's controls, the signaling connection and the mesh, tied together.
-// Read signaling.js for the wire and mesh.js for WebRTC; nothing in those two knows this page.
+// The page at /: its controls and a room of the client library, tied together. It is an example, too: whatever it knows of rooms and
+// peers it has from `joinRoom` (clients/web/client/README.md), which client.js holds.
 
-import { identityFor } from './identity.js';
-import { Mesh } from './mesh.js';
-import { linkTo, randomRoom, roomFromLink, roomProblem } from './rooms.js';
-import { Signaling } from './signaling.js';
+import { joinRoom, linkToRoom, randomRoom, reportFrom } from './client.js';
+import * as rooms from './rooms.js';
 import * as texts from './texts.js';
 import * as view from './view.js';
 
-const NAME_KEY = 'switchboard.name';
-
-/** Reasons of a leave that was meant. After any other, known or not, the peer may be back: a connection that is up stays. */
-const MEANT = ['left', 'kicked', 'replaced', 'room_closed'];
+/** What one says at once is cut here, whoever said it: the page's own field takes no more. */
+const TEXT_MAX = 4000;
+const NAME_MAX = 40;
+/** How often the paths to the others are looked at. */
+const PATHS_MS = 2_000;
 
 /** The stay in a room: from the click on "Join" until it has ended. */
 let stay = null;
 
 class Stay {
-  #room; #link; #signaling; #mesh;
-  #self = null;
-  #peers = new Map(); // id -> the peer as the server describes it
-  #gone = new Map(); // those that are not in the room any more and still connected to us
-  #capacity = null;
+  #name; #link; #room; #telemetry; #timer;
   #limits = null;
+  #bye = null;
+  #entered = false; // it was in the room
   #queued = false; // waiting for a place, with the lobby shown
+  #refusal = null; // what it waits because of
+  #closing = null; // why we close it ourselves
+  #over = false;
+  #peers = new Map(); // by id: everybody whose departure can be told
+  #shown = new Map(); // peer -> the name it was last shown by
+  #paths = new Map(); // peer -> the path to it
 
   constructor({ room, name, link }) {
-    this.#room = room;
+    this.#name = room;
     this.#link = link;
-    this.#signaling = new Signaling({ room, meta: name ? { name } : {}, identity: identityFor(room) });
-    this.#mesh = new Mesh((to, kind, data) => this.#signaling.signal(to, kind, data));
-    const hear = (source, type, handle) => source.addEventListener(type, ({ detail }) => handle(detail));
-    hear(this.#signaling, 'phase', (phase) => this.#phase(phase));
-    hear(this.#signaling, 'welcome', ({ limits }) => { this.#limits = limits; });
-    hear(this.#signaling, 'joined', (frame) => this.#joined(frame));
-    hear(this.#signaling, 'peer_joined', (peer) => this.#peerJoined(peer));
-    hear(this.#signaling, 'peer_left', (peer) => this.#peerLeft(peer));
-    hear(this.#signaling, 'peer_away', ({ id, until }) => this.#peerAway(id, { until }));
-    hear(this.#signaling, 'peer_back', ({ id }) => this.#peerAway(id, undefined));
-    hear(this.#signaling, 'kicked', ({ who }) => who && this.#letGo(who)); // without: the reply to a kick
-    hear(this.#signaling, 'room_state', ({ locked }) => view.note(texts.roomState(locked)));
-    hear(this.#signaling, 'notice', ({ text }) => view.note(texts.notice(text)));
-    hear(this.#signaling, 'peer_updated', ({ id, meta }) => this.#peerUpdated(id, meta));
-    hear(this.#signaling, 'signal', (signal) => this.#mesh.receive(signal));
-    hear(this.#signaling, 'ice_servers', ({ iceServers }) => this.#mesh.renew(iceServers));
-    hear(this.#signaling, 'error', (error) => this.#error(error));
-    hear(this.#signaling, 'dropped', () => view.note('Too much waits for the server: some of it is lost.'));
-    hear(this.#signaling, 'bye', (bye) => view.alertUser(texts.bye(bye)));
-    hear(this.#mesh, 'state', ({ id, state }) => this.#pairChanged(id, state));
-    hear(this.#mesh, 'message', ({ id, text }) => view.message({ name: this.#name(id), text }));
-    hear(this.#mesh, 'problem', ({ error }) => view.note(`The browser reports: ${error.message}`));
-    this.#signaling.start();
+    const options = { url: 'ws', meta: name ? { name } : {}, token: rooms.tokenFor(room), joining: (joining) => this.#follow(joining) };
+    joinRoom(room, options).catch((error) => this.#failed(error));
   }
 
-  get room() { return this.#room; }
+  get name() { return this.#name; }
 
-  leave() { this.#signaling.leave(); }
+  leave() { this.#room?.leave(); }
 
-  retry() { this.#signaling.retryNow(); }
+  retry() { this.#room.signaling.retryNow(); }
 
   /** Another room is being chosen: this one is not waited for any more. */
   stopWaiting() {
     if (this.#queued) this.leave();
   }
 
-  /** True when somebody heard it. */
+  /** True when there is somebody to hear it. */
   say(text) {
-    const heardBy = this.#mesh.broadcast(text);
-    const others = this.#peers.size + this.#gone.size;
-    if (heardBy) view.message({ name: 'You', text, self: true });
-    else view.note('Not sent: nobody is connected to you yet.');
-    if (heardBy && heardBy < others) view.note(`Only ${heardBy} of ${others} others are connected and got it.`);
-    return heardBy > 0;
+    const { peers } = this.#room;
+    const near = peers.filter(({ unreachable }) => !unreachable);
+    if (near.length === 0) {
+      view.note(peers.length ? 'Not sent: nobody can be reached.' : 'Not sent: nobody else is here yet.');
+      return false;
+    }
+    view.message({ name: 'You', text, self: true });
+    const late = near.filter(({ state }) => state !== 'connected').length;
+    if (late) view.note(`${late} of ${peers.length} others get it once they are connected.`);
+    this.#room.send({ text }).catch((error) => {
+      const { length } = error.peers ?? [];
+      if (!this.#over) view.note(`${length || 1} of ${peers.length} others did not get it.`);
+    });
+    return true;
   }
 
-  #phase(phase) {
-    switch (phase.name) {
-      case 'connecting': return view.status('connecting', 'Connecting to the server…');
-      case 'joined': view.alertUser(''); return view.status('joined', 'Connected to the server');
-      case 'waiting': return view.status('waiting', texts.waiting(phase));
-      case 'queued': return this.#wait(phase);
-      case 'ended': return this.#ended(phase);
+  /** What the others see us by from now on. */
+  async rename(name) {
+    try {
+      await this.#room.update(name ? { name } : {});
+    } catch (error) {
+      view.note(`Your name stays as it was. ${texts.trouble(error)}`);
     }
   }
 
-  /** Refused, but the server says when to ask again. Who was in the room already stays there meanwhile. */
-  #wait({ error, delayMs }) {
-    if (this.#self) return view.status('queued', texts.waiting({ reason: error.code, delayMs }));
+  /** Before the room is in, so that nothing is missed. */
+  #follow(room) {
+    this.#room = room;
+    const { signaling } = room;
+    this.#telemetry = reportFrom(room);
+    room.on('state', (state) => this.#state(state));
+    room.on('peer', ({ peer, change }) => this.#peerChanged(peer, change));
+    room.on('message', ({ peer, data }) => this.#heard(peer, data));
+    room.on('notice', ({ text }) => view.note(texts.notice(text)));
+    room.on('error', (error) => view.note(texts.trouble(error)));
+    signaling.on('welcome', ({ limits }) => { this.#limits = limits; });
+    signaling.on('joined', (frame) => this.#joined(frame));
+    signaling.on('peer_joined', ({ id, replaces }) => view.note(replaces ? 'came back' : 'joined', this.#nameOf(this.#peers.get(id))));
+    signaling.on('peer_left', ({ id, reason }) => this.#peerLeft(id, reason));
+    signaling.on('peer_updated', () => this.#showRoster());
+    signaling.on('room_state', ({ locked }) => view.note(texts.roomState(locked)));
+    signaling.on('room_closed', ({ message }) => this.#close({ reason: 'room_closed', message }));
+    signaling.on('bye', (bye) => {
+      this.#bye = bye;
+      view.alertUser(texts.bye(bye));
+    });
+    this.#timer = setInterval(() => this.#lookAtPaths(), PATHS_MS);
+  }
+
+  #state(state) {
+    if (this.#closing && state.name !== 'closed') return undefined;
+    switch (state.name) {
+      case 'connecting': return view.status('connecting', 'Connecting to the server…');
+      case 'joined': view.alertUser(''); return view.status('joined', 'Connected to the server');
+      case 'waiting': return this.#wait(state);
+      case 'queued': return this.#queue(state);
+      case 'closed': return this.#ended(this.#closing ?? state);
+    }
+    return undefined;
+  }
+
+  #wait({ reason, delayMs }) {
+    // The server had no patience left: whether to wait on is the user's to say.
+    if (this.#queued && reason === 'join_timeout') return this.#close({ reason: 'refused', error: this.#refusal });
+    return view.status('waiting', texts.waiting({ reason, delayMs }));
+  }
+
+  /** Refused, and it asks again. Who was in the room already stays there meanwhile. */
+  #queue({ error, delayMs }) {
+    if (this.#entered) return view.status('queued', texts.waiting({ reason: error.code, delayMs }));
     if (!this.#queued) view.showLobby();
     this.#queued = true;
-    view.alertUser(texts.refused(error, this.#room, this.#limits));
+    this.#refusal = error;
+    view.alertUser(texts.refused(error, this.#name, this.#limits));
     return view.queue(delayMs);
   }
 
-  #ended({ reason, error, message }) {
-    this.#mesh.close();
-    if (stay === this) stay = null;
-    if (this.#queued) view.queue(null); // the lobby is there already, and perhaps typed into
-    else view.showLobby();
-    view.alertUser(error ? texts.refused(error, this.#room, this.#limits) : texts.ended(reason, message));
+  #close(why) {
+    this.#closing = why;
+    this.leave();
   }
 
-  /** After a complete resume what we know holds; otherwise the snapshot is the whole room, and replaces it. */
-  #joined({ self, complete, peers, capacity, iceServers, locked }) {
-    if (this.#queued) view.showRoom({ room: this.#room, link: this.#link });
+  /** The page itself cannot go on: a socket that the browser refuses, say. What the server refuses is told by the state. */
+  #failed(error) {
+    if (!this.#over) this.#ended({ reason: 'failed', error });
+  }
+
+  #ended({ reason, error, message }) {
+    if (this.#over) return;
+    this.#over = true;
+    clearInterval(this.#timer);
+    this.#telemetry?.close();
+    this.#room?.leave();
+    if (stay === this) {
+      stay = null;
+      if (!leaving) rooms.rememberStay(null);
+    }
+    if (this.#queued) view.queue(null); // the lobby is there already, and perhaps typed into
+    else view.showLobby();
+    const refused = reason === 'refused' || reason === 'failed';
+    view.alertUser(refused ? texts.refused(error, this.#name, this.#limits) : texts.ended(reason, message ?? this.#bye?.message));
+  }
+
+  #joined({ complete, locked, peers }) {
+    this.#bye = null;
+    if (this.#queued) view.showRoom({ room: this.#name, link: this.#link });
     this.#queued = false;
-    this.#capacity = capacity;
-    if (complete) this.#mesh.renew(iceServers);
-    else this.#enter(self, peers, iceServers);
+    if (!complete) {
+      if (this.#entered) view.note('You are back in the room.');
+      else view.note(peers.length ? 'You are in the room.' : 'You are in the room, and the first. Share the link to invite others.');
+    }
+    this.#entered = true;
     if (locked) view.note(texts.roomState(true));
     this.#showRoster();
   }
 
-  #enter(self, peers, iceServers) {
-    const back = this.#self !== null;
-    const same = self.id === this.#self?.id;
-    const known = [...this.#gone, ...this.#peers];
-    this.#self = self;
-    this.#peers = new Map(peers.map((peer) => [peer.id, peer]));
-    try {
-      if (same) this.#mesh.reenter(peers, iceServers);
-      else this.#mesh.enter(peers, iceServers);
-    } catch (error) { // the server's list of ICE servers is not to the browser's liking
-      view.alertUser(`Calls cannot be set up: ${error.message}`);
-    }
-    this.#gone = new Map(known.filter(([id]) => !this.#peers.has(id)));
-    if (back) view.note('You are back in the room.');
-    else view.note(peers.length ? 'You are in the room.' : 'You are in the room, and the first. Share the link to invite others.');
-  }
-
-  #peerJoined(peer) {
-    this.#peers.set(peer.id, peer);
-    this.#mesh.expect(peer);
-    view.note('joined', this.#name(peer.id));
-    this.#showRoster();
-  }
-
-  #peerLeft({ id, reason }) {
+  #peerLeft(id, reason) {
     const peer = this.#peers.get(id);
-    const name = this.#name(id);
     this.#peers.delete(id);
-    if (MEANT.includes(reason)) this.#mesh.remove(id);
-    else if (this.#mesh.leave(id) && peer) this.#gone.set(id, peer);
-    view.note(texts.peerLeft(reason, this.#gone.has(id)), name);
+    if (peer && reason !== 'replaced') view.note(texts.peerLeft(reason, this.#room.peers.includes(peer)), this.#nameOf(peer));
+    if (peer && !this.#room.peers.includes(peer)) this.#shown.delete(peer);
+  }
+
+  #peerChanged(peer, change) {
+    if (peer.presence !== 'gone') this.#peers.set(peer.id, peer);
+    if (change === 'unreachable' && peer.unreachable) view.note(texts.unreachable(peer.unreachable.reason), this.#nameOf(peer));
+    const former = this.#shown.get(peer);
+    if (change === 'updated' && former !== undefined && former !== nameIn(peer)) view.note(`is called ${this.#nameOf(peer)} now`, former);
+    if (change === 'state') this.#lookAtPaths();
+    if (change === 'left') this.#paths.delete(peer);
     this.#showRoster();
   }
 
-  /** Somebody was sent out who is not in the room any more: what still works between us ends. */
-  #letGo(who) {
-    const going = [...this.#gone].filter(([, peer]) => peer.who === who);
-    for (const [id] of going) {
-      view.note(texts.peerLeft('kicked', false), this.#name(id));
-      this.#mesh.remove(id);
-      this.#gone.delete(id);
-    }
-    this.#showRoster();
+  #heard(peer, data) {
+    if (typeof data?.text === 'string') view.message({ name: this.#nameOf(peer), text: data.text.slice(0, TEXT_MAX) });
   }
 
-  /** It keeps its seat, and its connection to us; `away` is absent when it is back. */
-  #peerAway(id, away) {
-    const peer = this.#peers.get(id);
-    if (peer) peer.away = away;
-    this.#showRoster();
-  }
-
-  #peerUpdated(id, meta) {
-    const peer = id === this.#self.id ? this.#self : this.#peers.get(id);
-    if (peer) peer.meta = meta;
-    this.#showRoster();
-  }
-
-  #pairChanged(id, state) {
-    if (state === 'failed') view.note('cannot be reached directly; a TURN server would help', this.#name(id));
-    this.#showRoster();
-  }
-
-  /**
-   * A refused join ends the stay or waits (see #phase), ICE servers are asked for again; a peer that just left is no news, since
-   * `peer_left` says so.
-   */
-  #error({ code, message, re }) {
-    if (re !== 'join' && re !== 'ice' && code !== 'peer_not_found') view.note(`The server reports: ${message}`);
+  async #lookAtPaths() {
+    const { peers } = this.#room;
+    const paths = await Promise.all(peers.map((peer) => peer.path().catch(() => undefined)));
+    const told = (path) => path && texts.path(path);
+    const news = peers.filter((peer, nth) => told(paths[nth]) !== told(this.#paths.get(peer)));
+    for (const [nth, peer] of peers.entries()) this.#paths.set(peer, paths[nth]);
+    if (news.length > 0) this.#showRoster();
   }
 
   #showRoster() {
-    if (!this.#self) return;
-    for (const id of [...this.#gone.keys()]) if (this.#mesh.state(id) === 'closed') this.#gone.delete(id);
-    const other = (where) => (id) => ({ id, name: this.#name(id), state: this.#mesh.state(id), where: where(id) });
+    const { self, peers, capacity } = this.#room;
+    if (!this.#entered || this.#over) return;
+    for (const peer of peers) this.#shown.set(peer, nameIn(peer) || this.#nameOf(peer));
     view.roster([
-      { id: this.#self.id, name: this.#name(this.#self.id), self: true },
-      ...[...this.#peers.keys()].map(other((id) => (this.#peers.get(id).away ? 'away' : undefined))),
-      ...[...this.#gone.keys()].map(other(() => 'gone')),
-    ], this.#capacity);
+      { id: self.id, name: this.#nameOf(self), self: true },
+      ...peers.map((peer) => ({
+        id: peer.id, name: this.#nameOf(peer), state: peer.state, where: peer.presence === 'here' ? undefined : peer.presence,
+        path: peer.state === 'connected' ? this.#paths.get(peer) : undefined,
+      })),
+    ], capacity);
   }
 
   /** `meta` is whatever its owner sent: it may be no name, too long, or that of somebody else. */
-  #name(id) {
-    const given = (peer) => (typeof peer?.meta?.name === 'string' ? peer.meta.name.trim().slice(0, 40) : '');
-    const everybody = [this.#self, ...this.#peers.values()];
-    const name = given(everybody.find((peer) => peer?.id === id) ?? this.#gone.get(id));
-    if (!name) return `Guest ${id.slice(0, 4)}`;
-    const namesakes = everybody.filter((peer) => given(peer) === name).length;
-    return namesakes > 1 ? `${name} (${id.slice(0, 4)})` : name;
+  #nameOf(peer) {
+    if (!peer) return 'Somebody';
+    const name = nameIn(peer);
+    if (!name) return `Guest ${peer.id.slice(0, 4)}`;
+    const namesakes = [this.#room.self, ...this.#room.peers].filter((one) => nameIn(one) === name && one.id !== peer.id).length;
+    return namesakes > 0 ? `${name} (${peer.id.slice(0, 4)})` : name;
   }
 }
 
-const join = ({ room, name }) => {
+const nameIn = ({ meta }) => (typeof meta?.name === 'string' ? meta.name.trim().slice(0, NAME_MAX) : '');
+
+const join = ({ room: typed, name }) => {
   stay?.leave(); // it may be waiting for a place
-  const problem = roomProblem(room);
+  const room = typed.normalize();
+  const problem = rooms.roomProblem(room);
   view.alertUser(problem);
   if (problem) return;
-  remember(name);
-  const link = linkTo(room, location);
+  rooms.rememberName(name);
+  rooms.rememberStay({ room, name });
+  const link = linkToRoom(room);
   history.replaceState(null, '', link); // reloading leads back to this room
   view.showRoom({ room, link });
   stay = new Stay({ room, name, link });
-};
-
-/** The name is kept for the next visit where the browser lets us. */
-const remember = (name) => {
-  try { localStorage.setItem(NAME_KEY, name); } catch { /* private mode */ }
-};
-
-const remembered = () => {
-  try { return localStorage.getItem(NAME_KEY) ?? ''; } catch { return ''; }
 };
 
 view.listen({
@@ -236,25 +243,49 @@ view.listen({
   leave: () => stay?.leave(),
   retry: () => stay?.retry(),
   say: (text) => stay?.say(text),
+  rename: (name) => {
+    rooms.rememberName(name);
+    rooms.rememberStay({ room: stay.name, name });
+    return stay.rename(name);
+  },
+  forget: () => {
+    rooms.forget();
+    view.suggest({ name: '' });
+    view.alertUser('This browser has forgotten your name, who you were in rooms, and your invitations.');
+  },
 });
+
+const arrive = () => {
+  const room = rooms.invited(location);
+  rooms.takeToken(room);
+  return room;
+};
 
 // A link to another room, opened in this very tab, changes nothing but the hash.
 addEventListener('hashchange', () => {
-  const room = roomFromLink(location);
-  if (room !== null && room === stay?.room) return;
+  const room = arrive();
+  if (room !== null && room === stay?.name) return;
   stay?.leave();
   if (room) view.suggest({ room });
+  view.invite(room);
 });
 
 // A closed tab says so, so that the others need not wait for a timeout. A page that the browser kept for "back" goes on.
+let leaving = false;
 let left = null;
 addEventListener('pagehide', ({ persisted }) => {
-  left = persisted && stay ? { room: stay.room, name: remembered() } : null;
+  left = persisted && stay ? { room: stay.name, name: rooms.rememberedName() } : null;
+  leaving = true; // and a reload comes back
   stay?.leave();
+  leaving = false;
 });
 addEventListener('pageshow', ({ persisted }) => {
   if (persisted && left) join(left);
 });
 
-view.suggest({ room: roomFromLink(location) ?? randomRoom(), name: remembered() });
+const room = arrive();
+view.suggest({ room: room ?? randomRoom(), name: rooms.rememberedName() });
+view.invite(room);
 view.showLobby();
+const interrupted = rooms.interruptedStay(room);
+if (interrupted) join(interrupted);

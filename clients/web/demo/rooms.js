@@ -1,28 +1,11 @@
-// Room names: made, checked, and carried in links.
+// Which room a link leads to, and what this tab and this browser remember of it. The link's fragment stays in the browser.
 
-const ADJECTIVES = ['amber', 'brave', 'calm', 'clear', 'coral', 'early', 'gentle', 'golden', 'green', 'happy', 'kind',
-  'lucky', 'mellow', 'northern', 'quick', 'quiet', 'silver', 'sunny', 'warm', 'wild'];
-const NOUNS = ['badger', 'beacon', 'brook', 'cedar', 'comet', 'dolphin', 'falcon', 'forest', 'harbor', 'heron', 'island',
-  'lantern', 'maple', 'meadow', 'otter', 'pebble', 'river', 'sparrow', 'summit', 'willow'];
+import { roomFromLink } from './client.js';
 
-/** Digits of five bits each. Without i, l, o and u, which are misread, or make words. */
-const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';
-/** 65 bits: who tries a thousand million names a second for a year has tried a thousandth of them. */
-const SECRET_DIGITS = 13;
-const MADE = new RegExp(`^([a-z]+-[a-z]+)(-[${DIGITS}]{${SECRET_DIGITS}})$`);
+/** Made by `randomRoom`: two words to know it by, and a secret that keeps out who was not given the link. */
+const MADE = /^([a-z]+-[a-z]+)(-[0-9a-hjkmnp-tv-z]{13})$/;
 
-const pick = (list) => list[crypto.getRandomValues(new Uint32Array(1))[0] % list.length];
-
-/**
- * A name such as "quiet-otter-7k3m9qx2d4hw8": two words to know it by, and a secret that keeps out who was not given
- * the link. Whoever knows a room's name is in, so the words alone, of which there are four hundred, would keep out nobody.
- */
-export const randomRoom = () => {
-  const secret = [...crypto.getRandomValues(new Uint8Array(SECRET_DIGITS))].map((byte) => DIGITS[byte % DIGITS.length]);
-  return `${pick(ADJECTIVES)}-${pick(NOUNS)}-${secret.join('')}`;
-};
-
-/** A name as it is shown: what one reads, and the secret after it where `randomRoom` made it. */
+/** A name as it is shown: what one reads, and the secret after it. */
 export const nameParts = (room) => {
   const [, words, secret] = MADE.exec(room) ?? [null, room, ''];
   return { words, secret };
@@ -38,15 +21,54 @@ export const roomProblem = (room) => {
   return /\p{Cc}|\p{Cs}/u.test(room) ? 'The room name contains a character that cannot be used.' : '';
 };
 
-/** The room a link leads to: `#room=…`, which stays out of the server's logs, or `?room=…`; null without either. */
-export const roomFromLink = ({ hash, search }) => {
-  const named = (text) => new URLSearchParams(text.slice(1)).get('room')?.trim();
-  return named(hash) || named(search) || null;
+/** The room that this page's link leads to, `#room=…` or, in links of former times, `?room=…`; null without either. */
+export const invited = ({ href, search }) =>
+  roomFromLink(href) ?? (new URLSearchParams(search).get('room')?.trim().normalize() || null);
+
+// Storage may be forbidden, or full: then less is remembered, and nothing worse.
+const attempt = (act) => {
+  try { return act(); } catch { return null; }
 };
+const NAME = 'switchboard.name';
+const STAY = 'switchboard.stay';
+const TOKEN = 'switchboard.token ';
 
-/** Beyond what a URL needs: characters that mail and chat programs take for the end of a link, or for markup. */
-const encode = (room) => encodeURIComponent(room)
-  .replace(/[!'()*._~-]$|[!'()*_~]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+/** The name is kept for the next visit. */
+export const rememberName = (name) => attempt(() => localStorage.setItem(NAME, name));
+export const rememberedName = () => attempt(() => localStorage.getItem(NAME)) ?? '';
 
-/** The link into `room`: the page where it is, whatever path it is served under. */
-export const linkTo = (room, { origin, pathname }) => `${origin}${pathname}#room=${encode(room)}`;
+/** In which room this tab is, and by which name: for a reload. Null: in none. */
+export const rememberStay = (stay) => attempt(() => {
+  if (stay) sessionStorage.setItem(STAY, JSON.stringify(stay));
+  else sessionStorage.removeItem(STAY);
+});
+
+/** The stay that a reload interrupted, if the page's link still leads there. */
+export const interruptedStay = (room) => attempt(() => {
+  const [{ type }] = performance.getEntriesByType('navigation');
+  const stay = JSON.parse(sessionStorage.getItem(STAY));
+  return type !== 'navigate' && stay.room === room ? { room, name: String(stay.name) } : null;
+});
+
+/**
+ * An invitation may carry a token, `#room=…&token=…`. It is for this tab alone: it goes where nobody copies it by mistake, and out of
+ * the address.
+ */
+export function takeToken(room) {
+  const facts = new URLSearchParams(location.hash.slice(1));
+  const token = facts.get('token');
+  if (token === null) return;
+  facts.delete('token');
+  history.replaceState(null, '', `${location.pathname}${location.search}#${facts}`);
+  if (room && token) attempt(() => sessionStorage.setItem(TOKEN + room, token));
+}
+
+/** What lets us into that room; undefined without. */
+export const tokenFor = (room) => attempt(() => sessionStorage.getItem(TOKEN + room)) ?? undefined;
+
+/** The name, who we were in which room, invitations, and what was reported: all that this page has stored here. */
+export function forget() {
+  for (const storage of [attempt(() => localStorage), attempt(() => sessionStorage)]) {
+    for (const key of Object.keys(storage ?? {})) if (key.startsWith('switchboard.')) storage.removeItem(key);
+  }
+}

@@ -20,6 +20,10 @@ const REFUSED = {
   rate_limited: () => 'Too many requests at once. Wait a moment, then try again.',
   server_draining: () => 'The server is restarting. Try again in a moment.',
   internal: () => 'The server had a problem. Try again in a moment.',
+  unauthorized: (room) => `You need an invitation to the room “${room}”. Ask for one whoever told you of it.`,
+  token_expired: () => 'Your invitation to this room is over. Ask for another one.',
+  token_failed: () => 'Your invitation could not be checked. Try again in a moment.',
+  socket_failed: () => 'This browser does not connect to the server. Reload the page, or try another browser.',
 };
 
 const LOST = {
@@ -44,6 +48,7 @@ const LEFT = {
 const LEFT_REACHABLE = 'is gone from the server; what you write still gets there directly';
 
 const PAIR = {
+  new: 'connecting…',
   connecting: 'connecting…',
   connected: 'connected',
   disconnected: 'interrupted',
@@ -59,8 +64,9 @@ const quoted = (text, message) => (message ? `${text} “${message}”` : text);
 
 /** Why the stay is over, for a reason of the "ended" phase; empty when the user left. */
 export const ended = (reason, message) => {
-  if (reason === 'left') return '';
+  if (reason === 'left' || reason === 'aborted') return '';
   if (reason === 'session_taken') return 'You are in this room in another place now.';
+  if (reason === 'token_expired') return 'Your invitation to this room is over. Ask for another one.';
   if (reason === 'kicked') return quoted('You were sent out of the room.', message);
   if (reason === 'room_closed') return quoted('The room was closed. You can join it again.', message);
   return `The server closed the connection (${reason}).`;
@@ -76,6 +82,32 @@ export const bye = ({ reason, action, message }) => {
   return action === 'reconnect' || action === 'resume' ? `${why} This page reconnects you by itself.` : why;
 };
 
+/** The way that what we say takes to them. */
+export const path = ({ relayed, rttMs }) =>
+  [relayed ? 'relayed' : 'direct', ...(rttMs === undefined ? [] : [`${Math.max(1, Math.round(rttMs))} ms`])].join(' · ');
+
+const UNREACHABLE = {
+  no_answer: 'does not answer',
+  ice_failed: 'cannot be reached directly; a TURN server would help',
+  ice_timeout: 'cannot be reached; a TURN server would help',
+  negotiation_failed: 'cannot be connected with: the two browsers do not agree',
+  over_capacity: 'cannot be connected with: there are as many connections as the room has seats',
+};
+
+/** Why somebody cannot be reached, to stand behind their name. */
+export const unreachable = (reason) => UNREACHABLE[reason] ?? 'cannot be reached';
+
+const TROUBLES = {
+  permission_denied: 'You may not do that.',
+  rate_limited: 'Too many requests at once. Wait a moment, then try again.',
+  queue_full: 'Too much waits for the server: some of it is lost.',
+  message_too_large: 'That is too long.',
+  token_failed: 'Your invitation could not be checked.',
+};
+
+/** What failed, where it ends nothing. */
+export const trouble = ({ code, message }) => TROUBLES[code] ?? `What went wrong: ${message}`;
+
 /** What those who run the server want us to read. */
 export const notice = (text) => `Notice: ${text}`;
 
@@ -85,11 +117,15 @@ export const roomState = (locked) => (locked ? 'The room is locked: nobody else 
 export const peerLeft = (reason, reachable) => (reachable ? LEFT_REACHABLE : LEFT[reason] ?? 'lost the connection');
 
 /** `where`: 'away' (may come back to its seat), 'gone' (only the direct connection is left), or absent: in the room. */
-export const pairState = (state, where) => {
-  const text = PAIR[state] ?? state;
+export const pairState = (state, where, way) => {
+  const text = stateAndPlace(PAIR[state] ?? state, where);
+  return way ? `${text} · ${path(way)}` : text;
+};
+
+const stateAndPlace = (text, where) => {
   if (where === 'gone') return 'gone from the server, still reached';
   return where === 'away' ? `${text}, away from the server` : text;
 };
 
 /** Until we ask again for a place, second by second. */
-export const countdown = (ms) => (ms > 0 ? `Asking again in ${Math.ceil(ms / 1000)} s.` : 'Asking again…');
+export const countdown = (ms) => (ms === Infinity ? 'Asking again when the server is back.' : ms > 0 ? `Asking again in ${Math.ceil(ms / 1000)} s.` : 'Asking again…');

@@ -16,6 +16,25 @@ const element = (name, className, text) => {
 /** A name somebody chose: kept from turning the text around it (a right-to-left name, or worse). */
 const named = (name) => element('bdi', 'name', name);
 
+const LINK = /https?:\/\/[^\s<>"]+/gi;
+/** What ends a sentence, and no link. */
+const AFTER_LINK = /[.,;:!?)\]}'”]+$/;
+
+/** A text with its links to be clicked: to the web, and with no way back to this page. */
+const linked = (text) => {
+  const parts = [];
+  let at = 0;
+  for (const { 0: found, index } of text.matchAll(LINK)) {
+    const address = found.replace(AFTER_LINK, '');
+    if (!URL.canParse(address)) continue;
+    const link = element('a', '', address);
+    Object.assign(link, { href: address, target: '_blank', rel: 'noopener noreferrer' });
+    parts.push(text.slice(at, index), link);
+    at = index + address.length;
+  }
+  return [...parts, text.slice(at)];
+};
+
 const append = (entry) => {
   const log = $('log');
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
@@ -30,12 +49,21 @@ const on = (id, type, handle) => $(id).addEventListener(type, (event) => {
 });
 
 /** Wires the page's controls to what they mean. Called once. */
-export const listen = ({ join, anotherName, leave, retry, say, otherRoom }) => {
+export const listen = ({ join, anotherName, leave, retry, say, otherRoom, rename, forget }) => {
   on('lobby', 'submit', () => join({ room: $('room-name').value.trim(), name: $('your-name').value.trim() }));
   on('another-name', 'click', anotherName);
   on('room-name', 'input', otherRoom);
   on('leave', 'click', leave);
   on('stop-waiting', 'click', leave);
+  on('other-room', 'click', () => {
+    invite(null);
+    $('room-name').focus();
+  });
+  on('forget', 'click', forget);
+  on('rename', 'submit', () => {
+    rename($('new-name').value.trim());
+    $('renaming').open = false;
+  });
   on('retry', 'click', retry);
   on('composer', 'submit', () => {
     if ($('message').value && say($('message').value)) $('message').value = '';
@@ -77,6 +105,13 @@ export const suggest = ({ room, name }) => {
   if (name !== undefined) $('your-name').value = name;
 };
 
+/** Who was invited is asked for a name, not for a room; null: nobody was. */
+export const invite = (room) => {
+  $('choose-room').hidden = room !== null;
+  $('invitation').hidden = room === null;
+  if (room !== null) $('invited-to').textContent = nameParts(room).words;
+};
+
 /** Trouble, said plainly and read out at once; an empty text takes it away. */
 export const alertUser = (text) => {
   $('alert').textContent = text;
@@ -88,7 +123,7 @@ export const showLobby = () => {
   $('stay').hidden = true;
   $('lobby').hidden = false;
   document.title = 'Switchboard';
-  $('room-name').focus();
+  $($('choose-room').hidden ? 'your-name' : 'room-name').focus();
 };
 
 let counting = 0;
@@ -118,6 +153,8 @@ export const showRoom = ({ room, link }) => {
   $('room-title').setAttribute('aria-label', room); // without the space that the secret's box would put into it
   $('people').open = matchMedia(SPACIOUS).matches;
   $('link').value = link;
+  $('new-name').value = $('your-name').value;
+  $('renaming').open = false;
   $('log').replaceChildren();
   roster([], null);
   $('message').focus();
@@ -134,11 +171,11 @@ export const status = (phase, text) => {
 export const roster = (people, capacity) => {
   const seated = people.filter(({ where }) => where !== 'gone').length;
   $('count').textContent = capacity ? `${seated} of ${capacity}` : '';
-  $('roster').replaceChildren(...people.map(({ id, name, self, state, where }) => {
+  $('roster').replaceChildren(...people.map(({ id, name, self, state, where, path }) => {
     const item = element('li', 'person', '');
     item.dataset.peer = id;
     item.dataset.state = self ? 'self' : state;
-    item.append(named(name), element('span', 'state', self ? 'you' : pairState(state, where)));
+    item.append(named(name), element('span', 'state', self ? 'you' : pairState(state, where, path)));
     return item;
   }));
 };
@@ -154,7 +191,8 @@ export const note = (text, name) => {
 export const message = ({ name, text, self }) => {
   const entry = element('p', self ? 'message own' : 'message', '');
   const time = element('time', '', new Date().toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }));
-  const body = element('span', 'text', text);
+  const body = element('span', 'text', '');
+  body.append(...linked(text));
   body.dir = 'auto';
   entry.append(named(name), ' ', time, body);
   append(entry);

@@ -1,6 +1,6 @@
 //! The pages at `/`, inside the binary: nothing to install beside it, and never of another version than the server. On
 //! the public listener it is the example of a client (`clients/web/demo/`), on the ops listener the live view of this
-//! server (`clients/web/ops/`): plain files, no build step.
+//! server (`clients/web/ops/`): plain files, without a build step but for the client library, whose one file is committed.
 
 /// One file of a page.
 #[derive(Debug, Clone, Copy)]
@@ -27,17 +27,12 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-/// Every file of the example client.
-pub(in crate::http) const FILES: [PageFile; 12] = [
+/// Every file of the example client. `client.js` is the library, which `npm run page` in `clients/web/client/` makes in one file.
+pub(in crate::http) const FILES: [PageFile; 7] = [
     page_file!("demo", "/", "index.html", HTML),
     page_file!("demo", "/app.js", "app.js", SCRIPT),
-    page_file!("demo", "/books.js", "books.js", SCRIPT),
-    page_file!("demo", "/identity.js", "identity.js", SCRIPT),
-    page_file!("demo", "/liveness.js", "liveness.js", SCRIPT),
-    page_file!("demo", "/mesh.js", "mesh.js", SCRIPT),
-    page_file!("demo", "/pause.js", "pause.js", SCRIPT),
+    page_file!("demo", "/client.js", "client.js", SCRIPT),
     page_file!("demo", "/rooms.js", "rooms.js", SCRIPT),
-    page_file!("demo", "/signaling.js", "signaling.js", SCRIPT),
     page_file!("demo", "/style.css", "style.css", STYLE),
     page_file!("demo", "/texts.js", "texts.js", SCRIPT),
     page_file!("demo", "/view.js", "view.js", SCRIPT),

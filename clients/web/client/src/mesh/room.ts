@@ -18,6 +18,8 @@ export interface RoomOptions extends Omit<SignalingOptions, 'url' | 'room'>, Mes
   url?: string | URL | undefined;
   /** Ends the attempt to get in, and leaves the room at any later time, too. */
   signal?: AbortSignal | undefined;
+  /** Called with the room before it is in: to show how that goes, and what comes first. */
+  joining?: ((room: Room) => void) | undefined;
 }
 
 /** Who we are in the room. */
@@ -327,6 +329,7 @@ export class Room {
 export async function joinRoom(name: string, options: RoomOptions = {}): Promise<Room> {
   const room = new Room(name, options);
   try {
+    options.joining?.(room);
     await room.signaling.start(options.signal);
   } catch (error) {
     await room.leave();
