@@ -24,13 +24,14 @@ fn the_first_frame_is_a_welcome_that_tells_the_limits() {
     assert!(is_id(&welcome["session"]), "{}", welcome.text);
     assert_eq!(welcome["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(welcome["node"], "node-a");
-    assert_eq!(welcome["features"], json!(["resume", "wait", "identity", "busy", "ice", "moderation"]));
+    assert_eq!(welcome["features"], json!(["resume", "wait", "identity", "busy", "ice", "moderation", "report"]));
     assert_eq!(
         welcome["limits"],
         json!({"frameBytes": 65536, "queueBytes": 786_432, "queueFrames": 256, "busyPauseMs": 1000, "metaBytes": 4096, "roomNameBytes": 128,
             "peersPerRoom": 7, "recipients": 64, "jsonDepth": 32, "joinTimeoutMs": 10000,
             "resumeFrames": 512, "resumeBytes": 1_572_864, "resumeWindowMs": 30_000, "frameRate": 50, "frameBurst": 200,
-            "byteRate": 131_072, "byteBurst": 1_048_576, "byteRatePerAddress": 8_388_608, "byteBurstPerAddress": 335_544_320})
+            "byteRate": 131_072, "byteBurst": 1_048_576, "byteRatePerAddress": 8_388_608, "byteBurstPerAddress": 335_544_320,
+            "reportIntervalMs": 5000, "reportEvents": 32})
     );
     assert_eq!(welcome["heartbeat"], json!({"intervalMs": 30000, "timeoutMs": 60000}));
 }

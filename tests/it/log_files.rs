@@ -63,7 +63,7 @@ fn written(server: &TestServer, file: &Path, room: &str) {
 }
 
 #[test]
-fn log_and_state_are_for_the_servers_group_whatever_the_umask() {
+fn the_log_is_for_the_servers_group_and_the_state_for_the_server_alone_whatever_the_umask() {
     for umask in ["000", "022", "077"] {
         let home = temp_dir();
         let state = temp_dir();
@@ -79,7 +79,7 @@ fn log_and_state_are_for_the_servers_group_whatever_the_umask() {
         }
         server.terminate();
         assert!(server.wait_exit(crate::support::PATIENCE).success());
-        assert_eq!(mode(state.path().join("below")), 0o750, "umask {umask}");
+        assert_eq!(mode(state.path().join("below")), 0o700, "umask {umask}");
         assert_eq!(mode(state.path().join("below/last-shutdown-seconds")), 0o640, "umask {umask}");
     }
 }

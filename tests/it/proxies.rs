@@ -248,8 +248,12 @@ fn sockets_are_counted_as_those_of_the_client_that_is_named() {
 #[test]
 fn a_check_finds_a_server_that_is_full_or_behind_such_a_balancer() {
     let server = proxied().set("limits.sockets", 1).start();
-    let _held = dial(server.public);
-    server.wait_for_metric("switchboard_sockets{listener=\"public\"}", 1.0);
+    // Somebody in a room: who says nothing would make room.
+    let mut held = dial(server.public);
+    held.write_all(&line("203.0.113.1")).unwrap();
+    let mut held = TestPeer::open(held, &Handshake::new());
+    held.receive("welcome");
+    held.join("demo");
     for head in [&b"PROXY UNKNOWN\r\n"[..], &binary(0x20, 0, &[])] {
         let request = [head, b"GET /healthz HTTP/1.1\r\nHost: a.example\r\n\r\n"].concat();
         assert_eq!(ask_on(dial(server.public), &request, usize::MAX).0.status, 200);
