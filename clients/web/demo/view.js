@@ -20,13 +20,22 @@ const LINK = /https?:\/\/[^\s<>"]+/gi;
 /** What ends a sentence, and no link. */
 const AFTER_LINK = /[.,;:!?)\]}'”]+$/;
 
+/** `URL.canParse`, which browsers of before 2023 have not. */
+const isAddress = (text) => {
+  try {
+    return Boolean(new URL(text));
+  } catch {
+    return false;
+  }
+};
+
 /** A text with its links to be clicked: to the web, and with no way back to this page. */
 const linked = (text) => {
   const parts = [];
   let at = 0;
   for (const { 0: found, index } of text.matchAll(LINK)) {
     const address = found.replace(AFTER_LINK, '');
-    if (!URL.canParse(address)) continue;
+    if (!isAddress(address)) continue;
     const link = element('a', '', address);
     Object.assign(link, { href: address, target: '_blank', rel: 'noopener noreferrer' });
     parts.push(text.slice(at, index), link);
