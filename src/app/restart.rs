@@ -26,6 +26,10 @@ use crate::{
     utc::Clocks,
 };
 
+/// Seating all that is restored takes less than this. A session whose grant ends before that would end without a seat to give back;
+/// its client is told that it is over, and joins anew with another token.
+const SEATED_WITHIN: Duration = Duration::from_secs(10);
+
 /// Takes the folder of what outlives the process. `None`: there is none, or it cannot be used, and a warning says so; then the
 /// settings that are in force say nothing of a handover, and neither are clients told of it.
 ///
@@ -140,6 +144,9 @@ async fn restore_room(
     for record in room.sessions {
         seats.extend(restore_session(record, clocks, until).await);
     }
+    if seats.is_empty() {
+        return;
+    }
     let (opened, until_ms) = (clocks.to_instant(room.opened_ms), clocks.to_ms(until));
     // As above.
     let _ = send_unbounded(&supervisor, RestoreRoom { name: room.name, opened, seats, until_ms, done });
@@ -150,6 +157,9 @@ async fn restore_session(mut record: SessionRecord, clocks: Clocks, until: Insta
         Some(granted) => Some(Arc::new(granted.restore(clocks)?)),
         None => None,
     };
+    if grant.as_deref().is_some_and(|grant| grant.ends <= clocks.now + SEATED_WITHIN) {
+        return None;
+    }
     let (meta, who, join_seq, subnet) = (record.meta.clone(), record.who, record.join_seq, record.subnet);
     let is_known_away = record.is_away;
     let since = clocks.to_instant(record.since_ms);

@@ -99,8 +99,8 @@ impl Room {
         for peer in &replaced {
             self.left_mesh(*peer);
         }
-        self.joined_mesh(&member);
         let mut effects = self.state.replace(&replaced);
+        self.joined_mesh(&member);
         effects.extend(self.state.admit(member.peer, meta, who, user, replaced.last().copied(), member));
         self.is_stale |= !effects.is_empty();
         (effects, Some(join_seq))

@@ -235,7 +235,7 @@ impl Moderation {
     }
 
     fn forget_longest_gone(&mut self) {
-        if self.gone.len() > self.caps.gone
+        while self.gone.len() > self.caps.gone
             && let Some((_, longest)) = self.gone.pop_first()
         {
             self.rooms.remove(&longest);

@@ -30,7 +30,7 @@ impl Moderation {
     }
 
     /// What was in force in the process before, with the time that is left of it. No room is there yet; those that are restored
-    /// say so. Of more than may be, the longest gone are forgotten.
+    /// say so, and until then none is forgotten for being one too many: what is there to be restored is bounded by `state.max_bytes`.
     pub(in crate::supervisor) fn restore(&mut self, records: Vec<ModerationRecord>, clocks: Clocks) {
         for ModerationRecord { room, locked_until_ms, bans } in records {
             let until = locked_until_ms.map_or(clocks.now, |ms| clocks.to_instant(ms));
@@ -49,7 +49,6 @@ impl Moderation {
             if !moderated.is_void() && self.rooms.insert(room.clone(), moderated).is_none() {
                 self.gone.insert(self.next_gone, room);
                 self.next_gone += 1;
-                self.forget_longest_gone();
             }
         }
     }

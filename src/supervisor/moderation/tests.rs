@@ -127,3 +127,21 @@ fn locks_and_bans_go_through_a_restart_with_the_time_that_is_left() {
     after.opened(&gone, now);
     assert_eq!(after.judge(&gone, || from(1), false, now + 100 * MINUTE), Err(Denial::Locked));
 }
+
+#[test]
+fn rooms_that_are_restored_are_none_of_those_that_are_gone() {
+    let clocks = crate::utc::Clocks::read();
+    let now = clocks.now;
+    let mut before = moderation(now);
+    let names = ["a", "b", "c", "d"].map(room);
+    for name in &names {
+        before.lock(name, true, now);
+    }
+    let mut after = moderation(now);
+    after.restore(before.records(clocks), clocks);
+    for name in &names {
+        after.opened(name, now);
+        assert_eq!(after.judge(name, || from(1), false, now), Err(Denial::Locked), "{name:?}");
+    }
+    assert_eq!(after.take_forgotten(), 0);
+}
