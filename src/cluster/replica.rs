@@ -270,7 +270,10 @@ impl<D> Replica<D> {
             Answer::Since(entries) => {
                 self.forget_older();
                 for entry in entries {
-                    self.early.insert((entry.head.life, entry.head.n, entry.head.tag), entry);
+                    // What the log has at that place now takes the place of what a branch of it had that is lost.
+                    let Head { life, n, tag } = entry.head;
+                    self.early.retain(|at, _| (at.0, at.1) != (life, n));
+                    self.early.insert((life, n, tag), entry);
                 }
                 Verdict::CatchUp
             }

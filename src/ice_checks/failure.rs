@@ -64,7 +64,10 @@ impl Failure {
             Self::Refused { code } if DENIED.contains(code) => IceOutcome::Denied,
             Self::Refused { .. } | Self::Unusable | Self::Tls(_) | Self::HungUp(_) => IceOutcome::Refused,
             Self::Certificate { .. } | Self::NoName | Self::NoTrust(_) => IceOutcome::Untrusted,
-            Self::Io(error) if error.kind() == io::ErrorKind::TimedOut => IceOutcome::Silent,
+            // The second is what a write that takes too long is told on Linux.
+            Self::Io(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
+                IceOutcome::Silent
+            }
             Self::Io(_) => IceOutcome::Unreachable,
         }
     }

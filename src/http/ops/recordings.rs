@@ -45,8 +45,12 @@ impl RecordedRooms {
             let asked = self.arbiters.all().into_iter().map(|arbiter| {
                 let (answer, answered) = oneshot::channel();
                 let room = room.clone();
-                // One that is gone drops the question.
-                arbiter.spawn_fn(move || drop(answer.send(recorder::piece(&room))));
+                // One that is gone drops the question; and of a question that nobody waits for any more nothing is copied.
+                arbiter.spawn_fn(move || {
+                    if !answer.is_closed() {
+                        drop(answer.send(recorder::piece(&room)));
+                    }
+                });
                 answered
             });
             let pieces: Option<Vec<_>> =
