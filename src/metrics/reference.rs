@@ -34,7 +34,7 @@ const COMMON_NAMES: [(&str, &str); 20] = [
     ),
     (
         "client reconnection success rate",
-        "rate(switchboard_client_events_total{kind=\"reconnected\"}[5m]) / ignoring (kind) \
+        "sum without (kind) (rate(switchboard_client_events_total{kind=\"reconnected\"}[5m])) / \
          sum without (kind) (rate(switchboard_client_events_total{kind=~\"reconnected|reconnect_failed\"}[5m]))",
     ),
     ("churn", "switchboard_joins_per_minute + switchboard_leaves_per_minute"),

@@ -16,6 +16,9 @@ from support.switchboard import Server
 EMPTY = {
     "switchboard:leaving": "no server is going",
     "switchboard:rollout": "no server went",
+    "switchboard:fractured_rooms:ratio": "no client reports",
+    "switchboard:failing_rooms:ratio": "no client reports",
+    "client_reconnection_success_rate": "no client reports",
 }
 QUIET = {
     "SignalingServerDown": "the server answers and its heart beats",
@@ -27,6 +30,8 @@ QUIET = {
     "CertificateExpiresSoon": "the server speaks no TLS",
     "DiskSpaceLow": "no node_exporter is scraped",
     "LogLinesDropped": "every line is written",
+    "FracturedMesh": "no client reports",
+    "PairFailureRatio": "no client reports",
     "WebhookFailing": "nobody is told by webhooks",
     "WebhookEventsDropped": "nobody is told by webhooks",
     "ConfigReloadFailed": "nothing was reloaded",

@@ -213,5 +213,6 @@ test('a page of another origin, or of a name that was turned here, reads nothing
   assert.ok(mine.some(({ how, text }) => how.includes('admin/v1/rooms') && text?.includes(ROOM)));
   await members[0].hears('bye');
   const { calls } = await counts(server);
-  assert.deepEqual(Object.keys(calls).sort(), ['bans', 'close', 'kick', 'lift_ban', 'lock', 'log_level', 'notice', 'peers', 'reload', 'room', 'rooms', 'tickets']);
+  const tried = ['bans', 'close', 'kick', 'lift_ban', 'lock', 'log_level', 'mesh', 'notice', 'peers', 'recorder', 'reload', 'room', 'rooms', 'tickets'];
+  assert.deepEqual(Object.keys(calls).sort(), tried);
 });
