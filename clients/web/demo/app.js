@@ -37,7 +37,11 @@ class Stay {
 
   get name() { return this.#name; }
 
-  leave() { this.#room?.leave(); }
+  leave() {
+    // While there is a room that can be told how the stay went.
+    this.#telemetry?.close();
+    this.#room?.leave();
+  }
 
   retry() { this.#room.signaling.retryNow(); }
 

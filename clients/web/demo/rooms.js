@@ -50,6 +50,9 @@ export const interruptedStay = (room) => attempt(() => {
   return type !== 'navigate' && stay.room === room ? { room, name: String(stay.name) } : null;
 });
 
+/** Tokens that this page was opened with, for browsers that let it store nothing. */
+const tokens = new Map();
+
 /**
  * An invitation may carry a token, `#room=…&token=…`. It is for this tab alone: it goes where nobody copies it by mistake, and out of
  * the address.
@@ -60,14 +63,17 @@ export function takeToken(room) {
   if (token === null) return;
   facts.delete('token');
   history.replaceState(null, '', `${location.pathname}${location.search}#${facts}`);
-  if (room && token) attempt(() => sessionStorage.setItem(TOKEN + room, token));
+  if (!room || !token) return;
+  tokens.set(room, token);
+  attempt(() => sessionStorage.setItem(TOKEN + room, token));
 }
 
 /** What lets us into that room; undefined without. */
-export const tokenFor = (room) => attempt(() => sessionStorage.getItem(TOKEN + room)) ?? undefined;
+export const tokenFor = (room) => attempt(() => sessionStorage.getItem(TOKEN + room)) ?? tokens.get(room);
 
 /** The name, who we were in which room, invitations, and what was reported: all that this page has stored here. */
 export function forget() {
+  tokens.clear();
   for (const storage of [attempt(() => localStorage), attempt(() => sessionStorage)]) {
     for (const key of Object.keys(storage ?? {})) if (key.startsWith('switchboard.')) storage.removeItem(key);
   }
