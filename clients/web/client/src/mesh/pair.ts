@@ -58,6 +58,8 @@ export class Pair {
   readonly #remote = new Map<string, RemotePublication>();
   #facts: { [id: string]: StreamFacts } = {};
   #control: Channel | undefined;
+  /** Of the connection there is: closing that tells its channels nothing, and what they have to send would wait for ever. */
+  readonly #channels = new Set<Channel>();
   #incoming = 0;
   #state: RTCPeerConnectionState = 'new';
 
@@ -211,7 +213,7 @@ export class Pair {
   open(name: string, options: RTCDataChannelInit): void {
     const { connection } = this;
     if (!connection) return;
-    const channel = new Channel(connection.channel(name, options));
+    const channel = this.#channel(connection.channel(name, options));
     this.mesh.listen(this, name, channel);
     this.endOf(name)?.attach(channel);
   }
@@ -249,11 +251,18 @@ export class Pair {
     this.mesh.arm();
   }
 
+  #channel(data: RTCDataChannel): Channel {
+    const channel = new Channel(data);
+    this.#channels.add(channel);
+    channel.on('close', () => this.#channels.delete(channel));
+    return channel;
+  }
+
   #attach(connection: PairConnection): void {
-    const messages = new Channel(connection.messages);
+    const messages = this.#channel(connection.messages);
     this.mesh.listen(this, '', messages);
     this.endOf('')?.attach(messages);
-    const control = new Channel(connection.control);
+    const control = this.#channel(connection.control);
     this.#control = control;
     control.on('message', ({ data }) => {
       if (!object(data) || !object(data['streams'])) return;
@@ -272,6 +281,7 @@ export class Pair {
     this.#former.push(...[connection.negotiation.peer].filter((id): id is string => !!id));
     this.#former.splice(0, this.#former.length - FORMER);
     this.connection = this.#control = undefined;
+    for (const channel of [...this.#channels]) channel.close();
     connection.close();
     this.#senders.clear();
     this.#incoming = 0;
@@ -354,6 +364,6 @@ export class Pair {
 
   #opened(data: RTCDataChannel): void {
     this.#incoming += 1;
-    if (this.#incoming > PEER_CHANNELS || !this.mesh.listen(this, data.label, new Channel(data))) data.close();
+    if (this.#incoming > PEER_CHANNELS || !this.mesh.listen(this, data.label, this.#channel(data))) data.close();
   }
 }

@@ -124,6 +124,14 @@ test('who comes back as the same person is the same Peer; another page of theirs
   expect(ada.mesh.peers.length).toBe(1);
 });
 
+test('what is being sent is rejected when the room is left meanwhile', async () => {
+  const { ada } = await couple();
+  const sent = ada.mesh.messages.send(new Uint8Array(3 << 20));
+  const rejected = expect(sent).rejects.toThrow();
+  ada.mesh.close();
+  await rejected;
+});
+
 test('a page that hangs does not stand in the way of the one that takes its place', async () => {
   const all = await couple();
   const { clock, network, hub, ada, grace } = all;
