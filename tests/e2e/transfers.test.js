@@ -31,7 +31,10 @@ function pair() {
       }),
       read: async (source, from, to) => source.slice(from, to),
       pack: join,
-      changed: (transfer) => shown.set(`${transfer.isOurs} ${transfer.number}`, transfer),
+      changed: (transfer) => {
+        assert.ok(transfer.bytes <= transfer.size, `${transfer.bytes} of ${transfer.size} bytes`);
+        shown.set(`${transfer.isOurs} ${transfer.number}`, transfer);
+      },
       first: own === 'ada' ? 7 : 2 ** 32 - 2,
     });
     return { transfers, shown };
@@ -108,6 +111,7 @@ test('whatever is cut, declined and cancelled, both sides agree in the end, and 
         assert.ok(ours.isOver && (theirs?.isOver ?? ours.state === 'cancelled'), what);
         if (ours.state === 'done') assert.equal(theirs.state, 'done', what);
         if (ours.state === 'declined') assert.equal(theirs.state, 'declined', what);
+        if (theirs?.state === 'declined') assert.ok(ours.state === 'declined' || ours.cancelledBy === 'us', what);
         if (theirs?.state === 'done') assert.deepEqual(theirs.source, sent.get(`${from} ${ours.number}`), what);
         else assert.ok(!theirs || theirs.source === null, `${what}: nothing is kept of a file that did not arrive`);
         seen.add(`${ours.state} ${theirs?.state}`);
