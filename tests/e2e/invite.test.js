@@ -78,6 +78,17 @@ for (const [told, host] of [['192.168.7.20', '192.168.7.20'], ['fd00::7', '[fd00
   });
 }
 
+scenario('without a clipboard, as over plain http, the link is selected for whoever copies it', async (t) => {
+  const { url } = await startServer(t);
+  const ada = await Visitor.arrive(t, browser, url, (page) => page.addInitScript(() => {
+    Object.defineProperty(navigator, 'clipboard', { value: undefined });
+  }));
+  await ada.joined(ROOM, 'Ada');
+  await ada.press('Copy link');
+  await ada.page.getByRole('dialog', { name: 'Invite others' }).waitFor();
+  assert.equal(await ada.page.evaluate(() => `${getSelection()}`), await ada.page.locator('#link').inputValue());
+});
+
 scenario('the address that a server for everybody tells leads to it, and through a proxy it tells none', async (t) => {
   const { port } = await startServer(t, { SWITCHBOARD__SERVER__HOST: '0.0.0.0' });
   const ada = await Visitor.arrive(t, browser, `http://localhost:${port}/`);

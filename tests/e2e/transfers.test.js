@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FILE_BYTES, fileName, NAME_CHARS, OPEN_TRANSFERS, PIECE_BYTES, REMEMBERED, Transfers } from '../../clients/web/demo/transfers.js';
+import { beyondKept, FILE_BYTES, fileName, KEPT_BYTES, NAME_CHARS, OPEN_TRANSFERS, PIECE_BYTES, REMEMBERED, Transfers } from '../../clients/web/demo/transfers.js';
 
 /** Chance that can be repeated (mulberry32). */
 const chance = (seed) => {
@@ -181,6 +181,14 @@ test('what is over is forgotten at last, and what is not is kept', () => {
   transfers.heard('ada', { file: 2, act: 'accept', from: 0 });
   transfers.heard('ada', { file: 1, act: 'offer', name: 'kept', size: 1 });
   assert.equal(shown.filter(({ name }) => name === 'kept').length, 1, 'the same offer again is the same');
+});
+
+test('what has arrived may be saved again up to a bound, and the oldest is forgotten first', () => {
+  const arrived = (name, size) => ({ name, size, source: {}, isOurs: false });
+  const half = KEPT_BYTES / 2;
+  const all = [arrived('old', 1), arrived('b', half), { ...arrived('ours', half), isOurs: true }, { ...arrived('gone', half), source: null }, arrived('c', half)];
+  assert.deepEqual(beyondKept(all).map(({ name }) => name), ['old']);
+  assert.deepEqual(beyondKept(all.slice(1)), []);
 });
 
 test('names are what one sees, and lead nowhere', () => {

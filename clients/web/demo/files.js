@@ -1,6 +1,6 @@
 // Files in the room: the lines that show them, and what is done with them. What the two sides say is in transfers.js.
 
-import { FILE_BYTES, fileName, OPEN_TRANSFERS, Transfers } from './transfers.js';
+import { beyondKept, FILE_BYTES, fileName, OPEN_TRANSFERS, Transfers } from './transfers.js';
 import * as texts from './texts.js';
 import * as view from './view.js';
 
@@ -133,6 +133,10 @@ export class Files {
       view.note(['offers you ', name, ` (${texts.bytes(transfer.size)}). Accept or decline it below the messages.`], this.#nameOf(transfer.peer));
     } else if (transfer.state === 'done') {
       save(transfer.name, transfer.source);
+      for (const old of beyondKept([...this.#lines.keys()])) {
+        old.source = null;
+        this.#show(this.#lines.get(old));
+      }
       view.note([name, ' has arrived. It is among your downloads.']);
     } else if (transfer.isOver && transfer.state !== 'declined' && transfer.cancelledBy !== 'us') {
       view.note([name, `: ${texts.transfer(transfer)}`]);
@@ -181,7 +185,7 @@ export class Files {
       return { Accept: () => this.#transfers.accept(first), Decline: () => this.#transfers.decline(first) };
     }
     if (!line.isOver) return { Cancel: () => line.transfers.forEach((one) => this.#transfers.cancel(one)) };
-    if (!first.isOurs && first.state === 'done') return { 'Save again': () => save(first.name, first.source), ...remove };
+    if (!first.isOurs && first.source) return { 'Save again': () => save(first.name, first.source), ...remove };
     return remove;
   }
 }

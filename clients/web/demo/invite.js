@@ -53,8 +53,9 @@ async function open() {
   $('invite-link').textContent = link();
   $('invite').showModal();
   // Asked for when it is needed: most people who invite others copy the link.
-  const { encodeQR } = await import('./qr.js');
-  draw(encodeQR(link(), 'raw', { ecc: 'medium', border: QUIET }));
+  const { encodeQR } = await import('./qr.js').catch(() => ({}));
+  $('qr').classList.toggle('missing', !encodeQR); // the server is gone: the link remains
+  if (encodeQR) draw(encodeQR(link(), 'raw', { ecc: 'medium', border: QUIET }));
 }
 
 /** `note(text)` says what has become of it. */

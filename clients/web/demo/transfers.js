@@ -18,6 +18,8 @@ const ENDING_CHARS = 12;
 export const OPEN_TRANSFERS = 8;
 /** Transfers that are remembered: finished ones beyond that are forgotten, the oldest first. */
 export const REMEMBERED = 200;
+/** Bytes of files that have arrived and may be saved again, all together: two of the longest. */
+export const KEPT_BYTES = 2 * FILE_BYTES;
 /** So many pieces are packed into one part: the browser may put that on the disk. */
 const PACKED_PIECES = 128;
 const NUMBERS = 2 ** 32;
@@ -37,6 +39,15 @@ export function fileName(raw) {
   if (letters.length === 0) return 'file';
   if (letters.length <= NAME_CHARS) return trimmed;
   return [...letters.slice(0, NAME_CHARS - ENDING_CHARS - 1), '…', ...letters.slice(-ENDING_CHARS)].join('');
+}
+
+/** Of these transfers, in the order of their coming, those whose files are to be forgotten: what is beyond {@link KEPT_BYTES}. */
+export function beyondKept(transfers) {
+  let bytes = 0;
+  return transfers.filter(({ isOurs, source }) => source && !isOurs).reverse().filter(({ size }) => {
+    bytes += size;
+    return bytes > KEPT_BYTES;
+  });
 }
 
 const piece = (number, index, bytes) => {
