@@ -2,13 +2,11 @@
 
 use bytes::Bytes;
 
-use crate::{messages::session::FrameCounts, ws::Connection};
+use crate::ws::Connection;
 
 /// A session's connection, and what the session remembers of it.
 pub(super) struct Attachment {
     pub(super) connection: Connection,
-    /// Frames read from it. Brought up to date when it is taken away; meanwhile `CurrentConnection` counts.
-    pub(super) frames_in: u64,
     /// The answer to the client's close frame.
     pub(super) close_answer: Option<Box<Bytes>>,
     /// Whether `bye` was sent already: a drain sends it long before the close.
@@ -21,18 +19,12 @@ pub(super) struct Attachment {
 
 impl Attachment {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, frames_in: 0, close_answer: None, bye_sent: false, lost: false, goodbye: false }
+        Self { connection, close_answer: None, bye_sent: false, lost: false, goodbye: false }
     }
 
-    /// A connection that had a session before: so many frames were read from and written to it.
-    pub(super) fn go_on(mut self, frames: FrameCounts) -> Self {
-        self.frames_in = frames.read;
-        self.connection.outbox.begin_at(frames.written);
+    /// A connection that had a session before: so many frames were written to it.
+    pub(super) fn go_on(mut self, written: u64) -> Self {
+        self.connection.outbox.begin_at(written);
         self
-    }
-
-    /// Frames read from and written to it.
-    pub(super) fn frame_counts(&self) -> FrameCounts {
-        FrameCounts { read: self.frames_in, written: self.connection.outbox.written() }
     }
 }

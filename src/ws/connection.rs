@@ -17,6 +17,7 @@ use super::{
     socket::Socket,
     traffic,
 };
+use crate::moment::Moment;
 
 /// Held as long as the socket is: the connection's place in the count.
 type Permit = Box<dyn Any + Send>;
@@ -26,7 +27,7 @@ pub(crate) struct Connection<S = AnySocket> {
     socket: S,
     pub(crate) outbox: Outbox,
     permit: Permit,
-    pub(crate) opened: Instant,
+    opened: Moment,
 }
 
 /// What waited on a connection and was never sent.
@@ -38,7 +39,12 @@ pub(crate) struct Discarded {
 
 impl<S: Socket> Connection<S> {
     pub(crate) fn new(socket: S, permit: Permit, opened: Instant) -> Self {
-        Self { socket, outbox: Outbox::default(), permit, opened }
+        Self { socket, outbox: Outbox::default(), permit, opened: opened.into() }
+    }
+
+    /// When it was opened.
+    pub(crate) fn opened(&self) -> Instant {
+        self.opened.instant()
     }
 
     /// Writes until nothing waits or the kernel takes no more.

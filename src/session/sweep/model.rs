@@ -319,7 +319,7 @@ async fn whatever_concerns_the_sweep_has_the_next_one_look() {
     }
     let at = quiet();
     drop(shared.detach_quietly());
-    shared.attach(spare.0, at);
+    shared.attach(spare.0, 0, at);
     assert_eq!(look(at), 1);
     dismiss(&shared);
 }
@@ -385,7 +385,7 @@ async fn sessions_are_counted_as_what_they_are() {
     drop(shared.detach_quietly());
     drop(shared.detach_quietly());
     counts(Some(Standing::Parked));
-    shared.attach(spare.0, now);
+    shared.attach(spare.0, 0, now);
     counts(Some(Standing::Joined));
     shared.enter(None);
     counts(Some(Standing::Connected));
