@@ -1,37 +1,14 @@
 //! How long a session goes on by itself: its deadline, the end of what it is granted, and the time that its connection may be in
 //! no room.
 
-use std::{cell::Cell, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use super::{
     grants::InForce,
     shared::SessionShared,
     waiting::{InNoRoom, Wait},
 };
-use crate::{auth::Grant, messages::Note, moment::Moment, protocol::EndReason};
-
-/// When a session ends by itself, and why.
-#[derive(Default)]
-pub(super) struct Deadline(Cell<Option<(Moment, EndReason)>>);
-
-impl Deadline {
-    pub(super) fn get(&self) -> Option<(Instant, EndReason)> {
-        self.0.get().map(|(at, why)| (at.instant(), why))
-    }
-
-    fn set(&self, deadline: Option<(Instant, EndReason)>) {
-        self.0.set(deadline.map(|(at, why)| (at.into(), why)));
-    }
-}
-
-/// What bounds a session's time beside its deadline. Mostly neither is there; both together take a word less than each apart.
-#[derive(Default)]
-pub(super) struct Lifetime {
-    /// What the session was granted, while it is in the room that it was granted for.
-    pub(super) grant: Option<Box<InForce>>,
-    /// While there is a connection and it is in no room.
-    pub(super) in_no_room: Option<Box<InNoRoom>>,
-}
+use crate::{auth::Grant, messages::Note, protocol::EndReason};
 
 impl SessionShared {
     /// When the session ends by itself, if nothing changes. A drain's deadline is never moved, not even before the session

@@ -165,8 +165,7 @@ where
         };
         let PendingTransfer { to, grant, unread } = *pending_transfer;
         let Some(from) = self.shared.member.get() else { return };
-        let connection = attachment.connection;
-        let opened = connection.opened();
+        let (opened, connection) = (attachment.opened(), attachment.connection);
         let in_transit = Box::new(TransferGuard::new(from, opened, frames));
         // A socket that cannot be moved is closed, and so is one that nobody takes, for good or because too much waits
         // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not ended.

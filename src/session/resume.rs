@@ -174,8 +174,8 @@ impl Session {
     /// Takes the socket of a client that came back.
     pub(super) fn take_socket(&mut self, transfer: SocketTransfer, ctx: &mut WebsocketContext<Self>) {
         let SocketTransfer { socket, permit, subnet, opened, frames, in_transit, unsent, unread, grant, .. } = transfer;
-        let Ok(connection) = Connection::from_parts(socket, permit, opened, unsent) else { return };
-        let attachment = Attachment::new(connection).go_on(frames.written);
+        let Ok(connection) = Connection::from_parts(socket, permit, unsent) else { return };
+        let attachment = Attachment::new(connection, opened).go_on(frames.written);
         let next = ResumeSecret::random();
         let Some(resumed) = self.take_back(&grant, next) else {
             // Who was replaced meanwhile may replace that one in its turn.

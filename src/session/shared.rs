@@ -15,9 +15,9 @@ use bytes::Bytes;
 use super::{
     attachment::Attachment,
     current_connection::{CurrentConnection, Progress, Queued},
+    deadline::{Deadline, Lifetime},
     heartbeat::Pulse,
     held_signal::HeldSignal,
-    lifetime::{Deadline, Lifetime},
     pauses::Pauses,
     registry::{Entry, Listed, Registry, Standing},
     resume_buffer::ResumeBuffer,
@@ -283,7 +283,7 @@ impl SessionShared {
     /// Takes the socket away, and tells that its connection ended.
     pub(super) fn detach(&self, reason: EndReason) -> Option<Attachment> {
         let (attachment, FrameCounts { read: frames_in, written: frames_out }) = self.detach_quietly()?;
-        let duration = attachment.connection.opened().elapsed();
+        let duration = attachment.opened().elapsed();
         self.with_ids(|context| {
             telemetry::emit(&Event::ConnectionClosed { context, reason, duration, frames_in, frames_out });
         });

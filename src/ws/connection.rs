@@ -4,7 +4,6 @@ use std::{
     any::Any,
     io,
     task::{Context, Poll, ready},
-    time::Instant,
 };
 
 use bytes::Bytes;
@@ -17,7 +16,6 @@ use super::{
     socket::Socket,
     traffic,
 };
-use crate::moment::Moment;
 
 /// Held as long as the socket is: the connection's place in the count.
 type Permit = Box<dyn Any + Send>;
@@ -27,7 +25,6 @@ pub(crate) struct Connection<S = AnySocket> {
     socket: S,
     pub(crate) outbox: Outbox,
     permit: Permit,
-    opened: Moment,
 }
 
 /// What waited on a connection and was never sent.
@@ -38,13 +35,8 @@ pub(crate) struct Discarded {
 }
 
 impl<S: Socket> Connection<S> {
-    pub(crate) fn new(socket: S, permit: Permit, opened: Instant) -> Self {
-        Self { socket, outbox: Outbox::default(), permit, opened: opened.into() }
-    }
-
-    /// When it was opened.
-    pub(crate) fn opened(&self) -> Instant {
-        self.opened.instant()
+    pub(crate) fn new(socket: S, permit: Permit) -> Self {
+        Self { socket, outbox: Outbox::default(), permit }
     }
 
     /// Writes until nothing waits or the kernel takes no more.
@@ -122,13 +114,8 @@ impl<S: Socket> Connection<S> {
     }
 
     /// A connection that comes from another thread. What waits on it does not count against the bound.
-    pub(crate) fn from_parts(
-        socket: S::Detached,
-        permit: Permit,
-        opened: Instant,
-        unsent: Vec<Bytes>,
-    ) -> io::Result<Self> {
-        let mut connection = Self::new(S::attach(socket)?, permit, opened);
+    pub(crate) fn from_parts(socket: S::Detached, permit: Permit, unsent: Vec<Bytes>) -> io::Result<Self> {
+        let mut connection = Self::new(S::attach(socket)?, permit);
         for frame in unsent {
             connection.outbox.push_exempt(frame);
         }

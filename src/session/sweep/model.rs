@@ -269,7 +269,7 @@ async fn connection(now: Instant) -> (Attachment, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, _) = listener.accept().await.unwrap();
-    (Attachment::new(Connection::new(socket.into(), Box::new(()), now)), client)
+    (Attachment::new(Connection::new(socket.into(), Box::new(())), now), client)
 }
 
 /// Sweeps as the arbiter's tick does; how many sessions were looked at.
