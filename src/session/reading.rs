@@ -23,7 +23,7 @@ use super::{
     shared::SessionShared,
     turns::{Class, Turn, Turns},
 };
-use crate::{limits::Subnet, telemetry};
+use crate::{limits::Subnet, moment::Moment, telemetry};
 
 /// The time after which it is asked whether anybody else waits for the thread. What it costs to ask is a thousandth of it.
 const SLICE: Duration = Duration::from_millis(4);
@@ -36,7 +36,7 @@ thread_local! {
     /// constructor and no destructor costs nothing to reach.
     static BUSY: Cell<bool> = const { Cell::new(false) };
     /// The arbiter's own: shared with nobody.
-    pub(super) static READING: Reading = Reading::new(Instant::now());
+    pub(super) static READING: Reading = Reading::new(Moment::now());
 }
 
 /// Whether sessions of this arbiter have to wait for their turn.
@@ -48,7 +48,7 @@ pub(super) fn is_busy() -> bool {
 /// See the module.
 pub(super) struct Reading {
     /// When the present slice began.
-    began: Cell<Instant>,
+    began: Cell<Moment>,
     /// Whether there is somebody who ends a round.
     is_kept: Cell<bool>,
     /// By the sites of their clients: those that the limits per address do not concern are one.
@@ -57,7 +57,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    fn new(now: Instant) -> Self {
+    fn new(now: Moment) -> Self {
         Self {
             began: Cell::new(now),
             is_kept: Cell::new(false),
@@ -68,8 +68,8 @@ impl Reading {
 
     /// A session has read.
     #[inline]
-    pub(super) fn has_read(&self, now: Instant) {
-        if !is_busy() && now.saturating_duration_since(self.began.get()) >= SLICE {
+    pub(super) fn has_read(&self, now: Moment) {
+        if !is_busy() && now.since(self.began.get()) >= SLICE {
             self.end_slice();
         }
     }
@@ -119,7 +119,7 @@ pub async fn run() {
             telemetry::tally(|t| t.busy_rounds += 1);
             took = everybody_else(&main).await;
         }
-        READING.with(|reading| reading.began.set(Instant::now()));
+        READING.with(|reading| reading.began.set(Moment::now()));
     }
 }
 

@@ -48,6 +48,7 @@ impl Figures {
                 self.wrong.push(format!("{now} MiB are held {BACK:?} later, {before} before"));
                 return (ended.elapsed(), self.scale.look());
             }
+            // Memory is read from `/proc`, which wakes nobody.
             thread::sleep(Duration::from_millis(50));
         }
     }
