@@ -1,6 +1,6 @@
 //! Why an ICE server is not known to work.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use rustls::CertificateError;
 
@@ -18,7 +18,7 @@ pub(super) enum Failure {
     /// Nothing came back in time.
     #[error("no answer within {timeout_ms} ms")]
     Silent {
-        /// `ice.check_timeout_ms`.
+        /// How long it was waited for; of a whole check `ice.check_timeout_ms`.
         timeout_ms: u128,
     },
     /// An error response.
@@ -69,6 +69,14 @@ impl Failure {
                 IceOutcome::Silent
             }
             Self::Io(_) => IceOutcome::Unreachable,
+        }
+    }
+
+    /// The same as it is told of a check that might take `timeout` in all: what a part of it was waited for tells nobody anything.
+    pub(super) fn within(self, timeout: Duration) -> Self {
+        match self {
+            Self::Silent { .. } => Self::Silent { timeout_ms: timeout.as_millis() },
+            other => other,
         }
     }
 

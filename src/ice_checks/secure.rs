@@ -29,6 +29,14 @@ impl<'a> Trust<'a> {
         Self { ca_file, config: OnceCell::new() }
     }
 
+    /// Reads what is in the files, if that was not done yet.
+    ///
+    /// # Errors
+    /// There is nobody to vouch for a server.
+    pub(super) fn read(&self) -> Result<(), Failure> {
+        self.config().map(|_| ())
+    }
+
     fn config(&self) -> Result<Arc<ClientConfig>, Failure> {
         let read = || outbound::client_config(self.ca_file).map(Arc::new).map_err(Arc::new);
         self.config.get_or_init(read).clone().map_err(Failure::NoTrust)

@@ -34,9 +34,9 @@ pub struct Tally {
     pub refused: u64,
     /// Texts and frames of no known shape.
     pub unknown: u64,
-    /// Bytes written to sockets.
+    /// Bytes written to sockets; over TLS those that were given to it to encrypt, which may still wait.
     pub bytes_out: u64,
-    /// Bytes read from sockets.
+    /// Bytes read from sockets; over TLS what they were decrypted to.
     pub bytes_in: u64,
     /// Some of what went wrong, in words.
     pub troubles: Vec<String>,
