@@ -62,6 +62,8 @@ impl Times {
 pub(crate) struct Noticed {
     /// From one peer to the other.
     pub(crate) relay: Times,
+    /// By how much they were late to send: they were as late to read, and that part of `relay` is no time of the server's.
+    pub(crate) late: Times,
     pub(crate) lost_connections: usize,
     pub(crate) lost_frames: u64,
     pub(crate) first_error: Option<String>,
@@ -171,7 +173,11 @@ async fn one(
     loop {
         tokio::select! {
             _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
-            _ = timer.tick() => {
+            due = timer.tick() => {
+                let late = time::Instant::now().saturating_duration_since(due);
+                if *now.borrow() == Phase::Timed {
+                    tally.borrow_mut().noticed.late.0.push(late);
+                }
                 if matches!(*now.borrow(), Phase::Ending | Phase::Over) {
                     continue;
                 }
