@@ -22,8 +22,12 @@ export async function call(browsers: [Browser, Browser], urls: [string, string],
   const grace = await enter(browsers[1], pages, urls[1], 'Grace');
   const people: [Visitor, Visitor] = [ada, grace];
   await connected(people);
-  for (const { page } of people) await page.evaluate('sound()');
-  for (const { page } of people) await page.waitForFunction('tracks === 1');
+  // One after the other: where offers of two makes of browser cross in the beginning, Chromium cannot always take the other's.
+  for (const [nth, { page }] of people.entries()) {
+    await page.evaluate('sound()');
+    await people[1 - nth]?.page.waitForFunction(`tracks === 1 && made[0].signalingState === 'stable'`);
+    await page.waitForFunction(`made[0].signalingState === 'stable'`);
+  }
   return { people, rounds: 0 };
 }
 
