@@ -185,7 +185,9 @@ mod tests {
                 let read = turns.next_round(worked);
                 worked = cost * u32::try_from(read.len()).expect("few");
                 rounds.push(worked);
-                read.into_iter().for_each(|n| turns.wait(n, HERE, Class::Backlogged));
+                for n in read {
+                    turns.wait(n, HERE, Class::Backlogged);
+                }
             }
             let most = cost * u32::try_from(MOST).expect("few");
             for took in &rounds[5..] {
