@@ -25,7 +25,9 @@ export async function openTabs(graceSeconds: number) {
   const throttling = `--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/${graceSeconds}`;
   const child = new Child(CHROMIUM, [...ARGUMENTS, throttling, `--user-data-dir=${home}`, 'about:blank']);
   onTestFinished(async () => {
-    await child.kill();
+    // Killed, it would leave its other processes behind.
+    child.signal('SIGTERM');
+    await child.exit();
     rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   });
   const host = await child.line('Chromium listens', (line: string) => /DevTools listening on ws:\/\/([^/]+)/.exec(line)?.[1]);
