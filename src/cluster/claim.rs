@@ -27,10 +27,10 @@ pub fn is_whole(mark: (u64, u64), head: Head, entries: usize) -> bool {
 }
 
 /// Whether the replica had applied more than the entry of the claim before the session was installed: what came in between
-/// was posted to nobody.
+/// was posted to nobody. So was all of a later life, whose numbers begin anew.
 #[must_use]
-pub fn is_late(claimed_at: u64, replica: Head) -> bool {
-    claimed_at < replica.n
+pub fn is_late(claimed_at: Head, replica: Head) -> bool {
+    (claimed_at.life, claimed_at.n) < (replica.life, replica.n)
 }
 
 /// What `peer` has missed, whose record knows these seats.
@@ -49,4 +49,22 @@ pub fn replay<'a, D>(seats: &Seats, slice: &'a [Arc<Entry<D>>], peer: PeerId) ->
         }
     }
     missed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_late_where_the_replica_is_further_in_this_life_or_in_a_later_one() {
+        let head = |life, n| Head { life, n, tag: 0 };
+        for (claimed, replica, late) in [
+            (head(2, 7), head(2, 7), false),
+            (head(2, 7), head(2, 8), true),
+            (head(2, 7), head(1, 9), false),
+            (head(2, 7), head(3, 1), true),
+        ] {
+            assert_eq!(is_late(claimed, replica), late, "{claimed:?} {replica:?}");
+        }
+    }
 }

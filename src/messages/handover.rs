@@ -26,7 +26,8 @@ pub struct SettleRooms {
     pub done: Done,
 }
 
-/// From the shutdown, unbounded: which seats and rooms are there, and what is locked and banned.
+/// From the shutdown, unbounded: which seats and rooms are there, and what is locked and banned. From then on nobody moderates
+/// rooms: the next process would not know of it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct TakeStock {
@@ -35,6 +36,11 @@ pub struct TakeStock {
     /// Where it goes.
     pub answer: oneshot::Sender<Stock>,
 }
+
+/// From the shutdown, unbounded: what [`TakeStock`] was answered is not handed over after all, and rooms can be moderated again.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct ForgetStock;
 
 /// All that the supervisor knows and a restart carries over.
 #[derive(Debug)]

@@ -80,7 +80,13 @@ pub enum ModerationError {
     /// The session that asks is in no room.
     #[error("this session is in no room")]
     NotInRoom,
+    /// The process ends, and what the next one goes on with is written. Nothing was done.
+    #[error("the server is being replaced, and does not change rooms any more; ask the next process")]
+    HandedOver,
 }
+
+/// A process that is replaced ends within 2 s, and the next one is there soon after.
+const NEXT_PROCESS: Duration = Duration::from_secs(3);
 
 impl ModerationError {
     /// What a client is told.
@@ -91,6 +97,7 @@ impl ModerationError {
             Self::UnknownPeer | Self::UnknownBan => ErrorCode::PeerNotFound,
             Self::TooManyBans { .. } => ErrorCode::RateLimited,
             Self::NothingToBanBy | Self::BanTime | Self::TextTooLong { .. } => ErrorCode::InvalidMessage,
+            Self::HandedOver => ErrorCode::ServerDraining,
         }
     }
 
@@ -99,6 +106,7 @@ impl ModerationError {
     pub fn retry_after(self) -> Option<Duration> {
         match self {
             Self::TooManyBans { retry_after } => Some(wait_for_ban(retry_after)),
+            Self::HandedOver => Some(NEXT_PROCESS),
             _ => None,
         }
     }

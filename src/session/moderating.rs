@@ -60,6 +60,7 @@ fn message(error: ModerationError) -> &'static str {
         ModerationError::NothingToBanBy => "nothing is known of this peer that a ban could go by: kick without one",
         ModerationError::BanTime => "a ban takes from 1 second to 30 days",
         ModerationError::TextTooLong { .. } => "the reason is too long",
+        ModerationError::HandedOver => "the server is going away; ask again when you are back",
         ModerationError::UnknownRoom | ModerationError::NotInRoom => "this session is in no room; join first",
     }
 }

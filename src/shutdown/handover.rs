@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     future::Future,
-    io,
+    io, thread,
     time::{Duration, Instant},
 };
 
@@ -16,12 +16,12 @@ use super::server::Server;
 use crate::{
     lifecycle::Call,
     messages::{
-        handover::{SettleRooms, Stock, TakeStock},
+        handover::{ForgetStock, SettleRooms, Stock, TakeStock},
         send_unbounded,
     },
     protocol::{RoomName, SessionId},
     session::{Budget, ReturnSpread, handover},
-    store::{RoomRecord, SessionRecord, StateDir, StateRecord, encode},
+    store::{Encoded, Permit, RoomRecord, SessionRecord, StateDir, StateRecord, encode},
     supervisor::Supervisor,
     telemetry::{self, Event},
     utc::Clocks,
@@ -30,6 +30,9 @@ use crate::{
 /// All that is on its way has arrived by then, or the sessions are not handed over: a process that is to end in two seconds cannot
 /// wait longer.
 const QUIET_WITHIN: Duration = Duration::from_millis(1_500);
+/// A disk that takes `state.max_bytes` takes them in this time, or the sessions are not handed over: they stand still meanwhile, and
+/// their clients take a server that is silent for longer for one that is gone.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(3);
 /// Whatever a client has asked for last has arrived after so many rounds by way of sessions, supervisor and rooms. The longest way
 /// is that of a client that comes back: its session, the supervisor, the session that it resumes and back, that one with the
 /// socket, the room, and the others.
@@ -85,6 +88,7 @@ pub(super) async fn keep_moderation(supervisor: &Addr<Supervisor>, store: &State
 
 async fn give_up(server: &Server<'_>, error: &io::Error) -> Outcome {
     telemetry::emit(&Event::StateNotStored { error });
+    let _ = send_unbounded(&server.supervisor.clone().recipient(), ForgetStock);
     // One that hangs does so when it is asked this, too, and is not waited for.
     let _ = tokio::time::timeout(QUIET_WITHIN, on_each(server.arbiters, handover::thaw)).await;
     Outcome::Failed
@@ -137,21 +141,40 @@ fn assemble(
     StateRecord { saved_ms: clocks.now_ms, rooms: rooms.collect(), moderated }
 }
 
-/// Writes it, on a thread of its own: a slow disk stops nobody, and the watch has its answers.
+/// Writes it, and waits for that, but not for ever: a disk that stalls leaves nothing, then or later.
 async fn keep(store: &StateDir, state: StateRecord, max_bytes: u64, began: Instant) -> io::Result<()> {
     let (sessions, rooms, moderated) = (state.sessions(), state.rooms.len(), state.moderated.len());
-    let store = store.clone();
-    let write = move || {
-        let encoded = encode(&state);
-        if encoded.len() as u64 > max_bytes {
-            return Err(io::Error::other("it would have more bytes than state.max_bytes"));
-        }
-        store.keep(&encoded)?;
-        Ok(encoded.len())
-    };
-    let bytes = actix_rt::task::spawn_blocking(write).await.map_err(io::Error::other)??;
+    let encoded = actix_rt::task::spawn_blocking(move || encode(&state)).await.map_err(io::Error::other)?;
+    let bytes = encoded.len();
+    if bytes as u64 > max_bytes {
+        return Err(io::Error::other("it would have more bytes than state.max_bytes"));
+    }
+    write(store, encoded).await?;
     telemetry::emit(&Event::StateStored { sessions, rooms, moderated, bytes, took: began.elapsed() });
     Ok(())
+}
+
+/// A thread of its own, and none of the runtime's: the end of the process would wait for one of those.
+async fn write(store: &StateDir, encoded: Encoded) -> io::Result<()> {
+    let (permit, (answer, mut answered)) = (Permit::default(), oneshot::channel());
+    let (store, writers) = (store.clone(), permit.clone());
+    let run = move || {
+        // Whoever waited may have given up.
+        let _ = answer.send(store.keep(&encoded, &writers));
+    };
+    thread::Builder::new().name("state".into()).spawn(run)?;
+    let gone = |_| io::Error::other("the thread that writes it has ended");
+    match tokio::time::timeout(WRITTEN_WITHIN, &mut answered).await {
+        Ok(written) => written.map_err(gone)?,
+        Err(_) if permit.withdraw() => {
+            Err(io::Error::new(io::ErrorKind::TimedOut, "the disk has not taken it in time"))
+        }
+        // All of it is written, and its file is being put in its place. Should the disk stall there, it counts as there: sessions
+        // that went on here and there would tell their clients things twice.
+        Err(_) => {
+            tokio::time::timeout(WRITTEN_WITHIN, answered).await.map_or(Ok(()), |written| written.map_err(gone)?)
+        }
+    }
 }
 
 /// Waits until the supervisor has handled all that was sent to it, and every room has posted what follows from that.

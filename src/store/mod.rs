@@ -17,7 +17,7 @@ pub use codec::{Encoded, RecordError, VERSION, decode, encode};
 pub use record::{
     BanRecord, BufferRecord, CountsRecord, FormerRecord, ModerationRecord, RoomRecord, SessionRecord, StateRecord,
 };
-pub use state_dir::{StateDir, StateDirError};
+pub use state_dir::{Permit, StateDir, StateDirError};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,10 @@ use std::{
     io::{self, BufWriter, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc, Mutex, TryLockError as TryMutexError,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 use super::codec::{Encoded, RecordError};
@@ -42,6 +45,34 @@ pub struct StateDir {
     dir: PathBuf,
     #[expect(dead_code, reason = "held for its lock, which ends with the process, whatever ends that")]
     lock: Arc<File>,
+    /// Locked while a record is written: two writers would write into one file. One whose disk stalls keeps it.
+    writing: Arc<Mutex<()>>,
+}
+
+/// Whether a record that is being written may still be left for the next process. Whoever waits for it gives up after a time, and
+/// goes on as if there were none: then there must be none, however late the disk is. Clones are one permit.
+#[derive(Debug, Clone, Default)]
+pub struct Permit(Arc<AtomicU8>);
+
+impl Permit {
+    const OPEN: u8 = 0;
+    const USED: u8 = 1;
+    const WITHDRAWN: u8 = 2;
+
+    /// The record is not to be left any more. `false`: its file is being put in its place, or is there.
+    #[must_use]
+    pub fn withdraw(&self) -> bool {
+        self.turn_to(Self::WITHDRAWN)
+    }
+
+    fn use_up(&self) -> bool {
+        self.turn_to(Self::USED)
+    }
+
+    /// Only the first of both gets its way. No lock: a disk may stall in the rename, too, and nobody is to wait for that.
+    fn turn_to(&self, state: u8) -> bool {
+        self.0.compare_exchange(Self::OPEN, state, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
 }
 
 impl StateDir {
@@ -65,7 +96,7 @@ impl StateDir {
         if found.permissions().mode() & 0o022 != 0 {
             return Err(StateDirError::NotPrivate("writable for other users"));
         }
-        Ok(Self { dir: dir.to_owned(), lock: Arc::new(lock) })
+        Ok(Self { dir: dir.to_owned(), lock: Arc::new(lock), writing: Arc::default() })
     }
 
     /// Takes what the process before has left, of at most so many bytes; it is gone from the folder then, whether it can be
@@ -113,13 +144,22 @@ impl StateDir {
         Ok(Some(bytes))
     }
 
-    /// Leaves that for the next process: whole, or not at all.
+    /// Leaves that for the next process: whole, or not at all. As long as the disk takes.
     ///
     /// # Errors
-    /// It cannot be written. What was there before is still there then.
-    pub fn keep(&self, encoded: &Encoded) -> io::Result<()> {
+    /// It cannot be written, another record is still being written, or the permit was withdrawn meanwhile. What was there before
+    /// is still there then.
+    pub fn keep(&self, encoded: &Encoded, permit: &Permit) -> io::Result<()> {
+        let _writing = match self.writing.try_lock() {
+            Ok(writing) => writing,
+            // Whoever panicked has left a part, which is overwritten.
+            Err(TryMutexError::Poisoned(writing)) => writing.into_inner(),
+            Err(TryMutexError::WouldBlock) => {
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another record is still being written"));
+            }
+        };
         let part = self.dir.join(PART);
-        let written = self.write(&part, encoded);
+        let written = self.write(&part, encoded, permit);
         if written.is_err() {
             // It would only take room.
             let _ = fs::remove_file(&part);
@@ -127,11 +167,14 @@ impl StateDir {
         written
     }
 
-    fn write(&self, part: &Path, encoded: &Encoded) -> io::Result<()> {
+    fn write(&self, part: &Path, encoded: &Encoded, permit: &Permit) -> io::Result<()> {
         let file = files::open(part, OpenOptions::new().write(true).truncate(true), MODES.1)?;
         let mut writer = BufWriter::with_capacity(1 << 18, file);
         encoded.write_to(&mut writer)?;
         writer.flush()?;
+        if !permit.use_up() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody waits for the record any more"));
+        }
         fs::rename(part, self.dir.join(RECORD))
     }
 }

@@ -217,12 +217,12 @@ fn a_record_is_private_and_taken_once() {
     let state = open(&dir);
     assert_eq!(state.take(MOST).expect("nothing"), None);
     let encoded = encode(&empty());
-    state.keep(&encoded).expect("kept");
+    state.keep(&encoded, &Permit::default()).expect("kept");
     let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert_eq!((mode(&dir), mode(&dir.join("sessions")), mode(&dir.join("lock"))), (0o700, 0o600, 0o600));
     assert_eq!(state.take(MOST).expect("ours"), Some(bytes(&empty())));
     assert_eq!(state.take(MOST).expect("nothing is left"), None);
-    state.keep(&encoded).expect("kept");
+    state.keep(&encoded, &Permit::default()).expect("kept");
     let Err(RecordError::TooLarge { found, most: 5 }) = state.take(5) else { panic!("it is larger") };
     assert_eq!((found, state.take(MOST).expect("nothing is left")), (encoded.len() as u64, None));
 }
@@ -259,4 +259,33 @@ fn what_others_could_have_put_there_is_refused_and_removed() {
 fn an_age_is_told_in_words() {
     let error = RecordError::TooOld { age: Duration::from_secs(31), window: Duration::from_secs(30) };
     assert!(error.to_string().contains("31s old"), "{error}");
+}
+
+#[test]
+fn a_record_that_nobody_waits_for_any_more_is_left_neither_at_once_nor_later() {
+    let home = tempfile::tempdir().expect("a folder");
+    let state = open(home.path());
+    let part = home.path().join(".sessions-part");
+    // Who opens a pipe for writing waits for somebody who reads it: as a disk that stalls.
+    assert!(std::process::Command::new("mkfifo").arg(&part).status().expect("mkfifo").success());
+    let permit = Permit::default();
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let writer = {
+        let (state, permit) = (state.clone(), permit.clone());
+        std::thread::spawn(move || {
+            begun.send(()).expect("it is waited for");
+            state.keep(&encode(&empty()), &permit)
+        })
+    };
+    has_begun.recv().expect("it begins");
+    assert!(permit.withdraw() && !permit.withdraw());
+    let mut read = Vec::new();
+    std::io::Read::read_to_end(&mut fs::File::open(&part).expect("the pipe"), &mut read).expect("all of it");
+    let refused = writer.join().expect("it ends").expect_err("nobody waits for it");
+    assert_eq!((refused.kind(), read), (std::io::ErrorKind::TimedOut, bytes(&empty())));
+    assert!(!home.path().join("sessions").exists() && !part.exists());
+    let permit = Permit::default();
+    state.keep(&encode(&empty()), &permit).expect("the disk goes on");
+    assert!(!permit.withdraw(), "it is there already");
+    assert_eq!(state.take(MOST).expect("ours"), Some(bytes(&empty())));
 }

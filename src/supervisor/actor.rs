@@ -74,6 +74,8 @@ pub struct Supervisor {
     looks_again: bool,
     headcount: LatestHeadcount,
     hooks: Hooks,
+    /// What the next process goes on with was told: nothing is changed any more that it would have to know.
+    pub(super) stock_is_taken: bool,
 }
 
 impl Supervisor {
@@ -84,7 +86,8 @@ impl Supervisor {
         let headcount = LatestHeadcount::default();
         let ended_rooms = EndedRooms::default();
         let hooks = Hooks::default();
-        Self { state, spawn_room, wrong_secrets, ended_rooms, ended: 0, looks_again: false, headcount, hooks }
+        let (ended, looks_again, stock_is_taken) = (0, false, false);
+        Self { state, spawn_room, wrong_secrets, ended_rooms, ended, looks_again, headcount, hooks, stock_is_taken }
     }
 
     /// Tells these, too, what happens in rooms.

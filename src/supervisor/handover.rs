@@ -11,7 +11,7 @@ use super::{
     state::restore::ReservedSeat,
 };
 use crate::messages::{
-    handover::{RestoreModeration, RestoreRoom, SettleRooms, Stock, TakeStock, TellAway},
+    handover::{ForgetStock, RestoreModeration, RestoreRoom, SettleRooms, Stock, TakeStock, TellAway},
     room::{Restored, ToRoom},
 };
 
@@ -31,8 +31,17 @@ impl Handler<TakeStock> for Supervisor {
 
     fn handle(&mut self, TakeStock { clocks, answer }: TakeStock, _: &mut Self::Context) {
         let moderated = self.state.moderation_records(clocks);
+        self.stock_is_taken = true;
         // Whoever asked may have given up.
         let _ = answer.send(Stock { rooms: self.state.stock(), moderated });
+    }
+}
+
+impl Handler<ForgetStock> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: ForgetStock, _: &mut Self::Context) {
+        self.stock_is_taken = false;
     }
 }
 

@@ -30,6 +30,11 @@ use crate::{
 };
 
 impl Supervisor {
+    /// What was done after the next process's share was taken would be undone by it: who was banned would come back.
+    fn may_moderate(&self) -> Result<(), ModerationError> {
+        if self.stock_is_taken { Err(ModerationError::HandedOver) } else { Ok(()) }
+    }
+
     /// `by`: the member that asks; `None`: an operator.
     pub(super) fn kick(
         &mut self,
@@ -37,6 +42,7 @@ impl Supervisor {
         kick: &Kick,
         by: Option<&Member>,
     ) -> Result<Kicked, ModerationError> {
+        self.may_moderate()?;
         is_short(kick.reason.as_ref(), REASON_BYTES)?;
         let of = match &kick.target {
             Target::Peer(peer) => SeatsOf::Session(self.session_of(room, *peer)?),
@@ -83,6 +89,7 @@ impl Supervisor {
 
     /// Whether that changed anything; the room's members are told then.
     pub(super) fn lock(&mut self, room: &RoomName, locked: bool, by: Option<&Member>) -> Result<(), ModerationError> {
+        self.may_moderate()?;
         if self.state.lock(room, locked, now())? {
             let act = if locked { ModerationAct::Lock } else { ModerationAct::Unlock };
             news::moderated(Some(room), act, by, 0, None);
@@ -102,6 +109,7 @@ impl Supervisor {
 
     /// To how many peers.
     fn notice(&self, SendNotice { room, text }: &SendNotice) -> Result<usize, ModerationError> {
+        self.may_moderate()?;
         is_short(Some(text), NOTICE_BYTES)?;
         let event = RoomEvent::of_room(RoomChange::Notice(text.clone()));
         let peers = if let Some(room) = room {
@@ -158,6 +166,7 @@ impl Handler<LiftBan> for Supervisor {
     type Result = Result<(), ModerationError>;
 
     fn handle(&mut self, LiftBan { room, ban }: LiftBan, _: &mut Self::Context) -> Self::Result {
+        self.may_moderate()?;
         self.state.lift_ban(&room, ban, now())?;
         news::moderated(Some(&room), ModerationAct::LiftBan, None, 0, None);
         Ok(())
@@ -176,6 +185,7 @@ impl Handler<CloseRoom> for Supervisor {
     type Result = Result<usize, ModerationError>;
 
     fn handle(&mut self, CloseRoom { room, text }: CloseRoom, _: &mut Self::Context) -> Self::Result {
+        self.may_moderate()?;
         is_short(text.as_ref(), NOTICE_BYTES)?;
         let left = self.state.close(&room, now())?;
         let peers = self.send_out(left, EndReason::RoomClosed, text.as_ref()).len();

@@ -13,6 +13,7 @@ use crate::{
     limits::Subnet,
     messages::{
         Note, SeatTaken,
+        handover::{ForgetStock, TakeStock},
         moderation::{
             CloseRoom, Kick, KickFrom, Kicked, LOCK_OUTLIVES, LiftBan, ListBans, LockRoom, ModerationError, SendNotice,
             Target,
@@ -23,6 +24,7 @@ use crate::{
     protocol::{EndReason, ErrorCode, LeaveReason, PeerId, PlainText, RoomName, Who, client::Identified},
     room::fake::FakeSession,
     telemetry::{self, LimitHit, ModerationAct, Moderator},
+    utc::Clocks,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -230,6 +232,29 @@ async fn a_room_that_is_closed_sends_everybody_away_and_opens_anew() {
     let counts = telemetry::take().expect("something was counted");
     assert_eq!((counts.rooms_opened, counts.rooms_ended, counts.rooms_lost), (2, 1, 0));
     assert_eq!(counts.leaves.get(LeaveReason::RoomClosed), 2);
+}
+
+#[actix::test]
+async fn nobody_moderates_what_the_next_process_has_taken_over() {
+    let supervisor = start();
+    let session = FakeSession::new();
+    let bob = session.member();
+    assert!(join(&supervisor, &bob, "a").await.is_ok());
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    ask(&supervisor, TakeStock { clocks: Clocks::read(), answer }).await;
+    assert!(answered.await.expect("a stock").moderated.is_empty());
+    let refused = Err(ModerationError::HandedOver);
+    let banned = ask(&supervisor, kick(Target::Peer(bob.peer), Some(MINUTE))).await;
+    assert_eq!(banned.map(|_| ()), refused);
+    assert_eq!(ask(&supervisor, LockRoom { room: room("a"), locked: true }).await, refused);
+    let close = CloseRoom { room: room("a"), text: None };
+    assert_eq!(ask(&supervisor, close.clone()).await.map(|_| ()), refused);
+    let notice = SendNotice { room: None, text: text("to nobody") };
+    assert_eq!(ask(&supervisor, notice).await.map(|_| ()), refused);
+    let bans = ask(&supervisor, ListBans { room: room("a") }).await.expect("a room");
+    assert!(bans.bans.is_empty() && !bans.locked, "nothing was done");
+    ask(&supervisor, ForgetStock).await;
+    assert_eq!(ask(&supervisor, close).await, Ok(1), "it goes on here after all");
 }
 
 #[actix::test]

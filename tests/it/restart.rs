@@ -343,6 +343,25 @@ fn refuses(builder: &impl Fn() -> Builder, bytes: &[u8], token: &Value, words: &
 }
 
 #[test]
+fn a_disk_that_stalls_costs_the_handover_and_not_the_drain() {
+    let mut first = server().set("server.drain_ms", 4_000).start();
+    let (mut ada, mut bob) = (resumable(&first, "blue", &json!({})), first.join("blue"));
+    // Who opens a pipe for writing waits for somebody who reads it.
+    let part = first.state().path().join(".sessions-part");
+    assert!(std::process::Command::new("mkfifo").arg(&part).status().expect("mkfifo").success());
+    first.terminate();
+    let told = first.wait_for_log("that nothing is left", |line| line.event() == "state_not_stored");
+    assert!(told.text.contains("has not taken it in time"), "{}", told.text);
+    // The disk goes on, and the writer has all of it by now. It leaves nothing.
+    let read = fs::read(&part).expect("what is written");
+    assert!(read.starts_with(b"switchboard-sto"), "{} bytes", read.len());
+    receive_come_back(&mut ada, "reconnect");
+    bob.receive_bye("server_draining", 1012);
+    assert!(first.wait_exit(PATIENCE).success());
+    assert!(!first.state().path().join("sessions").exists(), "it would be two sessions");
+}
+
+#[test]
 fn a_process_that_is_killed_leaves_nothing_and_its_peers_join_as_who_they_are() {
     let mut first = server().start();
     let ada = resumable(&first, "team-standup", &json!({"identity": ADA}));

@@ -23,6 +23,7 @@ EMPTY = {
 QUIET = {
     "SignalingServerDown": "the server answers and its heart beats",
     "ServerPanicked": "nothing panicked",
+    "RestartStateRefused": "nothing restarted",
     "ServerRestarted": "nothing restarted",
     "StuckDraining": "no server is going",
     "ZeroConnections": "there are connections",

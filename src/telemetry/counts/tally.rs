@@ -206,6 +206,8 @@ tally! {
             restored: u64 = 0 => "switchboard_sessions_restored_total",
             /// Times that what the process before has left was not taken up: 0, or 1 after the start.
             state_refused: u64 = 0 => "switchboard_state_refused_total",
+            /// Times that sessions, locks and bans could not be left for the next process.
+            state_not_stored: u64 = 0 => "switchboard_state_not_stored_total",
             /// Joins refused, by the code that the client was told.
             join_rejections: Counts<ErrorCode> = Counts::new() => "switchboard_join_rejections_total" by "code",
             /// Join tokens, those that renew included, by what became of them; `missing` is a join without one that needs

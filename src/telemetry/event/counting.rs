@@ -60,6 +60,7 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         Event::SessionParked { .. } => tally.parked += 1,
         Event::SessionRestored { .. } => tally.restored += 1,
         Event::StateRefused { .. } => tally.state_refused += 1,
+        Event::StateNotStored { .. } => tally.state_not_stored += 1,
         Event::SessionResumed { result, .. } => tally.reconnections.add(result),
         Event::ResumeRefused { .. } => tally.reconnections.add(Reconnection::NotFound),
         Event::PeerLeft { reason, stayed, .. } => count_leave(reason, stayed, tally),
@@ -95,7 +96,6 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::ShutdownRecordFailed { .. }
         | Event::PreviousShutdown { .. }
         | Event::StateStored { .. }
-        | Event::StateNotStored { .. }
         | Event::StateRestored { .. }
         | Event::SessionGivenUp { .. }
         | Event::MeshFractured { .. }

@@ -309,9 +309,7 @@ pub(crate) struct Claimed {
     pub(crate) record: Rc<Record>,
     /// What the log said since; none: not all of it is kept.
     pub(crate) since: Option<Vec<LogEntry>>,
-    /// The number of the claim's entry.
-    pub(crate) n: u64,
-    /// The room behind that entry.
+    /// The room behind the claim's entry.
     pub(crate) snapshot: Rc<Snapshot>,
 }
 

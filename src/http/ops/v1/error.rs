@@ -159,6 +159,7 @@ fn refused(error: ModerationError) -> (StatusCode, &'static str, ErrorCategory) 
         ModerationError::UnknownPeer => (StatusCode::NOT_FOUND, "peer_not_found", Peer),
         ModerationError::UnknownBan => (StatusCode::NOT_FOUND, "ban_not_found", RoomState),
         ModerationError::TooManyBans { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_bans", RateLimited),
+        ModerationError::HandedOver => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", ErrorCategory::Server),
         ModerationError::NothingToBanBy => (StatusCode::UNPROCESSABLE_ENTITY, "nothing_to_ban_by", Peer),
         ModerationError::BanTime | ModerationError::TextTooLong { .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", InvalidMessage)

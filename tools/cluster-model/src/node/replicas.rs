@@ -71,8 +71,10 @@ impl World {
             let of = &self.attempts[attempt];
             let mine = seats.get(&of.peer).is_some_and(|seat| seat.owner.as_ref() == Some(&self.nodes[n].me));
             if of.room == room && mine {
-                let late =
-                    of.answer.as_ref().is_none_or(|claimed| switchboard::cluster::claim::is_late(claimed.n, head));
+                let late = of
+                    .answer
+                    .as_ref()
+                    .is_none_or(|claimed| switchboard::cluster::claim::is_late(claimed.snapshot.head, head));
                 self.install(attempt, missed || late);
             }
         }

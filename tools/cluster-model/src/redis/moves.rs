@@ -52,8 +52,8 @@ impl Redis {
         let version = kept.seat.version;
         let since: Vec<LogEntry> = room.stream.iter().filter(|entry| entry.head.n > record.mark.1).cloned().collect();
         let whole = claim::is_whole(record.mark, room.head, since.len());
-        let head = self.append(name, Change::Claimed { peer, owner: me.clone(), version });
+        self.append(name, Change::Claimed { peer, owner: me.clone(), version });
         let snapshot = Rc::new(self.snapshot(&self.data.rooms[&name]));
-        Reply::Claimed(Rc::new(Claimed { record, since: whole.then_some(since), n: head.n, snapshot }))
+        Reply::Claimed(Rc::new(Claimed { record, since: whole.then_some(since), snapshot }))
     }
 }
