@@ -33,6 +33,15 @@ section! {
                       begin with \"*.\"; lower case, no path, no default port",
         }, live;
 
+        /// What the page at `/` may connect to besides its own server, as its Content-Security-Policy names it (`connect-src`).
+        /// `https://*.example.org` stands for all names below that one, and not for itself.
+        /// None by default: the page needs no other, and what is not listed cannot be told anything by a script that got in.
+        page_connect_src: Vec<String> = Vec::new(), Kind::List {
+            check: is_connect_source,
+            allowed: "a list of scheme://host or scheme://host:port, where the scheme is https, http, wss or ws, and the host, which \
+                      is no IPv6 address, may begin with \"*.\"; lower case, no path, no default port",
+        };
+
         /// Whether a handshake without `Origin` is refused. Only programs send none: browsers name it for every page.
         /// Off by default, because apps and tests are programs, and who writes one can name any origin.
         require_origin: bool = false, Kind::Switch;
@@ -108,9 +117,48 @@ fn is_origin(text: &str) -> bool {
     host_fits && url.port() != Some(0) && format!("{}://{host}{port}", url.scheme()) == *text
 }
 
+/// Whether a policy can name this as something to connect to (W3C CSP3 section 2.3.1): its grammar has no IPv6 addresses.
+fn is_connect_source(text: &str) -> bool {
+    let is_known =
+        |(scheme, host): (&str, &str)| ["https", "http", "wss", "ws"].contains(&scheme) && !host.starts_with('[');
+    text.split_once("://").is_some_and(is_known) && is_origin(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_connects_to_hosts_and_no_text_adds_anything_else_to_its_policy() {
+        for good in
+            ["https://a.example", "http://10.0.0.1:8080", "wss://a.example:8443", "ws://localhost", "wss://*.a.example"]
+        {
+            assert!(is_connect_source(good), "{good}");
+        }
+        for bad in [
+            "",
+            "*",
+            "same",
+            "null",
+            "file://",
+            "a.example",
+            "https://",
+            "https://[::1]",
+            "data:",
+            "chrome-extension://abc",
+        ] {
+            assert!(!is_connect_source(bad), "{bad}");
+        }
+        for bad in [
+            "wss://a.example:443",
+            "wss://a.example/ws",
+            "https://a.example; script-src *",
+            "https://a.example *",
+            "'self'",
+        ] {
+            assert!(!is_connect_source(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn an_origin_is_what_a_browser_sends() {

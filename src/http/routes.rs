@@ -1,6 +1,6 @@
 //! Which listener serves what.
 
-use std::{rc::Rc, time::Duration};
+use std::{future::ready, rc::Rc, time::Duration};
 
 use actix_web::{
     App, FromRequest, Handler, HttpRequest, HttpResponse, Responder,
@@ -9,16 +9,18 @@ use actix_web::{
     guard as route_guard,
     http::{
         Method, StatusCode,
-        header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE},
+        header::{
+            ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, PERMISSIONS_POLICY,
+            SEC_WEBSOCKET_VERSION, UPGRADE,
+        },
     },
     middleware::from_fn,
     web,
 };
 
 use super::{
-    client::Clients,
+    client::{Client, Clients},
     error::{self, with_header},
-    headers,
     labels::{Labels, Routes},
     observe::{Observe, observe},
     ops::{Guard, Ops, errors, guard::admit, metrics, v1},
@@ -26,6 +28,7 @@ use super::{
         address::{self, OwnAddress},
         handshake::{self, HandshakeError},
         page,
+        page_policy::{PERMISSIONS, PagePolicy},
         probes::{self, Probes},
         request_limit::limit,
         upgrade,
@@ -50,13 +53,16 @@ pub struct Common {
     pub slow_request: Duration,
     /// Whether clients speak TLS, with this server or with a proxy.
     pub is_https: bool,
+    /// What the page for everybody may do.
+    page: PagePolicy,
 }
 
 impl Common {
     /// With those probes, by these settings.
     #[must_use]
     pub fn new(settings: &Settings, probes: Probes) -> Self {
-        Self { probes, slow_request: settings.http.slow_request_ms.get(), is_https: settings.is_https() }
+        let (slow_request, is_https) = (settings.http.slow_request_ms.get(), settings.is_https());
+        Self { probes, slow_request, is_https, page: settings.into() }
     }
 }
 
@@ -74,12 +80,16 @@ pub(super) fn public(
         InitError = (),
     >,
 > {
+    let policy = common.page.clone();
     let app = base(common, move |routes| {
-        routes.config.app_data(web::Data::new(clients)).app_data(web::Data::new(own));
+        routes.config.app_data(web::Data::new(clients)).app_data(web::Data::new(policy)).app_data(web::Data::new(own));
         let path = routes.named(handshake::PATH);
         routes.config.route(path, web::to(no_handshake));
         serve(routes, address::PATH, address::route);
-        serve_files(routes, &page::FILES, headers::EXAMPLE_SECURITY_POLICY);
+        for file in &page::FILES {
+            let path = routes.under("/", file.path);
+            read(routes, path, move |request, clients, policy| ready(serve_page(file, &request, &clients, &policy)));
+        }
     });
     app.wrap(from_fn(limit)).wrap(from_fn(observe))
 }
@@ -109,7 +119,10 @@ pub fn operator(
         v1::register(routes);
         serve(routes, "/metrics", metrics::metrics);
         serve(routes, "/errors", errors::errors);
-        serve_files(routes, &page::OPERATOR_FILES, headers::CONTENT_SECURITY_POLICY);
+        for file in &page::OPERATOR_FILES {
+            let path = routes.under("/", file.path);
+            read(routes, path, move || ready(serve_file(file)));
+        }
     });
     app.wrap(from_fn(admit)).wrap(from_fn(observe))
 }
@@ -150,14 +163,6 @@ where
     read(routes, path, handler);
 }
 
-/// All files of a page are one thing.
-fn serve_files(routes: &mut Routes, files: &'static [page::PageFile], policy: &'static str) {
-    for file in files {
-        let path = routes.under("/", file.path);
-        read(routes, path, move || std::future::ready(serve_file(file, policy)));
-    }
-}
-
 fn read<F, A>(routes: &mut Routes, path: &'static str, handler: F)
 where
     F: Handler<A>,
@@ -168,13 +173,28 @@ where
     routes.config.service(web::resource(path).route(read.to(handler)).default_service(web::to(other_method)));
 }
 
-fn serve_file(file: &'static page::PageFile, policy: &'static str) -> HttpResponse {
+fn serve_file(file: &'static page::PageFile) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, file.content_type))
-        .insert_header((CONTENT_SECURITY_POLICY, policy))
         // The page comes with the binary: a new binary is a new page.
         .insert_header((CACHE_CONTROL, "no-cache"))
         .body(file.body)
+}
+
+/// A file of the page for everybody, with what that page may do.
+fn serve_page(
+    file: &'static page::PageFile,
+    request: &HttpRequest,
+    clients: &Clients,
+    policy: &PagePolicy,
+) -> HttpResponse {
+    let policy = policy.content_security(request.head(), asker(request, clients).and_then(|client| client.believed));
+    let mut answer = with_header(serve_file(file), PERMISSIONS_POLICY, PERMISSIONS);
+    // Out of a host and settings that were looked at: it is a header's value.
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    answer
 }
 
 /// OPTIONS, by which balancers look whether anybody is there (RFC 9110 section 9.3.7), and methods that are not for reading.
@@ -213,9 +233,13 @@ async fn no_handshake(request: HttpRequest, id: web::ReqData<RequestId>, clients
 /// `clients`: those of the public listener, if it came there.
 fn report_refused(refused: &HandshakeError, request: &HttpRequest, id: &RequestId, clients: Option<&Clients>) {
     let Some(peer) = request.peer_addr() else { return };
+    let client = clients.and_then(|clients| asker(request, clients));
+    upgrade::report(refused, id, client.map_or(peer, |client| client.remote));
+}
+
+fn asker(request: &HttpRequest, clients: &Clients) -> Option<Client> {
     let known_by = request.conn_data::<Rc<Input>>().map(|input| input.known_by.get()).unwrap_or_default();
-    let remote = clients.map_or(peer, |clients| clients.identify(peer, known_by, request.headers()).remote);
-    upgrade::report(refused, id, remote);
+    Some(clients.identify(request.peer_addr()?, known_by, request.headers()))
 }
 
 /// A handshake whose `Upgrade` was lost may also have lost its way: a prefix that a proxy should have taken off.

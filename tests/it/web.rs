@@ -37,6 +37,36 @@ fn only_the_page_for_everybody_may_start_workers() {
 }
 
 #[test]
+fn devices_are_for_the_page_for_everybody_only() {
+    let server = TestServer::start();
+    let may = |response: Response| response.needs("Permissions-Policy").to_owned();
+    for path in ["/", "/app.js"] {
+        assert_eq!(may(server.get(path)), "camera=(self), display-capture=(self), microphone=(self)", "{path}");
+    }
+    for (path, response) in answers(&server).into_iter().skip(1).chain([("ops /", server.ops_get("/"))]) {
+        assert_eq!(may(response), "camera=(), display-capture=(), microphone=()", "{path}");
+    }
+}
+
+#[test]
+fn the_page_connects_to_its_own_host_and_what_is_configured() {
+    let server = TestServer::set("http.page_connect_src", "https://a.example,wss://*.b.example").start();
+    let connects = |response: Response| {
+        let policy = response.needs("Content-Security-Policy").to_owned();
+        policy.split("; ").find_map(|part| part.strip_prefix("connect-src ").map(str::to_owned)).expect("connect-src")
+    };
+    let own = |host: &str| format!("'self' ws://{host} wss://{host} https://a.example wss://*.b.example");
+    assert_eq!(connects(server.get("/")), own(&server.public.to_string()));
+    let asked = http::exchange(
+        server.public,
+        "GET /client.js HTTP/1.1\r\nHost: rooms.example\r\nX-Forwarded-Host: evil.example\r\nConnection: close\r\n\r\n",
+    );
+    assert_eq!(connects(asked), own("rooms.example"), "whoever is no proxy of ours is not believed");
+    assert_eq!(connects(server.ops_get("/")), "'self'");
+    assert_eq!(connects(server.get("/healthz")), "'self'");
+}
+
+#[test]
 fn behind_tls_browsers_are_told_to_come_that_way_only() {
     let server = TestServer::set("http.behind_tls", true).start();
     for path in ["/", "/healthz"] {

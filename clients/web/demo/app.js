@@ -2,6 +2,7 @@
 // peers it has from `joinRoom` (clients/web/client/README.md), which client.js holds.
 
 import { joinRoom, linkToRoom, randomRoom, reportFrom } from './client.js';
+import { Call } from './call.js';
 import { Files, listenForFiles } from './files.js';
 import { inviteTo, listenForInvitations } from './invite.js';
 import { MeshGraph } from './mesh-graph.js';
@@ -19,7 +20,7 @@ const PATHS_MS = 2_000;
 let stay = null;
 
 class Stay {
-  #name; #room; #telemetry; #timer; #files; #mesh;
+  #name; #room; #telemetry; #timer; #call; #files; #mesh;
   #limits = null;
   #bye = null;
   #entered = false; // it was in the room
@@ -89,6 +90,7 @@ class Stay {
     this.#room = room;
     const { signaling } = room;
     this.#telemetry = reportFrom(room);
+    this.#call = new Call(room);
     this.#files = new Files(room, (peer) => this.#nameOf(peer));
     this.#mesh = new MeshGraph(room, (peer) => this.#nameOf(peer));
     room.on('state', (state) => this.#state(state));
@@ -152,6 +154,7 @@ class Stay {
     if (this.#over) return;
     this.#over = true;
     clearInterval(this.#timer);
+    this.#call?.close();
     this.#files?.close();
     this.#mesh?.close();
     this.#telemetry?.close();
@@ -213,13 +216,15 @@ class Stay {
     const { self, peers, capacity } = this.#room;
     if (!this.#entered || this.#over) return;
     for (const peer of peers) this.#shown.set(peer, nameIn(peer) || this.#nameOf(peer));
-    view.roster([
+    const people = [
       { id: self.id, name: this.#nameOf(self), self: true },
       ...peers.map((peer) => ({
         id: peer.id, name: this.#nameOf(peer), state: peer.state, where: peer.presence === 'here' ? undefined : peer.presence,
         path: peer.state === 'connected' ? this.#paths.get(peer) : undefined,
       })),
-    ], capacity);
+    ];
+    view.roster(people, capacity);
+    this.#call.show(people);
   }
 
   /** `meta` is whatever its owner sent: it may be no name, too long, or that of somebody else. */

@@ -92,9 +92,9 @@ export const bye = ({ reason, action, message }) => {
   return action === 'reconnect' || action === 'resume' ? `${why} This page reconnects you by itself.` : why;
 };
 
-/** The way that what we say takes to them. */
-export const path = ({ relayed, rttMs }) =>
-  [relayed ? 'relayed' : 'direct', ...(rttMs === undefined ? [] : [`${Math.max(1, Math.round(rttMs))} ms`])].join(' · ');
+/** The way that what we say takes to them, with the kinds of both its ends (RFC 8445): host, srflx, prflx, relay. */
+export const path = ({ local, remote, relayed, rttMs }) =>
+  [`${relayed ? 'relayed' : 'direct'} (${local === remote ? local : `${local} to ${remote}`})`, ...(rttMs === undefined ? [] : [`${Math.max(1, Math.round(rttMs))} ms`])].join(' · ');
 
 const NO_WAY = 'your two networks let no direct connection through. Another network may help, such as a phone’s; a TURN server does, '
   + 'which whoever runs this server can add';
@@ -139,6 +139,46 @@ const stateAndPlace = (text, where) => {
   if (where === 'gone') return 'gone from the server, still reached';
   return where === 'away' ? `${text}, away from the server` : text;
 };
+
+// Camera, microphone and screen. Why there is none is told by the errors of the library.
+
+/** The question before anything is sent, by what would be. */
+export const beforeSending = ({ camera, microphone }) => {
+  const what = camera && microphone ? 'see and hear you' : microphone ? 'hear you' : 'see you';
+  return camera || microphone
+    ? { title: `Before the others ${what}`, send: `Let them ${what}` }
+    : { title: 'Camera and microphone', send: 'Send nothing' };
+};
+export const PREVIEW_HELP = 'Only you see this yet. Nothing is sent before you say so.';
+export const DEVICES_TITLE = 'Devices';
+export const DEVICES_HELP = 'Another device is used as soon as you choose it.';
+export const DEVICES_DONE = 'Done';
+export const NO_DEVICE = { camera: 'No camera', microphone: 'No microphone', speaker: 'The system’s' };
+
+/** A device that was unplugged, or that the system took away. */
+export const deviceGone = (kind) =>
+  `Your ${kind} is gone: it was unplugged, or another program took it. Turn it on again, or choose another one under “Devices”.`;
+export const speakerFailed = 'That loudspeaker cannot be used. The others are heard as before.';
+export const notPublished = ({ message }) => `The others do not get it: ${message}`;
+
+/** Where a page has no devices, and what helps. */
+export const NO_MEDIA = {
+  insecure: {
+    why: 'No camera, microphone or screen here: this page came without https.',
+    help: 'Browsers give devices only to pages that come by https, or from this very machine. Text and files work all the same. '
+      + 'Whoever runs the server can give it a certificate (settings tls.cert_file and tls.key_file, “TLS” in docs/operations.md), '
+      + 'or put a proxy with https before it; then open the address that begins with https.',
+  },
+  unsupported: {
+    why: 'No camera, microphone or screen here: this browser has none for pages.',
+    help: 'Text and files work all the same. A newer browser, or another one, can do more.',
+  },
+};
+
+/** What a tile says of somebody's sound. */
+export const sound = { on: '', muted: 'muted', none: 'no microphone' };
+export const screenOf = (name) => [name, '’s screen'];
+export const OWN_SCREEN = 'Your screen';
 
 /** A length, as people say it: "2.4 MB". */
 export const bytes = (count) => {

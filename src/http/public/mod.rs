@@ -5,6 +5,7 @@ pub mod health;
 mod hint;
 pub(super) mod origin;
 pub(super) mod page;
+pub(super) mod page_policy;
 pub mod probes;
 pub(super) mod request_limit;
 pub mod upgrade;

@@ -65,9 +65,25 @@ impl OriginPolicy {
 /// The host that the client itself used, where it can stand in a URL. One that a client makes up is told to that client alone.
 /// `believed`: as above.
 pub(super) fn host_asked_for(head: &RequestHead, believed: Option<ForwardedHeader>) -> Option<Box<str>> {
+    asked_for(head, believed, |place| place.url_host().map(Box::from))
+}
+
+/// The same with its port, if the client named one.
+pub(super) fn place_asked_for(head: &RequestHead, believed: Option<ForwardedHeader>) -> Option<String> {
+    asked_for(head, believed, |place| {
+        let host = place.url_host()?;
+        Some(place.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    })
+}
+
+fn asked_for<T>(
+    head: &RequestHead,
+    believed: Option<ForwardedHeader>,
+    part: impl Fn(&Authority) -> Option<T>,
+) -> Option<T> {
     let lines = lines(head.headers(), believed);
     let hosts = hosts(head.headers(), &lines, believed);
-    hosts.into_iter().find_map(|host| Authority::parse(host)?.url_host().map(Box::from))
+    hosts.into_iter().find_map(|host| part(&Authority::parse(host)?))
 }
 
 /// The lines in which our proxies say which host they were asked for.

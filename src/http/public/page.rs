@@ -29,18 +29,22 @@ const STYLE: &str = "text/css; charset=utf-8";
 
 /// Every file of the example client. `client.js` is the library, `qr.js` an encoder of QR codes: `npm run page` in `clients/web/client/`
 /// makes them.
-pub(in crate::http) const FILES: [PageFile; 13] = [
+pub(in crate::http) const FILES: [PageFile; 17] = [
     page_file!("demo", "/", "index.html", HTML),
     page_file!("demo", "/app.js", "app.js", SCRIPT),
+    page_file!("demo", "/call.js", "call.js", SCRIPT),
     page_file!("demo", "/client.js", "client.js", SCRIPT),
     page_file!("demo", "/files.js", "files.js", SCRIPT),
     page_file!("demo", "/invite.js", "invite.js", SCRIPT),
     page_file!("demo", "/mesh-graph.js", "mesh-graph.js", SCRIPT),
+    page_file!("demo", "/preview.js", "preview.js", SCRIPT),
     page_file!("demo", "/qr.js", "qr.js", SCRIPT),
     page_file!("demo", "/rooms.js", "rooms.js", SCRIPT),
     page_file!("demo", "/share.css", "share.css", STYLE),
+    page_file!("demo", "/stage.css", "stage.css", STYLE),
     page_file!("demo", "/style.css", "style.css", STYLE),
     page_file!("demo", "/texts.js", "texts.js", SCRIPT),
+    page_file!("demo", "/tiles.js", "tiles.js", SCRIPT),
     page_file!("demo", "/transfers.js", "transfers.js", SCRIPT),
     page_file!("demo", "/view.js", "view.js", SCRIPT),
 ];
