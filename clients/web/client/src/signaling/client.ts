@@ -1,5 +1,6 @@
 // The shell around the rules of core.ts: sockets, timers, promises and listeners.
 
+import { Emitter } from '../emitter.ts';
 import type {
   ClientFrame,
   JoinedFrame,
@@ -78,12 +79,13 @@ export interface SignalingEvents extends Omit<ServerFrames, 'error'> {
 /** What a client may ask beside what has a method of its own. */
 export type OtherRequest = Exclude<ClientFrame, { type: 'join' | 'leave' | 'update' | 'ping' }>;
 
-type Listener<T> = (detail: T) => void;
 type Step = (core: SignalingCore, now: number) => unknown;
 type Act = (id: string, core: SignalingCore, now: number) => void;
 interface Waiter {
   resolve(reply: ServerFrame | undefined): void;
   reject(error: SignalingError): void;
+  /** Its failure is no event. */
+  quiet?: boolean;
 }
 
 /** What a socket takes to close before it is forgotten. */
@@ -121,7 +123,7 @@ export class SignalingClient {
   readonly #url: string;
   readonly #clock: Clock;
   readonly #now: () => number;
-  readonly #listeners = new Map<string, Set<Listener<never>>>();
+  readonly #events = new Emitter<SignalingEvents>();
   readonly #waiters = new Map<string, Waiter>();
   readonly #sockets = new Map<number, Socket>();
   readonly #closing = new Set<Promise<void>>();
@@ -247,12 +249,17 @@ export class SignalingClient {
 
   /**
    * Sends any other request, as docs/protocol.md has it, if `welcome.features` names what it belongs to. Resolves with its answer;
-   * without one, when the server has handled it. One that the session's end overtakes rejects with `session_lost`.
+   * without one, when the server has handled it. One that the session's end overtakes rejects with `session_lost`. That a `report` is refused
+   * is no event `error`: it is about the application's troubles, and none of them.
    */
   request(frame: OtherRequest): Promise<ServerFrame | undefined> {
     const kind = frame.type === 'signal' && frame.kind === 'app' ? 'other' : 'negotiation';
     // The id is the client's own.
-    return this.#write({ ...frame, id: undefined }, (json) => (id, core, now) => core.send({ id, json, kind }, now));
+    const act =
+      (json: string): Act =>
+      (id, core, now) =>
+        core.send({ id, json, kind }, now);
+    return this.#write({ ...frame, id: undefined }, act, frame.type === 'report');
   }
 
   /**
@@ -286,48 +293,27 @@ export class SignalingClient {
   }
 
   /** Calls `listener` at each such event. Returns what ends that. */
-  on<K extends keyof SignalingEvents>(type: K, listener: Listener<SignalingEvents[K]>): () => void {
-    const listeners = this.#listeners.get(type) ?? new Set();
-    this.#listeners.set(type, listeners);
-    const entry: Listener<never> = (detail) => listener(detail);
-    listeners.add(entry);
-    return () => {
-      listeners.delete(entry);
-    };
+  on<K extends keyof SignalingEvents>(type: K, listener: (detail: SignalingEvents[K]) => void): () => void {
+    return this.#events.on(type, listener);
   }
 
   /** Calls `listener` at the next such event only. */
-  once<K extends keyof SignalingEvents>(type: K, listener: Listener<SignalingEvents[K]>): () => void {
-    const off = this.on(type, (detail) => {
-      off();
-      listener(detail);
-    });
-    return off;
-  }
-
-  #emit(type: string, detail: unknown): void {
-    for (const listener of [...(this.#listeners.get(type) ?? [])]) {
-      try {
-        listener(detail as never);
-      } catch (error) {
-        // A listener's mistake is its author's to see, and harms nobody else.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+  once<K extends keyof SignalingEvents>(type: K, listener: (detail: SignalingEvents[K]) => void): () => void {
+    return this.#events.once(type, listener);
   }
 
   /** A request whose JSON is made at once: whoever asks may go on to change what it is made of. */
-  #write(frame: object, act: (json: string) => Act): Promise<ServerFrame | undefined> {
+  #write(frame: object, act: (json: string) => Act, quiet?: boolean): Promise<ServerFrame | undefined> {
     const json = written(frame);
-    return typeof json === 'string' ? this.#request(act(json)) : this.#unobserved(Promise.reject(json));
+    return typeof json === 'string' ? this.#request(act(json), quiet) : this.#unobserved(Promise.reject(json));
   }
 
-  #request(act: Act): Promise<ServerFrame | undefined> {
+  #request(act: Act, quiet = false): Promise<ServerFrame | undefined> {
     if (!this.#core) return this.#unobserved(Promise.reject(localError('closed', false)));
     const id = String(++this.#ids);
-    const promise = new Promise<ServerFrame | undefined>((resolve, reject) => this.#waiters.set(id, { resolve, reject }));
+    const promise = new Promise<ServerFrame | undefined>((resolve, reject) =>
+      this.#waiters.set(id, { resolve, reject, quiet }),
+    );
     this.#run((core, now) => act(id, core, now));
     return this.#unobserved(promise);
   }
@@ -380,7 +366,7 @@ export class SignalingClient {
   #abandon(cause: unknown): void {
     for (const number of [...this.#sockets.keys()]) this.#close(number, 1000);
     const error = localError('client_failed', false, cause);
-    this.#emit('error', error);
+    this.#events.emit('error', error);
     this.#changed({ name: 'closed', reason: 'failed', error });
   }
 
@@ -402,7 +388,7 @@ export class SignalingClient {
       case 'settle':
         return this.#settle(effect.id, effect.error, effect.reply);
       case 'error':
-        return this.#emit('error', effect.error);
+        return this.#events.emit('error', effect.error);
       case 'state':
         return this.#changed(effect.state);
     }
@@ -417,8 +403,8 @@ export class SignalingClient {
       this.#joined = frame;
       this.#begun?.resolve(frame);
     }
-    if (frame.type !== 'error') this.#emit(frame.type, frame);
-    this.#emit('frame', frame);
+    if (frame.type !== 'error') this.#events.emit(frame.type, frame as never);
+    this.#events.emit('frame', frame);
   }
 
   #changed(state: State): void {
@@ -432,7 +418,7 @@ export class SignalingClient {
       this.#begun?.reject(state.error);
       this.#core = this.#started = this.#begun = this.#held = this.#joined = undefined;
     }
-    this.#emit('state', state);
+    this.#events.emit('state', state);
   }
 
   #settle(id: string, error: SignalingError | undefined, reply: ServerFrame | undefined): void {
@@ -440,7 +426,7 @@ export class SignalingClient {
     this.#waiters.delete(id);
     if (!error) return waiter?.resolve(reply);
     waiter?.reject(error);
-    if (error.code !== 'closed' && error.code !== 'aborted') this.#emit('error', error);
+    if (!waiter?.quiet && error.code !== 'closed' && error.code !== 'aborted') this.#events.emit('error', error);
   }
 
   #open(number: number): void {
