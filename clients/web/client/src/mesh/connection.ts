@@ -49,8 +49,8 @@ export interface ConnectionNews {
 }
 
 /** Both ends open these two by their numbers, so neither has to wait for the other. */
-const CONTROL_ID = 0;
-const MESSAGES_ID = 1;
+export const CONTROL_ID = 0;
+export const MESSAGES_ID = 1;
 
 export class PairConnection {
   readonly pc: RTCPeerConnection;
