@@ -1,83 +1,15 @@
 // The shell around the rules of core.ts: sockets, timers, promises and listeners.
 
 import { Emitter } from '../emitter.ts';
-import type {
-  ClientFrame,
-  JoinedFrame,
-  Meta,
-  PermissionsFrame,
-  ServerFrame,
-  ServerFrames,
-  SignalKind,
-  WelcomeFrame,
-} from '../wire.generated.ts';
+import type { JoinedFrame, Meta, PermissionsFrame, ServerFrame, SignalKind, WelcomeFrame } from '../wire.generated.ts';
 import { type Effect, SignalingCore } from './core.ts';
 import { type Clock, elapsedTime, isHidden, machineClock, watchSurroundings, workerTimer } from './environment.ts';
-import { localError, SignalingError } from './error.ts';
-import { type HeldIdentity, holdIdentity, type IdentityStorage } from './identity.ts';
+import { localError, type SignalingError, written } from './error.ts';
+import { type HeldIdentity, holdIdentity } from './identity.ts';
 import { Metadata } from './metadata.ts';
+import type { OtherRequest, SignalingEvents, SignalingOptions, SocketClass, TokenSource } from './options.ts';
+import { Sockets, socketUrl } from './sockets.ts';
 import type { State } from './state.ts';
-
-/** As much of a browser's `WebSocket` as is needed. */
-export interface Socket {
-  readonly readyState: number;
-  onopen: ((event: never) => void) | null;
-  onmessage: ((event: never) => void) | null;
-  onclose: ((event: never) => void) | null;
-  onerror: ((event: never) => void) | null;
-  send(text: string): void;
-  close(code?: number): void;
-  /** Node's `ws` has it. */
-  terminate?(): void;
-}
-
-/** A `WebSocket` class: the browser's, Node's own (from 22 on), or that of the npm package `ws`. */
-export type SocketClass = new (url: string, protocols: string[]) => Socket;
-
-/** A token, or what gives one. It is called again whenever another one is needed; what it throws is tried again, with a pause. */
-export type TokenSource = string | (() => string | Promise<string>);
-
-export interface SignalingOptions {
-  /** Where the server listens: `wss://signal.example.org/ws`. `http` and `https` mean the same; relative to the page. */
-  url: string | URL;
-  /** The room: 1 to `limits.roomNameBytes` bytes (128 by default), without control characters. */
-  room: string;
-  /** What the others shall know of us: at most `limits.metaBytes` (4096) of JSON. */
-  meta?: Meta | undefined;
-  /** What says who may join: sent with each `join` that begins a session. A function renews it, too, before its time is over. */
-  token?: TokenSource | undefined;
-  /**
-   * The secret by which the room recognises us when we come again: 22 to 128 visible ASCII characters. By default the client makes
-   * one for this server, room and tab, which a reload finds again, and a page that crashed does not: for that, keep one
-   * yourself. `false`: none.
-   */
-  identity?: string | false | undefined;
-  /** Whether to end sessions of the same identity that are connected, too. By default when the client made the identity. */
-  replace?: boolean | undefined;
-  /** Where the identity is kept over a reload, and while the client is closed: by default `sessionStorage`, where there is one. */
-  storage?: IdentityStorage | undefined;
-  /** Whether to ask again when a room is full at the first `join`, or refuses it for another reason that passes. Default: true. */
-  wait?: boolean | undefined;
-  /** By default the global one. */
-  WebSocket?: SocketClass | undefined;
-  /** For tests. */
-  clock?: Clock | undefined;
-  /** For tests: from 0 to 1, evenly. */
-  random?: (() => number) | undefined;
-}
-
-/** What a client tells: each frame of the server's by its `type`, and these. */
-export interface SignalingEvents extends Omit<ServerFrames, 'error'> {
-  /** How the client itself is doing. */
-  state: State;
-  /** A request that failed, or a trouble that no request has (the server reads us more slowly, a token was not to be had). */
-  error: SignalingError;
-  /** Every frame of the server's, those of later versions included. */
-  frame: ServerFrame;
-}
-
-/** What a client may ask beside what has a method of its own. */
-export type OtherRequest = Exclude<ClientFrame, { type: 'join' | 'leave' | 'update' | 'ping' }>;
 
 type Step = (core: SignalingCore, now: number) => unknown;
 type Act = (id: string, core: SignalingCore, now: number) => void;
@@ -88,31 +20,10 @@ interface Waiter {
   quiet?: boolean;
 }
 
-/** What a socket takes to close before it is forgotten. */
-const CLOSE_WITHIN_MS = 3_000;
-const OPEN = 1;
 /** A longer timer fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The close code of a session that goes on elsewhere. */
 const SESSION_TAKEN = 4500;
-
-/** The JSON of a frame as it is now; what cannot be written (a circle, a BigInt) is refused. */
-const written = (frame: object): string | SignalingError => {
-  try {
-    return JSON.stringify(frame);
-  } catch (cause) {
-    const facts = { category: 'INVALID_MESSAGE', retryable: false, message: 'it cannot be written as JSON', cause };
-    return new SignalingError('invalid_message', facts);
-  }
-};
-
-const socketUrl = (url: string | URL, room: string): string => {
-  const page = globalThis as { document?: { baseURI: string }; location?: { href: string } };
-  const full = new URL(url, page.document?.baseURI ?? page.location?.href);
-  full.protocol = full.protocol.replace('http', 'ws');
-  full.hash = '';
-  return `${full.href}${full.search ? '&' : '?'}room=${encodeURIComponent(room)}`;
-};
 
 /**
  * The connection to the server: one room, one session, and the way back after every loss. What is sent while there is no
@@ -125,8 +36,7 @@ export class SignalingClient {
   readonly #now: () => number;
   readonly #events = new Emitter<SignalingEvents>();
   readonly #waiters = new Map<string, Waiter>();
-  readonly #sockets = new Map<number, Socket>();
-  readonly #closing = new Set<Promise<void>>();
+  readonly #sockets: Sockets;
   readonly #steps: Step[] = [];
   #core: SignalingCore | undefined;
   readonly #meta: Metadata;
@@ -152,6 +62,7 @@ export class SignalingClient {
     this.#url = socketUrl(options.url, options.room);
     this.#token = options.token;
     this.#clock = options.clock ?? machineClock;
+    this.#sockets = new Sockets(this.#clock);
     this.#now = elapsedTime(this.#clock);
   }
 
@@ -226,7 +137,7 @@ export class SignalingClient {
    */
   async close(): Promise<void> {
     this.#end('left', localError('closed', false));
-    await Promise.all(this.#closing);
+    await this.#sockets.settled();
   }
 
   #end(reason: string, error: SignalingError): void {
@@ -364,7 +275,7 @@ export class SignalingClient {
 
   /** The rules have failed, and nobody knows in what state they are: it ends without them. */
   #abandon(cause: unknown): void {
-    for (const number of [...this.#sockets.keys()]) this.#close(number, 1000);
+    this.#sockets.closeAll(1000);
     const error = localError('client_failed', false, cause);
     this.#events.emit('error', error);
     this.#changed({ name: 'closed', reason: 'failed', error });
@@ -374,13 +285,10 @@ export class SignalingClient {
     switch (effect.do) {
       case 'open':
         return this.#open(effect.socket);
-      case 'write': {
-        const socket = this.#sockets.get(effect.socket);
-        if (socket?.readyState === OPEN) socket.send(effect.text);
-        return;
-      }
+      case 'write':
+        return this.#sockets.write(effect.socket, effect.text);
       case 'close':
-        return this.#close(effect.socket, effect.code);
+        return this.#sockets.close(effect.socket, effect.code);
       case 'token':
         return void this.#askForToken(effect.ask);
       case 'frame':
@@ -431,29 +339,21 @@ export class SignalingClient {
 
   #open(number: number): void {
     const core = this.#core;
-    const Socket = this.#socketClass as SocketClass; // `start` has looked
-    let socket: Socket;
-    try {
-      socket = new Socket(this.#url, ['switchboard.v1']);
-    } catch (cause) {
-      return this.#end('refused', localError('socket_failed', false, cause));
-    }
-    this.#sockets.set(number, socket);
-    this.#openedAt = this.#now();
     // A client that was closed and started anew has other rules by then.
     const step = (act: Step) => {
       if (core === this.#core) this.#run(act);
     };
-    socket.onopen = () => step((core) => core.opened(number));
-    socket.onmessage = ({ data }: { data: unknown }) => {
-      const frame = parsed(data);
-      if (frame) step((core, now) => this.#hear(core, number, frame, now));
-    };
-    socket.onclose = ({ code }: { code: number }) => {
-      this.#sockets.delete(number);
-      step((core, now) => core.closed(number, code, now));
-    };
-    socket.onerror = () => {}; // `onclose` follows
+    this.#openedAt = this.#now();
+    try {
+      // `start` has looked whether there is a class.
+      this.#sockets.open(number, this.#socketClass as SocketClass, this.#url, {
+        opened: () => step((core) => core.opened(number)),
+        frame: (frame) => step((core, now) => this.#hear(core, number, frame, now)),
+        closed: (code) => step((core, now) => core.closed(number, code, now)),
+      });
+    } catch (cause) {
+      return this.#end('refused', localError('socket_failed', false, cause));
+    }
   }
 
   /** A server that breaks the rules costs a connection, not the client. */
@@ -462,31 +362,6 @@ export class SignalingClient {
       core.frame(socket, frame, now);
     } catch (cause) {
       core.failed(socket, cause, now);
-    }
-  }
-
-  #close(number: number, code: number): void {
-    const socket = this.#sockets.get(number);
-    if (!socket) return;
-    this.#sockets.delete(number);
-    const closed = new Promise<void>((resolve) => {
-      // A path that is gone answers no close.
-      const timer = this.#clock.setTimeout(() => {
-        socket.terminate?.();
-        resolve();
-      }, CLOSE_WITHIN_MS);
-      socket.onclose = () => {
-        this.#clock.clearTimeout(timer);
-        resolve();
-      };
-    });
-    socket.onopen = socket.onmessage = null;
-    this.#closing.add(closed);
-    void closed.then(() => this.#closing.delete(closed));
-    try {
-      socket.close(code);
-    } catch {
-      // The timer ends it.
     }
   }
 
@@ -519,12 +394,3 @@ export class SignalingClient {
     if (this.#state.name === 'waiting' && isHidden()) workerTimer(ms, over);
   }
 }
-
-const parsed = (data: unknown): ServerFrame | undefined => {
-  try {
-    const frame = JSON.parse(data as string) as ServerFrame | null;
-    return typeof frame?.type === 'string' ? frame : undefined;
-  } catch {
-    return undefined; // none of ours
-  }
-};
