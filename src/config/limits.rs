@@ -208,8 +208,8 @@ section! {
         /// 6: a client asks before its credentials end, once in hours, or after a change of networks.
         ice_per_minute: u32 = 6, Kind::count(1, 1_000_000, "requests a minute"), exported;
 
-        /// Time between two `report` frames of one session; a sooner one gets `rate_limited`. 0: no reports are taken, and
-        /// `welcome.features` does not name them.
+        /// Time between two `report` frames of one session, on average: one may come sooner, that with which a stay ends; the
+        /// next gets `rate_limited`. 0: no reports are taken, and `welcome.features` does not name them.
         /// 5 s are soon enough for an operator to see a broken room, and for a room of ten no more than two frames a second.
         report_interval_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(0).usual(1000, 600_000), exported, in_welcome;
 

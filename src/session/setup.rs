@@ -26,6 +26,8 @@ use crate::{
 const MAILBOX: usize = 256;
 /// Where rooms are large, so many of these per peer: a mesh forms in bursts of about that.
 const MAILBOX_PER_PEER: usize = 8;
+/// One more report than is due may come: the last of a stay, however short a while ago the one before it went.
+const REPORTS_AT_ONCE: u32 = 2;
 
 /// Where a session sends its messages.
 pub struct Ports {
@@ -135,7 +137,7 @@ impl SessionConfig {
             slow_message: settings.log.slow_message_ms.get(),
             ice,
             ice_rate: Rate::per_minute(limits.ice_per_minute),
-            report_rate: limits.takes_reports().then(|| Rate::new(1, limits.report_interval_ms.get(), 1)),
+            report_rate: limits.takes_reports().then(|| Rate::new(1, limits.report_interval_ms.get(), REPORTS_AT_ONCE)),
             welcomes: [false, true].map(|takes_tokens| prepare_welcome(settings, takes_tokens)),
             ports,
         }

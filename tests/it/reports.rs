@@ -103,14 +103,15 @@ fn a_report_too_soon_or_from_nowhere_is_refused_and_each_is_one_of_the_counted_f
     assert_eq!(ada.receive_error("not_in_room")["re"], "early");
     ada.join_with_fields(&json!({"type": "join", "room": "blue", "resumable": true}));
     report(&mut ada, &events);
+    report(&mut ada, &events); // one may come sooner: the stay may end at any time
     ada.send_json(&json!({"type": "report", "id": "2", "events": events}));
     let error = ada.receive_error("rate_limited");
     let wait = error["retryAfterMs"].as_u64().expect("a time");
     assert!(error["re"] == "2" && (1..=5000).contains(&wait), "{}", error.text);
     ada.send_json(&json!({"type": "ping"}));
-    assert_eq!(ada.receive("pong")["ack"], 2, "both reports");
+    assert_eq!(ada.receive("pong")["ack"], 3, "all reports");
     server.wait_for_metric("switchboard_limit_hits_total{limit=\"report_interval\"}", 1.0);
-    server.wait_for_metric("switchboard_client_events_total{kind=\"reconnect_attempt\"}", 1.0);
+    server.wait_for_metric("switchboard_client_events_total{kind=\"reconnect_attempt\"}", 2.0);
 }
 
 #[test]

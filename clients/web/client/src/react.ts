@@ -32,7 +32,8 @@ function useSnapshot<T>(room: Room | undefined, read: (snapshot: RoomSnapshot) =
 
 /**
  * Goes into the room `name` while the component is mounted, and leaves it afterwards; `null`: into none. Another name, or another `url`, is
- * another room; of all other options those count that there are when it is joined, so that they may be written where they are used.
+ * another room; of all other options those count that there are when it is joined, so that they may be written where they are used. Their
+ * `signal` ends the stay while the component remains.
  */
 export function useRoom(name: string | null | undefined, options: RoomOptions = {}): RoomInUse {
   const [found, setFound] = useState<{ room?: Room; error?: unknown }>({});
@@ -44,21 +45,28 @@ export function useRoom(name: string | null | undefined, options: RoomOptions = 
   useEffect(() => {
     if (!name) return;
     const over = new AbortController();
+    const { signal } = latest.current;
+    const abort = () => over.abort(signal?.reason);
+    let mounted = true;
     let entered: Room | undefined;
     const enter = async () => {
       // StrictMode mounts, unmounts and mounts again within one step: the first of them connects to nothing.
       await Promise.resolve();
-      if (over.signal.aborted) return;
+      if (!mounted) return;
+      if (signal?.aborted) abort();
+      signal?.addEventListener('abort', abort);
       try {
         entered = await joinRoom(name, { ...latest.current, ...(url !== undefined && { url }), signal: over.signal });
-        if (over.signal.aborted) await entered.leave();
-        else setFound({ room: entered });
+        if (mounted) setFound({ room: entered });
+        else await entered.leave();
       } catch (error) {
-        if (!over.signal.aborted) setFound({ error });
+        if (mounted) setFound({ error });
       }
     };
     void enter();
     return () => {
+      mounted = false;
+      signal?.removeEventListener('abort', abort);
       over.abort();
       setFound({});
       void entered?.leave();

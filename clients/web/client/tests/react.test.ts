@@ -32,9 +32,10 @@ function Tile({ room, peer }) {
   const kind = track ? track.kind + (muted ? ' muted' : '') + (stream.getTracks().includes(track) ? '' : ' elsewhere') : 'nothing';
   return h('li', null, peer.meta.name + ' ' + peer.presence + ' ' + peer.state + ' ' + kind);
 }
+globalThis.aborts = { Ada: new AbortController(), Grace: new AbortController() };
 function Person({ name, to }) {
   globalThis.renders += 1;
-  const { room, state, error } = useRoom(to, { url: server.url, meta: { name }, WebSocket: server.WebSocket, storage: memory(), wait: false });
+  const { room, state, error } = useRoom(to, { url: server.url, meta: { name }, WebSocket: server.WebSocket, storage: memory(), wait: false, signal: aborts[name].signal });
   const peers = usePeers(room);
   globalThis.rooms[name] = room;
   return h('section', { id: name }, h('h2', null, error ? error.code : state.name), h('ul', null, peers.map((peer) => h(Tile, { key: peer.who ?? peer.id, room, peer }))));
@@ -89,6 +90,15 @@ test('who is in the room is on the page, with state, tracks and all that changes
   expect(await page.evaluate(`[...server.rooms.keys()].sort().join()`)).toBe('elsewhere,lobby');
   await page.evaluate('show({ Ada: null })');
   await reads('Ada', 'idle');
+  // What the application gives ends it, too.
+  await page.evaluate(`show({ Ada: 'again' })`);
+  await reads('Ada', 'joined');
+  await page.evaluate('aborts.Ada.abort()');
+  await reads('Ada', 'closed');
+  await page.evaluate(`show({ Ada: 'once more' })`);
+  await reads('Ada', 'aborted');
+  expect(await page.evaluate(`[...server.rooms.keys()].join()`)).toBe('lobby');
+  await page.evaluate('aborts.Ada = new AbortController(); show({ Ada: null })');
   await page.evaluate('show({ Grace: undefined })');
   await page.waitForFunction('server.rooms.size === 0 && server.openSockets.length === 0');
   await page.evaluate(`server.limits.peersPerRoom = 0; show({ Ada: 'full' })`);

@@ -115,17 +115,26 @@ interface Unfinished {
   parts: Map<number, Uint8Array>;
 }
 
+/** Bytes of unfinished messages on all channels of one connection: opening more of them lets a peer store no more here. */
+export interface Unread {
+  bytes: number;
+  /** Most of them. */
+  readonly most: number;
+}
+
 /** Puts messages together, in whatever order their chunks come, and holds no more than it may. */
 export class Assembler {
   readonly #largest: number;
   readonly #chunked: boolean;
+  readonly #unread: Unread;
   readonly #unfinished = new Map<number, Unfinished>();
   #held = 0;
 
   /** `largest`: bytes of the longest message. `chunked`: whether the peer may take messages apart on this channel. */
-  constructor(largest: number, chunked: boolean) {
+  constructor(largest: number, chunked: boolean, unread: Unread = { bytes: 0, most: Infinity }) {
     this.#largest = largest;
     this.#chunked = chunked;
+    this.#unread = unread;
   }
 
   /** Bytes of messages of which a part is missing. */
@@ -164,15 +173,23 @@ export class Assembler {
       this.#unfinished.set(number, message);
     }
     if (message.length !== length || message.parts.has(index)) throw peerError('two parts that contradict each other');
-    if (this.#held + part.length > this.mostHeld) throw peerError('more parts than may wait for the others');
-    this.#held += part.length;
+    const unread = this.#unread;
+    if (this.#held + part.length > this.mostHeld || unread.bytes + part.length > unread.most) {
+      throw peerError('more parts than may wait for the others');
+    }
+    this.#hold(part.length);
     message.parts.set(index, part);
     return message.parts.size === frames ? this.#finish(number, message) : undefined;
   }
 
+  #hold(bytes: number): void {
+    this.#held += bytes;
+    this.#unread.bytes += bytes;
+  }
+
   #finish(number: number, { length, parts }: Unfinished): Uint8Array {
     this.#unfinished.delete(number);
-    this.#held -= length;
+    this.#hold(-length);
     const whole = new Uint8Array(length);
     for (const [index, part] of parts) whole.set(part, index * CHUNK_BYTES);
     return whole;
@@ -181,6 +198,6 @@ export class Assembler {
   /** Forgets what is unfinished. */
   clear(): void {
     this.#unfinished.clear();
-    this.#held = 0;
+    this.#hold(-this.#held);
   }
 }

@@ -3,7 +3,7 @@
 import { Emitter } from '../emitter.ts';
 import { type Clock, machineClock } from '../signaling/environment.ts';
 import { ChannelError, type ChannelErrorCode } from './channel-error.ts';
-import { Assembler, bytesOf, decode, encode, FRAME_BYTES, type Message } from './channel-framing.ts';
+import { Assembler, bytesOf, decode, encode, FRAME_BYTES, type Message, type Unread } from './channel-framing.ts';
 import { type NextFrame, SendQueue } from './channel-queue.ts';
 import { OPEN_REQUESTS, Requests } from './channel-requests.ts';
 
@@ -47,6 +47,8 @@ export interface ChannelOptions {
   largestBytes?: number | undefined;
   /** Most bytes of the messages that wait to be sent; beyond: `queue_full`. Default: 32 MiB. */
   queueBytes?: number | undefined;
+  /** Bytes of the peer's unfinished messages, shared by several channels. By default each is bounded for itself. */
+  unread?: Unread | undefined;
   /** For tests. */
   clock?: Clock | undefined;
 }
@@ -61,8 +63,8 @@ export interface RequestOptions {
 export interface ChannelEvents {
   /** It is open: what waited is on its way. */
   open: undefined;
-  /** A message of the peer's: what JSON can say, or a `Uint8Array`. */
-  message: { data: unknown };
+  /** A message of the peer's: what JSON can say, or a `Uint8Array`; and how long it was on its way. */
+  message: { data: unknown; bytes: number };
   /** It is closed, with what closed it, for good. */
   close: { error: ChannelError };
   /** A trouble that no promise tells: a reply that could not be sent, or what the peer did against the rules. */
@@ -111,7 +113,7 @@ export class Channel {
     this.#largest = options.largestBytes ?? LARGEST_BYTES;
     this.#reliable = (channel.maxRetransmits ?? channel.maxPacketLifeTime) === null;
     this.#queue = new SendQueue(channel.ordered, options.queueBytes ?? QUEUE_BYTES);
-    this.#assembler = new Assembler(this.#largest + HEAD_BYTES, this.#reliable);
+    this.#assembler = new Assembler(this.#largest + HEAD_BYTES, this.#reliable, options.unread);
     channel.binaryType = 'arraybuffer';
     channel.bufferedAmountLowThreshold = BUFFER_LOW_BYTES;
     channel.onopen = () => this.#opened();
@@ -286,21 +288,23 @@ export class Channel {
   #receive(data: unknown): void {
     if (this.#error) return;
     let message: Message;
+    let bytes: number;
     try {
       const frame = bytesOf(data);
       if (!frame) throw new ChannelError('peer_error', 'a text, where all is bytes');
       const whole = this.#assembler.take(frame);
       if (!whole) return;
+      bytes = whole.length;
       message = decode(whole);
     } catch (error) {
       const known = error instanceof ChannelError ? error : new ChannelError('peer_error', 'a message without sense', error);
       return this.#fail(known);
     }
-    this.#told(message);
+    this.#told(message, bytes);
   }
 
-  #told({ purpose, number, data }: Message): void {
-    if (purpose === 'message') return this.#events.emit('message', { data });
+  #told({ purpose, number, data }: Message, bytes: number): void {
+    if (purpose === 'message') return this.#events.emit('message', { data, bytes });
     if (purpose === 'reply') return this.#requests.answered(number, data);
     if (purpose === 'request') return void this.#answer(number, data);
     const code = typeof data === 'string' && REFUSALS.includes(data) ? (data as ChannelErrorCode) : 'handler_failed';

@@ -49,8 +49,8 @@ export interface ConnectionNews {
 }
 
 /** Both ends open these two by their numbers, so neither has to wait for the other. */
-const CONTROL_ID = 0;
-const MESSAGES_ID = 1;
+export const CONTROL_ID = 0;
+export const MESSAGES_ID = 1;
 
 export class PairConnection {
   readonly pc: RTCPeerConnection;
@@ -61,6 +61,7 @@ export class PairConnection {
   readonly messages: RTCDataChannel;
   readonly #news: ConnectionNews;
   readonly #candidates = new CandidateQueue<RTCIceCandidateInit>();
+  readonly #waiting = new Set<() => void>();
   #work: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -136,6 +137,21 @@ export class PairConnection {
     pc.onnegotiationneeded = pc.onicecandidate = pc.ontrack = pc.ondatachannel = null;
     pc.onconnectionstatechange = pc.onsignalingstatechange = null;
     pc.close();
+    for (const over of this.#waiting) over();
+  }
+
+  /** As `work`, but that it is done when the connection is closed here: what a closed one has begun may never end, or fail (section 4.4.1.2). */
+  untilClosed(work: Promise<unknown>): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      this.#waiting.add(resolve);
+      const over = () => this.#waiting.delete(resolve);
+      work
+        .then(
+          () => resolve(),
+          (error) => (this.#closed ? resolve() : reject(error)),
+        )
+        .finally(over);
+    });
   }
 
   /**

@@ -6,7 +6,7 @@ import { type Clock, elapsedTime, machineClock, watchSurroundings } from '../sig
 import type { SignalingError } from '../signaling/error.ts';
 import type { State } from '../signaling/state.ts';
 import type { JoinedFrame, PeerJoinedFrame } from '../wire.generated.ts';
-import type { Channel } from './channel.ts';
+import { Channels } from './channels.ts';
 import type { PeerConnectionClass } from './connection.ts';
 import { MeshError } from './error.ts';
 import { IceServers } from './ice-servers.ts';
@@ -15,11 +15,9 @@ import { ABSENT_MS, Pair, type PeerChange, type PeerFacts } from './pair.ts';
 import type { Peer } from './peer.ts';
 import type { Publication, PublishOptions, RemotePublication } from './publication.ts';
 import { ICE_TIMEOUT_MS } from './recovery.ts';
-import { type PeerChannel, RoomChannel, type RoomChannelOptions } from './room-channel.ts';
+import type { RoomChannel, RoomChannelOptions } from './room-channel.ts';
 import { recognise } from './roster.ts';
 
-/** Most named channels of a room. */
-const CHANNELS = 64;
 /** Most people whose return is waited for, beside those who are connected. */
 const ABSENT_PEERS = 64;
 /** How often a signal is sent again to a peer that has too much waiting. */
@@ -66,15 +64,13 @@ export class MeshCoordinator {
   readonly iceTimeoutMs: number;
   /** Milliseconds, of a clock that never goes back and counts the time that the machine was asleep. */
   readonly now: () => number;
-  /** The channel behind `room.send`. */
-  readonly messages: RoomChannel;
+  readonly channels: Channels;
   /** What we publish. */
   readonly media: Media;
   readonly #client: SignalingClient;
   readonly #options: MeshOptions;
   readonly #clock: Clock;
   readonly #events = new Emitter<MeshEvents>();
-  readonly #channels = new Map<string, { channel: RoomChannel; options: RoomChannelOptions | undefined }>();
   readonly #off: (() => void)[];
   #pairs: Pair[] = []; // in the room, or still connected; in the order of their coming
   #absent: Pair[] = []; // gone, and not forgotten yet
@@ -95,13 +91,12 @@ export class MeshCoordinator {
     this.now = elapsedTime(this.#clock);
     this.media = new Media({
       sync: () => this.#sync(),
+      failed: (cause) => this.trouble(new MeshError('negotiation_failed', 'the browser refuses a track', { cause })),
       told: () => {
         for (const pair of this.#pairs) pair.tellStreams();
       },
     });
-    const room = { endOf: this.#endOf.bind(this), peersOf: () => this.peers };
-    this.messages = new RoomChannel('', room);
-    this.#channels.set('', { channel: this.messages, options: undefined });
+    this.channels = new Channels({ pairs: () => this.#pairs, trouble: (error) => this.trouble(error) });
     for (const [name, how] of Object.entries(options.channels ?? {})) this.channel(name, how);
     this.#off = [
       client.on('welcome', ({ features }) => {
@@ -143,6 +138,11 @@ export class MeshCoordinator {
     return this.#pairs.map(({ peer }) => peer);
   }
 
+  /** The channel behind `room.send`. */
+  get messages(): RoomChannel {
+    return this.channels.messages;
+  }
+
   /** Calls `listener` at each such event. Returns what ends that. */
   on<K extends keyof MeshEvents>(type: K, listener: (detail: MeshEvents[K]) => void): () => void {
     return this.#events.on(type, listener);
@@ -156,12 +156,7 @@ export class MeshCoordinator {
 
   /** The channel of that name. Its options count where it is asked for first. */
   channel(name: string, options: RoomChannelOptions = {}): RoomChannel {
-    const known = this.#channelOf(name);
-    if (!known) throw new MeshError('too_many', `at most ${CHANNELS} channels`);
-    if (name === '' || known.options) return known.channel;
-    known.options = options;
-    for (const pair of this.#pairs) pair.open(name, dataChannelInit(options));
-    return known.channel;
+    return this.channels.channel(name, options);
   }
 
   /** Closes all connections, for good. */
@@ -179,7 +174,7 @@ export class MeshCoordinator {
 
   // What follows is for the pairs.
 
-  /** Another connection to that peer; undefined where there are as many as the room has seats. */
+  /** Another connection to that peer; undefined where there are as many as the room has seats. Throws what the browser does. */
   newConnection(pair: Pair): RTCPeerConnection | undefined {
     const Class = this.#options.RTCPeerConnection ?? globalThis.RTCPeerConnection;
     const others = this.#pairs.filter((other) => other !== pair && other.connection);
@@ -207,18 +202,6 @@ export class MeshCoordinator {
     send(RESENDS);
   }
 
-  /** Named channels that a new connection has. */
-  channelOptions(): [name: string, RTCDataChannelInit][] {
-    return [...this.#channels].flatMap(([name, { options }]) => (options ? [[name, dataChannelInit(options)]] : []));
-  }
-
-  /** Messages on that channel are the room's. Returns whether there is one of that name, or may be. */
-  listen(pair: Pair, name: string, channel: Channel): boolean {
-    const known = this.#channelOf(name);
-    known?.channel.listen(pair.peer, channel);
-    return known !== undefined;
-  }
-
   changed(pair: Pair, change: PeerChange): void {
     this.#events.emit('peer', { peer: pair.peer, change });
   }
@@ -234,6 +217,7 @@ export class MeshCoordinator {
   /** Nothing is left of that peer, but that it may come back. */
   over(pair: Pair): void {
     pair.end(new MeshError('peer_gone', 'the peer has left the room', { peers: [pair.id] }));
+    pair.held.clear();
     this.#pairs = this.#pairs.filter((other) => other !== pair);
     if (pair.who !== undefined) this.#absent.push(pair);
     this.#absent.splice(0, this.#absent.length - ABSENT_PEERS);
@@ -375,24 +359,7 @@ export class MeshCoordinator {
   }
 
   async #sync(): Promise<void> {
-    await Promise.all(this.#pairs.map((pair) => pair.sync()));
-  }
-
-  #endOf(peer: Peer, name: string): PeerChannel | undefined {
-    return this.#pairs.find((pair) => pair.peer === peer)?.endOf(name);
-  }
-
-  #channelOf(name: string): { channel: RoomChannel; options: RoomChannelOptions | undefined } | undefined {
-    const known = this.#channels.get(name);
-    if (known || this.#channels.size > CHANNELS) return known;
-    const channel = new RoomChannel(name, { endOf: this.#endOf.bind(this), peersOf: () => this.peers });
-    const made = { channel, options: undefined };
-    this.#channels.set(name, made);
-    return made;
+    const done = await Promise.allSettled(this.#pairs.map((pair) => pair.sync()));
+    for (const one of done) if (one.status === 'rejected') throw one.reason;
   }
 }
-
-const dataChannelInit = ({ ordered, maxRetransmits }: RoomChannelOptions): RTCDataChannelInit => ({
-  ...(ordered !== undefined && { ordered }),
-  ...(maxRetransmits !== undefined && { maxRetransmits }),
-});

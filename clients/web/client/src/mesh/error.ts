@@ -7,7 +7,8 @@ import type { UnreachableReason } from './recovery.ts';
  * - `peer_gone`: the peer is no longer in the room, and no connection to it is left.
  * - `closed`: the room was left.
  * - `queue_full`: as much waits for a connection as may.
- * - `too_many`: more publications, channels or listeners that wait than may be.
+ * - `too_many`: more than may be: of our publications, channels or listeners that wait; or, with `peers`, of what a peer says where
+ *   nobody listens, or of its new connections.
  * - `already_published`: the track is part of another publication.
  * - `no_such_track`: the publication has none of that kind.
  * - `not_sent`: a message did not reach everybody; `peers` says who not.
@@ -43,8 +44,8 @@ export class PeerUnreachable extends MeshError {
   override readonly name: string = 'PeerUnreachable';
   readonly reason: UnreachableReason;
 
-  constructor(reason: UnreachableReason, id: string) {
-    super('unreachable', `the peer cannot be reached: ${reason}`, { peers: [id] });
+  constructor(reason: UnreachableReason, id: string, cause?: unknown) {
+    super('unreachable', `the peer cannot be reached: ${reason}`, { peers: [id], cause });
     this.reason = reason;
   }
 }

@@ -2,7 +2,7 @@
 
 import type { StreamFacts } from './connection.ts';
 import { MeshError } from './error.ts';
-import { Publication, type PublishOptions, type Slot } from './publication.ts';
+import { Publication, type PublishOptions, type Slot, stopped } from './publication.ts';
 
 /** Most streams that are published at a time: each is negotiated with every peer. */
 const PUBLICATIONS = 16;
@@ -13,6 +13,8 @@ export interface MediaNews {
   sync(): Promise<void>;
   /** What the others are told of them has changed. */
   told(): void;
+  /** A connection could not be changed, and nobody waits to hear of it. */
+  failed(cause: unknown): void;
 }
 
 export class Media {
@@ -21,6 +23,11 @@ export class Media {
 
   constructor(news: MediaNews) {
     this.#news = news;
+  }
+
+  /** A connection could not be changed, and nobody waits to hear of it. */
+  failed(cause: unknown): void {
+    this.#news.failed(cause);
   }
 
   get publications(): readonly Publication[] {
@@ -43,14 +50,21 @@ export class Media {
     const known = new Set(this.slots.map(({ track }) => track));
     // A connection sends each track once.
     if (stream.getTracks().some((track) => known.has(track))) throw new MeshError('already_published', 'one of its tracks is');
-    const { sync, told } = this.#news;
+    const { sync, told, failed } = this.#news;
     const remove = (gone: Publication) => {
       this.#publications = this.#publications.filter((one) => one !== gone);
-      void sync();
+      sync().catch(failed);
     };
-    const publication = new Publication(stream, { sync, told, remove }, options);
+    const publication = new Publication(stream, { sync, told, failed, remove }, options);
     this.#publications = [...this.#publications, publication];
-    await sync();
+    try {
+      await sync();
+    } catch (error) {
+      // All or nothing: where a browser refuses a track, nobody is sent any of them.
+      publication.unpublish();
+      throw error;
+    }
+    if (publication.ended) throw stopped();
     return publication;
   }
 

@@ -1,23 +1,28 @@
 // Us and one peer: who it is, the connection between the two, and its way back. The rules are those of negotiation.ts and recovery.ts.
 
 import type { LeaveReason, Meta, Open } from '../wire.generated.ts';
-import { Channel } from './channel.ts';
-import { PairConnection, type SignalledDescription, type StreamFacts } from './connection.ts';
+import { Channel, LARGEST_BYTES } from './channel.ts';
+import type { Unread } from './channel-framing.ts';
+import { PairConnection, type SignalledDescription } from './connection.ts';
 import type { MeshCoordinator } from './coordinator.ts';
 import { MeshError, PeerUnreachable } from './error.ts';
+import { Held } from './held.ts';
 import { labelOf } from './negotiation.ts';
 import { type Path, pathOf } from './path.ts';
 import { Peer, type Presence } from './peer.ts';
-import { RemotePublication, type Slot } from './publication.ts';
+import type { RemotePublication, Slot } from './publication.ts';
 import { Recovery, type UnreachableReason } from './recovery.ts';
+import { RemoteMedia } from './remote-media.ts';
 import { PeerChannel } from './room-channel.ts';
 
 /** A connection to somebody who does not come back to the room is kept so long at most. */
 export const ABSENT_MS = 600_000;
 /** Connections of the peer's that are remembered as gone: what is signalled of them is not looked at. */
 const FORMER = 16;
-/** Most named channels that a peer may open on one connection. */
+/** Most named channels that a peer may have open on one connection: as many as it may name. */
 const PEER_CHANNELS = 64;
+/** Most bytes of its unfinished messages, over all channels of one connection: four of the longest at the same time. */
+const UNREAD_BYTES = 4 * LARGEST_BYTES;
 
 /** Reasons of a leave that was meant. After any other, known or not, the peer may be back: a connection that is up stays. */
 const MEANT: readonly string[] = ['left', 'kicked', 'room_closed'] satisfies LeaveReason[];
@@ -36,7 +41,6 @@ export interface PeerFacts {
 export type PeerChange = 'joined' | 'left' | 'updated' | 'presence' | 'state' | 'unreachable' | 'media';
 
 const object = (value: unknown): value is { [name: string]: unknown } => typeof value === 'object' && value !== null;
-const factsOf = (streams: unknown): { [id: string]: StreamFacts } => (object(streams) ? (streams as never) : {});
 
 export class Pair {
   readonly mesh: MeshCoordinator;
@@ -52,15 +56,18 @@ export class Pair {
   /** Since when it is not in the room. */
   goneAt: number = Infinity;
   readonly recovery: Recovery;
+  /** What it says where nobody listens yet. */
+  readonly held: Held = new Held();
   readonly #ends = new Map<string, PeerChannel>();
   readonly #former: string[] = [];
   readonly #senders = new Map<Slot, RTCRtpSender>();
-  readonly #remote = new Map<string, RemotePublication>();
-  #facts: { [id: string]: StreamFacts } = {};
+  readonly #remote = new RemoteMedia(this.peer, () => this.mesh.changed(this, 'media'));
   #control: Channel | undefined;
   /** Of the connection there is: closing that tells its channels nothing, and what they have to send would wait for ever. */
   readonly #channels = new Set<Channel>();
-  #incoming = 0;
+  /** Of the channels that it has opened, the names. */
+  readonly #incoming = new Set<string>();
+  #unread: Unread = { bytes: 0, most: UNREAD_BYTES };
   #state: RTCPeerConnectionState = 'new';
 
   constructor(mesh: MeshCoordinator, facts: PeerFacts) {
@@ -76,7 +83,7 @@ export class Pair {
   }
 
   get publications(): readonly RemotePublication[] {
-    return [...this.#remote.values()];
+    return this.#remote.publications;
   }
 
   /** What the server says of it now. */
@@ -168,11 +175,18 @@ export class Pair {
     if (data['type'] !== kind || typeof data['sdp'] !== 'string') return;
     const description = { ...data, connection: label } as unknown as SignalledDescription;
     if (this.connection) return this.connection.receive(description);
-    if (kind !== 'offer') return;
     // One that is for a connection which we don't hold cannot be answered; but it shows that the peer wants one.
-    if (label.peer !== undefined) return this.#build();
+    if (kind === 'offer') this.#demanded(label.peer === undefined ? description : undefined);
+  }
+
+  /** The peer wants another connection than there is, and may have offered one. */
+  #demanded(offer?: SignalledDescription): void {
+    const may = this.recovery.demand(this.mesh.now());
+    if (may === 'first')
+      this.mesh.trouble(new MeshError('too_many', 'a peer wants ever new connections', { peers: [this.id] }));
+    if (may !== 'yes') return;
     this.#build();
-    (this.connection as PairConnection | undefined)?.receive(description);
+    if (offer) this.connection?.receive(offer);
   }
 
   /** Brings what we publish to it. */
@@ -193,7 +207,7 @@ export class Pair {
         if (!connection.holdsUp(slot.track.kind)) this.#senders.set(slot, pc.addTrack(slot.track, slot.stream));
       } else if (sender.track !== slot.track) replaced.push(sender.replaceTrack(slot.track));
     }
-    await Promise.all(replaced);
+    await connection.untilClosed(Promise.all(replaced));
   }
 
   /** Lets it know what has changed about what we publish. */
@@ -214,7 +228,7 @@ export class Pair {
     const { connection } = this;
     if (!connection) return;
     const channel = this.#channel(connection.channel(name, options));
-    this.mesh.listen(this, name, channel);
+    this.mesh.channels.listen(this, name, channel);
     this.endOf(name)?.attach(channel);
   }
 
@@ -227,32 +241,49 @@ export class Pair {
   #build(): void {
     this.#drop();
     this.recovery.begun(this.mesh.now());
-    const pc = this.mesh.newConnection(this);
-    if (!pc) return this.#giveUp('over_capacity');
+    let pc: RTCPeerConnection | undefined;
+    try {
+      pc = this.mesh.newConnection(this);
+      if (!pc) return this.#giveUp('over_capacity');
+      this.#connect(pc);
+    } catch (cause) {
+      // A browser that makes no such connection is this peer's trouble, and no other's.
+      pc?.close();
+      this.#giveUp('negotiation_failed', cause);
+    }
+  }
+
+  #connect(pc: RTCPeerConnection): void {
     this.#state = 'new';
+    this.#unread = { bytes: 0, most: UNREAD_BYTES };
     const connection: PairConnection = new PairConnection(pc, this.polite, {
       signal: (kind, data, isCurrent) => this.mesh.signal(this, kind, data, isCurrent),
       streams: () => this.mesh.media.facts,
-      streamsOf: (streams) => this.#describeStreams(streams),
+      streamsOf: (streams) => this.#remote.describe(streams),
       offered: () => this.recovery.offered(this.mesh.now()),
       described: () => this.recovery.described(),
       changed: () => this.#changed(connection),
       replaced: (offer) => this.#replaced(offer),
       misdirected: (offer) => this.#misdirected(connection, offer),
-      stable: () => void this.sync(),
+      stable: () => this.#sync(),
       failed: (cause) => this.#failed(cause),
       track: (event) => this.#track(event),
       channel: (channel) => this.#opened(channel),
     });
     this.connection = connection;
     this.#attach(connection);
-    for (const [name, options] of this.mesh.channelOptions()) this.open(name, options);
-    void this.sync();
+    for (const [name, options] of this.mesh.channels.opened) this.open(name, options);
+    this.#sync();
     this.mesh.arm();
   }
 
+  /** Where nobody waits for it. */
+  #sync(): void {
+    this.sync().catch((cause) => this.mesh.media.failed(cause));
+  }
+
   #channel(data: RTCDataChannel): Channel {
-    const channel = new Channel(data);
+    const channel = new Channel(data, { unread: this.#unread });
     this.#channels.add(channel);
     channel.on('close', () => this.#channels.delete(channel));
     return channel;
@@ -260,13 +291,13 @@ export class Pair {
 
   #attach(connection: PairConnection): void {
     const messages = this.#channel(connection.messages);
-    this.mesh.listen(this, '', messages);
+    this.mesh.channels.listen(this, '', messages);
     this.endOf('')?.attach(messages);
     const control = this.#channel(connection.control);
     this.#control = control;
     control.on('message', ({ data }) => {
       if (!object(data) || !object(data['streams'])) return;
-      this.#describeStreams(factsOf(data['streams']));
+      this.#remote.describe(data['streams']);
       this.mesh.changed(this, 'media');
     });
     // The other end is closed, and nothing that is up has such an end: its page is gone, or has made another connection.
@@ -284,17 +315,15 @@ export class Pair {
     for (const channel of [...this.#channels]) channel.close();
     connection.close();
     this.#senders.clear();
-    this.#incoming = 0;
+    this.#incoming.clear();
     this.#state = 'closed';
-    if (this.#remote.size === 0) return;
     this.#remote.clear();
-    this.mesh.changed(this, 'media');
   }
 
   /** The peer may go on trying, which is answered; whether that comes to nothing, too, is no news. */
-  #giveUp(reason: UnreachableReason): void {
+  #giveUp(reason: UnreachableReason, cause?: unknown): void {
     if (this.unreachable) return this.end(this.unreachable);
-    this.unreachable = new PeerUnreachable(reason, this.id);
+    this.unreachable = new PeerUnreachable(reason, this.id, cause);
     this.end(this.unreachable);
     this.mesh.changed(this, 'unreachable');
     this.mesh.trouble(this.unreachable);
@@ -324,46 +353,27 @@ export class Pair {
 
   /** The peer has another connection than we knew: the one that we have leads nowhere. */
   #replaced(offer: SignalledDescription): void {
-    if (this.#former.includes(offer.connection.id)) return;
-    this.#build();
-    (this.connection as PairConnection | undefined)?.receive(offer);
+    if (!this.#former.includes(offer.connection.id)) this.#demanded(offer);
   }
 
   /** It offers to a connection that we don't hold. Unless an offer of ours is on its way, it has to have one that it can answer. */
   #misdirected(connection: PairConnection, offer: SignalledDescription): void {
     const { peer } = connection.negotiation;
-    if (peer !== undefined && peer !== offer.connection.id) this.#build();
+    if (peer !== undefined && peer !== offer.connection.id) this.#demanded();
   }
 
-  #describeStreams(streams: { [id: string]: StreamFacts }): void {
-    this.#facts = factsOf(streams);
-    for (const publication of this.#remote.values()) publication.describe(this.#factsOf(publication.id));
-  }
-
-  #factsOf(id: string): StreamFacts | undefined {
-    return Object.hasOwn(this.#facts, id) ? this.#facts[id] : undefined;
-  }
-
-  #track({ track, streams }: RTCTrackEvent): void {
-    const stream = streams[0] ?? new MediaStream([track]);
-    let publication = this.#remote.get(stream.id);
-    if (!publication) {
-      publication = new RemotePublication(this.peer, stream);
-      this.#remote.set(stream.id, publication);
-      stream.onremovetrack = () => this.#trackRemoved(stream);
-    }
-    publication.describe(this.#factsOf(stream.id));
-    this.mesh.changed(this, 'media');
-    this.mesh.track({ peer: this.peer, stream, track, publication });
-  }
-
-  #trackRemoved(stream: MediaStream): void {
-    if (stream.getTracks().length === 0 && this.#remote.get(stream.id)?.stream === stream) this.#remote.delete(stream.id);
-    this.mesh.changed(this, 'media');
+  #track(event: RTCTrackEvent): void {
+    const publication = this.#remote.track(event);
+    this.mesh.track({ peer: this.peer, stream: publication.stream, track: event.track, publication });
   }
 
   #opened(data: RTCDataChannel): void {
-    this.#incoming += 1;
-    if (this.#incoming > PEER_CHANNELS || !this.mesh.listen(this, data.label, this.#channel(data))) data.close();
+    const { label } = data;
+    const incoming = this.#incoming;
+    if (incoming.size >= PEER_CHANNELS || incoming.has(label)) return data.close();
+    incoming.add(label);
+    const channel = this.#channel(data);
+    channel.on('close', () => incoming.delete(label));
+    this.mesh.channels.listen(this, label, channel);
   }
 }

@@ -16,6 +16,8 @@ export interface Publisher {
   sync(): Promise<void>;
   /** What the others are told of it has changed. */
   told(): void;
+  /** A connection could not be changed, and nobody waits to hear of it. */
+  failed(cause: unknown): void;
   remove(publication: Publication): void;
 }
 
@@ -24,7 +26,7 @@ export interface PublishOptions {
   name?: string | undefined;
 }
 
-const stopped = (): MeshError => new MeshError('closed', 'it is not published any more');
+export const stopped = (): MeshError => new MeshError('closed', 'it is not published any more');
 
 /** A stream of ours that everybody in the room gets, and whoever comes later. */
 export class Publication {
@@ -95,11 +97,28 @@ export class Publication {
     if (this.#over) throw stopped();
     const slot = this.#slots.find((one) => (former ? one.track === former : one.track.kind === track.kind));
     if (!slot) throw new MeshError('no_such_track', `it has no track of that kind (${track.kind}): publish another stream`);
-    this.stream.removeTrack(slot.track);
-    this.stream.addTrack(track);
+    const before = slot.track;
+    const { enabled } = track;
+    const put = (taken: MediaStreamTrack, given: MediaStreamTrack) => {
+      this.stream.removeTrack(taken);
+      this.stream.addTrack(given);
+      slot.track = given;
+    };
+    put(before, track);
     track.enabled = !this.#muted;
-    slot.track = track;
-    await this.#publisher.sync();
+    const { sync, failed } = this.#publisher;
+    try {
+      await sync();
+    } catch (error) {
+      // All or nothing: where one browser refuses it, the former goes on everywhere. Unless yet another has taken its place.
+      if (slot.track === track) {
+        put(track, before);
+        track.enabled = enabled;
+        sync().catch(failed);
+      }
+      throw error;
+    }
+    if (this.#over) throw stopped();
   }
 
   /**

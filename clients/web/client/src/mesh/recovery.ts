@@ -12,6 +12,12 @@ const GRACE_MS = 5_000;
 const CLOSED_MS = 1_000;
 /** A connection that was up for a shorter time has not ended the trouble. */
 const STABLE_MS = 10_000;
+/**
+ * So many connections a peer may have us make anew in so much time. A page that is reloaded wants one, and two that look for each other
+ * a few; each costs a browser a good deal.
+ */
+export const DEMANDS = 5;
+export const DEMANDS_MS = 10_000;
 
 /**
  * Why a peer cannot be reached.
@@ -19,7 +25,8 @@ const STABLE_MS = 10_000;
  * - `no_answer`: it answers none of our offers.
  * - `ice_failed`: all paths were tried, and none works: most likely a TURN server is needed.
  * - `ice_timeout`: no path was found in time.
- * - `negotiation_failed`: a browser could not work with the other's description.
+ * - `negotiation_failed`: a browser could not work with the other's description; or ours makes no such connection (ICE servers or channel
+ *   options that it does not take, which `cause` says).
  * - `over_capacity`: we have as many connections as the room has seats.
  */
 export type UnreachableReason = 'no_answer' | 'ice_failed' | 'ice_timeout' | 'negotiation_failed' | 'over_capacity';
@@ -51,6 +58,8 @@ export class Recovery {
   #answerDueAt = Infinity; // when our offer has to be answered
   #excused = false; // the timer came late once, and has got as much time again
   #over = false; // there is no connection, and none is tried
+  #demands: number[] = []; // when the peer has made us begin anew
+  #refused = false; // it wanted that too often, which was told
 
   constructor({ polite, timeoutMs }: RecoveryOptions) {
     this.polite = polite;
@@ -81,6 +90,19 @@ export class Recovery {
     this.#reason = undefined;
     this.#answerDueAt = Infinity;
     this.#wait(now);
+  }
+
+  /**
+   * The peer wants another connection. `first`: it does too often, as of now. `no`: it still does. What it wants it may ask for later, as
+   * it does when nothing is answered.
+   */
+  demand(now: number): 'yes' | 'first' | 'no' {
+    this.#demands = this.#demands.filter((at) => now - at < DEMANDS_MS);
+    const was = this.#refused;
+    this.#refused = this.#demands.length >= DEMANDS;
+    if (this.#refused) return was ? 'no' : 'first';
+    this.#demands.push(now);
+    return 'yes';
   }
 
   /** There is no connection any more, and none is wanted. */

@@ -1,16 +1,14 @@
 // Channels of a room: one name, and behind it a data channel to each peer, which may come and go.
 
 import { Emitter } from '../emitter.ts';
-import type { Channel, ChannelError, RequestHandler, RequestOptions } from './channel.ts';
+import { type Channel, type ChannelError, LARGEST_BYTES, type RequestOptions } from './channel.ts';
 import { MeshError } from './error.ts';
 import type { Peer } from './peer.ts';
 
 /** Most messages that wait for one peer's connection. */
 const WAITING_MESSAGES = 256;
-/** Most bytes of them, by their JSON: what is longer is sent when there is a connection. */
-const WAITING_BYTES = 4 * 1024 * 1024;
-/** Most messages that are held until somebody listens to a channel that the peer has opened first. */
-const HELD_MESSAGES = 256;
+/** Most bytes of them, by their JSON: whatever may be sent may wait, too. */
+const WAITING_BYTES = LARGEST_BYTES;
 
 /** How a channel treats what is lost or late on its way: as for `createDataChannel`. Without any of them: in order, nothing lost. */
 export interface RoomChannelOptions {
@@ -112,6 +110,8 @@ export interface ChannelRoom {
   peersOf(): readonly Peer[];
   /** That peer's end of the channel `name`; undefined where there is none any more. */
   endOf(peer: Peer, name: string): PeerChannel | undefined;
+  /** What came on that channel before anybody listened; it waits no longer. */
+  heldFor(name: string): RoomMessage[];
 }
 
 /** Sends to several: resolves when all have it that can; whoever is gone from the room by then is no failure, unless named. */
@@ -141,7 +141,7 @@ export class RoomChannel {
   readonly name: string;
   readonly #room: ChannelRoom;
   readonly #events = new Emitter<RoomChannelEvents>();
-  #held: RoomMessage[] | undefined = [];
+  #heard = false;
   #handler: ((request: RoomMessage) => unknown) | undefined;
 
   constructor(name: string, room: ChannelRoom) {
@@ -179,26 +179,22 @@ export class RoomChannel {
   /** Calls `listener` with each message. The first one gets what came before it, too. Returns what ends that. */
   on(type: 'message', listener: (message: RoomMessage) => void): () => void {
     const off = this.#events.on(type, listener);
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const message of held) this.#events.emit('message', message);
+    if (this.#heard) return off;
+    this.#heard = true;
+    for (const message of this.#room.heldFor(this.name)) this.#events.emit('message', message);
     return off;
   }
 
-  /** Its data channel with a peer, ours or the peer's. */
-  listen(peer: Peer, channel: Channel): void {
-    channel.on('message', ({ data }) => this.#receive({ peer, data }));
-    const answer: RequestHandler = (data) => {
-      if (!this.#handler) throw new Error('nobody answers requests here');
-      return this.#handler({ peer, data });
-    };
-    channel.onRequest(answer);
+  /** A message came. Returns whether anybody has ever listened: if not, it has to wait. */
+  receive(message: RoomMessage): boolean {
+    if (this.#heard) this.#events.emit('message', message);
+    return this.#heard;
   }
 
-  #receive(message: RoomMessage): void {
-    if (!this.#held) return this.#events.emit('message', message);
-    this.#held.push(message);
-    if (this.#held.length > HELD_MESSAGES) this.#held.shift();
+  /** A request came. */
+  answer(request: RoomMessage): unknown {
+    if (!this.#handler) throw new Error('nobody answers requests here');
+    return this.#handler(request);
   }
 
   #end(peer: Peer): PeerChannel {

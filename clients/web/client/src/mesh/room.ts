@@ -1,8 +1,9 @@
 // A room, as an application uses it: the signaling client and the mesh as one.
 
 import { Emitter } from '../emitter.ts';
-import { SignalingClient, type SignalingOptions } from '../signaling/client.ts';
+import { SignalingClient } from '../signaling/client.ts';
 import type { SignalingError } from '../signaling/error.ts';
+import type { SignalingOptions } from '../signaling/options.ts';
 import type { State } from '../signaling/state.ts';
 import type { Meta, Open, Permission, PermissionsFrame } from '../wire.generated.ts';
 import type { RequestOptions } from './channel.ts';

@@ -1,116 +1,29 @@
 // The shell around the rules of core.ts: sockets, timers, promises and listeners.
 
-import type {
-  ClientFrame,
-  JoinedFrame,
-  Meta,
-  PermissionsFrame,
-  ServerFrame,
-  ServerFrames,
-  SignalKind,
-  WelcomeFrame,
-} from '../wire.generated.ts';
+import { Emitter } from '../emitter.ts';
+import type { JoinedFrame, Meta, PermissionsFrame, ServerFrame, SignalKind, WelcomeFrame } from '../wire.generated.ts';
 import { type Effect, SignalingCore } from './core.ts';
 import { type Clock, elapsedTime, isHidden, machineClock, watchSurroundings, workerTimer } from './environment.ts';
-import { localError, SignalingError } from './error.ts';
-import { type HeldIdentity, holdIdentity, type IdentityStorage } from './identity.ts';
+import { localError, type SignalingError, written } from './error.ts';
+import { type HeldIdentity, holdIdentity } from './identity.ts';
 import { Metadata } from './metadata.ts';
+import type { OtherRequest, SignalingEvents, SignalingOptions, SocketClass, TokenSource } from './options.ts';
+import { Sockets, socketUrl } from './sockets.ts';
 import type { State } from './state.ts';
 
-/** As much of a browser's `WebSocket` as is needed. */
-export interface Socket {
-  readonly readyState: number;
-  onopen: ((event: never) => void) | null;
-  onmessage: ((event: never) => void) | null;
-  onclose: ((event: never) => void) | null;
-  onerror: ((event: never) => void) | null;
-  send(text: string): void;
-  close(code?: number): void;
-  /** Node's `ws` has it. */
-  terminate?(): void;
-}
-
-/** A `WebSocket` class: the browser's, Node's own (from 22 on), or that of the npm package `ws`. */
-export type SocketClass = new (url: string, protocols: string[]) => Socket;
-
-/** A token, or what gives one. It is called again whenever another one is needed; what it throws is tried again, with a pause. */
-export type TokenSource = string | (() => string | Promise<string>);
-
-export interface SignalingOptions {
-  /** Where the server listens: `wss://signal.example.org/ws`. `http` and `https` mean the same; relative to the page. */
-  url: string | URL;
-  /** The room: 1 to `limits.roomNameBytes` bytes (128 by default), without control characters. */
-  room: string;
-  /** What the others shall know of us: at most `limits.metaBytes` (4096) of JSON. */
-  meta?: Meta | undefined;
-  /** What says who may join: sent with each `join` that begins a session. A function renews it, too, before its time is over. */
-  token?: TokenSource | undefined;
-  /**
-   * The secret by which the room recognises us when we come again: 22 to 128 visible ASCII characters. By default the client makes
-   * one for this server, room and tab, which a reload finds again, and a page that crashed does not: for that, keep one
-   * yourself. `false`: none.
-   */
-  identity?: string | false | undefined;
-  /** Whether to end sessions of the same identity that are connected, too. By default when the client made the identity. */
-  replace?: boolean | undefined;
-  /** Where the identity is kept over a reload, and while the client is closed: by default `sessionStorage`, where there is one. */
-  storage?: IdentityStorage | undefined;
-  /** Whether to ask again when a room is full at the first `join`, or refuses it for another reason that passes. Default: true. */
-  wait?: boolean | undefined;
-  /** By default the global one. */
-  WebSocket?: SocketClass | undefined;
-  /** For tests. */
-  clock?: Clock | undefined;
-  /** For tests: from 0 to 1, evenly. */
-  random?: (() => number) | undefined;
-}
-
-/** What a client tells: each frame of the server's by its `type`, and these. */
-export interface SignalingEvents extends Omit<ServerFrames, 'error'> {
-  /** How the client itself is doing. */
-  state: State;
-  /** A request that failed, or a trouble that no request has (the server reads us more slowly, a token was not to be had). */
-  error: SignalingError;
-  /** Every frame of the server's, those of later versions included. */
-  frame: ServerFrame;
-}
-
-/** What a client may ask beside what has a method of its own. */
-export type OtherRequest = Exclude<ClientFrame, { type: 'join' | 'leave' | 'update' | 'ping' }>;
-
-type Listener<T> = (detail: T) => void;
 type Step = (core: SignalingCore, now: number) => unknown;
 type Act = (id: string, core: SignalingCore, now: number) => void;
 interface Waiter {
   resolve(reply: ServerFrame | undefined): void;
   reject(error: SignalingError): void;
+  /** Its failure is no event. */
+  quiet?: boolean;
 }
 
-/** What a socket takes to close before it is forgotten. */
-const CLOSE_WITHIN_MS = 3_000;
-const OPEN = 1;
 /** A longer timer fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The close code of a session that goes on elsewhere. */
 const SESSION_TAKEN = 4500;
-
-/** The JSON of a frame as it is now; what cannot be written (a circle, a BigInt) is refused. */
-const written = (frame: object): string | SignalingError => {
-  try {
-    return JSON.stringify(frame);
-  } catch (cause) {
-    const facts = { category: 'INVALID_MESSAGE', retryable: false, message: 'it cannot be written as JSON', cause };
-    return new SignalingError('invalid_message', facts);
-  }
-};
-
-const socketUrl = (url: string | URL, room: string): string => {
-  const page = globalThis as { document?: { baseURI: string }; location?: { href: string } };
-  const full = new URL(url, page.document?.baseURI ?? page.location?.href);
-  full.protocol = full.protocol.replace('http', 'ws');
-  full.hash = '';
-  return `${full.href}${full.search ? '&' : '?'}room=${encodeURIComponent(room)}`;
-};
 
 /**
  * The connection to the server: one room, one session, and the way back after every loss. What is sent while there is no
@@ -121,10 +34,9 @@ export class SignalingClient {
   readonly #url: string;
   readonly #clock: Clock;
   readonly #now: () => number;
-  readonly #listeners = new Map<string, Set<Listener<never>>>();
+  readonly #events = new Emitter<SignalingEvents>();
   readonly #waiters = new Map<string, Waiter>();
-  readonly #sockets = new Map<number, Socket>();
-  readonly #closing = new Set<Promise<void>>();
+  readonly #sockets: Sockets;
   readonly #steps: Step[] = [];
   #core: SignalingCore | undefined;
   readonly #meta: Metadata;
@@ -150,6 +62,7 @@ export class SignalingClient {
     this.#url = socketUrl(options.url, options.room);
     this.#token = options.token;
     this.#clock = options.clock ?? machineClock;
+    this.#sockets = new Sockets(this.#clock);
     this.#now = elapsedTime(this.#clock);
   }
 
@@ -224,7 +137,7 @@ export class SignalingClient {
    */
   async close(): Promise<void> {
     this.#end('left', localError('closed', false));
-    await Promise.all(this.#closing);
+    await this.#sockets.settled();
   }
 
   #end(reason: string, error: SignalingError): void {
@@ -247,12 +160,17 @@ export class SignalingClient {
 
   /**
    * Sends any other request, as docs/protocol.md has it, if `welcome.features` names what it belongs to. Resolves with its answer;
-   * without one, when the server has handled it. One that the session's end overtakes rejects with `session_lost`.
+   * without one, when the server has handled it. One that the session's end overtakes rejects with `session_lost`. That a `report` is refused
+   * is no event `error`: it is about the application's troubles, and none of them.
    */
   request(frame: OtherRequest): Promise<ServerFrame | undefined> {
     const kind = frame.type === 'signal' && frame.kind === 'app' ? 'other' : 'negotiation';
     // The id is the client's own.
-    return this.#write({ ...frame, id: undefined }, (json) => (id, core, now) => core.send({ id, json, kind }, now));
+    const act =
+      (json: string): Act =>
+      (id, core, now) =>
+        core.send({ id, json, kind }, now);
+    return this.#write({ ...frame, id: undefined }, act, frame.type === 'report');
   }
 
   /**
@@ -286,48 +204,27 @@ export class SignalingClient {
   }
 
   /** Calls `listener` at each such event. Returns what ends that. */
-  on<K extends keyof SignalingEvents>(type: K, listener: Listener<SignalingEvents[K]>): () => void {
-    const listeners = this.#listeners.get(type) ?? new Set();
-    this.#listeners.set(type, listeners);
-    const entry: Listener<never> = (detail) => listener(detail);
-    listeners.add(entry);
-    return () => {
-      listeners.delete(entry);
-    };
+  on<K extends keyof SignalingEvents>(type: K, listener: (detail: SignalingEvents[K]) => void): () => void {
+    return this.#events.on(type, listener);
   }
 
   /** Calls `listener` at the next such event only. */
-  once<K extends keyof SignalingEvents>(type: K, listener: Listener<SignalingEvents[K]>): () => void {
-    const off = this.on(type, (detail) => {
-      off();
-      listener(detail);
-    });
-    return off;
-  }
-
-  #emit(type: string, detail: unknown): void {
-    for (const listener of [...(this.#listeners.get(type) ?? [])]) {
-      try {
-        listener(detail as never);
-      } catch (error) {
-        // A listener's mistake is its author's to see, and harms nobody else.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+  once<K extends keyof SignalingEvents>(type: K, listener: (detail: SignalingEvents[K]) => void): () => void {
+    return this.#events.once(type, listener);
   }
 
   /** A request whose JSON is made at once: whoever asks may go on to change what it is made of. */
-  #write(frame: object, act: (json: string) => Act): Promise<ServerFrame | undefined> {
+  #write(frame: object, act: (json: string) => Act, quiet?: boolean): Promise<ServerFrame | undefined> {
     const json = written(frame);
-    return typeof json === 'string' ? this.#request(act(json)) : this.#unobserved(Promise.reject(json));
+    return typeof json === 'string' ? this.#request(act(json), quiet) : this.#unobserved(Promise.reject(json));
   }
 
-  #request(act: Act): Promise<ServerFrame | undefined> {
+  #request(act: Act, quiet = false): Promise<ServerFrame | undefined> {
     if (!this.#core) return this.#unobserved(Promise.reject(localError('closed', false)));
     const id = String(++this.#ids);
-    const promise = new Promise<ServerFrame | undefined>((resolve, reject) => this.#waiters.set(id, { resolve, reject }));
+    const promise = new Promise<ServerFrame | undefined>((resolve, reject) =>
+      this.#waiters.set(id, { resolve, reject, quiet }),
+    );
     this.#run((core, now) => act(id, core, now));
     return this.#unobserved(promise);
   }
@@ -378,9 +275,9 @@ export class SignalingClient {
 
   /** The rules have failed, and nobody knows in what state they are: it ends without them. */
   #abandon(cause: unknown): void {
-    for (const number of [...this.#sockets.keys()]) this.#close(number, 1000);
+    this.#sockets.closeAll(1000);
     const error = localError('client_failed', false, cause);
-    this.#emit('error', error);
+    this.#events.emit('error', error);
     this.#changed({ name: 'closed', reason: 'failed', error });
   }
 
@@ -388,13 +285,10 @@ export class SignalingClient {
     switch (effect.do) {
       case 'open':
         return this.#open(effect.socket);
-      case 'write': {
-        const socket = this.#sockets.get(effect.socket);
-        if (socket?.readyState === OPEN) socket.send(effect.text);
-        return;
-      }
+      case 'write':
+        return this.#sockets.write(effect.socket, effect.text);
       case 'close':
-        return this.#close(effect.socket, effect.code);
+        return this.#sockets.close(effect.socket, effect.code);
       case 'token':
         return void this.#askForToken(effect.ask);
       case 'frame':
@@ -402,7 +296,7 @@ export class SignalingClient {
       case 'settle':
         return this.#settle(effect.id, effect.error, effect.reply);
       case 'error':
-        return this.#emit('error', effect.error);
+        return this.#events.emit('error', effect.error);
       case 'state':
         return this.#changed(effect.state);
     }
@@ -417,8 +311,8 @@ export class SignalingClient {
       this.#joined = frame;
       this.#begun?.resolve(frame);
     }
-    if (frame.type !== 'error') this.#emit(frame.type, frame);
-    this.#emit('frame', frame);
+    if (frame.type !== 'error') this.#events.emit(frame.type, frame as never);
+    this.#events.emit('frame', frame);
   }
 
   #changed(state: State): void {
@@ -432,7 +326,7 @@ export class SignalingClient {
       this.#begun?.reject(state.error);
       this.#core = this.#started = this.#begun = this.#held = this.#joined = undefined;
     }
-    this.#emit('state', state);
+    this.#events.emit('state', state);
   }
 
   #settle(id: string, error: SignalingError | undefined, reply: ServerFrame | undefined): void {
@@ -440,34 +334,26 @@ export class SignalingClient {
     this.#waiters.delete(id);
     if (!error) return waiter?.resolve(reply);
     waiter?.reject(error);
-    if (error.code !== 'closed' && error.code !== 'aborted') this.#emit('error', error);
+    if (!waiter?.quiet && error.code !== 'closed' && error.code !== 'aborted') this.#events.emit('error', error);
   }
 
   #open(number: number): void {
     const core = this.#core;
-    const Socket = this.#socketClass as SocketClass; // `start` has looked
-    let socket: Socket;
-    try {
-      socket = new Socket(this.#url, ['switchboard.v1']);
-    } catch (cause) {
-      return this.#end('refused', localError('socket_failed', false, cause));
-    }
-    this.#sockets.set(number, socket);
-    this.#openedAt = this.#now();
     // A client that was closed and started anew has other rules by then.
     const step = (act: Step) => {
       if (core === this.#core) this.#run(act);
     };
-    socket.onopen = () => step((core) => core.opened(number));
-    socket.onmessage = ({ data }: { data: unknown }) => {
-      const frame = parsed(data);
-      if (frame) step((core, now) => this.#hear(core, number, frame, now));
-    };
-    socket.onclose = ({ code }: { code: number }) => {
-      this.#sockets.delete(number);
-      step((core, now) => core.closed(number, code, now));
-    };
-    socket.onerror = () => {}; // `onclose` follows
+    this.#openedAt = this.#now();
+    try {
+      // `start` has looked whether there is a class.
+      this.#sockets.open(number, this.#socketClass as SocketClass, this.#url, {
+        opened: () => step((core) => core.opened(number)),
+        frame: (frame) => step((core, now) => this.#hear(core, number, frame, now)),
+        closed: (code) => step((core, now) => core.closed(number, code, now)),
+      });
+    } catch (cause) {
+      return this.#end('refused', localError('socket_failed', false, cause));
+    }
   }
 
   /** A server that breaks the rules costs a connection, not the client. */
@@ -476,31 +362,6 @@ export class SignalingClient {
       core.frame(socket, frame, now);
     } catch (cause) {
       core.failed(socket, cause, now);
-    }
-  }
-
-  #close(number: number, code: number): void {
-    const socket = this.#sockets.get(number);
-    if (!socket) return;
-    this.#sockets.delete(number);
-    const closed = new Promise<void>((resolve) => {
-      // A path that is gone answers no close.
-      const timer = this.#clock.setTimeout(() => {
-        socket.terminate?.();
-        resolve();
-      }, CLOSE_WITHIN_MS);
-      socket.onclose = () => {
-        this.#clock.clearTimeout(timer);
-        resolve();
-      };
-    });
-    socket.onopen = socket.onmessage = null;
-    this.#closing.add(closed);
-    void closed.then(() => this.#closing.delete(closed));
-    try {
-      socket.close(code);
-    } catch {
-      // The timer ends it.
     }
   }
 
@@ -533,12 +394,3 @@ export class SignalingClient {
     if (this.#state.name === 'waiting' && isHidden()) workerTimer(ms, over);
   }
 }
-
-const parsed = (data: unknown): ServerFrame | undefined => {
-  try {
-    const frame = JSON.parse(data as string) as ServerFrame | null;
-    return typeof frame?.type === 'string' ? frame : undefined;
-  } catch {
-    return undefined; // none of ours
-  }
-};

@@ -63,3 +63,13 @@ export class SignalingError extends Error {
 /** An error of this side's. */
 export const localError = (code: LocalErrorCode, retryable: boolean, cause?: unknown): SignalingError =>
   new SignalingError(code, { category: 'CLIENT', retryable, cause });
+
+/** The JSON of a frame as it is now; what cannot be written (a circle, a BigInt) is refused. */
+export const written = (frame: object): string | SignalingError => {
+  try {
+    return JSON.stringify(frame);
+  } catch (cause) {
+    const facts = { category: 'INVALID_MESSAGE', retryable: false, message: 'it cannot be written as JSON', cause };
+    return new SignalingError('invalid_message', facts);
+  }
+};

@@ -4,9 +4,9 @@
  * @packageDocumentation
  */
 export type * from '../wire.generated.ts';
-export type { OtherRequest, SignalingEvents, SignalingOptions, Socket, SocketClass, TokenSource } from './client.ts';
 export { SignalingClient } from './client.ts';
 export type { Clock } from './environment.ts';
 export { type ErrorFacts, type LocalErrorCode, SignalingError } from './error.ts';
 export { type IdentityStorage, randomIdentity } from './identity.ts';
+export type { OtherRequest, SignalingEvents, SignalingOptions, Socket, SocketClass, TokenSource } from './options.ts';
 export type { State } from './state.ts';

@@ -2,8 +2,11 @@
 
 import type { ReportEvent } from './queue.ts';
 
-/** An event, and when it was: an ISO 8601 date. */
-export type PastEvent = { at: string; room: string } & ReportEvent;
+/**
+ * An event, and when it was: an ISO 8601 date. `self` is our id in the room, as its server knows it, and empty before the first `joined`. The
+ * room is not named: its name is its key, and this is for others to read.
+ */
+export type PastEvent = { at: string; self: string } & ReportEvent;
 
 /** As much of `localStorage` as is needed. */
 export interface HistoryStorage {
@@ -29,16 +32,17 @@ export class History {
   get events(): PastEvent[] {
     try {
       const kept: unknown = JSON.parse(this.#storage?.getItem(KEY) ?? 'null');
-      if (Array.isArray(kept)) return kept;
+      // Former versions have kept the room.
+      if (Array.isArray(kept)) return kept.map(({ room: _, ...event }) => event);
     } catch {
       // Not ours, or out of reach.
     }
     return this.#held;
   }
 
-  add(room: string, at: number, event: ReportEvent): void {
+  add(self: string, at: number, event: ReportEvent): void {
     if (UNKEPT.includes(event.kind)) return;
-    const events = [...this.events, { at: new Date(at).toISOString(), room, ...event }].slice(-KEPT);
+    const events = [...this.events, { at: new Date(at).toISOString(), self, ...event }].slice(-KEPT);
     this.#held = events;
     try {
       this.#storage?.setItem(KEY, JSON.stringify(events));

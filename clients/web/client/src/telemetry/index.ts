@@ -68,9 +68,8 @@ export class Telemetry {
   readonly #queue = new ReportQueue();
   readonly #history: History;
   readonly #pairs: Pairs<ReportedPeer>;
-  readonly #own = new WeakSet<object>();
   #off: (() => void)[] = [];
-  #name = '';
+  #self = '';
   #joined = false;
   #lostAt: number | undefined;
   #sessionAt: number | undefined;
@@ -106,7 +105,7 @@ export class Telemetry {
   add(event: ReportEvent): void {
     if (this.#off.length === 0) return;
     this.#queue.add(event);
-    this.#history.add(this.#name, this.#clock.wall(), event);
+    this.#history.add(this.#self, this.#clock.wall(), event);
     this.#arm();
   }
 
@@ -114,7 +113,7 @@ export class Telemetry {
   close(): void {
     if (this.#off.length === 0) return;
     this.#endSession();
-    this.#flush();
+    this.#flush(true);
     for (const off of this.#off) off();
     this.#off = [];
     this.#clock.clearTimeout(this.#timer);
@@ -123,16 +122,17 @@ export class Telemetry {
 
   #listen(): void {
     const client = this.#client;
+    const error = ({ code }: { code: string }) => this.add({ kind: 'error', code });
     this.#off = [
       client.on('state', (state) => this.#state(state)),
       client.on('welcome', (frame) => this.#welcomed(frame)),
-      client.on('joined', ({ room, complete }) => {
-        this.#name = room;
+      client.on('joined', ({ self, complete }) => {
+        this.#self = self.id;
         if (!complete) this.#endSession();
         this.#sessionAt ??= this.#clock.steady();
         this.#announce();
       }),
-      this.#room ? this.#room.on('error', (error) => this.#error(error)) : client.on('error', (error) => this.#error(error)),
+      this.#room ? this.#room.on('error', error) : client.on('error', error),
     ];
     if (this.#room) this.#off.push(this.#room.on('peer', ({ peer }) => this.#peer(peer)));
     const page = globalThis as {
@@ -141,14 +141,14 @@ export class Telemetry {
     };
     const goes = () => {
       this.#endSession();
-      this.#flush();
+      this.#flush(true);
     };
     page.addEventListener?.('pagehide', goes);
     this.#off.push(() => page.removeEventListener?.('pagehide', goes));
     // It may have begun before us.
     if (client.welcome) this.#welcomed(client.welcome);
     if (client.joined) {
-      this.#name = client.joined.room;
+      this.#self = client.joined.self.id;
       this.#sessionAt = this.#clock.steady();
       this.#joined = client.state.name === 'joined';
     }
@@ -160,14 +160,6 @@ export class Telemetry {
     this.#queue.limits(features.includes('report') ? limits.reportIntervalMs : 0, limits.reportEvents);
     const ms = this.#client.connectMs;
     if (ms !== undefined) this.add({ kind: 'opened', ms: Math.round(ms) });
-  }
-
-  /** One of our own reports that was refused is known to be one a moment later. */
-  #error(error: { code: string }): void {
-    const tell = () => {
-      if (!this.#own.has(error)) this.add({ kind: 'error', code: error.code });
-    };
-    queueMicrotask(() => queueMicrotask(tell));
   }
 
   #since(then: number): number {
@@ -242,11 +234,12 @@ export class Telemetry {
     if (dueIn !== Infinity) this.#timer = this.#clock.setTimeout(() => this.#flush(), dueIn);
   }
 
-  #flush(): void {
+  /** `last`: the stay is about to end. The server takes one report sooner than it says, for that. */
+  #flush(last = false): void {
     if (!this.#joined || this.#queue.dueIn(this.#clock.steady()) === Infinity) return;
-    const events = this.#queue.take(this.#clock.steady());
+    const events = this.#queue.take(this.#clock.steady(), last);
     // What is refused is not sent again: there will be more to tell.
-    this.#client.request({ type: 'report', events }).catch((error: object) => this.#own.add(error));
+    this.#client.request({ type: 'report', events }).catch(() => {});
     this.#arm();
   }
 }

@@ -40,9 +40,9 @@ export class ReportQueue {
     return Math.max(GATHER_MS, this.#sentAt + this.#intervalMs - now);
   }
 
-  /** The next report. */
-  take(now: number): ReportEvent[] {
+  /** The next report; `last`: that with which a stay ends, and so the newest of what there is. */
+  take(now: number, last = false): ReportEvent[] {
     this.#sentAt = now;
-    return this.#events.splice(0, this.#most);
+    return this.#events.splice(last ? -this.#most : 0, this.#most);
   }
 }

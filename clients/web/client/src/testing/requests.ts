@@ -81,12 +81,13 @@ export class Requests {
     return undefined;
   }
 
-  /** Nothing is made of it; but it may come only so often. */
+  /** Nothing is made of it; but it may come only so often, and one sooner. */
   #report(session: Session): Frame | undefined {
     const now = this.#server.clock.steady();
-    const retryAfterMs = session.reportsFrom - now;
+    const { reportIntervalMs } = this.#server.limits;
+    const retryAfterMs = session.reportsFrom - reportIntervalMs - now;
     if (retryAfterMs > 0) return errorFrame('rate_limited', 'a report came only just now', { retryAfterMs });
-    session.reportsFrom = now + this.#server.limits.reportIntervalMs;
+    session.reportsFrom = Math.max(now, session.reportsFrom) + reportIntervalMs;
     return undefined;
   }
 

@@ -3,8 +3,8 @@
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import type { SocketClass } from '../signaling/client.ts';
 import { type Clock, machineClock } from '../signaling/environment.ts';
+import type { SocketClass } from '../signaling/options.ts';
 import {
   END_REASONS,
   type EndReason,

@@ -1,11 +1,13 @@
 // The rules beneath the mesh, each for itself.
 
+import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { CONTROL_ID, MESSAGES_ID } from '../../src/mesh/connection.ts';
 import { linkToRoom, randomRoom, roomFromLink } from '../../src/mesh/links.ts';
 import { CandidateQueue, type ConnectionLabel, keepRole, labelOf, Negotiation, randomId } from '../../src/mesh/negotiation.ts';
 import { pathOf } from '../../src/mesh/path.ts';
-import { Recovery } from '../../src/mesh/recovery.ts';
+import { DEMANDS, DEMANDS_MS, Recovery } from '../../src/mesh/recovery.ts';
 import { recognise } from '../../src/mesh/roster.ts';
 
 describe('negotiation', () => {
@@ -266,4 +268,20 @@ test('the path out of statistics, as Chromium and as Firefox tell them', () => {
   expect(pathOf([...ends, ['p', { ...pair, selected: true }]])).toEqual(expected);
   expect(pathOf([...ends, ['p', pair]]), 'one that is not in use').toBeUndefined();
   expect(pathOf([])).toBeUndefined();
+});
+
+test('what docs/protocol.md says of the label of a connection is what is sent, and no bound of it differs', () => {
+  const document = readFileSync(new URL('../../../../../docs/protocol.md', import.meta.url), 'utf8');
+  const [, section = ''] = /### Which connection is meant\n(.*?)\n## /s.exec(document) ?? [];
+  const fields = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, field]) => field);
+  const [ours, theirs] = [new Negotiation('ours', true), new Negotiation('theirs', false)];
+  ours.begin();
+  theirs.accept({ type: 'offer', connection: ours.label('offer') });
+  expect(Object.keys(theirs.label('answer')).sort()).toEqual(fields.sort());
+  const [, longest] = /`id` \| string of at most (\d+) characters/.exec(section) ?? [];
+  const label = (length: number) => labelOf({ connection: { id: 'x'.repeat(length), generation: 0 } });
+  expect([label(Number(longest)) === undefined, label(Number(longest) + 1)]).toEqual([false, undefined]);
+  expect(section).toContain(`(id ${CONTROL_ID})`);
+  expect(section).toContain(`(id ${MESSAGES_ID})`);
+  expect([DEMANDS, DEMANDS_MS], 'five new connections in ten seconds').toEqual([5, 10_000]);
 });

@@ -1,6 +1,7 @@
 // A client against the model, in a time of its own.
 
-import { SignalingClient, type SignalingOptions } from '../../src/signaling/client.ts';
+import { SignalingClient } from '../../src/signaling/client.ts';
+import type { SignalingOptions } from '../../src/signaling/options.ts';
 import type { State } from '../../src/signaling/state.ts';
 import { TestClock } from '../../src/testing/clock.ts';
 import { Model } from './model.ts';
