@@ -12,7 +12,7 @@ IMAGE ?= switchboard
 REVISION = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test bench bench-baseline compare compare-baseline autobahn fuzz soak abuse cluster restart-drill long up down docker-build clean
+.PHONY: help run build check test ci-test health metrics alerts monitor monitor-test bench bench-baseline compare compare-baseline autobahn fuzz soak abuse cluster restart-drill browsers long up down docker-build clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,7 +80,12 @@ restart-drill: ## A restart under 2000 peers that talk by numbers: RESTART_PEERS
 cluster: ## Random histories of a cluster, without a network; CLUSTER_HISTORIES (50000), CLUSTER_SEED (1)
 	CLUSTER_HISTORIES="$(CLUSTER_HISTORIES)" cargo test --locked -p switchboard-cluster-model -- --nocapture
 
-long: soak abuse cluster autobahn fuzz restart-drill ## Whatever has a short form in `make test`, in full, and what has none; over half an hour
+browsers: ## What pages live through, in full: MESH_ROUNDS (30) of each trouble, twelve hidden tabs for HIDDEN_MINUTES (15); three quarters of an hour
+	scripts/with-node.sh npm run build --prefix clients/web
+	cd clients/web/client && MESH_ROUNDS="$${MESH_ROUNDS:-30}" HIDDEN_MINUTES="$${HIDDEN_MINUTES:-15}" \
+	  ../../../scripts/with-node.sh npx vitest run tests/hidden.test.ts tests/mesh/survival.test.ts tests/mesh/outage.test.ts tests/mesh/firefox.test.ts
+
+long: soak abuse cluster autobahn fuzz restart-drill browsers ## Whatever has a short form in `make test`, in full, and what has none; over half an hour
 
 # Who watches comes first, so that a server that cannot be built or does not start is told of.
 up: ## The whole stack in containers: server, Prometheus, Alertmanager, Grafana; settings in .env

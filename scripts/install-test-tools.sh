@@ -17,6 +17,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # The Debian packages for the programs that are missing.
 missing_packages() {
     has chromium || [ -n "${CHROMIUM_BIN:-}" ] || echo chromium
+    has firefox-esr || [ -n "${FIREFOX_BIN:-}" ] || echo firefox-esr
     { has prometheus && has promtool; } || echo prometheus
     { has prometheus-alertmanager && has amtool; } || echo prometheus-alertmanager
     has turnserver || echo coturn

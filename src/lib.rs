@@ -14,6 +14,7 @@
 //! | 0 | [`files`] | files and folders that are not for everybody |
 //! | 0 | [`late`] | the guard against looks at the clock that come late |
 //! | 0 | [`machine`] | what this process may use, and what the kernel uses on its behalf |
+//! | 0 | [`moment`] | a moment in eight bytes |
 //! | 0 | [`outbound`] | HTTP requests that the server itself makes: one client, which blocks, for threads of their own |
 //! | 0 | [`utc`] | times and days, as text |
 //! | 1 | [`telemetry`] | one event = one log line + one count |
@@ -98,6 +99,7 @@ pub mod machine;
 pub mod memory;
 pub mod messages;
 pub mod metrics;
+pub mod moment;
 pub mod outbound;
 pub mod probe;
 pub mod protocol;

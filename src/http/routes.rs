@@ -23,6 +23,7 @@ use super::{
     observe::{Observe, observe},
     ops::{Guard, Ops, errors, guard::admit, metrics, v1},
     public::{
+        address::{self, OwnAddress},
         handshake::{self, HandshakeError},
         page,
         probes::{self, Probes},
@@ -60,9 +61,10 @@ impl Common {
 }
 
 /// The app behind the public listener.
-pub fn public(
+pub(super) fn public(
     common: Common,
     clients: Clients,
+    own: OwnAddress,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -73,9 +75,10 @@ pub fn public(
     >,
 > {
     let app = base(common, move |routes| {
-        routes.config.app_data(web::Data::new(clients));
+        routes.config.app_data(web::Data::new(clients)).app_data(web::Data::new(own));
         let path = routes.named(handshake::PATH);
         routes.config.route(path, web::to(no_handshake));
+        serve(routes, address::PATH, address::route);
         serve_files(routes, &page::FILES, headers::EXAMPLE_SECURITY_POLICY);
     });
     app.wrap(from_fn(limit)).wrap(from_fn(observe))

@@ -100,7 +100,11 @@ mod tests {
         for kind in ["stun", "turn"] {
             let error = failure(&format!("{kind}:127.0.0.1:{port}"), SHORT);
             assert_eq!(error.outcome(), IceOutcome::Silent, "{kind}: {error:?}");
-            assert_eq!(error.to_string(), "no answer within 80 ms", "{kind}: what is configured, not what was left of it");
+            assert_eq!(
+                error.to_string(),
+                "no answer within 80 ms",
+                "{kind}: what is configured, not what was left of it"
+            );
         }
         drop(socket);
         for url in ["stun:127.0.0.1", "turn:127.0.0.1", "turn:127.0.0.1?transport=tcp"] {

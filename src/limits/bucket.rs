@@ -1,7 +1,9 @@
 //! The token bucket, kept as the one moment at which it will be full again (the generic cell rate algorithm, as ATM
 //! calls it): nothing has to refill it, and an unused one is always full.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::moment::Moment;
 
 /// How fast a bucket fills, and how much it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,17 +56,18 @@ impl Rate {
     }
 }
 
-/// One bucket: 16 bytes. Its [`Rate`] is passed in, since a million buckets may share one.
+/// One bucket: 8 bytes. Its [`Rate`] is passed in, since a million buckets may share one. Who asks one bucket more than once at the
+/// same time has a [`Moment`]; all others an `Instant`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bucket {
-    full_at: Instant,
+    full_at: Moment,
 }
 
 impl Bucket {
     /// A full one.
     #[must_use]
-    pub fn full(now: Instant) -> Self {
-        Self { full_at: now }
+    pub fn full(now: impl Into<Moment>) -> Self {
+        Self { full_at: now.into() }
     }
 
     /// Takes a token.
@@ -73,7 +76,8 @@ impl Bucket {
     /// There is none; the time until there is. Nothing has changed then. A clock that goes back (`now` before an
     /// earlier one, as between threads) gives no tokens.
     #[inline]
-    pub fn take(&mut self, rate: Rate, now: Instant) -> Result<(), Duration> {
+    pub fn take(&mut self, rate: Rate, now: impl Into<Moment>) -> Result<(), Duration> {
+        let now = now.into();
         let wait = self.wait(rate, now);
         if !wait.is_zero() {
             return Err(wait);
@@ -85,47 +89,51 @@ impl Bucket {
     /// The time until there is a token; zero when there is one.
     #[must_use]
     #[inline]
-    pub fn wait(&self, rate: Rate, now: Instant) -> Duration {
-        // Asked before every read, and nearly always so; the time in between costs much more than to compare.
+    pub fn wait(&self, rate: Rate, now: impl Into<Moment>) -> Duration {
+        let now = now.into();
+        // Asked before every read, and nearly always so.
         if self.full_at <= now + rate.span_of_rest {
             return Duration::ZERO;
         }
-        let missing = self.full_at.saturating_duration_since(now);
+        let missing = self.full_at.since(now);
         (missing + rate.interval).saturating_sub(rate.span)
     }
 
     /// Takes what something has cost, as the time in which it comes again, whether it is there or not.
     #[inline]
-    pub fn charge(&mut self, cost: Duration, now: Instant) {
-        self.full_at = self.full_at.max(now) + cost;
+    pub fn charge(&mut self, cost: Duration, now: impl Into<Moment>) {
+        self.full_at = self.full_at.max(now.into()) + cost;
     }
 
     /// The time until as much as was taken beyond what it holds has come; zero where nothing was. `span`: the time that an
     /// empty one takes to be full.
     #[must_use]
     #[inline]
-    pub fn overdrawn(&self, span: Duration, now: Instant) -> Duration {
+    pub fn overdrawn(&self, span: Duration, now: impl Into<Moment>) -> Duration {
+        let now = now.into();
         // As above.
         if self.full_at <= now + span {
             return Duration::ZERO;
         }
-        self.full_at.saturating_duration_since(now).saturating_sub(span)
+        self.full_at.since(now).saturating_sub(span)
     }
 
     /// Takes all tokens, and lets none come for that long.
-    pub fn hold_back(&mut self, rate: Rate, now: Instant, pause: Duration) {
-        self.full_at = self.full_at.max(now + rate.span + pause.saturating_sub(rate.interval));
+    pub fn hold_back(&mut self, rate: Rate, now: impl Into<Moment>, pause: Duration) {
+        self.full_at = self.full_at.max(now.into() + rate.span + pause.saturating_sub(rate.interval));
     }
 
     /// Whether it is as it was at first: forgetting it changes nothing.
     #[must_use]
-    pub fn is_full(&self, now: Instant) -> bool {
-        self.full_at <= now
+    pub fn is_full(&self, now: impl Into<Moment>) -> bool {
+        self.full_at <= now.into()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);

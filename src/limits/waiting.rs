@@ -7,7 +7,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -51,8 +51,11 @@ struct One<H> {
 struct Owners {
     numbers: HashMap<Option<Subnet>, BTreeSet<u64>>,
     /// How many each owner has, and its oldest: who has most is the last, and of those with as many the one whose oldest is oldest.
-    order: BTreeSet<(usize, Reverse<u64>)>,
+    order: BTreeSet<Rank>,
 }
+
+/// How many somebody has, and the oldest of them.
+type Rank = (usize, Reverse<u64>);
 
 /// One connection's place among those that wait; dropping it gives it up.
 #[derive(Debug)]
@@ -117,7 +120,7 @@ impl<H> Table<H> {
         if let Some(from) = one.from {
             self.of_address.entry(from).or_default().insert(number);
         }
-        self.of_owner.change(one.from, |numbers| numbers.insert(number));
+        self.of_owner.add(one.from, number);
         self.all.insert(number, one);
         number
     }
@@ -125,14 +128,14 @@ impl<H> Table<H> {
     fn remove(&mut self, number: u64) -> Option<One<H>> {
         let one = self.all.remove(&number)?;
         if let Some(from) = one.from
-            && let Some(numbers) = self.of_address.get_mut(&from)
+            && let Entry::Occupied(mut numbers) = self.of_address.entry(from)
         {
-            numbers.remove(&number);
-            if numbers.is_empty() {
-                self.of_address.remove(&from);
+            numbers.get_mut().remove(&number);
+            if numbers.get().is_empty() {
+                numbers.remove();
             }
         }
-        self.of_owner.change(one.from, |numbers| numbers.remove(&number));
+        self.of_owner.remove(one.from, number);
         Some(one)
     }
 
@@ -144,21 +147,42 @@ impl<H> Table<H> {
 }
 
 impl Owners {
-    fn change(&mut self, from: Option<Subnet>, change: impl FnOnce(&mut BTreeSet<u64>) -> bool) {
-        let owner = from.map(Subnet::site);
-        let numbers = self.numbers.entry(owner).or_default();
-        let rank = |numbers: &BTreeSet<u64>| numbers.first().map(|oldest| (numbers.len(), Reverse(*oldest)));
-        let before = rank(numbers);
-        change(numbers);
-        let after = rank(numbers);
-        if after.is_none() {
-            self.numbers.remove(&owner);
+    fn add(&mut self, from: Option<Subnet>, number: u64) {
+        match self.numbers.entry(from.map(Subnet::site)) {
+            Entry::Vacant(place) => {
+                place.insert(BTreeSet::from([number]));
+                self.order.insert((1, Reverse(number)));
+            }
+            Entry::Occupied(mut numbers) => {
+                let after = changed(&mut self.order, numbers.get_mut(), |numbers| numbers.insert(number));
+                self.order.extend(after);
+            }
         }
-        if let Some(before) = before {
-            self.order.remove(&before);
-        }
-        self.order.extend(after);
     }
+
+    fn remove(&mut self, from: Option<Subnet>, number: u64) {
+        // An owner that is found is not looked for twice: who joins a room comes through here.
+        if let Entry::Occupied(mut numbers) = self.numbers.entry(from.map(Subnet::site)) {
+            match changed(&mut self.order, numbers.get_mut(), |numbers| numbers.remove(&number)) {
+                None => drop(numbers.remove()),
+                after => self.order.extend(after),
+            }
+        }
+    }
+}
+
+/// Changes an owner's numbers, and takes it out of its place in the order; its new one.
+fn changed(
+    order: &mut BTreeSet<Rank>,
+    numbers: &mut BTreeSet<u64>,
+    change: impl FnOnce(&mut BTreeSet<u64>) -> bool,
+) -> Option<Rank> {
+    let rank = |numbers: &BTreeSet<u64>| numbers.first().map(|oldest| (numbers.len(), Reverse(*oldest)));
+    if let Some(before) = rank(numbers) {
+        order.remove(&before);
+    }
+    change(numbers);
+    rank(numbers)
 }
 
 impl<H> Drop for WaitingPlace<H> {

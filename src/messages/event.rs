@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::protocol::{
-    LeaveReason, Meta, PeerId, PlainText, TextFrame, Who,
+    FrameKind, LeaveReason, Meta, PeerId, PlainText, TextFrame, Who,
     server::{ServerFrame, encode},
 };
 
@@ -15,6 +15,8 @@ pub(super) const NEWS_BYTES: usize = 96;
 #[derive(Debug)]
 pub struct RoomEvent {
     what: Happened,
+    /// See [`RoomEvent::kind`].
+    kind: FrameKind,
     /// See [`RoomEvent::bytes`].
     bytes: usize,
     encoded: OnceLock<TextFrame>,
@@ -64,6 +66,29 @@ pub enum PeerChange {
 }
 
 impl Happened {
+    fn frame(&self) -> ServerFrame<'_> {
+        match self {
+            Self::Peer(peer, change) => Self::peer_frame(*peer, change),
+            Self::Room(RoomChange::Locked(locked)) => ServerFrame::RoomState { re: None, locked: *locked },
+            Self::Room(RoomChange::Kicked(who)) => ServerFrame::Kicked { re: None, who: Some(*who) },
+            Self::Room(RoomChange::Notice(text)) => ServerFrame::Notice { text },
+        }
+    }
+
+    fn peer_frame(id: PeerId, change: &PeerChange) -> ServerFrame<'_> {
+        match change {
+            // Whoever is here already is not polite towards one that comes later.
+            PeerChange::Joined { meta, who, user, replaces } => {
+                let (meta, who, user, replaces) = (meta.as_ref(), *who, user.as_deref(), *replaces);
+                ServerFrame::PeerJoined { id, meta, user, polite: false, who, replaces }
+            }
+            PeerChange::Left(reason) => ServerFrame::PeerLeft { id, reason: *reason },
+            PeerChange::Updated(meta) => ServerFrame::PeerUpdated { re: None, id, meta },
+            PeerChange::Away(until_ms) => ServerFrame::PeerAway { id, until_ms: *until_ms },
+            PeerChange::Back => ServerFrame::PeerBack { id },
+        }
+    }
+
     /// Bytes in it that are not the server's own: metadata, or a text.
     fn raw_bytes(&self) -> usize {
         match self {
@@ -90,8 +115,8 @@ impl RoomEvent {
     }
 
     fn of(what: Happened) -> Arc<Self> {
-        let bytes = NEWS_BYTES + what.raw_bytes();
-        Arc::new(Self { what, bytes, encoded: OnceLock::new() })
+        let (kind, bytes) = (what.frame().kind(), NEWS_BYTES + what.raw_bytes());
+        Arc::new(Self { what, kind, bytes, encoded: OnceLock::new() })
     }
 
     /// Whether that member is to know of it. Of what happens to itself it hears otherwise, but for its own `update`.
@@ -115,26 +140,14 @@ impl RoomEvent {
     /// What the others' clients are told.
     #[must_use]
     pub fn frame(&self) -> ServerFrame<'_> {
-        match &self.what {
-            Happened::Peer(peer, change) => Self::peer_frame(*peer, change),
-            Happened::Room(RoomChange::Locked(locked)) => ServerFrame::RoomState { re: None, locked: *locked },
-            Happened::Room(RoomChange::Kicked(who)) => ServerFrame::Kicked { re: None, who: Some(*who) },
-            Happened::Room(RoomChange::Notice(text)) => ServerFrame::Notice { text },
-        }
+        self.what.frame()
     }
 
-    fn peer_frame(id: PeerId, change: &PeerChange) -> ServerFrame<'_> {
-        match change {
-            // Whoever is here already is not polite towards one that comes later.
-            PeerChange::Joined { meta, who, user, replaces } => {
-                let (meta, who, user, replaces) = (meta.as_ref(), *who, user.as_deref(), *replaces);
-                ServerFrame::PeerJoined { id, meta, user, polite: false, who, replaces }
-            }
-            PeerChange::Left(reason) => ServerFrame::PeerLeft { id, reason: *reason },
-            PeerChange::Updated(meta) => ServerFrame::PeerUpdated { re: None, id, meta },
-            PeerChange::Away(until_ms) => ServerFrame::PeerAway { id, until_ms: *until_ms },
-            PeerChange::Back => ServerFrame::PeerBack { id },
-        }
+    /// What kind of frame that is.
+    #[must_use]
+    #[inline]
+    pub fn kind(&self) -> FrameKind {
+        self.kind
     }
 
     /// What it takes on the wire, nearly: it is encoded when the first asks for that.

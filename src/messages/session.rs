@@ -23,6 +23,7 @@ use super::{
 use crate::auth::{Grant, TicketDigest};
 use crate::limits::Subnet;
 use crate::memory::HeldBytes;
+use crate::moment::Moment;
 use crate::protocol::{
     ErrorCode, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, client::BearerToken,
 };
@@ -90,7 +91,7 @@ pub struct Deliver {
     /// Built once by the sender, shared by all receivers.
     pub frame: TextFrame,
     /// When the sender read the message, on one message in 16: the sample that handling time is measured by.
-    pub read_at: Option<Instant>,
+    pub read_at: Option<Moment>,
     /// How the receiver's [`Inbox`] admitted it.
     pub mark: Mark,
 }

@@ -14,7 +14,10 @@ use super::{
     fact::{Fact, NOBODY, ShortId, What},
     ring::Ring,
 };
-use crate::protocol::{PeerId, RoomName};
+use crate::{
+    moment::Moment,
+    protocol::{PeerId, RoomName},
+};
 
 /// The part of a room's bytes that is for what an application sends for purposes of its own (one in so many): a game that sends 60
 /// positions a second must not push out the offer that was not answered.
@@ -39,14 +42,14 @@ pub struct Bounds {
     /// How long a recording is kept after its room.
     pub keep: Duration,
     /// What all threads count the time from.
-    pub began: Instant,
+    pub began: Moment,
 }
 
 /// What is recorded of one room on one thread. Shared with whoever records.
 #[derive(Debug)]
 pub struct Recording<L> {
     room: RoomName,
-    began: Instant,
+    began: Moment,
     rings: RefCell<Rings>,
     /// None: nobody of it was on this thread yet.
     life: RefCell<Option<L>>,
@@ -99,10 +102,8 @@ impl<L> Recording<L> {
 
     /// What happened then to a peer, or to the room as such.
     #[inline]
-    pub(super) fn fact(&self, at: Instant, who: Option<PeerId>, what: What) -> Fact {
-        let since = at.saturating_duration_since(self.began);
-        let at = since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos());
-        Fact { at, who: who.map_or(NOBODY, ShortId::of), what }
+    pub(super) fn fact(&self, at: Moment, who: Option<PeerId>, what: What) -> Fact {
+        Fact { at: at.nanos_since(self.began), who: who.map_or(NOBODY, ShortId::of), what }
     }
 
     /// Records a fact. `false`: there has to be [memory](Recordings::make_room) for it first.
@@ -317,7 +318,7 @@ impl<L: Life> Recordings<L> {
 /// In which order they are given up: rooms that are over first.
 fn rank<L>(recording: &Recording<L>) -> (bool, Duration) {
     match recording.over_since.get() {
-        Some(since) => (false, since.saturating_duration_since(recording.began)),
+        Some(since) => (false, Moment::from(since).since(recording.began)),
         None => (true, Duration::from_nanos(recording.rings.borrow().newest)),
     }
 }

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     config::Settings,
+    moment::Moment,
     protocol::{PeerId, RoomName},
     telemetry::{self, Event, MemoryStep},
 };
@@ -36,7 +37,7 @@ impl RecorderConfig {
             room: recorder.room_bytes / threads,
             total: recorder.total_bytes / threads,
             keep: recorder.keep_ms.get(),
-            began,
+            began: began.into(),
         };
         Self { is_enabled: recorder.enabled, bounds }
     }
@@ -50,14 +51,13 @@ impl RecorderConfig {
     /// How long before `now` that was, which a fact has as its time.
     #[must_use]
     pub fn ago(&self, at: u64, now: Instant) -> Duration {
-        now.saturating_duration_since(self.bounds.began).saturating_sub(Duration::from_nanos(at))
+        Moment::from(now).since(self.bounds.began).saturating_sub(Duration::from_nanos(at))
     }
 
     /// The time that a fact of this moment has.
     #[must_use]
     pub fn time(&self, moment: Instant) -> u64 {
-        let since = moment.saturating_duration_since(self.bounds.began);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        Moment::from(moment).nanos_since(self.bounds.began)
     }
 }
 
@@ -109,9 +109,9 @@ pub fn beside(room: &RoomName, now: Instant) -> Option<RoomRecording> {
 
 /// Records what happened then to a peer, or to the room as such, where there is a recording.
 #[inline]
-pub fn note(recording: Option<&RoomRecording>, at: Instant, who: Option<PeerId>, what: What) {
+pub fn note(recording: Option<&RoomRecording>, at: impl Into<Moment>, who: Option<PeerId>, what: What) {
     if let Some(recording) = recording {
-        let fact = recording.fact(at, who, what);
+        let fact = recording.fact(at.into(), who, what);
         if !recording.push(fact) {
             make_room(recording, fact);
         }

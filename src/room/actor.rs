@@ -1,6 +1,6 @@
 //! The shell of a room: unpacks messages, asks the rules, sends what they decide.
 
-use std::{any::Any, cell::RefCell, pin::Pin, rc::Rc, sync::Arc, task, time::Instant};
+use std::{any::Any, cell::RefCell, pin::Pin, rc::Rc, sync::Arc, task};
 
 use actix::{Actor, ActorContext, ActorFuture, ArbiterHandle, AsyncContext, Context, Handler};
 
@@ -16,6 +16,7 @@ use crate::{
         room::{Admit, Restored, RestoredOccupant, RoomPort, ToRoom},
         session::{Member, News, Roster, Several, Snapshot, ToMember, Welcomed},
     },
+    moment::Moment,
     protocol::{ErrorCode, LeaveReason, PeerId, RoomName},
     recorder::{self, RoomLife, RoomRecording},
     telemetry::{self, Event},
@@ -85,11 +86,9 @@ impl Room {
         {
             self.recording = recorder::open(&self.name, RoomLife::new(port.life()));
         }
-        if self.recording.is_some() {
-            let now = Instant::now();
-            for (peer, what) in facts::of(message, &self.state, self.locked) {
-                recorder::note(self.recording.as_ref(), now, peer, what);
-            }
+        if let recording @ Some(_) = self.recording.as_ref() {
+            let now = Moment::now();
+            facts::each(message, &self.state, self.locked, |peer, what| recorder::note(recording, now, peer, what));
         }
     }
 

@@ -7,31 +7,36 @@ use crate::{
     recorder::fact::{Said, ShortId, What},
 };
 
-/// What is about to happen, to a peer or to the room as such, in a room as it was before.
-pub(super) fn of<M>(message: &ToRoom, room: &RoomState<M>, locked: bool) -> Vec<(Option<PeerId>, What)> {
+/// Tells what is about to happen, to a peer or to the room as such, in a room as it was before.
+pub(super) fn each<M>(message: &ToRoom, room: &RoomState<M>, locked: bool, mut tell: impl FnMut(Option<PeerId>, What)) {
     let is_here = |peer: &PeerId| room.occupant(*peer).is_some();
-    let about = |peer: PeerId, what| if is_here(&peer) { vec![(Some(peer), what)] } else { Vec::new() };
     match message {
         ToRoom::Admit(admit) => {
-            let left = admit.replaced.iter().filter(|peer| is_here(peer));
-            let left = left.map(|peer| (Some(*peer), What::left(*peer, LeaveReason::Replaced)));
+            for peer in admit.replaced.iter().filter(|peer| is_here(peer)) {
+                tell(Some(*peer), What::left(*peer, LeaveReason::Replaced));
+            }
             let peer = admit.member.peer;
-            let came = (!is_here(&peer)).then(|| (Some(peer), What::joined(peer)));
-            left.chain(came).collect()
+            if !is_here(&peer) {
+                tell(Some(peer), What::joined(peer));
+            }
         }
-        ToRoom::Remove { peer, reason } => about(*peer, What::left(*peer, *reason)),
-        ToRoom::Away { peer, .. } => about(*peer, What::away(*peer)),
-        ToRoom::Back { peer } => {
-            let was_away = room.occupant(*peer).is_some_and(|occupant| occupant.away_until.is_some());
-            if was_away { vec![(Some(*peer), What::back(*peer))] } else { Vec::new() }
+        ToRoom::Remove { peer, reason } if is_here(peer) => tell(Some(*peer), What::left(*peer, *reason)),
+        ToRoom::Away { peer, .. } if is_here(peer) => tell(Some(*peer), What::away(*peer)),
+        ToRoom::Back { peer } if room.occupant(*peer).is_some_and(|occupant| occupant.away_until.is_some()) => {
+            tell(Some(*peer), What::back(*peer));
         }
-        ToRoom::Lock { locked: now } if *now != locked => vec![(None, What::Locked(*now))],
-        ToRoom::Report { peer, pairs } if is_here(peer) => pairs
-            .iter()
-            .filter_map(|(about, event)| Some((*about, Said::of(*event)?)))
-            .map(|(about, said)| (Some(*peer), What::Reported { to: ShortId::of(about), said }))
-            .collect(),
-        ToRoom::Lock { .. }
+        ToRoom::Lock { locked: now } if *now != locked => tell(None, What::Locked(*now)),
+        ToRoom::Report { peer, pairs } if is_here(peer) => {
+            for (about, event) in pairs {
+                if let Some(said) = Said::of(*event) {
+                    tell(Some(*peer), What::Reported { to: ShortId::of(*about), said });
+                }
+            }
+        }
+        ToRoom::Remove { .. }
+        | ToRoom::Away { .. }
+        | ToRoom::Back { .. }
+        | ToRoom::Lock { .. }
         | ToRoom::Tell { .. }
         | ToRoom::Update { .. }
         | ToRoom::Resync { .. }
@@ -40,6 +45,6 @@ pub(super) fn of<M>(message: &ToRoom, room: &RoomState<M>, locked: bool) -> Vec<
         // What a process has recorded ends with it.
         | ToRoom::Settle { .. }
         | ToRoom::Restore(_)
-        | ToRoom::TellAway => Vec::new(),
+        | ToRoom::TellAway => {}
     }
 }

@@ -1,14 +1,15 @@
 //! A connection of a session's. A session that may be resumed can outlive several.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
-use crate::{messages::session::FrameCounts, ws::Connection};
+use crate::{moment::Moment, ws::Connection};
 
 /// A session's connection, and what the session remembers of it.
 pub(super) struct Attachment {
     pub(super) connection: Connection,
-    /// Frames read from it. Brought up to date when it is taken away; meanwhile `CurrentConnection` counts.
-    pub(super) frames_in: u64,
+    opened: Moment,
     /// The answer to the client's close frame.
     pub(super) close_answer: Option<Box<Bytes>>,
     /// Whether `bye` was sent already: a drain sends it long before the close.
@@ -20,19 +21,19 @@ pub(super) struct Attachment {
 }
 
 impl Attachment {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, frames_in: 0, close_answer: None, bye_sent: false, lost: false, goodbye: false }
+    /// One that was opened then.
+    pub(super) fn new(connection: Connection, opened: Instant) -> Self {
+        Self { connection, opened: opened.into(), close_answer: None, bye_sent: false, lost: false, goodbye: false }
     }
 
-    /// A connection that had a session before: so many frames were read from and written to it.
-    pub(super) fn go_on(mut self, frames: FrameCounts) -> Self {
-        self.frames_in = frames.read;
-        self.connection.outbox.begin_at(frames.written);
+    /// When it was opened.
+    pub(super) fn opened(&self) -> Instant {
+        self.opened.instant()
+    }
+
+    /// A connection that had a session before: so many frames were written to it.
+    pub(super) fn go_on(mut self, written: u64) -> Self {
+        self.connection.outbox.begin_at(written);
         self
-    }
-
-    /// Frames read from and written to it.
-    pub(super) fn frame_counts(&self) -> FrameCounts {
-        FrameCounts { read: self.frames_in, written: self.connection.outbox.written() }
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::attachment::Attachment;
 use crate::{
-    messages::Load,
+    messages::{Load, session::FrameCounts},
     ws::{Connection, Decoder, QueueBound},
 };
 
@@ -89,20 +89,18 @@ impl CurrentConnection {
         self.epoch.get()
     }
 
-    /// Takes it away. From now on it is a former one.
-    pub(super) fn take(&self) -> Option<Attachment> {
+    /// Takes it away, with how many frames went over it. From now on it is a former one.
+    pub(super) fn take(&self) -> Option<(Attachment, FrameCounts)> {
         self.epoch.set(self.epoch.get().wrapping_add(1));
         self.unhandled.set(0);
-        let mut attachment = self.attachment.borrow_mut().take();
-        if let Some(attachment) = &mut attachment {
-            attachment.frames_in = self.frames_in.get();
-        }
-        attachment
+        let attachment = self.attachment.borrow_mut().take()?;
+        let frames = FrameCounts { read: self.frames_in.get(), written: attachment.connection.outbox.written() };
+        Some((attachment, frames))
     }
 
-    /// Sets another one, where there is none.
-    pub(super) fn set(&self, attachment: Attachment) {
-        self.frames_in.set(attachment.frames_in);
+    /// Sets another one, where there is none. So many frames were read from it before.
+    pub(super) fn set(&self, attachment: Attachment, read: u64) {
+        self.frames_in.set(read);
         *self.attachment.borrow_mut() = Some(attachment);
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{config::Settings, protocol::EndReason};
+use crate::{config::Settings, moment::Moment, protocol::EndReason};
 
 /// When pings are due.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ pub(super) struct Beat {
 /// What is remembered of one session's signs of life, between its reader, who has them, and the sweep.
 pub(super) struct Pulse {
     /// A [`Beat`], in cells of their own: together they would take a word more.
-    alive_at: Cell<Instant>,
+    alive_at: Cell<Moment>,
     pinged: Cell<bool>,
     /// Whether anything was received since the sweep's last look.
     received: Cell<bool>,
@@ -41,7 +41,7 @@ pub(super) struct Pulse {
 
 impl Pulse {
     pub(super) fn since(now: Instant) -> Self {
-        Self { alive_at: Cell::new(now), pinged: Cell::new(false), received: Cell::new(false) }
+        Self { alive_at: Cell::new(now.into()), pinged: Cell::new(false), received: Cell::new(false) }
     }
 
     /// Something was received. Whether it is the first since the last look.
@@ -62,14 +62,14 @@ impl Pulse {
 
     /// See [`Beat::judge`]. For the sweep.
     pub(super) fn judge(&self, found: Found, now: Instant, heartbeat: HeartbeatTimes, late: bool) -> Verdict {
-        let mut beat = Beat { alive_at: self.alive_at.get(), pinged: self.pinged.get() };
+        let mut beat = Beat { alive_at: self.alive_at.get().instant(), pinged: self.pinged.get() };
         let verdict = beat.judge(found, now, heartbeat, late);
         self.remember(beat);
         verdict
     }
 
     fn remember(&self, Beat { alive_at, pinged }: Beat) {
-        self.alive_at.set(alive_at);
+        self.alive_at.set(alive_at.into());
         self.pinged.set(pinged);
     }
 }

@@ -12,6 +12,7 @@ use crate::{
         Bounds, Busy,
         session::{Member, Posted, Snapshot},
     },
+    moment::Moment,
     protocol::{PeerId, SignalKind, TextFrame},
     recorder::{
         RoomRecording,
@@ -24,7 +25,7 @@ use crate::{
 pub(super) struct HeldSignal {
     kind: SignalKind,
     frame: TextFrame,
-    read_at: Option<Instant>,
+    read_at: Option<Moment>,
     /// The `id` of the client's frame.
     pub(super) re: Re,
     /// The receivers that it waits for.
@@ -61,7 +62,7 @@ impl HeldSignal {
     /// Posts it to all that have room by now.
     pub(super) fn post(&mut self, from: &Member, bounds: &Bounds, recording: Option<&RoomRecording>) -> Lost {
         let (kind, frame, read_at) = (self.kind, self.frame.clone(), self.read_at);
-        let record = Record { recording, at: Instant::now() };
+        let record = Record { recording, at: Moment::now() };
         let relay = Relay { from, bounds, kind, frame, read_at, record };
         let mut lost = Lost::default();
         self.waiting.retain(|member| {

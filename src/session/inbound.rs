@@ -30,8 +30,9 @@ const TURN: usize = READ;
 /// busy: what it sent ahead waits in the kernel, not here.
 const SHORT_READ: usize = 4 * 1024;
 
-/// Frames of one turn, while the arbiter is busy: a frame may be relayed to a whole room.
-const TURN_FRAMES: u32 = 16;
+/// Frames of one turn, while the arbiter is busy: a frame may be relayed to a whole room, and of one of 64 some hundred
+/// microseconds for each are as much as a [round](super::turns) has.
+const TURN_FRAMES: u32 = 4;
 
 /// The stream of one socket's messages. Ends when the socket does; the [`SessionShared`] then knows why.
 pub(super) struct Inbound {

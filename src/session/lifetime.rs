@@ -26,7 +26,7 @@ impl SessionShared {
         if self.deadline.get().is_some_and(|(_, why)| why == EndReason::ServerDraining) {
             self.deadline.set(if !self.attached() {
                 Some((now + self.setup.resume_window.get(), EndReason::ResumeExpired))
-            } else if self.in_no_room.borrow().is_some() {
+            } else if self.lifetime.borrow().in_no_room.is_some() {
                 Some((now + self.setup.times.join, EndReason::JoinTimeout))
             } else {
                 None
@@ -37,24 +37,24 @@ impl SessionShared {
 
     /// When the session ends by itself, and why: its deadline or the end of its grant, whichever comes first.
     pub(super) fn end(&self) -> Option<(Instant, EndReason)> {
-        let granted = self.grant.borrow().as_ref().map(|in_force| in_force.end());
+        let granted = self.lifetime.borrow().grant.as_ref().map(|in_force| in_force.end());
         granted.into_iter().chain(self.deadline.get()).min_by_key(|(at, _)| *at)
     }
 
     /// What the session is granted from now on, or that nothing is any more.
     pub(super) fn granted(&self, grant: Option<Arc<Grant>>, now: Instant) {
-        *self.grant.borrow_mut() = grant.map(|grant| Box::new(InForce::new(grant, now)));
+        self.lifetime.borrow_mut().grant = grant.map(|grant| Box::new(InForce::new(grant, now)));
         self.hurry();
     }
 
     /// What is granted now.
     pub(super) fn current_grant(&self) -> Option<Arc<Grant>> {
-        self.grant.borrow().as_ref().map(|in_force| Arc::clone(in_force.grant()))
+        self.lifetime.borrow().grant.as_ref().map(|in_force| Arc::clone(in_force.grant()))
     }
 
     /// Whether what was granted has ended.
     pub(super) fn is_over(&self, now: Instant) -> bool {
-        self.grant.borrow().as_ref().is_some_and(|in_force| in_force.end().0 <= now)
+        self.lifetime.borrow().grant.as_ref().is_some_and(|in_force| in_force.end().0 <= now)
     }
 
     /// Whether a grant names the user that the session's own names, or none where that names none: the others know it as that.
@@ -72,17 +72,17 @@ impl SessionShared {
         }
         let wait = Wait::since(now);
         self.end_at(Some((wait.begins(self.setup.times), EndReason::JoinTimeout)));
-        *self.in_no_room.borrow_mut() = Some(Box::new(InNoRoom { wait, _place: place }));
+        self.lifetime.borrow_mut().in_no_room = Some(Box::new(InNoRoom { wait, _place: place }));
     }
 
     /// It is in a room, or gone.
     pub(super) fn waits_no_more(&self) {
-        let waited = self.in_no_room.take();
+        let waited = self.lifetime.borrow_mut().in_no_room.take();
         drop(waited);
     }
 
     /// Whether the connection is in no room for longer than it may in all.
     pub(super) fn has_waited(&self, now: Instant) -> bool {
-        self.in_no_room.borrow().as_ref().is_some_and(|one| one.wait.is_over(self.setup.times, now))
+        self.lifetime.borrow().in_no_room.as_ref().is_some_and(|one| one.wait.is_over(self.setup.times, now))
     }
 }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     config::Milliseconds,
     messages::session::{Deliver, Drain, Evict, JoinError, JoinFailed, News, Roster, Snapshot, Welcomed},
+    moment::Moment,
     protocol::{
         ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken, RoomName, error_texts,
         server::{ErrorFrame, Joined, ServerFrame},
@@ -46,7 +47,7 @@ impl Session {
         // Most news is this, and each member of a room has it.
         if let News::Changed(event) = &news {
             if matches!(self.rules.roster(snapshot, RosterKind::Changed), RosterOutcome::Changed) {
-                self.shared.send_encoded(event.frame().kind(), event.encoded());
+                self.shared.send_encoded(event.kind(), event.encoded());
             }
         } else {
             self.own_news(snapshot, news);
@@ -171,7 +172,7 @@ impl Session {
         }
         self.shared.queued(deliver.from, bytes, deliver.mark);
         if let Some(read_at) = deliver.read_at {
-            telemetry::tally(|t| t.handling.observe(read_at.elapsed()));
+            telemetry::tally(|t| t.handling.observe(Moment::now().since(read_at)));
         }
     }
 
@@ -264,13 +265,16 @@ impl Session {
 
     /// Whether a join that comes now comes no sooner than it may.
     pub(super) fn is_patient(&self, now: Instant) -> bool {
-        self.shared.in_no_room.borrow().as_ref().is_none_or(|one| one.wait.is_patient(now))
+        self.shared.lifetime.borrow().in_no_room.as_ref().is_none_or(|one| one.wait.is_patient(now))
     }
 
     /// A join was refused. Until when the client may ask again, if that has changed.
     fn waits_on(&self, patient: bool, retry: Duration) -> Option<Instant> {
-        let mut one = self.shared.in_no_room.borrow_mut();
-        one.as_mut().and_then(|one| one.wait.refused(patient, retry, self.setup().times, Instant::now()))
+        let mut lifetime = self.shared.lifetime.borrow_mut();
+        lifetime
+            .in_no_room
+            .as_mut()
+            .and_then(|one| one.wait.refused(patient, retry, self.setup().times, Instant::now()))
     }
 
     /// The time until a drain closes this connection.

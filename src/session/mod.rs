@@ -33,7 +33,7 @@
 //! | `pace` | a token for each frame, taken before it is read, and a price for each byte |
 //! | [`reading`], `turns` | when the sessions of one arbiter may read; whose turn it is while it is busy |
 //! | [`holdings`], [`relief`] | what sessions hold, and what they give up when memory is nearly used |
-//! | `lifetime` | how long a session goes on by itself: deadline, grant, time in no room |
+//! | `lifetime`, `deadline` | how long a session goes on by itself: deadline, grant, time in no room |
 //! | `inbound` | the decoder at its socket |
 //! | `busy`, `held_signal` | a signal that waits for receivers with no room for it |
 //! | `early` | a signal that came before its receiver could pass it on |
@@ -52,6 +52,7 @@ mod attachment;
 mod busy;
 mod closing;
 mod current_connection;
+mod deadline;
 pub mod drain;
 mod drain_spread;
 mod early;

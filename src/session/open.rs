@@ -76,8 +76,8 @@ pub fn open_at<P: Send + 'static>(arbiter: Option<ArbiterHandle>, opened: Accept
 fn open_here<P: Send + 'static>(opened: AcceptedSocket<P>) {
     let Some(setup) = setup() else { return };
     let now = Instant::now();
-    let connection = Connection::new(opened.socket, Box::new(opened.permit), now);
-    let shared = SessionShared::new(Some(Attachment::new(connection)), setup, opened.subnet, now);
+    let connection = Connection::new(opened.socket, Box::new(opened.permit));
+    let shared = SessionShared::new(Some(Attachment::new(connection, now)), setup, opened.subnet, now);
     #[cfg(feature = "echo")]
     super::echo::mark(&shared, opened.hint.as_ref());
     if drain::may_close() || handover::has_begun() {

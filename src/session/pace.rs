@@ -16,6 +16,7 @@ use crate::{
     config::Milliseconds,
     late::Lateness,
     limits::Uncharged,
+    moment::Moment,
     protocol::{
         EndReason, ErrorCode, error_texts,
         server::{ErrorFrame, ServerFrame},
@@ -32,7 +33,7 @@ const LATE: Duration = Duration::from_secs(1);
 /// One connection's pace. Its two buckets are in the [`SessionShared`]: they are the session's.
 pub(super) struct Pace {
     /// The time of the last read: all frames of one read share one look at the clock.
-    now: Instant,
+    now: Moment,
     uncharged: Uncharged,
     /// Whether one more read was found permitted, and nothing was read since: whatever else the session does, it asks again.
     is_permitted: bool,
@@ -88,12 +89,12 @@ enum Lack {
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self { now, uncharged: Uncharged::default(), is_permitted: false, excess: None }
+        Self { now: now.into(), uncharged: Uncharged::default(), is_permitted: false, excess: None }
     }
 
     /// So many bytes came in: looks at the clock for all the frames in them, and has them paid for. The time it is.
-    pub(super) fn read(&mut self, bytes: u32, shared: &SessionShared) -> Instant {
-        self.now = Instant::now();
+    pub(super) fn read(&mut self, bytes: u32, shared: &SessionShared) -> Moment {
+        self.now = Moment::now();
         self.is_permitted = false;
         let mut bucket = shared.bytes.get();
         bucket.charge(shared.setup.pace.bytes.cost(bytes), self.now);
@@ -108,7 +109,8 @@ impl Pace {
     #[inline(never)]
     pub(super) fn charge_address(&mut self, shared: &SessionShared) {
         let Some(subnet) = shared.subnet.get() else { return };
-        let until = self.uncharged.charge(&shared.setup.addresses, subnet, self.now).map(|wait| self.now + wait);
+        let now = self.now.instant();
+        let until = self.uncharged.charge(&shared.setup.addresses, subnet, now).map(|wait| now + wait);
         if until.is_some() || self.excess.is_some() {
             self.excess.get_or_insert_default().address_until = until;
         }
@@ -124,7 +126,7 @@ impl Pace {
     /// Before a frame is made to wait, the clock is looked at again.
     #[cold]
     fn take_now(&mut self, shared: &SessionShared) -> bool {
-        self.now = Instant::now();
+        self.now = Moment::now();
         self.take_at(shared).is_ok()
     }
 
@@ -163,7 +165,7 @@ impl Pace {
             return Some((Lack::Bytes, bytes));
         }
         let until = self.excess.as_ref()?.address_until?;
-        let wait = until.saturating_duration_since(self.now);
+        let wait = until.saturating_duration_since(self.now.instant());
         (!wait.is_zero()).then_some((Lack::Address, wait))
     }
 
@@ -203,7 +205,7 @@ impl Pace {
     /// Something waits: ready when it may be read. Says so to the client now and then, and ends who never pauses.
     pub(super) fn poll_budget(&mut self, cx: &mut Context<'_>, shared: &SessionShared) -> Poll<()> {
         self.has_turn();
-        self.now = Instant::now();
+        self.now = Moment::now();
         loop {
             let Some((lack, wait)) = self.lack(shared) else {
                 shared.reads_on();
@@ -213,20 +215,21 @@ impl Pace {
             self.refuse(lack, wait, shared);
             // To be read at this pace is a sign of life.
             shared.received();
-            let now = self.now;
+            let now = self.now.instant();
             let Some(spell) = self.spell() else { return Poll::Ready(()) };
             if now.saturating_duration_since(spell.since) >= shared.setup.pace.flood {
                 shared.kill_switch.kill(EndReason::RateLimited);
                 return Poll::Pending;
             }
             ready!(spell.sleep.as_mut().poll(cx));
-            self.now = Instant::now();
+            self.now = Moment::now();
         }
     }
 
     /// Begins a spell, or goes on with it. One that the server is the reason for, or others of the address, is nobody's flood.
     fn go_on(&mut self, lack: Lack, wait: Duration, held_back: bool) {
-        let (now, read_at) = (self.now, self.now + wait);
+        let now = self.now.instant();
+        let read_at = now + wait;
         let excess = self.excess.get_or_insert_default();
         if let Some(spell) = &mut excess.spell {
             if held_back || lack == Lack::Address || Lateness::at(now, spell.read_at, LATE).is_late {
@@ -245,10 +248,11 @@ impl Pace {
 
     fn refuse(&mut self, lack: Lack, wait: Duration, shared: &SessionShared) {
         let excess = self.excess.get_or_insert_default();
-        if excess.refused.is_some_and(|at| self.now.saturating_duration_since(at) < REFUSE_AGAIN) {
+        let now = self.now.instant();
+        if excess.refused.is_some_and(|at| now.saturating_duration_since(at) < REFUSE_AGAIN) {
             return;
         }
-        excess.refused = Some(self.now);
+        excess.refused = Some(now);
         let message = if shared.held_back.get() { error_texts::HELD_BACK } else { lack.message() };
         let member = shared.member.get();
         let context = member.map(|m| m.context().as_peer(m.peer)).unwrap_or_default();
@@ -289,12 +293,12 @@ mod tests {
     fn spell(lasted: Duration) -> Pace {
         let mut pace = Pace::new(Instant::now());
         pace.go_on(Lack::Frames, lasted, false);
-        pace.now += lasted;
+        pace.now = pace.now + lasted;
         pace
     }
 
     fn lasts(pace: &mut Pace) -> Duration {
-        let now = pace.now;
+        let now = pace.now.instant();
         now - pace.spell().expect("it goes on").since
     }
 
@@ -302,19 +306,19 @@ mod tests {
     async fn a_spell_is_not_forgotten_while_the_server_has_no_time_and_does_not_grow_either() {
         let (ago, still) = (Duration::from_secs(15), Duration::from_secs(8));
         let mut pace = spell(ago);
-        let begin = pace.now;
+        let begin = pace.now.instant();
         for turn in 1..=3 {
             // It is polled more than once while it waits for its turn.
             let spell = pace.spell().expect("it goes on");
             spell.stands_still(begin + still * (turn - 1));
             spell.stands_still(begin + still * (turn - 1) + still / 2);
             spell.goes_on(begin + still * turn);
-            pace.now = begin + still * turn;
+            pace.now = (begin + still * turn).into();
             pace.go_on(Lack::Frames, Duration::ZERO, false);
             assert_eq!(lasts(&mut pace), ago);
         }
         // What passes then is the client's own again.
-        pace.now += LATE / 2;
+        pace.now = pace.now + LATE / 2;
         pace.go_on(Lack::Frames, Duration::ZERO, false);
         assert_eq!(lasts(&mut pace), ago + LATE / 2);
     }

@@ -159,14 +159,13 @@ where
         // If it was held back, it was for what its former session holds.
         self.shared.reads_on();
         let attachment = self.shared.detach_quietly();
-        let (Some(attachment), Some(pending_transfer)) = (attachment, self.shared.pending_transfer.take()) else {
+        let (Some((attachment, frames)), Some(pending_transfer)) = (attachment, self.shared.pending_transfer.take())
+        else {
             return;
         };
         let PendingTransfer { to, grant, unread } = *pending_transfer;
         let Some(from) = self.shared.member.get() else { return };
-        let frames = attachment.frame_counts();
-        let connection = attachment.connection;
-        let opened = connection.opened;
+        let (opened, connection) = (attachment.opened(), attachment.connection);
         let in_transit = Box::new(TransferGuard::new(from, opened, frames));
         // A socket that cannot be moved is closed, and so is one that nobody takes, for good or because too much waits
         // there: its client tries again. It is no frame of the other session's that is lost then, so that one is not ended.
@@ -202,7 +201,7 @@ fn read(shared: &SessionShared, notes: Notes) {
         shared.kill_switch.kill(EndReason::ResumeExpired);
     }
     // And who is in a room by now does not wait.
-    if notes.has(Note::TooManyWaiting) && shared.in_no_room.borrow().is_some() {
+    if notes.has(Note::TooManyWaiting) && shared.lifetime.borrow().in_no_room.is_some() {
         if !shared.has_waited(Instant::now()) {
             telemetry::tally(|t| t.limit_hits.add(LimitHit::JoinWait));
         }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use actix_rt::{ArbiterHandle, System};
+use nix::time::{ClockId, clock_gettime};
 use tokio::{
     sync::{Notify, oneshot},
     task::yield_now,
@@ -23,20 +24,21 @@ use super::{
     shared::SessionShared,
     turns::{Class, Turn, Turns},
 };
-use crate::{limits::Subnet, telemetry};
+use crate::{limits::Subnet, moment::Moment, telemetry};
 
 /// The time after which it is asked whether anybody else waits for the thread. What it costs to ask is a thousandth of it.
 const SLICE: Duration = Duration::from_millis(4);
 
-/// How long a round waits for the main thread, which may have work of its own: as long as a round is to take at most.
-const MAIN_THREAD: Duration = Duration::from_millis(15);
+/// How long a round waits for the main thread, which may have work of its own: no longer than this one is to work for a round,
+/// since a frame on its way waits, too.
+const MAIN_THREAD: Duration = Duration::from_millis(5);
 
 thread_local! {
     /// Whether sessions have to wait for their turn. Beside [`READING`], since it is asked before every read: what needs no
     /// constructor and no destructor costs nothing to reach.
     static BUSY: Cell<bool> = const { Cell::new(false) };
     /// The arbiter's own: shared with nobody.
-    pub(super) static READING: Reading = Reading::new(Instant::now());
+    pub(super) static READING: Reading = Reading::new(Moment::now());
 }
 
 /// Whether sessions of this arbiter have to wait for their turn.
@@ -48,7 +50,7 @@ pub(super) fn is_busy() -> bool {
 /// See the module.
 pub(super) struct Reading {
     /// When the present slice began.
-    began: Cell<Instant>,
+    began: Cell<Moment>,
     /// Whether there is somebody who ends a round.
     is_kept: Cell<bool>,
     /// By the sites of their clients: those that the limits per address do not concern are one.
@@ -57,7 +59,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    fn new(now: Instant) -> Self {
+    fn new(now: Moment) -> Self {
         Self {
             began: Cell::new(now),
             is_kept: Cell::new(false),
@@ -68,8 +70,8 @@ impl Reading {
 
     /// A session has read.
     #[inline]
-    pub(super) fn has_read(&self, now: Instant) {
-        if !is_busy() && now.saturating_duration_since(self.began.get()) >= SLICE {
+    pub(super) fn has_read(&self, now: Moment) {
+        if !is_busy() && now.since(self.began.get()) >= SLICE {
             self.end_slice();
         }
     }
@@ -89,10 +91,10 @@ impl Reading {
         self.turns.borrow_mut().wait(Rc::downgrade(session), from, class);
     }
 
-    /// Everything else has had its turn, which took so long: some of those that wait may read now. Whether there are any; if
-    /// not, a slice begins.
-    fn next_round(&self, took: Duration) -> bool {
-        let round = self.turns.borrow_mut().next_round(took);
+    /// Everything else has had its turn, for which the thread has worked so long: some of those that wait may read now. Whether
+    /// there are any; if not, a slice begins.
+    fn next_round(&self, worked: Duration) -> bool {
+        let round = self.turns.borrow_mut().next_round(worked);
         let is_busy = !round.is_empty();
         for session in round.iter().filter_map(Weak::upgrade) {
             session.turn.set(Turn::Granted);
@@ -112,40 +114,61 @@ pub async fn run() {
     let main = System::current().arbiter().clone();
     loop {
         slice_over.notified().await;
-        let began = Instant::now();
         yield_now().await;
-        let mut took = began.elapsed();
-        while READING.with(|reading| reading.next_round(took)) {
+        let mut worked = thread_time();
+        while READING.with(|reading| reading.next_round(thread_time().saturating_sub(worked))) {
+            worked = thread_time();
             telemetry::tally(|t| t.busy_rounds += 1);
-            took = everybody_else(&main).await;
+            everybody_else(&main).await;
         }
-        READING.with(|reading| reading.began.set(Instant::now()));
+        READING.with(|reading| reading.began.set(Moment::now()));
     }
 }
 
-/// Ready when all tasks that are ready now have had their turn, and those that these wake: how long that took.
+/// For how long this thread has worked, of whatever began: on a core that others want, too, it is less than the time that has
+/// passed. Were that taken for the cost of what was read, less would be read the more others work, and none of it helps them.
+fn thread_time() -> Duration {
+    // The clock of the calling thread is always there. Without it no round would pass for a long one.
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
+
+/// Ready when all tasks that are ready now have had their turn, and those that these wake.
 ///
 /// What is woken by other threads (requests that were accepted, answers to joins) is in a queue of its own, of which the
 /// runtime takes a task only now and then as long as there are others. So the way leads through that queue, too.
-async fn everybody_else(main: &ArbiterHandle) -> Duration {
-    let began = Instant::now();
+async fn everybody_else(main: &ArbiterHandle) {
     let (there, back) = oneshot::channel::<()>();
     // Whether it answers or is gone: there it was.
     main.spawn_fn(move || drop(there));
     yield_now().await;
     yield_now().await;
-    let was_there = timeout(MAIN_THREAD, back).await.is_ok();
-    // What the other thread has no time for says nothing of how much is to be read on this one.
-    began.elapsed().saturating_sub(if was_there { Duration::ZERO } else { MAIN_THREAD })
+    let _ = timeout(MAIN_THREAD, back).await;
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::{sync::mpsc, thread};
 
     use actix_rt::Arbiter;
 
     use super::*;
+
+    /// Works until the calling thread has worked so long since.
+    fn work_for(time: Duration) {
+        let until = thread_time() + time;
+        while thread_time() < until {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn what_other_threads_work_meanwhile_is_no_work_of_this_one() {
+        let (much, before) = (Duration::from_millis(100), thread_time());
+        thread::spawn(move || work_for(much)).join().expect("it works");
+        assert!(thread_time() - before < much / 2);
+        work_for(much / 2);
+        assert!(thread_time() - before >= much / 2);
+    }
 
     #[actix::test]
     async fn a_round_does_not_wait_for_a_main_thread_that_has_no_time() {

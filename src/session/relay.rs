@@ -1,12 +1,13 @@
 //! A signal on its way to one, some or all: straight from session to session, past the room.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use crate::{
     messages::{
         Bounds, Busy, Mark,
         session::{Deliver, Member, Posted, Snapshot},
     },
+    moment::Moment,
     protocol::{PeerId, SignalKind, TextFrame, client::To},
     recorder::{
         self, RoomRecording,
@@ -21,7 +22,7 @@ pub(super) struct Relay<'a> {
     pub(super) bounds: &'a Bounds,
     pub(super) kind: SignalKind,
     pub(super) frame: TextFrame,
-    pub(super) read_at: Option<Instant>,
+    pub(super) read_at: Option<Moment>,
     pub(super) record: Record<'a>,
 }
 
@@ -29,7 +30,7 @@ pub(super) struct Relay<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Record<'a> {
     pub(super) recording: Option<&'a RoomRecording>,
-    pub(super) at: Instant,
+    pub(super) at: Moment,
 }
 
 /// Who did not get a signal, of those that it was for.

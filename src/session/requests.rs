@@ -27,6 +27,7 @@ use crate::{
         session::Snapshot,
         supervisor::{Join, Leave},
     },
+    moment::Moment,
     protocol::{
         EndReason, ErrorCode, FrameKind, LeaveReason, Meta, PeerId, Permissions, RoomName, SignalKind,
         client::{BearerToken, ClientFrame, Identified, ParseError, To, parse},
@@ -42,7 +43,7 @@ const SAMPLE: u32 = 16;
 
 impl Session {
     pub(super) fn text(&mut self, text: &str, ctx: &mut WebsocketContext<Self>) {
-        let read_at = Instant::now();
+        let read_at = Moment::now();
         let setup = Rc::clone(&self.shared.setup);
         if let Some(resume_buffer) = self.shared.resume_buffer.borrow_mut().as_mut() {
             resume_buffer.confirm();
@@ -65,16 +66,10 @@ impl Session {
         {
             resume_buffer.handled();
         }
-        self.watch(kind, read_at.elapsed());
+        self.watch(kind, Moment::now().since(read_at));
     }
 
-    fn request(
-        &mut self,
-        frame: ClientFrame<'_>,
-        id: Option<&str>,
-        read_at: Instant,
-        ctx: &mut WebsocketContext<Self>,
-    ) {
+    fn request(&mut self, frame: ClientFrame<'_>, id: Option<&str>, read_at: Moment, ctx: &mut WebsocketContext<Self>) {
         let outcome = match frame {
             ClientFrame::Signal { to, kind, data } => self.signal(&to, kind, data, id, read_at, ctx),
             ClientFrame::Join { room, attempt, resume: Some(resume), token, .. } => {
@@ -83,16 +78,17 @@ impl Session {
             ClientFrame::Join { room, meta, attempt, resumable, resume: None, identified, token } => {
                 // The deadline that is set is that of the time to join: it goes on where the join comes to nothing.
                 let deadline = self.shared.deadline.get();
-                let patient = self.is_patient(read_at);
-                let pending = PendingJoin { asked: read_at, deadline, re: boxed(id), patient, resumable, grant: None };
+                let asked = read_at.instant();
+                let patient = self.is_patient(asked);
+                let pending = PendingJoin { asked, deadline, re: boxed(id), patient, resumable, grant: None };
                 self.join(room, meta, attempt, (identified, token.as_ref()), pending)
             }
             ClientFrame::Leave => self.leave(&boxed(id)),
             ClientFrame::Update { meta, token } => self.update(meta, token.as_ref(), boxed(id)),
-            ClientFrame::Ice => self.ice(id, read_at),
+            ClientFrame::Ice => self.ice(id, read_at.instant()),
             ClientFrame::Kick(kick) => self.moderate(RoomOrder::Kick(kick), boxed(id)),
             ClientFrame::Lock { locked } => self.moderate(RoomOrder::Lock(locked), boxed(id)),
-            ClientFrame::Report { events } => self.report(&events, id, read_at),
+            ClientFrame::Report { events } => self.report(&events, id, read_at.instant()),
             ClientFrame::Ping { t, ack } => self.ping(t, ack, id),
         };
         match outcome {
@@ -121,7 +117,7 @@ impl Session {
         kind: SignalKind,
         data: &str,
         re: Option<&str>,
-        read_at: Instant,
+        read_at: Moment,
         ctx: &mut WebsocketContext<Self>,
     ) -> Result<(), RequestError> {
         let room = self.rules.room_to(if matches!(to, To::Everyone) {

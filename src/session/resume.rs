@@ -174,8 +174,8 @@ impl Session {
     /// Takes the socket of a client that came back.
     pub(super) fn take_socket(&mut self, transfer: SocketTransfer, ctx: &mut WebsocketContext<Self>) {
         let SocketTransfer { socket, permit, subnet, opened, frames, in_transit, unsent, unread, grant, .. } = transfer;
-        let Ok(connection) = Connection::from_parts(socket, permit, opened, unsent) else { return };
-        let attachment = Attachment::new(connection).go_on(frames);
+        let Ok(connection) = Connection::from_parts(socket, permit, unsent) else { return };
+        let attachment = Attachment::new(connection, opened).go_on(frames.written);
         let next = ResumeSecret::random();
         let Some(resumed) = self.take_back(&grant, next) else {
             // Who was replaced meanwhile may replace that one in its turn.
@@ -202,7 +202,7 @@ impl Session {
             }
             self.shared.granted(Some(renewed), Instant::now());
         }
-        self.replace_socket(attachment);
+        self.replace_socket(attachment, frames.read);
         self.shared.subnet.set(subnet);
         let inbound = Inbound::new(Rc::clone(&self.shared), &unread, Instant::now());
         ctx.add_stream(inbound);
@@ -234,13 +234,13 @@ impl Session {
     }
 
     /// The former socket, if it is still there, is told that it was replaced before the room is notified of anything.
-    fn replace_socket(&self, attachment: Attachment) {
+    fn replace_socket(&self, attachment: Attachment, read: u64) {
         let former = self.shared.detach(EndReason::SessionTaken);
         let parked = former.is_none();
         if let Some(former) = former {
             closing::close(former, EndReason::SessionTaken, ByeAction::Disconnect, None);
         }
-        self.shared.attach(attachment, Instant::now());
+        self.shared.attach(attachment, read, Instant::now());
         self.shared.paused.set(false);
         self.due(None);
         if parked {

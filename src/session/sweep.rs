@@ -96,8 +96,8 @@ fn notify(shared: &SessionShared, now: Instant) -> Option<Instant> {
         return None;
     }
     let due = {
-        let in_force = shared.grant.borrow();
-        let in_force = in_force.as_ref()?;
+        let lifetime = shared.lifetime.borrow();
+        let in_force = lifetime.grant.as_ref()?;
         let at = in_force.notice_at()?;
         if now < at {
             return Some(at);

@@ -6,16 +6,16 @@ use std::{
     time::Duration,
 };
 
-/// A round that took less has time for more sessions.
-const QUICK: Duration = Duration::from_millis(5);
-/// A round that took more was too long for whoever waits behind it.
-const LONG: Duration = Duration::from_millis(15);
-/// Sessions that are read in a round before it is known how long one takes.
+/// What the thread is to work for one round: a frame on its way waits for three or four of them, and all that is beside the
+/// reading costs some 50 µs for each.
+const ROUND: Duration = Duration::from_millis(4);
+/// Sessions that are read in a round before it is known what one costs; and after it, where that was little.
 const FIRST: usize = 16;
 /// Sessions that are read in a round, at most: what they have sent may be much, and is only then known.
 const MOST: usize = 128;
-/// Of those that are fresh, so many are read in any round: mostly there is little to read.
-const FRESH: usize = 4;
+/// Of those that are fresh, so many are read in any round: mostly there is little to read, so that it is not their doing if
+/// rounds are long, and fewer of them would only wait for longer.
+const FRESH: usize = 8;
 /// One in so many of a round's turns is for those that have a backlog, whoever else waits.
 const BACKLOG_PART: usize = 4;
 
@@ -86,11 +86,13 @@ pub(super) struct Turns<A, S> {
     backlogged: Queue<A, S>,
     /// How many are read in the next round.
     batch: usize,
+    /// How many were read in the last one: often fewer wait than there is time for, and what these cost says nothing of more.
+    read: usize,
 }
 
 impl<A: Copy + Eq + Hash, S> Turns<A, S> {
     pub(super) fn new() -> Self {
-        Self { fresh: Queue::new(), backlogged: Queue::new(), batch: FIRST }
+        Self { fresh: Queue::new(), backlogged: Queue::new(), batch: FIRST, read: 0 }
     }
 
     #[cfg(test)]
@@ -106,22 +108,24 @@ impl<A: Copy + Eq + Hash, S> Turns<A, S> {
         }
     }
 
-    /// Those that are read next, after a round that took so long.
-    pub(super) fn next_round(&mut self, took: Duration) -> Vec<S> {
-        if took < QUICK {
-            self.batch = (2 * self.batch).min(MOST);
-        } else if took > LONG {
-            let fits = u128::try_from(self.batch).unwrap_or(u128::MAX) * LONG.as_nanos() / took.as_nanos();
-            self.batch = usize::try_from(fits).unwrap_or(MOST).max(1);
-        } else if self.batch < FIRST {
-            // One stall, of whatever cause, must not leave the rounds small.
-            self.batch += 1;
-        }
+    /// Those that are read next, after a round for which the thread has worked so long: itself, since the time in which it had
+    /// to wait for others is not got back by reading less.
+    pub(super) fn next_round(&mut self, worked: Duration) -> Vec<S> {
+        self.batch = match self.read {
+            // The first one.
+            0 => FIRST,
+            read => {
+                let fits = read as u128 * ROUND.as_nanos() / worked.as_nanos().max(1);
+                usize::try_from(fits).unwrap_or(MOST).clamp(1, (2 * read).max(FIRST)).min(MOST)
+            }
+        };
         let part = self.batch.div_ceil(BACKLOG_PART).min(self.backlogged.len);
         let fresh = (self.batch - part).max(FRESH).min(self.fresh.len);
         let backlogged = self.batch.saturating_sub(fresh).max(part).min(self.backlogged.len);
         let fresh = std::iter::from_fn(|| self.fresh.pop()).take(fresh);
-        fresh.chain(std::iter::from_fn(|| self.backlogged.pop()).take(backlogged)).collect()
+        let round: Vec<_> = fresh.chain(std::iter::from_fn(|| self.backlogged.pop()).take(backlogged)).collect();
+        self.read = round.len();
+        round
     }
 }
 
@@ -133,8 +137,6 @@ mod tests {
 
     use super::*;
 
-    const FAIR: Duration = Duration::from_millis(10);
-
     /// The model of one class: who waits of each address, and how many of others were read since somebody of it was.
     type Addresses = BTreeMap<u8, (VecDeque<u32>, usize)>;
 
@@ -145,11 +147,51 @@ mod tests {
     fn a_round_is_as_large_as_there_is_time_for() {
         let mut turns = Turns::new();
         (0..2000).for_each(|n| turns.wait(n, HERE, Class::Backlogged));
-        let mut size = |took| turns.next_round(took).len();
-        assert_eq!([size(FAIR), size(QUICK), size(Duration::ZERO), size(LONG)], [16, 16, 32, 32]);
-        assert_eq!([size(2 * LONG), size(4 * LONG), size(100 * LONG), size(LONG)], [16, 4, 1, 2]);
-        assert_eq!((0..20).map(|_| size(FAIR)).collect::<Vec<_>>()[11..], [14, 15, 16, 16, 16, 16, 16, 16, 16]);
-        assert_eq!((0..10).map(|_| size(Duration::ZERO)).last(), Some(MOST));
+        let mut size = |worked| turns.next_round(worked).len();
+        assert_eq!([size(100 * ROUND), size(ROUND), size(ROUND / 2), size(Duration::ZERO)], [16, 16, 32, 64]);
+        assert_eq!([size(Duration::ZERO), size(Duration::ZERO)], [MOST, MOST]);
+        assert_eq!([size(2 * ROUND), size(16 * ROUND), size(100 * ROUND)], [64, 4, 1]);
+        // One stall, of whatever cause, does not leave the rounds small.
+        assert_eq!([size(ROUND), size(ROUND / 10), size(ROUND)], [1, 10, 10]);
+    }
+
+    /// Two that cost little are no sign that there is time for a hundred.
+    #[test]
+    fn rounds_in_which_few_wait_do_not_make_the_next_one_large() {
+        let mut turns = Turns::new();
+        for n in 0..50 {
+            turns.wait(2 * n, HERE, Class::Backlogged);
+            turns.wait(2 * n + 1, HERE, Class::Fresh);
+            assert_eq!(turns.next_round(ROUND / 100).len(), 2);
+        }
+        (0..2000).for_each(|n| turns.wait(n, HERE, Class::Backlogged));
+        assert_eq!(turns.next_round(ROUND / 100).len(), FIRST);
+        // And when nobody has waited, it begins anew.
+        while !turns.next_round(ROUND / 4).is_empty() {}
+        (0..2000).for_each(|n| turns.wait(n, HERE, Class::Backlogged));
+        assert_eq!(turns.next_round(ROUND / 100).len(), FIRST);
+    }
+
+    /// Neither more nor longer rounds than the flood itself is the reason for: what is read costs the same at all times, in a
+    /// model of a thread, and other work comes on top.
+    #[test]
+    fn a_flood_is_read_as_fast_as_the_thread_can_whatever_a_session_costs() {
+        for cost in [20, 100, 500, 1000].map(Duration::from_micros) {
+            let mut turns = Turns::new();
+            (0..2000).for_each(|n| turns.wait(n, HERE, Class::Backlogged));
+            let mut worked = Duration::ZERO;
+            let mut rounds = Vec::new();
+            for _ in 0..20 {
+                let read = turns.next_round(worked);
+                worked = cost * u32::try_from(read.len()).expect("few");
+                rounds.push(worked);
+                read.into_iter().for_each(|n| turns.wait(n, HERE, Class::Backlogged));
+            }
+            let most = cost * u32::try_from(MOST).expect("few");
+            for took in &rounds[5..] {
+                assert!(*took <= ROUND && *took >= ROUND.min(most) / 2, "a round of {took:?} at {cost:?} for each");
+            }
+        }
     }
 
     #[test]
@@ -159,21 +201,21 @@ mod tests {
         for round in 0..50 {
             let name = 10_000 + round;
             turns.wait(name, HERE, Class::Fresh);
-            assert!(turns.next_round(2 * LONG).contains(&name));
+            assert!(turns.next_round(20 * ROUND).contains(&name));
         }
     }
 
     /// The flooders send no more than they may, so that nothing is left when they were read.
     #[test]
     fn who_is_elsewhere_is_read_in_the_next_rounds_however_many_of_other_addresses_are_fresh() {
-        for (flooding, rounds) in [(1, 1), (3, 1), (20, 6)] {
+        for (flooding, rounds) in [(1, 1), (3, 1), (20, 3)] {
             let mut turns = Turns::new();
             (0..2000).for_each(|n| turns.wait(n, n % flooding, Class::Fresh));
             // Rounds have become as small as they can.
-            turns.next_round(1000 * LONG);
+            turns.next_round(1000 * ROUND);
             for name in 10_000..10_050 {
                 turns.wait(name, flooding, Class::Fresh);
-                let waited = (0..rounds).find(|_| turns.next_round(2 * LONG).contains(&name));
+                let waited = (0..rounds).find(|_| turns.next_round(20 * ROUND).contains(&name));
                 assert!(waited.is_some(), "{flooding} addresses flood, and it is not read in {rounds} rounds");
                 (0..4 * rounds).for_each(|n| turns.wait(n, n % flooding, Class::Fresh));
             }

@@ -4,7 +4,6 @@ use std::{
     any::Any,
     io,
     task::{Context, Poll, ready},
-    time::Instant,
 };
 
 use bytes::Bytes;
@@ -26,7 +25,6 @@ pub(crate) struct Connection<S = AnySocket> {
     socket: S,
     pub(crate) outbox: Outbox,
     permit: Permit,
-    pub(crate) opened: Instant,
 }
 
 /// What waited on a connection and was never sent.
@@ -37,8 +35,8 @@ pub(crate) struct Discarded {
 }
 
 impl<S: Socket> Connection<S> {
-    pub(crate) fn new(socket: S, permit: Permit, opened: Instant) -> Self {
-        Self { socket, outbox: Outbox::default(), permit, opened }
+    pub(crate) fn new(socket: S, permit: Permit) -> Self {
+        Self { socket, outbox: Outbox::default(), permit }
     }
 
     /// Writes until nothing waits or the kernel takes no more.
@@ -116,13 +114,8 @@ impl<S: Socket> Connection<S> {
     }
 
     /// A connection that comes from another thread. What waits on it does not count against the bound.
-    pub(crate) fn from_parts(
-        socket: S::Detached,
-        permit: Permit,
-        opened: Instant,
-        unsent: Vec<Bytes>,
-    ) -> io::Result<Self> {
-        let mut connection = Self::new(S::attach(socket)?, permit, opened);
+    pub(crate) fn from_parts(socket: S::Detached, permit: Permit, unsent: Vec<Bytes>) -> io::Result<Self> {
+        let mut connection = Self::new(S::attach(socket)?, permit);
         for frame in unsent {
             connection.outbox.push_exempt(frame);
         }

@@ -57,7 +57,7 @@ async fn finish<S: Socket>(connection: &mut Connection<S>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, io::IoSlice, rc::Rc, task, task::Poll, time::Instant};
+    use std::{cell::RefCell, io::IoSlice, rc::Rc, task, task::Poll};
 
     use bytes::{BufMut, BytesMut};
 
@@ -142,7 +142,7 @@ mod tests {
     async fn closed(takes: usize, sends: usize) -> (Seen, Discarded, Duration) {
         let seen = Rc::default();
         let socket = Scripted { takes, sends, seen: Rc::clone(&seen) };
-        let mut connection = Connection::new(socket, Box::new(()), Instant::now());
+        let mut connection = Connection::new(socket, Box::new(()));
         connection.outbox.push(Bytes::from_static(b"waits,"));
         let began = tokio::time::Instant::now();
         let discarded = close(connection, Some(Bytes::from_static(b"bye,")), Bytes::from_static(b"close")).await;

@@ -17,6 +17,7 @@ fn text(json: &serde_json::Value) -> Vec<u8> {
     frame(first::TEXT, json.to_string().as_bytes())
 }
 
+/// What all others are held against: no load at all, for as long as a flood goes on.
 #[test]
 fn nothing() {
     let time = scaled(Duration::ZERO, Duration::from_secs(10));

@@ -76,6 +76,7 @@ impl Drop for Cgroup {
     fn drop(&mut self) {
         let until = Instant::now() + FORGOTTEN;
         while fs::remove_dir(&self.folder).is_err() && Instant::now() < until {
+            // The kernel tells nobody when it has forgotten it.
             thread::sleep(Duration::from_millis(10));
         }
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::{task::JoinSet, time};
+use tokio::{sync::Notify, task::JoinSet, time};
 
 use crate::{
     stage::{FLOODER, Stage, client_from, scaled, server},
@@ -45,10 +45,26 @@ type Received = Rc<RefCell<Vec<(String, u64)>>>;
 type Refused = BTreeMap<String, Vec<u64>>;
 
 /// One that receives.
+#[derive(Clone, Default)]
 struct Receiver {
     id: String,
     received: Received,
     is_over: Rc<RefCell<Option<String>>>,
+    /// Something came, or it is over.
+    changed: Rc<Notify>,
+}
+
+impl Receiver {
+    /// Waits until so many frames came, or none will any more.
+    async fn until(&self, all: usize, deadline: Instant) {
+        let came = async {
+            while self.received.borrow().len() < all && self.is_over.borrow().is_none() {
+                self.changed.notified().await;
+            }
+        };
+        // What is missing then is said by whoever compares it.
+        let _ = time::timeout_at(deadline.into(), came).await;
+    }
 }
 
 #[test]
@@ -81,8 +97,8 @@ async fn one(to: SocketAddr, burst: Burst) -> Vec<String> {
     let mut receivers = Vec::new();
     for _ in 0..burst.receivers {
         let peer = enter(to, Some(RECEIVE_BUFFER)).await;
-        let receiver = Receiver { id: peer.id.clone(), received: Rc::default(), is_over: Rc::default() };
-        tasks.spawn_local(receive(peer, burst.pace, Rc::clone(&receiver.received), Rc::clone(&receiver.is_over)));
+        let receiver = Receiver { id: peer.id.clone(), ..Receiver::default() };
+        tasks.spawn_local(receive(peer, burst.pace, receiver.clone()));
         receivers.push(receiver);
     }
     let ids: Vec<_> = receivers.iter().map(|receiver| receiver.id.clone()).collect();
@@ -102,10 +118,7 @@ async fn one(to: SocketAddr, burst: Burst) -> Vec<String> {
     for receiver in &receivers {
         let expected = accepted(&refused, &receiver.id, burst);
         let all: usize = expected.values().map(Vec::len).sum();
-        while receiver.received.borrow().len() < all && receiver.is_over.borrow().is_none() && Instant::now() < deadline
-        {
-            time::sleep(Duration::from_millis(10)).await;
-        }
+        receiver.until(all, deadline).await;
         let received = by_sender(&receiver.received.borrow());
         if let Some(end) = &*receiver.is_over.borrow() {
             wrong.push(format!("a receiver was ended ({end}) after {} of {all}", receiver.received.borrow().len()));
@@ -146,23 +159,28 @@ async fn enter(to: SocketAddr, buffer: Option<u32>) -> Client {
 }
 
 /// Reads at that pace until the connection ends.
-async fn receive(mut peer: Client, pace: u64, received: Received, is_over: Rc<RefCell<Option<String>>>) {
+async fn receive(mut peer: Client, pace: u64, receiver: Receiver) {
     // Until then it may not read on.
     let mut until = Instant::now();
     loop {
         match peer.next().await {
             Came::Frame(frame) if frame["type"] == "signal" => {
                 let (sender, number) = (frame["from"].as_str().unwrap_or_default(), frame["data"]["n"].as_u64());
-                received.borrow_mut().push((sender.to_owned(), number.expect("a number")));
+                receiver.received.borrow_mut().push((sender.to_owned(), number.expect("a number")));
+                receiver.changed.notify_one();
                 let bytes = u64::try_from(frame.to_string().len()).expect("small");
                 until = until.max(Instant::now()) + Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / pace);
-                // Timers are no finer than a millisecond: it catches up after several.
+                // This is the load, and no wait for anything: a line of that pace. Timers are no finer than a millisecond, so
+                // it catches up after several.
                 if until > Instant::now() + TIMER {
                     time::sleep_until(until.into()).await;
                 }
             }
             Came::Frame(_) => {}
-            end => return drop(is_over.borrow_mut().replace(format!("{end:?}"))),
+            end => {
+                *receiver.is_over.borrow_mut() = Some(format!("{end:?}"));
+                return receiver.changed.notify_one();
+            }
         }
     }
 }

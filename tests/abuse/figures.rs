@@ -48,6 +48,7 @@ impl Figures {
                 self.wrong.push(format!("{now} MiB are held {BACK:?} later, {before} before"));
                 return (ended.elapsed(), self.scale.look());
             }
+            // Memory is read from `/proc`, which wakes nobody.
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -98,6 +99,7 @@ impl Figures {
             milliseconds(looks.join.p99()),
             format!("{}/{}", looks.refused, looks.join.count()),
             milliseconds(noticed.relay.p99()),
+            milliseconds(noticed.late.p99()),
             format!("{}/{}", noticed.lost_connections, noticed.lost_frames),
         ];
         let verdict =
@@ -120,8 +122,20 @@ pub(crate) fn write(line: &str) {
     let is_new = !path.exists();
     let mut file = OpenOptions::new().create(true).append(true).open(path).expect("the table of figures");
     if is_new {
-        let heads =
-            ["MiB", "most", "of it TCP", "after", "back s", "healthz", "metrics", "join", "refused", "relay", "lost"];
+        let heads = [
+            "MiB",
+            "most",
+            "of it TCP",
+            "after",
+            "back s",
+            "healthz",
+            "metrics",
+            "join",
+            "refused",
+            "relay",
+            "late",
+            "lost",
+        ];
         writeln!(file, "{:<34}{:>5}{}\n", "flood", "from", columns(&heads)).expect("write the head");
     }
     file.write_all(line.as_bytes()).expect("write a line");

@@ -79,6 +79,7 @@ impl Meter {
         let thread = thread::spawn(move || {
             let mut most = scale.look();
             while !until.load(Ordering::Relaxed) {
+                // Between two samples; it ends when it is told to.
                 thread::sleep(LOOK_EVERY);
                 let now = scale.look();
                 if now.all() > most.all() {

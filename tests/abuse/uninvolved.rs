@@ -14,7 +14,11 @@ use std::{
 };
 
 use serde_json::json;
-use tokio::{sync::watch, task::JoinSet, time};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+    time,
+};
 
 use crate::{
     meter::Over,
@@ -58,6 +62,8 @@ impl Times {
 pub(crate) struct Noticed {
     /// From one peer to the other.
     pub(crate) relay: Times,
+    /// By how much they were late to send: they were as late to read, and that part of `relay` is no time of the server's.
+    pub(crate) late: Times,
     pub(crate) lost_connections: usize,
     pub(crate) lost_frames: u64,
     pub(crate) first_error: Option<String>,
@@ -115,7 +121,7 @@ fn address(number: usize) -> Ipv4Addr {
 }
 
 async fn talk(to: SocketAddr, phase: watch::Sender<Phase>, heard: watch::Receiver<Phase>) -> Noticed {
-    let tally = Rc::new(RefCell::new(Tally::default()));
+    let (tally, received) = (Rc::new(RefCell::new(Tally::default())), Rc::new(Notify::new()));
     let mut all = JoinSet::new();
     let began = Instant::now();
     for room in 0..PEERS / ROOM {
@@ -132,16 +138,21 @@ async fn talk(to: SocketAddr, phase: watch::Sender<Phase>, heard: watch::Receive
             let next = ids[(number + 1) % ROOM].clone();
             // Spread, so that they do not send all at once.
             let first = SENDS_EVERY.mul_f64(f64::from(u32::try_from(room * ROOM + number).expect("few")) / 500.0);
-            all.spawn_local(one(peer, next, began, first, Rc::clone(&tally), heard.clone()));
+            let tally = (Rc::clone(&tally), Rc::clone(&received));
+            all.spawn_local(one(peer, next, began, first, tally, heard.clone()));
         }
     }
     phase.send_replace(Phase::Talking);
     let mut over = heard.clone();
     let _ = over.wait_for(|phase| *phase == Phase::Ending).await;
     let deadline = Instant::now() + PATIENCE;
-    while tally.borrow().received < tally.borrow().sent && Instant::now() < deadline {
-        time::sleep(Duration::from_millis(10)).await;
-    }
+    let arrived = async {
+        while tally.borrow().received < tally.borrow().sent {
+            received.notified().await;
+        }
+    };
+    // What is missing then is told as lost.
+    let _ = time::timeout_at(deadline.into(), arrived).await;
     phase.send_replace(Phase::Over);
     while all.join_next().await.is_some() {}
     let tally = Rc::into_inner(tally).expect("all have ended").into_inner();
@@ -153,7 +164,7 @@ async fn one(
     next: String,
     began: Instant,
     first: Duration,
-    tally: Rc<RefCell<Tally>>,
+    (tally, received): (Rc<RefCell<Tally>>, Rc<Notify>),
     mut phase: watch::Receiver<Phase>,
 ) {
     let mut timer = time::interval_at(time::Instant::now() + first, SENDS_EVERY);
@@ -162,7 +173,11 @@ async fn one(
     loop {
         tokio::select! {
             _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
-            _ = timer.tick() => {
+            due = timer.tick() => {
+                let late = time::Instant::now().saturating_duration_since(due);
+                if *now.borrow() == Phase::Timed {
+                    tally.borrow_mut().noticed.late.0.push(late);
+                }
                 if matches!(*now.borrow(), Phase::Ending | Phase::Over) {
                     continue;
                 }
@@ -177,6 +192,7 @@ async fn one(
                     let at = Duration::from_micros(frame["data"].as_u64().unwrap_or_default());
                     let mut tally = tally.borrow_mut();
                     tally.received += 1;
+                    received.notify_one();
                     if *now.borrow() == Phase::Timed {
                         tally.noticed.relay.0.push(began.elapsed().saturating_sub(at));
                     }
@@ -237,6 +253,7 @@ impl Looker {
                     if over.load(Ordering::Relaxed) {
                         return;
                     }
+                    // A look at a time, so many in a second: a load that is the same whatever the server does.
                     thread::sleep(LOOKS_EVERY.saturating_sub(took));
                 }
             })

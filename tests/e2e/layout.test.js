@@ -62,6 +62,19 @@ for (const [what, [width, height]] of Object.entries(SIZES)) {
     await ada.page.locator('#people > summary').click();
     assert.equal(await ada.page.getByRole('list', { name: 'People' }).isVisible(), false);
     await usable(ada.page, `${what}, with the list folded`);
+    // Files that wait for an answer.
+    await ada.page.locator('#files').evaluate((list) => {
+      list.hidden = false;
+      for (let nth = 0; nth < 6; nth += 1) {
+        const line = document.createElement('li');
+        line.className = 'file';
+        line.append(Object.assign(document.createElement('span'), { className: 'title', textContent: 'long-name-'.repeat(6) }),
+          Object.assign(document.createElement('button'), { textContent: 'Accept' }));
+        list.append(line);
+      }
+    });
+    await usable(ada.page, `${what}, with files`);
+    await shot('files');
     await ada.page.locator('#alert').evaluate((alert) => {
       alert.textContent = 'The server is restarting. This page reconnects you by itself. '.repeat(3);
       alert.hidden = false;

@@ -1,5 +1,7 @@
 //! What every HTTP answer carries, and what none gives away.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use crate::support::{
     TestServer,
     http::{self, Response},
@@ -8,7 +10,7 @@ use crate::support::{
 
 /// One answer of each kind: a page, a probe, nothing there, the operator's.
 fn answers(server: &TestServer) -> Vec<(&'static str, Response)> {
-    let public = ["/", "/healthz", "/readyz", "/health", "/nothing-here", "/ws"];
+    let public = ["/", "/address", "/healthz", "/readyz", "/health", "/nothing-here", "/ws"];
     let ops = ["/metrics", "/nothing-here"];
     let public = public.into_iter().map(|path| (path, server.get(path)));
     public.chain(ops.into_iter().map(|path| (path, server.ops_get(path)))).collect()
@@ -91,6 +93,39 @@ fn the_page_is_html_and_comes_with_what_it_needs() {
         let path = format!("/{}", link.trim_start_matches("./").trim_start_matches('/'));
         assert_eq!(server.get(&path).status, 200, "the page links {link}");
     }
+}
+
+#[test]
+fn the_machines_address_leads_to_it_and_is_told_to_a_browser_on_it_alone() {
+    let server = TestServer::set("server.host", "0.0.0.0").start();
+    let port = server.public.port();
+    let ask = |to: IpAddr, host: &str, more: &str| {
+        let request = format!("GET /address HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n{more}\r\n");
+        let response = http::exchange(SocketAddr::new(to, port), &request);
+        assert_eq!((response.status, response.needs("Cache-Control")), (200, "no-store"), "{response:?}");
+        response.json()["address"].as_str().map(|text| text.parse::<IpAddr>().unwrap())
+    };
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let told = ask(here, "localhost", "");
+    assert_eq!(told, ask(here, "127.0.0.1", ""));
+    for more in ["X-Forwarded-For: 192.0.2.7\r\n", "Forwarded: for=192.0.2.7\r\n", "Via: 1.1 proxy\r\n"] {
+        assert_eq!(ask(here, "localhost", more), None, "{more}");
+    }
+    assert_eq!(ask(here, "meet.example", ""), None, "a page elsewhere whose name leads here");
+    let Some(address) = told else {
+        // Without a way to the internet there is none to tell.
+        let routes = std::fs::read_to_string("/proc/net/route").unwrap();
+        assert!(!routes.lines().any(|line| line.split('\t').nth(1) == Some("00000000")), "{routes}");
+        return;
+    };
+    assert_eq!(http::get(SocketAddr::new(address, port), "/healthz", &[]).status, 200, "{address} leads here");
+    assert_eq!(ask(address, "localhost", ""), None, "whoever comes by it is not on this machine, as far as is known");
+}
+
+#[test]
+fn a_server_for_this_machine_alone_has_no_address_to_tell() {
+    let server = TestServer::start();
+    assert_eq!(server.get("/address").json()["address"], serde_json::Value::Null);
 }
 
 #[test]

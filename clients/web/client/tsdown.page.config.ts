@@ -1,8 +1,8 @@
 import { defineConfig, type UserConfig } from 'tsdown';
 
-/** The library in one file for the server's own page. It is committed: building the server needs no Node. */
+/** The library in one file for the server's own page, and QR codes in another. They are committed: building the server needs no Node. */
 const config: UserConfig = defineConfig({
-  entry: { client: 'page.ts' },
+  entry: { client: 'page.ts', qr: 'page-qr.ts' },
   outDir: '../demo',
   clean: false,
   format: 'esm',

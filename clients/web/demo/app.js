@@ -2,6 +2,9 @@
 // peers it has from `joinRoom` (clients/web/client/README.md), which client.js holds.
 
 import { joinRoom, linkToRoom, randomRoom, reportFrom } from './client.js';
+import { Files, listenForFiles } from './files.js';
+import { inviteTo, listenForInvitations } from './invite.js';
+import { MeshGraph } from './mesh-graph.js';
 import * as rooms from './rooms.js';
 import * as texts from './texts.js';
 import * as view from './view.js';
@@ -16,7 +19,7 @@ const PATHS_MS = 2_000;
 let stay = null;
 
 class Stay {
-  #name; #link; #room; #telemetry; #timer;
+  #name; #room; #telemetry; #timer; #files; #mesh;
   #limits = null;
   #bye = null;
   #entered = false; // it was in the room
@@ -28,9 +31,8 @@ class Stay {
   #shown = new Map(); // peer -> the name it was last shown by
   #paths = new Map(); // peer -> the path to it
 
-  constructor({ room, name, link }) {
+  constructor({ room, name }) {
     this.#name = room;
-    this.#link = link;
     const options = { url: 'ws', meta: name ? { name } : {}, token: rooms.tokenFor(room), joining: (joining) => this.#follow(joining) };
     joinRoom(room, options).catch((error) => this.#failed(error));
   }
@@ -68,6 +70,11 @@ class Stay {
     return true;
   }
 
+  /** Offers files to everybody who is connected. */
+  offer(files) {
+    this.#files?.offer(files);
+  }
+
   /** What the others see us by from now on. */
   async rename(name) {
     try {
@@ -82,6 +89,8 @@ class Stay {
     this.#room = room;
     const { signaling } = room;
     this.#telemetry = reportFrom(room);
+    this.#files = new Files(room, (peer) => this.#nameOf(peer));
+    this.#mesh = new MeshGraph(room, (peer) => this.#nameOf(peer));
     room.on('state', (state) => this.#state(state));
     room.on('peer', ({ peer, change }) => this.#peerChanged(peer, change));
     room.on('message', ({ peer, data }) => this.#heard(peer, data));
@@ -116,12 +125,12 @@ class Stay {
   #wait({ reason, delayMs }) {
     // The server had no patience left: whether to wait on is the user's to say.
     if (this.#queued && reason === 'join_timeout') return this.#close({ reason: 'refused', error: this.#refusal });
-    return view.status('waiting', texts.waiting({ reason, delayMs }));
+    return view.status('waiting', texts.waiting({ reason }), delayMs);
   }
 
   /** Refused, and it asks again. Who was in the room already stays there meanwhile. */
   #queue({ error, delayMs }) {
-    if (this.#entered) return view.status('queued', texts.waiting({ reason: error.code, delayMs }));
+    if (this.#entered) return view.status('queued', texts.waiting({ reason: error.code }), delayMs);
     if (!this.#queued) view.showLobby();
     this.#queued = true;
     this.#refusal = error;
@@ -143,6 +152,8 @@ class Stay {
     if (this.#over) return;
     this.#over = true;
     clearInterval(this.#timer);
+    this.#files?.close();
+    this.#mesh?.close();
     this.#telemetry?.close();
     this.#room?.leave();
     if (stay === this) {
@@ -157,7 +168,7 @@ class Stay {
 
   #joined({ complete, locked, peers }) {
     this.#bye = null;
-    if (this.#queued) view.showRoom({ room: this.#name, link: this.#link });
+    if (this.#queued) view.showRoom({ room: this.#name });
     this.#queued = false;
     if (!complete) {
       if (this.#entered) view.note('You are back in the room.');
@@ -221,20 +232,26 @@ class Stay {
   }
 }
 
-const nameIn = ({ meta }) => (typeof meta?.name === 'string' ? meta.name.trim().slice(0, NAME_MAX) : '');
+/** What cannot be seen, or turns the text around it. */
+const UNSEEN = /[\p{Cc}\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 
-const join = ({ room: typed, name }) => {
+const nameIn = ({ meta }) => {
+  const name = typeof meta?.name === 'string' ? meta.name.slice(0, 1_000).normalize().replace(UNSEEN, '').trim() : '';
+  return [...name].slice(0, NAME_MAX).join('');
+};
+
+const join = ({ room: typed, name: called }) => {
   stay?.leave(); // it may be waiting for a place
-  const room = typed.normalize();
+  const [room, name] = [typed.normalize(), called.normalize()];
   const problem = rooms.roomProblem(room);
   view.alertUser(problem);
   if (problem) return;
   rooms.rememberName(name);
   rooms.rememberStay({ room, name });
-  const link = linkToRoom(room);
-  history.replaceState(null, '', link); // reloading leads back to this room
-  view.showRoom({ room, link });
-  stay = new Stay({ room, name, link });
+  history.replaceState(null, '', linkToRoom(room)); // reloading leads back to this room
+  inviteTo(room);
+  view.showRoom({ room });
+  stay = new Stay({ room, name });
 };
 
 view.listen({
@@ -247,7 +264,8 @@ view.listen({
   leave: () => stay?.leave(),
   retry: () => stay?.retry(),
   say: (text) => stay?.say(text),
-  rename: (name) => {
+  rename: (called) => {
+    const name = called.normalize();
     rooms.rememberName(name);
     rooms.rememberStay({ room: stay.name, name });
     return stay.rename(name);
@@ -258,6 +276,9 @@ view.listen({
     view.alertUser('This browser has forgotten your name, who you were in rooms, and your invitations.');
   },
 });
+
+listenForFiles((files) => stay?.offer(files));
+listenForInvitations(view.note);
 
 const arrive = () => {
   const room = rooms.invited(location);

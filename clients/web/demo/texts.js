@@ -1,7 +1,5 @@
 // What the server's codes mean to the person in front of the page.
 
-const seconds = (ms) => (ms < 1500 ? 'a second' : `${Math.round(ms / 1000)} seconds`);
-
 /** A wait that may be days, as people say it. */
 const longTime = (ms) => {
   const [[many, one]] = [[86_400_000, 'day'], [3_600_000, 'hour'], [60_000, 'minute'], [1_000, 'second']]
@@ -10,11 +8,13 @@ const longTime = (ms) => {
   return count === 1 ? `${one === 'hour' ? 'an' : 'a'} ${one}` : `${count} ${one}s`;
 };
 
+const RELOAD = 'This page and the server do not fit together: one of them is newer. Reload the page.';
+
 const REFUSED = {
   room_full: (room, limits) =>
     `The room “${room}” is full: ${limits?.peersPerRoom ?? 'no more'} people are the most it takes. Choose another room, or try again later.`,
   room_limit: () => 'The server has no space for another room. Join an existing one, or try again later.',
-  room_locked: (room) => `The room “${room}” is locked: nobody else gets in at the moment.`,
+  room_locked: (room) => `The room “${room}” is locked: nobody else gets in at the moment. Ask somebody inside to open it.`,
   banned: (room, limits, { retryAfterMs }) =>
     `The room “${room}” does not let you in. Ask again in ${longTime(retryAfterMs ?? 0)}.`,
   rate_limited: () => 'Too many requests at once. Wait a moment, then try again.',
@@ -23,6 +23,14 @@ const REFUSED = {
   unauthorized: (room) => `You need an invitation to the room “${room}”. Ask for one whoever told you of it.`,
   token_expired: () => 'Your invitation to this room is over. Ask for another one.',
   token_failed: () => 'Your invitation could not be checked. Try again in a moment.',
+  over_capacity: () => 'The server is full. Try again in a few minutes.',
+  permission_denied: () => 'Your invitation does not let you do that. Ask for another one.',
+  origin_denied: () => 'The server does not take visitors of this page. Open the page that is the server’s own.',
+  room_closed: () => 'The room was closed. You can join it again.',
+  message_too_large: () => 'Your name or the name of the room is too long. Choose a shorter one.',
+  unsupported_version: () => RELOAD,
+  bad_handshake: () => RELOAD,
+  client_failed: () => 'This page had a problem. Reload it.',
   socket_failed: () => 'This browser does not connect to the server. Reload the page, or try another browser.',
 };
 
@@ -56,6 +64,9 @@ const PAIR = {
   closed: 'closed',
 };
 
+/** A pair in the picture of the connections. */
+export const PAIR_DRAWN = { connected: 'connected', connecting: 'connecting…', failed: 'no way through', unknown: 'not known' };
+
 /** Why a join was refused. Unknown codes show the server's own words. */
 export const refused = (error, room, limits) => REFUSED[error.code]?.(room, limits, error) ?? `The server said no: ${error.message}`;
 
@@ -65,15 +76,14 @@ const quoted = (text, message) => (message ? `${text} “${message}”` : text);
 /** Why the stay is over, for a reason of the "ended" phase; empty when the user left. */
 export const ended = (reason, message) => {
   if (reason === 'left' || reason === 'aborted') return '';
-  if (reason === 'session_taken') return 'You are in this room in another place now.';
+  if (reason === 'session_taken') return 'You are in this room in another place now. Join again to be here instead.';
   if (reason === 'token_expired') return 'Your invitation to this room is over. Ask for another one.';
-  if (reason === 'kicked') return quoted('You were sent out of the room.', message);
+  if (reason === 'kicked') return `${quoted('You were sent out of the room.', message)} Ask those who are in it before you join again.`;
   if (reason === 'room_closed') return quoted('The room was closed. You can join it again.', message);
-  return `The server closed the connection (${reason}).`;
+  return `The server closed the connection (${reason}). Join again; if that does not help, reload the page.`;
 };
 
-export const waiting = ({ reason, delayMs }) =>
-  `${LOST[reason] ?? 'The connection to the server was lost.'} Next attempt in ${seconds(delayMs)}.`;
+export const waiting = ({ reason }) => LOST[reason] ?? 'The connection to the server was lost.';
 
 /** A `bye`: shown until we are back, so it names no time; the status line does. */
 export const bye = ({ reason, action, message }) => {
@@ -86,10 +96,13 @@ export const bye = ({ reason, action, message }) => {
 export const path = ({ relayed, rttMs }) =>
   [relayed ? 'relayed' : 'direct', ...(rttMs === undefined ? [] : [`${Math.max(1, Math.round(rttMs))} ms`])].join(' · ');
 
+const NO_WAY = 'your two networks let no direct connection through. Another network may help, such as a phone’s; a TURN server does, '
+  + 'which whoever runs this server can add';
+
 const UNREACHABLE = {
-  no_answer: 'does not answer',
-  ice_failed: 'cannot be reached directly; a TURN server would help',
-  ice_timeout: 'cannot be reached; a TURN server would help',
+  no_answer: 'does not answer; reloading the page there may help',
+  ice_failed: `cannot be reached: ${NO_WAY}`,
+  ice_timeout: `cannot be reached: ${NO_WAY}`,
   negotiation_failed: 'cannot be connected with: the two browsers do not agree',
   over_capacity: 'cannot be connected with: there are as many connections as the room has seats',
 };
@@ -127,5 +140,52 @@ const stateAndPlace = (text, where) => {
   return where === 'away' ? `${text}, away from the server` : text;
 };
 
+/** A length, as people say it: "2.4 MB". */
+export const bytes = (count) => {
+  const units = ['bytes', 'kB', 'MB', 'GB'];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(count, 1)) / 3)));
+  const value = count / 1_000 ** power;
+  return `${power > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
+};
+
+export const people = (count) => (count === 1 ? 'one person' : `${count} people`);
+
+/** How a file is doing, between us and one of the others. */
+export const transfer = ({ state, isOurs, bytes: moved, size, cancelledBy, reason }) => {
+  switch (state) {
+    case 'offered': return isOurs ? 'waiting for an answer' : '';
+    case 'moving': return `${Math.floor((100 * moved) / Math.max(size, 1))} %`;
+    case 'done': return isOurs ? 'has got it' : 'among your downloads';
+    case 'declined': return isOurs ? DECLINED[reason] ?? 'does not want it' : 'declined';
+    case 'cancelled': return cancelledBy === 'us' ? 'cancelled by you' : 'cancelled by the other side';
+    case 'gone': return 'the connection has ended; offer it again when it is back';
+    case 'unreadable': return 'the file could not be read; it may have been changed or moved';
+    default: return 'what came is not what was offered; ask for it again';
+  }
+};
+
+const DECLINED = {
+  too_large: 'takes no file as large as that',
+  too_many: 'has too many files waiting; offer it again later',
+};
+
+/** What the picture of the connections says, for those who do not see it and at a glance. `failed`: pairs of names. */
+export const mesh = ({ total, connected, failed }) => {
+  if (total === 0) return '';
+  if (connected === total) return total === 1 ? 'The connection stands.' : `All ${total} connections stand.`;
+  const names = failed.slice(0, 3).map(([one, other]) => `${one} and ${other}`).join('; ');
+  const more = failed.length > 3 ? `, and ${failed.length - 3} more pairs` : '';
+  const count = `${connected} of ${total} connections ${connected === 1 ? 'stands' : 'stand'}.`;
+  return failed.length > 0 ? `${count} Not reaching each other: ${names}${more}.` : count;
+};
+
+/** Where the link of an invitation leads, if the page was opened as "localhost". */
+export const localLink = (found) => (found
+  ? 'The link leads to this machine, for everybody in the same network. Over plain http, browsers give no camera and no microphone there: text and files work.'
+  : 'This link works on this machine only. Others need the address by which they reach it: open this page by that address, and invite from there.');
+
 /** Until we ask again for a place, second by second. */
 export const countdown = (ms) => (ms === Infinity ? 'Asking again when the server is back.' : ms > 0 ? `Asking again in ${Math.ceil(ms / 1000)} s.` : 'Asking again…');
+
+/** The same until the next attempt to connect. */
+export const nextAttempt = (ms) => (ms > 0 && ms < Infinity ? `Next attempt in ${Math.ceil(ms / 1000)} s.` : countdown(ms));

@@ -1,12 +1,12 @@
 // The page: every element that is looked at or written to. Names and messages of others are set as text, never as HTML.
 
 import { nameParts } from './rooms.js';
-import { countdown, pairState } from './texts.js';
+import { countdown, nextAttempt, pairState } from './texts.js';
 
 const $ = (id) => document.getElementById(id);
 const LOG_ENTRIES = 500; // older ones go, so that a page left open over night stays small
 
-const element = (name, className, text) => {
+export const element = (name, className, text) => {
   const made = document.createElement(name);
   made.className = className;
   made.textContent = text;
@@ -14,7 +14,7 @@ const element = (name, className, text) => {
 };
 
 /** A name somebody chose: kept from turning the text around it (a right-to-left name, or worse). */
-const named = (name) => element('bdi', 'name', name);
+export const named = (name) => element('bdi', 'name', name);
 
 const LINK = /https?:\/\/[^\s<>"]+/gi;
 /** What ends a sentence, and no link. */
@@ -77,13 +77,6 @@ export const listen = ({ join, anotherName, leave, retry, say, otherRoom, rename
   on('composer', 'submit', () => {
     if ($('message').value && say($('message').value)) $('message').value = '';
   });
-  on('copy', 'click', copyLink);
-  on('share', 'click', () => {
-    // Closing the share sheet rejects: nothing to tell.
-    navigator.share({ title: document.title, url: $('link').value }).catch(() => {});
-  });
-  on('link', 'focus', () => $('link').select());
-  $('share').hidden = !navigator.share;
   followKeyboard();
 };
 
@@ -96,17 +89,6 @@ function followKeyboard() {
     else document.body.style.removeProperty('--height');
     if (covered) scrollTo(0, 0);
   });
-}
-
-async function copyLink() {
-  $('link').select();
-  try {
-    await navigator.clipboard.writeText($('link').value);
-    note('Link copied.');
-  } catch {
-    // No clipboard without https or permission; the link is selected.
-    note('The link is selected: copy it from there.');
-  }
 }
 
 export const suggest = ({ room, name }) => {
@@ -129,29 +111,39 @@ export const alertUser = (text) => {
 
 export const showLobby = () => {
   queue(null);
+  clearInterval(attempting);
+  $('invite').close();
   $('stay').hidden = true;
   $('lobby').hidden = false;
   document.title = 'Switchboard';
   $($('choose-room').hidden ? 'your-name' : 'room-name').focus();
 };
 
+/** Shows what is left of `delayMs`, now and each second; returns the timer. */
+function countDown(delayMs, show) {
+  const due = performance.now() + delayMs;
+  const tick = () => show(due - performance.now());
+  tick();
+  return setInterval(tick, 1_000);
+}
+
 let counting = 0;
+let attempting = 0;
 
 /** We wait for a place in the room and ask for it in `delayMs`; null: we don't. */
 export const queue = (delayMs) => {
   clearInterval(counting);
   $('queue').hidden = delayMs === null;
   if (delayMs === null) return;
-  const due = performance.now() + delayMs;
-  const show = () => { $('countdown').textContent = countdown(due - performance.now()); };
-  counting = setInterval(show, 1_000);
-  show();
+  counting = countDown(delayMs, (ms) => { $('countdown').textContent = countdown(ms); });
 };
 
 /** Where the list of people leaves space for the messages, it begins open. */
 const SPACIOUS = '(min-height: 36rem), (min-width: 40rem)';
+/** Where it stands beside them, there is space for the picture of the connections. */
+const WIDE = '(min-height: 36rem) and (min-width: 40rem)';
 
-export const showRoom = ({ room, link }) => {
+export const showRoom = ({ room }) => {
   queue(null);
   $('lobby').hidden = true;
   $('stay').hidden = false;
@@ -161,7 +153,7 @@ export const showRoom = ({ room, link }) => {
   $('room-title').title = room;
   $('room-title').setAttribute('aria-label', room); // without the space that the secret's box would put into it
   $('people').open = matchMedia(SPACIOUS).matches;
-  $('link').value = link;
+  $('mesh').open = matchMedia(WIDE).matches;
   $('new-name').value = $('your-name').value;
   $('renaming').open = false;
   $('log').replaceChildren();
@@ -169,11 +161,17 @@ export const showRoom = ({ room, link }) => {
   $('message').focus();
 };
 
-/** The line about our own connection to the server. `phase` is one of signaling.js; retrying by hand goes with waiting. */
-export const status = (phase, text) => {
+/**
+ * The line about our own connection to the server. `phase` is the name of a state; with `delayMs`, the time until the next attempt, which may be
+ * made by hand at any time.
+ */
+export const status = (phase, text, delayMs) => {
+  clearInterval(attempting);
   $('status').dataset.phase = phase;
   $('status-text').textContent = text;
   $('retry').hidden = phase !== 'waiting';
+  $('next-attempt').hidden = delayMs === undefined;
+  if (delayMs !== undefined) attempting = countDown(delayMs, (ms) => { $('next-attempt').textContent = nextAttempt(ms); });
 };
 
 /** `people`: [{id, name, self?, state?, where?}], see `pairState`; `capacity` is null until the server told it. */
@@ -189,11 +187,11 @@ export const roster = (people, capacity) => {
   }));
 };
 
-/** Something that happened in the room. */
+/** Something that happened in the room: a text, or a list of texts and elements. `name`: whose doing it is. */
 export const note = (text, name) => {
   const entry = element('p', 'note', '');
   if (name !== undefined) entry.append(named(name), ' ');
-  entry.append(text);
+  entry.append(...[text].flat());
   append(entry);
 };
 

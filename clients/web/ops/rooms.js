@@ -131,7 +131,7 @@ async function meshOf(name) {
 
 function draw(mesh) {
   const peers = matrix(mesh);
-  $('mesh-peers').replaceChildren(element('th', ''), ...peers.map(({ id }) => element('th', short(id))));
+  $('mesh-peers').replaceChildren(element('th', 'Peer'), ...peers.map(({ id }) => element('th', short(id))));
   $('mesh').replaceChildren(...peers.map(({ id, level, about, cells }) => {
     const head = element('th', short(id), element('small', about));
     Object.assign(head, { scope: 'row' }).dataset.level = level;

@@ -25,6 +25,7 @@ use crate::{
         live::Live,
         ops::{Guard, Ops},
         public::{
+            address::OwnAddress,
             handshake::Policy,
             origin::OriginPolicy,
             upgrade::{Kept, UpgradeService},
@@ -149,16 +150,9 @@ where
     let (silent, silent_ops) = (Silent::of_public(most_silent(&memory, settings)), Silent::of_ops());
     let parts = Parts {
         upgrade_service,
+        own: OwnAddress::new(settings, public.local_addr()?),
         clients: clients.clone(),
-        policy: Policy {
-            origins: OriginPolicy {
-                allowed: origins,
-                speaks_tls: certificates.public.is_some(),
-                is_required: settings.http.require_origin,
-            },
-            room_name_bytes: settings.limits.room_name_bytes,
-            stun_at_host: settings.stun.is_at_the_clients_host(),
-        },
+        policy: policy(settings, origins, certificates.public.is_some()),
         common: common.clone(),
         bounds: settings.into(),
         memory: memory.clone(),
@@ -216,10 +210,20 @@ where
     Ok(Running { stop, in_flight, accept })
 }
 
+/// What handshakes go by.
+fn policy(settings: &Settings, allowed: Live<[String]>, speaks_tls: bool) -> Policy {
+    Policy {
+        origins: OriginPolicy { allowed, speaks_tls, is_required: settings.http.require_origin },
+        room_name_bytes: settings.limits.room_name_bytes,
+        stun_at_host: settings.stun.is_at_the_clients_host(),
+    }
+}
+
 /// What a worker is made of.
 #[derive(Clone)]
 struct Parts<D> {
     upgrade_service: D,
+    own: OwnAddress,
     clients: Clients,
     policy: Policy,
     common: Common,
@@ -247,7 +251,7 @@ where
         crate::messages::faults::enlist_worker(&Arbiter::current());
         let Public { lifecycle, open } = (self.upgrade_service)();
         let upgrade_service = UpgradeService::new(lifecycle, self.clients.clone(), self.policy, open);
-        let app = routes::public(self.common, self.clients.clone());
+        let app = routes::public(self.common, self.clients.clone(), self.own);
         // Making the app cannot fail.
         let Ok(service) = service().h1(map_config(app, |()| AppConfig::default())).new_service(()).await else {
             return;

@@ -1,4 +1,5 @@
-//! What clients and balancers ask for: the WebSocket upgrade, the page, the probes.
+//! What clients and balancers ask for: the WebSocket upgrade, the page, this machine's address, the probes.
+pub(super) mod address;
 pub(super) mod handshake;
 pub mod health;
 mod hint;

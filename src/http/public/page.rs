@@ -1,6 +1,6 @@
 //! The pages at `/`, inside the binary: nothing to install beside it, and never of another version than the server. On
 //! the public listener it is the example of a client (`clients/web/demo/`), on the ops listener the live view of this
-//! server (`clients/web/ops/`): plain files, without a build step but for the client library, whose one file is committed.
+//! server (`clients/web/ops/`): plain files, without a build step but for the client library and the QR codes, whose files are committed.
 
 /// One file of a page.
 #[derive(Debug, Clone, Copy)]
@@ -27,14 +27,21 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-/// Every file of the example client. `client.js` is the library, which `npm run page` in `clients/web/client/` makes in one file.
-pub(in crate::http) const FILES: [PageFile; 7] = [
+/// Every file of the example client. `client.js` is the library, `qr.js` an encoder of QR codes: `npm run page` in `clients/web/client/`
+/// makes them.
+pub(in crate::http) const FILES: [PageFile; 13] = [
     page_file!("demo", "/", "index.html", HTML),
     page_file!("demo", "/app.js", "app.js", SCRIPT),
     page_file!("demo", "/client.js", "client.js", SCRIPT),
+    page_file!("demo", "/files.js", "files.js", SCRIPT),
+    page_file!("demo", "/invite.js", "invite.js", SCRIPT),
+    page_file!("demo", "/mesh-graph.js", "mesh-graph.js", SCRIPT),
+    page_file!("demo", "/qr.js", "qr.js", SCRIPT),
     page_file!("demo", "/rooms.js", "rooms.js", SCRIPT),
+    page_file!("demo", "/share.css", "share.css", STYLE),
     page_file!("demo", "/style.css", "style.css", STYLE),
     page_file!("demo", "/texts.js", "texts.js", SCRIPT),
+    page_file!("demo", "/transfers.js", "transfers.js", SCRIPT),
     page_file!("demo", "/view.js", "view.js", SCRIPT),
 ];
 
@@ -88,7 +95,10 @@ mod tests {
                 let body = text(file.body);
                 let references: Vec<&str> = match file.content_type {
                     HTML => quoted(body, "src=\"", '"').chain(quoted(body, "href=\"", '"')).collect(),
-                    SCRIPT => quoted(body, " from './", '\'').chain(quoted(body, "new URL('", '\'')).collect(),
+                    SCRIPT => {
+                        let imports = quoted(body, " from './", '\'').chain(quoted(body, "import('./", '\''));
+                        imports.chain(quoted(body, "new URL('", '\'')).collect()
+                    }
                     _ => Vec::new(),
                 };
                 for name in references.into_iter().filter(|name| !name.starts_with("data:")) {

@@ -50,13 +50,35 @@ impl Field {
     }
 
     /// Its place in a set of fields.
-    fn bit(self) -> u32 {
+    const fn bit(self) -> u32 {
         1 << self as u32
     }
 
     #[inline]
     pub(super) fn named(name: &str) -> Option<Self> {
         name.parse().ok()
+    }
+}
+
+/// Some of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FieldSet(u32);
+
+impl FieldSet {
+    /// These.
+    pub(super) const fn of(fields: &[Field]) -> Self {
+        let (mut bits, mut rest) = (0, fields);
+        while let [first, others @ ..] = rest {
+            bits |= first.bit();
+            rest = others;
+        }
+        Self(bits)
+    }
+
+    /// One by one.
+    #[cfg(test)]
+    pub(super) fn iter(self) -> impl Iterator<Item = Field> {
+        Field::ALL.iter().copied().filter(move |field| self.0 & field.bit() != 0)
     }
 }
 
@@ -93,10 +115,11 @@ impl<'a> Fields<'a> {
     }
 
     /// The first field that is neither common to all frames nor one of `own`.
-    pub(super) fn foreign(&self, own: &[Field]) -> Option<Field> {
-        let common = Field::Type.bit() | Field::Id.bit();
-        let foreign = self.present & !own.iter().fold(common, |bits, field| bits | field.bit());
-        Field::ALL.get(foreign.trailing_zeros() as usize).copied()
+    pub(super) fn foreign(&self, own: FieldSet) -> Option<Field> {
+        const COMMON: u32 = Field::Type.bit() | Field::Id.bit();
+        let foreign = self.present & !(COMMON | own.0);
+        // Mostly there is none.
+        if foreign == 0 { None } else { Field::ALL.get(foreign.trailing_zeros() as usize).copied() }
     }
 
     pub(super) fn put(&mut self, field: Field, raw: &'a str) {
@@ -110,7 +133,9 @@ impl<'a> Fields<'a> {
 /// surrogate pair.
 pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
     let inside = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if inside.contains('\\') { serde_json::from_str(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inside)) }
+    // All bytes at once: these are words and names, and to stop at the first takes longer.
+    let escapes = inside.bytes().fold(0, |found, byte| found | u8::from(byte == b'\\'));
+    if escapes != 0 { serde_json::from_str(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inside)) }
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {

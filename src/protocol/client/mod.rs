@@ -16,7 +16,7 @@ mod token;
 use std::{borrow::Cow, fmt};
 
 pub use address::To;
-use fields::{Field, Fields};
+use fields::{Field, FieldSet, Fields};
 use refusal::FieldError;
 pub use refusal::ParseError;
 pub use resume::ResumeParams;
@@ -163,11 +163,13 @@ impl fmt::Debug for ClientFrame<'_> {
 /// object, a field missing, repeated, unknown, of another frame's or of the wrong kind, or beyond one of the `bounds`; or a
 /// number anywhere whose double is infinite or that has more than 400 digits.
 pub fn parse<'a>(text: &'a str, bounds: &ParseLimits) -> Result<Request<'a>, ParseError> {
-    let (fields, numbers_fit) = match fast_path::fields(text) {
-        // It reads no other numbers.
-        Some(fields) => (fields, true),
-        None => (serde_json::from_str(text).map_err(|error| ParseError::of_text(&error))?, scan::numbers_fit(text)),
-    };
+    let mut fields = Fields::default();
+    // It reads no other numbers.
+    let mut numbers_fit = true;
+    if fast_path::read(text, &mut fields).is_none() {
+        fields = serde_json::from_str(text).map_err(|error| ParseError::of_text(&error))?;
+        numbers_fit = scan::numbers_fit(text);
+    }
     let request = match request(&fields, bounds) {
         Ok(_) if !numbers_fit => Err(FieldError::number()),
         other => other,
@@ -275,25 +277,33 @@ impl Shape {
         }
     }
 
-    fn own(self) -> &'static [Field] {
+    fn own(self) -> FieldSet {
+        const NONE: FieldSet = FieldSet::of(&[]);
+        const JOIN: FieldSet = FieldSet::of(&[
+            Field::Room,
+            Field::Meta,
+            Field::Attempt,
+            Field::Resumable,
+            Field::Resume,
+            Field::Identity,
+            Field::Replace,
+            Field::Token,
+        ]);
+        const SIGNAL: FieldSet = FieldSet::of(&[Field::To, Field::Kind, Field::Data]);
+        const UPDATE: FieldSet = FieldSet::of(&[Field::Meta, Field::Token]);
+        const KICK: FieldSet = FieldSet::of(&[Field::Peer, Field::Who, Field::User, Field::Reason, Field::BanMs]);
+        const LOCK: FieldSet = FieldSet::of(&[Field::Locked]);
+        const REPORT: FieldSet = FieldSet::of(&[Field::Events]);
+        const PING: FieldSet = FieldSet::of(&[Field::T, Field::Ack]);
         match self {
-            Self::Join => &[
-                Field::Room,
-                Field::Meta,
-                Field::Attempt,
-                Field::Resumable,
-                Field::Resume,
-                Field::Identity,
-                Field::Replace,
-                Field::Token,
-            ],
-            Self::Leave | Self::Ice => &[],
-            Self::Signal => &[Field::To, Field::Kind, Field::Data],
-            Self::Update => &[Field::Meta, Field::Token],
-            Self::Kick => &[Field::Peer, Field::Who, Field::User, Field::Reason, Field::BanMs],
-            Self::Lock => &[Field::Locked],
-            Self::Report => &[Field::Events],
-            Self::Ping => &[Field::T, Field::Ack],
+            Self::Join => JOIN,
+            Self::Leave | Self::Ice => NONE,
+            Self::Signal => SIGNAL,
+            Self::Update => UPDATE,
+            Self::Kick => KICK,
+            Self::Lock => LOCK,
+            Self::Report => REPORT,
+            Self::Ping => PING,
         }
     }
 }
@@ -307,5 +317,5 @@ pub(in crate::protocol) fn own_fields(kind: &str) -> Vec<&'static str> {
     let text = format!(r#"{{"type":"{kind}"}}"#);
     let fields: Fields<'_> = serde_json::from_str(&text).expect("an object");
     let Ok(shape) = Shape::of(&fields) else { panic!("no client frame is a {kind}") };
-    shape.own().iter().map(|field| field.as_str()).collect()
+    shape.own().iter().map(Field::as_str).collect()
 }

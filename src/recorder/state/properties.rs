@@ -83,7 +83,7 @@ struct World {
 impl World {
     fn new(room: usize, total: usize) -> Self {
         let began = Instant::now();
-        let bounds = Bounds { room, total, keep: KEEP, began };
+        let bounds = Bounds { room, total, keep: KEEP, began: began.into() };
         let (inside, recorded, over) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { now: began, recordings: Recordings::new(bounds), bounds, inside, recorded, over }
     }
@@ -132,7 +132,7 @@ impl World {
     }
 
     fn record(&mut self, room: usize, recording: &Rc<Recording<Switch>>, is_app: bool) {
-        let fact = recording.fact(self.now, None, what(is_app));
+        let fact = recording.fact(self.now.into(), None, what(is_app));
         if !recording.push(fact) {
             self.recordings.make_room(recording, fact);
         }

@@ -269,7 +269,7 @@ async fn connection(now: Instant) -> (Attachment, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, _) = listener.accept().await.unwrap();
-    (Attachment::new(Connection::new(socket.into(), Box::new(()), now)), client)
+    (Attachment::new(Connection::new(socket.into(), Box::new(())), now), client)
 }
 
 /// Sweeps as the arbiter's tick does; how many sessions were looked at.
@@ -319,7 +319,7 @@ async fn whatever_concerns_the_sweep_has_the_next_one_look() {
     }
     let at = quiet();
     drop(shared.detach_quietly());
-    shared.attach(spare.0, at);
+    shared.attach(spare.0, 0, at);
     assert_eq!(look(at), 1);
     dismiss(&shared);
 }
@@ -385,7 +385,7 @@ async fn sessions_are_counted_as_what_they_are() {
     drop(shared.detach_quietly());
     drop(shared.detach_quietly());
     counts(Some(Standing::Parked));
-    shared.attach(spare.0, now);
+    shared.attach(spare.0, 0, now);
     counts(Some(Standing::Joined));
     shared.enter(None);
     counts(Some(Standing::Connected));

@@ -1,4 +1,4 @@
-use std::{future::poll_fn, net::Ipv4Addr, time::Instant};
+use std::{future::poll_fn, net::Ipv4Addr};
 
 use bytes::Bytes;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -55,7 +55,7 @@ async fn connected() -> (TlsSocket, TlsStream<TcpStream>) {
 }
 
 fn connection(socket: TlsSocket) -> Connection {
-    Connection::new(AnySocket::from(socket), Box::new(()), Instant::now())
+    Connection::new(AnySocket::from(socket), Box::new(()))
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_socket_that_is_handed_on_goes_on_in_the_middle_of_a_record() {
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
-            let mut connection = Connection::<AnySocket>::from_parts(socket, permit, Instant::now(), unsent).unwrap();
+            let mut connection = Connection::<AnySocket>::from_parts(socket, permit, unsent).unwrap();
             poll_fn(|cx| connection.poll_flush(cx)).await.unwrap();
             let mut decoder = Decoder::new(Bound { bytes: 1024, fragments: 1 });
             poll_fn(|cx| connection.poll_fill(&mut decoder, READ, cx)).await.unwrap()

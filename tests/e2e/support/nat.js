@@ -3,6 +3,7 @@
 
 import { once } from 'node:events';
 import { createSocket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
 
 /** A UDP port of loopback that is free. */
 export async function freePort() {
@@ -15,26 +16,37 @@ export async function freePort() {
   return port;
 }
 
-/** Starts one for the test `t` in front of `port`. `mapped()` are the ports by which its clients are seen behind it. */
-export async function openNat(t, port) {
-  const inside = createSocket('udp4');
+/** Starts one for the test `t` in front of `port`, on the same address. `mapped()` are the ports by which its clients are seen behind it. */
+export async function openNat(t, port, host = '127.0.0.1') {
+  const family = isIPv6(host) ? 'udp6' : 'udp4';
+  let swallows = false;
+  const inside = createSocket(family);
   const outside = new Map();
   const of = async (client) => {
     const key = `${client.address}:${client.port}`;
     if (!outside.has(key)) {
-      const socket = createSocket('udp4');
+      const socket = createSocket(family);
       outside.set(key, socket);
-      socket.on('message', (answer) => inside.send(answer, client.port, client.address));
-      socket.bind(0, '127.0.0.1');
+      socket.on('message', (answer) => { if (!swallows) inside.send(answer, client.port, client.address); });
+      socket.bind(0, host);
       await once(socket, 'listening');
     }
     return outside.get(key);
   };
-  inside.on('message', async (datagram, client) => (await of(client)).send(datagram, port, '127.0.0.1'));
-  inside.bind(0, '127.0.0.1');
+  inside.on('message', async (datagram, client) => {
+    const socket = await of(client);
+    if (!swallows) socket.send(datagram, port, host);
+  });
+  inside.bind(0, host);
   await once(inside, 'listening');
   t.after(() => {
     for (const socket of [inside, ...outside.values()]) socket.close();
   });
-  return { port: inside.address().port, mapped: () => [...outside.values()].map((socket) => socket.address().port) };
+  return {
+    port: inside.address().port,
+    mapped: () => [...outside.values()].map((socket) => socket.address().port),
+    /** From now on nothing comes through, and nobody is told. */
+    swallow: () => { swallows = true; },
+    heal: () => { swallows = false; },
+  };
 }

@@ -270,7 +270,7 @@ test('the mesh of a room is drawn, as its peers report it', { timeout: 60_000 },
   await operator.look('demo');
   await until('it is drawn', async () => (await operator.rows('mesh')).length === 3);
   const ids = [ada, bob, cid].map(({ id }) => id.slice(0, 8));
-  assert.deepEqual(await page.$$eval('#mesh-peers th', (cells) => cells.map((cell) => cell.textContent)), ['', ...ids]);
+  assert.deepEqual(await page.$$eval('#mesh-peers th', (cells) => cells.map((cell) => cell.textContent)), ['Peer', ...ids]);
   const [first, second, third] = await operator.rows('mesh');
   assert.match(first[0], new RegExp(`^${ids[0]}reaches 1 of 2$`));
   assert.match(second[0], /does not report$/);

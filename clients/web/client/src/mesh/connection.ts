@@ -1,7 +1,7 @@
 // One RTCPeerConnection to a peer: the shell around the rules of negotiation.ts.
 
 import { CHANNEL_PROTOCOL } from './channel.ts';
-import { CandidateQueue, type ConnectionLabel, Negotiation, randomId } from './negotiation.ts';
+import { CandidateQueue, type ConnectionLabel, keepRole, Negotiation, randomId } from './negotiation.ts';
 
 /** The browser's class, or one that does as it does. */
 export type PeerConnectionClass = new (configuration?: RTCConfiguration) => RTCPeerConnection;
@@ -195,9 +195,10 @@ export class PairConnection {
   }
 
   #describe(): void {
-    const description = this.pc.localDescription;
+    const { localDescription: description, currentLocalDescription: local, currentRemoteDescription: remote } = this.pc;
     if (this.#closed || !description) return;
-    const { type, sdp } = description;
+    const { type } = description;
+    const sdp = type === 'offer' ? keepRole(description.sdp, local, remote) : description.sdp;
     const connection = this.negotiation.label(type);
     const data: SignalledDescription = { type, sdp, connection };
     const streams = this.#news.streams();

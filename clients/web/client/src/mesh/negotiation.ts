@@ -127,6 +127,22 @@ export class Negotiation {
   }
 }
 
+const SETUP = /^(a=setup:)(\w+)/gm;
+const OPPOSITE: { [role: string]: string } = { active: 'passive', passive: 'active' };
+type Agreed = { type: string; sdp: string } | null | undefined;
+
+/**
+ * A further offer, with the role in DTLS that was agreed on before (RFC 8842, section 5.5, allows that as well as `actpass`), out of
+ * the connection's current descriptions. Left the choice, Firefox changes the role when ICE restarts, which Chromium refuses: then the
+ * connection would have to be made anew.
+ */
+export function keepRole(sdp: string, local: Agreed, remote: Agreed): string {
+  const answer = [local, remote].find((one) => one?.type === 'answer');
+  const told = answer && SETUP[Symbol.matchAll](answer.sdp).next().value?.[2];
+  const role = answer === local ? told : OPPOSITE[told ?? ''];
+  return role && OPPOSITE[role] ? sdp.replace(SETUP, `$1${role}`) : sdp;
+}
+
 /** Most candidates that wait for the description that they belong to. Browsers find a dozen. */
 const WAITING_CANDIDATES = 128;
 

@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CONTROL_ID, MESSAGES_ID } from '../../src/mesh/connection.ts';
 import { linkToRoom, randomRoom, roomFromLink } from '../../src/mesh/links.ts';
-import { CandidateQueue, type ConnectionLabel, labelOf, Negotiation, randomId } from '../../src/mesh/negotiation.ts';
+import { CandidateQueue, type ConnectionLabel, keepRole, labelOf, Negotiation, randomId } from '../../src/mesh/negotiation.ts';
 import { pathOf } from '../../src/mesh/path.ts';
 import { DEMANDS, DEMANDS_MS, Recovery } from '../../src/mesh/recovery.ts';
 import { recognise } from '../../src/mesh/roster.ts';
@@ -48,6 +48,22 @@ describe('negotiation', () => {
     again.makingOffer = true; // it is about to be made anew
     expect(again.judge(answer({ answers: 1 }), 'have-local-offer')).toBe('stale');
     expect(offering(true).judge(answer({}), 'have-local-offer'), 'of a client of another make').toBe('apply');
+  });
+
+  test('a further offer keeps the role in DTLS, whoever answered last', () => {
+    const sdp = (setup: string) =>
+      `v=0\r\na=fingerprint:sha-256 00\r\na=setup:${setup}\r\na=mid:0\r\na=setup:${setup}\r\na=mid:1\r\n`;
+    const [offered, active, passive] = ['actpass', 'active', 'passive'].map(sdp) as [string, string, string];
+    const [asked, answered] = ['offer', 'answer'].map((type) => (sdp: string) => ({ type, sdp })) as [Told, Told];
+    type Told = (sdp: string) => { type: string; sdp: string };
+    expect(keepRole(offered, null, null), 'the first one').toBe(offered);
+    expect(keepRole(offered, answered(active), asked(offered))).toBe(active);
+    expect(keepRole(offered, answered(passive), asked(active))).toBe(passive);
+    expect(keepRole(offered, asked(offered), answered(active))).toBe(passive);
+    expect(keepRole(offered, asked(passive), answered(passive))).toBe(active);
+    expect(keepRole(offered, asked(offered), answered('v=0\r\n')), 'nothing is said of it').toBe(offered);
+    const later = answered(`${passive}a=setup:active\r\na=mid:2\r\n`);
+    expect(keepRole(offered, asked(offered), later), 'what was added is bundled').toBe(active);
   });
 
   test('nothing is applied to another connection than the one that it was made for', () => {
