@@ -88,7 +88,10 @@ pub(super) fn public(
         serve(routes, address::PATH, address::route);
         for file in &page::FILES {
             let path = routes.under("/", file.path);
-            read(routes, path, move |request, clients, policy| ready(serve_page(file, &request, &clients, &policy)));
+            let page = move |request: HttpRequest, clients: web::Data<Clients>, policy: web::Data<PagePolicy>| {
+                ready(serve_page(file, &request, &clients, &policy))
+            };
+            read(routes, path, page);
         }
     });
     app.wrap(from_fn(limit)).wrap(from_fn(observe))

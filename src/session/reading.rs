@@ -9,7 +9,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::{Rc, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use actix_rt::{ArbiterHandle, System};
