@@ -355,6 +355,9 @@ fn a_disk_that_stalls_costs_the_handover_and_not_the_drain() {
     // The disk goes on, and the writer has all of it by now. It leaves nothing.
     let read = fs::read(&part).expect("what is written");
     assert!(read.starts_with(b"switchboard-sto"), "{} bytes", read.len());
+    // Who cannot be resumed was ended before that.
+    ada.receive("peer_joined");
+    ada.receive("peer_left");
     receive_come_back(&mut ada, "reconnect");
     bob.receive_bye("server_draining", 1012);
     assert!(first.wait_exit(PATIENCE).success());
