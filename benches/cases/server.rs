@@ -88,9 +88,6 @@ fn settings() -> Settings {
     settings.limits.frame_burst = PLENTY;
     (settings.limits.byte_rate, settings.limits.byte_burst) = (PLENTY as usize, PLENTY as usize);
     settings.limits.joins_per_minute = PLENTY;
-    // What a room's recording grows by is done before what is counted: it holds twelve facts, and then goes round.
-    settings.server.workers = 1;
-    settings.recorder.room_bytes = 512;
     // Valgrind is slow, and what is slow is told of.
     settings.log.slow_message_ms = Milliseconds(60_000);
     settings
