@@ -1,4 +1,4 @@
-// Camera, microphone and screen on the page, with Chromium's fake devices: who sees and hears whom, and what the page says where nobody does.
+// Camera, microphone and screen on the page, with Chromium's fake devices: that each sees and hears the others, and what the page says where nobody does.
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';

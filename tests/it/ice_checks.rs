@@ -248,14 +248,16 @@ fn whoever_speaks_no_tls_is_told_apart_from_who_is_not_there() {
         .map(|port| format!("turns:127.0.0.1:{port}"));
     let servers = json!([{"urls": urls, "username": "u", "credential": "c"}]);
     let server = checking(&servers).set("ice.ca_file", certificates.signer_file().display());
-    let server = server.set("ice.check_timeout_ms", 300).start();
+    let server = server.set("ice.check_timeout_ms", 1_000).start();
     assert!(cause(&server, &urls[0]).contains("no TLS that can be used"), "{}", cause(&server, &urls[0]));
     let of_second = cause(&server, &urls[1]);
     assert!(of_second.contains("ended the connection in the TLS handshake"), "{of_second}");
     assert!(cause(&server, &urls[3]).contains("it was not reached"), "{}", cause(&server, &urls[3]));
-    for url in [&urls[2], &urls[4]] {
-        assert!(cause(&server, url).contains("no answer within"), "{}", cause(&server, url));
-    }
+    // coturn waits for the rest of what it takes for a message, or hangs up, as it happens to be read.
+    let of_plain = cause(&server, &urls[2]);
+    assert!(["no answer within 1000 ms", "in the TLS handshake"].iter().any(|it| of_plain.contains(it)), "{of_plain}");
+    let of_silent = cause(&server, &urls[4]);
+    assert!(of_silent.contains("no answer within 1000 ms"), "{of_silent}");
     for outcome in ["refused", "unreachable", "silent"] {
         server.wait_for_metric_from(&checks("turn", "tls", outcome), 1.0);
     }
