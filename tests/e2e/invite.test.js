@@ -29,8 +29,18 @@ async function scan({ page }) {
   }, png.toString('base64'));
   await camera.close();
   const grey = Uint8ClampedArray.from({ length: width * height }, (_, at) => (data[4 * at] + data[4 * at + 1] + data[4 * at + 2]) / 3);
-  const { BinaryBitmap, HybridBinarizer, QRCodeReader, RGBLuminanceSource } = zxing;
-  return new QRCodeReader().decode(new BinaryBitmap(new HybridBinarizer(new RGBLuminanceSource(grey, width, height)))).getText();
+  const { BinaryBitmap, DecodeHintType, GlobalHistogramBinarizer, HybridBinarizer, QRCodeReader, RGBLuminanceSource } = zxing;
+  const source = new RGBLuminanceSource(grey, width, height);
+  const hints = new Map([[DecodeHintType.TRY_HARDER, true]]);
+  // A camera looks many times, this picture is always the same: what one way of finding the edges misses, the other may see.
+  const readings = [HybridBinarizer, GlobalHistogramBinarizer].map((Binarizer) => {
+    try {
+      return new QRCodeReader().decode(new BinaryBitmap(new Binarizer(source)), hints).getText();
+    } catch {
+      return null;
+    }
+  });
+  return readings.find((reading) => reading !== null) ?? null;
 }
 
 for (const colorScheme of ['light', 'dark']) {

@@ -226,12 +226,12 @@ scenario('who leaves, or closes the dialog, has no device open any more', async 
   await click(ada, 'Camera');
   await until('a camera is open', async () => (await states()).length === 1);
   await ada.page.keyboard.press('Escape');
-  assert.deepEqual(await states(), ['ended']);
+  await until('it is closed', async () => (await states()).join() === 'ended');
   await turnOn(ada, 'Camera', 'Microphone');
   assert.ok((await states()).includes('live'));
   await ada.press('Leave');
   await ada.page.getByRole('button', { name: 'Join' }).waitFor();
-  assert.ok((await states()).every((state) => state === 'ended'));
+  await until('all are closed', async () => (await states()).every((state) => state === 'ended'));
 });
 
 scenario('a page that came without TLS says why it has no camera, and what helps; text works', async (t) => {
