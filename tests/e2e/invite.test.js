@@ -22,24 +22,25 @@ async function scan({ page }) {
     const image = new Image();
     image.src = `data:image/png;base64,${picture}`;
     await image.decode();
-    const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
-    const context = canvas.getContext('2d');
-    context.drawImage(image, 0, 0);
-    return { data: [...context.getImageData(0, 0, image.width, image.height).data], width: image.width, height: image.height };
+    // Without its round corners, through which the page is seen: the code's own margin is four times as wide.
+    const [edge, width, height] = [image.width * 0.02, Math.round(image.width * 0.96), Math.round(image.height * 0.96)];
+    const context = Object.assign(document.createElement('canvas'), { width, height }).getContext('2d');
+    context.drawImage(image, -edge, -edge);
+    return { data: [...context.getImageData(0, 0, width, height).data], width, height };
   }, png.toString('base64'));
   await camera.close();
   const grey = Uint8ClampedArray.from({ length: width * height }, (_, at) => (data[4 * at] + data[4 * at + 1] + data[4 * at + 2]) / 3);
   const { BinaryBitmap, DecodeHintType, GlobalHistogramBinarizer, HybridBinarizer, QRCodeReader, RGBLuminanceSource } = zxing;
   const source = new RGBLuminanceSource(grey, width, height);
-  const hints = new Map([[DecodeHintType.TRY_HARDER, true]]);
-  // A camera looks many times, this picture is always the same: what one way of finding the edges misses, the other may see.
-  const readings = [HybridBinarizer, GlobalHistogramBinarizer].map((Binarizer) => {
+  // A camera looks many times, this picture is always the same: what one way of finding the squares misses, another may see.
+  const hints = [DecodeHintType.TRY_HARDER, DecodeHintType.PURE_BARCODE].map((hint) => new Map([[hint, true]]));
+  const readings = [HybridBinarizer, GlobalHistogramBinarizer].flatMap((Binarizer) => hints.map((hint) => {
     try {
-      return new QRCodeReader().decode(new BinaryBitmap(new Binarizer(source)), hints).getText();
+      return new QRCodeReader().decode(new BinaryBitmap(new Binarizer(source)), hint).getText();
     } catch {
       return null;
     }
-  });
+  }));
   return readings.find((reading) => reading !== null) ?? null;
 }
 
@@ -49,6 +50,9 @@ for (const colorScheme of ['light', 'dark']) {
     const ada = await Visitor.arrive(t, browser, `${url}#room=${encodeURIComponent(ROOM)}&token=not.for.others`, async (page) => {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width: 360, height: 740 });
+      // As fine as phones' screens are: with one pixel for each of CSS a square of the code has three and a half.
+      const devtools = await page.context().newCDPSession(page);
+      await devtools.send('Emulation.setDeviceMetricsOverride', { width: 360, height: 740, deviceScaleFactor: 3, mobile: false });
     });
     await ada.press('Join');
     await ada.inRoom(ROOM);
