@@ -30,8 +30,8 @@ use crate::{
 /// All that is on its way has arrived by then, or the sessions are not handed over: a process that is to end in two seconds cannot
 /// wait longer.
 const QUIET_WITHIN: Duration = Duration::from_millis(1_500);
-/// A disk that takes `state.max_bytes` takes them in this time, or the sessions are not handed over: they stand still meanwhile, and
-/// their clients take a server that is silent for longer for one that is gone.
+/// A disk that has not taken the record in this time leaves the sessions where they are: they stand still meanwhile, and their clients
+/// take a server that is silent for longer for one that is gone. As much as `state.max_bytes` allows (256 MiB) needs 85 MB/s.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(3);
 /// Whatever a client has asked for last has arrived after so many rounds by way of sessions, supervisor and rooms. The longest way
 /// is that of a client that comes back: its session, the supervisor, the session that it resumes and back, that one with the
