@@ -19,6 +19,8 @@ EMPTY = {
     "switchboard:fractured_rooms:ratio": "no client reports",
     "switchboard:failing_rooms:ratio": "no client reports",
     "client_reconnection_success_rate": "no client reports",
+    "switchboard:redis_command_seconds:p95": "the server is alone",
+    "switchboard:redis_command_seconds:samples5m": "the server is alone",
 }
 QUIET = {
     "SignalingServerDown": "the server answers and its heart beats",
@@ -35,6 +37,8 @@ QUIET = {
     "PairFailureRatio": "no client reports",
     "WebhookFailing": "nobody is told by webhooks",
     "WebhookEventsDropped": "nobody is told by webhooks",
+    "RedisDown": "the server is alone",
+    "RedisSlow": "the server is alone",
     "ConfigReloadFailed": "nothing was reloaded",
     "NotificationsFailing": "no Alertmanager is scraped",
     "RuleEvaluationFailing": "every rule can be evaluated",

@@ -6,6 +6,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import capacity from './capacity.mjs';
+import cluster from './cluster.mjs';
 import logs from './logs.mjs';
 import overview from './overview.mjs';
 import rooms from './rooms.mjs';
@@ -15,7 +16,7 @@ import signaling from './signaling.mjs';
 const DIRECTORY = fileURLToPath(new URL('../dashboards/', import.meta.url));
 
 /** File name -> dashboard. */
-export const DASHBOARDS = new Map([overview, rooms, signaling, runtime, capacity, logs].map((one) => [`${one.uid.replace(/^switchboard-/, '')}.json`, one]));
+export const DASHBOARDS = new Map([overview, rooms, signaling, runtime, cluster, capacity, logs].map((one) => [`${one.uid.replace(/^switchboard-/, '')}.json`, one]));
 
 const text = (dashboard) => `${JSON.stringify(dashboard, null, 2)}\n`;
 

@@ -22,6 +22,7 @@ export const LIMITS = {
   diskFree: [0.2, null],
   certificateDays: [14, 3],
   reportAge: [null, 10],
+  redisP95: [0.1, 0.5],
 };
 
 const step = (color, value) => ({ color, value });

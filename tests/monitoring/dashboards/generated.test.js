@@ -91,6 +91,7 @@ const ALERTS = {
   diskFree: ['DiskSpaceLow', 'ratio_free'],
   certificateDays: ['CertificateExpiresSoon', 'days_left'],
   reportAge: ['ThreadStalled', 'seconds'],
+  redisP95: ['RedisSlow', 'p95_seconds'],
 };
 
 const THRESHOLDS = 'monitoring/prometheus/rules/thresholds.yml';

@@ -5,8 +5,8 @@ import re
 from .switchboard import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "metrics.md"
-# Everybody's: Prometheus' own, Alertmanager's, node_exporter's.
-FOREIGN = re.compile(r"up|ALERTS|prometheus_\w+|alertmanager_\w+|node_\w+")
+# Everybody's: Prometheus' own, Alertmanager's, node_exporter's, redis_exporter's.
+FOREIGN = re.compile(r"up|ALERTS|prometheus_\w+|alertmanager_\w+|node_\w+|redis_\w+")
 NAME = re.compile(r"(?<![\w:{$.])(ALERTS|[a-z][a-z0-9_]*(?::[a-z0-9_]+)*)\b(?!\s*\()")
 PARTS = ("_bucket", "_sum", "_count")
 KEYWORDS = {"and", "or", "unless", "on", "ignoring", "group_left", "group_right", "by", "without", "bool", "offset", "inf"}

@@ -26,21 +26,23 @@ const PROBE = {
   }],
 };
 
-const configuration = (home, port, ops, ca) => ({
+const configuration = (home, port, ops, ca, more) => ({
   global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
   rule_files: [join(home, 'probe.json'), ...(existsSync(RULES) ? readdirSync(RULES).filter((name) => /\.ya?ml$/.test(name)).map((name) => join(RULES, name)) : [])],
   scrape_configs: [
     { job_name: 'switchboard', static_configs: [{ targets: [ops] }], ...(ca && { scheme: 'https', tls_config: { ca_file: ca } }) },
     { job_name: 'prometheus', static_configs: [{ targets: [`127.0.0.1:${port}`] }] },
+    ...more,
   ],
 });
 
-/** Starts it; it ends with the test `t` at the latest. `ops` is the server's ops address; `ca` the file of the certificate, if that speaks TLS. */
-export async function startPrometheus(t, ops, ca) {
+/** Starts it; it ends with the test `t` at the latest. `ops` is the server's ops address; `ca` the file of the certificate, if that speaks TLS;
+ * `more` are scrape configurations beside it. */
+export async function startPrometheus(t, ops, ca, more = []) {
   const home = mkdtempSync(join(tmpdir(), 'switchboard-prometheus-'));
   const port = await freePort();
   // JSON is YAML.
-  writeFileSync(join(home, 'prometheus.yml'), JSON.stringify(configuration(home, port, ops, ca)));
+  writeFileSync(join(home, 'prometheus.yml'), JSON.stringify(configuration(home, port, ops, ca, more)));
   writeFileSync(join(home, 'probe.json'), JSON.stringify(PROBE));
   const child = new Child(process.env.PROMETHEUS_BIN ?? 'prometheus', [
     `--config.file=${home}/prometheus.yml`, `--storage.tsdb.path=${home}/data`, `--web.listen-address=127.0.0.1:${port}`,
