@@ -1,11 +1,10 @@
 // A real coturn with the configuration that this repository ships, on loopback and on ports of its own.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { once } from 'node:events';
 import { Child } from './child.js';
+import { freePort } from './port.js';
 import { REPOSITORY } from './server.js';
 
 const SHIPPED = join(REPOSITORY, 'config/coturn/turnserver.conf');
@@ -14,15 +13,6 @@ const START = join(REPOSITORY, 'config/coturn/start.sh');
 /** The one address that two relayed peers meet at here, as they do at the server's own elsewhere. All others of loopback stay denied. */
 const OURS = ['listening-ip=127.0.0.1', 'listening-ip=::1', 'relay-ip=127.0.0.1', 'relay-ip=::1', 'allow-loopback-peers',
   'allowed-peer-ip=127.0.0.1', 'verbose'];
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Starts coturn for the test `t`. `secrets`: the lines of its file. `more`: lines for its configuration. */
 export async function startCoturn(t, secrets, more = []) {

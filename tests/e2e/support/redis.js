@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Child } from './child.js';
-import { freePort } from './nat.js';
+import { freePort } from './port.js';
 
 /** Starts a Redis that ends with the test `t`. */
 export async function startRedis(t) {

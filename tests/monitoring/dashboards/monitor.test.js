@@ -10,7 +10,7 @@ import { WebSocket } from 'ws';
 import { Child } from '../../e2e/support/child.js';
 import { REPOSITORY, startServer } from '../../e2e/support/server.js';
 import { until } from '../../e2e/support/until.js';
-import { freePort } from './support/prometheus.js';
+import { freePort } from '../../e2e/support/port.js';
 import { run } from './support/tools.js';
 
 const MONITOR = join(REPOSITORY, 'monitoring/monitor.sh');

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { Child } from '../../e2e/support/child.js';
-import { freePort } from '../../e2e/support/nat.js';
+import { freePort as freeUdpPort } from '../../e2e/support/nat.js';
+import { freePort } from '../../e2e/support/port.js';
 import { startRedis } from '../../e2e/support/redis.js';
 import { startServer } from '../../e2e/support/server.js';
 import { until } from '../../e2e/support/until.js';
@@ -87,7 +88,7 @@ test('every panel shows data', { timeout: 180_000 }, async (t) => {
     SWITCHBOARD__WEBHOOKS__URL: await startReceiver(t), SWITCHBOARD__WEBHOOKS__SECRET_FILE: secret,
     SWITCHBOARD__HTTP__ALLOWED_ORIGINS: 'https://here.example',
     // It asks itself.
-    SWITCHBOARD__STUN__PORT: `${await freePort()}`, SWITCHBOARD__STUN__HOST: '127.0.0.1', SWITCHBOARD__ICE__CHECK_INTERVAL_MS: '500',
+    SWITCHBOARD__STUN__PORT: `${await freeUdpPort()}`, SWITCHBOARD__STUN__HOST: '127.0.0.1', SWITCHBOARD__ICE__CHECK_INTERVAL_MS: '500',
   });
   const prometheus = await startPrometheus(t, server.ops, cert, await startCluster(t));
   await startLoad(t, server.url);

@@ -1,22 +1,14 @@
 // The real Prometheus, with the rules that are shipped, looking at a server every second.
 
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Child } from '../../../e2e/support/child.js';
+import { freePort } from '../../../e2e/support/port.js';
 import { REPOSITORY } from '../../../e2e/support/server.js';
 import { until } from '../../../e2e/support/until.js';
 
 const RULES = join(REPOSITORY, 'monitoring/prometheus/rules');
-
-/** A port that was free a moment ago. */
-export const freePort = () => new Promise((resolve, reject) => {
-  const server = createServer().on('error', reject).listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => resolve(port));
-  });
-});
 
 /** An alert of each severity that always fires, so that panels of alerts have something to show. */
 const PROBE = {
