@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, coturn, Redis, Python, Node, Valgrind,
+# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, coturn, Redis, HAProxy, Python, Node, Valgrind,
 # iproute2, libfaketime, and the tests' npm packages.
 # What is already there is left alone. Needs root or sudo only when a Debian package is missing.
 set -euo pipefail
@@ -22,6 +22,7 @@ missing_packages() {
     { has prometheus-alertmanager && has amtool; } || echo prometheus-alertmanager
     has turnserver || echo coturn
     has redis-server || echo redis-server
+    has haproxy || echo haproxy
     has prometheus-redis-exporter || echo prometheus-redis-exporter
     has python3 || echo python3
     # Without it `python3 -m venv` makes nothing.
@@ -58,7 +59,7 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
     # Debian starts the service of what it installs; the tests want the program alone, on ports of their own.
     local service
-    for service in prometheus prometheus-alertmanager coturn redis-server prometheus-redis-exporter; do
+    for service in prometheus prometheus-alertmanager coturn redis-server haproxy prometheus-redis-exporter; do
         if [[ " ${packages[*]} " == *" $service "* && -d /run/systemd/system ]]; then
             as_root systemctl disable --now "$service.service"
         fi

@@ -5,6 +5,7 @@ mod abuse;
 mod addresses;
 mod admin;
 mod architecture;
+mod balancer;
 mod byte_budgets;
 mod capacity;
 mod certificates;

@@ -1,6 +1,7 @@
 //! What the scenarios are told with: a real server, peers that say and hear, and waiting without sleeping.
 pub(crate) mod coturn;
 mod drain;
+pub(crate) mod haproxy;
 pub(crate) mod http;
 mod metrics;
 mod peer;
