@@ -100,6 +100,7 @@ pub mod memory;
 pub mod messages;
 pub mod metrics;
 pub mod moment;
+pub mod nodes;
 pub mod outbound;
 pub mod probe;
 pub mod protocol;
