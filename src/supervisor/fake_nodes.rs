@@ -28,7 +28,7 @@ use crate::{
         server::{ServerFrame, encode},
     },
     room::{Room, fake::FakeSession, open_port},
-    supervisor::SupervisorConfig,
+    supervisor::{Caps, SupervisorConfig},
 };
 
 pub(super) const ROOM: &str = "blue";
@@ -69,11 +69,16 @@ struct Told {
 
 impl Nodes {
     pub(super) fn start(count: usize) -> Self {
+        Self::with_rooms_for(10, count)
+    }
+
+    pub(super) fn with_rooms_for(peers_per_room: usize, count: usize) -> Self {
         pause();
         let hub = Hub::default();
         let supervisors = (0..count).map(|node| {
             let spawn = |name: RoomName, capacity, guard| Room::open(&Arbiter::current(), name, capacity, guard);
-            let config = SupervisorConfig { caps: scenarios::limits(), wrong_secrets: Rate::per_minute(2) };
+            let caps = Caps { peers_per_room, ..scenarios::limits() };
+            let config = SupervisorConfig { caps, wrong_secrets: Rate::per_minute(2) };
             let (port, asked) = hub.port();
             let open_port = Box::new(|init| open_port(&Arbiter::current(), init));
             let span = SpanConfig { name: node_name(node), node: port, bounds: bounds(), open_port };
@@ -141,7 +146,8 @@ impl Peer {
 
     pub(super) fn update(&self, meta: &str) {
         let update = ToRoom::Update { peer: self.member.peer, meta: Meta::from_checked(meta) };
-        self.port().try_send(update).expect("the room takes it");
+        // One that has ended takes nothing.
+        let _ = self.port().try_send(update);
     }
 
     /// Its connection is gone, or there again.
