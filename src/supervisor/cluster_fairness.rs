@@ -49,8 +49,8 @@ async fn a_receiver_that_does_not_read_stops_its_sender_on_the_other_node_and_no
         }
     }
     assert!(!ann.member.kill_switch.take_notes().has(Note::InboxReady), "Ann waits");
-    let most = bounds().connected.signals.bytes() as usize * 3;
-    assert!(sent * 30_000 < most, "{sent} messages are within a queue there, a share beside it and one here");
+    let most = bounds().connected.signals.bytes() * 3;
+    assert!(sent as u64 * 30_000 < most, "{sent} messages are within a queue there, a share beside it and one here");
     assert!(nodes.hub.take_asked().contains(&"flow Waits".to_owned()));
     assert_eq!(cid.send(Some(&bob), "from a quiet one"), [Posted::Taken]);
     nodes.settle().await;

@@ -17,6 +17,7 @@ use crate::{
     limits::Rate,
     messages::{
         Bounds, Load, Mark,
+        cluster::NodePort,
         listing::{Question, RoomDetails},
         room::{RoomPort, ToRoom},
         session::{Control, Deliver, Member, News, Posted, Roster, Snapshot, ToMember, ToSession},
@@ -79,10 +80,10 @@ impl Nodes {
             let spawn = |name: RoomName, capacity, guard| Room::open(&Arbiter::current(), name, capacity, guard);
             let caps = Caps { peers_per_room, ..scenarios::limits() };
             let config = SupervisorConfig { caps, wrong_secrets: Rate::per_minute(2) };
-            let (port, asked) = hub.port();
+            let (port, asked) = NodePort::new();
             let open_port = Box::new(|init| open_port(&Arbiter::current(), init));
-            let span = SpanConfig { name: node_name(node), node: port, bounds: bounds(), open_port };
-            let supervisor = Supervisor::new(config, Box::new(spawn)).in_cluster(span).start();
+            let config_of_span = SpanConfig { name: node_name(node), node: port, bounds: bounds(), open_port };
+            let supervisor = Supervisor::new(config, Box::new(spawn)).in_cluster(config_of_span).start();
             hub.connect(&supervisor, asked);
             supervisor
         });
