@@ -1,0 +1,31 @@
+//! What goes to Redis and comes back, as bytes. What comes is input: it is bounded, and what makes no sense is a [`WireError`], which
+//! costs one entry or one answer and nothing else.
+//!
+//! The script (`script.lua`) reads only what it must: lengths are written in hex digits, since Lua knows no other numbers that are
+//! exact and have one length.
+
+mod entries;
+mod reader;
+mod replies;
+mod seats;
+
+pub use self::{
+    entries::{Sent, entry, signal_payload},
+    reader::WireError,
+    replies::{BeatReply, JoinReply, Reply, Value, reply},
+    seats::{owner, seat},
+};
+pub(super) use self::{
+    entries::letter,
+    reader::hex,
+    seats::{owner_bytes, peer_bytes, seat_bytes},
+};
+
+/// Changes with what stands in Redis: nodes of two formats are not one cluster, and the later one says so.
+pub const FORMAT: &str = "1";
+
+/// One entry of a room's log, as nodes have it.
+pub type LogEntry = crate::cluster::Entry<Sent>;
+
+#[cfg(test)]
+mod tests;
