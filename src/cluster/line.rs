@@ -150,6 +150,13 @@ impl<C: Command> Line<C> {
         self.queue.iter().map(|waiting| &waiting.command)
     }
 
+    /// The latest of those that were surely not executed which is `wanted`. Its class and its bytes are to stay as they are.
+    pub fn untouched(&mut self, wanted: impl Fn(&C) -> bool) -> Option<&mut C> {
+        let unsent = self.unsent();
+        let untouched = self.queue.range_mut(unsent..).rev().filter(|waiting| !waiting.perhaps);
+        untouched.map(|waiting| &mut waiting.command).find(|command| wanted(command))
+    }
+
     /// All that wait, in order, with their numbers.
     pub fn numbered(&self) -> impl Iterator<Item = (u64, &C)> {
         self.queue.iter().map(|waiting| (waiting.number, &waiting.command))

@@ -13,7 +13,7 @@ impl NodeName {
         Self(name.into())
     }
 
-    /// Its text.
+    /// As it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -77,7 +77,8 @@ impl Cluster {
 
 fn check_url(value: &ValueKind) -> Result<(), ValueError> {
     // Never shown: there may be a password in what is refused.
-    let refuse = || ValueError { at: String::new(), found: name_of_type(value).to_owned(), allowed: ALLOWED.to_owned() };
+    let refuse =
+        || ValueError { at: String::new(), found: name_of_type(value).to_owned(), allowed: ALLOWED.to_owned() };
     match value {
         ValueKind::String(text) if url(text) => Ok(()),
         _ => Err(refuse()),

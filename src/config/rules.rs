@@ -94,7 +94,8 @@ fn handover(settings: &Settings) -> Option<Broken> {
 fn one_kind_of_restart(settings: &Settings) -> Option<Broken> {
     (settings.server.handover && settings.cluster.is_on()).then(|| Broken {
         keys: vec![("server.handover", 1), ("cluster.redis_url", 1)],
-        allowed: "server.handover = false with cluster.redis_url: sessions are handed over on one machine only".to_owned(),
+        allowed: "server.handover = false with cluster.redis_url: sessions are handed over on one machine only"
+            .to_owned(),
     })
 }
 

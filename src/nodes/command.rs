@@ -1,12 +1,12 @@
 //! What a node asks of Redis.
 
 use super::{
-    port::Sending,
-    wire::{hex, letter, owner_bytes, peer_bytes, seat_bytes, signal_payload},
+    port::{Flow, Sending},
+    wire::{flow_bytes, hex, letter, owner_bytes, peer_bytes, seat_bytes, signal_payload},
 };
 use crate::{
     cluster::{
-        Incarnation, Seat,
+        Incarnation, NodeName, Seat,
         generation::Assertion,
         lease::Proof,
         line::{self, Class},
@@ -60,6 +60,8 @@ pub(super) enum Kind {
     Assert(Box<Assertion>, usize),
     /// The heartbeat.
     Beat,
+    /// To another node, past the log: how it stands with what its peer sends.
+    Flow(NodeName, Flow),
     /// Ends the seats of who is dead; or says that they are away.
     Reap(Incarnation, Proof, bool),
 }
@@ -99,7 +101,7 @@ impl line::Command for Command {
             | Kind::Ban(..)
             | Kind::Kick(_)
             | Kind::Signal(_) => Class::Change,
-            Kind::Mine | Kind::Owned(_) | Kind::Reap(..) => Class::Question,
+            Kind::Mine | Kind::Owned(_) | Kind::Reap(..) | Kind::Flow(..) => Class::Question,
             Kind::Subscribe
             | Kind::Unsubscribe
             | Kind::Check(_)
@@ -127,6 +129,8 @@ pub(super) enum Outgoing {
     Subscribe(RoomName),
     /// `UNSUBSCRIBE`.
     Unsubscribe(RoomName),
+    /// `PUBLISH` to a node's own channel.
+    Publish(NodeName, Vec<u8>),
 }
 
 /// What the script has to know of a command beside what it says.
@@ -170,6 +174,7 @@ impl Command {
             Kind::Fork(_) => "fork",
             Kind::Assert(..) => "assert",
             Kind::Beat => "beat",
+            Kind::Flow(..) => "flow",
             Kind::Reap(..) => "reap",
         }
     }
@@ -179,6 +184,7 @@ impl Command {
         match (&self.kind, &self.room) {
             (Kind::Subscribe, Some(room)) => return Outgoing::Subscribe(room.clone()),
             (Kind::Unsubscribe, Some(room)) => return Outgoing::Unsubscribe(room.clone()),
+            (Kind::Flow(node, flow), _) => return Outgoing::Publish(node.clone(), flow_bytes(flow)),
             _ => {}
         }
         let room = self.room.as_ref().map_or("", RoomName::as_str);
@@ -239,7 +245,13 @@ impl Command {
                 args.extend([owner_bytes(dead), kind.into(), count.into(), flag(*is_final)]);
                 args.push(envelope.away_ms.to_string().into());
             }
-            Kind::Subscribe | Kind::Unsubscribe | Kind::Fresh | Kind::Mine | Kind::Settled(_) | Kind::Beat => {}
+            Kind::Subscribe
+            | Kind::Unsubscribe
+            | Kind::Fresh
+            | Kind::Flow(..)
+            | Kind::Mine
+            | Kind::Settled(_)
+            | Kind::Beat => {}
         }
     }
 }

@@ -32,7 +32,7 @@ use url::Url;
 
 use super::{
     command::Outgoing,
-    script::channel,
+    script::{channel, node_channel},
     wire::{self, Value as Answer},
 };
 use crate::outbound;
@@ -149,11 +149,7 @@ impl Drop for Connection {
 
 impl Connection {
     /// Connects, and loads the script. Within a `LocalSet`.
-    pub(super) async fn open(
-        address: RedisAddress,
-        script: String,
-        prefix: String,
-    ) -> Result<Self, ConnectionError> {
+    pub(super) async fn open(address: RedisAddress, script: String, prefix: String) -> Result<Self, ConnectionError> {
         let timeout = address.timeout;
         let open = async move {
             let (socket, info) = dial(&address).await?;
@@ -220,6 +216,13 @@ impl Connection {
         call
     }
 
+    /// Hears what other nodes say to this one past the log.
+    pub(super) async fn listen(&mut self, node: &str) -> Result<(), ConnectionError> {
+        let mut command = redis::cmd("SUBSCRIBE");
+        command.arg(node_channel(&self.prefix, node));
+        self.redis.send_packed_command(&command).await.map(drop).map_err(ConnectionError::Refused)
+    }
+
     /// Sends a command. They go out in the order of these calls.
     pub(super) async fn send(&mut self, number: u64, name: &'static str, outgoing: &Outgoing) {
         let subscription = |verb, room: &crate::protocol::RoomName| {
@@ -231,6 +234,11 @@ impl Connection {
             Outgoing::Script(args) => (self.call(args), true),
             Outgoing::Subscribe(room) => (subscription("SUBSCRIBE", room), false),
             Outgoing::Unsubscribe(room) => (subscription("UNSUBSCRIBE", room), false),
+            Outgoing::Publish(node, payload) => {
+                let mut command = redis::cmd("PUBLISH");
+                command.arg(node_channel(&self.prefix, node.as_str())).arg(payload);
+                (command, false)
+            }
         };
         let mut redis = self.redis.clone();
         let mut pending: Pending = Box::pin(async move {
@@ -363,7 +371,8 @@ async fn dial(address: &RedisAddress) -> Result<(Box<dyn Socket>, RedisConnectio
     if url.scheme() != "rediss" {
         return Ok((Box::new(socket), info));
     }
-    let config = outbound::client_config(&address.ca_file).map_err(|error| ConnectionError::Trust(error.to_string()))?;
+    let config =
+        outbound::client_config(&address.ca_file).map_err(|error| ConnectionError::Trust(error.to_string()))?;
     let server = rustls::pki_types::ServerName::try_from(name.to_owned());
     let server = server.map_err(|_| ConnectionError::Url("its host has no name"))?;
     let socket = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(server, socket).await?;

@@ -15,14 +15,13 @@ use super::{
     connection::{Answered, Connection, ConnectionError, Heard, Pushed, RedisAddress},
     node::{Node, NodeConfig, Outcome, Standing},
     port::{Ask, Told},
-    script::{ScriptConfig, script},
+    script::{ScriptConfig, channel, script},
     status::{ClusterStatus, Link},
     wire,
 };
 use crate::{
     cluster::{Incarnation, NodeName, lease::Timing},
     config::Settings,
-    protocol::RoomName,
 };
 
 /// Heartbeats in one `cluster.node_timeout_ms`: half of it is more than two.
@@ -33,8 +32,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// What is asked, answered or published is taken in pieces of this many, so that none of the three waits for long.
 const PIECE: usize = 256;
-/// Longer names of rooms are no names of ours.
-const ROOM_NAME_BYTES: usize = 4096;
 
 /// What the thread goes by.
 #[derive(Debug, Clone)]
@@ -150,17 +147,7 @@ impl Driver {
         let me = Incarnation { node: config.node.clone(), number: 0 };
         let node = Node::new(config.rules.clone(), me);
         let began = Instant::now();
-        Self {
-            config,
-            asked,
-            tell,
-            status,
-            node,
-            began,
-            connection: None,
-            opening: None,
-            wait: Duration::ZERO,
-        }
+        Self { config, asked, tell, status, node, began, connection: None, opening: None, wait: Duration::ZERO }
     }
 
     fn now(&self) -> u64 {
@@ -241,15 +228,18 @@ impl Driver {
     fn open(&mut self) {
         let (wait, address) = (self.wait.mul_f64(chance()), self.config.address.clone());
         let (script, prefix) = (script(&self.config.script), self.config.script.prefix.clone());
-        let hello = (!self.node.has_begun()).then(|| self.config.node.clone());
+        let (begins, node) = (!self.node.has_begun(), self.config.node.clone());
         self.wait = (self.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
         self.opening = Some(Box::pin(async move {
             tokio::time::sleep(wait).await;
             let timeout = address.timeout;
             let mut connection = Connection::open(address, script, prefix).await?;
-            let Some(node) = hello else { return Ok((connection, None)) };
-            let number = tokio::time::timeout(timeout, connection.hello(since_epoch(), node.as_str())).await;
-            Ok((connection, Some(number.unwrap_or(Err(ConnectionError::TimedOut))?)))
+            let begin = async {
+                connection.listen(node.as_str()).await?;
+                if begins { connection.hello(since_epoch(), node.as_str()).await.map(Some) } else { Ok(None) }
+            };
+            let number = tokio::time::timeout(timeout, begin).await.unwrap_or(Err(ConnectionError::TimedOut))?;
+            Ok((connection, number))
         }));
     }
 
@@ -307,11 +297,14 @@ impl Driver {
     }
 
     fn pushed(&mut self, pushed: &Pushed) {
-        let prefix = super::script::channel(&self.config.script.prefix, "");
-        let room = pushed.channel.strip_prefix(prefix.as_bytes()).and_then(|room| str::from_utf8(room).ok());
-        let Some(Ok(room)) = room.map(|room| RoomName::parse(room, ROOM_NAME_BYTES)) else { return };
         let now = self.now();
-        self.node.heard(&room, wire::entry(&pushed.payload), now);
+        let prefix = channel(&self.config.script.prefix, "");
+        match pushed.channel.strip_prefix(prefix.as_bytes()).map(wire::room) {
+            Some(Ok(room)) => self.node.heard(&room, wire::entry(&pushed.payload), now),
+            Some(Err(_)) => {}
+            // There is one more channel, this node's own.
+            None => self.node.heard_flow(wire::flow(&pushed.payload)),
+        }
     }
 
     async fn flush(&mut self) {

@@ -1,14 +1,13 @@
 //! This process as one node of a cluster: what the rules of [`cluster`](crate::cluster) decide is asked of a real Redis here.
 //!
 //! - **Owns** the connection to Redis, the line of commands, and a replica of each room that sessions of this process are in.
-//! - **Receives** what this process asks ([`port::Ask`]), and what Redis answers and publishes.
+//! - **Receives** what this process asks ([`port::Ask`], in `messages/cluster`), and what Redis answers and publishes.
 //! - **Sends** what the log of each room says ([`port::Told`]), in its order.
 //! - **Never** makes anybody wait: it lives on a thread of its own, and what waits for Redis is bounded and fails in time. What was
 //!   written to Redis never fails by a timeout: it is repeated under its number.
 //!
 //! | file | what |
 //! |---|---|
-//! | `port.rs` | what passes between this process and the thread |
 //! | `script.lua` | all that is asked of Redis, as one script |
 //! | `script.rs` | ... with its constants, which have their one place here |
 //! | `wire/` | entries and answers as bytes, and back |
@@ -22,7 +21,6 @@ mod command;
 mod connection;
 mod driver;
 mod node;
-pub mod port;
 mod script;
 mod status;
 pub mod wire;
@@ -31,3 +29,4 @@ pub use self::{
     driver::{ClusterConfig, ClusterError, start},
     status::{ClusterFigures, ClusterStatus, Link},
 };
+pub use crate::messages::cluster as port;

@@ -47,6 +47,11 @@ pub(super) fn channel(prefix: &str, room: &str) -> String {
     format!("{prefix}:log:{room}")
 }
 
+/// The channel on which other nodes say something to one, past the log.
+pub(super) fn node_channel(prefix: &str, node: &str) -> String {
+    format!("{prefix}:node:{node}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +61,9 @@ mod tests {
         let config = ScriptConfig { prefix: "a-b".to_owned(), assert_ms: 10, log_entries: 20, log_bytes: 30 };
         let text = script(&config);
         assert!(!text.contains("${"), "{text}");
-        assert!(text.contains("local P = 'a-b:'") && text.contains("local LOG_ENTRIES, LOG_BYTES, BANS, FORGET_MS = 20, 30,"));
+        assert!(
+            text.contains("local P = 'a-b:'")
+                && text.contains("local LOG_ENTRIES, LOG_BYTES, BANS, FORGET_MS = 20, 30,")
+        );
     }
 }

@@ -15,8 +15,10 @@ mod ended;
 mod handover;
 mod hooks;
 mod identities;
+mod joining;
 mod listing;
 mod moderate;
+mod moderate_far;
 mod moderation;
 mod news;
 mod occupancy;
@@ -24,6 +26,8 @@ pub mod outcomes;
 mod parked;
 mod seated;
 mod secrets;
+mod span;
+mod spanning;
 pub mod state;
 mod users;
 
@@ -32,7 +36,14 @@ pub use address_shares::Shares;
 pub use caps::Caps;
 pub use moderation::{ModerationCaps, SeatsOf};
 pub use parked::{Excess, ParkedCaps};
+pub use span::{OpenPort, SpanConfig};
 
+#[cfg(test)]
+mod cluster_scenarios;
+#[cfg(test)]
+mod fake_hub;
+#[cfg(test)]
+mod fake_nodes;
 #[cfg(test)]
 mod moderated;
 #[cfg(test)]

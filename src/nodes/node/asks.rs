@@ -8,10 +8,11 @@ use crate::{
         seats::Departure,
     },
     nodes::{
-        command::{JoinCommand, Kind},
-        port::{Ask, JoinTicket, Joining, Sending, Told},
+        command::{Command, JoinCommand, Kind},
+        port::{Ask, Flow, JoinTicket, Joining, Sending, Told},
+        wire::WireError,
     },
-    protocol::{LeaveReason, PeerId, RoomName},
+    protocol::{LeaveReason, Meta, PeerId, RoomName},
 };
 
 impl Node {
@@ -34,12 +35,13 @@ impl Node {
             }
             Ask::Update { room, peer, meta } => {
                 if self.own(&room, peer).is_some() {
-                    self.command(Some(&room), Kind::Update(peer, meta), now);
+                    self.update(&room, peer, meta, now);
                 }
             }
             Ask::Signal(sending) => self.send(sending, now),
             Ask::Lock { room, locked } => drop(self.command(Some(&room), Kind::Lock(locked), now)),
             Ask::Ban { room, who, for_ms } => drop(self.command(Some(&room), Kind::Ban(who, for_ms), now)),
+            Ask::Flow(flow) => self.send_flow(flow, now),
             Ask::Kick { room, peers } => drop(self.command(Some(&room), Kind::Kick(peers), now)),
         }
     }
@@ -117,6 +119,34 @@ impl Node {
         }
     }
 
+    /// Of several that wait, the latest is enough: it is whole.
+    fn update(&mut self, name: &RoomName, peer: PeerId, meta: Meta, now: u64) {
+        let waits = |command: &Command| {
+            command.room.as_ref() == Some(name) && matches!(command.kind, Kind::Update(of, _) if of == peer)
+        };
+        match self.line.untouched(waits) {
+            Some(command) => command.kind = Kind::Update(peer, meta),
+            None => drop(self.command(Some(name), Kind::Update(peer, meta), now)),
+        }
+    }
+
+    fn send_flow(&mut self, flow: Flow, now: u64) {
+        let seat = self.rooms.get(&flow.room).and_then(|room| room.replica.seats().get(&flow.from));
+        let node = seat.and_then(|seat| seat.owner.as_ref()).map(|owner| owner.node.clone());
+        if let Some(node) = node.filter(|node| *node != self.me.node) {
+            self.command(None, Kind::Flow(node, flow), now);
+        }
+    }
+
+    /// Another node says how it stands with what a peer of this one sends.
+    pub(in crate::nodes) fn heard_flow(&mut self, flow: Result<Flow, WireError>) {
+        match flow {
+            Ok(flow) if self.own(&flow.room, flow.from).is_some() => self.tell(Told::Flow(flow)),
+            Ok(_) => {}
+            Err(_) => self.counted.malformed += 1,
+        }
+    }
+
     fn send(&mut self, sending: Box<Sending>, now: u64) {
         let (room, from, to) = (sending.room.clone(), sending.from, sending.to.clone());
         if self.own(&room, from).is_none() || self.command(Some(&room), Kind::Signal(sending), now).is_none() {
@@ -152,7 +182,9 @@ impl Node {
             // One whose sender is gone stands before its leave, and goes out with that.
             Kind::Signal(signal) => {
                 let from = signal.from;
-                if self.own(&room, from).is_some() && let Some(command) = self.line.expire(number) {
+                if self.own(&room, from).is_some()
+                    && let Some(command) = self.line.expire(number)
+                {
                     self.unreached(command);
                 }
             }

@@ -246,9 +246,8 @@ impl Node {
         }
         let To::Peers(to) = &signal.to else { return };
         let seats = room.replica.seats();
-        let here = |peer: &PeerId| {
-            room.own.get(peer).is_some_and(|own| own.is_inside()) && receives(seats, signal, *peer)
-        };
+        let here =
+            |peer: &PeerId| room.own.get(peer).is_some_and(|own| own.is_inside()) && receives(seats, signal, *peer);
         let to: Vec<_> = to.iter().copied().filter(here).collect();
         if !to.is_empty() {
             let Sent { kind, frame } = signal.data.clone();

@@ -53,12 +53,8 @@ fn departure(letter: u8) -> Option<Departure> {
     })
 }
 
-const KINDS: [(u8, SignalKind); 4] = [
-    (b'o', SignalKind::Offer),
-    (b'a', SignalKind::Answer),
-    (b'c', SignalKind::Candidate),
-    (b'x', SignalKind::App),
-];
+const KINDS: [(u8, SignalKind); 4] =
+    [(b'o', SignalKind::Offer), (b'a', SignalKind::Answer), (b'c', SignalKind::Candidate), (b'x', SignalKind::App)];
 
 /// What the script appends for a signal, behind the entry's head.
 #[must_use]
@@ -119,9 +115,7 @@ fn change(kind: u8, reader: &mut Reader<'_>) -> Result<Change<Sent>, WireError> 
             Change::Updated { peer, meta: Reader::meta(text)? }
         }
         b'K' => Change::Moderated(Moderation::Lock(reader.flag("a lock")?)),
-        b'N' => {
-            Change::Moderated(Moderation::Ban { who: reader.who()?, until: reader.number("the end of a ban")? })
-        }
+        b'N' => Change::Moderated(Moderation::Ban { who: reader.who()?, until: reader.number("the end of a ban")? }),
         b'S' => Change::Asserted,
         b'T' => Change::Settled,
         b'G' => Change::Signal(signal(reader)?),

@@ -5,20 +5,23 @@
 //! exact and have one length.
 
 mod entries;
+mod flows;
 mod reader;
 mod replies;
 mod seats;
 
+pub(super) use self::{
+    entries::letter,
+    flows::{flow_bytes, room},
+    reader::hex,
+    seats::{owner_bytes, peer_bytes, seat_bytes},
+};
 pub use self::{
     entries::{Sent, entry, signal_payload},
+    flows::flow,
     reader::WireError,
     replies::{BeatReply, JoinReply, Reply, Value, reply},
     seats::{owner, seat},
-};
-pub(super) use self::{
-    entries::letter,
-    reader::hex,
-    seats::{owner_bytes, peer_bytes, seat_bytes},
 };
 
 /// Changes with what stands in Redis: nodes of two formats are not one cluster, and the later one says so.

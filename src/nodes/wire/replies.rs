@@ -20,9 +20,6 @@ use crate::{
     protocol::{PeerId, RoomName},
 };
 
-/// Longer names of rooms are no names of ours: `limits.room_name_bytes` is never more.
-const ROOM_NAME_BYTES: usize = 4096;
-
 /// An answer before it is read: what there is in a script's answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
@@ -120,9 +117,7 @@ pub fn reply(value: &Value) -> Result<Reply, WireError> {
         b"banned" => Reply::Refused(JoinReply::Banned(int(part(parts, 0)?)?)),
         b"unavailable" => Reply::Refused(JoinReply::Unavailable(int(part(parts, 0)?)?)),
         b"sent" => Reply::Sent(hex(part(parts, 0)?)?, hex(part(parts, 1)?)?),
-        b"since" => Reply::Check(Answer::Since(each(parts, |part| {
-            entry(bytes(part, "an entry")?).map(Arc::new)
-        })?)),
+        b"since" => Reply::Check(Answer::Since(each(parts, |part| entry(bytes(part, "an entry")?).map(Arc::new))?)),
         b"other" => Reply::Check(Answer::Other(Box::new(snapshot(part(parts, 0)?)?))),
         b"forked" => Reply::Check(Answer::Forked),
         b"differ" => Reply::Differ(each(parts, |part| usize::try_from(int(part)?).map_err(|_| bad("a place")))?),
@@ -153,7 +148,9 @@ fn snapshot(value: &Value) -> Result<Snapshot, WireError> {
         best: (hex(at(3)?)?, hex(at(4)?)?),
         parted: flag(at(5)?)?,
         reaped: each(list(at(9)?)?, |part| owner(bytes(part, "an owner")?))?.into_iter().collect(),
-        done: pairs(at(10)?, |line, done| Ok((owner(line)?, number(done, "a command's number")?)))?.into_iter().collect(),
+        done: pairs(at(10)?, |line, done| Ok((owner(line)?, number(done, "a command's number")?)))?
+            .into_iter()
+            .collect(),
         seats: Arc::new(pairs(at(11)?, |of, text| Ok((peer(of)?, seat(text)?)))?.into_iter().collect()),
         rules: RoomRules::new(flag(at(6)?)?, (hex(at(7)?)?, hex(at(8)?)?), bans.into_iter().take(2 * BANS)),
     })
@@ -167,8 +164,7 @@ fn lease(node: &[u8], text: &[u8]) -> Result<(NodeName, Lease), WireError> {
 }
 
 fn room(value: &Value) -> Result<RoomName, WireError> {
-    let text = str::from_utf8(bytes(value, "a room")?).map_err(|_| bad("a room"))?;
-    RoomName::parse(text, ROOM_NAME_BYTES).map_err(|_| bad("a room"))
+    super::flows::room(bytes(value, "a room")?)
 }
 
 fn part(parts: &[Value], at: usize) -> Result<&Value, WireError> {

@@ -20,9 +20,9 @@ fn incarnations() -> impl Strategy<Value = Incarnation> {
 
 fn seats() -> impl Strategy<Value = Seat> {
     let who = proptest::option::of("[0-9a-f]{32}".prop_map(|digits| Who::parse(&digits).expect("digits")));
-    let meta = proptest::option::of("[a-zé ]{0,300}".prop_map(|text| {
-        Meta::parse(&format!("{{\"a\":\"{text}\"}}")).expect("an object")
-    }));
+    let meta = proptest::option::of(
+        "[a-zé ]{0,300}".prop_map(|text| Meta::parse(&format!("{{\"a\":\"{text}\"}}")).expect("an object")),
+    );
     let user = proptest::option::of("\\PC{0,128}".prop_map(|user| Arc::from(user.as_str())));
     let numbers = (any::<u64>(), any::<u64>(), 1..u64::MAX);
     (proptest::option::of(incarnations()), numbers, who, any::<(bool, bool)>(), meta, user).prop_map(

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use actix::Message;
+
 use crate::{
     cluster::NodeName,
     messages::{room::Done, session::JoinError},
@@ -90,6 +92,32 @@ pub enum Ask {
         /// Which ones.
         peers: Vec<PeerId>,
     },
+    /// What a peer of this node has from one of another node, to that other node. It is in no log, and may be lost.
+    Flow(Flow),
+}
+
+/// How it stands with the signals of one peer to another, as the receiver's node says it to the sender's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flow {
+    /// Where.
+    pub room: RoomName,
+    /// Who sends, on the node that this is for.
+    pub from: PeerId,
+    /// Who receives, on the node that says it.
+    pub to: PeerId,
+    /// What of it.
+    pub state: FlowState,
+}
+
+/// What the receiver's node says of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlowState {
+    /// They wait: the receiver has no room for them. Send no more before it has. Said again for as long as it is so.
+    Waits,
+    /// There is room again.
+    Flows,
+    /// One was dropped: more of them waited than may. The sender is told `peer_busy`.
+    Dropped,
 }
 
 /// A session wants a seat.
@@ -126,7 +154,7 @@ pub struct Sending {
     pub kind: SignalKind,
     /// As it is written to their sockets.
     pub frame: TextFrame,
-    /// Dropped when Redis has it, or when it has failed: until then it is on its sender's account.
+    /// Dropped when Redis has it, or when it has failed: until then it is on its sender's account at each receiver.
     pub held: Held,
 }
 
@@ -147,8 +175,10 @@ impl std::fmt::Debug for Held {
     }
 }
 
-/// What the cluster says.
-#[derive(Debug)]
+/// From the node's thread to the supervisor, unbounded: what the cluster says. Bounded by its causes: seats, and so many signals
+/// under way as their `done` admits.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
 pub enum Told {
     /// That session has a seat. In the log's order: what was told of the room before is before the join, what follows is after it.
     Granted {
@@ -227,6 +257,8 @@ pub enum Told {
         /// Which peers.
         peers: Vec<PeerId>,
     },
+    /// The receiver of a peer's signals is too busy for them, or is not any more.
+    Flow(Flow),
     /// A signal did not reach these: Redis is away for longer than signals wait. Its sender is told `unavailable`.
     Unreached {
         /// Where.
