@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::{joining::Seating, seated::Seated, state::Applicant};
+use super::{seated::Seated, seating::Seating, state::Applicant};
 use crate::{
     cluster::NodeName,
     messages::{

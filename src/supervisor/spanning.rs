@@ -7,9 +7,10 @@ use actix::Handler;
 
 use super::{
     actor::{Supervisor, now, put_out},
-    joining::{Seating, replace},
+    joining::replace,
     outcomes::Left,
     seated::Seated,
+    seating::Seating,
     span::{Far, Pending},
 };
 use crate::{
