@@ -37,6 +37,7 @@
 //! | 4 | [`room`] | one room: who is in it, in joining order |
 //! | 4 | [`supervisor`] | every seat and every room; the caps; churn |
 //! | 4 | [`metrics`] | the Prometheus registry |
+//! | 4 | [`nodes`] | this process as one node of a cluster: the thread that speaks to Redis |
 //! | 5 | [`watchdog`] | ends the process when a thread or the supervisor hangs |
 //! | 5 | [`arbiter`], [`cli`] | the list of threads, and the tick of each; the command line |
 //! | 6 | [`http`] | the upgrade, the page, the probes, the operator's routes |
@@ -100,6 +101,7 @@ pub mod memory;
 pub mod messages;
 pub mod metrics;
 pub mod moment;
+pub mod nodes;
 pub mod outbound;
 pub mod probe;
 pub mod protocol;

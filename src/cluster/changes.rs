@@ -15,13 +15,19 @@ pub fn change<D>(seats: &mut Seats, entry: &Entry<D>) -> Option<News> {
             Some(News::Joined { peer: *peer, number })
         }
         Change::Left { peer, .. } => seats.remove(peer).map(|_| News::Left { peer: *peer }),
-        Change::Away { peer } => {
+        Change::Away { peer, until } => {
             let seat = seats.get_mut(peer)?;
+            seat.until = *until;
             (!std::mem::replace(&mut seat.away, true)).then_some(News::Away { peer: *peer })
         }
         Change::Back { peer } => {
             let seat = seats.get_mut(peer)?;
             std::mem::replace(&mut seat.away, false).then_some(News::Back { peer: *peer })
+        }
+        Change::Updated { peer, meta } => {
+            let seat = seats.get_mut(peer)?;
+            seat.meta = Some(meta.clone());
+            Some(News::Updated { peer: *peer })
         }
         Change::Released { peer, tell } => {
             let seat = seats.get_mut(peer)?;

@@ -5,7 +5,7 @@ use super::{
     names::Incarnation,
     seats::{Departure, Seat},
 };
-use crate::protocol::PeerId;
+use crate::protocol::{Meta, PeerId};
 
 /// A place in a room's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -52,11 +52,20 @@ pub enum Change<D> {
     Away {
         /// Which peer.
         peer: PeerId,
+        /// Until when it is waited for, in milliseconds since the Unix epoch.
+        until: u64,
     },
     /// It has a connection again.
     Back {
         /// Which peer.
         peer: PeerId,
+    },
+    /// It wants the others to know something else of it.
+    Updated {
+        /// Which peer.
+        peer: PeerId,
+        /// The new metadata, whole.
+        meta: Meta,
     },
     /// Its session is in the store: its node moves it, or drains.
     Released {

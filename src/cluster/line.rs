@@ -82,14 +82,22 @@ impl<C: Command> Line<C> {
 
     /// Upkeep is in no order with the rest, and must not wait behind it.
     fn put_ahead(&mut self, waiting: Waiting<C>) {
-        let at = self.queue.iter().position(|other| !other.sent && other.command.class() != Class::Upkeep);
-        self.queue.insert(at.unwrap_or(self.queue.len()), waiting);
+        let unsent = self.unsent();
+        let at = self.queue.range(unsent..).position(|other| other.command.class() != Class::Upkeep);
+        self.queue.insert(at.map_or(self.queue.len(), |at| unsent + at), waiting);
+    }
+
+    /// Where those begin that were not sent on this connection. What is sent is the first of what waits, always: while only upkeep
+    /// goes out, it is put before the rest.
+    fn unsent(&self) -> usize {
+        self.queue.partition_point(|waiting| waiting.sent)
     }
 
     /// What goes out now, in order; `held`: upkeep only.
     pub fn to_send(&mut self, held: bool) -> Vec<(u64, &C)> {
-        let goes = |waiting: &Waiting<C>| !waiting.sent && (!held || waiting.command.class() == Class::Upkeep);
-        let ready = self.queue.iter_mut().filter(|waiting| goes(waiting));
+        let goes = |waiting: &Waiting<C>| !held || waiting.command.class() == Class::Upkeep;
+        let unsent = self.unsent();
+        let ready = self.queue.range_mut(unsent..).take_while(|waiting| goes(waiting));
         ready
             .map(|waiting| {
                 waiting.sent = true;
@@ -124,18 +132,11 @@ impl<C: Command> Line<C> {
     /// Takes commands out, with their numbers, whether or not they were executed; `which` is told whether one may have been on
     /// a connection that is gone.
     pub fn withdraw(&mut self, which: impl Fn(&C, bool) -> bool) -> Vec<(u64, C)> {
-        let mut out = Vec::new();
-        let mut at = 0;
-        while at < self.queue.len() {
-            let Waiting { number, command, perhaps, .. } = &self.queue[at];
-            let number = *number;
-            if which(command, *perhaps) {
-                out.extend(self.remove(at).map(|command| (number, command)));
-            } else {
-                at += 1;
-            }
-        }
-        out
+        let (out, kept): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.queue).into_iter().partition(|waiting| which(&waiting.command, waiting.perhaps));
+        self.queue = kept;
+        self.bytes -= out.iter().map(|waiting| waiting.command.bytes()).sum::<usize>();
+        out.into_iter().map(|waiting| (waiting.number, waiting.command)).collect()
     }
 
     /// The command of that number.
@@ -149,11 +150,42 @@ impl<C: Command> Line<C> {
         self.queue.iter().map(|waiting| &waiting.command)
     }
 
+    /// The latest of those that were surely not executed which is `wanted`. Its class and its bytes are to stay as they are.
+    pub fn untouched(&mut self, wanted: impl Fn(&C) -> bool) -> Option<&mut C> {
+        let unsent = self.unsent();
+        let untouched = self.queue.range_mut(unsent..).rev().filter(|waiting| !waiting.perhaps);
+        untouched.map(|waiting| &mut waiting.command).find(|command| wanted(command))
+    }
+
+    /// All that wait, in order, with their numbers.
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, &C)> {
+        self.queue.iter().map(|waiting| (waiting.number, &waiting.command))
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether none does.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// What waits, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// All lower numbers were answered: Redis may forget what it answered to them.
     #[must_use]
     pub fn unanswered(&self) -> u64 {
-        let changes = self.queue.iter().filter(|waiting| waiting.command.class() == Class::Change);
-        changes.map(|waiting| waiting.number).min().unwrap_or(self.last + 1)
+        // Changes stand in the order of their numbers.
+        let first = self.queue.iter().find(|waiting| waiting.command.class() == Class::Change);
+        first.map_or(self.last + 1, |waiting| waiting.number)
     }
 
     fn remove(&mut self, at: usize) -> Option<C> {

@@ -40,6 +40,27 @@ fn key(who: Who) -> [u8; Who::TEXT_BYTES] {
 pub const BANS: usize = 64;
 
 impl RoomRules {
+    /// As they were written down: lock, where that was said, and the bans with their ends.
+    #[must_use]
+    pub fn new(locked: bool, said: (u64, u64), bans: impl IntoIterator<Item = (Who, u64)>) -> Self {
+        let mut rules = Self { locked, said, bans: BTreeMap::new() };
+        for (who, until) in bans {
+            rules.ban(key(who), until);
+        }
+        rules
+    }
+
+    /// Where in the log the lock was said last: `(life, n)`.
+    #[must_use]
+    pub fn said(&self) -> (u64, u64) {
+        self.said
+    }
+
+    /// The bans: the digits of `who`, and the end in milliseconds of Redis' clock.
+    pub fn all_bans(&self) -> impl Iterator<Item = (&[u8; Who::TEXT_BYTES], u64)> {
+        self.bans.iter().map(|(who, until)| (who, *until))
+    }
+
     /// What the entry at `(life, n)` says. After a lock comes no older one.
     pub fn apply(&mut self, moderation: Moderation, at: (u64, u64)) {
         match moderation {

@@ -12,6 +12,12 @@ impl NodeName {
     pub fn new(name: &str) -> Self {
         Self(name.into())
     }
+
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for NodeName {

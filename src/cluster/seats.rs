@@ -1,9 +1,9 @@
 //! Who is in a room, and what the others are told of that.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::names::Incarnation;
-use crate::protocol::{PeerId, Who};
+use crate::protocol::{Meta, PeerId, Who};
 
 /// Why a peer is out of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,14 @@ pub enum Departure {
     Draining,
     /// It was sent away.
     Kicked,
+    /// It did not read what was sent to it.
+    SlowConsumer,
+    /// It broke the protocol, or its node failed on it.
+    Error,
+    /// The time of its token is over.
+    TokenExpired,
+    /// The whole room ended.
+    RoomClosed,
 }
 
 /// One peer's place in a room.
@@ -37,6 +45,12 @@ pub struct Seat {
     pub resumable: bool,
     /// Whether the others were told that it is away.
     pub away: bool,
+    /// While it is away: until when it is waited for, in milliseconds since the Unix epoch.
+    pub until: u64,
+    /// What it wants the others to know of it.
+    pub meta: Option<Meta>,
+    /// The user that its token names, where the others are shown that.
+    pub user: Option<Arc<str>>,
 }
 
 /// A room's seats.
@@ -67,6 +81,11 @@ pub enum News {
         /// Which peer.
         peer: PeerId,
     },
+    /// `peer_updated`
+    Updated {
+        /// Which peer.
+        peer: PeerId,
+    },
 }
 
 impl News {
@@ -74,12 +93,17 @@ impl News {
     #[must_use]
     pub fn subject(&self) -> PeerId {
         match *self {
-            Self::Joined { peer, .. } | Self::Left { peer } | Self::Away { peer } | Self::Back { peer } => peer,
+            Self::Joined { peer, .. }
+            | Self::Left { peer }
+            | Self::Away { peer }
+            | Self::Back { peer }
+            | Self::Updated { peer } => peer,
         }
     }
 }
 
-/// What turns one roster into another: who went, who came in the order of their numbers, who is away or back.
+/// What turns one roster into another: who went, who came in the order of their numbers, who is away or back, of whom something
+/// else is to be known.
 #[must_use]
 pub fn difference(before: &Seats, after: &Seats) -> Vec<News> {
     let left = before.keys().filter(|peer| !after.contains_key(*peer)).map(|peer| News::Left { peer: *peer });
@@ -91,5 +115,9 @@ pub fn difference(before: &Seats, after: &Seats) -> Vec<News> {
         let now = if seat.away { News::Away { peer: *peer } } else { News::Back { peer: *peer } };
         (seat.away != was).then_some(now)
     });
-    left.chain(joined).chain(turned).collect()
+    let updated = after.iter().filter_map(|(peer, seat)| {
+        let before = before.get(peer)?;
+        (before.meta != seat.meta).then_some(News::Updated { peer: *peer })
+    });
+    left.chain(joined).chain(turned).chain(updated).collect()
 }

@@ -18,6 +18,11 @@ impl<R> Default for Strays<R> {
 }
 
 impl<R: Ord> Strays<R> {
+    /// Forgets what was seen in rooms that nobody looks at any more.
+    pub fn retain(&mut self, rooms: impl Fn(&R) -> bool) {
+        self.last.retain(|room, _| rooms(room));
+    }
+
     /// These seats of `room` name this node; which to give back.
     pub fn look(
         &mut self,

@@ -10,6 +10,7 @@
 mod auth;
 mod authority;
 mod capacity;
+mod cluster;
 #[cfg(test)]
 mod doubtful;
 mod error;
@@ -52,6 +53,7 @@ pub use self::{
     auth::{Auth, AuthMode, KeyAlgorithm, TOKEN_BYTES, TokenKey, USER_BYTES},
     authority::Authority,
     capacity::Capacity,
+    cluster::Cluster,
     error::ConfigError,
     health::Health,
     heartbeat::Heartbeat,

@@ -129,6 +129,8 @@ const RULES: &str = r"
 - `server.port` and `ops.port` differ, unless 0.
 - `server.drain_ms` is below `server.drain_deadline_ms`.
 - `server.handover` needs a `state.dir`, where the sessions are left for the next start.
+- `cluster.redis_url` goes without `server.handover`, and needs a name in `server.node` that no other node has.
+- `cluster.redis_timeout_ms` is at most half of `cluster.node_timeout_ms`, where there is a cluster.
 - `heartbeat.interval_ms` is below `heartbeat.connection_timeout_ms`, or silent peers would be gone before their first ping.
 - `watchdog.silent_ms` is below `watchdog.exit_ms`, so that `/healthz` tells of what is about to end the process.
 - `limits.room_name_bytes` + `limits.meta_bytes` + 400, where there are keys for tokens + 4107, is at most `limits.frame_bytes`, so

@@ -28,6 +28,9 @@ pub(super) fn check(settings: &Settings, origins: &Origins) -> Result<(), Config
         ports,
         drain,
         handover,
+        one_kind_of_restart,
+        node_name,
+        node_timeout,
         heartbeat,
         watchdog,
         longest_join,
@@ -84,6 +87,32 @@ fn handover(settings: &Settings) -> Option<Broken> {
     (settings.server.handover && !settings.state.has_dir()).then(|| Broken {
         keys: vec![("server.handover", 1), ("state.dir", 0)],
         allowed: "a folder in state.dir, where server.handover leaves the sessions".to_owned(),
+    })
+}
+
+/// A handover leaves the sessions on this machine, while the other nodes count them as gone.
+fn one_kind_of_restart(settings: &Settings) -> Option<Broken> {
+    (settings.server.handover && settings.cluster.is_on()).then(|| Broken {
+        keys: vec![("server.handover", 1), ("cluster.redis_url", 1)],
+        allowed: "server.handover = false with cluster.redis_url: sessions are handed over on one machine only"
+            .to_owned(),
+    })
+}
+
+/// Otherwise the others could not tell whose a peer is.
+fn node_name(settings: &Settings) -> Option<Broken> {
+    (settings.cluster.is_on() && settings.server.node.is_empty()).then(|| Broken {
+        keys: vec![("server.node", 0), ("cluster.redis_url", 1)],
+        allowed: "a name in server.node, which no other node of the cluster has".to_owned(),
+    })
+}
+
+/// Otherwise one slow answer would make peers seem away.
+fn node_timeout(settings: &Settings) -> Option<Broken> {
+    let (answer, node) = (settings.cluster.redis_timeout_ms.0, settings.cluster.node_timeout_ms.0);
+    (settings.cluster.is_on() && 2 * answer > node).then(|| Broken {
+        keys: vec![("cluster.redis_timeout_ms", answer), ("cluster.node_timeout_ms", node)],
+        allowed: "cluster.redis_timeout_ms of at most half of cluster.node_timeout_ms".to_owned(),
     })
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     auth::Auth,
+    cluster::Cluster,
     health::Health,
     heartbeat::Heartbeat,
     http::Http,
@@ -22,7 +23,7 @@ use super::{
 };
 
 /// Every section, in the order of the documents.
-pub(super) const SECTIONS: [&Section; 15] = [
+pub(super) const SECTIONS: [&Section; 16] = [
     &Server::SECTION,
     &Tls::SECTION,
     &Ops::SECTION,
@@ -38,6 +39,7 @@ pub(super) const SECTIONS: [&Section; 15] = [
     &Webhooks::SECTION,
     &Recorder::SECTION,
     &State::SECTION,
+    &Cluster::SECTION,
 ];
 
 /// Everything that can be configured. Durations are in milliseconds (`_ms`), sizes in bytes (`_bytes`).
@@ -74,6 +76,8 @@ pub struct Settings {
     pub recorder: Recorder,
     /// What outlives the process.
     pub state: State,
+    /// Rooms that span nodes.
+    pub cluster: Cluster,
 }
 
 impl Settings {

@@ -95,6 +95,8 @@ fn every_structured_variable_sets_its_key_and_only_that() {
             kind::Kind::List { .. } if key.name == "events" => "room_opened, peer_left".to_owned(),
             kind::Kind::List { .. } => "https://a.example, https://b.example".to_owned(),
             kind::Kind::Parts { .. } if key.name == "keys" => r#"[{"algorithm":"HS256","file":"a"}]"#.to_owned(),
+            // It cannot go with a handover, and needs nothing else.
+            kind::Kind::Parts { .. } if key.name == "redis_url" => "redis://a.example".to_owned(),
             kind::Kind::Parts { .. } => r#"[{"urls":["stun:a.example"]}]"#.to_owned(),
         };
         // A certificate and its key are nothing without each other.

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 use super::mesh::MeshAnswer;
+use crate::cluster::NodeName;
 use crate::protocol::{PeerId, RoomName, SessionId, Who};
 
 /// Rooms and seats that one question looks at, whatever its filters leave of them: a join waits no longer than so
@@ -96,8 +97,10 @@ pub struct RoomDetails {
 pub struct SeatView {
     /// Its public name.
     pub peer: PeerId,
-    /// Its session, as the log has it.
-    pub session: SessionId,
+    /// Its session, as the log has it; `None`: it is on another node, whose log has it.
+    pub session: Option<SessionId>,
+    /// The node that it is connected to, where there are several; `None`: there are not, or its session is on none at present.
+    pub node: Option<NodeName>,
     /// Where it is.
     pub room: RoomName,
     /// Who it is, if it gave an identity.

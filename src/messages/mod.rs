@@ -3,6 +3,7 @@
 //! Two delivery classes and no third: [`send_unbounded`] (never towards a session), and `try_send` with the refusal
 //! handled by the caller. `do_send` ignores a mailbox's bound and says nothing when the receiver is gone, so clippy
 //! forbids it everywhere else.
+pub mod cluster;
 mod event;
 #[cfg(feature = "fault-injection")]
 pub mod faults;

@@ -9,7 +9,13 @@ use std::{
 use actix::{Message, Recipient, prelude::SendError};
 use tokio::sync::mpsc;
 
-use super::{event::RoomEvent, mesh::MeshAnswer, send::send_unbounded, session::Member};
+use super::{
+    cluster::{FarPeer, Receiving, Stay},
+    event::RoomEvent,
+    mesh::MeshAnswer,
+    send::send_unbounded,
+    session::Member,
+};
 use crate::protocol::{LeaveReason, Meta, PairEvent, PeerId, Who};
 
 /// All messages to a room in one type, for the same reason as those to a session: a port for each would cost some 200
@@ -19,6 +25,11 @@ use crate::protocol::{LeaveReason, Meta, PairEvent, PeerId, Who};
 pub enum ToRoom {
     /// From the supervisor, unbounded: this session has a seat, let it in.
     Admit(Admit),
+    /// From the supervisor, unbounded: a peer of another node is in the room.
+    AdmitFar(Box<AdmitFar>),
+    /// From the supervisor, unbounded (so many are under way as [`Receiving::done`] admits): a peer of another node sends something to
+    /// peers of this one.
+    Receive(Box<Receiving>),
     /// From the supervisor, unbounded: this peer's seat is free. When it was the last, the room stops itself; the
     /// supervisor has forgotten it already.
     Remove {
@@ -103,6 +114,21 @@ pub struct Admit {
     /// The session's number of its join, for its first roster.
     pub join_seq: u32,
     /// The room's own port, for its snapshots.
+    pub port: RoomPort,
+    /// Where the room spans nodes: its seat there.
+    pub stay: Option<Box<Stay>>,
+}
+
+/// A peer of another node is to be let in.
+#[derive(Debug)]
+pub struct AdmitFar {
+    /// How it is reached from here.
+    pub member: Arc<Member>,
+    /// What the others know of it.
+    pub far: FarPeer,
+    /// As in [`Admit`].
+    pub replaced: Vec<PeerId>,
+    /// As in [`Admit`].
     pub port: RoomPort,
 }
 

@@ -66,6 +66,8 @@ pub enum Control {
     Evict(Evict),
     /// From the supervisor: the answer to a `Moderate`.
     Moderated(Box<Moderated>),
+    /// From the supervisor.
+    Unsent(Box<Unsent>),
     /// From `session/drain.rs`, which the shutdown runs on every arbiter.
     Drain(Drain),
     /// From the same: the server goes on, and so does the session.
@@ -118,9 +120,10 @@ pub struct JoinFailed {
 /// Why a [`Join`](super::supervisor::Join) was not granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JoinError {
-    /// `room_full`, `room_limit`, `room_locked`, `banned`, `rate_limited`, `already_joined`, `server_draining` or `internal`.
+    /// `room_full`, `room_limit`, `room_locked`, `banned`, `rate_limited`, `already_joined`, `server_draining`,
+    /// `unavailable` or `internal`.
     pub code: ErrorCode,
-    /// With `rate_limited` and `banned`: when the next join may come.
+    /// With `rate_limited`, `banned` and `unavailable`: when the next join may come.
     pub retry_after: Option<Duration>,
     /// The limit of one address that it was, if it was not the server's or the room's.
     pub share: Option<LimitHit>,
@@ -159,6 +162,15 @@ pub struct Evict {
     pub room: RoomName,
     /// The number of the join, as the session gave it in its `Join`: news of a former one changes nothing.
     pub join_seq: u32,
+}
+
+/// Signals of this session's client that were on their way to another node have not arrived.
+#[derive(Debug)]
+pub struct Unsent {
+    /// `unavailable`, or `peer_busy`.
+    pub code: ErrorCode,
+    /// Who they were for.
+    pub peers: Vec<PeerId>,
 }
 
 /// What became of what the session's client asked for, that moderates its room.

@@ -45,6 +45,8 @@ pub struct Join {
     /// The number of the join, counted by the session. It comes back in `joined` and in an eviction, so that the session can tell
     /// news of this join from news of a former one.
     pub join_seq: u32,
+    /// Whether its session outlives its connection.
+    pub resumable: bool,
     /// Where it comes from, for the limits per address; `None`: they do not concern it.
     pub subnet: Option<Subnet>,
     /// Who it is, if it gave an identity.

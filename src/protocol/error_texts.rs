@@ -28,6 +28,10 @@ pub const NO_SUCH_PEER: &str = "no such peer in this room";
 pub const NO_REPORTS: &str = "this server takes no reports: see welcome.features";
 /// `peer_busy`.
 pub const PEER_BUSY: &str = "more of yours waits for these peers than may; send it again later";
+/// `unavailable`, to a `join`.
+pub const UNAVAILABLE: &str = "the servers of this service cannot agree who is in the room at present";
+/// `unavailable`, about a signal.
+pub const UNREACHED: &str = "these peers are on another server that could not be reached for too long";
 /// `rate_limited`, to an `update` of a room that has enough to do.
 pub const ROOM_IS_BUSY: &str = "the room has too much waiting";
 /// `rate_limited`, to a connection that sends faster than it is read.

@@ -182,6 +182,9 @@ error_codes! {
     SessionTaken: Session, Final, Low, Ends(SessionTaken);
     /// The server is going away.
     ServerDraining: Server, Retry, Low, Ends(ServerDraining);
+    /// The servers of this service cannot agree at present, and this needs them to; what peers of this server send each other is
+    /// not concerned.
+    Unavailable: Server, Retry, Medium, StaysOpen;
     /// The server failed.
     Internal: Server, Retry, High, StaysOpen;
 }

@@ -50,6 +50,12 @@ impl TextFrame {
         })
     }
 
+    /// Takes bytes that came from outside of the process, if they are one whole frame.
+    #[must_use]
+    pub fn from_bytes(bytes: Bytes) -> Option<Self> {
+        Self::is_one(&bytes).then(|| Self(bytes))
+    }
+
     /// The JSON text alone, without the head.
     #[must_use]
     pub fn json(&self) -> &[u8] {

@@ -6,6 +6,7 @@ use actix::{Actor, ActorContext, ActorFuture, ArbiterHandle, AsyncContext, Conte
 
 use super::{
     facts,
+    far_side::FarSide,
     gather::{ForMember, Gathered, Happening},
     mesh::watch::Watched,
     state::{Effect, Occupant, RoomState},
@@ -35,13 +36,13 @@ pub struct Room {
     pub(super) name: RoomName,
     capacity: usize,
     /// None before the first peer.
-    port: Option<RoomPort>,
+    pub(super) port: Option<RoomPort>,
     /// As of when the members were last notified, or of before; none before the first peer.
-    snapshot: Option<Arc<Snapshot>>,
+    pub(super) snapshot: Option<Arc<Snapshot>>,
     /// Whether it is locked, as its members are told. The supervisor is who lets nobody in.
     locked: bool,
     /// Whether somebody has come or gone since.
-    is_stale: bool,
+    pub(super) is_stale: bool,
     /// None: nothing is recorded, or nobody was here yet.
     recording: Option<RoomRecording>,
     /// What the members are to be sent.
@@ -50,6 +51,8 @@ pub struct Room {
     is_due: bool,
     /// Who reaches which peer, since somebody has reported.
     pub(super) mesh: Option<Rc<RefCell<Watched>>>,
+    /// What there is to do because the room spans nodes; none where it is this process's alone.
+    pub(super) far: Option<Box<FarSide>>,
     /// Its drop tells the supervisor that the room has ended.
     _guard: Box<dyn Any + Send>,
 }
@@ -75,15 +78,19 @@ impl Room {
             gathered: Gathered::default(),
             is_due: false,
             mesh: None,
+            far: None,
             _guard: guard,
         }
     }
 
     /// For the flight recorder, before it happens.
     fn record(&mut self, message: &ToRoom) {
-        if let (None, ToRoom::Admit(Admit { port, .. }) | ToRoom::Restore(Restored { port, .. })) =
-            (&self.recording, message)
-        {
+        let port = match message {
+            ToRoom::Admit(Admit { port, .. }) | ToRoom::Restore(Restored { port, .. }) => Some(port),
+            ToRoom::AdmitFar(far) => Some(&far.port),
+            _ => None,
+        };
+        if let (None, Some(port)) = (&self.recording, port) {
             self.recording = recorder::open(&self.name, RoomLife::new(port.life()));
         }
         if let recording @ Some(_) = self.recording.as_ref() {
@@ -93,8 +100,11 @@ impl Room {
     }
 
     fn admit(&mut self, admit: Admit) -> (Vec<Effect>, Option<u32>) {
-        let Admit { member, meta, who, user, replaced, join_seq, port } = admit;
+        let Admit { member, meta, who, user, replaced, join_seq, port, stay } = admit;
         self.port = Some(port);
+        if let Some(stay) = stay {
+            self.stays(member.peer, *stay);
+        }
         for peer in &replaced {
             self.left_mesh(*peer);
         }
@@ -115,6 +125,7 @@ impl Room {
             user,
             away_until: Some(until_ms),
             is_quiet: !is_known_away,
+            is_far: false,
             member,
         };
         self.state.restore(seats.into_iter().map(occupant));
@@ -128,6 +139,7 @@ impl Room {
 
     fn remove(&mut self, peer: PeerId, reason: LeaveReason) -> Vec<Effect> {
         self.left_mesh(peer);
+        self.left_far(peer);
         let effects = self.state.remove(peer, reason);
         self.is_stale |= !effects.is_empty();
         effects
@@ -218,12 +230,15 @@ impl Room {
     ///
     /// A full mailbox is handled by [`Member::post`] (the session is ended); one that is gone has its `Leave` under way.
     /// Either way the peer stays here until the supervisor says otherwise.
-    fn notify(&mut self) {
+    pub(super) fn notify(&mut self) {
         self.redraw();
         let Some(snapshot) = &self.snapshot else { return };
         let mut gathered = std::mem::take(&mut self.gathered);
         let mut shared = None;
-        for Occupant { peer, member, .. } in self.state.occupants() {
+        for Occupant { peer, member, is_far, .. } in self.state.occupants() {
+            if *is_far {
+                continue;
+            }
             let ForMember { from, whole } = gathered.take_for(*peer);
             let mut events = gathered.events(from, *peer);
             let news = match (whole, events.next(), events.next()) {
@@ -290,6 +305,8 @@ impl Handler<ToRoom> for Room {
         self.record(&message);
         let (effects, join_seq) = match message {
             ToRoom::Admit(admit) => self.admit(admit),
+            ToRoom::AdmitFar(far) => (self.admit_far(*far), None),
+            ToRoom::Receive(receiving) => return self.receive(*receiving, ctx),
             ToRoom::Remove { peer, reason } => (self.remove(peer, reason), None),
             ToRoom::Lock { locked } => (self.lock(locked), None),
             ToRoom::Tell { event } => (self.tell(event), None),
@@ -300,7 +317,7 @@ impl Handler<ToRoom> for Room {
             }
             ToRoom::Restore(restored) => return self.restore(restored),
             ToRoom::TellAway => (self.state.tell_away(), None),
-            ToRoom::Update { peer, meta } => (self.state.update(peer, meta), None),
+            ToRoom::Update { peer, meta } => (self.update(peer, meta), None),
             ToRoom::Report { peer, pairs } => (self.reported(peer, &pairs), None),
             ToRoom::Mesh { answer } => (self.show_mesh(answer), None),
             ToRoom::Away { peer, until_ms } => (self.away(peer, until_ms), None),

@@ -20,6 +20,15 @@ pub(super) fn each<M>(message: &ToRoom, room: &RoomState<M>, locked: bool, mut t
                 tell(Some(peer), What::joined(peer));
             }
         }
+        ToRoom::AdmitFar(far) => {
+            for peer in far.replaced.iter().filter(|peer| is_here(peer)) {
+                tell(Some(*peer), What::left(*peer, LeaveReason::Replaced));
+            }
+            let peer = far.far.peer;
+            if !is_here(&peer) {
+                tell(Some(peer), What::joined(peer));
+            }
+        }
         ToRoom::Remove { peer, reason } if is_here(peer) => tell(Some(*peer), What::left(*peer, *reason)),
         ToRoom::Away { peer, .. } if is_here(peer) => tell(Some(*peer), What::away(*peer)),
         ToRoom::Back { peer } if room.occupant(*peer).is_some_and(|occupant| occupant.away_until.is_some()) => {
@@ -34,6 +43,7 @@ pub(super) fn each<M>(message: &ToRoom, room: &RoomState<M>, locked: bool, mut t
             }
         }
         ToRoom::Remove { .. }
+        | ToRoom::Receive(_)
         | ToRoom::Away { .. }
         | ToRoom::Back { .. }
         | ToRoom::Lock { .. }

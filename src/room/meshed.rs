@@ -8,7 +8,7 @@ use super::{
     state::{Effect, Occupant},
 };
 use crate::{
-    messages::{mesh::MeshAnswer, session::Member},
+    messages::{cluster::Ask, mesh::MeshAnswer, session::Member},
     protocol::{PairEvent, PeerId},
     telemetry::{self, ReportDrop},
 };
@@ -23,7 +23,8 @@ impl Room {
         }
         let mesh = self.mesh.get_or_insert_with(|| {
             let watched = Watched::new(self.name.clone());
-            for Occupant { peer, away_until, member, .. } in self.state.occupants() {
+            let near = self.state.occupants().iter().filter(|occupant| !occupant.is_far);
+            for Occupant { peer, away_until, member, .. } in near {
                 watched.borrow_mut().health.joined(*peer, member.source, away_until.is_some());
             }
             watched
@@ -63,11 +64,13 @@ impl Room {
 
     pub(super) fn away(&mut self, peer: PeerId, until_ms: u64) -> Vec<Effect> {
         self.away_from_mesh(peer, true);
+        self.say(peer, |room| Ask::Away { room, peer, until_ms });
         self.state.away(peer, until_ms)
     }
 
     pub(super) fn back(&mut self, peer: PeerId) -> Vec<Effect> {
         self.away_from_mesh(peer, false);
+        self.say(peer, |room| Ask::Back { room, peer });
         self.state.back(peer)
     }
 

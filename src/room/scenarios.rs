@@ -28,7 +28,16 @@ fn meta(text: &str) -> Meta {
 
 fn admit(room: &RoomPort, member: &Arc<Member>, about: Option<&str>) {
     let (member, meta) = (Arc::clone(member), about.map(meta));
-    let admit = Admit { member, meta, who: None, replaced: Vec::new(), user: None, join_seq: 3, port: room.clone() };
+    let admit = Admit {
+        member,
+        meta,
+        who: None,
+        replaced: Vec::new(),
+        user: None,
+        join_seq: 3,
+        port: room.clone(),
+        stay: None,
+    };
     assert!(room.send_unbounded(ToRoom::Admit(admit)));
 }
 
@@ -289,8 +298,16 @@ async fn a_newcomer_takes_the_places_of_others_in_one_step() {
     others.skip(3).await;
     let who = Some(Who::of("correct-horse-battery-staple-417", &RoomName::parse("lobby", 128).expect("a sane name")));
     let replaced = vec![ghost.peer, former.peer];
-    let newcomer =
-        Admit { member: Arc::clone(&cid), meta: None, who, user: None, replaced, join_seq: 4, port: room.clone() };
+    let newcomer = Admit {
+        member: Arc::clone(&cid),
+        meta: None,
+        who,
+        user: None,
+        replaced,
+        join_seq: 4,
+        port: room.clone(),
+        stay: None,
+    };
     assert!(room.send_unbounded(ToRoom::Admit(newcomer)));
     for gone in [ghost.peer, former.peer] {
         let left = format!(r#"{{"type":"peer_left","id":"{gone}","reason":"replaced"}}"#);
@@ -324,6 +341,7 @@ async fn a_room_does_not_end_when_the_only_one_in_it_is_replaced() {
         replaced,
         join_seq: 4,
         port: room.clone(),
+        stay: None,
     };
     assert!(room.send_unbounded(ToRoom::Admit(newcomer)));
     assert_eq!(second.receive_welcome().await, []);

@@ -44,6 +44,8 @@ pub struct Occupant<M> {
     pub away_until: Option<u64>,
     /// Whether the others have not been told so: since a restart, in which everybody was away.
     pub is_quiet: bool,
+    /// Whether its session is on another node. Then it is told nothing from here, and keeps no room open.
+    pub is_far: bool,
     /// How it is reached.
     pub member: M,
 }
@@ -88,19 +90,8 @@ impl<M> RoomState<M> {
             return Vec::new();
         }
         let alone = self.occupants.is_empty();
-        if self.occupants.len() == self.occupants.capacity() {
-            // Most rooms hold two: a vector left to itself begins with four, and goes on by doubling.
-            self.occupants.reserve_exact(1 + self.occupants.len() / 2);
-        }
-        self.occupants.push(Occupant {
-            peer,
-            meta,
-            who: who.map(Box::new),
-            user,
-            away_until: None,
-            is_quiet: false,
-            member,
-        });
+        let who = who.map(Box::new);
+        self.add(Occupant { peer, meta, who, user, away_until: None, is_quiet: false, is_far: false, member });
         if alone {
             vec![Effect::Welcome(peer)]
         } else {
@@ -108,11 +99,30 @@ impl<M> RoomState<M> {
         }
     }
 
-    /// Lets a peer go; with the last one, the room ends.
+    /// The same for a peer of another node, which is welcomed there.
+    pub fn admit_far(&mut self, far: Occupant<M>, replaces: Option<PeerId>) -> Vec<Effect> {
+        let peer = far.peer;
+        if self.position(peer).is_some() {
+            return Vec::new();
+        }
+        self.add(far);
+        vec![Effect::NotifyJoined(peer, replaces)]
+    }
+
+    fn add(&mut self, occupant: Occupant<M>) {
+        if self.occupants.len() == self.occupants.capacity() {
+            // Most rooms hold two: a vector left to itself begins with four, and goes on by doubling.
+            self.occupants.reserve_exact(1 + self.occupants.len() / 2);
+        }
+        self.occupants.push(occupant);
+    }
+
+    /// Lets a peer go; with the last one of this node, the room ends here.
     pub fn remove(&mut self, peer: PeerId, reason: LeaveReason) -> Vec<Effect> {
         let Some(at) = self.position(peer) else { return Vec::new() };
         self.occupants.remove(at);
-        if self.occupants.is_empty() { vec![Effect::Stop] } else { vec![Effect::NotifyLeft(peer, reason)] }
+        let is_empty = self.occupants.iter().all(|o| o.is_far);
+        if is_empty { vec![Effect::Stop] } else { vec![Effect::NotifyLeft(peer, reason)] }
     }
 
     /// Takes a peer's new metadata, whole.

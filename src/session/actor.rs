@@ -152,6 +152,7 @@ impl Session {
             Control::JoinFailed(join_failed) => self.join_refused(&join_failed),
             Control::Evict(evict) => self.evict(&evict),
             Control::Moderated(moderated) => self.moderated(&moderated),
+            Control::Unsent(unsent) => self.unsent(&unsent),
             Control::Drain(drain) => self.drain(drain),
             Control::DrainWithdrawn => self.drain_withdrawn(),
             Control::TakeSocket(transfer) => self.take_socket(*transfer, ctx),

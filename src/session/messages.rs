@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::Milliseconds,
-    messages::session::{Deliver, Drain, Evict, JoinError, JoinFailed, News, Roster, Snapshot, Welcomed},
+    messages::session::{Deliver, Drain, Evict, JoinError, JoinFailed, News, Roster, Snapshot, Unsent, Welcomed},
     moment::Moment,
     protocol::{
         ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken, RoomName, error_texts,
@@ -203,6 +203,7 @@ impl Session {
             ErrorCode::RateLimited => "this address joins more often than it may",
             ErrorCode::RoomLimit => "the server holds as many rooms as it may",
             ErrorCode::ServerDraining => error_texts::DRAINING,
+            ErrorCode::Unavailable => error_texts::UNAVAILABLE,
             _ => "the join failed",
         };
         // The supervisor has told of it.
@@ -212,6 +213,19 @@ impl Session {
             ..ErrorFrame::new(refused.code, message)
         });
         self.refuse_leave(leave);
+    }
+
+    /// What it sent to another node did not arrive. Not told to one that is in no room any more: nobody of it is there.
+    pub(super) fn unsent(&self, Unsent { code, peers }: &Unsent) {
+        if self.rules.room().is_err() {
+            return;
+        }
+        if *code == ErrorCode::PeerBusy {
+            return busy::refuse(&self.shared, None, peers);
+        }
+        let retry_after_ms = Some(Milliseconds::rounded_up(waiting::RETRY_AFTER).0);
+        let error = ErrorFrame::new(*code, error_texts::UNREACHED);
+        self.send_error(error_texts::UNREACHED, &ErrorFrame { retry_after_ms, peers, ..error });
     }
 
     /// For the flight recorder, where it is the room that refuses: of one that nobody is in there is nothing to be seen.
@@ -256,7 +270,7 @@ impl Session {
     fn retry_after(&self, refused: &JoinError) -> Option<Duration> {
         match refused.code {
             ErrorCode::ServerDraining => Some(self.closes_after()),
-            ErrorCode::RoomFull | ErrorCode::RoomLimit | ErrorCode::RoomLocked => {
+            ErrorCode::RoomFull | ErrorCode::RoomLimit | ErrorCode::RoomLocked | ErrorCode::Unavailable => {
                 Some(refused.retry_after.unwrap_or(waiting::RETRY_AFTER))
             }
             _ => refused.retry_after,

@@ -188,13 +188,13 @@ impl Session {
             }
         };
         let meta = self.overlay(grant.as_deref(), meta)?;
-        let pending = PendingJoin { grant: grant.clone(), ..pending };
+        let (pending, resumable) = (PendingJoin { grant: grant.clone(), ..pending }, pending.resumable);
         let join_seq = self.rules.join(&room, pending)?;
         self.shared.join_seq.set(join_seq);
         self.due(Some((self.setup().join_reply, EndReason::Internal)));
         let member = Arc::clone(self.me());
         let subnet = self.shared.subnet.get();
-        let join = Join { member, room, meta, attempt, join_seq, subnet, identified, grant };
+        let join = Join { member, room, meta, attempt, join_seq, resumable, subnet, identified, grant };
         if !send_unbounded(&self.setup().ports.join, join) {
             self.shared.kill_switch.kill(EndReason::Internal);
         }

@@ -2,7 +2,6 @@
 
 use std::{
     any::Any,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,24 +11,26 @@ use super::{
     caps::Caps,
     ended::EndedRooms,
     hooks::Hooks,
+    listing::Listing,
     news,
-    outcomes::{Freed, GivenUp, Granted, Known, Left, Lost},
+    outcomes::{GivenUp, Left, Lost},
     seated::Seated,
     secrets::WrongSecrets,
-    state::{Applicant, SupervisorState},
+    span::{Span, SpanConfig},
+    state::SupervisorState,
 };
 use crate::{
     config::Settings,
     limits::Rate,
     messages::{
-        Asked, Note, SeatTaken,
+        Asked, Note,
         listing::Question,
         mesh::MeshAnswer,
-        room::{Admit, RoomPort, ToRoom},
-        session::{Control, Evict, JoinError, JoinFailed, ResumeAnswer, ResumeRequest},
-        supervisor::{AllowJoins, Join, LatestHeadcount, Leave, Look, Ping, Presence, Resume, StopJoins},
+        room::{RoomPort, ToRoom},
+        session::{Control, Evict, ResumeAnswer, ResumeRequest},
+        supervisor::{AllowJoins, LatestHeadcount, Leave, Look, Ping, Presence, Resume, StopJoins},
     },
-    protocol::{EndReason, LeaveReason, PeerId, RoomName},
+    protocol::{LeaveReason, RoomName},
     telemetry,
     webhooks::{RoomEnd, Webhooks},
 };
@@ -65,17 +66,19 @@ impl From<&Settings> for SupervisorConfig {
 /// The actor that knows every room and every seat.
 pub struct Supervisor {
     pub(super) state: SupervisorState<Seated, RoomPort>,
-    spawn_room: SpawnRoom,
+    pub(super) spawn_room: SpawnRoom,
     wrong_secrets: WrongSecrets,
-    ended_rooms: EndedRooms,
+    pub(super) ended_rooms: EndedRooms,
     /// How many had ended at the last sweep.
     ended: usize,
     /// One had ended since the sweep before; its port may have been a moment behind.
     looks_again: bool,
     headcount: LatestHeadcount,
-    hooks: Hooks,
+    pub(super) hooks: Hooks,
     /// What the next process goes on with was told: nothing is changed any more that it would have to know.
     pub(super) stock_is_taken: bool,
+    /// What there is to do because rooms span nodes; none: this process has its rooms for itself.
+    pub(super) span: Option<Box<Span>>,
 }
 
 impl Supervisor {
@@ -87,7 +90,25 @@ impl Supervisor {
         let ended_rooms = EndedRooms::default();
         let hooks = Hooks::default();
         let (ended, looks_again, stock_is_taken) = (0, false, false);
-        Self { state, spawn_room, wrong_secrets, ended_rooms, ended, looks_again, headcount, hooks, stock_is_taken }
+        let span = None;
+        Self {
+            state,
+            spawn_room,
+            wrong_secrets,
+            ended_rooms,
+            ended,
+            looks_again,
+            headcount,
+            hooks,
+            stock_is_taken,
+            span,
+        }
+    }
+
+    /// As a node of a cluster: rooms span nodes.
+    #[must_use]
+    pub fn in_cluster(self, span: SpanConfig) -> Self {
+        Self { span: Some(Box::new(Span::new(span))), ..self }
     }
 
     /// Tells these, too, what happens in rooms.
@@ -105,59 +126,13 @@ impl Supervisor {
         self.headcount.publish(self.state.headcount(now()));
     }
 
-    /// The number of peers in the room then, the newcomer included.
-    pub(super) fn join(&mut self, join: Join) -> Result<usize, Box<JoinFailed>> {
-        let Join { member, room, meta, attempt, join_seq, subnet, identified, grant } = join;
-        let cap = grant.as_ref().and_then(|grant| grant.cap);
-        self.bury(&room);
-        let seated = Seated { member: Arc::clone(&member), join_seq };
-        let user = grant.as_ref().and_then(|grant| grant.user.clone());
-        let known = Known { who: identified.map(|identified| identified.who), user: user.clone() };
-        let applicant = Applicant { session: member.session, member: seated, subnet, cap, identified, user };
-        match self.take_seat(applicant, &room) {
-            Ok(Granted { port, peers, opened, given_up, replaced }) => {
-                // Before the newcomer knows: who has joined is counted.
-                self.publish();
-                for seat in &replaced {
-                    self.hooks.left(seat, &room, LeaveReason::Replaced);
-                }
-                let replaced = replaced.iter().map(|seat| replace(seat, &room)).collect();
-                news::joined(&member, &room, peers, opened, attempt);
-                self.hooks.joined(&member, &room, &known, opened);
-                self.give_up(given_up);
-                let who = known.who;
-                let user = grant.and_then(|grant| grant.shown_user().cloned());
-                let admit = Admit { member, meta, who, user, replaced, join_seq, port: port.clone() };
-                if !port.send_unbounded(ToRoom::Admit(admit)) {
-                    // It died just now. The newcomer has a seat, and is told of the end as the others are.
-                    self.lose(&room);
-                }
-                Ok(peers)
-            }
-            Err(refused) => {
-                news::refused(&member, &room, refused, attempt);
-                Err(Box::new(JoinFailed { join_seq, refused }))
-            }
-        }
-    }
-
-    fn take_seat(
-        &mut self,
-        applicant: Applicant<Seated>,
-        room: &RoomName,
-    ) -> Result<Granted<Seated, RoomPort>, JoinError> {
-        let capacity = self.state.limits().peers_per_room;
-        let open = || (self.spawn_room)(room.clone(), capacity, self.ended_rooms.guard());
-        self.state.join(applicant, room, now(), open)
-    }
-
     /// Starts a room for seats that were there before the process was.
     pub(super) fn spawn(&self, room: &RoomName) -> RoomPort {
         (self.spawn_room)(room.clone(), self.state.limits().peers_per_room, self.ended_rooms.guard())
     }
 
     /// Asks a parked session to end: it may be coming back in this moment, and its pump knows.
-    fn give_up(&self, given_up: Option<GivenUp>) {
+    pub(super) fn give_up(&self, given_up: Option<GivenUp>) {
         let Some(GivenUp { session, excess }) = given_up else { return };
         if let Some(seated) = self.state.seated(session) {
             news::given_up(&seated.member, excess);
@@ -212,13 +187,22 @@ impl Supervisor {
     }
 
     fn leave(&mut self, leave: Leave) {
+        if self.leave_before_seated(leave) {
+            return;
+        }
         let Some(left) = self.state.leave(leave.session, now()) else { return };
         self.publish();
         self.seat_freed(left, leave.reason);
     }
 
-    /// A seat was freed for good: its room is told.
+    /// A seat was freed for good, here: its room is told, on all nodes.
     pub(super) fn seat_freed(&mut self, left: Left<Seated, RoomPort>, reason: LeaveReason) {
+        self.ask_to_leave(&left.room, left.seat.member.member.peer, reason);
+        self.seat_gone(left, reason);
+    }
+
+    /// A seat was freed for good: its room is told.
+    pub(super) fn seat_gone(&mut self, left: Left<Seated, RoomPort>, reason: LeaveReason) {
         let Left { seat, room, port, ended } = left;
         news::left(&seat, &room, reason);
         self.hooks.left(&seat, &room, reason);
@@ -235,21 +219,30 @@ impl Supervisor {
             None if there => {}
             None => self.lose(&room),
         }
+        self.forget_unused(&room);
     }
 
     /// A room that is dead and not yet noticed takes nobody in; the next join to its name starts a fresh one.
-    fn bury(&mut self, room: &RoomName) {
+    pub(super) fn bury(&mut self, room: &RoomName) {
         if self.state.port(room).is_some_and(|port| !port.connected()) {
             self.lose(room);
         }
     }
 
-    fn lose(&mut self, room: &RoomName) {
+    pub(super) fn lose(&mut self, room: &RoomName) {
         if let Some(lost) = self.state.lose(room, now()) {
             self.publish();
-            evict(&lost);
-            self.hooks.lost(&lost);
+            self.lost(&lost);
         }
+    }
+
+    fn lost(&mut self, lost: &Lost<Seated>) {
+        for seat in &lost.seats {
+            self.ask_to_leave(&lost.room, seat.member.member.peer, LeaveReason::RoomClosed);
+        }
+        evict(lost);
+        self.hooks.lost(lost);
+        self.forget_unused(&lost.room);
     }
 
     /// Asks all rooms whether they live, if any of this process has ended: most of the time none has, and thousands would
@@ -264,11 +257,15 @@ impl Supervisor {
             let lost = self.state.sweep(now(), RoomPort::connected);
             self.publish();
             for lost in &lost {
-                evict(lost);
-                self.hooks.lost(lost);
+                self.lost(lost);
             }
         }
+        self.sweep_span();
         (self.ended, self.looks_again) = (ended, news);
+    }
+
+    fn listing(&self) -> Listing<'_, RoomPort> {
+        Listing { state: &self.state, span: self.span.as_deref() }
     }
 
     fn report(&mut self) {
@@ -284,18 +281,13 @@ fn evict(lost: &Lost<Seated>) {
     news::room_lost(&lost.room, lost.seats.len());
     for seat in &lost.seats {
         news::left(seat, &lost.room, LeaveReason::RoomClosed);
-        let Seated { member, join_seq } = &seat.member;
-        member.post(Control::Evict(Evict { room: lost.room.clone(), join_seq: *join_seq }));
+        put_out(&seat.member, &lost.room);
     }
 }
 
-/// The same person has a seat instead. The session is over, whatever has become of it that is not known here: unlike one
-/// that is given up, it has no seat to come back to.
-fn replace(seat: &Freed<Seated>, room: &RoomName) -> PeerId {
-    news::left(seat, room, LeaveReason::Replaced);
-    let Seated { member, join_seq } = &seat.member;
-    member.kill_switch.take_seat(SeatTaken { join_seq: *join_seq, reason: EndReason::SessionTaken, text: None });
-    member.peer
+/// The session is in no room any more, since that is how it is.
+pub(super) fn put_out(Seated { member, join_seq }: &Seated, room: &RoomName) {
+    member.post(Control::Evict(Evict { room: room.clone(), join_seq: *join_seq }));
 }
 
 /// tokio's clock, which tests can stop.
@@ -312,17 +304,6 @@ impl Actor for Supervisor {
         crate::messages::faults::enlist("supervisor".to_owned(), &ctx.address().recipient());
         ctx.run_interval(SWEEP_EVERY, |supervisor, _| supervisor.sweep());
         ctx.run_interval(REPORT_EVERY, |supervisor, _| supervisor.report());
-    }
-}
-
-impl Handler<Join> for Supervisor {
-    type Result = ();
-
-    fn handle(&mut self, join: Join, _: &mut Self::Context) {
-        let member = Arc::clone(&join.member);
-        if let Err(join_failed) = self.join(join) {
-            member.post(Control::JoinFailed(join_failed));
-        }
     }
 }
 
@@ -372,10 +353,10 @@ impl Handler<Look> for Supervisor {
     fn handle(&mut self, Look(question): Look, _: &mut Self::Context) {
         // Whoever asked may be gone by now.
         match question {
-            Question::Rooms(filter, answer) => drop(answer.send(self.state.list_rooms(&filter, now()))),
-            Question::Room(name, answer) => drop(answer.send(self.state.describe(&name, now()))),
+            Question::Rooms(filter, answer) => drop(answer.send(self.listing().rooms(&filter, now()))),
+            Question::Room(name, answer) => drop(answer.send(self.listing().describe(&name, now()))),
             Question::Mesh(name, answer) => self.ask_for_mesh(&name, answer),
-            Question::Peers(filter, answer) => drop(answer.send(self.state.list_peers(&filter, now()))),
+            Question::Peers(filter, answer) => drop(answer.send(self.listing().peers(&filter, now()))),
         }
     }
 }

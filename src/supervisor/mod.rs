@@ -15,15 +15,20 @@ mod ended;
 mod handover;
 mod hooks;
 mod identities;
+mod joining;
 mod listing;
 mod moderate;
+mod moderate_far;
 mod moderation;
 mod news;
 mod occupancy;
 pub mod outcomes;
 mod parked;
 mod seated;
+mod seating;
 mod secrets;
+mod span;
+mod spanning;
 pub mod state;
 mod users;
 
@@ -32,7 +37,16 @@ pub use address_shares::Shares;
 pub use caps::Caps;
 pub use moderation::{ModerationCaps, SeatsOf};
 pub use parked::{Excess, ParkedCaps};
+pub use span::{OpenPort, SpanConfig};
 
+#[cfg(test)]
+mod cluster_fairness;
+#[cfg(test)]
+mod cluster_scenarios;
+#[cfg(test)]
+mod fake_hub;
+#[cfg(test)]
+mod fake_nodes;
 #[cfg(test)]
 mod moderated;
 #[cfg(test)]

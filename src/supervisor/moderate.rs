@@ -15,8 +15,8 @@ use crate::{
     messages::{
         RoomChange, RoomEvent, SeatTaken,
         moderation::{
-            CloseRoom, Kick, KickFrom, Kicked, LiftBan, ListBans, LockRoom, ModerationError, RoomBans, RoomOrder,
-            SendNotice, Target,
+            BAN_TIME, CloseRoom, Kick, KickFrom, Kicked, LiftBan, ListBans, LockRoom, ModerationError, RoomBans,
+            RoomOrder, SendNotice, Target,
         },
         room::{RoomPort, ToRoom},
         session::{Control, Member, Moderated},
@@ -44,7 +44,12 @@ impl Supervisor {
     ) -> Result<Kicked, ModerationError> {
         self.may_moderate()?;
         is_short(kick.reason.as_ref(), REASON_BYTES)?;
+        if kick.ban.is_some_and(|time| !BAN_TIME.contains(&time)) {
+            return Err(ModerationError::BanTime);
+        }
+        let elsewhere = self.kick_elsewhere(room, kick, by);
         let of = match &kick.target {
+            Target::Peer(_) if !elsewhere.is_empty() => return Ok(Kicked { peers: elsewhere }),
             Target::Peer(peer) => SeatsOf::Session(self.session_of(room, *peer)?),
             Target::Who(who) => SeatsOf::Who(*who),
             Target::User(user) => SeatsOf::User(user),
@@ -54,11 +59,12 @@ impl Supervisor {
                 news::limit_hit(LimitHit::BansPerRoom);
             }
         })?;
-        if let (Target::Who(who), true) = (&kick.target, left.is_empty()) {
+        if let (Target::Who(who), true) = (&kick.target, left.is_empty() && elsewhere.is_empty()) {
             self.tell(room, &RoomEvent::of_room(RoomChange::Kicked(*who)));
         }
-        let peers = self.send_out(left, EndReason::Kicked, kick.reason.as_ref());
+        let mut peers = self.send_out(left, EndReason::Kicked, kick.reason.as_ref());
         news::moderated(Some(room), ModerationAct::Kick, by, peers.len(), kick.ban);
+        peers.extend(elsewhere);
         Ok(Kicked { peers })
     }
 
@@ -90,6 +96,9 @@ impl Supervisor {
     /// Whether that changed anything; the room's members are told then.
     pub(super) fn lock(&mut self, room: &RoomName, locked: bool, by: Option<&Member>) -> Result<(), ModerationError> {
         self.may_moderate()?;
+        if self.ask_to_lock(room, locked, by) {
+            return Ok(());
+        }
         if self.state.lock(room, locked, now())? {
             let act = if locked { ModerationAct::Lock } else { ModerationAct::Unlock };
             news::moderated(Some(room), act, by, 0, None);

@@ -57,7 +57,7 @@ impl Handler<Ask> for Supervisor {
     }
 }
 
-fn limits() -> Caps {
+pub(super) fn limits() -> Caps {
     let (joins, often) = (Rate::per_minute(4), Rate::per_minute(10));
     let address = Shares { joins, refused_joins: Rate::per_minute(2), new_rooms: often, rooms: 1, addresses: 10 };
     let moderation = ModerationCaps { bans_per_room: 2, gone: 2 };
@@ -86,7 +86,17 @@ pub(super) async fn join(supervisor: &Addr<Supervisor>, member: &Arc<Member>, ro
 /// That one asks for a seat there, for the first time.
 pub(super) fn wish(member: &Arc<Member>, room: &str) -> Join {
     let (member, room) = (Arc::clone(member), RoomName::parse(room, 128).expect("a sane name"));
-    Join { member, room, meta: None, attempt: 0, join_seq: 7, subnet: None, identified: None, grant: None }
+    Join {
+        member,
+        room,
+        meta: None,
+        attempt: 0,
+        join_seq: 7,
+        resumable: true,
+        subnet: None,
+        identified: None,
+        grant: None,
+    }
 }
 
 async fn rejoin(

@@ -13,22 +13,19 @@ use super::{
     caps::Caps,
     churn::Churn,
     identities::Identities,
-    moderation::{Denial, Marks, Moderation},
+    moderation::Moderation,
     occupancy::Occupancy,
-    outcomes::{Freed, GivenUp, Granted, Known, Left, Lost},
+    outcomes::{Freed, GivenUp, Known, Left, Lost},
     parked::{Excess, Parked, Turn},
     users::Users,
 };
 use crate::{
     limits::{Counted, Subnet},
-    messages::{
-        session::JoinError,
-        supervisor::{Census, Headcount},
-    },
-    protocol::{ErrorCode, RoomName, SessionId, client::Identified},
-    telemetry::LimitHit,
+    messages::supervisor::{Census, Headcount},
+    protocol::{RoomName, SessionId, client::Identified},
 };
 
+mod join;
 mod kick;
 pub mod restore;
 
@@ -130,79 +127,6 @@ impl<M, R: Clone> SupervisorState<M, R> {
     /// Whether anybody gets a seat from now on; those who have one keep it.
     pub fn take_joins(&mut self, takes: bool) {
         self.draining = !takes;
-    }
-
-    /// A seat for that session. `open` starts the room; it is called only when the seat is granted and the room is not
-    /// there. Seats that the same person has left behind are free from then on, and count as free before.
-    ///
-    /// # Errors
-    /// Says which rule forbids it. No seat and no room has changed then.
-    pub fn join(
-        &mut self,
-        applicant: Applicant<M>,
-        room: &RoomName,
-        now: Instant,
-        open: impl FnOnce() -> R,
-    ) -> Result<Granted<M, R>, JoinError> {
-        let yielding = applicant.identified.map(|identified| self.yielding(room, identified)).unwrap_or_default();
-        self.may_join(&applicant, room, yielding.len(), now).inspect_err(|refused| {
-            if let Some(subnet) = applicant.subnet.filter(|_| refused.is_by_room()) {
-                self.address_shares.refused(subnet, now);
-            }
-        })?;
-        let Applicant { session, member, subnet, identified, user, .. } = applicant;
-        let before = self.rooms.get(room).map_or(0, |entry| entry.sessions.len());
-        let replaced = self.replace(room, &yielding, now);
-        let entry = self.rooms.entry(room.clone());
-        // One text for the whole room, and not the one that each peer brought along.
-        let name = entry.key().clone();
-        let entry = entry.or_insert_with(|| {
-            self.names.insert(name.clone());
-            let opener = subnet.map(|subnet| self.address_shares.opened(subnet, room, now));
-            Box::new(Room { port: open(), opened: now, opener, sessions: Vec::new() })
-        });
-        if entry.sessions.len() == entry.sessions.capacity() {
-            // As in the room: most rooms hold two.
-            entry.sessions.reserve_exact(1 + entry.sessions.len() / 2);
-        }
-        entry.sessions.push(session);
-        if let Some(subnet) = subnet {
-            self.address_shares.seated(subnet, name.clone());
-        }
-        if let Some(Identified { who, .. }) = identified {
-            self.identities.seated(name.clone(), who, session);
-        }
-        if before == 0 {
-            self.moderation.opened(room, now);
-        }
-        let (port, peers, opened) = (entry.port.clone(), entry.sessions.len(), before == 0);
-        self.users.seated(&Known { who: identified.map(|one| one.who), user: user.clone() });
-        let seat = Seat { room: name, member, since: now, subnet, user, occupied: Occupied::Here };
-        self.seats.insert(session, Box::new(seat));
-        self.parked.seated(subnet);
-        let given_up = self.parked.yields(subnet).map(|found| self.give_up(found));
-        self.occupancy.moved(before, peers);
-        self.churn.joined(now);
-        debug_assert!(
-            identified.is_none_or(|one| self.yielding(room, Identified { replace: false, ..one }).is_empty()),
-            "who was let in has left no seat behind"
-        );
-        Ok(Granted { port, peers, opened, given_up, replaced })
-    }
-
-    /// Whose seats in that room are for the same person to take: all those that are away, asked to end or not, and with
-    /// `replace` the connected ones, too. In joining order.
-    fn yielding(&self, room: &RoomName, Identified { who, replace }: Identified) -> Vec<SessionId> {
-        let is_away = |session: &SessionId| self.seats.get(session).is_some_and(|seat| seat.occupied != Occupied::Here);
-        self.identities.same(room, who).filter(|session| replace || is_away(session)).collect()
-    }
-
-    /// Frees those seats for somebody who takes one at once: the room goes on, and is not counted here.
-    fn replace(&mut self, room: &RoomName, yielding: &[SessionId], now: Instant) -> Vec<Freed<M>> {
-        if let Some(entry) = self.rooms.get_mut(room).filter(|_| !yielding.is_empty()) {
-            entry.sessions.retain(|session| !yielding.contains(session));
-        }
-        yielding.iter().filter_map(|session| self.free(*session, now)).collect()
     }
 
     /// This session's client is away. Who has to go, if there are too many then.
@@ -322,46 +246,6 @@ impl<M, R: Clone> SupervisorState<M, R> {
             bans,
             ban_bytes: self.moderation.bytes(),
             occupancy: self.occupancy.counts().to_vec(),
-        }
-    }
-
-    fn may_join(
-        &mut self,
-        applicant: &Applicant<M>,
-        room: &RoomName,
-        yielding: usize,
-        now: Instant,
-    ) -> Result<(), JoinError> {
-        let Applicant { session, subnet, cap, identified, ref user, .. } = *applicant;
-        let refuse = |code| Err(JoinError::new(code));
-        if self.draining {
-            return refuse(ErrorCode::ServerDraining);
-        }
-        if self.seats.contains_key(&session) {
-            return refuse(ErrorCode::AlreadyJoined);
-        }
-        let too_soon = |wait, hit| Err(JoinError::of_address(ErrorCode::RateLimited, Some(wait), hit));
-        if let Some(Err((wait, hit))) = subnet.map(|subnet| self.address_shares.join(subnet, now)) {
-            return too_soon(wait, hit);
-        }
-        // Before the room is looked for: whoever tries names must not hear which of them there are.
-        if let Some(Err(wait)) = subnet.map(|subnet| self.address_shares.look_into(subnet, room, now)) {
-            return too_soon(wait, LimitHit::NewRooms);
-        }
-        let marks = || Marks { who: identified.map(|one| one.who), user: user.clone(), subnet };
-        match self.moderation.judge(room, marks, yielding > 0, now) {
-            Ok(()) => {}
-            Err(Denial::Banned(left)) => return Err(JoinError::banned(left)),
-            Err(Denial::Locked) => return refuse(ErrorCode::RoomLocked),
-        }
-        let Caps { peers_per_room, rooms, .. } = self.limits;
-        let peers_per_room = cap.unwrap_or(peers_per_room).min(peers_per_room);
-        let mut may_open = || subnet.is_none_or(|subnet| self.address_shares.may_open(subnet, now));
-        match self.rooms.get(room) {
-            Some(entry) if entry.sessions.len() - yielding >= peers_per_room => refuse(ErrorCode::RoomFull),
-            None if self.rooms.len() >= rooms => refuse(ErrorCode::RoomLimit),
-            None if !may_open() => Err(JoinError::of_address(ErrorCode::RoomLimit, None, LimitHit::RoomsPerAddress)),
-            _ => Ok(()),
         }
     }
 

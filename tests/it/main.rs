@@ -9,6 +9,7 @@ mod balancer;
 mod byte_budgets;
 mod capacity;
 mod certificates;
+mod cluster;
 mod comeback;
 mod configuration;
 mod counts;

@@ -361,6 +361,8 @@ impl Client {
                 self.gone.insert(peer);
                 self.view.remove(&peer).is_none().then_some("left without being there")
             }
+            // Nobody has any in the model.
+            News::Updated { .. } => {}
             News::Away { peer } | News::Back { peer } => match self.view.get_mut(&peer) {
                 Some(seen) => {
                     seen.1 = matches!(news, News::Away { .. });

@@ -152,7 +152,7 @@ impl World {
                     self.check_away(*peer);
                 }
             }
-            Change::Away { peer } => self.check_away(*peer),
+            Change::Away { peer, .. } => self.check_away(*peer),
             Change::Claimed { peer, .. } => {
                 self.truth.released.remove(peer);
             }

@@ -114,8 +114,12 @@ pub(super) struct Room {
 pub(super) struct Peer {
     /// As everybody in the room knows it.
     id: String,
-    /// As the log has it (`session_id`).
-    session: String,
+    /// As the log has it (`session_id`); null: it is connected to another node, whose log has it.
+    #[schema(required)]
+    session: Option<String>,
+    /// The node that it is connected to, where rooms span nodes; null: they do not.
+    #[schema(required)]
+    node: Option<String>,
     room: String,
     /// Who it is, if it gave an identity: 32 hex digits.
     #[schema(required)]
@@ -203,10 +207,11 @@ impl From<RoomView> for RoomSummary {
 }
 
 impl From<SeatView> for Peer {
-    fn from(SeatView { peer, session, room, who, user, stayed, away }: SeatView) -> Self {
+    fn from(SeatView { peer, session, node, room, who, user, stayed, away }: SeatView) -> Self {
         Self {
             id: peer.to_string(),
-            session: session.to_string(),
+            session: session.map(|session| session.to_string()),
+            node: node.map(|node| node.as_str().to_owned()),
             room: room.to_string(),
             who: who.map(|who| who.encode(&mut [0; Who::TEXT_BYTES]).to_owned()),
             user: user.map(|user| user.to_string()),

@@ -319,8 +319,9 @@ fn subject<D>(change: &Change<D>) -> Option<PeerId> {
     match change {
         Change::Joined { peer, .. }
         | Change::Left { peer, .. }
-        | Change::Away { peer }
+        | Change::Away { peer, .. }
         | Change::Back { peer }
+        | Change::Updated { peer, .. }
         | Change::Released { peer, .. }
         | Change::Claimed { peer, .. } => Some(*peer),
         Change::Moderated(_) | Change::Asserted | Change::Settled | Change::Signal(_) => None,

@@ -61,7 +61,7 @@ impl Redis {
             self.remove(name, peer, Departure::Timeout, None);
         }
         for peer in quiet {
-            self.append(name, Change::Away { peer });
+            self.append(name, Change::Away { peer, until: 0 });
         }
         self.end_if_empty(name);
     }
@@ -95,7 +95,7 @@ impl Redis {
             self.remove(name, peer, Departure::Timeout, Some(dead.clone()));
         }
         for peer in away {
-            self.append(name, Change::Away { peer });
+            self.append(name, Change::Away { peer, until: 0 });
         }
         self.end_if_empty(name);
         Reply::Done

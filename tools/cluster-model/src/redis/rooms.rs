@@ -55,6 +55,9 @@ impl Redis {
             who: Some(who),
             resumable,
             away: false,
+            until: 0,
+            meta: None,
+            user: None,
         };
         let kept = Kept { seat: seat.clone(), until: 0 };
         self.data.rooms.get_mut(&name).expect("made above").seats.insert(peer, kept);
@@ -92,7 +95,7 @@ impl Redis {
             && kept.seat.away != away
         {
             kept.seat.away = away;
-            self.append(name, if away { Change::Away { peer } } else { Change::Back { peer } });
+            self.append(name, if away { Change::Away { peer, until: 0 } } else { Change::Back { peer } });
         }
         Reply::Done
     }

@@ -1,0 +1,6 @@
+//! The thread that speaks to Redis, several of them in one process, with a real redis-server whose life is the test's.
+
+mod losses;
+mod moderation;
+mod rooms;
+mod support;
