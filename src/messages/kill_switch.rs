@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence},
     },
     task::Waker,
@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-use crate::protocol::{EndReason, PlainText};
+use crate::protocol::EndReason;
 
 /// A session's emergency cord. Whoever finds its mailbox full pulls it; the pump sees it at its next poll and ends the
 /// session the ordinary way. Nobody frees a seat on a session's behalf, so there is one way out and no race for it.
@@ -29,8 +29,6 @@ struct Inner {
     notes: AtomicU8,
     /// The session's number of the join whose seat is taken; 0: none yet.
     taken: AtomicU32,
-    /// What goes with it.
-    how: Mutex<Option<Box<SeatTaken>>>,
     pump: AtomicWaker,
 }
 
@@ -45,24 +43,12 @@ pub enum Note {
     TooManyParked = 2,
     /// There are too many connections in no room, and this one is to go, if it still is in none.
     TooManyWaiting = 4,
-    /// The seat of a join is taken for good: see [`KillSwitch::take_seat`].
+    /// The seat of a join is taken for good: see [`Member::take_seat`](super::session::Member::take_seat).
     SeatTaken = 16,
     /// Say when all is handled that was posted before this: the server hands its sessions over.
     Settle = 32,
     /// A receiver that was too busy for a signal of this session's has room for it: see [`Inbox`](super::Inbox).
     InboxReady = 8,
-}
-
-/// The supervisor has taken a session's seat, for good: the session is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeatTaken {
-    /// The session's number of the join that brought it there: it may have left meanwhile, and be on its way into another
-    /// room.
-    pub join_seq: u32,
-    /// What its connection ends with.
-    pub reason: EndReason,
-    /// What its client's user is told.
-    pub text: Option<PlainText>,
 }
 
 /// The notes that the pump found.
@@ -113,10 +99,8 @@ impl KillSwitch {
         self.0.pump.wake();
     }
 
-    /// The session has no seat any more, for good.
-    pub fn take_seat(&self, taken: SeatTaken) {
-        let join_seq = taken.join_seq;
-        *self.0.how.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(taken));
+    /// The seat that this join of the session's brought is taken for good; why is known by now.
+    pub(super) fn take_seat(&self, join_seq: u32) {
         self.0.taken.store(join_seq, Ordering::Release);
         self.leave_note(Note::SeatTaken);
     }
@@ -125,13 +109,6 @@ impl KillSwitch {
     #[must_use]
     pub fn taken(&self) -> u32 {
         self.0.taken.load(Ordering::Acquire)
-    }
-
-    /// The same with why, if it is that join.
-    #[must_use]
-    pub fn how_taken(&self, join_seq: u32) -> Option<SeatTaken> {
-        let how = self.0.how.lock().unwrap_or_else(PoisonError::into_inner);
-        how.as_deref().filter(|taken| taken.join_seq == join_seq).cloned()
     }
 
     /// Takes the notes, for the pump.

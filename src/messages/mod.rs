@@ -24,7 +24,7 @@ pub mod supervisor;
 
 pub use event::{PeerChange, RoomChange, RoomEvent};
 pub use inbox::{Admission, Bound, Bounds, Busy, Inbox, Load, Mark};
-pub use kill_switch::{KillSwitch, Killed, Note, Notes, SeatTaken};
+pub use kill_switch::{KillSwitch, Killed, Note, Notes};
 pub use presence::PresenceState;
-pub use resume::{Asked, GoodSecrets, ResumeRequests, ResumeSecrets};
+pub use resume::{Asked, GoodSecrets, ResumeRequests, ResumeSecrets, SeatTaken};
 pub use send::send_unbounded;

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::protocol::{ResumeSecret, SecretDigest};
+use crate::protocol::{EndReason, PlainText, ResumeSecret, SecretDigest};
 
 /// The secrets that one membership can be resumed with. Its resume buffer changes them, by the rules of tokens. They are kept as
 /// digests: what goes through a restart is what is here, and a secret has no business in a file.
@@ -88,7 +88,19 @@ pub enum Asked<C> {
     NoSession,
 }
 
-/// Where a session is asked to give itself to another socket.
+/// The supervisor has taken a session's seat, for good: the session is over, and nobody resumes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeatTaken {
+    /// The session's number of the join that brought it there: it may have left meanwhile, and be on its way into another
+    /// room.
+    pub join_seq: u32,
+    /// What its connection ends with.
+    pub reason: EndReason,
+    /// What its client's user is told.
+    pub text: Option<PlainText>,
+}
+
+/// Where a session is asked to give itself to another socket, or told that there is nothing to give any more.
 #[derive(Debug)]
 pub struct ResumeRequests<C>(Mutex<Desk<C>>);
 
@@ -96,7 +108,20 @@ pub struct ResumeRequests<C>(Mutex<Desk<C>>);
 struct Desk<C> {
     /// Those of the present membership; they go with its resume buffer.
     secrets: Weak<ResumeSecrets>,
+    /// Mostly nothing, and then there is none.
+    papers: Option<Box<Papers<C>>>,
+}
+
+#[derive(Debug)]
+struct Papers<C> {
     waiting: Option<Box<C>>,
+    taken: Option<SeatTaken>,
+}
+
+impl<C> Default for Papers<C> {
+    fn default() -> Self {
+        Self { waiting: None, taken: None }
+    }
 }
 
 impl<C> Default for ResumeRequests<C> {
@@ -107,7 +132,7 @@ impl<C> Default for ResumeRequests<C> {
 
 impl<C> Default for Desk<C> {
     fn default() -> Self {
-        Self { secrets: Weak::new(), waiting: None }
+        Self { secrets: Weak::new(), papers: None }
     }
 }
 
@@ -122,7 +147,7 @@ impl<C> ResumeRequests<C> {
         let mut desk = lock(&self.0);
         let Some(secrets) = desk.secrets.upgrade() else { return Asked::NoSession };
         if secrets.know(secret) {
-            Asked::Waits { instead_of: desk.waiting.replace(request) }
+            Asked::Waits { instead_of: desk.papers.get_or_insert_default().waiting.replace(request) }
         } else {
             Asked::WrongSecret(request)
         }
@@ -131,7 +156,18 @@ impl<C> ResumeRequests<C> {
     /// The request that waits, for the session to answer.
     #[must_use]
     pub fn take(&self) -> Option<Box<C>> {
-        lock(&self.0).waiting.take()
+        lock(&self.0).papers.as_mut()?.waiting.take()
+    }
+
+    /// The seat of a join is taken.
+    pub(super) fn seat_taken(&self, taken: SeatTaken) {
+        lock(&self.0).papers.get_or_insert_default().taken = Some(taken);
+    }
+
+    /// How the seat of that join was taken.
+    pub(super) fn how_taken(&self, join_seq: u32) -> Option<SeatTaken> {
+        let desk = lock(&self.0);
+        desk.papers.as_ref()?.taken.as_ref().filter(|taken| taken.join_seq == join_seq).cloned()
     }
 
     /// The session is over: whoever waits gets no answer, and that is one.

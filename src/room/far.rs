@@ -21,12 +21,12 @@ impl Room {
     /// A peer of this node has a seat in a room of the cluster.
     pub(super) fn stays(&mut self, peer: PeerId, Stay { ticket, asks, bounds }: Stay) {
         let fresh = || Box::new(FarSide::new(asks, bounds));
-        self.far.get_or_insert_with(fresh).stays.insert(peer, ticket);
+        self.own.far.get_or_insert_with(fresh).stays.insert(peer, ticket);
     }
 
     /// A peer that it may be about is out.
     pub(super) fn left_far(&mut self, peer: PeerId) {
-        if let Some(far) = &mut self.far {
+        if let Some(far) = &mut self.own.far {
             far.stays.remove(&peer);
             far.waiting.forget(peer);
         }
@@ -34,10 +34,10 @@ impl Room {
 
     /// What a peer of this node says of itself, for those on other nodes. Of a peer of another node it came from there.
     pub(super) fn say(&self, peer: PeerId, ask: impl FnOnce(RoomName) -> Ask) {
-        if let Some(far) = &self.far
+        if let Some(far) = &self.own.far
             && let Some(ticket) = far.stays.get(&peer)
         {
-            far.asks.ask_of(peer, *ticket, ask(self.name.clone()));
+            far.asks.ask_of(peer, *ticket, ask(self.own.name.clone()));
         }
     }
 
@@ -53,9 +53,8 @@ impl Room {
             self.left_far(*peer);
         }
         let mut effects = self.state.replace(&replaced);
-        let FarPeer { peer, profile: Profile { meta, who, user }, away_until_ms: away_until, .. } = far;
-        let who = who.map(Box::new);
-        let far = Occupant { peer, meta, who, user, away_until, is_quiet: false, is_far: true, member };
+        let FarPeer { peer, profile: Profile { meta, who, user }, away_until_ms, .. } = far;
+        let far = Occupant::far(peer, meta, (who, user), away_until_ms, member);
         effects.extend(self.state.admit_far(far, replaced.last().copied()));
         self.is_stale |= !effects.is_empty();
         effects

@@ -39,7 +39,7 @@ impl Room {
 
     fn receive_one(&mut self, sender: &Member, to: PeerId, signal: Deliver, ctx: &mut Context<Self>) {
         let Some(receiver) = self.find(to).cloned() else { return };
-        let (pair, Some(far)) = ((signal.from, to), &mut self.far) else { return };
+        let (pair, Some(far)) = ((signal.from, to), &mut self.own.far) else { return };
         if far.waiting.pairs.contains_key(&pair) {
             return self.keep(pair, signal);
         }
@@ -56,7 +56,7 @@ impl Room {
 
     /// Behind what waits already, if there is room for it.
     fn keep(&mut self, pair: Pair, signal: Deliver) {
-        let Some(far) = &mut self.far else { return };
+        let Some(far) = &mut self.own.far else { return };
         let (more, bound) = (Load::frame(signal.frame.as_bytes().len()), far.bounds.connected);
         let all = far.waiting.of(pair.1) + more;
         let queue = far.waiting.pairs.entry(pair).or_default();
@@ -71,14 +71,14 @@ impl Room {
     }
 
     fn say_flow(&self, (from, to): Pair, state: FlowState) {
-        if let Some(far) = &self.far {
-            far.asks.ask(Ask::Flow(Flow { room: self.name.clone(), from, to, state }));
+        if let Some(far) = &self.own.far {
+            far.asks.ask(Ask::Flow(Flow { room: self.own.name.clone(), from, to, state }));
         }
     }
 
     /// Has somebody look after what waits.
     fn watch(&mut self, ctx: &mut Context<Self>) {
-        if let Some(far) = &mut self.far
+        if let Some(far) = &mut self.own.far
             && !std::mem::replace(&mut far.waiting.is_watched, true)
         {
             ctx.spawn(Watch(interval(SAY_AGAIN)));
@@ -87,11 +87,11 @@ impl Room {
 
     /// Receivers may have room for what this one sends.
     fn flow_on(&mut self, sender: &Arc<Member>) {
-        let Some(far) = &self.far else { return };
+        let Some(far) = &self.own.far else { return };
         let pairs: Vec<_> = far.waiting.pairs.keys().filter(|(from, _)| *from == sender.peer).copied().collect();
         for pair in pairs {
             let Some(receiver) = self.find(pair.1).cloned() else { continue };
-            let Some(far) = &mut self.far else { return };
+            let Some(far) = &mut self.own.far else { return };
             let Some(queue) = far.waiting.pairs.get_mut(&pair) else { continue };
             while let Some(signal) = queue.signals.front() {
                 let posted = receiver.post_signal(signal.clone(), &sender.kill_switch, &far.bounds);
@@ -102,7 +102,7 @@ impl Room {
                 queue.signals.pop_front();
                 if let Posted::Busy(Busy::Away) = posted {
                     far.asks.ask(Ask::Flow(Flow {
-                        room: self.name.clone(),
+                        room: self.own.name.clone(),
                         from: pair.0,
                         to: pair.1,
                         state: FlowState::Dropped,
@@ -129,7 +129,7 @@ impl ActorFuture<Room> for Watch {
         _: &mut Context<Room>,
         cx: &mut task::Context<'_>,
     ) -> task::Poll<()> {
-        let Some(far) = &room.far else { return task::Poll::Ready(()) };
+        let Some(far) = &room.own.far else { return task::Poll::Ready(()) };
         let mut senders: Vec<_> = far.waiting.pairs.keys().map(|(from, _)| *from).collect();
         senders.sort_unstable();
         senders.dedup();
@@ -142,12 +142,12 @@ impl ActorFuture<Room> for Watch {
             }
         }
         while self.0.poll_tick(cx).is_ready() {
-            let pairs = room.far.iter().flat_map(|far| far.waiting.pairs.keys().copied());
+            let pairs = room.own.far.iter().flat_map(|far| far.waiting.pairs.keys().copied());
             for pair in pairs.collect::<Vec<_>>() {
                 room.say_flow(pair, FlowState::Waits);
             }
         }
-        let Some(far) = &mut room.far else { return task::Poll::Ready(()) };
+        let Some(far) = &mut room.own.far else { return task::Poll::Ready(()) };
         if !far.waiting.pairs.is_empty() {
             return task::Poll::Pending;
         }

@@ -49,7 +49,7 @@ async fn a_session_that_is_away_ends_at_once_and_answers_no_request_that_was_pas
     stage.receive_away(&member).await;
     // Nobody runs between these lines.
     let answered = pass_on(&member, &token);
-    member.kill_switch.take_seat(taken(JOIN));
+    member.take_seat(taken(JOIN));
     assert!(answered.await.is_err(), "there is no such session");
     ends(&member).await;
 }
@@ -65,7 +65,7 @@ async fn a_request_that_was_granted_before_comes_to_nothing() {
     let (mut client, message) = stage.transfer(client, &token, "1").await;
     // The socket arrives, and the session reads of its end after it.
     member.post(message);
-    member.kill_switch.take_seat(taken(JOIN));
+    member.take_seat(taken(JOIN));
     let bye = client.receive().await;
     assert_eq!((&bye["type"], &bye["action"]), (&json!("bye"), &json!("reconnect")), "not joined: {bye}");
     ends(&member).await;
@@ -82,7 +82,7 @@ async fn a_session_whose_client_was_back_a_moment_sooner_tells_it_that_it_is_rep
     member.post(message);
     stage.receive_back(&member).await;
     assert_eq!(client.receive().await["complete"], true);
-    member.kill_switch.take_seat(taken(JOIN));
+    member.take_seat(taken(JOIN));
     let bye = client.receive().await;
     assert_eq!((&bye["type"], &bye["reason"]), (&json!("bye"), &json!("session_taken")), "{bye}");
     ends(&member).await;
@@ -95,7 +95,7 @@ async fn a_session_that_loses_its_socket_in_that_moment_is_not_parked() {
         let mut stage = Stage::set(|_| {});
         let (_client, member, _) = stage.resumable().await;
         member.kill_switch.kill(reason);
-        member.kill_switch.take_seat(taken(JOIN));
+        member.take_seat(taken(JOIN));
         let Sent::Leave(leave) = stage.receive().await else { panic!("{reason:?}: a leave, which frees nothing") };
         assert_eq!(leave.session, member.session);
         ends(&member).await;
@@ -109,12 +109,12 @@ async fn a_session_that_has_left_and_joins_anew_is_not_ended_for_the_seat_that_i
     client.send(&json!({"type": "leave"})).await;
     assert!(matches!(stage.receive().await, Sent::Leave(_)));
     assert_eq!(client.receive().await["type"], "left");
-    member.kill_switch.take_seat(taken(JOIN));
+    member.take_seat(taken(JOIN));
     let (mut client, member, _) = stage.joined(client).await;
     client.send(&json!({"type": "ping"})).await;
     assert_eq!(client.receive().await["type"], "pong");
     // Of the second join it is so as well.
-    member.kill_switch.take_seat(taken(JOIN + 1));
+    member.take_seat(taken(JOIN + 1));
     assert_eq!(client.receive().await["reason"], "session_taken");
     ends(&member).await;
 }
@@ -147,7 +147,7 @@ async fn a_session_that_waits_for_the_whole_room_ends_as_well() {
     stage.receive_back(&member).await;
     let Sent::Room(ToRoom::Resync { join_seq, .. }) = stage.receive().await else { panic!("the whole room is needed") };
     assert_eq!(join_seq, JOIN);
-    member.kill_switch.take_seat(taken(join_seq));
+    member.take_seat(taken(join_seq));
     assert_eq!(client.receive().await["reason"], "session_taken");
     ends(&member).await;
 }

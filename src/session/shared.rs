@@ -378,7 +378,7 @@ impl SessionShared {
 
     /// And why.
     pub(super) fn lost_seat(&self) -> Option<SeatTaken> {
-        if self.has_lost_seat() { self.kill_switch.how_taken(self.join_seq.get()) } else { None }
+        if self.has_lost_seat() { self.member.get()?.how_taken(self.join_seq.get()) } else { None }
     }
 
     /// Bytes came in: the client lives.

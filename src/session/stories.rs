@@ -32,7 +32,7 @@ async fn who_is_kicked_while_its_socket_is_under_way_is_told_so_on_the_new_one()
     let client = Client::greeted(&stage).await;
     let (mut client, message) = stage.transfer(client, &token, "1").await;
     let text = PlainText::parse("enough", 256).ok();
-    member.kill_switch.take_seat(SeatTaken { join_seq: 1, reason: EndReason::Kicked, text });
+    member.take_seat(SeatTaken { join_seq: 1, reason: EndReason::Kicked, text });
     member.post(message);
     let bye = client.receive().await;
     let told = (&bye["type"], &bye["reason"], &bye["action"], &bye["message"]);

@@ -82,7 +82,7 @@ impl Supervisor {
 pub(super) fn replace(seat: &Freed<Seated>, room: &RoomName) -> PeerId {
     news::left(seat, room, LeaveReason::Replaced);
     let Seated { member, join_seq } = &seat.member;
-    member.kill_switch.take_seat(SeatTaken { join_seq: *join_seq, reason: EndReason::SessionTaken, text: None });
+    member.take_seat(SeatTaken { join_seq: *join_seq, reason: EndReason::SessionTaken, text: None });
     member.peer
 }
 

@@ -4,9 +4,10 @@ use std::{collections::HashMap, ops::Bound, time::Instant};
 
 use super::{
     outcomes::Known,
+    seat::{Occupied, Seat},
     seated::Seated,
     span::{Far, Span, SpanRoom},
-    state::{Occupied, Room, Seat, SupervisorState},
+    state::{Room, SupervisorState},
 };
 use crate::{
     messages::listing::{LOOKED_AT, Page, PeerFilter, RoomDetails, RoomFilter, RoomView, SeatView},
@@ -113,8 +114,8 @@ impl<R: Clone> Listing<'_, R> {
                 node: node.clone(),
                 room: name.clone(),
                 who: who.get(session).copied(),
-                user: seat.user.clone(),
-                stayed: now.saturating_duration_since(seat.since),
+                user: seat.user().cloned(),
+                stayed: now.saturating_duration_since(seat.since()),
                 away: is_away(seat),
             })
         });
@@ -159,7 +160,7 @@ impl<R: Clone> SupervisorState<Seated, R> {
     /// Where this session's seat is, and who sits on it.
     pub(super) fn place(&self, session: SessionId) -> Option<(&RoomName, &Seated, Known)> {
         let seat = self.seats.get(&session)?;
-        let known = Known { who: self.identities.who(&seat.room, session), user: seat.user.clone() };
+        let known = Known { who: self.identities.who(&seat.room, session), user: seat.user().cloned() };
         Some((&seat.room, &seat.member, known))
     }
 }

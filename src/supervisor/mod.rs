@@ -24,6 +24,7 @@ mod news;
 mod occupancy;
 pub mod outcomes;
 mod parked;
+mod seat;
 mod seated;
 mod seating;
 mod secrets;

@@ -87,7 +87,7 @@ impl Supervisor {
         for left in left {
             let Seated { member, join_seq } = &left.seat.member;
             peers.push(member.peer);
-            member.kill_switch.take_seat(SeatTaken { join_seq: *join_seq, reason, text: text.cloned() });
+            member.take_seat(SeatTaken { join_seq: *join_seq, reason, text: text.cloned() });
             self.seat_freed(left, reason.leave_reason());
         }
         peers

@@ -80,7 +80,7 @@ async fn who_is_kicked_loses_its_seat_for_good_and_the_others_are_told() {
     assert_eq!(left, format!(r#"{{"type":"peer_left","id":"{}","reason":"kicked"}}"#, bob.peer));
     assert!(bob.kill_switch.take_notes().has(Note::SeatTaken));
     let taken = SeatTaken { join_seq: 7, reason: EndReason::Kicked, text: Some(text("enough")) };
-    assert_eq!(bob.kill_switch.how_taken(7), Some(taken));
+    assert_eq!(bob.how_taken(7), Some(taken));
     assert_eq!(join(&supervisor, &bob, "a").await, Ok(2), "there is no ban, and no seat of its");
     let unknown = ask(&supervisor, kick(Target::Peer(PeerId::random()), None)).await;
     assert_eq!(unknown, Err(ModerationError::UnknownPeer));
@@ -223,7 +223,7 @@ async fn a_room_that_is_closed_sends_everybody_away_and_opens_anew() {
     let close = CloseRoom { room: room("a"), text: Some(text("the lesson is over")) };
     assert_eq!(ask(&supervisor, close.clone()).await, Ok(2));
     for member in &members {
-        let taken = member.kill_switch.how_taken(7).expect("its seat is taken");
+        let taken = member.how_taken(7).expect("its seat is taken");
         assert_eq!((taken.reason, taken.text), (EndReason::RoomClosed, close.text.clone()));
     }
     assert_eq!(ask(&supervisor, close).await, Err(ModerationError::UnknownRoom));

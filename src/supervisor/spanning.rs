@@ -280,8 +280,8 @@ impl Supervisor {
         let Seated { member, join_seq } = &left.seat.member;
         let taken = |reason| SeatTaken { join_seq: *join_seq, reason, text: None };
         match reason {
-            LeaveReason::Replaced => member.kill_switch.take_seat(taken(EndReason::SessionTaken)),
-            LeaveReason::Kicked => member.kill_switch.take_seat(taken(EndReason::Kicked)),
+            LeaveReason::Replaced => member.take_seat(taken(EndReason::SessionTaken)),
+            LeaveReason::Kicked => member.take_seat(taken(EndReason::Kicked)),
             _ => put_out(&left.seat.member, room),
         }
         self.seat_gone(left, reason);

@@ -16,13 +16,15 @@ use super::{
     moderation::Moderation,
     occupancy::Occupancy,
     outcomes::{Freed, GivenUp, Known, Left, Lost},
-    parked::{Excess, Parked, Turn},
+    parked::{Excess, Parked},
+    seat::{Occupied, Seat},
     users::Users,
 };
 use crate::{
     limits::{Counted, Subnet},
     messages::supervisor::{Census, Headcount},
-    protocol::{RoomName, SessionId, client::Identified},
+    moment::Moment,
+    protocol::{RandomIds, RoomName, SessionId, client::Identified},
 };
 
 mod join;
@@ -38,7 +40,7 @@ pub struct SupervisorState<M, R> {
     pub(super) rooms: HashMap<RoomName, Box<Room<R>>>,
     /// The names of the rooms in order, for whoever reads them page by page.
     pub(super) names: BTreeSet<RoomName>,
-    pub(super) seats: HashMap<SessionId, Box<Seat<M>>>,
+    pub(super) seats: HashMap<SessionId, Box<Seat<M>>, RandomIds>,
     churn: Churn,
     occupancy: Occupancy,
     address_shares: AddressShares,
@@ -75,31 +77,6 @@ pub(super) struct Room<R> {
     pub(super) sessions: Vec<SessionId>,
 }
 
-/// A peer's counted place in a room.
-#[derive(Debug)]
-pub(super) struct Seat<M> {
-    pub(super) room: RoomName,
-    pub(super) member: M,
-    pub(super) since: Instant,
-    subnet: Option<Subnet>,
-    pub(super) user: Option<Arc<str>>,
-    pub(super) occupied: Occupied,
-}
-
-/// Whether somebody is connected on a seat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Occupied {
-    /// Yes, as far as is known here.
-    Here,
-    /// The client is away.
-    Away(Turn),
-    /// It is away since a restart, as everybody is then; whether anybody knows is as before.
-    Reserved { is_known: bool },
-    /// The client is away, and its session was asked to end. It is not counted any more; it may come back all the same, if
-    /// that was under way.
-    Going,
-}
-
 impl<M, R: Clone> SupervisorState<M, R> {
     /// No rooms yet. `now` starts the minute that churn is counted over.
     pub fn new(limits: Caps, now: Instant) -> Self {
@@ -108,7 +85,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             draining: false,
             rooms: HashMap::new(),
             names: BTreeSet::new(),
-            seats: HashMap::new(),
+            seats: HashMap::default(),
             churn: Churn::new(now),
             occupancy: Occupancy::new(limits.peers_per_room),
             address_shares: AddressShares::new(limits.address, now),
@@ -277,8 +254,8 @@ impl<M, R: Clone> SupervisorState<M, R> {
         // A room whose only seat is being taken over is empty for a moment.
         let is_blank = || self.parked.is_blank() && self.identities.is_blank();
         debug_assert!(!self.seats.is_empty() || is_blank(), "something of somebody is remembered");
-        let known = Known { who, user: seat.user };
+        let known = Known { who, user: seat.user.map(|user| user.0) };
         self.users.stood_up(&known);
-        Some(Freed { member: seat.member, known, stayed: now.saturating_duration_since(seat.since) })
+        Some(Freed { member: seat.member, known, stayed: Moment::from(now).since(seat.since) })
     }
 }

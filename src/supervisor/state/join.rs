@@ -73,7 +73,6 @@ impl<M, R: Clone> SupervisorState<M, R> {
         open: impl FnOnce() -> R,
     ) -> Granted<M, R> {
         let Applicant { session, member, subnet, identified, user, .. } = applicant;
-        let before = self.rooms.get(room).map_or(0, |entry| entry.sessions.len());
         let replaced = self.replace(room, yielding, now);
         let entry = self.rooms.entry(room.clone());
         // One text for the whole room, and not the one that each peer brought along.
@@ -83,6 +82,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             let opener = subnet.map(|subnet| self.address_shares.opened(subnet, room, now));
             Box::new(Room { port: open(), opened: now, opener, sessions: Vec::new() })
         });
+        let before = entry.sessions.len() + replaced.len();
         if entry.sessions.len() == entry.sessions.capacity() {
             // As in the room: most rooms hold two.
             entry.sessions.reserve_exact(1 + entry.sessions.len() / 2);
@@ -99,8 +99,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         }
         let (port, peers, opened) = (entry.port.clone(), entry.sessions.len(), before == 0);
         self.users.seated(&Known { who: identified.map(|one| one.who), user: user.clone() });
-        let seat = Seat { room: name, member, since: now, subnet, user, occupied: Occupied::Here };
-        self.seats.insert(session, Box::new(seat));
+        self.seats.insert(session, Box::new(Seat::new(name, member, subnet, user, now)));
         self.parked.seated(subnet);
         let given_up = self.parked.yields(subnet).map(|found| self.give_up(found));
         self.occupancy.moved(before, peers);
@@ -121,7 +120,11 @@ impl<M, R: Clone> SupervisorState<M, R> {
 
     /// Frees those seats for somebody who takes one at once: the room goes on, and is not counted here.
     fn replace(&mut self, room: &RoomName, yielding: &[SessionId], now: Instant) -> Vec<Freed<M>> {
-        if let Some(entry) = self.rooms.get_mut(room).filter(|_| !yielding.is_empty()) {
+        // Mostly there are none, and the room is not looked for.
+        if yielding.is_empty() {
+            return Vec::new();
+        }
+        if let Some(entry) = self.rooms.get_mut(room) {
             entry.sessions.retain(|session| !yielding.contains(session));
         }
         yielding.iter().filter_map(|session| self.free(*session, now)).collect()

@@ -1,6 +1,6 @@
 //! The id that ties a request, and the connection that may come of it, to its log lines.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU64};
 
 use uuid::Uuid;
 
@@ -13,25 +13,38 @@ pub struct RequestId(Origin);
 
 #[derive(Clone, PartialEq, Eq)]
 enum Origin {
-    Made(Uuid),
-    Given(Box<str>),
+    /// The halves of a UUID. Its version stands in the first, which is therefore never 0: so both kinds fit into its 16 bytes.
+    Made(NonZeroU64, u64),
+    Given(Box<Given>),
 }
+
+#[derive(Clone, PartialEq, Eq)]
+struct Given(Box<str>);
+
+/// Where the version of a UUID stands in its first half: that of one made of random bits.
+const VERSION_4: NonZeroU64 = NonZeroU64::new(4 << 12).unwrap();
 
 impl RequestId {
     /// The caller's id if it is sane (1 to 128 of `A-Z a-z 0-9 . _ -`), else a fresh one.
     #[must_use]
     pub fn accept(given: Option<&str>) -> Self {
         match given.filter(|id| sane(id)) {
-            Some(id) => Self(Origin::Given(id.into())),
-            None => Self(Origin::Made(Uuid::new_v4())),
+            Some(id) => Self(Origin::Given(Box::new(Given(id.into())))),
+            None => {
+                let (first, second) = Uuid::new_v4().as_u64_pair();
+                Self(Origin::Made(VERSION_4 | first, second))
+            }
         }
     }
 
     /// Lends out what `to_string` would make.
     pub(in crate::telemetry) fn text<T>(&self, lend: impl FnOnce(&str) -> T) -> T {
         match &self.0 {
-            Origin::Made(id) => lend(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())),
-            Origin::Given(id) => lend(id),
+            Origin::Made(first, second) => {
+                let id = Uuid::from_u64_pair(first.get(), *second);
+                lend(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+            }
+            Origin::Given(id) => lend(&id.0),
         }
     }
 }
