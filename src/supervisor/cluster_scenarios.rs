@@ -214,7 +214,7 @@ async fn who_comes_again_on_another_node_takes_the_place_of_its_ghost() {
         assert_eq!(joined["replaces"], of_ghost.member.peer.to_string());
     }
     assert!(of_ghost.member.kill_switch.take_notes().has(Note::SeatTaken));
-    let taken = of_ghost.member.kill_switch.how_taken(7).expect("its seat is taken");
+    let taken = of_ghost.member.how_taken(7).expect("its seat is taken");
     assert_eq!(taken.reason, EndReason::SessionTaken);
     of_ghost.go(LeaveReason::Replaced).await;
     nodes.settle().await;
@@ -295,7 +295,7 @@ async fn a_kick_a_ban_and_a_lock_hold_on_every_node() {
     assert_eq!(kicked.expect("he is there").peers, [bob.member.peer]);
     assert_eq!(ann.told("peer_left", &[&bob]).await["reason"], "kicked");
     nodes.settle().await;
-    assert_eq!(bob.member.kill_switch.how_taken(7).map(|taken| taken.reason), Some(EndReason::Kicked));
+    assert_eq!(bob.member.how_taken(7).map(|taken| taken.reason), Some(EndReason::Kicked));
     for node in [0, 1] {
         let mut again = nodes.peer(node, "Bob again");
         again.join(Some("the identity of one of them")).await;
