@@ -30,7 +30,7 @@ impl Session {
     ) -> Result<Arc<Grant>, Denied> {
         let (tokens, subnet) = (&self.setup().tokens, self.shared.subnet.get());
         let ticket = TicketDigest::of(token.reveal());
-        let again = ticket.and_then(|shown| match self.credential.as_deref() {
+        let again = ticket.and_then(|shown| match self.credential() {
             Some(Credential::Ticket(ticket, grant)) if *ticket == shown => Some(Arc::clone(grant)),
             _ => None,
         });
@@ -39,7 +39,7 @@ impl Session {
             None => tokens.grant(token, room, subnet, may)?,
         };
         if let Some(ticket) = ticket {
-            self.credential = Some(Box::new(Credential::Ticket(ticket, Arc::clone(&grant))));
+            self.remember_credential(Credential::Ticket(ticket, Arc::clone(&grant)).into());
         }
         Ok(grant)
     }
@@ -55,17 +55,17 @@ impl Session {
             return self.judge_token(token, room, |_| Ok(())).inspect(|_| TokenJudge::accepted()).map(Some);
         }
         let subnet = self.shared.subnet.get();
-        if let Some(Credential::Grant(grant) | Credential::Ticket(_, grant)) = self.credential.as_deref() {
+        if let Some(Credential::Grant(grant) | Credential::Ticket(_, grant)) = self.credential() {
             let grant = Arc::clone(grant);
             return self.setup().tokens.still_admits(grant, room, subnet, |_| Ok(())).map(Some);
         }
-        match self.credential.take().map(|credential| *credential) {
+        match self.take_credential().map(|credential| *credential) {
             Some(Credential::Token(token)) => {
                 let judged = self.judge_token(&token, room, |_| Ok(())).inspect(|_| TokenJudge::accepted());
                 match &judged {
-                    Err(_) => self.credential = Some(Box::new(Credential::Token(token))),
-                    Ok(grant) if self.credential.is_none() => {
-                        self.credential = Some(Box::new(Credential::Grant(Arc::clone(grant))));
+                    Err(_) => self.remember_credential(Credential::Token(token).into()),
+                    Ok(grant) if self.credential().is_none() => {
+                        self.remember_credential(Credential::Grant(Arc::clone(grant)).into());
                     }
                     // A ticket is kept already.
                     Ok(_) => {}
@@ -74,6 +74,20 @@ impl Session {
             }
             _ => self.setup().tokens.without(subnet).map(|()| None),
         }
+    }
+
+    fn credential(&self) -> Option<&Credential> {
+        self.memory.as_ref()?.credential.as_deref()
+    }
+
+    /// The credential goes along with the connection to another session.
+    pub(super) fn take_credential(&mut self) -> Option<Box<Credential>> {
+        self.memory.as_mut()?.credential.take()
+    }
+
+    /// For the client's later joins.
+    pub(super) fn remember_credential(&mut self, credential: Box<Credential>) {
+        self.memory.get_or_insert_default().credential = Some(credential);
     }
 
     /// Renews what this session is granted. Says whether it was, and answers the client, unless that follows by itself.

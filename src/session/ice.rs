@@ -18,19 +18,19 @@ use crate::{
 impl Session {
     /// The client came by that host, with this connection.
     pub(super) fn came_by(&mut self, host: Option<Box<str>>) {
-        if host.is_some() || self.ice.is_some() {
-            self.ice.get_or_insert_default().host = host;
+        if host.is_some() || self.memory.is_some() {
+            self.memory.get_or_insert_default().host = host;
         }
     }
 
     /// The host goes along with the connection to another session.
     pub(super) fn take_host(&mut self) -> Option<Box<str>> {
-        self.ice.as_mut()?.host.take()
+        self.memory.as_mut()?.host.take()
     }
 
     /// The servers for this client, with credentials that are good from now on where they are made for it.
     pub(super) fn ice_list(&self, grant: Option<&Grant>, now: Instant) -> IceList<'_> {
-        let host = self.ice.as_ref().and_then(|ice| ice.host.as_deref());
+        let host = self.memory.as_ref().and_then(|memory| memory.host.as_deref());
         let recipient = Recipient { peer: self.me().peer, until: grant.map(|grant| grant.ends), host, now };
         let list = self.setup().ice.list_for(recipient);
         if list.ttl_ms.is_some() {
@@ -43,7 +43,7 @@ impl Session {
     pub(super) fn ice(&mut self, re: Option<&str>, now: Instant) -> Result<(), RequestError> {
         self.rules.room()?;
         let rate = self.setup().ice_rate;
-        let requests = self.ice.get_or_insert_default().requests.get_or_insert_with(|| Bucket::full(now));
+        let requests = self.memory.get_or_insert_default().ice.get_or_insert_with(|| Bucket::full(now));
         if let Err(wait) = requests.take(rate, now) {
             telemetry::tally(|t| t.limit_hits.add(LimitHit::IcePerMinute));
             let retry_after_ms = Some(Milliseconds::rounded_up(wait).0);

@@ -19,7 +19,7 @@
 //! | `messages` | what other actors send |
 //! | `tokens`, `admission`, `grants` | whose token is looked at; what it is good for; what it grants, and for how long |
 //! | `ice` | which STUN and TURN servers its client is told of, and how often it may ask |
-//! | `ice_memory` | what there is to remember for that |
+//! | `client_memory` | what there is to remember of few clients |
 //! | `moderating` | a client that moderates its room |
 //! | `report` | what a client reports of itself |
 //! | `relay` | a signal on its way to one, some or all |
@@ -50,6 +50,7 @@ mod admission;
 mod admissions;
 mod attachment;
 mod busy;
+mod client_memory;
 mod closing;
 mod current_connection;
 mod deadline;
@@ -66,7 +67,6 @@ pub mod heartbeat;
 mod held_signal;
 pub mod holdings;
 mod ice;
-mod ice_memory;
 mod inbound;
 mod intake;
 mod lifetime;

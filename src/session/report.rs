@@ -24,7 +24,7 @@ impl Session {
     ) -> Result<(), RequestError> {
         let rate = self.setup().report_rate.ok_or(OFF)?;
         self.rules.room()?;
-        let reports = self.reports.get_or_insert_with(|| Box::new(Bucket::full(now)));
+        let reports = self.memory.get_or_insert_default().reports.get_or_insert_with(|| Bucket::full(now));
         if let Err(wait) = reports.take(rate, now) {
             telemetry::tally(|t| t.limit_hits.add(LimitHit::ReportInterval));
             let retry_after_ms = Some(Milliseconds::rounded_up(wait).0);

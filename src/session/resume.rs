@@ -98,7 +98,7 @@ impl Session {
         }
         let (code, message, retry) = match found {
             Some(ResumeAnswer::Granted(to)) => {
-                let grant = ResumeGrant { credential: self.credential.take(), host: self.take_host(), ..grant };
+                let grant = ResumeGrant { credential: self.take_credential(), host: self.take_host(), ..grant };
                 self.shared.pending_transfer.set(Some(Box::new(PendingTransfer { to, grant, unread: Vec::new() })));
                 return self.shared.kill_switch.wake();
             }
@@ -188,14 +188,14 @@ impl Session {
         };
         in_transit.arrived();
         self.came_by(grant.host);
-        if grant.credential.is_some() {
-            self.credential = grant.credential;
+        if let Some(credential) = grant.credential {
+            self.remember_credential(credential);
         }
         if let Some(renewed) = grant.renewed {
             self.rules.permit(renewed.permissions);
             // It is the newest that this client has shown, in its frame: it counts in place of the handshake's. (A ticket is kept
             // with its name: it may be shown again.)
-            match self.credential.as_deref_mut() {
+            match self.memory.as_mut().and_then(|memory| memory.credential.as_deref_mut()) {
                 Some(Credential::Ticket(_, grant)) if Arc::ptr_eq(grant, &renewed) => {}
                 Some(credential) => *credential = Credential::Grant(Arc::clone(&renewed)),
                 None => {}
