@@ -1,14 +1,28 @@
 //! Names that travel on the wire: peers, sessions, rooms.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{
+    borrow::Borrow,
+    fmt,
+    hash::{BuildHasherDefault, Hash, Hasher},
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
 macro_rules! random_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq)]
         pub struct $name(Uuid);
+
+        /// Both halves at once: in either there are bits that are the same in all ids, and in different places.
+        impl Hash for $name {
+            #[inline]
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                let (first, second) = self.0.as_u64_pair();
+                state.write_u64(first ^ second);
+            }
+        }
 
         /// That of the text, asked of all bytes at once: rosters are sorted by it, and searched.
         impl Ord for $name {
@@ -71,6 +85,31 @@ random_id! {
 random_id! {
     /// One client's session on this server: told to that client in `welcome`, written in the logs, seen by no other peer.
     SessionId
+}
+
+/// For tables by ids that were made here: they are random, and nobody can choose one that a table is filled with. So an id is its
+/// own hash.
+pub type RandomIds = BuildHasherDefault<RandomIdHasher>;
+
+/// See [`RandomIds`].
+#[derive(Debug, Default)]
+pub struct RandomIdHasher(u64);
+
+impl Hasher for RandomIdHasher {
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    fn write_u64(&mut self, id: u64) {
+        self.0 = id;
+    }
+
+    /// No id is written so.
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
 }
 
 impl PeerId {

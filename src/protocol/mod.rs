@@ -27,7 +27,7 @@ pub use endings::{ByeAction, EndReason, LeaveReason, close_code};
 pub use errors::{ErrorCategory, ErrorCode, Severity};
 pub use features::Feature;
 pub use frame::TextFrame;
-pub use ids::{PeerId, RoomName, RoomNameError, SessionId};
+pub use ids::{PeerId, RandomIds, RoomName, RoomNameError, SessionId};
 pub use kick::{BAN_TIME, Kick, Target};
 pub use kinds::SignalKind;
 pub use meta::Meta;

@@ -4,8 +4,9 @@ use std::{collections::HashMap, ops::Bound, time::Instant};
 
 use super::{
     outcomes::Known,
+    seat::{Occupied, Seat},
     seated::Seated,
-    state::{Occupied, Room, Seat, SupervisorState},
+    state::{Room, SupervisorState},
 };
 use crate::{
     messages::listing::{LOOKED_AT, Page, PeerFilter, RoomDetails, RoomFilter, RoomView, SeatView},
@@ -89,7 +90,7 @@ impl<R: Clone> SupervisorState<Seated, R> {
     /// Where this session's seat is, and who sits on it.
     pub(super) fn place(&self, session: SessionId) -> Option<(&RoomName, &Seated, Known)> {
         let seat = self.seats.get(&session)?;
-        let known = Known { who: self.identities.who(&seat.room, session), user: seat.user.clone() };
+        let known = Known { who: self.identities.who(&seat.room, session), user: seat.user().cloned() };
         Some((&seat.room, &seat.member, known))
     }
 
@@ -107,8 +108,8 @@ impl<R: Clone> SupervisorState<Seated, R> {
                 session: *session,
                 room: name.clone(),
                 who: who.get(session).copied(),
-                user: seat.user.clone(),
-                stayed: now.saturating_duration_since(seat.since),
+                user: seat.user().cloned(),
+                stayed: now.saturating_duration_since(seat.since()),
                 away: is_away(seat),
             })
         })

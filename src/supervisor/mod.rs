@@ -22,6 +22,7 @@ mod news;
 mod occupancy;
 pub mod outcomes;
 mod parked;
+mod seat;
 mod seated;
 mod secrets;
 pub mod state;

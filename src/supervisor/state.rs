@@ -16,7 +16,8 @@ use super::{
     moderation::{Denial, Marks, Moderation},
     occupancy::Occupancy,
     outcomes::{Freed, GivenUp, Granted, Known, Left, Lost},
-    parked::{Excess, Parked, Turn},
+    parked::{Excess, Parked},
+    seat::{Occupied, Seat},
     users::Users,
 };
 use crate::{
@@ -25,7 +26,8 @@ use crate::{
         session::JoinError,
         supervisor::{Census, Headcount},
     },
-    protocol::{ErrorCode, RoomName, SessionId, client::Identified},
+    moment::Moment,
+    protocol::{ErrorCode, RandomIds, RoomName, SessionId, client::Identified},
     telemetry::LimitHit,
 };
 
@@ -41,7 +43,7 @@ pub struct SupervisorState<M, R> {
     pub(super) rooms: HashMap<RoomName, Box<Room<R>>>,
     /// The names of the rooms in order, for whoever reads them page by page.
     pub(super) names: BTreeSet<RoomName>,
-    pub(super) seats: HashMap<SessionId, Box<Seat<M>>>,
+    pub(super) seats: HashMap<SessionId, Box<Seat<M>>, RandomIds>,
     churn: Churn,
     occupancy: Occupancy,
     address_shares: AddressShares,
@@ -78,31 +80,6 @@ pub(super) struct Room<R> {
     pub(super) sessions: Vec<SessionId>,
 }
 
-/// A peer's counted place in a room.
-#[derive(Debug)]
-pub(super) struct Seat<M> {
-    pub(super) room: RoomName,
-    pub(super) member: M,
-    pub(super) since: Instant,
-    subnet: Option<Subnet>,
-    pub(super) user: Option<Arc<str>>,
-    pub(super) occupied: Occupied,
-}
-
-/// Whether somebody is connected on a seat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Occupied {
-    /// Yes, as far as is known here.
-    Here,
-    /// The client is away.
-    Away(Turn),
-    /// It is away since a restart, as everybody is then; whether anybody knows is as before.
-    Reserved { is_known: bool },
-    /// The client is away, and its session was asked to end. It is not counted any more; it may come back all the same, if
-    /// that was under way.
-    Going,
-}
-
 impl<M, R: Clone> SupervisorState<M, R> {
     /// No rooms yet. `now` starts the minute that churn is counted over.
     pub fn new(limits: Caps, now: Instant) -> Self {
@@ -111,7 +88,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             draining: false,
             rooms: HashMap::new(),
             names: BTreeSet::new(),
-            seats: HashMap::new(),
+            seats: HashMap::default(),
             churn: Churn::new(now),
             occupancy: Occupancy::new(limits.peers_per_room),
             address_shares: AddressShares::new(limits.address, now),
@@ -151,7 +128,6 @@ impl<M, R: Clone> SupervisorState<M, R> {
             }
         })?;
         let Applicant { session, member, subnet, identified, user, .. } = applicant;
-        let before = self.rooms.get(room).map_or(0, |entry| entry.sessions.len());
         let replaced = self.replace(room, &yielding, now);
         let entry = self.rooms.entry(room.clone());
         // One text for the whole room, and not the one that each peer brought along.
@@ -161,6 +137,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
             let opener = subnet.map(|subnet| self.address_shares.opened(subnet, room, now));
             Box::new(Room { port: open(), opened: now, opener, sessions: Vec::new() })
         });
+        let before = entry.sessions.len() + replaced.len();
         if entry.sessions.len() == entry.sessions.capacity() {
             // As in the room: most rooms hold two.
             entry.sessions.reserve_exact(1 + entry.sessions.len() / 2);
@@ -177,8 +154,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
         }
         let (port, peers, opened) = (entry.port.clone(), entry.sessions.len(), before == 0);
         self.users.seated(&Known { who: identified.map(|one| one.who), user: user.clone() });
-        let seat = Seat { room: name, member, since: now, subnet, user, occupied: Occupied::Here };
-        self.seats.insert(session, Box::new(seat));
+        self.seats.insert(session, Box::new(Seat::new(name, member, subnet, user, now)));
         self.parked.seated(subnet);
         let given_up = self.parked.yields(subnet).map(|found| self.give_up(found));
         self.occupancy.moved(before, peers);
@@ -199,7 +175,11 @@ impl<M, R: Clone> SupervisorState<M, R> {
 
     /// Frees those seats for somebody who takes one at once: the room goes on, and is not counted here.
     fn replace(&mut self, room: &RoomName, yielding: &[SessionId], now: Instant) -> Vec<Freed<M>> {
-        if let Some(entry) = self.rooms.get_mut(room).filter(|_| !yielding.is_empty()) {
+        // Mostly there are none, and the room is not looked for.
+        if yielding.is_empty() {
+            return Vec::new();
+        }
+        if let Some(entry) = self.rooms.get_mut(room) {
             entry.sessions.retain(|session| !yielding.contains(session));
         }
         yielding.iter().filter_map(|session| self.free(*session, now)).collect()
@@ -393,8 +373,8 @@ impl<M, R: Clone> SupervisorState<M, R> {
         // A room whose only seat is being taken over is empty for a moment.
         let is_blank = || self.parked.is_blank() && self.identities.is_blank();
         debug_assert!(!self.seats.is_empty() || is_blank(), "something of somebody is remembered");
-        let known = Known { who, user: seat.user };
+        let known = Known { who, user: seat.user.map(|user| user.0) };
         self.users.stood_up(&known);
-        Some(Freed { member: seat.member, known, stayed: now.saturating_duration_since(seat.since) })
+        Some(Freed { member: seat.member, known, stayed: Moment::from(now).since(seat.since) })
     }
 }

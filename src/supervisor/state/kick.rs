@@ -116,7 +116,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
 
     fn going(&self, room: &RoomName, of: SeatsOf<'_>) -> Vec<SessionId> {
         let is_of_user = |session: &SessionId, user: &Arc<str>| {
-            self.seats.get(session).is_some_and(|seat| seat.user.as_ref() == Some(user))
+            self.seats.get(session).is_some_and(|seat| seat.user() == Some(user))
         };
         match of {
             SeatsOf::Session(session) => (self.room_of(session) == Some(room)).then_some(session).into_iter().collect(),
@@ -131,7 +131,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
     /// What a session that sits there is known by.
     fn marks(&self, room: &RoomName, session: SessionId) -> Marks {
         let seat = self.seats.get(&session);
-        let user = seat.and_then(|seat| seat.user.clone());
+        let user = seat.and_then(|seat| seat.user().cloned());
         Marks { who: self.identities.who(room, session), user, subnet: seat.and_then(|seat| seat.subnet) }
     }
 }

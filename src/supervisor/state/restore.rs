@@ -36,7 +36,7 @@ impl<M, R: Clone> SupervisorState<M, R> {
     pub fn stock(&self) -> Vec<RoomStock> {
         let seat = |session: &SessionId| {
             let seat = self.seats.get(session)?;
-            Some(SeatStock { session: *session, subnet: seat.subnet, since: seat.since })
+            Some(SeatStock { session: *session, subnet: seat.subnet, since: seat.since() })
         };
         let rooms = self.rooms.iter();
         rooms
@@ -67,9 +67,8 @@ impl<M, R: Clone> SupervisorState<M, R> {
             }
             self.users.seated(&Known { who, user: user.clone() });
             self.parked.seated(subnet);
-            let seat =
-                Seat { room: name.clone(), member, since, subnet, user, occupied: Occupied::Reserved { is_known } };
-            self.seats.insert(session, Box::new(seat));
+            let seat = Seat::new(name.clone(), member, subnet, user, since);
+            self.seats.insert(session, Box::new(Seat { occupied: Occupied::Reserved { is_known }, ..seat }));
         }
     }
 
