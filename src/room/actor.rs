@@ -32,8 +32,7 @@ const UPDATES_MIN: usize = 32;
 #[derive(Debug)]
 pub struct Room {
     pub(super) state: RoomState<Arc<Member>>,
-    pub(super) name: RoomName,
-    capacity: usize,
+    pub(super) own: Box<Own>,
     /// None before the first peer.
     port: Option<RoomPort>,
     /// As of when the members were last notified, or of before; none before the first peer.
@@ -44,15 +43,26 @@ pub struct Room {
     is_stale: bool,
     /// None: nothing is recorded, or nobody was here yet.
     recording: Option<RoomRecording>,
-    /// What the members are to be sent.
-    gathered: Gathered<Arc<RoomEvent>, News>,
+    /// What the members are to be sent, while there is something.
+    gathered: Option<Box<Gathered<Arc<RoomEvent>, News>>>,
     /// Whether they will be, when the mailbox is empty.
     is_due: bool,
+}
+
+/// What is seldom asked for: in a box, or the task of a room (with what actix and tokio add to it) would be in the next larger of the
+/// allocator's classes, which are 128 bytes apart there.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) name: RoomName,
+    capacity: usize,
     /// Who reaches which peer, since somebody has reported.
     pub(super) mesh: Option<Rc<RefCell<Watched>>>,
     /// Its drop tells the supervisor that the room has ended.
     _guard: Box<dyn Any + Send>,
 }
+
+/// Every room is one.
+const _: () = assert!(size_of::<Room>() <= 72);
 
 impl Room {
     /// Starts a room on that arbiter. It lives until its last peer is removed; `capacity` is what clients are told, the
@@ -65,17 +75,14 @@ impl Room {
     fn new(name: RoomName, capacity: usize, guard: Box<dyn Any + Send>) -> Self {
         Self {
             state: RoomState::default(),
-            name,
-            capacity,
+            own: Box::new(Own { name, capacity, mesh: None, _guard: guard }),
             port: None,
             snapshot: None,
             locked: false,
             is_stale: false,
             recording: None,
-            gathered: Gathered::default(),
+            gathered: None,
             is_due: false,
-            mesh: None,
-            _guard: guard,
         }
     }
 
@@ -84,7 +91,7 @@ impl Room {
         if let (None, ToRoom::Admit(Admit { port, .. }) | ToRoom::Restore(Restored { port, .. })) =
             (&self.recording, message)
         {
-            self.recording = recorder::open(&self.name, RoomLife::new(port.life()));
+            self.recording = recorder::open(&self.own.name, RoomLife::new(port.life()));
         }
         if let recording @ Some(_) = self.recording.as_ref() {
             let now = Moment::now();
@@ -108,14 +115,8 @@ impl Room {
     /// In one step, so that nobody finds half of the room.
     fn restore(&mut self, Restored { seats, until_ms, locked, port, done }: Restored) {
         (self.port, self.locked, self.is_stale) = (Some(port), locked, true);
-        let occupant = |RestoredOccupant { member, meta, who, user, is_known_away }| Occupant {
-            peer: member.peer,
-            meta,
-            who: who.map(Box::new),
-            user,
-            away_until: Some(until_ms),
-            is_quiet: !is_known_away,
-            member,
+        let occupant = |RestoredOccupant { member, meta, who, user, is_known_away }| {
+            Occupant::new(member.peer, meta, who, user, member).away_since_restart(until_ms, is_known_away)
         };
         self.state.restore(seats.into_iter().map(occupant));
         self.redraw();
@@ -140,7 +141,7 @@ impl Room {
                 Effect::NotifyJoined(peer, replaces) => self.joined(peer, replaces),
                 Effect::Welcome(peer) => {
                     if let Some(view) = self.everything(peer, join_seq) {
-                        self.gathered.welcome(peer, News::Joined(view));
+                        self.gathered().welcome(peer, News::Joined(view));
                     }
                 }
                 Effect::NotifyLeft(peer, reason) => self.add(peer, PeerChange::Left(reason)),
@@ -148,7 +149,7 @@ impl Room {
                 Effect::NotifyBack(peer) => self.add(peer, PeerChange::Back),
                 Effect::Resync(peer) => {
                     if let Some(view) = self.everything(peer, join_seq) {
-                        self.gathered.resync(peer, News::Resynced(view));
+                        self.gathered().resync(peer, News::Resynced(view));
                     }
                 }
                 Effect::NotifyUpdated(peer) => {
@@ -163,8 +164,8 @@ impl Room {
     }
 
     fn joined(&mut self, peer: PeerId, replaces: Option<PeerId>) {
-        if let Some(Occupant { meta, who, user, .. }) = self.state.occupant(peer) {
-            let (meta, who, user) = (meta.clone(), who.as_deref().copied(), user.clone());
+        if let Some(occupant) = self.state.occupant(peer) {
+            let (meta, who, user) = (occupant.meta.clone(), occupant.who(), occupant.user().cloned());
             self.add(peer, PeerChange::Joined { meta, who, user, replaces });
         }
     }
@@ -172,31 +173,35 @@ impl Room {
     /// A room that opens is never locked, so that this is told whenever it changes.
     fn lock(&mut self, locked: bool) -> Vec<Effect> {
         if std::mem::replace(&mut self.locked, locked) != locked {
-            self.gathered.add(RoomEvent::of_room(RoomChange::Locked(locked)));
+            self.gathered().add(RoomEvent::of_room(RoomChange::Locked(locked)));
         }
         Vec::new()
     }
 
     fn tell(&mut self, event: Arc<RoomEvent>) -> Vec<Effect> {
-        self.gathered.add(event);
+        self.gathered().add(event);
         Vec::new()
     }
 
+    fn gathered(&mut self) -> &mut Gathered<Arc<RoomEvent>, News> {
+        self.gathered.get_or_insert_default()
+    }
+
     fn add(&mut self, about: PeerId, change: PeerChange) {
-        self.gathered.add(RoomEvent::new(about, change));
+        self.gathered().add(RoomEvent::new(about, change));
     }
 
     /// The whole room as it is now, as one peer sees it.
     fn everything(&self, peer: PeerId, join_seq: Option<u32>) -> Option<Box<Welcomed>> {
-        let Occupant { meta, who, .. } = self.state.occupant(peer)?;
-        let (meta, who) = (meta.clone(), who.as_deref().copied());
+        let occupant = self.state.occupant(peer)?;
+        let (meta, who) = (occupant.meta.clone(), occupant.who());
         let mut peers = Vec::with_capacity(self.state.occupants().len().saturating_sub(1));
         peers.extend(self.state.seen_by(peer));
         Some(Box::new(Welcomed { join_seq: join_seq.unwrap_or_default(), peers, meta, who, locked: self.locked }))
     }
 
     fn count_stray(&self, peer: PeerId) {
-        let context = telemetry::Context::of_room(&self.name, None).as_peer(peer);
+        let context = telemetry::Context::of_room(&self.own.name, None).as_peer(peer);
         telemetry::emit(&Event::FrameRefused {
             context,
             code: ErrorCode::NotInRoom,
@@ -206,11 +211,13 @@ impl Room {
 
     /// Has the members notified when all that waits in the mailbox now is handled, or at once where that has become too much.
     fn notify_later(&mut self, ctx: &mut Context<Self>) {
-        if self.gathered.is_full() {
-            self.notify();
-        } else if !self.gathered.is_empty() && !self.is_due {
-            self.is_due = true;
-            ctx.spawn(EndOfTurn);
+        match self.gathered.as_deref() {
+            Some(gathered) if gathered.is_full() => self.notify(),
+            Some(gathered) if !gathered.is_empty() && !self.is_due => {
+                self.is_due = true;
+                ctx.spawn(EndOfTurn);
+            }
+            _ => {}
         }
     }
 
@@ -221,7 +228,7 @@ impl Room {
     fn notify(&mut self) {
         self.redraw();
         let Some(snapshot) = &self.snapshot else { return };
-        let mut gathered = std::mem::take(&mut self.gathered);
+        let Some(mut gathered) = self.gathered.take() else { return };
         let mut shared = None;
         for Occupant { peer, member, .. } in self.state.occupants() {
             let ForMember { from, whole } = gathered.take_for(*peer);
@@ -245,7 +252,7 @@ impl Room {
     /// A new picture, if somebody came or went.
     fn redraw(&mut self) {
         if let Some(port) = self.port.clone().filter(|_| std::mem::take(&mut self.is_stale)) {
-            let (room, capacity, members) = (self.name.clone(), self.capacity, self.state.sorted());
+            let (room, capacity, members) = (self.own.name.clone(), self.own.capacity, self.state.sorted());
             self.snapshot = Some(Arc::new(Snapshot { room, capacity, members, port }));
         }
     }
@@ -274,10 +281,10 @@ impl Actor for Room {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(UPDATES_MIN.max(UPDATES_PER_PEER * self.capacity));
+        ctx.set_mailbox_capacity(UPDATES_MIN.max(UPDATES_PER_PEER * self.own.capacity));
         #[cfg(feature = "fault-injection")]
         crate::messages::faults::enlist(
-            format!("room {}", self.name.as_str()),
+            format!("room {}", self.own.name.as_str()),
             &actix::AsyncContext::address(ctx).recipient(),
         );
     }

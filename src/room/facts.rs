@@ -1,6 +1,6 @@
 //! What a message to a room means for the flight recorder. The rules alone: no clock.
 
-use super::state::RoomState;
+use super::state::{Occupant, RoomState};
 use crate::{
     messages::room::ToRoom,
     protocol::{LeaveReason, PeerId},
@@ -22,7 +22,7 @@ pub(super) fn each<M>(message: &ToRoom, room: &RoomState<M>, locked: bool, mut t
         }
         ToRoom::Remove { peer, reason } if is_here(peer) => tell(Some(*peer), What::left(*peer, *reason)),
         ToRoom::Away { peer, .. } if is_here(peer) => tell(Some(*peer), What::away(*peer)),
-        ToRoom::Back { peer } if room.occupant(*peer).is_some_and(|occupant| occupant.away_until.is_some()) => {
+        ToRoom::Back { peer } if room.occupant(*peer).is_some_and(Occupant::is_away) => {
             tell(Some(*peer), What::back(*peer));
         }
         ToRoom::Lock { locked: now } if *now != locked => tell(None, What::Locked(*now)),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use super::{
     actor::Room,
     mesh::{health::MOST_PEERS, watch::Watched},
-    state::{Effect, Occupant},
+    state::Effect,
 };
 use crate::{
     messages::{mesh::MeshAnswer, session::Member},
@@ -21,10 +21,11 @@ impl Room {
             count(ReportDrop::RoomLarge, pairs.len() as u64);
             return Vec::new();
         }
-        let mesh = self.mesh.get_or_insert_with(|| {
-            let watched = Watched::new(self.name.clone());
-            for Occupant { peer, away_until, member, .. } in self.state.occupants() {
-                watched.borrow_mut().health.joined(*peer, member.source, away_until.is_some());
+        let mesh = self.own.mesh.get_or_insert_with(|| {
+            let watched = Watched::new(self.own.name.clone());
+            for occupant in self.state.occupants() {
+                let away = occupant.is_away();
+                watched.borrow_mut().health.joined(occupant.peer, occupant.member.source, away);
             }
             watched
         });
@@ -39,7 +40,7 @@ impl Room {
     }
 
     pub(super) fn show_mesh(&self, answer: MeshAnswer) -> Vec<Effect> {
-        let view = self.mesh.as_ref().map(|mesh| mesh.borrow().health.view(Instant::now()));
+        let view = self.own.mesh.as_ref().map(|mesh| mesh.borrow().health.view(Instant::now()));
         // Whoever asked may be gone by now.
         let _ = answer.send(view);
         Vec::new()
@@ -48,15 +49,15 @@ impl Room {
     /// Somebody is about to come. In a room with too many nothing is kept from then on.
     pub(super) fn joined_mesh(&mut self, member: &Arc<Member>) {
         if self.state.occupants().len() >= MOST_PEERS {
-            self.mesh = None;
+            self.own.mesh = None;
         }
-        if let Some(mesh) = &self.mesh {
+        if let Some(mesh) = &self.own.mesh {
             mesh.borrow_mut().health.joined(member.peer, member.source, false);
         }
     }
 
     pub(super) fn left_mesh(&mut self, peer: PeerId) {
-        if let Some(mesh) = &self.mesh {
+        if let Some(mesh) = &self.own.mesh {
             mesh.borrow_mut().health.left(peer);
         }
     }
@@ -72,7 +73,7 @@ impl Room {
     }
 
     fn away_from_mesh(&self, peer: PeerId, away: bool) {
-        if let Some(mesh) = &self.mesh {
+        if let Some(mesh) = &self.own.mesh {
             mesh.borrow_mut().health.away(peer, away);
         }
     }

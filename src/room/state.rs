@@ -36,16 +36,62 @@ pub struct Occupant<M> {
     pub peer: PeerId,
     /// What it wants the others to know of it.
     pub meta: Option<Meta>,
-    /// Who it is, if it gave an identity. Boxed, so that who gave none pays for a pointer.
-    pub who: Option<Box<Who>>,
-    /// The user that its token names, where the others are shown that.
-    pub user: Option<Arc<str>>,
-    /// While its socket is gone: until when it is waited for, in milliseconds since the Unix epoch.
-    pub away_until: Option<u64>,
-    /// Whether the others have not been told so: since a restart, in which everybody was away.
-    pub is_quiet: bool,
+    /// Who it is beside that, where the others are told. Boxed, so that whoever is nobody pays for a pointer.
+    person: Option<Box<Person>>,
+    /// While its socket is gone.
+    absence: Option<Box<Absence>>,
     /// How it is reached.
     pub member: M,
+}
+
+/// Who a peer is.
+#[derive(Debug)]
+struct Person {
+    who: Option<Who>,
+    user: Option<Arc<str>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Absence {
+    /// Until when it is waited for, in milliseconds since the Unix epoch.
+    until: u64,
+    /// Whether the others have not been told so: since a restart, in which everybody was away.
+    is_quiet: bool,
+}
+
+impl<M> Occupant<M> {
+    /// One that is there. `who`: who it is, if it gave an identity; `user`: the user that its token names, where the others are
+    /// shown that.
+    pub fn new(peer: PeerId, meta: Option<Meta>, who: Option<Who>, user: Option<Arc<str>>, member: M) -> Self {
+        let person = (who.is_some() || user.is_some()).then(|| Box::new(Person { who, user }));
+        Self { peer, meta, person, absence: None, member }
+    }
+
+    /// The same, away since a restart, until then.
+    #[must_use]
+    pub fn away_since_restart(self, until: u64, is_known: bool) -> Self {
+        Self { absence: Some(Box::new(Absence { until, is_quiet: !is_known })), ..self }
+    }
+
+    /// Who it is, if it gave an identity.
+    pub fn who(&self) -> Option<Who> {
+        self.person.as_ref()?.who
+    }
+
+    /// The user that its token names, where the others are shown that.
+    pub fn user(&self) -> Option<&Arc<str>> {
+        self.person.as_ref()?.user.as_ref()
+    }
+
+    /// Whether its socket is gone.
+    pub fn is_away(&self) -> bool {
+        self.absence.is_some()
+    }
+
+    /// Until when it is waited for, as far as the others know.
+    fn known_away_until(&self) -> Option<u64> {
+        self.absence.as_ref().filter(|absence| !absence.is_quiet).map(|absence| absence.until)
+    }
 }
 
 /// The members of one room, in joining order. The order is what politeness hangs on: of two peers, the one that joined
@@ -64,6 +110,10 @@ impl<M> Default for RoomState<M> {
 impl<M> RoomState<M> {
     /// Lets peers go in whose place somebody is about to come: the room does not end, whoever is left.
     pub fn replace(&mut self, peers: &[PeerId]) -> Vec<Effect> {
+        // Mostly nobody is replaced, and nobody pays for a look.
+        if peers.is_empty() {
+            return Vec::new();
+        }
         self.occupants.retain(|o| !peers.contains(&o.peer));
         if self.occupants.is_empty() {
             return Vec::new();
@@ -92,15 +142,7 @@ impl<M> RoomState<M> {
             // Most rooms hold two: a vector left to itself begins with four, and goes on by doubling.
             self.occupants.reserve_exact(1 + self.occupants.len() / 2);
         }
-        self.occupants.push(Occupant {
-            peer,
-            meta,
-            who: who.map(Box::new),
-            user,
-            away_until: None,
-            is_quiet: false,
-            member,
-        });
+        self.occupants.push(Occupant::new(peer, meta, who, user, member));
         if alone {
             vec![Effect::Welcome(peer)]
         } else {
@@ -125,20 +167,15 @@ impl<M> RoomState<M> {
     /// A peer's socket is gone; its seat is kept.
     pub fn away(&mut self, peer: PeerId, until_ms: u64) -> Vec<Effect> {
         let Some(at) = self.position(peer) else { return Vec::new() };
-        (self.occupants[at].away_until, self.occupants[at].is_quiet) = (Some(until_ms), false);
+        self.occupants[at].absence = Some(Box::new(Absence { until: until_ms, is_quiet: false }));
         if self.occupants.len() == 1 { Vec::new() } else { vec![Effect::NotifyAway(peer, until_ms)] }
     }
 
     /// It is back, if it was away.
     pub fn back(&mut self, peer: PeerId) -> Vec<Effect> {
         let Some(at) = self.position(peer) else { return Vec::new() };
-        let was_away = self.occupants[at].away_until.take();
-        let was_quiet = std::mem::take(&mut self.occupants[at].is_quiet);
-        if was_away.is_some() && !was_quiet && self.occupants.len() > 1 {
-            vec![Effect::NotifyBack(peer)]
-        } else {
-            Vec::new()
-        }
+        let was_known_away = self.occupants[at].absence.take().is_some_and(|absence| !absence.is_quiet);
+        if was_known_away && self.occupants.len() > 1 { vec![Effect::NotifyBack(peer)] } else { Vec::new() }
     }
 
     /// Everybody who has been here since before a restart, in joining order, all of them away. Nobody is told: their clients
@@ -151,8 +188,8 @@ impl<M> RoomState<M> {
     pub fn tell_away(&mut self) -> Vec<Effect> {
         let alone = self.occupants.len() == 1;
         let away = self.occupants.iter_mut().filter_map(|o| {
-            let until_ms = o.away_until.filter(|_| std::mem::take(&mut o.is_quiet))?;
-            Some(Effect::NotifyAway(o.peer, until_ms))
+            let absence = o.absence.as_mut()?;
+            std::mem::take(&mut absence.is_quiet).then_some(Effect::NotifyAway(o.peer, absence.until))
         });
         let effects: Vec<_> = away.collect();
         if alone { Vec::new() } else { effects }
@@ -186,10 +223,10 @@ impl<M> RoomState<M> {
         seen.map(move |(at, o)| PeerView {
             id: o.peer,
             meta: o.meta.clone(),
-            who: o.who.as_deref().copied(),
-            user: o.user.clone(),
+            who: o.who(),
+            user: o.user().cloned(),
             polite: at < own,
-            away_until_ms: o.away_until.filter(|_| !o.is_quiet),
+            away_until_ms: o.known_away_until(),
         })
     }
 
