@@ -2,17 +2,17 @@
 
 use super::fact::{FACT_BYTES, Fact};
 
-/// What a ring begins with: the join of two peers and an offer with its answer are fewer.
-const FIRST: usize = 8;
+/// What a ring begins with: two peers join, and one makes an offer that the other answers.
+const FIRST: usize = 4;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Ring {
     facts: Vec<Fact>,
     /// Where the oldest is, once the ring goes round.
-    oldest: usize,
+    oldest: u32,
     /// How many it may have in all.
-    most: usize,
+    most: u32,
     /// Whether it goes round at what it has: it may not grow for now.
     stays: bool,
     /// Facts that were forgotten.
@@ -22,7 +22,8 @@ pub(super) struct Ring {
 impl Ring {
     /// An empty one, which takes no memory yet. `bytes` is what it may take, rounded down to whole facts.
     pub(super) fn new(bytes: usize) -> Self {
-        Self { facts: Vec::new(), oldest: 0, most: bytes / FACT_BYTES, stays: false, lost: 0 }
+        let most = u32::try_from(bytes / FACT_BYTES).unwrap_or(u32::MAX);
+        Self { facts: Vec::new(), oldest: 0, most, stays: false, lost: 0 }
     }
 
     /// Adds a fact. `false`: it was not added, since the ring has first to [grow](Self::grow) or to be told that it may not.
@@ -33,27 +34,27 @@ impl Ring {
             self.facts.push(fact);
             return true;
         }
-        if self.facts.len() < self.most && !self.stays {
+        if self.facts.len() < self.most as usize && !self.stays {
             return false;
         }
         self.lost += 1;
-        if let Some(oldest) = self.facts.get_mut(self.oldest) {
+        if let Some(oldest) = self.facts.get_mut(self.oldest as usize) {
             *oldest = fact;
-            self.oldest = if self.oldest + 1 == self.facts.len() { 0 } else { self.oldest + 1 };
+            self.oldest = if self.oldest as usize + 1 == self.facts.len() { 0 } else { self.oldest + 1 };
         }
         true
     }
 
     /// By how many bytes it would grow next; 0: it is as large as it may be.
     pub(super) fn growth(&self) -> usize {
-        let wanted = (self.facts.capacity() * 2).max(FIRST).min(self.most);
+        let wanted = (self.facts.capacity() * 2).max(FIRST).min(self.most as usize);
         wanted.saturating_sub(self.facts.capacity()) * FACT_BYTES
     }
 
     /// Grows by that.
     pub(super) fn grow(&mut self) {
         let more = self.growth() / FACT_BYTES;
-        self.facts.rotate_left(self.oldest);
+        self.facts.rotate_left(self.oldest as usize);
         self.oldest = 0;
         self.facts.reserve_exact(self.facts.capacity() + more - self.facts.len());
         self.stays = false;
@@ -87,7 +88,7 @@ impl Ring {
 
     /// What it has, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Fact> {
-        let (newer, older) = self.facts.split_at(self.oldest);
+        let (newer, older) = self.facts.split_at(self.oldest as usize);
         older.iter().chain(newer)
     }
 }

@@ -4,8 +4,11 @@
 //! `L` tells whether a room goes on.
 
 use std::{
+    borrow::Borrow,
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::HashSet,
+    fmt,
+    hash::{Hash, Hasher},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -46,26 +49,51 @@ pub struct Bounds {
 }
 
 /// What is recorded of one room on one thread. Shared with whoever records.
-#[derive(Debug)]
 pub struct Recording<L> {
     room: RoomName,
     began: Moment,
     rings: RefCell<Rings>,
     /// None: nobody of it was on this thread yet.
-    life: RefCell<Option<L>>,
+    life: Cell<Option<L>>,
     /// Since when the room is known to be over.
     over_since: Cell<Option<Instant>>,
     /// Whether it is one of the thread's still.
     is_listed: Cell<bool>,
 }
 
-#[derive(Debug)]
 struct Rings {
     calls: Ring,
-    chatter: Ring,
+    /// Of most rooms there is none.
+    chatter: Option<Box<Ring>>,
+    /// What that may take, in bytes; no more than fit in here.
+    chatter_bytes: u32,
     /// When the newest fact was.
     newest: u64,
 }
+
+/// A recording in the table, which finds it by its room's name.
+#[derive(Debug)]
+struct Named<L>(Rc<Recording<L>>);
+
+impl<L> Borrow<RoomName> for Named<L> {
+    fn borrow(&self) -> &RoomName {
+        &self.0.room
+    }
+}
+
+impl<L> Hash for Named<L> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.room.hash(state);
+    }
+}
+
+impl<L> PartialEq for Named<L> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.room == other.0.room
+    }
+}
+
+impl<L> Eq for Named<L> {}
 
 /// What a thread answers that is asked for a room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,24 +105,38 @@ pub struct Piece {
 }
 
 impl Rings {
+    #[inline]
     fn of(&mut self, what: &What) -> &mut Ring {
-        if what.is_chatter() { &mut self.chatter } else { &mut self.calls }
+        if what.is_chatter() { self.chatter() } else { &mut self.calls }
+    }
+
+    fn chatter(&mut self) -> &mut Ring {
+        self.chatter.get_or_insert_with(|| Box::new(Ring::new(self.chatter_bytes as usize)))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Ring> {
+        std::iter::once(&self.calls).chain(self.chatter.as_deref())
+    }
+
+    fn each(&mut self, change: impl FnMut(&mut Ring)) {
+        std::iter::once(&mut self.calls).chain(self.chatter.as_deref_mut()).for_each(change);
     }
 
     fn bytes(&self) -> usize {
-        self.calls.bytes() + self.chatter.bytes()
+        self.all().map(Ring::bytes).sum()
     }
 }
 
 impl<L> Recording<L> {
     fn new(room: RoomName, bounds: &Bounds) -> Self {
-        let chatter = bounds.room / CHATTER_PART;
-        let rings = Rings { calls: Ring::new(bounds.room - chatter), chatter: Ring::new(chatter), newest: 0 };
+        let chatter_bytes = u32::try_from(bounds.room / CHATTER_PART).unwrap_or(u32::MAX);
+        let calls = Ring::new(bounds.room - chatter_bytes as usize);
+        let rings = Rings { calls, chatter: None, chatter_bytes, newest: 0 };
         Self {
             room,
             began: bounds.began,
             rings: RefCell::new(rings),
-            life: RefCell::new(None),
+            life: Cell::new(None),
             over_since: Cell::new(None),
             is_listed: Cell::new(true),
         }
@@ -118,12 +160,14 @@ impl<L> Recording<L> {
         pushed
     }
 
-    /// What it takes beside its facts: itself with its two counts, the room's name, and its place in a table that is half full.
+    /// What it takes beside its facts: itself with its two counts, a second ring, the room's name, and its place in a table that is
+    /// half full.
     fn overhead(&self) -> usize {
         size_of::<Self>()
             + 2 * size_of::<usize>()
+            + size_of::<Ring>()
             + self.room.as_str().len()
-            + 2 * (size_of::<(RoomName, Rc<Self>)>() + 1)
+            + 2 * (size_of::<Named<L>>() + 1)
     }
 
     fn bytes(&self) -> usize {
@@ -131,29 +175,36 @@ impl<L> Recording<L> {
     }
 
     fn clear(&self) {
-        let mut rings = self.rings.borrow_mut();
-        rings.calls.clear();
-        rings.chatter.clear();
+        self.rings.borrow_mut().each(Ring::clear);
     }
 
     fn piece(&self) -> Piece {
         let rings = self.rings.borrow();
-        let mut facts: Vec<_> = rings.calls.iter().chain(rings.chatter.iter()).copied().collect();
+        let mut facts: Vec<_> = rings.all().flat_map(Ring::iter).copied().collect();
         facts.sort_unstable_by_key(|fact| fact.at);
-        Piece { facts, lost: rings.calls.lost() + rings.chatter.lost() }
+        Piece { facts, lost: rings.all().map(Ring::lost).sum() }
+    }
+}
+
+impl<L> fmt::Debug for Recording<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Recording({})", self.room)
     }
 }
 
 impl<L: Life> Recording<L> {
     fn is_over(&self) -> bool {
-        self.life.borrow().as_ref().is_none_or(L::is_over)
+        let life = self.life.take();
+        let is_over = life.as_ref().is_none_or(L::is_over);
+        self.life.set(life);
+        is_over
     }
 }
 
 /// One thread's recordings.
 #[derive(Debug)]
 pub struct Recordings<L> {
-    by_name: HashMap<RoomName, Rc<Recording<L>>>,
+    by_name: HashSet<Named<L>>,
     bounds: Bounds,
     /// What they take, in bytes.
     used: usize,
@@ -170,13 +221,13 @@ impl<L: Life> Recordings<L> {
     /// None yet.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { by_name: HashMap::new(), bounds, used: 0, is_tight: false, is_exhausted: false, given_up: 0 }
+        Self { by_name: HashSet::new(), bounds, used: 0, is_tight: false, is_exhausted: false, given_up: 0 }
     }
 
     /// The recording of a room that goes on as long as `life` does; `None`: there is no memory for it.
     pub fn open(&mut self, room: &RoomName, life: L) -> Option<Rc<Recording<L>>> {
         let recording = self.find_or_add(room)?;
-        *recording.life.borrow_mut() = Some(life);
+        recording.life.set(Some(life));
         recording.over_since.set(None);
         Some(recording)
     }
@@ -191,7 +242,7 @@ impl<L: Life> Recordings<L> {
     }
 
     fn find_or_add(&mut self, room: &RoomName) -> Option<Rc<Recording<L>>> {
-        if let Some(known) = self.by_name.get(room) {
+        if let Some(Named(known)) = self.by_name.get(room) {
             return Some(Rc::clone(known));
         }
         let new = Rc::new(Recording::new(room.clone(), &self.bounds));
@@ -200,7 +251,7 @@ impl<L: Life> Recordings<L> {
             return None;
         }
         self.used += overhead;
-        self.by_name.insert(room.clone(), Rc::clone(&new));
+        self.by_name.insert(Named(Rc::clone(&new)));
         Some(new)
     }
 
@@ -223,18 +274,16 @@ impl<L: Life> Recordings<L> {
     /// What is recorded of that room.
     #[must_use]
     pub fn read(&self, room: &RoomName) -> Option<Piece> {
-        Some(self.by_name.get(room)?.piece())
+        Some(self.by_name.get(room)?.0.piece())
     }
 
     /// Forgets what was kept for long enough. A look that comes late has not seen rooms that ended long ago: they are kept as
     /// if they had ended now.
     pub fn sweep(&mut self, now: Instant, is_late: bool) {
         let (keep, mut freed) = (self.bounds.keep, 0);
-        self.by_name.retain(|_, recording| {
+        self.by_name.retain(|Named(recording)| {
             if !recording.is_over() {
-                let mut rings = recording.rings.borrow_mut();
-                rings.calls.may_grow();
-                rings.chatter.may_grow();
+                recording.rings.borrow_mut().each(Ring::may_grow);
                 return true;
             }
             if is_late || recording.over_since.get().is_none() {
@@ -254,8 +303,8 @@ impl<L: Life> Recordings<L> {
     /// Until it [is not](Self::relax), nothing grows.
     pub fn relieve(&mut self, all: bool) {
         self.is_tight = true;
-        let candidates: Vec<_> =
-            self.by_name.values().filter(|one| all || one.over_since.get().is_some()).cloned().collect();
+        let known = self.by_name.iter().map(|Named(one)| one);
+        let candidates: Vec<_> = known.filter(|one| all || one.over_since.get().is_some()).cloned().collect();
         for one in candidates {
             self.give_up(&one);
         }
@@ -288,7 +337,8 @@ impl<L: Life> Recordings<L> {
             return self.used + more <= total;
         }
         let enough = total.saturating_sub(total / GIVEN_UP_PART).saturating_sub(more);
-        let others = self.by_name.values().filter(|one| but.is_none_or(|but| !Rc::ptr_eq(one, but)));
+        let others =
+            self.by_name.iter().map(|Named(one)| one).filter(|one| but.is_none_or(|but| !Rc::ptr_eq(one, but)));
         let mut others: Vec<_> = others.map(|one| (rank(one), Rc::clone(one))).collect();
         others.sort_unstable_by_key(|(rank, _)| *rank);
         for (_, one) in others {
