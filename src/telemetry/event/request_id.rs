@@ -28,12 +28,11 @@ impl RequestId {
     /// The caller's id if it is sane (1 to 128 of `A-Z a-z 0-9 . _ -`), else a fresh one.
     #[must_use]
     pub fn accept(given: Option<&str>) -> Self {
-        match given.filter(|id| sane(id)) {
-            Some(id) => Self(Origin::Given(Box::new(Given(id.into())))),
-            None => {
-                let (first, second) = Uuid::new_v4().as_u64_pair();
-                Self(Origin::Made(VERSION_4 | first, second))
-            }
+        if let Some(id) = given.filter(|id| sane(id)) {
+            Self(Origin::Given(Box::new(Given(id.into()))))
+        } else {
+            let (first, second) = Uuid::new_v4().as_u64_pair();
+            Self(Origin::Made(VERSION_4 | first, second))
         }
     }
 

@@ -24,8 +24,8 @@ impl Source {
         Self(match address.to_canonical() {
             IpAddr::V4(v4) => Network::V4(v4),
             IpAddr::V6(v6) => {
-                let [a, b, c, d, e, f, g, h, ..] = v6.to_bits().to_be_bytes();
-                Network::V6([a, b, c, d, e, f, g, h])
+                let [a, b, c, d, ..] = v6.segments();
+                Network::V6([a, b, c, d].iter().fold(0, |half: u64, part| half << 16 | u64::from(*part)).to_be_bytes())
             }
         })
     }
