@@ -34,7 +34,7 @@ struct Inner<H> {
 struct Table<H> {
     /// By when they came, as they were numbered.
     all: BTreeMap<u64, One<H>>,
-    of_address: HashMap<Subnet, BTreeSet<u64>>,
+    of_address: HashMap<Subnet, Numbers>,
     of_owner: Owners,
     next: u64,
 }
@@ -49,9 +49,55 @@ struct One<H> {
 /// address do not concern are one owner's.
 #[derive(Debug, Default)]
 struct Owners {
-    numbers: HashMap<Option<Subnet>, BTreeSet<u64>>,
+    numbers: HashMap<Option<Subnet>, Numbers>,
     /// How many each owner has, and its oldest: who has most is the last, and of those with as many the one whose oldest is oldest.
     order: BTreeSet<Rank>,
+}
+
+/// The numbers of one address or owner, which mostly has one: then nothing is allocated for it, whenever somebody joins or leaves.
+#[derive(Debug)]
+enum Numbers {
+    One(u64),
+    /// None at first, and in the end.
+    Several(BTreeSet<u64>),
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self::Several(BTreeSet::new())
+    }
+}
+
+impl Numbers {
+    fn insert(&mut self, number: u64) {
+        match self {
+            Self::One(first) => *self = Self::Several(BTreeSet::from([*first, number])),
+            Self::Several(none) if none.is_empty() => *self = Self::One(number),
+            Self::Several(numbers) => drop(numbers.insert(number)),
+        }
+    }
+
+    fn remove(&mut self, number: u64) {
+        match self {
+            Self::One(one) if *one == number => *self = Self::default(),
+            Self::One(_) => {}
+            Self::Several(numbers) => drop(numbers.remove(&number)),
+        }
+    }
+
+    fn oldest(&self) -> Option<u64> {
+        match self {
+            Self::One(one) => Some(*one),
+            Self::Several(numbers) => numbers.first().copied(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Several(numbers) => numbers.len(),
+        }
+    }
 }
 
 /// How many somebody has, and the oldest of them.
@@ -93,7 +139,7 @@ impl<H> Waiting<H> {
         let mut table = self.lock();
         let number = table.add(One { from, handle });
         let own = from.and_then(|from| table.of_address.get(&from)).filter(|own| own.len() > self.0.most_of_address);
-        let goes = match own.and_then(|own| own.first().copied()) {
+        let goes = match own.and_then(Numbers::oldest) {
             Some(oldest) => table.remove(oldest),
             None if table.all.len() > self.0.most => table.remove_of_most(),
             None => None,
@@ -130,8 +176,8 @@ impl<H> Table<H> {
         if let Some(from) = one.from
             && let Entry::Occupied(mut numbers) = self.of_address.entry(from)
         {
-            numbers.get_mut().remove(&number);
-            if numbers.get().is_empty() {
+            numbers.get_mut().remove(number);
+            if numbers.get().len() == 0 {
                 numbers.remove();
             }
         }
@@ -150,7 +196,7 @@ impl Owners {
     fn add(&mut self, from: Option<Subnet>, number: u64) {
         match self.numbers.entry(from.map(Subnet::site)) {
             Entry::Vacant(place) => {
-                place.insert(BTreeSet::from([number]));
+                place.insert(Numbers::One(number));
                 self.order.insert((1, Reverse(number)));
             }
             Entry::Occupied(mut numbers) => {
@@ -163,7 +209,7 @@ impl Owners {
     fn remove(&mut self, from: Option<Subnet>, number: u64) {
         // An owner that is found is not looked for twice: who joins a room comes through here.
         if let Entry::Occupied(mut numbers) = self.numbers.entry(from.map(Subnet::site)) {
-            match changed(&mut self.order, numbers.get_mut(), |numbers| numbers.remove(&number)) {
+            match changed(&mut self.order, numbers.get_mut(), |numbers| numbers.remove(number)) {
                 None => drop(numbers.remove()),
                 after => self.order.extend(after),
             }
@@ -172,12 +218,8 @@ impl Owners {
 }
 
 /// Changes an owner's numbers, and takes it out of its place in the order; its new one.
-fn changed(
-    order: &mut BTreeSet<Rank>,
-    numbers: &mut BTreeSet<u64>,
-    change: impl FnOnce(&mut BTreeSet<u64>) -> bool,
-) -> Option<Rank> {
-    let rank = |numbers: &BTreeSet<u64>| numbers.first().map(|oldest| (numbers.len(), Reverse(*oldest)));
+fn changed(order: &mut BTreeSet<Rank>, numbers: &mut Numbers, change: impl FnOnce(&mut Numbers)) -> Option<Rank> {
+    let rank = |numbers: &Numbers| numbers.oldest().map(|oldest| (numbers.len(), Reverse(oldest)));
     if let Some(before) = rank(numbers) {
         order.remove(&before);
     }
