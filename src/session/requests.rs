@@ -223,12 +223,13 @@ impl Session {
 
     /// The session is in no room any more, and has the time to join anew.
     pub(super) fn outside(&mut self) {
+        let now = Instant::now();
         self.shared.enter(None);
         self.shared.join_seq.set(0);
-        self.shared.granted(None, Instant::now());
+        self.shared.granted(None, now);
         self.unconfirmed = None;
         *self.shared.resume_buffer.borrow_mut() = None;
-        self.shared.waits(Instant::now());
+        self.shared.waits(now);
     }
 
     pub(super) fn notify_supervisor(&self, reason: LeaveReason) {

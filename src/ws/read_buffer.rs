@@ -25,6 +25,8 @@ pub(super) fn poll_fill<S: Socket>(
     most: usize,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
+    // Mostly there is nothing: a session is polled whenever anybody sends it something. It costs less to ask than to be refused.
+    ready!(socket.poll_read_ready(cx))?;
     if let Some((partial, missing)) = decoder.partial() {
         // No more than has come already: who announces much and sends little gets little.
         partial.reserve(missing.min(partial.len()));
