@@ -55,8 +55,8 @@ pub(super) struct Session {
     pub(super) pause_timer: bool,
 }
 
-/// With what actix and tokio add to it, its task is in the allocator's class of 640 bytes; the next has 128 more, and every idle
-/// connection has one.
+/// Every idle connection has one. With what actix and tokio add to it, its task is in the allocator's class of 640 bytes, and the next has
+/// 128 more.
 const _: () = assert!(size_of::<Session>() <= 88);
 
 /// What a session is made of.
