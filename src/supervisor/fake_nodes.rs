@@ -63,7 +63,7 @@ pub(super) struct Peer {
     read: u64,
 }
 
-/// What somebody is told: what, about whom, and the whole of it.
+/// What somebody is told: what, about which peer, and the whole of it.
 struct Told {
     what: String,
     about: Option<PeerId>,

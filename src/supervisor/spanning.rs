@@ -17,10 +17,12 @@ use crate::{
     auth::Grant,
     messages::{
         SeatTaken,
-        cluster::{Ask, FarPeer, Flow, FlowState, JoinTicket, Joining, Profile, Receiving, RoomNow, ToFar, Told},
+        cluster::{
+            Ask, FarPeer, Flow, FlowState, JoinTicket, Joining, Profile, Receiving, RoomNow, ToFar, Told, Unsent,
+        },
         room::{AdmitFar, RoomPort, ToRoom},
         send_unbounded,
-        session::{Control, JoinError, JoinFailed, Member, Unsent},
+        session::{Control, JoinError, JoinFailed, Member},
         supervisor::{Join, Leave},
     },
     protocol::{EndReason, ErrorCode, LeaveReason, Meta, PeerId, RoomName, SessionId, client::Identified},
