@@ -35,7 +35,7 @@ use super::{
     script::{channel, node_channel},
     wire::{self, Value as Answer},
 };
-use crate::outbound;
+use crate::{outbound, telemetry::RedisOperation};
 
 /// Bytes of entries that may wait to be applied; what is published beyond is a hole in the log, and asked for.
 const PUSHED_BYTES: usize = 32 * 1024 * 1024;
@@ -106,8 +106,8 @@ pub(super) enum Heard {
     Answer {
         /// The command's number.
         number: u64,
-        /// Its name.
-        name: &'static str,
+        /// What it is.
+        operation: RedisOperation,
         /// From its way out to here.
         took: Duration,
         /// What became of it.
@@ -135,8 +135,8 @@ pub(super) struct Connection {
     sha: String,
     prefix: String,
     answers: FuturesOrdered<Pending>,
-    /// When each command without an answer went out, and its name.
-    sent: std::collections::VecDeque<(Instant, &'static str)>,
+    /// When each command without an answer went out, and what it is.
+    sent: std::collections::VecDeque<(Instant, RedisOperation)>,
     pushed: mpsc::UnboundedReceiver<Pushed>,
     pushed_bytes: Arc<AtomicUsize>,
 }
@@ -224,7 +224,7 @@ impl Connection {
     }
 
     /// Sends a command. They go out in the order of these calls.
-    pub(super) async fn send(&mut self, number: u64, name: &'static str, outgoing: &Outgoing) {
+    pub(super) async fn send(&mut self, number: u64, operation: RedisOperation, outgoing: &Outgoing) {
         let subscription = |verb, room: &crate::protocol::RoomName| {
             let mut command = redis::cmd(verb);
             command.arg(channel(&self.prefix, room.as_str()));
@@ -245,7 +245,7 @@ impl Connection {
             let result = redis.send_packed_command(&command).await;
             (number, answered(result, is_script))
         });
-        self.sent.push_back((Instant::now(), name));
+        self.sent.push_back((Instant::now(), operation));
         // Polled here, so that it has its place in the queue of the connection before the next one.
         let first = poll_fn(|context| Poll::Ready(pending.as_mut().poll(context))).await;
         match first {
@@ -259,8 +259,8 @@ impl Connection {
         let Self { answers, pushed, .. } = self;
         tokio::select! {
             Some((number, answered)) = answers.next(), if !answers.is_empty() => {
-                let (at, name) = self.sent.pop_front().unwrap_or((Instant::now(), ""));
-                Heard::Answer { number, name, took: at.elapsed(), answered }
+                let (at, operation) = self.sent.pop_front().unwrap_or((Instant::now(), RedisOperation::Beat));
+                Heard::Answer { number, operation, took: at.elapsed(), answered }
             }
             pushed = pushed.recv() => match pushed {
                 Some(pushed) => {
@@ -270,6 +270,11 @@ impl Connection {
                 None => Heard::Lost,
             },
         }
+    }
+
+    /// What has no answer, when the connection is given up: what it was, and since when.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = (RedisOperation, Duration)> {
+        self.sent.iter().map(|(at, operation)| (*operation, at.elapsed()))
     }
 
     /// When the oldest command without an answer went out.

@@ -13,15 +13,17 @@ use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
 use super::{
     connection::{Answered, Connection, ConnectionError, Heard, Pushed, RedisAddress},
-    node::{Node, NodeConfig, Outcome, Standing},
+    node::{Node, NodeConfig, Outcome},
     port::{Ask, Told},
+    report::Reporter,
     script::{ScriptConfig, channel, script},
-    status::{ClusterStatus, Link},
+    status::ClusterStatus,
     wire,
 };
 use crate::{
     cluster::{Incarnation, NodeName, lease::Timing},
     config::Settings,
+    telemetry::{RedisConnection, RedisOperation, RedisStatus},
 };
 
 /// Heartbeats in one `cluster.node_timeout_ms`: half of it is more than two.
@@ -127,6 +129,7 @@ struct Driver {
     connection: Option<Connection>,
     opening: Option<Opening>,
     wait: Duration,
+    reporter: Reporter,
 }
 
 /// What happened.
@@ -147,7 +150,18 @@ impl Driver {
         let me = Incarnation { node: config.node.clone(), number: 0 };
         let node = Node::new(config.rules.clone(), me);
         let began = Instant::now();
-        Self { config, asked, tell, status, node, began, connection: None, opening: None, wait: Duration::ZERO }
+        Self {
+            config,
+            asked,
+            tell,
+            reporter: Reporter::new(status.clone()),
+            status,
+            node,
+            began,
+            connection: None,
+            opening: None,
+            wait: Duration::ZERO,
+        }
     }
 
     fn now(&self) -> u64 {
@@ -175,7 +189,7 @@ impl Driver {
             if told.into_iter().any(|told| !(self.tell)(told)) {
                 return;
             }
-            self.report();
+            self.reporter.look(&self.node);
         }
     }
 
@@ -210,8 +224,8 @@ impl Driver {
             Happened::Asked(None) => {}
             Happened::Asked(Some(ask)) => self.node.ask(ask, now),
             Happened::Opened(opened) => self.opened(opened),
-            Happened::Heard(Heard::Answer { number, name, took, answered }) => {
-                self.answered(number, name, took, answered);
+            Happened::Heard(Heard::Answer { number, operation, took, answered }) => {
+                self.answered(number, operation, took, answered);
             }
             Happened::Heard(Heard::Pushed(pushed)) => self.pushed(&pushed),
             Happened::Heard(Heard::Lost) => self.lost(&ConnectionError::Lost),
@@ -252,9 +266,13 @@ impl Driver {
                 }
                 self.connection = Some(connection);
                 self.node.connected(self.now());
+                self.reporter.report.connections.add(RedisConnection::Made);
                 self.status.change(|figures| figures.connections += 1);
             }
-            Err(error) => self.fail(&error),
+            Err(error) => {
+                self.reporter.report.connections.add(RedisConnection::Failed);
+                self.fail(&error);
+            }
         }
     }
 
@@ -264,21 +282,32 @@ impl Driver {
     }
 
     fn lost(&mut self, error: &ConnectionError) {
-        self.connection = None;
-        self.node.disconnected(self.now());
+        self.disconnect();
         if self.opening.is_none() {
             self.fail(error);
         }
     }
 
-    fn answered(&mut self, number: u64, name: &'static str, took: Duration, answered: Answered) {
+    fn disconnect(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            let report = &mut self.reporter.report;
+            report.connections.add(RedisConnection::Lost);
+            connection.unanswered().for_each(|(operation, took)| report.command(operation, RedisStatus::Lost, took));
+        }
+        self.node.disconnected(self.now());
+    }
+
+    fn answered(&mut self, number: u64, operation: RedisOperation, took: Duration, answered: Answered) {
         let now = self.now();
-        if name == "beat" {
+        if operation == RedisOperation::Beat {
             self.status.change(|figures| figures.latency = Some(took));
         }
+        let mut count = |status| self.reporter.report.command(operation, status, took);
         match answered {
             Answered::Answer(answer) => {
-                let outcome = match wire::reply(&answer) {
+                let reply = wire::reply(&answer);
+                count(if reply.is_ok() { RedisStatus::Ok } else { RedisStatus::Failed });
+                let outcome = match reply {
                     Ok(wire::Reply::Format(format)) => return self.lost(&ConnectionError::Format(format)),
                     Ok(reply) => Outcome::Reply(Box::new(reply)),
                     Err(_) => Outcome::Malformed,
@@ -288,11 +317,18 @@ impl Driver {
                 self.node.answered(number, outcome, now);
             }
             Answered::Failed(error) => {
+                count(RedisStatus::Failed);
                 self.status.change(|figures| figures.error = Some(error.to_string()));
                 self.node.answered(number, Outcome::Failed, now);
             }
-            Answered::Refused(error) => self.lost(&ConnectionError::Refused(error)),
-            Answered::Lost => self.lost(&ConnectionError::Lost),
+            Answered::Refused(error) => {
+                count(RedisStatus::Refused);
+                self.lost(&ConnectionError::Refused(error));
+            }
+            Answered::Lost => {
+                count(RedisStatus::Lost);
+                self.lost(&ConnectionError::Lost);
+            }
         }
     }
 
@@ -309,34 +345,13 @@ impl Driver {
 
     async fn flush(&mut self) {
         if self.node.takes_reconnect() {
-            self.connection = None;
-            self.node.disconnected(self.now());
+            self.disconnect();
             self.open();
         }
         let Some(connection) = &mut self.connection else { return };
-        for (number, name, outgoing) in self.node.take_out() {
-            connection.send(number, name, &outgoing).await;
+        for (number, operation, outgoing) in self.node.take_out() {
+            connection.send(number, operation, &outgoing).await;
         }
-    }
-
-    fn report(&mut self) {
-        let (rooms, waiting, waiting_bytes) = self.node.sizes();
-        let link = match self.node.standing() {
-            Standing::Away => Link::Away,
-            Standing::Catching | Standing::Settling => Link::Catching,
-            Standing::Well => Link::Up,
-        };
-        let superseded = self.node.is_superseded();
-        self.status.change(|figures| {
-            if figures.link != link {
-                (figures.link, figures.since) = (link, std::time::Instant::now());
-            }
-            if link == Link::Up {
-                figures.error = None;
-            }
-            (figures.rooms, figures.waiting, figures.waiting_bytes) = (rooms, waiting, waiting_bytes);
-            figures.superseded = superseded;
-        });
     }
 }
 

@@ -15,12 +15,14 @@
 //! | `node/` | the node: no runtime, no clock, no socket |
 //! | `connection.rs` | one connection: commands out in order, answers and entries in |
 //! | `driver.rs` | the thread around all of it |
+//! | `report.rs` | what is logged and counted of it |
 //! | `status.rs` | how it stands, for probes and metrics |
 
 mod command;
 mod connection;
 mod driver;
 mod node;
+mod report;
 mod script;
 mod status;
 pub mod wire;

@@ -37,6 +37,7 @@ use crate::{
         strays::Strays,
     },
     protocol::{PeerId, RoomName},
+    telemetry::{Counts, RedisOperation, Resync},
 };
 
 /// What a node is told at its start.
@@ -101,13 +102,13 @@ pub(super) enum Standing {
     Well,
 }
 
-/// What was counted since it was last asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What was counted since the start.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Counted {
     /// Holes that were filled.
     pub(super) holes: u64,
-    /// Replicas that were rebuilt because their members have missed something.
-    pub(super) gaps: u64,
+    /// Replicas that were rebuilt because their members may have missed something.
+    pub(super) resyncs: Counts<Resync>,
     /// Entries and answers that make no sense.
     pub(super) malformed: u64,
     /// Nodes that this one found dead.
@@ -171,7 +172,7 @@ impl Node {
             next_beat: 0,
             born: 0,
             told: VecDeque::new(),
-            counted: Counted::default(),
+            counted: Counted { holes: 0, resyncs: Counts::new(), malformed: 0, dead: 0, generations: 0 },
         }
     }
 
@@ -194,6 +195,11 @@ impl Node {
         }
     }
 
+    /// `server.node`
+    pub(super) fn name(&self) -> &str {
+        self.me.node.as_str()
+    }
+
     /// Whether another process has this node's name, and began later.
     pub(super) fn is_superseded(&self) -> bool {
         self.is_superseded
@@ -204,8 +210,8 @@ impl Node {
         (self.rooms.len(), self.line.len(), self.line.bytes())
     }
 
-    pub(super) fn take_counted(&mut self) -> Counted {
-        std::mem::take(&mut self.counted)
+    pub(super) fn counted(&self) -> Counted {
+        self.counted
     }
 
     /// What this process is told, in this order.
@@ -219,7 +225,7 @@ impl Node {
     }
 
     /// What goes out now, with the number of each command.
-    pub(super) fn take_out(&mut self) -> Vec<(u64, &'static str, Outgoing)> {
+    pub(super) fn take_out(&mut self) -> Vec<(u64, RedisOperation, Outgoing)> {
         if !self.is_connected || self.wants_reconnect || !self.has_begun() {
             return Vec::new();
         }
@@ -242,7 +248,7 @@ impl Node {
                 wants_room,
                 away_ms: self.config.timing.dead_after - self.config.timing.away_after,
             };
-            out.push((number, command.name(), command.encode(&envelope)));
+            out.push((number, command.operation(), command.encode(&envelope)));
         }
         out
     }

@@ -8,6 +8,7 @@ use crate::{
     },
     nodes::{command::Kind, wire::Reply},
     protocol::RoomName,
+    telemetry::Resync,
 };
 
 /// Beyond the time that Redis names: its clock and this one need not agree.
@@ -121,7 +122,7 @@ impl Node {
         };
         self.unsettled.remove(name);
         if let Some(room) = self.rooms.get(name) {
-            let gap = has_gap(&room.replica, snapshot.as_deref());
+            let gap = has_gap(&room.replica, snapshot.as_deref()).then_some(Resync::Generation);
             self.rebuild(name, snapshot.as_deref(), gap, now);
         }
         self.settled_if_all();
