@@ -5,6 +5,7 @@
 //! own, which serves the operator's listener, too: a scrape must not pause relaying, nor wait behind a flood of frames.
 
 mod announce;
+mod cluster;
 mod error;
 mod ice;
 mod keys;
@@ -57,6 +58,7 @@ use crate::{
         supervisor::{AllowJoins, LatestHeadcount, StopJoins},
     },
     metrics::{self, BuildInfo, Exposition, Facts},
+    nodes::ClusterStatus,
     protocol::RoomName,
     recorder::{self, RecorderConfig},
     room::{Room, mesh::watch::AlertShares},
@@ -114,7 +116,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let (liveness, scrapes) = (Liveness::default(), Scrapes::default());
     let (clients, sockets) = (Clients::new(&settings), sockets(&capacity));
     let (memory, arbiters) = (watch_memory(&settings, sockets.clone())?, Arbiters::default());
-    let Supervision { supervisor, headcount, ending } = start_supervisor(&settings, arbiters.clone())?;
+    let Supervision { supervisor, headcount, ending, cluster } = start_supervisor(&settings, arbiters.clone())?;
     let ((publish, reports), public_sockets) = (watch::channel(Arc::new(Report::first())), sockets[0].clone());
     let probes = probes(&lifecycle, &public_sockets, &liveness, (reports, headcount), began);
     let common = Common::new(&settings, probes);
@@ -163,6 +165,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let (lifecycle, liveness, supervisor) = (&lifecycle, &liveness, &supervisor);
     let server = Server { lifecycle, liveness, supervisor, arbiters: &arbiters, plan, store: store.as_ref() };
     let drained = drained(server, &mut signals).await;
+    cluster::leave(cluster.as_ref(), drained.0.at + drained.1.deadline).await;
     end(drained, (ending, &scrapes), (record, before.problem), (&running, liveness), &mut signals).await;
     Ok(())
 }
@@ -313,15 +316,20 @@ struct Supervision {
     supervisor: Addr<Supervisor>,
     headcount: LatestHeadcount,
     ending: Option<Ending>,
+    cluster: Option<ClusterStatus>,
 }
 
 fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> Result<Supervision, StartError> {
     let (webhooks, ending) = Webhooks::start(settings)?.unzip();
-    let spawn_room: SpawnRoom = Box::new(move |name, capacity, guard| spawn_room(&arbiters, name, capacity, guard));
+    let of_rooms = arbiters.clone();
+    let spawn_room: SpawnRoom = Box::new(move |name, capacity, guard| spawn_room(&of_rooms, name, capacity, guard));
     let supervisor = Supervisor::new(SupervisorConfig::from(settings), spawn_room);
     let supervisor = webhooks.into_iter().fold(supervisor, Supervisor::with_webhooks);
+    let (supervisor, joining) = cluster::prepare(supervisor, settings, &arbiters);
     let headcount = supervisor.headcount();
-    Ok(Supervision { supervisor: supervisor.start(), headcount, ending })
+    let supervisor = supervisor.start();
+    let cluster = joining.map(|joining| cluster::start(joining, &supervisor)).transpose()?;
+    Ok(Supervision { supervisor, headcount, ending, cluster })
 }
 
 /// A room lives where the sessions that named it in their handshakes are.

@@ -2,7 +2,9 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{auth::KeyFileError, ice::SecretFileError, tls::CertificateError, webhooks::WebhookError};
+use crate::{
+    auth::KeyFileError, ice::SecretFileError, nodes::ClusterError, tls::CertificateError, webhooks::WebhookError,
+};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,9 @@ pub enum StartError {
     /// Webhooks are configured, and something they need is not there.
     #[error(transparent)]
     Webhooks(#[from] WebhookError),
+    /// Rooms are to span nodes, and something that this needs is not there.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The folder of what outlives the process is another's.
     #[error(
         "another process uses {} (state.dir), where server.handover leaves sessions for the next start; give each server a folder of \

@@ -1,6 +1,7 @@
 //! What peers of other nodes send to those of this one: posted as any signal, behind the roster that names its sender. What its receiver
-//! has no room for waits here, within one share of the receiver's queue for each sender; its node is told to send no more of that, and
-//! what comes beyond the share is dropped, and told. So a receiver that does not read stops whoever sends to it, and nobody else.
+//! has no room for waits here; its node is told to send no more of that. What had left it by then is held, too, as much as may wait
+//! for a receiver anyhow, and beyond that one share of each sender's; more is dropped, and told. So a receiver that does not read stops
+//! whoever sends to it, and nobody else.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -49,6 +50,12 @@ impl Waiting {
     pub(super) fn forget(&mut self, peer: PeerId) {
         self.pairs.retain(|(from, to), _| *from != peer && *to != peer);
     }
+
+    /// All that waits for that peer.
+    fn of(&self, receiver: PeerId) -> Load {
+        let queues = self.pairs.iter().filter(|((_, to), _)| *to == receiver);
+        queues.fold(Load::default(), |all, (_, queue)| all + queue.load)
+    }
 }
 
 impl Room {
@@ -86,9 +93,11 @@ impl Room {
     /// Behind what waits already, if there is room for it.
     fn keep(&mut self, pair: Pair, signal: Deliver) {
         let Some(far) = &mut self.far else { return };
+        let (more, bound) = (Load::frame(signal.frame.as_bytes().len()), far.bounds.connected);
+        let all = far.waiting.of(pair.1) + more;
         let queue = far.waiting.pairs.entry(pair).or_default();
-        let load = queue.load + Load::frame(signal.frame.as_bytes().len());
-        if queue.signals.is_empty() || load.fits(far.bounds.connected.share) {
+        let load = queue.load + more;
+        if queue.signals.is_empty() || load.fits(bound.share) || all.fits(bound.signals) {
             queue.signals.push_back(signal);
             queue.load = load;
         } else {

@@ -2,14 +2,12 @@
 
 use serde_json::json;
 
-use super::fake_nodes::{Nodes, bounds, room};
+use super::fake_nodes::{Nodes, room};
 use crate::{
-    messages::Busy,
     messages::{
         Note,
         cluster::Told,
         moderation::{Kick, KickFrom, LockRoom, Target},
-        session::Posted,
     },
     protocol::{EndReason, LeaveReason},
 };
@@ -123,7 +121,7 @@ async fn who_is_away_back_or_says_something_else_of_itself_is_seen_so_elsewhere_
     ann.told("updated", &[]).await;
     assert_eq!(bob.told("peer_updated", &[&ann]).await["meta"], json!({"hand": "up"}));
     ann.be_away(true).await;
-    assert_eq!(bob.told("peer_away", &[&ann]).await["untilMs"], 7);
+    assert_eq!(bob.told("peer_away", &[&ann]).await["until"], 7);
     let mut cid = nodes.peer(1, "Cid");
     cid.join(None).await;
     assert_eq!(cid.told("joined", &[]).await["others"][0], json!([ann.member.peer.to_string(), true, 7]));
@@ -136,12 +134,12 @@ async fn who_is_away_back_or_says_something_else_of_itself_is_seen_so_elsewhere_
 
 #[actix::test]
 async fn a_room_is_full_wherever_its_peers_are_and_who_is_refused_may_ask_again() {
-    let nodes = Nodes::start(2);
-    let _three = [nodes.joined(0, "Ann").await, nodes.joined(1, "Bob").await, nodes.joined(0, "Cid").await];
+    let nodes = Nodes::with_rooms_for(3, 2);
+    let three = [nodes.joined(0, "Ann").await, nodes.joined(1, "Bob").await, nodes.joined(0, "Cid").await];
     let mut dan = nodes.peer(1, "Dan");
     dan.join(None).await;
     dan.told("refused room_full", &[]).await;
-    _three[0].leave().await;
+    three[0].leave().await;
     nodes.settle().await;
     dan.join(None).await;
     assert_eq!(dan.told("joined", &[]).await["others"].as_array().map(Vec::len), Some(2));
@@ -192,7 +190,7 @@ async fn a_node_that_is_gone_takes_its_peers_with_it_and_nobody_else() {
 
 #[actix::test]
 async fn who_comes_again_on_another_node_takes_the_place_of_its_ghost() {
-    let nodes = Nodes::start(2);
+    let nodes = Nodes::with_rooms_for(3, 2);
     let mut ann = nodes.joined(0, "Ann").await;
     let ghost = nodes.peer(0, "Bob");
     ghost.join(Some("the identity of one of them")).await;
@@ -257,9 +255,7 @@ async fn who_hangs_up_before_it_has_a_seat_gives_it_back() {
     cid.join(None).await;
     cid.told("joined", &[]).await;
     ann.told("peer_joined", &[&bob]).await;
-    let mut told = [ann.told("peer_left", &[&bob]).await["reason"].clone()];
-    told.sort_by_key(ToString::to_string);
-    assert_eq!(told, ["disconnected"]);
+    assert_eq!(ann.told("peer_left", &[&bob]).await["reason"], "disconnected");
     ann.told("peer_joined", &[&cid]).await;
     nodes.settle().await;
     assert!(cid.is_silent() && ann.is_silent());
@@ -355,69 +351,4 @@ async fn an_operator_sees_the_room_whole_on_either_node() {
         ];
         assert_eq!(seen, expected, "in joining order");
     }
-}
-
-/// As many bytes as one sender may have waiting, and some more.
-fn flood(from: &super::fake_nodes::Peer, to: &super::fake_nodes::Peer) -> usize {
-    let text = "x".repeat(30_000);
-    let posted = (0..1000).take_while(|_| from.send(Some(to), &text) == [Posted::Taken]);
-    posted.count()
-}
-
-#[actix::test]
-async fn what_the_cluster_does_not_take_waits_on_its_senders_account() {
-    let nodes = Nodes::start(2);
-    let mut ann = nodes.joined(0, "Ann").await;
-    let bob = nodes.joined(1, "Bob").await;
-    ann.told("peer_joined", &[&bob]).await;
-    nodes.hub.set_holds(true);
-    let sent = flood(&ann, &bob);
-    assert!(sent > 1, "a share");
-    assert_eq!(ann.send(Some(&bob), &"x".repeat(30_000)), [Posted::Busy(Busy::StillWaits)]);
-    nodes.settle().await;
-    assert_eq!(ann.send(Some(&bob), &"x".repeat(30_000)), [Posted::Busy(Busy::StillWaits)], "it was not taken");
-    assert!(!ann.member.kill_switch.take_notes().has(Note::InboxReady));
-    nodes.hub.set_holds(false);
-    assert!(ann.member.kill_switch.take_notes().has(Note::InboxReady), "there is room");
-    assert_eq!(ann.send(Some(&bob), "more"), [Posted::Taken]);
-}
-
-/// Bob reads nothing: of Ann, who sends him more than her share, the rest waits on her own node, and Cid is not concerned.
-#[actix::test]
-async fn a_receiver_that_does_not_read_stops_its_sender_on_the_other_node_and_nobody_else() {
-    let nodes = Nodes::start(2);
-    let mut ann = nodes.joined(0, "Ann").await;
-    let mut cid = nodes.joined(0, "Cid").await;
-    let mut bob = nodes.joined(1, "Bob").await;
-    ann.told("peer_joined", &[&cid]).await;
-    ann.told("peer_joined", &[&bob]).await;
-    cid.told("peer_joined", &[&bob]).await;
-    let mut sent = 0;
-    for _ in 0..1000 {
-        let more = flood(&ann, &bob);
-        sent += more;
-        nodes.settle().await;
-        if more == 0 {
-            break;
-        }
-    }
-    assert!(!ann.member.kill_switch.take_notes().has(Note::InboxReady), "Ann waits");
-    let most = bounds().connected.signals.bytes() as usize * 3;
-    assert!(sent * 30_000 < most, "{sent} messages are within a queue there, a share beside it and one here");
-    assert!(nodes.hub.take_asked().contains(&"flow Waits".to_owned()));
-    assert_eq!(cid.send(Some(&bob), "from a quiet one"), [Posted::Taken]);
-    nodes.settle().await;
-    assert!(bob.member.inbox.total().fits(bounds().connected.signals));
-    // Bob reads: all of it comes, in order, and Ann goes on.
-    let mut heard = (0, 0);
-    let (from, other) = (ann.member.peer, cid.member.peer);
-    while heard != (sent, 1) {
-        let signal = bob.read_signal().await;
-        heard.0 += usize::from(signal == from);
-        heard.1 += usize::from(signal == other);
-    }
-    nodes.settle().await;
-    assert!(ann.member.kill_switch.take_notes().has(Note::InboxReady), "there is room");
-    assert!(nodes.hub.take_asked().contains(&"flow Flows".to_owned()));
-    assert!(ann.is_silent(), "nothing was dropped");
 }

@@ -15,9 +15,7 @@ use super::Supervisor;
 use crate::{
     cluster::NodeName,
     messages::{
-        cluster::{
-            Ask, FarPeer, Flow, Held, JoinTicket, Joining, NodePort, Profile, Receiving, RoomNow, Sending, Told,
-        },
+        cluster::{Ask, FarPeer, Flow, Held, JoinTicket, Joining, Profile, Receiving, RoomNow, Sending, Told},
         send_unbounded,
         session::JoinError,
     },
@@ -94,11 +92,6 @@ impl Log {
 }
 
 impl Hub {
-    /// A port to it. What is asked there waits until [`Hub::connect`].
-    pub(super) fn port(&self) -> (NodePort, UnboundedReceiver<Ask>) {
-        NodePort::new()
-    }
-
     /// The next node is that supervisor's.
     pub(super) fn connect(&self, supervisor: &Addr<Supervisor>, mut asked: UnboundedReceiver<Ask>) {
         let node = {

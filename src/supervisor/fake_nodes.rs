@@ -17,6 +17,7 @@ use crate::{
     limits::Rate,
     messages::{
         Bounds, Load, Mark,
+        cluster::NodePort,
         listing::{Question, RoomDetails},
         room::{RoomPort, ToRoom},
         session::{Control, Deliver, Member, News, Posted, Roster, Snapshot, ToMember, ToSession},
@@ -28,7 +29,7 @@ use crate::{
         server::{ServerFrame, encode},
     },
     room::{Room, fake::FakeSession, open_port},
-    supervisor::SupervisorConfig,
+    supervisor::{Caps, SupervisorConfig},
 };
 
 pub(super) const ROOM: &str = "blue";
@@ -69,15 +70,20 @@ struct Told {
 
 impl Nodes {
     pub(super) fn start(count: usize) -> Self {
+        Self::with_rooms_for(10, count)
+    }
+
+    pub(super) fn with_rooms_for(peers_per_room: usize, count: usize) -> Self {
         pause();
         let hub = Hub::default();
         let supervisors = (0..count).map(|node| {
             let spawn = |name: RoomName, capacity, guard| Room::open(&Arbiter::current(), name, capacity, guard);
-            let config = SupervisorConfig { caps: scenarios::limits(), wrong_secrets: Rate::per_minute(2) };
-            let (port, asked) = hub.port();
+            let caps = Caps { peers_per_room, ..scenarios::limits() };
+            let config = SupervisorConfig { caps, wrong_secrets: Rate::per_minute(2) };
+            let (port, asked) = NodePort::new();
             let open_port = Box::new(|init| open_port(&Arbiter::current(), init));
-            let span = SpanConfig { name: node_name(node), node: port, bounds: bounds(), open_port };
-            let supervisor = Supervisor::new(config, Box::new(spawn)).in_cluster(span).start();
+            let config_of_span = SpanConfig { name: node_name(node), node: port, bounds: bounds(), open_port };
+            let supervisor = Supervisor::new(config, Box::new(spawn)).in_cluster(config_of_span).start();
             hub.connect(&supervisor, asked);
             supervisor
         });
@@ -141,7 +147,8 @@ impl Peer {
 
     pub(super) fn update(&self, meta: &str) {
         let update = ToRoom::Update { peer: self.member.peer, meta: Meta::from_checked(meta) };
-        self.port().try_send(update).expect("the room takes it");
+        // One that has ended takes nothing.
+        let _ = self.port().try_send(update);
     }
 
     /// Its connection is gone, or there again.

@@ -48,9 +48,9 @@ impl Seating {
     }
 
     /// It is not granted.
-    pub(super) fn refuse(&self, refused: JoinError) -> Box<JoinFailed> {
+    pub(super) fn refuse(&self, refused: JoinError) -> JoinFailed {
         news::refused(&self.member, &self.room, refused, self.attempt);
-        Box::new(JoinFailed { join_seq: self.join_seq, refused })
+        JoinFailed { join_seq: self.join_seq, refused }
     }
 }
 
@@ -61,7 +61,7 @@ impl Supervisor {
         let (applicant, seating) = Seating::of(join);
         match self.take_seat(applicant, &seating.room) {
             Ok(granted) => Ok(self.seated(seating, granted, Vec::new(), None)),
-            Err(refused) => Err(seating.refuse(refused)),
+            Err(refused) => Err(Box::new(seating.refuse(refused))),
         }
     }
 

@@ -213,7 +213,7 @@ mod tests {
     }
 
     fn rooms(state: &State, filter: &RoomFilter) -> (Vec<String>, Option<String>) {
-        let page = listing(&state).rooms(filter, Instant::now());
+        let page = listing(state).rooms(filter, Instant::now());
         (page.items.iter().map(|room| room.name.to_string()).collect(), page.next.map(|name| name.to_string()))
     }
 

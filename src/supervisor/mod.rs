@@ -39,6 +39,8 @@ pub use parked::{Excess, ParkedCaps};
 pub use span::{OpenPort, SpanConfig};
 
 #[cfg(test)]
+mod cluster_fairness;
+#[cfg(test)]
 mod cluster_scenarios;
 #[cfg(test)]
 mod fake_hub;

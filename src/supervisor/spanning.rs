@@ -32,7 +32,7 @@ impl Supervisor {
         let (applicant, seating) = Seating::of(join);
         self.state.may_ask(&applicant, &seating.room, now()).map_err(|refused| {
             self.state.refused(applicant.subnet, refused, now());
-            seating.refuse(refused)
+            Box::new(seating.refuse(refused))
         })?;
         let limits = self.state.limits();
         let Some(span) = &mut self.span else { return Ok(()) };
@@ -155,7 +155,9 @@ impl Supervisor {
             if !yielding.contains(&session) {
                 yielding.push(session);
                 let peer = self.state.seated(session).map(|seated| seated.member.peer);
-                peer.into_iter().for_each(|peer| self.ask_to_leave(room, peer, LeaveReason::Replaced));
+                if let Some(peer) = peer {
+                    self.ask_to_leave(room, peer, LeaveReason::Replaced);
+                }
             }
         }
         yielding
@@ -191,7 +193,7 @@ impl Supervisor {
         };
         self.forget_unused(&seating.room);
         self.state.refused(applicant.subnet, refused, now());
-        let join_failed = seating.refuse(refused);
+        let join_failed = Box::new(seating.refuse(refused));
         if left.is_none() {
             seating.member.post(Control::JoinFailed(join_failed));
         }
@@ -253,7 +255,7 @@ impl Supervisor {
         }
         self.publish();
         if let Some(spanned) = self.span.as_mut().and_then(|span| span.room_mut(room)) {
-            spanned.joined(far.clone(), now());
+            spanned.joined(far, now());
         }
         if let Some(left) = ended {
             replace(&left.seat, room);

@@ -8,6 +8,7 @@ mod architecture;
 mod byte_budgets;
 mod capacity;
 mod certificates;
+mod cluster;
 mod comeback;
 mod configuration;
 mod counts;

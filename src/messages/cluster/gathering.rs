@@ -84,15 +84,12 @@ impl<B> Gathering<B> {
         // To another of its receivers it came before. Not to one place with it if something for this one came in between.
         let same = self.signals.get(&name).copied().filter(|at| *at >= end);
         let at = same.unwrap_or(self.gathered.len());
-        match self.gathered.get_mut(at) {
-            Some(Place::Signal { to: receivers, accounts, .. }) => {
-                receivers.push(to);
-                accounts.push(account);
-            }
-            _ => {
-                self.gathered.push(Place::Signal { from, to: vec![to], kind, frame, accounts: vec![account] });
-                self.signals.insert(name, at);
-            }
+        if let Some(Place::Signal { to: receivers, accounts, .. }) = self.gathered.get_mut(at) {
+            receivers.push(to);
+            accounts.push(account);
+        } else {
+            self.gathered.push(Place::Signal { from, to: vec![to], kind, frame, accounts: vec![account] });
+            self.signals.insert(name, at);
         }
         self.ends.insert(to, at + 1);
         first
@@ -172,7 +169,9 @@ mod tests {
         let frames: Vec<_> = (0..20).map(|_| frame(ann)).collect();
         let mut gathering = Gathering::default();
         for to in [bob, cid] {
-            frames.iter().for_each(|frame| drop(gathering.add(posted(ann, to, frame))));
+            for frame in &frames {
+                let _ = gathering.add(posted(ann, to, frame));
+            }
         }
         let all = taken(&mut gathering);
         assert_eq!(all, vec![Ok(vec![bob, cid]); 20]);
