@@ -44,6 +44,8 @@ const PUSHED_OVERHEAD: usize = 128;
 /// Deeper lists are no answers of the script.
 const DEPTH: usize = 4;
 const PORT: u16 = 6379;
+/// Commands that wait within the library for the socket; more wait before it, in the same order.
+const PIPELINED: usize = 1024;
 
 /// Where Redis is, and who this server is there.
 #[derive(Debug, Clone)]
@@ -168,6 +170,7 @@ impl Connection {
         let pushed_bytes = Arc::new(AtomicUsize::new(0));
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
+            .set_pipeline_buffer_size(PIPELINED)
             .set_push_sender(take_pushed(push, pushed_bytes.clone()));
         let refused = ConnectionError::Refused;
         let opened = MultiplexedConnection::new_with_config(&info, socket, config).await;
@@ -258,10 +261,8 @@ impl Connection {
     pub(super) async fn next(&mut self) -> Heard {
         let Self { answers, pushed, .. } = self;
         tokio::select! {
-            Some((number, answered)) = answers.next(), if !answers.is_empty() => {
-                let (at, operation) = self.sent.pop_front().unwrap_or((Instant::now(), RedisOperation::Beat));
-                Heard::Answer { number, operation, took: at.elapsed(), answered }
-            }
+            // What came first: an answer says what is missing here, and that must not be what waits beside it.
+            biased;
             pushed = pushed.recv() => match pushed {
                 Some(pushed) => {
                     self.pushed_bytes.fetch_sub(weight(&pushed), Ordering::Relaxed);
@@ -269,6 +270,10 @@ impl Connection {
                 }
                 None => Heard::Lost,
             },
+            Some((number, answered)) = answers.next(), if !answers.is_empty() => {
+                let (at, operation) = self.sent.pop_front().unwrap_or((Instant::now(), RedisOperation::Beat));
+                Heard::Answer { number, operation, took: at.elapsed(), answered }
+            }
         }
     }
 

@@ -42,6 +42,7 @@ pub struct ClusterConfig {
     address: RedisAddress,
     script: ScriptConfig,
     rules: NodeConfig,
+    ready_grace: Duration,
 }
 
 /// Why the thread cannot be started.
@@ -82,6 +83,7 @@ impl ClusterConfig {
                 log_entries: cluster.log_entries,
                 log_bytes: cluster.log_bytes,
             },
+            ready_grace: cluster.ready_grace_ms.get(),
             rules: NodeConfig {
                 timing,
                 waiting_ms: cluster.waiting_ms.0,
@@ -106,7 +108,7 @@ pub fn start(
     if !path.as_os_str().is_empty() {
         std::fs::read(path).map_err(|source| ClusterError::Password { path: path.clone(), source })?;
     }
-    let status = ClusterStatus::new(std::time::Instant::now());
+    let status = ClusterStatus::new(config.ready_grace, std::time::Instant::now());
     let shared = status.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = move || {
@@ -175,8 +177,8 @@ impl Driver {
                 Happened::Asked(None) => return,
                 happened => self.attend(happened),
             }
-            for _ in 1..PIECE {
-                match self.at_once().await {
+            for turn in 1..PIECE {
+                match self.at_once(turn).await {
                     Some(Happened::Asked(None)) => return,
                     Some(happened) => self.attend(happened),
                     None => break,
@@ -207,8 +209,13 @@ impl Driver {
         }
     }
 
-    /// What has happened already.
-    async fn at_once(&mut self) -> Option<Happened> {
+    /// What has happened already. What is asked and what comes from Redis have their turns.
+    async fn at_once(&mut self, turn: usize) -> Option<Happened> {
+        if turn.is_multiple_of(2)
+            && let Ok(ask) = self.asked.try_recv()
+        {
+            return Some(Happened::Asked(Some(ask)));
+        }
         let Self { asked, connection, .. } = self;
         tokio::select! {
             biased;
@@ -312,8 +319,10 @@ impl Driver {
                     Ok(reply) => Outcome::Reply(Box::new(reply)),
                     Err(_) => Outcome::Malformed,
                 };
-                // It is up when it answers what is asked of it.
-                self.wait = Duration::ZERO;
+                // It is well when it counts a heartbeat: one without memory still takes a subscription.
+                if operation == RedisOperation::Beat {
+                    self.wait = Duration::ZERO;
+                }
                 self.node.answered(number, outcome, now);
             }
             Answered::Failed(error) => {

@@ -8,7 +8,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `script.lua` | all that is asked of Redis, as one script |
+//! | `script/` | all that is asked of Redis, as one script in Lua |
 //! | `script.rs` | ... with its constants, which have their one place here |
 //! | `wire/` | entries and answers as bytes, and back |
 //! | `command.rs` | commands as the script's arguments |

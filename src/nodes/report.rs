@@ -47,11 +47,12 @@ impl Reporter {
         };
         let superseded = node.is_superseded();
         self.status.change(|figures| {
-            if figures.link != link {
-                (figures.link, figures.since) = (link, now);
+            if (figures.link == Link::Up) != (link == Link::Up) {
+                figures.since = now;
             }
+            figures.link = link;
             if link == Link::Up {
-                figures.error = None;
+                (figures.was_up, figures.error) = (true, None);
             }
             (figures.rooms, figures.waiting, figures.waiting_bytes) = (rooms, waiting, waiting_bytes);
             figures.superseded = superseded;

@@ -15,9 +15,9 @@ mod log;
 mod panics;
 
 pub use counts::{
-    ArbiterReport, Buckets, CensusReport, ClusterReport, Counts, ErrorSample, ErrorSamples, HeldKind, HeldReport,
-    HttpCount, HttpCounts, IceKind, IceOutcome, IceReport, IceTransport, Label, LabelSpec, LabelValues, LimitHit,
-    Listener, MAX_SAMPLES, MemoryReport, MemoryStep, MeshReport, MeshRoom, ModerationAct, Moderator, OpsCall,
+    ArbiterReport, Buckets, CensusReport, ClusterReport, CommandBuckets, Counts, ErrorSample, ErrorSamples, HeldKind,
+    HeldReport, HttpCount, HttpCounts, IceKind, IceOutcome, IceReport, IceTransport, Label, LabelSpec, LabelValues,
+    LimitHit, Listener, MAX_SAMPLES, MemoryReport, MemoryStep, MeshReport, MeshRoom, ModerationAct, Moderator, OpsCall,
     OpsDenial, PairState, Reading, Reconnection, RedisConnection, RedisOperation, RedisStatus, Rejection, RelayOutcome,
     ReportDrop, RequestBuckets, Resync, SampleIds, SeriesKind, SocketRefusal, StunOutcome, Tally, TallyReceiver,
     TallySeries, TokenOutcome, Topic, WebhookDrop, WebhookOutcome, WebhookReport, method_label, send_tallies_to, take,

@@ -1,6 +1,6 @@
 //! The cluster, and its Redis. A server that is alone has none of these.
 
-use super::series::{Samples, Series, open};
+use super::series::{Series, open};
 use crate::{
     metrics::state::MetricsState,
     telemetry::{ClusterReport, Label, LabelSpec, RedisOperation},

@@ -18,6 +18,8 @@ mod asks;
 mod beat;
 mod recovery;
 mod rooms;
+#[cfg(test)]
+mod tests;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -39,6 +41,9 @@ use crate::{
     protocol::{PeerId, RoomName},
     telemetry::{Counts, RedisOperation, Resync},
 };
+
+/// While something waits for Redis, it is looked at this often whether it has waited too long, in milliseconds.
+const EXPIRE_EVERY: u64 = 50;
 
 /// What a node is told at its start.
 #[derive(Debug, Clone)]
@@ -143,6 +148,7 @@ pub(super) struct Node {
     connection: u64,
     sequence: u64,
     next_beat: u64,
+    next_expiry: u64,
     born: u64,
     told: VecDeque<Told>,
     counted: Counted,
@@ -170,6 +176,7 @@ impl Node {
             connection: 0,
             sequence: 0,
             next_beat: 0,
+            next_expiry: 0,
             born: 0,
             told: VecDeque::new(),
             counted: Counted { holes: 0, resyncs: Counts::new(), malformed: 0, dead: 0, generations: 0 },
@@ -269,14 +276,16 @@ impl Node {
 
     /// When [`Self::tick`] has something to do, at the latest.
     pub(super) fn next_tick(&self) -> u64 {
-        let waiting = self.line.iter().next().map(|command| command.since + self.config.waiting_ms);
-        let waiting = waiting.filter(|_| !self.is_connected || self.settling);
-        [self.settle_at, waiting].into_iter().flatten().fold(self.next_beat, u64::min)
+        let expiry = (!self.line.is_empty()).then_some(self.next_expiry);
+        [self.settle_at, expiry].into_iter().flatten().fold(self.next_beat, u64::min)
     }
 
     /// Time has passed.
     pub(super) fn tick(&mut self, now: u64) {
-        self.expire(now);
+        if now >= self.next_expiry {
+            self.next_expiry = now + EXPIRE_EVERY;
+            self.expire(now);
+        }
         if self.settle_at.is_some_and(|at| now >= at) {
             self.settle(now);
         }

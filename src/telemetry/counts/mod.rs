@@ -9,7 +9,7 @@ mod reports;
 mod series;
 pub(super) mod tally;
 
-pub use buckets::{Buckets, RequestBuckets};
+pub use buckets::{Buckets, CommandBuckets, RequestBuckets};
 pub use error_samples::{ErrorSample, ErrorSamples, MAX_SAMPLES, SampleIds};
 pub use http_counts::{HttpCount, HttpCounts};
 pub use kinds::{
