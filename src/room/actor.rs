@@ -6,7 +6,7 @@ use actix::{Actor, ActorContext, ActorFuture, ArbiterHandle, AsyncContext, Conte
 
 use super::{
     facts,
-    far::FarSide,
+    far_side::FarSide,
     gather::{ForMember, Gathered, Happening},
     mesh::watch::Watched,
     state::{Effect, Occupant, RoomState},

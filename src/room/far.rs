@@ -1,40 +1,26 @@
 //! The room's shell, as far as it spans nodes: what its members say of themselves goes to the cluster, and what comes from there is
 //! told as if it had happened here.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     actor::Room,
-    flow::Waiting,
+    far_side::FarSide,
     state::{Effect, Occupant},
 };
 use crate::{
     messages::{
-        Bounds,
-        cluster::{Ask, FarPeer, JoinTicket, Profile, RoomAsks, Stay},
+        cluster::{Ask, FarPeer, Profile, Stay},
         room::AdmitFar,
         session::Member,
     },
     protocol::{Meta, PeerId, RoomName},
 };
 
-/// What a room of a cluster has to know beside its members.
-#[derive(Debug)]
-pub(super) struct FarSide {
-    /// Where questions about it go.
-    pub(super) asks: RoomAsks,
-    /// The joins that brought the peers of this node here.
-    stays: HashMap<PeerId, JoinTicket>,
-    /// What peers of other nodes have sent to those of this one that have no room for it.
-    pub(super) waiting: Waiting,
-    /// How much may wait for each of those.
-    pub(super) bounds: Bounds,
-}
-
 impl Room {
     /// A peer of this node has a seat in a room of the cluster.
     pub(super) fn stays(&mut self, peer: PeerId, Stay { ticket, asks, bounds }: Stay) {
-        let fresh = || Box::new(FarSide { asks, stays: HashMap::new(), waiting: Waiting::default(), bounds });
+        let fresh = || Box::new(FarSide::new(asks, bounds));
         self.far.get_or_insert_with(fresh).stays.insert(peer, ticket);
     }
 

@@ -3,18 +3,12 @@
 //! for a receiver anyhow, and beyond that one share of each sender's; more is dropped, and told. So a receiver that does not read stops
 //! whoever sends to it, and nobody else.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    pin::Pin,
-    sync::Arc,
-    task,
-    time::Duration,
-};
+use std::{pin::Pin, sync::Arc, task, time::Duration};
 
 use actix::{ActorFuture, AsyncContext, Context};
 use tokio::time::{Interval, interval};
 
-use super::actor::Room;
+use super::{actor::Room, far_side::Pair};
 use crate::{
     messages::{
         Busy, Load, Mark, Note,
@@ -27,36 +21,6 @@ use crate::{
 
 /// How often it is said again that signals wait: what is said may be lost.
 const SAY_AGAIN: Duration = Duration::from_secs(1);
-
-/// Signals that wait for room at their receivers.
-#[derive(Debug, Default)]
-pub(super) struct Waiting {
-    pairs: HashMap<Pair, Queue>,
-    /// Whether somebody looks after them.
-    is_watched: bool,
-}
-
-/// Sender and receiver.
-type Pair = (PeerId, PeerId);
-
-#[derive(Debug, Default)]
-struct Queue {
-    signals: VecDeque<Deliver>,
-    load: Load,
-}
-
-impl Waiting {
-    /// That peer is out: what it sent is of nobody, and what it was sent is for nobody.
-    pub(super) fn forget(&mut self, peer: PeerId) {
-        self.pairs.retain(|(from, to), _| *from != peer && *to != peer);
-    }
-
-    /// All that waits for that peer.
-    fn of(&self, receiver: PeerId) -> Load {
-        let queues = self.pairs.iter().filter(|((_, to), _)| *to == receiver);
-        queues.fold(Load::default(), |all, (_, queue)| all + queue.load)
-    }
-}
 
 impl Room {
     /// Posts a signal from another node. The roster first: who sends it may have joined in this turn.

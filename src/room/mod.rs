@@ -12,6 +12,7 @@ mod actor;
 mod facts;
 mod far;
 mod far_port;
+mod far_side;
 mod flow;
 pub mod gather;
 pub mod mesh;

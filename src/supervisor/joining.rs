@@ -7,52 +7,21 @@ use actix::Handler;
 use super::{
     actor::{Supervisor, now},
     news,
-    outcomes::{Freed, Granted, Known},
+    outcomes::{Freed, Granted},
     seated::Seated,
+    seating::Seating,
     state::Applicant,
 };
 use crate::{
-    auth::Grant,
     messages::{
         SeatTaken,
         cluster::Stay,
         room::{Admit, RoomPort, ToRoom},
-        session::{Control, JoinError, JoinFailed, Member},
+        session::{Control, JoinError, JoinFailed},
         supervisor::Join,
     },
-    protocol::{EndReason, LeaveReason, Meta, PeerId, RoomName},
+    protocol::{EndReason, LeaveReason, PeerId, RoomName},
 };
-
-/// What of a join is needed once it is granted.
-pub(super) struct Seating {
-    pub(super) member: Arc<Member>,
-    pub(super) room: RoomName,
-    pub(super) meta: Option<Meta>,
-    attempt: u32,
-    join_seq: u32,
-    pub(super) resumable: bool,
-    pub(super) grant: Option<Arc<Grant>>,
-    pub(super) known: Known,
-}
-
-impl Seating {
-    /// Takes a join apart: who asks, and what follows.
-    pub(super) fn of(join: Join) -> (Applicant<Seated>, Self) {
-        let Join { member, room, meta, attempt, join_seq, resumable, subnet, identified, grant } = join;
-        let cap = grant.as_ref().and_then(|grant| grant.cap);
-        let seated = Seated { member: Arc::clone(&member), join_seq };
-        let user = grant.as_ref().and_then(|grant| grant.user.clone());
-        let known = Known { who: identified.map(|identified| identified.who), user: user.clone() };
-        let applicant = Applicant { session: member.session, member: seated, subnet, cap, identified, user };
-        (applicant, Self { member, room, meta, attempt, join_seq, resumable, grant, known })
-    }
-
-    /// It is not granted.
-    pub(super) fn refuse(&self, refused: JoinError) -> JoinFailed {
-        news::refused(&self.member, &self.room, refused, self.attempt);
-        JoinFailed { join_seq: self.join_seq, refused }
-    }
-}
 
 impl Supervisor {
     /// The number of peers in the room then, the newcomer included.
@@ -84,7 +53,8 @@ impl Supervisor {
                 replaced.push(peer);
             }
         }
-        news::joined(&member, &room, peers, opened, attempt);
+        let elsewhere = self.span.as_ref().and_then(|span| span.room(&room)).map_or(0, |spanned| spanned.far.len());
+        news::joined(&member, &room, peers + elsewhere, opened, attempt);
         self.hooks.joined(&member, &room, &known, opened);
         self.give_up(given_up);
         let who = known.who;

@@ -25,6 +25,7 @@ mod occupancy;
 pub mod outcomes;
 mod parked;
 mod seated;
+mod seating;
 mod secrets;
 mod span;
 mod spanning;

@@ -204,6 +204,8 @@ fn errors() -> Vec<(&'static str, TextFrame)> {
     let denied = frame(ErrorCode::PermissionDenied, error_texts::NOT_PERMITTED, "4");
     let missing = frame(ErrorCode::PeerNotFound, error_texts::NO_SUCH_PEER, "4");
     let full_peer = frame(ErrorCode::PeerBusy, error_texts::PEER_BUSY, "5");
+    let unavailable = frame(ErrorCode::Unavailable, error_texts::UNAVAILABLE, "1");
+    let unreached = ErrorFrame::new(ErrorCode::Unavailable, error_texts::UNREACHED);
     vec![
         ("error_invalid_message", error(&unnamed)),
         ("error_room_full", error(&ErrorFrame { retry_after_ms: Some(5000), ..full })),
@@ -223,6 +225,8 @@ fn errors() -> Vec<(&'static str, TextFrame)> {
             error(&ErrorFrame { peers: &[peer(C)], unknown_peers: &["nobody".into()], ..missing }),
         ),
         ("error_peer_busy", error(&ErrorFrame { peers: &[peer(C)], retry_after_ms: Some(1000), ..full_peer })),
+        ("error_unavailable", error(&ErrorFrame { retry_after_ms: Some(5000), ..unavailable })),
+        ("error_unreached", error(&ErrorFrame { peers: &[peer(C)], retry_after_ms: Some(5000), ..unreached })),
     ]
 }
 

@@ -10,8 +10,9 @@ use super::source::{Source, program};
 const KNOWN: [(&str, &[&str], &str); 2] = [
     (
         "messages",
-        &["room", "session"],
-        "a room is sent how its members are reached, and a member how its room is: each type holds the other, in whatever file",
+        &["cluster", "room", "session"],
+        "a room is sent how its members are reached, those on other nodes too, and a member how its room is: each type holds the \
+         other, in whatever file",
     ),
     (
         "protocol/client",

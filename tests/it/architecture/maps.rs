@@ -73,7 +73,10 @@ fn unbounded(file: &str) -> Vec<String> {
         if let Some(comment) = line.strip_prefix("///") {
             marked |= comment.starts_with(" From ") && comment.contains(", unbounded");
         } else if std::mem::take(&mut marked) {
-            let names = line.trim_start_matches("pub struct ").split(|c: char| !c.is_alphanumeric());
+            let names = line
+                .trim_start_matches("pub struct ")
+                .trim_start_matches("pub enum ")
+                .split(|c: char| !c.is_alphanumeric());
             found.extend(names.take(1).map(str::to_owned));
         }
     }
@@ -87,7 +90,8 @@ fn the_unbounded_messages_are_those_that_the_document_lists() {
     let paragraph = paragraph.split("\n\n").next().unwrap_or(paragraph);
     let spans = paragraph.split('`').skip(1).step_by(2);
     let listed: BTreeSet<_> = spans.filter(|span| span.starts_with(char::is_uppercase)).map(str::to_owned).collect();
-    let files = ["room", "session", "supervisor", "handover", "metrics"].map(|file| format!("src/messages/{file}.rs"));
+    let files = ["room", "session", "supervisor", "handover", "metrics", "cluster/port", "cluster/far"];
+    let files = files.map(|file| format!("src/messages/{file}.rs"));
     let marked: BTreeSet<_> = files.iter().flat_map(|file| unbounded(file)).collect();
     assert_eq!(listed, marked);
 }
