@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, coturn, Python, Node, Valgrind,
+# Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, coturn, Redis, Python, Node, Valgrind,
 # iproute2, libfaketime, and the tests' npm packages.
 # What is already there is left alone. Needs root or sudo only when a Debian package is missing.
 set -euo pipefail
@@ -21,6 +21,7 @@ missing_packages() {
     { has prometheus && has promtool; } || echo prometheus
     { has prometheus-alertmanager && has amtool; } || echo prometheus-alertmanager
     has turnserver || echo coturn
+    has redis-server || echo redis-server
     has python3 || echo python3
     # Without it `python3 -m venv` makes nothing.
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
@@ -56,7 +57,7 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
     # Debian starts the service of what it installs; the tests want the program alone, on ports of their own.
     local service
-    for service in prometheus prometheus-alertmanager coturn; do
+    for service in prometheus prometheus-alertmanager coturn redis-server; do
         if [[ " ${packages[*]} " == *" $service "* && -d /run/systemd/system ]]; then
             as_root systemctl disable --now "$service.service"
         fi
