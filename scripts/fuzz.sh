@@ -14,7 +14,7 @@ MOST_MIB=16
 
 seconds=${FUZZ_SECONDS:-60}
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(decoder envelope room resume_buffer seats)
+[ "${#targets[@]}" -gt 0 ] || targets=(decoder envelope room resume_buffer seats cluster_wire)
 
 # The sanitizer's flags are unstable ones; those who made the toolchain test them all the same.
 export RUSTC_BOOTSTRAP=1

@@ -57,6 +57,31 @@ def connections():
     yield "not_shortest", struct.pack("!BBH", 0x81, 0xFE, 5) + MASK + b"hello"
 
 
+def from_redis():
+    """Entries of a room's log, seats, owners, answers."""
+    owner, number, peer = b"0000019ab3c4d5e601a", b"%016x" % 7, bytes(range(16))
+    head = number * 4
+    seat = b"10" + number * 3 + b"-" * 32 + owner + b"0003ada" + b"00000007" + b'{"a":1}'
+    frame = b"\x81\x05hello"
+    payloads = {
+        "joined": b"J" + peer + seat,
+        "left": b"L" + peer + b"T" + owner,
+        "away": b"A" + peer + number,
+        "back": b"B" + peer,
+        "updated": b"U" + peer + b"{}",
+        "lock": b"K1",
+        "ban": b"N" + b"0" * 32 + number,
+        "settled": b"T",
+        "signal": b"Go" + owner + number + peer + b"0001" + peer + frame,
+    }
+    for name, payload in payloads.items():
+        yield name, b"\0" + head + payload
+    yield "seat", b"\1" + seat
+    yield "owner", b"\2" + owner
+    # A list of a name and a number.
+    yield "answer", b"\3" + bytes([2 << 2 | 2, 10 << 2]) + b"generation" + bytes([9 << 2 | 3, 9 << 2 | 3])
+
+
 def main(corpus):
     corpus = pathlib.Path(corpus)
     chance = random.Random(1)
@@ -65,13 +90,14 @@ def main(corpus):
     seeds["decoder"] = [
         (f"{name}_{at}", plan + bytes) for name, bytes in connections() for at, plan in enumerate(plans)
     ]
+    seeds["cluster_wire"] = list(from_redis())
     for target in ("room", "resume_buffer", "seats"):
         seeds[target] = [(str(at), chance.randbytes(8 * (at + 1))) for at in range(64)]
     for target, files in seeds.items():
         folder = corpus / target
         folder.mkdir(parents=True, exist_ok=True)
-        for name, bytes in files:
-            (folder / f"seed_{name}").write_bytes(bytes)
+        for name, content in files:
+            (folder / f"seed_{name}").write_bytes(content)
         print(f"{target}: {len(files)} seeds")
 
 

@@ -118,7 +118,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let (memory, arbiters) = (watch_memory(&settings, sockets.clone())?, Arbiters::default());
     let Supervision { supervisor, headcount, ending, cluster } = start_supervisor(&settings, arbiters.clone())?;
     let ((publish, reports), public_sockets) = (watch::channel(Arc::new(Report::first())), sockets[0].clone());
-    let probes = probes(&lifecycle, &public_sockets, &liveness, (reports, headcount), began);
+    let probes = probes(&lifecycle, &public_sockets, &liveness, (reports, headcount), (began, cluster.clone()));
     let common = Common::new(&settings, probes);
     let tickets = Tickets::new(&settings);
     let shared =
@@ -155,7 +155,7 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let vital = Vital { workers, metrics: metrics_arbiter, accept, supervisor: &supervisor };
     vital.watch(&settings, liveness.clone())?;
     let found = start_checks(&settings, &ice)?;
-    let subjects = subjects((metrics, public_sockets, found), &liveness, &lifecycle);
+    let subjects = subjects((metrics, public_sockets, found), &liveness, &lifecycle, cluster.clone());
     actix_rt::spawn(health::run(subjects, settings.health.interval_ms.get(), publish));
     actix_rt::spawn(forget_addresses(clients));
     keys::watch(secrets, ice);
@@ -195,10 +195,10 @@ fn probes(
     sockets: &Sockets,
     liveness: &Liveness,
     (reports, headcount): (watch::Receiver<Arc<Report>>, LatestHeadcount),
-    started: Instant,
+    (started, cluster): (Instant, Option<ClusterStatus>),
 ) -> Probes {
     let (lifecycle, sockets, liveness) = (lifecycle.clone(), sockets.clone(), liveness.clone());
-    Probes { lifecycle, sockets, reports, headcount, started, liveness }
+    Probes { lifecycle, sockets, reports, headcount, started, liveness, cluster }
 }
 
 /// What operators, clients and the server are known by, and what clients are known to TURN servers by.

@@ -45,7 +45,8 @@ pub(super) fn prepare(
         let arbiter = arbiters.place(init.asks.room()).map_or_else(Arbiter::current, |(_, arbiter)| arbiter);
         room::open_port(&arbiter, init)
     });
-    let span = SpanConfig { name: NodeName::new(&name), node, bounds: settings.into(), open_port };
+    let answers_within = settings.limits.join_reply_ms.get() / 2;
+    let span = SpanConfig { name: NodeName::new(&name), node, bounds: settings.into(), answers_within, open_port };
     (supervisor.in_cluster(span), Some(Joining { config, asked }))
 }
 

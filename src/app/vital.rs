@@ -13,6 +13,7 @@ use crate::{
     liveness::{Liveness, Part, Subject},
     messages::{send_unbounded, supervisor::Ping},
     metrics::Exposition,
+    nodes::ClusterStatus,
     supervisor::Supervisor,
     watchdog,
 };
@@ -55,6 +56,7 @@ pub(super) fn subjects(
     (metrics, sockets, ice): (Exposition, Sockets, watch::Receiver<IceHealth>),
     liveness: &Liveness,
     lifecycle: &Lifecycle,
+    cluster: Option<ClusterStatus>,
 ) -> Subjects {
-    Subjects { metrics, sockets, ice, liveness: liveness.clone(), lifecycle: lifecycle.clone() }
+    Subjects { metrics, sockets, ice, liveness: liveness.clone(), lifecycle: lifecycle.clone(), cluster }
 }

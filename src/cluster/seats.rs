@@ -102,7 +102,7 @@ impl News {
     }
 }
 
-/// What turns one roster into another: who went, who came in the order of their numbers, who is away or back, of whom something
+/// What turns one roster into another: who went, who came in the order of their numbers, who is away or back, of which peers something
 /// else is to be known.
 #[must_use]
 pub fn difference(before: &Seats, after: &Seats) -> Vec<News> {

@@ -53,6 +53,11 @@ section! {
         /// 5 s: what takes longer is done again by whoever still wants it.
         waiting_ms: Milliseconds = Milliseconds(5000), Kind::milliseconds(10).usual(500, 120_000), exported_with_section;
 
+        /// After so long without Redis `/readyz` says 503: new clients, whose joins would be refused, go elsewhere. Nobody is
+        /// disconnected. Where all nodes have lost it, all say so: a balancer that then sends to none makes things no worse.
+        /// 10 s: a Redis that is restarted is back by then.
+        ready_grace_ms: Milliseconds = Milliseconds(10_000), Kind::milliseconds(0).usual(1000, 600_000);
+
         /// Bytes of signals that wait for Redis, all in all; their senders are told `unavailable` of those beyond.
         /// 16 MiB are 10 000 offers.
         waiting_bytes: usize = 16_777_216, Kind::bytes(65_536, 1 << 32), exported_with_section;

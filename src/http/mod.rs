@@ -9,7 +9,7 @@
 //!
 //! | listener | routes |
 //! |---|---|
-//! | public (`server.host:port`) | `/ws`, `/` and its files, `/address`, `/healthz`, `/readyz`, `/health` |
+//! | public (`server.host:port`) | `/ws`, `/` and its files, `/address`, `/healthz`, `/readyz`, `/health`, `/health/redis` |
 //! | ops (`ops.host:port`) | `/metrics`, `/errors`, what is below `/admin`, `/` (the live view) and its files, the three probes |
 mod authority;
 pub mod client;

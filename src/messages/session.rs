@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 pub use super::news::{News, Several, Welcomed};
 use super::{
+    cluster::Unsent,
     inbox::{Admission, Bounds, Busy, Inbox, Load, Mark},
     kill_switch::KillSwitch,
     moderation::{ModerationError, RoomOrder, wait_for_ban},
@@ -162,15 +163,6 @@ pub struct Evict {
     pub room: RoomName,
     /// The number of the join, as the session gave it in its `Join`: news of a former one changes nothing.
     pub join_seq: u32,
-}
-
-/// Signals of this session's client that were on their way to another node have not arrived.
-#[derive(Debug)]
-pub struct Unsent {
-    /// `unavailable`, or `peer_busy`.
-    pub code: ErrorCode,
-    /// Who they were for.
-    pub peers: Vec<PeerId>,
 }
 
 /// What became of what the session's client asked for, that moderates its room.

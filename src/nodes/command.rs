@@ -15,6 +15,7 @@ use crate::{
     },
     nodes::wire::Sent,
     protocol::{Meta, PeerId, RoomName, Who},
+    telemetry::{Label as _, RedisOperation},
 };
 
 /// What a command asks.
@@ -151,31 +152,31 @@ pub(super) struct Envelope<'a> {
 }
 
 impl Command {
-    /// Its name, for the script and for the counts.
-    pub(super) fn name(&self) -> &'static str {
+    /// What it is, for the counts; its label is the script's name for it.
+    pub(super) fn operation(&self) -> RedisOperation {
         match self.kind {
-            Kind::Subscribe => "subscribe",
-            Kind::Unsubscribe => "unsubscribe",
-            Kind::Join(_) => "join",
-            Kind::Leave(..) => "leave",
-            Kind::Away(..) => "away",
-            Kind::Back(_) => "back",
-            Kind::Update(..) => "update",
-            Kind::Lock(_) => "lock",
-            Kind::Ban(..) => "ban",
-            Kind::Kick(_) => "kick",
-            Kind::Signal(_) => "signal",
-            Kind::Check(_) => "check",
-            Kind::Fresh => "fresh",
-            Kind::Heads(_) => "heads",
-            Kind::Mine => "mine",
-            Kind::Owned(_) => "owned",
-            Kind::Settled(_) => "settled",
-            Kind::Fork(_) => "fork",
-            Kind::Assert(..) => "assert",
-            Kind::Beat => "beat",
-            Kind::Flow(..) => "flow",
-            Kind::Reap(..) => "reap",
+            Kind::Subscribe => RedisOperation::Subscribe,
+            Kind::Unsubscribe => RedisOperation::Unsubscribe,
+            Kind::Join(_) => RedisOperation::Join,
+            Kind::Leave(..) => RedisOperation::Leave,
+            Kind::Away(..) => RedisOperation::Away,
+            Kind::Back(_) => RedisOperation::Back,
+            Kind::Update(..) => RedisOperation::Update,
+            Kind::Lock(_) => RedisOperation::Lock,
+            Kind::Ban(..) => RedisOperation::Ban,
+            Kind::Kick(_) => RedisOperation::Kick,
+            Kind::Signal(_) => RedisOperation::Signal,
+            Kind::Check(_) => RedisOperation::Check,
+            Kind::Fresh => RedisOperation::Fresh,
+            Kind::Heads(_) => RedisOperation::Heads,
+            Kind::Mine => RedisOperation::Mine,
+            Kind::Owned(_) => RedisOperation::Owned,
+            Kind::Settled(_) => RedisOperation::Settled,
+            Kind::Fork(_) => RedisOperation::Fork,
+            Kind::Assert(..) => RedisOperation::Assert,
+            Kind::Beat => RedisOperation::Beat,
+            Kind::Flow(..) => RedisOperation::Flow,
+            Kind::Reap(..) => RedisOperation::Reap,
         }
     }
 
@@ -189,7 +190,7 @@ impl Command {
         }
         let room = self.room.as_ref().map_or("", RoomName::as_str);
         let mut args = vec![
-            self.name().into(),
+            self.operation().label().into(),
             envelope.generation.to_string().into(),
             owner_bytes(envelope.me),
             envelope.number.to_string().into(),

@@ -35,7 +35,7 @@ use super::{
     script::{channel, node_channel},
     wire::{self, Value as Answer},
 };
-use crate::outbound;
+use crate::{outbound, telemetry::RedisOperation};
 
 /// Bytes of entries that may wait to be applied; what is published beyond is a hole in the log, and asked for.
 const PUSHED_BYTES: usize = 32 * 1024 * 1024;
@@ -44,6 +44,8 @@ const PUSHED_OVERHEAD: usize = 128;
 /// Deeper lists are no answers of the script.
 const DEPTH: usize = 4;
 const PORT: u16 = 6379;
+/// Commands that wait within the library for the socket; more wait before it, in the same order.
+const PIPELINED: usize = 1024;
 
 /// Where Redis is, and who this server is there.
 #[derive(Debug, Clone)]
@@ -106,8 +108,8 @@ pub(super) enum Heard {
     Answer {
         /// The command's number.
         number: u64,
-        /// Its name.
-        name: &'static str,
+        /// What it is.
+        operation: RedisOperation,
         /// From its way out to here.
         took: Duration,
         /// What became of it.
@@ -135,8 +137,8 @@ pub(super) struct Connection {
     sha: String,
     prefix: String,
     answers: FuturesOrdered<Pending>,
-    /// When each command without an answer went out, and its name.
-    sent: std::collections::VecDeque<(Instant, &'static str)>,
+    /// When each command without an answer went out, and what it is.
+    sent: std::collections::VecDeque<(Instant, RedisOperation)>,
     pushed: mpsc::UnboundedReceiver<Pushed>,
     pushed_bytes: Arc<AtomicUsize>,
 }
@@ -168,6 +170,7 @@ impl Connection {
         let pushed_bytes = Arc::new(AtomicUsize::new(0));
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
+            .set_pipeline_buffer_size(PIPELINED)
             .set_push_sender(take_pushed(push, pushed_bytes.clone()));
         let refused = ConnectionError::Refused;
         let opened = MultiplexedConnection::new_with_config(&info, socket, config).await;
@@ -224,7 +227,7 @@ impl Connection {
     }
 
     /// Sends a command. They go out in the order of these calls.
-    pub(super) async fn send(&mut self, number: u64, name: &'static str, outgoing: &Outgoing) {
+    pub(super) async fn send(&mut self, number: u64, operation: RedisOperation, outgoing: &Outgoing) {
         let subscription = |verb, room: &crate::protocol::RoomName| {
             let mut command = redis::cmd(verb);
             command.arg(channel(&self.prefix, room.as_str()));
@@ -245,7 +248,7 @@ impl Connection {
             let result = redis.send_packed_command(&command).await;
             (number, answered(result, is_script))
         });
-        self.sent.push_back((Instant::now(), name));
+        self.sent.push_back((Instant::now(), operation));
         // Polled here, so that it has its place in the queue of the connection before the next one.
         let first = poll_fn(|context| Poll::Ready(pending.as_mut().poll(context))).await;
         match first {
@@ -258,10 +261,8 @@ impl Connection {
     pub(super) async fn next(&mut self) -> Heard {
         let Self { answers, pushed, .. } = self;
         tokio::select! {
-            Some((number, answered)) = answers.next(), if !answers.is_empty() => {
-                let (at, name) = self.sent.pop_front().unwrap_or((Instant::now(), ""));
-                Heard::Answer { number, name, took: at.elapsed(), answered }
-            }
+            // What came first: an answer says what is missing here, and that must not be what waits beside it.
+            biased;
             pushed = pushed.recv() => match pushed {
                 Some(pushed) => {
                     self.pushed_bytes.fetch_sub(weight(&pushed), Ordering::Relaxed);
@@ -269,7 +270,16 @@ impl Connection {
                 }
                 None => Heard::Lost,
             },
+            Some((number, answered)) = answers.next(), if !answers.is_empty() => {
+                let (at, operation) = self.sent.pop_front().unwrap_or((Instant::now(), RedisOperation::Beat));
+                Heard::Answer { number, operation, took: at.elapsed(), answered }
+            }
         }
+    }
+
+    /// What has no answer, when the connection is given up: what it was, and since when.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = (RedisOperation, Duration)> {
+        self.sent.iter().map(|(at, operation)| (*operation, at.elapsed()))
     }
 
     /// When the oldest command without an answer went out.

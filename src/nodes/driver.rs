@@ -13,15 +13,17 @@ use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
 use super::{
     connection::{Answered, Connection, ConnectionError, Heard, Pushed, RedisAddress},
-    node::{Node, NodeConfig, Outcome, Standing},
+    node::{Node, NodeConfig, Outcome},
     port::{Ask, Told},
+    report::Reporter,
     script::{ScriptConfig, channel, script},
-    status::{ClusterStatus, Link},
+    status::ClusterStatus,
     wire,
 };
 use crate::{
     cluster::{Incarnation, NodeName, lease::Timing},
     config::Settings,
+    telemetry::{RedisConnection, RedisOperation, RedisStatus},
 };
 
 /// Heartbeats in one `cluster.node_timeout_ms`: half of it is more than two.
@@ -40,6 +42,7 @@ pub struct ClusterConfig {
     address: RedisAddress,
     script: ScriptConfig,
     rules: NodeConfig,
+    ready_grace: Duration,
 }
 
 /// Why the thread cannot be started.
@@ -80,6 +83,7 @@ impl ClusterConfig {
                 log_entries: cluster.log_entries,
                 log_bytes: cluster.log_bytes,
             },
+            ready_grace: cluster.ready_grace_ms.get(),
             rules: NodeConfig {
                 timing,
                 waiting_ms: cluster.waiting_ms.0,
@@ -104,7 +108,7 @@ pub fn start(
     if !path.as_os_str().is_empty() {
         std::fs::read(path).map_err(|source| ClusterError::Password { path: path.clone(), source })?;
     }
-    let status = ClusterStatus::new(std::time::Instant::now());
+    let status = ClusterStatus::new(config.ready_grace, std::time::Instant::now());
     let shared = status.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = move || {
@@ -127,6 +131,7 @@ struct Driver {
     connection: Option<Connection>,
     opening: Option<Opening>,
     wait: Duration,
+    reporter: Reporter,
 }
 
 /// What happened.
@@ -147,7 +152,18 @@ impl Driver {
         let me = Incarnation { node: config.node.clone(), number: 0 };
         let node = Node::new(config.rules.clone(), me);
         let began = Instant::now();
-        Self { config, asked, tell, status, node, began, connection: None, opening: None, wait: Duration::ZERO }
+        Self {
+            config,
+            asked,
+            tell,
+            reporter: Reporter::new(status.clone()),
+            status,
+            node,
+            began,
+            connection: None,
+            opening: None,
+            wait: Duration::ZERO,
+        }
     }
 
     fn now(&self) -> u64 {
@@ -161,8 +177,8 @@ impl Driver {
                 Happened::Asked(None) => return,
                 happened => self.attend(happened),
             }
-            for _ in 1..PIECE {
-                match self.at_once().await {
+            for turn in 1..PIECE {
+                match self.at_once(turn).await {
                     Some(Happened::Asked(None)) => return,
                     Some(happened) => self.attend(happened),
                     None => break,
@@ -175,7 +191,7 @@ impl Driver {
             if told.into_iter().any(|told| !(self.tell)(told)) {
                 return;
             }
-            self.report();
+            self.reporter.look(&self.node);
         }
     }
 
@@ -193,8 +209,13 @@ impl Driver {
         }
     }
 
-    /// What has happened already.
-    async fn at_once(&mut self) -> Option<Happened> {
+    /// What has happened already. What is asked and what comes from Redis have their turns.
+    async fn at_once(&mut self, turn: usize) -> Option<Happened> {
+        if turn.is_multiple_of(2)
+            && let Ok(ask) = self.asked.try_recv()
+        {
+            return Some(Happened::Asked(Some(ask)));
+        }
         let Self { asked, connection, .. } = self;
         tokio::select! {
             biased;
@@ -210,8 +231,8 @@ impl Driver {
             Happened::Asked(None) => {}
             Happened::Asked(Some(ask)) => self.node.ask(ask, now),
             Happened::Opened(opened) => self.opened(opened),
-            Happened::Heard(Heard::Answer { number, name, took, answered }) => {
-                self.answered(number, name, took, answered);
+            Happened::Heard(Heard::Answer { number, operation, took, answered }) => {
+                self.answered(number, operation, took, answered);
             }
             Happened::Heard(Heard::Pushed(pushed)) => self.pushed(&pushed),
             Happened::Heard(Heard::Lost) => self.lost(&ConnectionError::Lost),
@@ -252,9 +273,13 @@ impl Driver {
                 }
                 self.connection = Some(connection);
                 self.node.connected(self.now());
+                self.reporter.report.connections.add(RedisConnection::Made);
                 self.status.change(|figures| figures.connections += 1);
             }
-            Err(error) => self.fail(&error),
+            Err(error) => {
+                self.reporter.report.connections.add(RedisConnection::Failed);
+                self.fail(&error);
+            }
         }
     }
 
@@ -264,35 +289,55 @@ impl Driver {
     }
 
     fn lost(&mut self, error: &ConnectionError) {
-        self.connection = None;
-        self.node.disconnected(self.now());
+        self.disconnect();
         if self.opening.is_none() {
             self.fail(error);
         }
     }
 
-    fn answered(&mut self, number: u64, name: &'static str, took: Duration, answered: Answered) {
+    fn disconnect(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            let report = &mut self.reporter.report;
+            report.connections.add(RedisConnection::Lost);
+            connection.unanswered().for_each(|(operation, took)| report.command(operation, RedisStatus::Lost, took));
+        }
+        self.node.disconnected(self.now());
+    }
+
+    fn answered(&mut self, number: u64, operation: RedisOperation, took: Duration, answered: Answered) {
         let now = self.now();
-        if name == "beat" {
+        if operation == RedisOperation::Beat {
             self.status.change(|figures| figures.latency = Some(took));
         }
+        let mut count = |status| self.reporter.report.command(operation, status, took);
         match answered {
             Answered::Answer(answer) => {
-                let outcome = match wire::reply(&answer) {
+                let reply = wire::reply(&answer);
+                count(if reply.is_ok() { RedisStatus::Ok } else { RedisStatus::Failed });
+                let outcome = match reply {
                     Ok(wire::Reply::Format(format)) => return self.lost(&ConnectionError::Format(format)),
                     Ok(reply) => Outcome::Reply(Box::new(reply)),
                     Err(_) => Outcome::Malformed,
                 };
-                // It is up when it answers what is asked of it.
-                self.wait = Duration::ZERO;
+                // It is well when it counts a heartbeat: one without memory still takes a subscription.
+                if operation == RedisOperation::Beat {
+                    self.wait = Duration::ZERO;
+                }
                 self.node.answered(number, outcome, now);
             }
             Answered::Failed(error) => {
+                count(RedisStatus::Failed);
                 self.status.change(|figures| figures.error = Some(error.to_string()));
                 self.node.answered(number, Outcome::Failed, now);
             }
-            Answered::Refused(error) => self.lost(&ConnectionError::Refused(error)),
-            Answered::Lost => self.lost(&ConnectionError::Lost),
+            Answered::Refused(error) => {
+                count(RedisStatus::Refused);
+                self.lost(&ConnectionError::Refused(error));
+            }
+            Answered::Lost => {
+                count(RedisStatus::Lost);
+                self.lost(&ConnectionError::Lost);
+            }
         }
     }
 
@@ -309,34 +354,13 @@ impl Driver {
 
     async fn flush(&mut self) {
         if self.node.takes_reconnect() {
-            self.connection = None;
-            self.node.disconnected(self.now());
+            self.disconnect();
             self.open();
         }
         let Some(connection) = &mut self.connection else { return };
-        for (number, name, outgoing) in self.node.take_out() {
-            connection.send(number, name, &outgoing).await;
+        for (number, operation, outgoing) in self.node.take_out() {
+            connection.send(number, operation, &outgoing).await;
         }
-    }
-
-    fn report(&mut self) {
-        let (rooms, waiting, waiting_bytes) = self.node.sizes();
-        let link = match self.node.standing() {
-            Standing::Away => Link::Away,
-            Standing::Catching | Standing::Settling => Link::Catching,
-            Standing::Well => Link::Up,
-        };
-        let superseded = self.node.is_superseded();
-        self.status.change(|figures| {
-            if figures.link != link {
-                (figures.link, figures.since) = (link, std::time::Instant::now());
-            }
-            if link == Link::Up {
-                figures.error = None;
-            }
-            (figures.rooms, figures.waiting, figures.waiting_bytes) = (rooms, waiting, waiting_bytes);
-            figures.superseded = superseded;
-        });
     }
 }
 

@@ -8,19 +8,21 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `script.lua` | all that is asked of Redis, as one script |
+//! | `script/` | all that is asked of Redis, as one script in Lua |
 //! | `script.rs` | ... with its constants, which have their one place here |
 //! | `wire/` | entries and answers as bytes, and back |
 //! | `command.rs` | commands as the script's arguments |
 //! | `node/` | the node: no runtime, no clock, no socket |
 //! | `connection.rs` | one connection: commands out in order, answers and entries in |
 //! | `driver.rs` | the thread around all of it |
+//! | `report.rs` | what is logged and counted of it |
 //! | `status.rs` | how it stands, for probes and metrics |
 
 mod command;
 mod connection;
 mod driver;
 mod node;
+mod report;
 mod script;
 mod status;
 pub mod wire;

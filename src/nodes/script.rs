@@ -5,7 +5,15 @@ use std::time::Duration;
 use super::wire::FORMAT;
 use crate::cluster::moderation::BANS;
 
-const TEXT: &str = include_str!("script.lua");
+/// Its parts, in this order: each uses what stands before it.
+const PARTS: [&str; 6] = [
+    include_str!("script/rooms.lua"),
+    include_str!("script/changes.lua"),
+    include_str!("script/questions.lua"),
+    include_str!("script/recovery.lua"),
+    include_str!("script/leases.lua"),
+    include_str!("script/dispatch.lua"),
+];
 /// Streams go this long after their last entry: what they hold is nobody's business any more.
 const LOG_FOR: Duration = Duration::from_secs(60);
 /// Bans and lock of a room that nobody is in are kept this long, as those of a server that is alone.
@@ -39,7 +47,7 @@ pub(super) fn script(config: &ScriptConfig) -> String {
         ("bans", BANS.to_string()),
         ("forget_ms", FORGET_LEASES_AFTER.as_millis().to_string()),
     ];
-    values.iter().fold(TEXT.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value))
+    values.iter().fold(PARTS.concat(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value))
 }
 
 /// The channel of a room, and of its log.

@@ -21,8 +21,10 @@ pub enum Link {
 pub struct ClusterFigures {
     /// How it stands with Redis.
     pub link: Link,
-    /// Since when.
+    /// Since when it is up, or is not.
     pub since: Instant,
+    /// Whether it ever was.
+    pub was_up: bool,
     /// Why it cannot be reached, in words, without credentials.
     pub error: Option<String>,
     /// How long the last heartbeat took.
@@ -41,15 +43,27 @@ pub struct ClusterFigures {
 
 /// The figures, shared by the thread and whoever looks.
 #[derive(Debug, Clone)]
-pub struct ClusterStatus(Arc<Mutex<ClusterFigures>>);
+pub struct ClusterStatus {
+    figures: Arc<Mutex<ClusterFigures>>,
+    /// `cluster.ready_grace_ms`
+    grace: Duration,
+}
+
+impl ClusterFigures {
+    /// Whether Redis is there, or has been away for less than `grace`.
+    fn is_ready(&self, grace: Duration) -> bool {
+        self.link == Link::Up || (self.was_up && !self.superseded && self.since.elapsed() < grace)
+    }
+}
 
 impl ClusterStatus {
     /// Of a thread that begins.
     #[must_use]
-    pub(super) fn new(now: Instant) -> Self {
-        Self(Arc::new(Mutex::new(ClusterFigures {
+    pub(super) fn new(grace: Duration, now: Instant) -> Self {
+        let figures = ClusterFigures {
             link: Link::Away,
             since: now,
+            was_up: false,
             error: None,
             latency: None,
             connections: 0,
@@ -57,16 +71,41 @@ impl ClusterStatus {
             waiting: 0,
             waiting_bytes: 0,
             superseded: false,
-        })))
+        };
+        Self { figures: Arc::new(Mutex::new(figures)), grace }
     }
 
     /// As they are now.
     #[must_use]
     pub fn get(&self) -> ClusterFigures {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether new clients do well to come to this node: Redis is there, or has been away for less than `cluster.ready_grace_ms`.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.get().is_ready(self.grace)
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut ClusterFigures)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.figures.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_ready_while_redis_is_there_and_for_a_while_after() {
+        let (grace, now) = (Duration::from_secs(60), Instant::now());
+        let status = ClusterStatus::new(grace, now);
+        assert!(!status.get().is_ready(grace), "it never was up");
+        status.change(|figures| (figures.link, figures.was_up) = (Link::Up, true));
+        assert!(status.get().is_ready(Duration::ZERO));
+        status.change(|figures| figures.link = Link::Away);
+        assert!(status.get().is_ready(grace) && !status.get().is_ready(Duration::ZERO));
+        status.change(|figures| figures.superseded = true);
+        assert!(!status.get().is_ready(grace));
     }
 }

@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     config::Milliseconds,
-    messages::session::{Deliver, Drain, Evict, JoinError, JoinFailed, News, Roster, Snapshot, Unsent, Welcomed},
+    messages::{
+        cluster::Unsent,
+        session::{Deliver, Drain, Evict, JoinError, JoinFailed, News, Roster, Snapshot, Welcomed},
+    },
     moment::Moment,
     protocol::{
         ByeAction, EndReason, ErrorCode, FrameKind, Meta, ResumeToken, RoomName, error_texts,

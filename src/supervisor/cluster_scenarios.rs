@@ -172,6 +172,27 @@ async fn while_the_cluster_is_away_joins_are_refused_and_what_is_said_waits() {
     cid.told("unsent unavailable 1", &[]).await;
 }
 
+/// A seat that is granted too late is given back, before the same session may ask again.
+#[actix::test]
+async fn a_join_that_is_not_answered_in_time_is_refused_and_leaves_no_ghost() {
+    let nodes = Nodes::start(2);
+    let mut ann = nodes.joined(0, "Ann").await;
+    let mut bob = nodes.peer(1, "Bob");
+    nodes.hub.set_still(true);
+    bob.join(None).await;
+    bob.told("refused unavailable", &[]).await;
+    bob.join(None).await;
+    bob.told("refused unavailable", &[]).await;
+    nodes.hub.set_still(false);
+    ann.told("peer_joined", &[&bob]).await;
+    ann.told("peer_left", &[&bob]).await;
+    nodes.settle().await;
+    bob.join(None).await;
+    bob.told("joined", &[]).await;
+    ann.told("peer_joined", &[&bob]).await;
+    assert_eq!(nodes.hub.count(&room()), 2);
+}
+
 #[actix::test]
 async fn a_node_that_is_gone_takes_its_peers_with_it_and_nobody_else() {
     let nodes = Nodes::start(3);

@@ -33,7 +33,9 @@ struct State {
     /// Every question, as text.
     asked: Vec<String>,
     is_away: bool,
-    /// While it is away: what waits.
+    /// Whether it takes no notice of anything, as one that stands still.
+    is_still: bool,
+    /// While it is one of both: what waits.
     waiting: Vec<(usize, Ask)>,
     /// Whether signals stay on their senders' accounts.
     holds: bool,
@@ -111,11 +113,14 @@ impl Hub {
     pub(super) fn set_away(&self, is_away: bool) {
         let mut state = self.0.borrow_mut();
         state.is_away = is_away;
-        if !is_away {
-            for (node, ask) in std::mem::take(&mut state.waiting) {
-                state.ask(node, ask);
-            }
-        }
+        state.go_on();
+    }
+
+    /// It stands still for a while, and what is asked is done when it goes on.
+    pub(super) fn set_still(&self, is_still: bool) {
+        let mut state = self.0.borrow_mut();
+        state.is_still = is_still;
+        state.go_on();
     }
 
     /// Signals are passed on, but stay on their senders' accounts for as long as this is so.
@@ -165,6 +170,14 @@ impl Hub {
 }
 
 impl State {
+    fn go_on(&mut self) {
+        if !self.is_away && !self.is_still {
+            for (node, ask) in std::mem::take(&mut self.waiting) {
+                self.ask(node, ask);
+            }
+        }
+    }
+
     fn tell(&self, node: usize, told: Told) {
         assert!(send_unbounded(&self.nodes[node], told), "the supervisor lives");
     }
@@ -179,6 +192,9 @@ impl State {
     }
 
     fn ask(&mut self, node: usize, ask: Ask) {
+        if self.is_still {
+            return self.waiting.push((node, ask));
+        }
         if self.is_away {
             match ask {
                 Ask::Join(joining) => {

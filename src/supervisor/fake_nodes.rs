@@ -33,6 +33,8 @@ use crate::{
 };
 
 pub(super) const ROOM: &str = "blue";
+/// A cluster that takes longer is unavailable.
+pub(super) const ANSWERS_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
 
 pub(super) fn room() -> RoomName {
     RoomName::parse(ROOM, 128).expect("a sane name")
@@ -61,7 +63,7 @@ pub(super) struct Peer {
     read: u64,
 }
 
-/// What somebody is told: what, about whom, and the whole of it.
+/// What somebody is told: what, about which peer, and the whole of it.
 struct Told {
     what: String,
     about: Option<PeerId>,
@@ -82,7 +84,13 @@ impl Nodes {
             let config = SupervisorConfig { caps, wrong_secrets: Rate::per_minute(2) };
             let (port, asked) = NodePort::new();
             let open_port = Box::new(|init| open_port(&Arbiter::current(), init));
-            let config_of_span = SpanConfig { name: node_name(node), node: port, bounds: bounds(), open_port };
+            let config_of_span = SpanConfig {
+                name: node_name(node),
+                node: port,
+                bounds: bounds(),
+                answers_within: ANSWERS_WITHIN,
+                open_port,
+            };
             let supervisor = Supervisor::new(config, Box::new(spawn)).in_cluster(config_of_span).start();
             hub.connect(&supervisor, asked);
             supervisor

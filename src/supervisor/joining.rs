@@ -53,7 +53,8 @@ impl Supervisor {
                 replaced.push(peer);
             }
         }
-        news::joined(&member, &room, peers, opened, attempt);
+        let elsewhere = self.span.as_ref().and_then(|span| span.room(&room)).map_or(0, |spanned| spanned.far.len());
+        news::joined(&member, &room, peers + elsewhere, opened, attempt);
         self.hooks.joined(&member, &room, &known, opened);
         self.give_up(given_up);
         let who = known.who;

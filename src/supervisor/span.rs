@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{seated::Seated, seating::Seating, state::Applicant};
@@ -28,6 +28,9 @@ pub struct SpanConfig {
     pub node: NodePort,
     /// How much may wait for one peer.
     pub bounds: Bounds,
+    /// How long the cluster may take to answer a join; then it is `unavailable`, and a seat that it grants later is given back. Less
+    /// than `limits.join_reply_ms`, after which the session would be ended.
+    pub answers_within: Duration,
     /// How peers of other nodes are reached.
     pub open_port: OpenPort,
 }
@@ -49,8 +52,9 @@ pub(super) struct Span {
 pub(super) struct Pending {
     pub(super) applicant: Applicant<Seated>,
     pub(super) seating: Seating,
-    /// The session has gone meanwhile.
+    /// The session has gone meanwhile, or was refused.
     pub(super) left: Option<LeaveReason>,
+    asked: Instant,
 }
 
 /// A room, as far as it is on other nodes.
@@ -90,7 +94,12 @@ impl Span {
     }
 
     /// A session is about to ask for a seat: the name of its question, and where it goes.
-    pub(super) fn begin(&mut self, applicant: Applicant<Seated>, seating: Seating) -> (JoinTicket, RoomAsks) {
+    pub(super) fn begin(
+        &mut self,
+        applicant: Applicant<Seated>,
+        seating: Seating,
+        now: Instant,
+    ) -> (JoinTicket, RoomAsks) {
         let room = seating.room.clone();
         self.last += 1;
         let ticket = JoinTicket(self.last);
@@ -101,7 +110,7 @@ impl Span {
         };
         let asks = spanned.asks.clone();
         self.rooms.insert(room, SpanRoom { joining: spanned.joining + 1, ..spanned });
-        self.joining.insert(ticket, Pending { applicant, seating, left: None });
+        self.joining.insert(ticket, Pending { applicant, seating, left: None, asked: now });
         (ticket, asks)
     }
 
@@ -120,6 +129,23 @@ impl Span {
             room.joining -= 1;
         }
         Some(pending)
+    }
+
+    /// Whether the cluster has not answered that session's last join.
+    pub(super) fn is_joining(&self, session: SessionId) -> bool {
+        self.tickets.contains_key(&session)
+    }
+
+    /// Joins that have waited for too long: they are refused, and what the cluster says of them later is of nobody.
+    pub(super) fn give_up(&mut self, now: Instant) -> impl Iterator<Item = &Seating> {
+        let within = self.config.answers_within;
+        self.joining.values_mut().filter_map(move |pending| {
+            let is_late = pending.left.is_none() && now.saturating_duration_since(pending.asked) >= within;
+            if is_late {
+                pending.left = Some(LeaveReason::Disconnected);
+            }
+            is_late.then_some(&pending.seating)
+        })
     }
 
     /// A session goes. Whether it was on its way in: then its seat is given back when it gets one.

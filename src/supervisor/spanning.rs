@@ -17,10 +17,12 @@ use crate::{
     auth::Grant,
     messages::{
         SeatTaken,
-        cluster::{Ask, FarPeer, Flow, FlowState, JoinTicket, Joining, Profile, Receiving, RoomNow, ToFar, Told},
+        cluster::{
+            Ask, FarPeer, Flow, FlowState, JoinTicket, Joining, Profile, Receiving, RoomNow, ToFar, Told, Unsent,
+        },
         room::{AdmitFar, RoomPort, ToRoom},
         send_unbounded,
-        session::{Control, JoinError, JoinFailed, Member, Unsent},
+        session::{Control, JoinError, JoinFailed, Member},
         supervisor::{Join, Leave},
     },
     protocol::{EndReason, ErrorCode, LeaveReason, Meta, PeerId, RoomName, SessionId, client::Identified},
@@ -37,6 +39,10 @@ impl Supervisor {
         })?;
         let limits = self.state.limits();
         let Some(span) = &mut self.span else { return Ok(()) };
+        if span.is_joining(applicant.session) {
+            // An earlier one was given up, and its seat has to be given back before.
+            return Err(Box::new(seating.refuse(unavailable())));
+        }
         let (room, peer, identified) = (seating.room.clone(), seating.member.peer, applicant.identified);
         let profile = Profile {
             meta: seating.meta.clone(),
@@ -46,7 +52,7 @@ impl Supervisor {
         let peers_per_room = applicant.cap.unwrap_or(limits.peers_per_room).min(limits.peers_per_room);
         let (resumable, rooms) = (seating.resumable, limits.rooms);
         let replaces_present = identified.is_some_and(|identified| identified.replace);
-        let (ticket, asks) = span.begin(applicant, seating);
+        let (ticket, asks) = span.begin(applicant, seating, now());
         asks.ask(Ask::Join(Box::new(Joining {
             ticket,
             room,
@@ -84,6 +90,10 @@ impl Supervisor {
     pub(super) fn sweep_span(&mut self) {
         if let Some(span) = &mut self.span {
             span.sweep();
+            for seating in span.give_up(now()) {
+                let join_failed = Box::new(seating.refuse(unavailable()));
+                seating.member.post(Control::JoinFailed(join_failed));
+            }
         }
     }
 
@@ -108,10 +118,8 @@ impl Supervisor {
     }
 
     fn granted(&mut self, ticket: JoinTicket, number: u64, replaced: Vec<PeerId>, room_now: Option<Box<RoomNow>>) {
-        let Some(Pending { applicant, seating, left }) = self.span.as_mut().and_then(|span| span.answered(ticket))
-        else {
-            return;
-        };
+        let Some(pending) = self.span.as_mut().and_then(|span| span.answered(ticket)) else { return };
+        let Pending { applicant, seating, left, .. } = pending;
         let room = seating.room.clone();
         self.bury(&room);
         if let Some(room_now) = room_now {
@@ -188,16 +196,15 @@ impl Supervisor {
     }
 
     fn join_refused(&mut self, ticket: JoinTicket, refused: JoinError) {
-        let Some(Pending { applicant, seating, left }) = self.span.as_mut().and_then(|span| span.answered(ticket))
-        else {
-            return;
-        };
+        let Some(pending) = self.span.as_mut().and_then(|span| span.answered(ticket)) else { return };
+        let Pending { applicant, seating, left, .. } = pending;
         self.forget_unused(&seating.room);
+        if left.is_some() {
+            return;
+        }
         self.state.refused(applicant.subnet, refused, now());
         let join_failed = Box::new(seating.refuse(refused));
-        if left.is_none() {
-            seating.member.post(Control::JoinFailed(join_failed));
-        }
+        seating.member.post(Control::JoinFailed(join_failed));
     }
 
     /// Takes the room as the cluster has it; where it is open here, its members are told the difference.
@@ -364,6 +371,11 @@ impl Supervisor {
             let _ = port.send_unbounded(message);
         }
     }
+}
+
+/// The cluster does not answer in time.
+fn unavailable() -> JoinError {
+    JoinError::new(ErrorCode::Unavailable)
 }
 
 impl Handler<Told> for Supervisor {

@@ -15,12 +15,13 @@ mod log;
 mod panics;
 
 pub use counts::{
-    ArbiterReport, Buckets, CensusReport, Counts, ErrorSample, ErrorSamples, HeldKind, HeldReport, HttpCount,
-    HttpCounts, IceKind, IceOutcome, IceReport, IceTransport, Label, LabelSpec, LabelValues, LimitHit, Listener,
-    MAX_SAMPLES, MemoryReport, MemoryStep, MeshReport, MeshRoom, ModerationAct, Moderator, OpsCall, OpsDenial,
-    PairState, Reading, Reconnection, Rejection, RelayOutcome, ReportDrop, RequestBuckets, SampleIds, SeriesKind,
-    SocketRefusal, StunOutcome, Tally, TallyReceiver, TallySeries, TokenOutcome, Topic, WebhookDrop, WebhookOutcome,
-    WebhookReport, method_label, send_tallies_to, take, tally,
+    ArbiterReport, Buckets, CensusReport, ClusterReport, CommandBuckets, Counts, ErrorSample, ErrorSamples, HeldKind,
+    HeldReport, HttpCount, HttpCounts, IceKind, IceOutcome, IceReport, IceTransport, Label, LabelSpec, LabelValues,
+    LimitHit, Listener, MAX_SAMPLES, MemoryReport, MemoryStep, MeshReport, MeshRoom, ModerationAct, Moderator, OpsCall,
+    OpsDenial, PairState, Reading, Reconnection, RedisConnection, RedisOperation, RedisStatus, Rejection, RelayOutcome,
+    ReportDrop, RequestBuckets, Resync, SampleIds, SeriesKind, SocketRefusal, StunOutcome, Tally, TallyReceiver,
+    TallySeries, TokenOutcome, Topic, WebhookDrop, WebhookOutcome, WebhookReport, method_label, send_tallies_to, take,
+    tally,
 };
 pub use event::{
     Context, EVENTS, Event, EventCounts, EventDoc, Fault, RequestId, SampledErrors, Sink, Sinks, Source, chain, emit,

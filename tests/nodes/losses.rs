@@ -1,11 +1,12 @@
 //! Connections that are lost, a Redis that is stopped, killed, or starts with nothing.
 
 use switchboard::{
+    config::Milliseconds,
     nodes::{Link, port::Told},
     protocol::{ErrorCode, PeerId},
 };
 
-use crate::support::{TestNode, TestRedis};
+use crate::support::{TestNode, TestRedis, settings};
 
 use super::support::node::room;
 
@@ -100,7 +101,12 @@ fn who_did_not_come_back_after_a_loss_of_data_has_left() {
 #[test]
 fn while_redis_is_away_joins_are_refused_and_signals_fail_in_time() {
     let mut redis = TestRedis::start();
-    let (mut a, mut b, ada, bob) = pair(&redis);
+    let mut hasty = settings(&redis, "a");
+    hasty.cluster.waiting_ms = Milliseconds(300);
+    let (mut a, mut b) = (TestNode::with(&hasty), TestNode::start(&redis, "b"));
+    a.is_up();
+    let (ada, bob) = (a.join(&room("here")), b.join(&room("here")));
+    a.hears_join(bob);
     redis.kill();
     a.becomes(Link::Away);
     assert_eq!(a.is_refused(&room("there"), |_| {}), ErrorCode::Unavailable);

@@ -2,5 +2,6 @@
 
 mod losses;
 mod moderation;
+mod refusals;
 mod rooms;
 mod support;

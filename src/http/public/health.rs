@@ -14,6 +14,7 @@ use crate::{
     lifecycle::{Lifecycle, Phase},
     liveness::{Liveness, Part},
     metrics::Exposition,
+    nodes::{ClusterStatus, Link},
     telemetry::{self, Event},
 };
 
@@ -94,6 +95,8 @@ pub struct Subjects {
     pub sockets: Sockets,
     /// Do the STUN and TURN servers work that clients are told of?
     pub ice: watch::Receiver<IceHealth>,
+    /// Is the cluster's Redis there?
+    pub cluster: Option<ClusterStatus>,
 }
 
 /// Runs the checks for ever, `interval` apart.
@@ -109,15 +112,17 @@ pub async fn run(subjects: Subjects, interval: Duration, publish: watch::Sender<
         }
         publish.send_replace(Arc::new(report));
         let full = subjects.lifecycle.saturated() || subjects.sockets.is_full();
-        let ready = subjects.lifecycle.phase() == Phase::Ready && !full;
+        let cluster = subjects.cluster.as_ref().is_none_or(ClusterStatus::is_ready);
+        let ready = subjects.lifecycle.phase() == Phase::Ready && !full && cluster;
         telemetry::tally(|t| t.ready = Some(ready));
     }
 }
 
 fn round(subjects: &Subjects) -> Report {
     let Subjects { liveness, ice: found, .. } = subjects;
-    let checks =
+    let mut checks =
         vec![supervisor(liveness), arbiters(liveness), metrics(subjects), room(subjects), ice(&found.borrow())];
+    checks.extend(subjects.cluster.as_ref().map(redis));
     Report { checks }
 }
 
@@ -157,6 +162,17 @@ fn room(subjects: &Subjects) -> Check {
 /// Rooms go on without them, and so does whoever needs none: never more than degraded. They may be far away, and slow for that.
 fn ice(found: &IceHealth) -> Check {
     outcome("ice", found.slowest, found.problem.as_deref().map(|problem| (Status::Degraded, problem)))
+}
+
+/// Peers of this node talk to each other without it: degraded, not unhealthy.
+fn redis(status: &ClusterStatus) -> Check {
+    let figures = status.get();
+    let problem = match figures.link {
+        Link::Up => None,
+        Link::Catching => Some((Status::Degraded, "redis is there, and this node finds out what it has missed")),
+        Link::Away => Some((Status::Degraded, "redis cannot be reached")),
+    };
+    check("redis", figures.latency.unwrap_or_default(), problem)
 }
 
 fn check(name: &'static str, took: Duration, problem: Option<(Status, &str)>) -> Check {

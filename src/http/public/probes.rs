@@ -12,6 +12,7 @@ use crate::{
     lifecycle::{Lifecycle, Phase},
     liveness::Liveness,
     messages::supervisor::LatestHeadcount,
+    nodes::{ClusterStatus, Link},
 };
 
 /// What the probes look at. Cloning shares it.
@@ -29,6 +30,8 @@ pub struct Probes {
     pub started: Instant,
     /// Who answers.
     pub liveness: Liveness,
+    /// How it stands with the cluster; none: this server is alone.
+    pub cluster: Option<ClusterStatus>,
 }
 
 /// The health document.
@@ -47,6 +50,34 @@ struct Health<'a> {
     checks: &'a [Check],
 }
 
+/// The Redis of the cluster.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RedisHealth {
+    status: &'static str,
+    /// For how long it has been so, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<u64>,
+    /// How long the last heartbeat took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_ms: Option<f64>,
+    /// Connections that were made since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Option<u64>,
+    /// Commands that have no answer yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl Probes {
+    /// Whether new clients find the cluster here.
+    pub(in crate::http) fn has_cluster(&self) -> bool {
+        self.cluster.as_ref().is_none_or(ClusterStatus::is_ready)
+    }
+}
+
 /// What a probe answers.
 pub(in crate::http) struct Answer {
     pub(in crate::http) status: StatusCode,
@@ -55,7 +86,7 @@ pub(in crate::http) struct Answer {
 }
 
 /// Where the probes are.
-pub(in crate::http) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/health"];
+pub(in crate::http) const PATHS: [&str; 4] = ["/healthz", "/readyz", "/health", "/health/redis"];
 
 /// The answer to the probe at `path`, if it is one.
 pub(in crate::http) fn answer(path: &str, probes: &Probes) -> Option<Answer> {
@@ -63,6 +94,7 @@ pub(in crate::http) fn answer(path: &str, probes: &Probes) -> Option<Answer> {
         "/healthz" => Some(healthz(probes)),
         "/readyz" => Some(readyz(probes)),
         "/health" => Some(health(probes)),
+        "/health/redis" => Some(redis(probes)),
         _ => None,
     }
 }
@@ -90,6 +122,7 @@ fn readyz(probes: &Probes) -> Answer {
         Phase::Starting => Some("starting"),
         Phase::Draining => Some("draining"),
         Phase::Ready if probes.lifecycle.saturated() || probes.sockets.is_full() => Some("saturated"),
+        Phase::Ready if !probes.has_cluster() => Some("no redis"),
         Phase::Ready => None,
     };
     match not_ready {
@@ -119,6 +152,43 @@ fn health(probes: &Probes) -> Answer {
     let code = if status == Status::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     // Numbers and texts: it cannot fail.
     let body = serde_json::to_string(&document).unwrap_or_default();
+    Answer { status: code, content_type: "application/json", body }
+}
+
+/// 200 with latency and connections; 503 when it cannot be reached, or none is configured.
+fn redis(probes: &Probes) -> Answer {
+    let (code, found) = match &probes.cluster {
+        None => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            RedisHealth {
+                status: "not_configured",
+                seconds: None,
+                latency_ms: None,
+                connections: None,
+                waiting: None,
+                error: Some("cluster.redis_url is empty: this server is alone".to_owned()),
+            },
+        ),
+        Some(status) => {
+            let figures = status.get();
+            let (code, word) = match figures.link {
+                Link::Up => (StatusCode::OK, "up"),
+                Link::Catching => (StatusCode::SERVICE_UNAVAILABLE, "recovering"),
+                Link::Away => (StatusCode::SERVICE_UNAVAILABLE, "unreachable"),
+            };
+            let found = RedisHealth {
+                status: word,
+                seconds: Some(figures.since.elapsed().as_secs()),
+                latency_ms: figures.latency.map(|took| (took.as_secs_f64() * 1e6).round() / 1e3),
+                connections: Some(figures.connections),
+                waiting: Some(figures.waiting),
+                error: figures.error.map(|error| crate::telemetry::redaction::scrub(&error).into_owned()),
+            };
+            (code, found)
+        }
+    };
+    // Numbers and texts: it cannot fail.
+    let body = serde_json::to_string(&found).unwrap_or_default();
     Answer { status: code, content_type: "application/json", body }
 }
 

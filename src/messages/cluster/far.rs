@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     messages::{inbox::Bounds, session::Member},
-    protocol::PeerId,
+    protocol::{ErrorCode, PeerId},
 };
 
 /// A port to a peer of another node is to be opened.
@@ -56,4 +56,13 @@ pub struct Stay {
     pub bounds: Bounds,
     /// Where its room's questions go.
     pub asks: RoomAsks,
+}
+
+/// Signals of this session's client that were on their way to another node have not arrived.
+#[derive(Debug)]
+pub struct Unsent {
+    /// `unavailable`, or `peer_busy`.
+    pub code: ErrorCode,
+    /// Who they were for.
+    pub peers: Vec<PeerId>,
 }

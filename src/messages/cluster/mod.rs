@@ -13,7 +13,7 @@ mod port;
 
 pub use self::{
     asks::{Behind, RoomAsks, WeakAsks},
-    far::{FarInit, FarPort, Stay, ToFar},
+    far::{FarInit, FarPort, Stay, ToFar, Unsent},
     gathering::{Account, Posted},
     port::{
         Ask, FarPeer, Flow, FlowState, Held, JoinTicket, Joining, NodePort, Profile, Receiving, RoomNow, Sending, Told,

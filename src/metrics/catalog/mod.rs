@@ -2,6 +2,7 @@
 //! the tally that is a series as it stands is declared there and nowhere else; the others are declared here. The registry, the
 //! reference and the tests all read this.
 mod clients;
+mod cluster;
 mod connections;
 mod errors;
 mod ice;
@@ -42,6 +43,7 @@ fn made_of_several(topic: Topic) -> &'static [Series] {
         Topic::Errors => errors::SERIES,
         Topic::Memory => memory::SERIES,
         Topic::Webhooks => webhooks::SERIES,
+        Topic::Cluster => cluster::SERIES,
         Topic::Server => server::SERIES,
     }
 }

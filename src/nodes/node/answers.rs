@@ -2,7 +2,10 @@
 
 use super::Node;
 use crate::{
-    cluster::line::{Class, Command as _},
+    cluster::{
+        Head,
+        line::{Class, Command as _},
+    },
     nodes::{
         command::{Command, Kind},
         wire::Reply,
@@ -90,11 +93,10 @@ impl Node {
             }
             (Kind::Heads(rooms), _) => {
                 let Some(Reply::Differ(differ)) = reply else { return };
-                for (at, (room, _)) in rooms.iter().enumerate() {
-                    if differ.contains(&at) {
-                        self.check(room, now);
-                    } else {
-                        self.unchecked.remove(room);
+                for (at, (room, asked)) in rooms.iter().enumerate() {
+                    match differ.iter().find(|(index, _)| *index == at) {
+                        Some((_, head)) if !self.has_come_to(room, asked.applied, *head) => self.check(room, now),
+                        _ => drop(self.unchecked.remove(room)),
                     }
                 }
             }
@@ -112,6 +114,15 @@ impl Node {
             (Kind::Beat, _) => self.beat_answered(reply, now),
             _ => {}
         }
+    }
+
+    /// Whether nothing is missing of a room that was at `asked` here when it was at `head` in Redis: what was published until then
+    /// has been applied, since it comes on the same connection, before the answer. What has gone on since then has gone on from there.
+    fn has_come_to(&self, room: &RoomName, asked: Head, head: Head) -> bool {
+        self.rooms.get(room).is_some_and(|room| {
+            let here = room.replica.head();
+            here == head || (here.life == head.life && here.n > head.n && here != asked)
+        })
     }
 
     fn join_answered(

@@ -18,6 +18,8 @@ mod asks;
 mod beat;
 mod recovery;
 mod rooms;
+#[cfg(test)]
+mod tests;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -37,7 +39,11 @@ use crate::{
         strays::Strays,
     },
     protocol::{PeerId, RoomName},
+    telemetry::{Counts, RedisOperation, Resync},
 };
+
+/// While something waits for Redis, it is looked at this often whether it has waited too long, in milliseconds.
+const EXPIRE_EVERY: u64 = 50;
 
 /// What a node is told at its start.
 #[derive(Debug, Clone)]
@@ -101,13 +107,13 @@ pub(super) enum Standing {
     Well,
 }
 
-/// What was counted since it was last asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What was counted since the start.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Counted {
     /// Holes that were filled.
     pub(super) holes: u64,
-    /// Replicas that were rebuilt because their members have missed something.
-    pub(super) gaps: u64,
+    /// Replicas that were rebuilt because their members may have missed something.
+    pub(super) resyncs: Counts<Resync>,
     /// Entries and answers that make no sense.
     pub(super) malformed: u64,
     /// Nodes that this one found dead.
@@ -142,6 +148,7 @@ pub(super) struct Node {
     connection: u64,
     sequence: u64,
     next_beat: u64,
+    next_expiry: u64,
     born: u64,
     told: VecDeque<Told>,
     counted: Counted,
@@ -169,9 +176,10 @@ impl Node {
             connection: 0,
             sequence: 0,
             next_beat: 0,
+            next_expiry: 0,
             born: 0,
             told: VecDeque::new(),
-            counted: Counted::default(),
+            counted: Counted { holes: 0, resyncs: Counts::new(), malformed: 0, dead: 0, generations: 0 },
         }
     }
 
@@ -194,6 +202,11 @@ impl Node {
         }
     }
 
+    /// `server.node`
+    pub(super) fn name(&self) -> &str {
+        self.me.node.as_str()
+    }
+
     /// Whether another process has this node's name, and began later.
     pub(super) fn is_superseded(&self) -> bool {
         self.is_superseded
@@ -204,8 +217,8 @@ impl Node {
         (self.rooms.len(), self.line.len(), self.line.bytes())
     }
 
-    pub(super) fn take_counted(&mut self) -> Counted {
-        std::mem::take(&mut self.counted)
+    pub(super) fn counted(&self) -> Counted {
+        self.counted
     }
 
     /// What this process is told, in this order.
@@ -219,7 +232,7 @@ impl Node {
     }
 
     /// What goes out now, with the number of each command.
-    pub(super) fn take_out(&mut self) -> Vec<(u64, &'static str, Outgoing)> {
+    pub(super) fn take_out(&mut self) -> Vec<(u64, RedisOperation, Outgoing)> {
         if !self.is_connected || self.wants_reconnect || !self.has_begun() {
             return Vec::new();
         }
@@ -242,7 +255,7 @@ impl Node {
                 wants_room,
                 away_ms: self.config.timing.dead_after - self.config.timing.away_after,
             };
-            out.push((number, command.name(), command.encode(&envelope)));
+            out.push((number, command.operation(), command.encode(&envelope)));
         }
         out
     }
@@ -263,14 +276,16 @@ impl Node {
 
     /// When [`Self::tick`] has something to do, at the latest.
     pub(super) fn next_tick(&self) -> u64 {
-        let waiting = self.line.iter().next().map(|command| command.since + self.config.waiting_ms);
-        let waiting = waiting.filter(|_| !self.is_connected || self.settling);
-        [self.settle_at, waiting].into_iter().flatten().fold(self.next_beat, u64::min)
+        let expiry = (!self.line.is_empty()).then_some(self.next_expiry);
+        [self.settle_at, expiry].into_iter().flatten().fold(self.next_beat, u64::min)
     }
 
     /// Time has passed.
     pub(super) fn tick(&mut self, now: u64) {
-        self.expire(now);
+        if now >= self.next_expiry {
+            self.next_expiry = now + EXPIRE_EVERY;
+            self.expire(now);
+        }
         if self.settle_at.is_some_and(|at| now >= at) {
             self.settle(now);
         }

@@ -1,5 +1,7 @@
 //! Connections, and losses of data: everybody says what it has.
 
+use std::collections::BTreeSet;
+
 use super::Node;
 use crate::{
     cluster::{
@@ -8,6 +10,7 @@ use crate::{
     },
     nodes::{command::Kind, wire::Reply},
     protocol::RoomName,
+    telemetry::Resync,
 };
 
 /// Beyond the time that Redis names: its clock and this one need not agree.
@@ -23,7 +26,7 @@ impl Node {
         self.dying.clear();
         let rooms: Vec<_> = self.rooms.keys().cloned().collect();
         let ready: Vec<_> = rooms.iter().filter(|room| self.rooms[*room].replica.is_ready()).cloned().collect();
-        self.unchecked = if self.settling { Default::default() } else { ready.iter().cloned().collect() };
+        self.unchecked = if self.settling { BTreeSet::new() } else { ready.iter().cloned().collect() };
         for room in &rooms {
             if let Some(room) = self.rooms.get_mut(room) {
                 room.replica.forget_question();
@@ -121,7 +124,7 @@ impl Node {
         };
         self.unsettled.remove(name);
         if let Some(room) = self.rooms.get(name) {
-            let gap = has_gap(&room.replica, snapshot.as_deref());
+            let gap = has_gap(&room.replica, snapshot.as_deref()).then_some(Resync::Generation);
             self.rebuild(name, snapshot.as_deref(), gap, now);
         }
         self.settled_if_all();

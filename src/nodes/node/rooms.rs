@@ -20,6 +20,7 @@ use crate::{
         wire::{LogEntry, Sent, WireError},
     },
     protocol::{LeaveReason, PeerId, RoomName},
+    telemetry::Resync,
 };
 
 impl Node {
@@ -95,16 +96,25 @@ impl Node {
         if matches!(&answer, Some(Answer::Since(entries)) if entries.first().is_some_and(|entry| entry.head.n > n)) {
             self.counted.holes += 1;
         }
+        let life = room.replica.head().life;
         match room.replica.answered(answer, settling) {
             Verdict::Nothing => {}
             Verdict::CatchUp => self.catch_up(name, now),
-            Verdict::Rebuild(snapshot) => self.rebuild(name, snapshot.as_deref(), true, now),
+            Verdict::Rebuild(snapshot) => {
+                let why = snapshot.as_ref().map_or(Resync::Empty, |snapshot| {
+                    if snapshot.head.life == life { Resync::Trimmed } else { Resync::Life }
+                });
+                self.rebuild(name, snapshot.as_deref(), Some(why), now);
+            }
             Verdict::Forked => drop(self.command(None, Kind::Fork(self.generation), now)),
         }
     }
 
-    pub(super) fn rebuild(&mut self, name: &RoomName, snapshot: Option<&Snapshot>, gap: bool, now: u64) {
-        self.counted.gaps += u64::from(gap);
+    pub(super) fn rebuild(&mut self, name: &RoomName, snapshot: Option<&Snapshot>, why: Option<Resync>, now: u64) {
+        let gap = why.is_some();
+        if let Some(why) = why {
+            self.counted.resyncs.add(why);
+        }
         self.tell_replaced(name);
         let me = self.me.clone();
         let Some(room) = self.rooms.get_mut(name) else { return };

@@ -1,7 +1,7 @@
 //! What goes to Redis and comes back, as bytes. What comes is input: it is bounded, and what makes no sense is a [`WireError`], which
 //! costs one entry or one answer and nothing else.
 //!
-//! The script (`script.lua`) reads only what it must: lengths are written in hex digits, since Lua knows no other numbers that are
+//! The script (`script/`) reads only what it must: lengths are written in hex digits, since Lua knows no other numbers that are
 //! exact and have one length.
 
 mod entries;
@@ -14,14 +14,14 @@ pub(super) use self::{
     entries::letter,
     flows::{flow_bytes, room},
     reader::hex,
-    seats::{owner_bytes, peer_bytes, seat_bytes},
+    seats::peer_bytes,
 };
 pub use self::{
     entries::{Sent, entry, signal_payload},
     flows::flow,
     reader::WireError,
     replies::{BeatReply, JoinReply, Reply, Value, reply},
-    seats::{owner, seat},
+    seats::{owner, owner_bytes, seat, seat_bytes},
 };
 
 /// Changes with what stands in Redis: nodes of two formats are not one cluster, and the later one says so.

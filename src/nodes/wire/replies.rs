@@ -80,8 +80,8 @@ pub enum Reply {
     Sent(u64, u64),
     /// What was asked of a replica.
     Check(Answer<Sent>),
-    /// Of those rooms that were asked about, these have come further or elsewhere.
-    Differ(Vec<usize>),
+    /// Of those rooms that were asked about, these have come further or elsewhere; how far.
+    Differ(Vec<(usize, Head)>),
     /// Seats that are this node's.
     Mine(Vec<PeerId>),
     /// Rooms in which an incarnation owns seats.
@@ -120,7 +120,7 @@ pub fn reply(value: &Value) -> Result<Reply, WireError> {
         b"since" => Reply::Check(Answer::Since(each(parts, |part| entry(bytes(part, "an entry")?).map(Arc::new))?)),
         b"other" => Reply::Check(Answer::Other(Box::new(snapshot(part(parts, 0)?)?))),
         b"forked" => Reply::Check(Answer::Forked),
-        b"differ" => Reply::Differ(each(parts, |part| usize::try_from(int(part)?).map_err(|_| bad("a place")))?),
+        b"differ" => Reply::Differ(each(parts, place)?),
         b"mine" => Reply::Mine(each(parts, |part| peer(bytes(part, "a peer")?))?),
         b"owned" => Reply::Owned(each(parts, room)?),
         b"settled" => Reply::Settled(Some(Box::new(snapshot(part(parts, 0)?)?))),
@@ -154,6 +154,12 @@ fn snapshot(value: &Value) -> Result<Snapshot, WireError> {
         seats: Arc::new(pairs(at(11)?, |of, text| Ok((peer(of)?, seat(text)?)))?.into_iter().collect()),
         rules: RoomRules::new(flag(at(6)?)?, (hex(at(7)?)?, hex(at(8)?)?), bans.into_iter().take(2 * BANS)),
     })
+}
+
+fn place(value: &Value) -> Result<(usize, Head), WireError> {
+    let parts = list(value)?;
+    let index = usize::try_from(int(part(parts, 0)?)?).map_err(|_| bad("a place"))?;
+    Ok((index, Head { life: hex(part(parts, 1)?)?, n: hex(part(parts, 2)?)?, tag: hex(part(parts, 3)?)? }))
 }
 
 fn lease(node: &[u8], text: &[u8]) -> Result<(NodeName, Lease), WireError> {

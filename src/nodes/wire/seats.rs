@@ -1,6 +1,6 @@
 //! Seats and their owners.
 
-use super::reader::{Reader, WireError, hex, shared};
+use super::reader::{Reader, WireError, bad, hex, shared};
 use crate::{
     cluster::{Incarnation, NodeName, Seat},
     protocol::{PeerId, Who},
@@ -13,7 +13,8 @@ pub(crate) fn peer_bytes(peer: PeerId) -> [u8; 16] {
 }
 
 /// An owner: what the script compares as one text.
-pub(crate) fn owner_bytes(owner: &Incarnation) -> Vec<u8> {
+#[must_use]
+pub fn owner_bytes(owner: &Incarnation) -> Vec<u8> {
     let node = owner.node.as_str();
     // The configuration has seen to it that 255 bytes are enough.
     format!("{}{:02x}{node}", hex(owner.number), node.len()).into_bytes()
@@ -38,7 +39,8 @@ pub(super) fn read_owner(reader: &mut Reader<'_>) -> Result<Incarnation, WireErr
 }
 
 /// A seat, as the script takes it apart.
-pub(crate) fn seat_bytes(seat: &Seat) -> Vec<u8> {
+#[must_use]
+pub fn seat_bytes(seat: &Seat) -> Vec<u8> {
     let mut out = Vec::with_capacity(160);
     out.extend([u8::from(seat.resumable) + b'0', u8::from(seat.away) + b'0']);
     for number in [seat.number, seat.version, seat.until] {
@@ -77,7 +79,11 @@ pub fn seat(bytes: &[u8]) -> Result<Seat, WireError> {
         dashes if dashes.iter().all(|b| *b == b'-') => None,
         digits => Some(super::reader::who(digits)?),
     };
-    let owner = Some(read_owner(&mut reader)?).filter(|owner| owner.number > 0);
+    let owner = match read_owner(&mut reader)? {
+        nobody if nobody.number == 0 && nobody.node.as_str().is_empty() => None,
+        Incarnation { number: 0, .. } => return Err(bad("an incarnation")),
+        owner => Some(owner),
+    };
     let user = shared(reader.text_or_none(4, "a user")?);
     let meta = reader.text_or_none(8, "meta")?.map(Reader::meta).transpose()?;
     reader.end("a seat")?;

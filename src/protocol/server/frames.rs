@@ -346,7 +346,7 @@ pub struct ErrorFrame<'a> {
     pub re: Option<&'a str>,
     /// When to try again, in milliseconds.
     pub retry_after_ms: Option<u64>,
-    /// With `peer_not_found`: who is not there. With `peer_busy`: who did not get it.
+    /// With `peer_not_found`: who is not there. With `peer_busy` and `unavailable`: who did not get it.
     pub peers: &'a [PeerId],
     /// With `peer_not_found`: names that nobody can have. On the wire they follow in the same list.
     pub unknown_peers: &'a [Box<str>],

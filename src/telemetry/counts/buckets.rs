@@ -13,6 +13,9 @@ pub(in crate::telemetry) const LIFETIME: &[f64] =
 /// From 1 ms to 10 s: requests.
 pub(in crate::telemetry) const REQUEST: &[f64] =
     &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// From half a millisecond to 2.5 s, with the thresholds that are alerted on (0.1 s, 0.5 s): what Redis takes.
+pub(in crate::telemetry) const COMMAND: &[f64] =
+    &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 /// From 10 ms to a minute, with the deadline of 15 s that clients give ICE: what making a connection takes, and a round trip.
 pub(in crate::telemetry) const NETWORK: &[f64] =
     &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 30.0, 60.0];
@@ -25,6 +28,8 @@ pub(in crate::telemetry) type HandlingBuckets = Buckets<{ HANDLING.len() }>;
 pub(in crate::telemetry) type LifetimeBuckets = Buckets<{ LIFETIME.len() }>;
 /// What requests took.
 pub type RequestBuckets = Buckets<{ REQUEST.len() }>;
+/// What commands to Redis took.
+pub type CommandBuckets = Buckets<{ COMMAND.len() }>;
 /// What clients found of the network.
 pub(in crate::telemetry) type NetworkBuckets = Buckets<{ NETWORK.len() }>;
 /// By how much ticks were late.

@@ -1,10 +1,14 @@
 //! What is counted by kind: what became of a relayed message, attempts to come back, why a socket was refused.
 
+mod cluster;
 mod outside;
 
 use super::labels::label_set;
 
-pub use self::outside::{IceKind, IceOutcome, IceTransport, StunOutcome, WebhookDrop, WebhookOutcome};
+pub use self::{
+    cluster::{RedisConnection, RedisOperation, RedisStatus, Resync},
+    outside::{IceKind, IceOutcome, IceTransport, StunOutcome, WebhookDrop, WebhookOutcome},
+};
 
 label_set! {
     /// What became of one signal towards one receiver.

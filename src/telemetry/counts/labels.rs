@@ -146,8 +146,8 @@ mod tests {
     use super::*;
     use crate::telemetry::counts::kinds::{
         IceKind, IceOutcome, IceTransport, LimitHit, Listener, MeshRoom, ModerationAct, Moderator, OpsCall, OpsDenial,
-        PairState, Reconnection, Rejection, RelayOutcome, ReportDrop, SocketRefusal, StunOutcome, TokenOutcome,
-        WebhookDrop, WebhookOutcome,
+        PairState, Reconnection, RedisConnection, RedisOperation, RedisStatus, Rejection, RelayOutcome, ReportDrop,
+        Resync, SocketRefusal, StunOutcome, TokenOutcome, WebhookDrop, WebhookOutcome,
     };
 
     fn is_closed_set<L: Label + PartialEq + std::fmt::Debug>() {
@@ -192,6 +192,10 @@ mod tests {
         is_closed_set::<ReportDrop>();
         is_closed_set::<PairState>();
         is_closed_set::<MeshRoom>();
+        is_closed_set::<RedisConnection>();
+        is_closed_set::<RedisOperation>();
+        is_closed_set::<RedisStatus>();
+        is_closed_set::<Resync>();
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    kinds::{IceKind, IceTransport, MemoryStep, MeshRoom, PairState},
+    buckets::{self, CommandBuckets},
+    kinds::{
+        IceKind, IceTransport, MemoryStep, MeshRoom, PairState, RedisConnection, RedisOperation, RedisStatus, Resync,
+    },
     labels::{Counts, Label},
 };
 
@@ -74,6 +77,68 @@ pub struct WebhookReport {
     pub events: usize,
     /// Their bytes, as `webhooks.queue_bytes` counts them.
     pub bytes: usize,
+}
+
+/// How it stands with the cluster, and all that was counted of it since the start, on the one thread that speaks to Redis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClusterReport {
+    /// Whether Redis is there, and nothing of what it has is missing here.
+    pub up: bool,
+    /// Commands, by what became of them, a row per [`RedisOperation`].
+    pub commands: [Counts<RedisStatus>; RedisOperation::ALL.len()],
+    /// How long they took from their way out to their answer.
+    pub times: [CommandBuckets; RedisOperation::ALL.len()],
+    /// Connections.
+    pub connections: Counts<RedisConnection>,
+    /// Commands that have no answer yet.
+    pub waiting: usize,
+    /// Bytes of signals among them.
+    pub waiting_bytes: usize,
+    /// Rooms that this node has a replica of.
+    pub rooms: usize,
+    /// Holes in rooms' logs that were filled.
+    pub holes: u64,
+    /// Rooms that were taken anew.
+    pub resyncs: Counts<Resync>,
+    /// Losses of data.
+    pub generations: u64,
+    /// Nodes that this one found dead.
+    pub dead: u64,
+    /// Entries and answers that make no sense.
+    pub malformed: u64,
+}
+
+impl ClusterReport {
+    /// Of a thread that begins.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            up: false,
+            commands: [Counts::new(); RedisOperation::ALL.len()],
+            times: [CommandBuckets::new(buckets::COMMAND); RedisOperation::ALL.len()],
+            connections: Counts::new(),
+            waiting: 0,
+            waiting_bytes: 0,
+            rooms: 0,
+            holes: 0,
+            resyncs: Counts::new(),
+            generations: 0,
+            dead: 0,
+            malformed: 0,
+        }
+    }
+
+    /// Counts one command.
+    pub fn command(&mut self, operation: RedisOperation, status: RedisStatus, took: Duration) {
+        self.commands[operation.index()].add(status);
+        self.times[operation.index()].observe(took);
+    }
+}
+
+impl Default for ClusterReport {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// The ICE servers that were asked in the latest round, and those of them that failed.

@@ -26,6 +26,8 @@ pub enum Topic {
     Memory,
     /// What a receiver of webhooks is told.
     Webhooks,
+    /// The cluster that this server is a node of, and its Redis.
+    Cluster,
     /// The server itself.
     Server,
 }

@@ -12,7 +12,7 @@ use super::{
         WebhookDrop, WebhookOutcome,
     },
     labels::{Counts, Label},
-    reports::{ArbiterReport, CensusReport, IceReport, MemoryReport, WebhookReport},
+    reports::{ArbiterReport, CensusReport, ClusterReport, IceReport, MemoryReport, WebhookReport},
     series::{AsSeries, LabelSpec, Reading, SeriesKind, Topic},
 };
 use crate::protocol::{
@@ -308,6 +308,11 @@ tally! {
             webhooks_dropped: Counts<WebhookDrop> = Counts::new() => "switchboard_webhook_events_dropped_total" by "reason",
             /// What waits for it. To be set on one thread only.
             webhooks: Option<WebhookReport> = None,
+        }
+
+        Cluster {
+            /// How it stands with the cluster, and what was counted of it since the start. To be set on one thread only.
+            cluster: Option<Box<ClusterReport>> = None,
         }
 
         Server {

@@ -158,6 +158,33 @@ macro_rules! with_background_events {
                 /// How many since the last such line.
                 lines: u64,
             }
+            /// The Redis of the cluster cannot be reached, or does not do what it is asked. Told at once, and each minute while it is so.
+            RedisFailed = "redis_failed", Warning, "redis failed" {
+                /// Why, without credentials.
+                detail: &'a str,
+                /// Commands that wait for it.
+                waiting: usize,
+            }
+            /// It works again, and what was missed is here.
+            RedisRestored = "redis_restored", Info, "redis works again" {
+                /// How long it did not.
+                failed["failed_ms"]: Duration,
+            }
+            /// Redis has lost data. For `cluster.node_timeout_ms` nodes say what they have, and nobody joins.
+            ClusterDataLost = "cluster_data_lost", Warning, "redis has lost data" {
+                /// How often, since the start.
+                losses: u64,
+            }
+            /// Other nodes were silent for `cluster.node_timeout_ms`: their peers have left.
+            NodeDead = "node_dead", Warning, "node dead" {
+                /// How many so far.
+                nodes: u64,
+            }
+            /// Another process has this node's name (`server.node`) and began later: this one has no peers in the cluster any more, and
+            /// takes none.
+            NodeSuperseded = "node_superseded", Error, "another node has this name" {
+                node: &'a str,
+            }
             /// The receiver of webhooks does not get an event. Told at once, and each minute while it gets none.
             WebhookFailed = "webhook_failed", Warning, "webhook failed" {
                 /// What became of the attempt.

@@ -123,6 +123,11 @@ fn count(event: &Event<'_>, fault: Option<&Fault<'_>>, tally: &mut Tally) {
         | Event::LogFileReopened { .. }
         | Event::LogFileRemoved { .. }
         | Event::LogLinesDropped { .. }
+        | Event::RedisFailed { .. }
+        | Event::RedisRestored { .. }
+        | Event::ClusterDataLost { .. }
+        | Event::NodeDead { .. }
+        | Event::NodeSuperseded { .. }
         | Event::WebhookFailed { .. }
         | Event::WebhookRestored { .. } => {}
     }

@@ -112,6 +112,11 @@ pub(in crate::telemetry) fn of(event: &Event<'_>) -> Option<Repeat> {
         | Event::LogFileReopened { .. }
         | Event::LogFileRemoved { .. }
         | Event::LogLinesDropped { .. }
+        | Event::RedisFailed { .. }
+        | Event::RedisRestored { .. }
+        | Event::ClusterDataLost { .. }
+        | Event::NodeDead { .. }
+        | Event::NodeSuperseded { .. }
         | Event::WebhookFailed { .. }
         | Event::WebhookRestored { .. } => None,
     }

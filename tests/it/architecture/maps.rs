@@ -73,7 +73,10 @@ fn unbounded(file: &str) -> Vec<String> {
         if let Some(comment) = line.strip_prefix("///") {
             marked |= comment.starts_with(" From ") && comment.contains(", unbounded");
         } else if std::mem::take(&mut marked) {
-            let names = line.trim_start_matches("pub struct ").trim_start_matches("pub enum ").split(|c: char| !c.is_alphanumeric());
+            let names = line
+                .trim_start_matches("pub struct ")
+                .trim_start_matches("pub enum ")
+                .split(|c: char| !c.is_alphanumeric());
             found.extend(names.take(1).map(str::to_owned));
         }
     }

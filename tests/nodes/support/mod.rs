@@ -12,13 +12,13 @@ pub(crate) use self::{node::TestNode, redis::TestRedis};
 /// Longer than anything takes here, on a busy machine too.
 pub(crate) const WITHIN: Duration = Duration::from_secs(20);
 
-/// Of a cluster whose nodes are dead after a second and a half.
+/// Of a cluster whose nodes are dead after three seconds, and where nothing fails because this machine is busy.
 pub(crate) fn settings(redis: &TestRedis, node: &str) -> Settings {
     let mut settings = Settings::default();
     node.clone_into(&mut settings.server.node);
     settings.cluster.redis_url = redis.url();
-    settings.cluster.node_timeout_ms = Milliseconds(1500);
-    settings.cluster.redis_timeout_ms = Milliseconds(700);
-    settings.cluster.waiting_ms = Milliseconds(1500);
+    settings.cluster.node_timeout_ms = Milliseconds(3000);
+    settings.cluster.redis_timeout_ms = Milliseconds(1000);
+    settings.cluster.waiting_ms = Milliseconds(15_000);
     settings
 }

@@ -73,6 +73,18 @@ impl TestNode {
         }
     }
 
+    /// Waits until it is said why there is no Redis.
+    pub(crate) fn fails(&self) -> String {
+        let began = Instant::now();
+        loop {
+            if let Some(error) = self.status.get().error {
+                return error;
+            }
+            assert!(began.elapsed() < WITHIN, "nothing is said: {:?}", self.status.get());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub(crate) fn ask(&self, ask: Ask) {
         assert!(self.port.as_ref().expect("it lives").ask(ask), "the thread is gone");
     }

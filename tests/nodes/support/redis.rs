@@ -50,7 +50,7 @@ impl TestRedis {
         let _ = std::fs::remove_file(self.socket());
     }
 
-    /// Starts it again, empty.
+    /// Starts it again: with what `SAVE` wrote, or empty.
     pub(crate) fn start_again(&mut self) {
         let mut command = Command::new("redis-server");
         command.args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"]).arg(self.socket());

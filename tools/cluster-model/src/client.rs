@@ -362,7 +362,7 @@ impl Client {
                 self.view.remove(&peer).is_none().then_some("left without being there")
             }
             // Nobody has any in the model.
-            News::Updated { .. } => {}
+            News::Updated { .. } => None,
             News::Away { peer } | News::Back { peer } => match self.view.get_mut(&peer) {
                 Some(seen) => {
                     seen.1 = matches!(news, News::Away { .. });

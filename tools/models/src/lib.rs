@@ -2,6 +2,7 @@
 //!
 //! The property tests in `tests/` and the fuzz targets in `fuzz/` play the same histories. A history that breaks a rule
 //! panics.
+pub mod cluster_wire;
 pub mod decoder;
 pub mod envelope;
 pub mod resume_buffer;

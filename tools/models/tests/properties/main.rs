@@ -1,4 +1,5 @@
 //! The server's rules against naive models of them, over random histories.
+mod cluster_wire;
 mod decoder;
 mod envelope;
 #[path = "../../../../src/protocol/histories.rs"]
