@@ -8,7 +8,9 @@ export interface Clock {
   steady(): number;
   /** Milliseconds, of a clock that is set now and then. */
   wall(): number;
+  /** Calls `run` after `ms`; returns what `clearTimeout` takes. */
   setTimeout(run: () => void, ms: number): unknown;
+  /** Calls it no more. */
   clearTimeout(timer: unknown): void;
 }
 
