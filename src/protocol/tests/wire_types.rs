@@ -82,7 +82,8 @@ fn enums(out: &mut String) {
         writeln!(out, "  {name}: {{ closeCode: {code}, action: '{action}', others: '{others}' }},")
             .expect("it takes all");
     }
-    *out += "} as const;\n\n/** Why the server ends a connection. */\nexport type EndReason = keyof typeof END_REASONS;\n";
+    *out +=
+        "} as const;\n\n/** Why the server ends a connection. */\nexport type EndReason = keyof typeof END_REASONS;\n";
 }
 
 fn limits(out: &mut String) {
