@@ -2,8 +2,9 @@
 
 import { Emitter } from '../emitter.ts';
 import type { JoinedFrame, Meta, PermissionsFrame, ServerFrame, SignalKind, WelcomeFrame } from '../wire.generated.ts';
-import { type Effect, SignalingCore } from './core.ts';
+import { SignalingCore } from './core.ts';
 import { DueTimer } from './due-timer.ts';
+import type { Effect } from './effects.ts';
 import { type Clock, elapsedTime, isHidden, machineClock, watchSurroundings } from './environment.ts';
 import { localError, type SignalingError, written } from './error.ts';
 import { type HeldIdentity, holdIdentity } from './identity.ts';

@@ -1,6 +1,6 @@
 // What surrounds a client: clocks, timers, and the news of the page and the network. All of it can be handed in.
 
-import type { Nudge } from './core.ts';
+import type { Nudge } from './effects.ts';
 
 /** Clocks and timers. */
 export interface Clock {

@@ -79,3 +79,10 @@ export const written = (frame: object): string | SignalingError => {
     return new SignalingError('invalid_message', facts);
   }
 };
+
+/** A message that is too long would end the connection, so it is not sent. */
+export const tooLong = (text: string, most: number): SignalingError | undefined => {
+  if (text.length * 3 <= most || new TextEncoder().encode(text).length <= most) return undefined;
+  const message = `longer than limits.frameBytes, which is ${most}`;
+  return new SignalingError('message_too_large', { category: 'INVALID_MESSAGE', retryable: false, message });
+};

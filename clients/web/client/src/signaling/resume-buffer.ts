@@ -9,6 +9,8 @@ export const QUEUE_MESSAGES = 512;
 export const QUEUE_CHARS = 1_572_864;
 /** The server keeps what is not acknowledged, up to a bound: so it is told at least this often. */
 const ACK_EVERY = 50;
+/** After the last frame, the server is told within this time that it may forget it. */
+export const ACK_WITHIN_MS = 5_000;
 
 /** A message to be sent. */
 export interface Outgoing {
