@@ -106,6 +106,39 @@ test('a drain: relayed until the end, and back in the next server’s room', asy
   expect(await again).toBe('done');
 });
 
+test('a drain: what was said before it and during it is confirmed, and so is not said again in the next session', async () => {
+  const server = await startServer({ SWITCHBOARD__SERVER__DRAIN_MS: '6000' });
+  const [ada, grace] = [visit(server.url, 'blue'), visit(server.url, 'blue')];
+  const heard = inbox(grace);
+  const { self } = await grace.start();
+  await ada.start();
+  await ada.ping();
+  const said: Promise<unknown>[] = [];
+  const say = (first: number) => {
+    for (const number of numbers(5)) said.push(outcome(ada.signal(self.id, 'app', first + number)));
+  };
+  say(0);
+  await until('it is heard', () => heard.length === 5);
+  const told = new Promise<void>((resolve) => {
+    ada.on('bye', ({ retryAfterMs = 0 }) => {
+      // The first is closed a tenth of the drain after it began.
+      expect(retryAfterMs).toBeGreaterThan(500);
+      say(5);
+      resolve();
+    });
+  });
+  server.terminate();
+  await told;
+  await server.exit();
+  await startServer({ SWITCHBOARD__SERVER__PORT: server.port });
+  await until('she is in the next room', () => {
+    ada.retryNow();
+    return ada.state.name === 'joined';
+  });
+  expect(await Promise.all(said)).toEqual(numbers(10).map(() => 'done'));
+  expect(heard.map(({ data }) => data)).toEqual(numbers(10));
+});
+
 test('a path that is gone is noticed within 5 s of the network’s return, and the session is taken over', async () => {
   const server = await startServer();
   const path = await pathTo(server);

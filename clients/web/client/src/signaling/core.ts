@@ -8,7 +8,7 @@ import { CLOSE_FOR_GOOD, CLOSE_TO_RESUME, finalEnd } from './endings.ts';
 import { type LocalErrorCode, localError, SignalingError, tooLong } from './error.ts';
 import { joinText } from './join.ts';
 import { LATE_MS, Liveness } from './liveness.ts';
-import { ACK_WITHIN_MS, type Outgoing, QUEUE_MESSAGES, ResumeBuffer } from './resume-buffer.ts';
+import { ACK_LAST_MS, ACK_WITHIN_MS, type Outgoing, QUEUE_MESSAGES, ResumeBuffer } from './resume-buffer.ts';
 import { type TokenPhase, Tokens } from './tokens.ts';
 
 /** News about the network come in bursts: between two attempts that they cause there is at least this. */
@@ -168,6 +168,8 @@ export class SignalingCore {
         // The close follows; a server that drains relays until then.
         this.#bye = frame;
         this.#comeBackAt = now + (frame.retryAfterMs ?? 0);
+        // Whatever is confirmed by then is not taken for lost with the session.
+        if (this.#buffer.acks) this.#ping(now);
         return;
       case 'room_closed':
         // The connection is good: it joins again.
@@ -364,7 +366,8 @@ export class SignalingCore {
   /** Tells the server what we have handled: now and then, and soon after the last frame. */
   #acknowledge(now: number): void {
     if (this.#buffer.ackDue) this.#ping(now);
-    else if (this.#buffer.acks) this.#ackAt = Math.min(this.#ackAt, now + ACK_WITHIN_MS);
+    else if (this.#buffer.acks)
+      this.#ackAt = Math.min(this.#ackAt, now + (now < this.#comeBackAt ? ACK_LAST_MS : ACK_WITHIN_MS));
   }
 
   /** Lets go of the socket, and is deaf to it from now on. What can be resumed is not closed for good. */
