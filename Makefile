@@ -81,6 +81,7 @@ cluster: ## Random histories of a cluster, without a network; CLUSTER_HISTORIES 
 	CLUSTER_HISTORIES="$(CLUSTER_HISTORIES)" cargo test --locked -p switchboard-cluster-model -- --nocapture
 
 browsers: ## What pages live through, in full: MESH_ROUNDS (30) of each trouble, twelve hidden tabs for HIDDEN_MINUTES (15); three quarters of an hour
+	scripts/install-test-tools.sh browsers
 	scripts/with-node.sh npm run build --prefix clients/web
 	cd clients/web/client && ALL_BROWSERS=yes MESH_ROUNDS="$${MESH_ROUNDS:-30}" HIDDEN_MINUTES="$${HIDDEN_MINUTES:-15}" \
 	  ../../../scripts/with-node.sh npx vitest run tests/hidden.test.ts tests/mesh/survival.test.ts tests/mesh/outage.test.ts tests/mesh/firefox.test.ts

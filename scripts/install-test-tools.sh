@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what `make test` needs beside Rust, on Debian: Chromium, Prometheus, Alertmanager, coturn, Redis, HAProxy, Python, Node, Valgrind,
-# iproute2, libfaketime, and the tests' npm packages.
+# iproute2, libfaketime, and the tests' npm packages. With the argument `browsers` also Firefox, which `make browsers` alone plays.
 # What is already there is left alone. Needs root or sudo only when a Debian package is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 OLDEST_NODE=18
+wanted=${1:-}
 
 fail() {
     printf 'install-test-tools: %s\n' "$*" >&2
@@ -17,7 +18,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # The Debian packages for the programs that are missing.
 missing_packages() {
     has chromium || [ -n "${CHROMIUM_BIN:-}" ] || echo chromium
-    has firefox-esr || [ -n "${FIREFOX_BIN:-}" ] || echo firefox-esr
+    [ "$wanted" != browsers ] || has firefox-esr || [ -n "${FIREFOX_BIN:-}" ] || echo firefox-esr
     { has prometheus && has promtool; } || echo prometheus
     { has prometheus-alertmanager && has amtool; } || echo prometheus-alertmanager
     has turnserver || echo coturn

@@ -62,6 +62,22 @@ pub enum Call {
         /// Its name.
         name: String,
     },
+    /// Show who reaches which peer in a room, as its clients report it.
+    Mesh {
+        /// Its name.
+        room: String,
+    },
+    /// Show what went on in a room, also in one that is over; nothing of what was said in it.
+    Recorder {
+        /// Its name.
+        room: String,
+        /// So many facts, the newest: from 1 to 10000.
+        #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+        limit: u32,
+        /// As a sequence diagram in Mermaid's language, with --json, too.
+        #[arg(long)]
+        mermaid: bool,
+    },
     /// List peers.
     Peers {
         /// Those in this room.
@@ -190,6 +206,10 @@ impl CtlArguments {
     /// The server is not there, or has refused.
     pub fn run(&self, settings: &Settings) -> Result<String, CtlError> {
         let client = Client::new(settings, self.url.as_ref(), self.token_file.as_deref(), self.ca_file.as_deref())?;
+        if let Call::Recorder { room, limit, mermaid: true } = &self.call {
+            let query = [("format", "mermaid"), ("limit", &*limit.to_string())];
+            return client.ask_text(&["rooms", room, "recorder"], &query, "sequenceDiagram");
+        }
         let answer = self.call.ask(&client)?;
         if self.json {
             return Ok(format!("{answer:#}\n"));
@@ -197,6 +217,8 @@ impl CtlArguments {
         Ok(match self.call {
             Call::Rooms { .. } => show::rooms(&answer),
             Call::Room { .. } => show::room(&answer),
+            Call::Mesh { .. } => show::mesh(&answer),
+            Call::Recorder { .. } => show::recorder(&answer),
             Call::Peers { .. } => show::peers(&answer["peers"], true) + &show::more(&answer),
             Call::Bans { .. } => show::bans(&answer),
             Call::Ticket(_) => show::text(&answer["ticket"]) + "\n",
@@ -216,6 +238,10 @@ impl Call {
                 pages(client, "rooms", &[("prefix", prefix.as_ref()), ("minPeers", min_peers.as_ref())], *limit)
             }
             Self::Room { name } => get(&["rooms", name]),
+            Self::Mesh { room } => get(&["rooms", room, "mesh"]),
+            Self::Recorder { room, limit, mermaid: _ } => {
+                client.ask(Method::Get, &["rooms", room, "recorder"], &[("limit", &limit.to_string())], None)
+            }
             Self::Peers { room, who, user, limit } => {
                 let filters = [("room", room.as_ref()), ("who", who.as_ref()), ("user", user.as_ref())];
                 pages(client, "peers", &filters, *limit)

@@ -187,7 +187,7 @@ fn five_hundred_peers_of_a_server_that_stays_away_for_a_while_come_back_one_afte
 fn the_rule_is_that_of_the_protocols_page_and_of_the_client_library() {
     let page = include_str!("../../docs/protocol.md");
     let section = page.split("\n## ").find(|section| section.starts_with("Coming back")).expect("its section");
-    let client = include_str!("../../clients/web/client/src/signaling/core.ts");
+    let client = include_str!("../../clients/web/client/src/signaling/backoff.ts");
     for (told, written) in [
         ("500 ms at first", "BACKOFF_FIRST_MS = 500;"),
         (
@@ -198,6 +198,6 @@ fn the_rule_is_that_of_the_protocols_page_and_of_the_client_library() {
         ("5000 ms in a room", "STABLE_MS = 5_000;"),
     ] {
         assert!(section.contains(told), "docs/protocol.md does not say: {told}");
-        assert!(client.contains(written), "clients/web/client/src/signaling/core.ts does not say: {written}");
+        assert!(client.contains(written), "clients/web/client/src/signaling/backoff.ts does not say: {written}");
     }
 }

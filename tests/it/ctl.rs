@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, TestServer, run, temp_dir, tls::Certificates};
+use crate::support::{PATIENCE, TestServer, eventually, run, temp_dir, tls::Certificates};
 
 /// Runs `switchboard ctl` against that server.
 #[track_caller]
@@ -201,6 +201,49 @@ fn a_room_whose_name_no_path_can_have_is_shown_in_another_way() {
     }
     let peer = server.join("...");
     assert!(said(&server, &["room", "..."]).contains(&peer.id), "these are a name like any other");
+}
+
+#[test]
+fn who_reaches_which_peer_and_what_went_on_is_shown() {
+    let server = TestServer::start();
+    let [mut ada, mut bob] = server.join_some("blue");
+    assert!(said(&server, &["mesh", "blue"]).starts_with("nothing is known"));
+    ada.send_json(&json!({"type": "signal", "to": bob.id, "kind": "offer", "data": "secret"}));
+    bob.receive("signal");
+    let pair = [
+        json!({"kind": "pair_attempt", "peer": bob.id}),
+        json!({"kind": "pair_connected", "peer": bob.id, "ms": 700, "candidate": "relay"}),
+    ];
+    ada.send_json(&json!({"type": "report", "events": pair}));
+    let line = eventually("its report is heard", || {
+        let shown = said(&server, &["mesh", "blue"]);
+        shown.lines().find(|line| line.ends_with("connected relay  -")).map(str::to_owned).ok_or(shown.clone())
+    });
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>()[..3], [&*ada.id, &*bob.id, "connected"], "{line}");
+    let mesh: Value = serde_json::from_str(&said(&server, &["--json", "mesh", "blue"])).unwrap();
+    assert_eq!(mesh["pairs"][0]["state"], "connected", "{mesh}");
+
+    let shown = said(&server, &["recorder", "blue"]);
+    let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["AT", "KIND", "PEER", "TO", "BYTES", "OUTCOME"], "{shown}");
+    assert!(rows.iter().any(|row| row[1..] == ["offer", &*ada.id, &*bob.id, "128", "delivered"]), "{shown}");
+    assert!(!shown.contains("secret"), "{shown}");
+    eventually("the offer counts as unanswered", || {
+        let shown = said(&server, &["recorder", "blue"]);
+        let (_, offers) = shown.split_once("unanswered offers\n").ok_or(shown.clone())?;
+        if offers.contains(&bob.id) { Ok(()) } else { Err(shown.clone()) }
+    });
+    let newest = said(&server, &["recorder", "blue", "--limit", "1"]);
+    assert!(newest.contains("older ones are not shown"), "{newest}");
+    let diagram = said(&server, &["recorder", "blue", "--mermaid"]);
+    assert!(diagram.starts_with("sequenceDiagram\n") && diagram.contains("offer"), "{diagram}");
+    for command in [&["mesh", "green"][..], &["recorder", "green"], &["recorder", "green", "--mermaid"]] {
+        assert!(complaint(&ctl(&server, command)).contains("404 room_not_found"), "{command:?}");
+    }
+    assert!(complaint(&ctl(&server, &["recorder", "blue", "--limit", "0"])).contains("400 "));
+    assert!(said(&server, &["--json", "recorder", "blue", "--mermaid"]).starts_with("sequenceDiagram\n"));
+    let page = answered_with(&["recorder", "blue", "--mermaid"], "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>");
+    assert!(complaint(&page).contains("200 without an answer of Switchboard's"), "{page:?}");
 }
 
 #[test]

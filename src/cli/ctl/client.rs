@@ -17,7 +17,7 @@ use crate::{
 
 /// Connecting, asking and hearing take no longer than this together. A reload reads files; everything else is at once.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Bytes of an answer, at most: the longest page has a fifth of them.
+/// Bytes of an answer, at most: the longest recording has half of them.
 const ANSWER_BYTES: u64 = 4 << 20;
 
 /// Why there is no answer to show.
@@ -128,6 +128,28 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Value, CtlError> {
+        let answer = self.exchange(method, path, query, body)?;
+        if answer.status == NO_CONTENT { Ok(Value::Null) } else { answer.object() }
+    }
+
+    /// Asks for what is no JSON, and begins so.
+    pub(super) fn ask_text(&self, path: &[&str], query: &[(&str, &str)], begin: &str) -> Result<String, CtlError> {
+        let answer = self.exchange(Method::Get, path, query, None)?;
+        if answer.is_success && answer.text.starts_with(begin) {
+            return Ok(answer.text);
+        }
+        let (asked, status) = (answer.asked.clone(), answer.status);
+        // What is no refusal is something else's.
+        answer.object().and(Err(CtlError::Strange { asked, status }))
+    }
+
+    fn exchange(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, CtlError> {
         if let Some(dots) = path.iter().find(|segment| [".", ".."].contains(segment)) {
             return Err(CtlError::Unaddressable((*dots).to_owned()));
         }
@@ -142,18 +164,7 @@ impl Client {
         let failed = |source| CtlError::Transport { asked: asked.clone(), source: Box::new(source) };
         let mut answer = self.send(method, url.as_str(), body).map_err(failed)?;
         let text = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_string().map_err(failed)?;
-        let (is_success, status) = (answer.status().is_success(), answer.status().as_u16());
-        if status == NO_CONTENT {
-            return Ok(Value::Null);
-        }
-        let said = serde_json::from_str(&text).ok().filter(Value::is_object);
-        let said: Value = said.ok_or_else(|| CtlError::Strange { asked: asked.clone(), status })?;
-        if is_success {
-            return Ok(said);
-        }
-        let field = |name: &str| super::show::text(&said["error"][name]);
-        let (code, message) = (field("code"), field("message"));
-        Err(CtlError::Refused { asked, status, code, message })
+        Ok(Answer { asked, is_success: answer.status().is_success(), status: answer.status().as_u16(), text })
     }
 
     fn send(
@@ -170,6 +181,29 @@ impl Client {
             Method::Put => with_token(self.agent.put(url), authorization).content_type(JSON).send(body),
             Method::Post => with_token(self.agent.post(url), authorization).content_type(JSON).send(body),
         }
+    }
+}
+
+/// What came back.
+struct Answer {
+    asked: String,
+    is_success: bool,
+    status: u16,
+    text: String,
+}
+
+impl Answer {
+    /// What the operator's API says.
+    fn object(self) -> Result<Value, CtlError> {
+        let Self { asked, is_success, status, text } = self;
+        let said = serde_json::from_str(&text).ok().filter(Value::is_object);
+        let said: Value = said.ok_or_else(|| CtlError::Strange { asked: asked.clone(), status })?;
+        if is_success {
+            return Ok(said);
+        }
+        let field = |name: &str| super::show::text(&said["error"][name]);
+        let (code, message) = (field("code"), field("message"));
+        Err(CtlError::Refused { asked, status, code, message })
     }
 }
 

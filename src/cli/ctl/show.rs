@@ -54,6 +54,50 @@ pub(super) fn peers(list: &Value, with_room: bool) -> String {
     table(list, if with_room { &columns } else { &columns[..5] })
 }
 
+/// Who reaches which peer in a room: its peers, and below them each pair with what either says of it.
+pub(super) fn mesh(answer: &Value) -> String {
+    if answer["known"] != true {
+        return "nothing is known: nobody reports, or there are too many\n".to_owned();
+    }
+    let peers = table(&answer["peers"], &["id", "reaches", "reports", "away", "fractured"]);
+    let pairs = answer["pairs"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let head = ["FIRST", "SECOND", "STATE", "FIRST SAYS", "SECOND SAYS"].map(str::to_owned).to_vec();
+    let rows = pairs.iter().map(|pair| {
+        let [first, second] = [0, 1].map(|at| &pair["peers"][at]);
+        vec![text(first), text(second), text(&pair["state"]), says(pair, first), says(pair, second)]
+    });
+    format!("{peers}\n{}", columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>()))
+}
+
+/// What that peer says of a pair: whether it is connected, by which path or why not, and how far away the other is.
+fn says(pair: &Value, peer: &Value) -> String {
+    let told = pair["told"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let Some(told) = told.iter().find(|told| told["by"] == *peer) else { return text(&Value::Null) };
+    let mut said = text(&told["says"]);
+    for detail in ["candidate", "reason"].map(|name| &told[name]).into_iter().filter(|detail| !detail.is_null()) {
+        // Writing to a String cannot fail.
+        let _ = write!(said, " {}", text(detail));
+    }
+    if let Some(ms) = told["roundTripMs"].as_u64() {
+        let _ = write!(said, " {ms} ms");
+    }
+    said
+}
+
+/// What went on in a room: its facts, and below them the offers that nobody answered.
+pub(super) fn recorder(answer: &Value) -> String {
+    let older = match answer["older"].as_u64() {
+        None | Some(0) => String::new(),
+        Some(older) => format!("{older} older ones are not shown\n"),
+    };
+    let facts = table(&answer["facts"], &["at", "kind", "peer", "to", "bytes", "outcome"]);
+    let unanswered = match answer["unanswered"].as_array().map(Vec::as_slice) {
+        None | Some([]) => String::new(),
+        Some(_) => format!("\nunanswered offers\n{}", table(&answer["unanswered"], &["at", "from", "to", "waitedMs"])),
+    };
+    older + &facts + &unanswered
+}
+
 /// A room's bans.
 pub(super) fn bans(answer: &Value) -> String {
     let locked = if answer["locked"] == true { "the room is locked\n" } else { "" };
@@ -106,6 +150,31 @@ mod tests {
             "there are more: --limit",
         ];
         assert_eq!(rooms(&answer), lines.join("\n") + "\n");
+    }
+
+    #[test]
+    fn a_pair_is_a_line_with_what_either_says() {
+        let pair = |state: &str, told: Value| json!({"peers": ["a", "b"], "state": state, "told": told});
+        let peer = |id: &str| json!({"id": id, "reaches": 1, "reports": true, "away": false, "fractured": false});
+        let told = json!([
+            {"by": "b", "says": "failed", "reason": "ice_failed"},
+            {"by": "a", "says": "connected", "candidate": "relay", "roundTripMs": 40},
+        ]);
+        let answer = json!({
+            "known": true, "peers": [peer("a"), peer("b")], "pairs": [pair("connected", told), pair("silent", json!([]))],
+        });
+        let lines = [
+            "ID  REACHES  REPORTS  AWAY   FRACTURED",
+            "a   1        true     false  false",
+            "b   1        true     false  false",
+            "",
+            "FIRST  SECOND  STATE      FIRST SAYS             SECOND SAYS",
+            "a      b       connected  connected relay 40 ms  failed ice_failed",
+            "a      b       silent     -                      -",
+        ];
+        assert_eq!(mesh(&answer), lines.join("\n") + "\n");
+        let silent = mesh(&json!({"known": false, "peers": [], "pairs": []}));
+        assert_eq!(silent, "nothing is known: nobody reports, or there are too many\n");
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn enums(out: &mut String) {
         let (name, category, retryable) = (code.as_str(), code.category().as_str(), code.retryable());
         writeln!(out, "  {name}: {{ category: '{category}', retryable: {retryable} }},").expect("a string takes all");
     }
-    *out += "} as const;\n\nexport type ErrorCode = keyof typeof ERROR_CODES;\n";
+    *out += "} as const;\n\n/** A code of the server's errors. */\nexport type ErrorCode = keyof typeof ERROR_CODES;\n";
     *out += "\n/** Every reason of an ending. `closeCode`: null where the socket is reset, which a client sees as 1006. */\n";
     *out += "export const END_REASONS = {\n";
     for reason in EndReason::ALL {
@@ -82,7 +82,8 @@ fn enums(out: &mut String) {
         writeln!(out, "  {name}: {{ closeCode: {code}, action: '{action}', others: '{others}' }},")
             .expect("it takes all");
     }
-    *out += "} as const;\n\nexport type EndReason = keyof typeof END_REASONS;\n";
+    *out +=
+        "} as const;\n\n/** Why the server ends a connection. */\nexport type EndReason = keyof typeof END_REASONS;\n";
 }
 
 fn limits(out: &mut String) {

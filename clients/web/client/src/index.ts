@@ -2,7 +2,7 @@
  * Rooms of browsers that talk with each other directly: who is there, messages, sound and pictures, through lost connections and
  * restarts of the server.
  *
- * @packageDocumentation
+ * @module client
  */
 export {
   ChannelError,
@@ -18,17 +18,9 @@ export type { CandidateType, Path } from './mesh/path.ts';
 export type { Peer, Presence } from './mesh/peer.ts';
 export type { Publication, PublishOptions, RemotePublication } from './mesh/publication.ts';
 export type { UnreachableReason } from './mesh/recovery.ts';
-export {
-  joinRoom,
-  type KickOptions,
-  type KickTarget,
-  Room,
-  type RoomEvents,
-  type RoomOptions,
-  type RoomSnapshot,
-  type Self,
-} from './mesh/room.ts';
-export type { RoomChannel, RoomChannelOptions, RoomMessage, SendOptions } from './mesh/room-channel.ts';
+export { joinRoom, Room } from './mesh/room.ts';
+export type { RoomChannel, RoomChannelEvents, RoomChannelOptions, RoomMessage, SendOptions } from './mesh/room-channel.ts';
+export type { KickOptions, KickTarget, RoomEvents, RoomOptions, RoomSnapshot, Self } from './mesh/room-types.ts';
 export { SignalingError } from './signaling/error.ts';
 export type { State } from './signaling/state.ts';
 export type { Meta, Open, Permission } from './wire.generated.ts';

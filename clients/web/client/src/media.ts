@@ -48,8 +48,11 @@ const WORDS: { [code in MediaErrorCode]: (what: string) => string } = {
 
 /** A device, or a screen, that is not to be had. Its `message` is English for people. */
 export class MediaError extends Error {
+  /** Its class, for logs: `MediaError`. */
   override readonly name: string = 'MediaError';
+  /** What is the matter. */
   readonly code: MediaErrorCode;
+  /** What was asked for. */
   readonly source: MediaSource;
   /** With `overconstrained`: what cannot be satisfied, such as `width`. */
   readonly constraint: string | undefined;
@@ -105,7 +108,18 @@ export type Wanted = boolean | string | MediaTrackConstraints;
 const constraintsOf = (wanted: Wanted): boolean | MediaTrackConstraints =>
   typeof wanted === 'string' ? { deviceId: { exact: wanted } } : wanted;
 
-/** A stream of a camera, a microphone, or both, which the user is asked for once. Rejects with a {@link MediaError}. */
+/**
+ * A stream of a camera, a microphone, or both, which the user is asked for once. Rejects with a {@link MediaError}.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await room.publish(await openMedia({ camera: { width: 1280 }, microphone: true }));
+ * } catch (error) {
+ *   if (error instanceof MediaError) alert(error.message);
+ * }
+ * ```
+ */
 export async function openMedia({
   camera = false,
   microphone = false,
@@ -140,7 +154,9 @@ export const closeMedia = (stream: MediaStream): void => {
 
 /** A device that can be chosen. */
 export interface Device {
+  /** What the browser knows it by: for `openMedia` and `switchDevice`. */
   id: string;
+  /** What it is. */
   kind: 'camera' | 'microphone' | 'speaker';
   /** Its name; before the user has allowed any, one such as `Camera 2`. */
   label: string;
@@ -148,8 +164,11 @@ export interface Device {
 
 /** The devices of each kind, the default first. */
 export interface DeviceList {
+  /** For `openMedia({ camera })`. */
   readonly cameras: readonly Device[];
+  /** For `openMedia({ microphone })`. */
   readonly microphones: readonly Device[];
+  /** For `setSinkId` of a media element. */
   readonly speakers: readonly Device[];
 }
 
@@ -169,6 +188,12 @@ function listOf(all: readonly MediaDeviceInfo[]): DeviceList {
 /**
  * The list of devices, and its changes, while somebody listens. For UI frameworks: `getSnapshot` returns the same object until something has
  * changed. Before the user has allowed any, browsers tell neither ids nor names: call `refresh` when a stream was opened.
+ *
+ * @example
+ * ```ts
+ * const devices = new Devices();
+ * const off = devices.subscribe(() => console.log(devices.getSnapshot().cameras));
+ * ```
  */
 export class Devices {
   readonly #listeners = new Set<() => void>();
@@ -206,6 +231,12 @@ export class Devices {
 /**
  * Changes what is published to another camera or microphone, in all connections and without a pause; the former is stopped. Rejects with a
  * {@link MediaError}; then the former goes on.
+ *
+ * @example
+ * ```ts
+ * const [, second] = devices.getSnapshot().cameras;
+ * if (second) await switchDevice(publication, second);
+ * ```
  */
 export async function switchDevice(publication: Publication, { id, kind }: Device): Promise<MediaStreamTrack> {
   const source = kind === 'camera' ? 'camera' : 'microphone';

@@ -6,7 +6,8 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import type { Peer } from './mesh/peer.ts';
 import type { RemotePublication } from './mesh/publication.ts';
-import { joinRoom, type Room, type RoomOptions, type RoomSnapshot } from './mesh/room.ts';
+import { joinRoom, type Room } from './mesh/room.ts';
+import type { RoomOptions, RoomSnapshot } from './mesh/room-types.ts';
 import type { State } from './signaling/state.ts';
 
 /** What `useRoom` knows. */
@@ -34,6 +35,16 @@ function useSnapshot<T>(room: Room | undefined, read: (snapshot: RoomSnapshot) =
  * Goes into the room `name` while the component is mounted, and leaves it afterwards; `null`: into none. Another name, or another `url`, is
  * another room; of all other options those count that there are when it is joined, so that they may be written where they are used. Their
  * `signal` ends the stay while the component remains.
+ *
+ * @example
+ * ```tsx
+ * function Call({ name }: { name: string }) {
+ *   const { room, state, error } = useRoom(name, { url: 'wss://sb.example/ws' });
+ *   const peers = usePeers(room);
+ *   if (error) return <p>This did not work.</p>;
+ *   return <p>{room ? `${peers.length} others` : state.name}</p>;
+ * }
+ * ```
  */
 export function useRoom(name: string | null | undefined, options: RoomOptions = {}): RoomInUse {
   const [found, setFound] = useState<{ room?: Room; error?: unknown }>({});
@@ -83,6 +94,7 @@ export function usePeers(room: Room | undefined): readonly Peer[] {
 
 /** Which of a peer's tracks is meant. */
 export interface TrackChoice {
+  /** Sound or picture. */
   kind: 'audio' | 'video';
   /** The publication's name: `screen`, say. By default the first that has such a track. */
   name?: string | undefined;
@@ -92,12 +104,26 @@ export interface TrackChoice {
 export interface TrackInUse {
   /** For `srcObject`; it has all of the publication's tracks. */
   stream: MediaStream | undefined;
+  /** The track itself; undefined while the peer has none. */
   track: MediaStreamTrack | undefined;
   /** Whether the peer has muted it. */
   muted: boolean;
 }
 
-/** A track that a peer publishes, as soon as it does, and for as long. */
+/**
+ * A track that a peer publishes, as soon as it does, and for as long.
+ *
+ * @example
+ * ```tsx
+ * function Tile({ room, peer }: { room: Room; peer: Peer }) {
+ *   const { stream, muted } = useTrack(room, peer, { kind: 'video' });
+ *   const show = (video: HTMLVideoElement | null) => {
+ *     if (video) video.srcObject = stream ?? null;
+ *   };
+ *   return <video ref={show} autoPlay playsInline hidden={muted} />;
+ * }
+ * ```
+ */
 export function useTrack(room: Room | undefined, peer: Peer, { kind, name }: TrackChoice): TrackInUse {
   const find = useCallback(
     ({ publications }: Peer): RemotePublication | undefined => {

@@ -36,12 +36,26 @@ const ERRORS: { [code: string]: string } = {
   queue_full: 'Too many messages wait for the connection.',
 };
 
-/** What an error's code, or the reason of a state, means; for one without words of its own, `fallback`. */
+/**
+ * What an error's code, or the reason of a state, means; for one without words of its own, `fallback`.
+ *
+ * @example
+ * ```ts
+ * room.on('error', ({ code }) => console.log(errorText(code)));
+ * ```
+ */
 export const errorText = (code: string, fallback = 'Something went wrong.'): string => ERRORS[code] ?? fallback;
 
 const seconds = (ms: number): string => (ms < 1500 ? 'in a second' : `in ${Math.round(ms / 1000)} seconds`);
 
-/** What a state means; empty where there is nothing to say: before the start, and after leaving. */
+/**
+ * What a state means; empty where there is nothing to say: before the start, and after leaving.
+ *
+ * @example
+ * ```ts
+ * room.on('state', (state) => console.log(stateText(state)));
+ * ```
+ */
 export function stateText(state: State): string {
   switch (state.name) {
     case 'idle':

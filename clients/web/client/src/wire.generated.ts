@@ -128,6 +128,7 @@ export const ERROR_CODES = {
   internal: { category: 'SERVER', retryable: true },
 } as const;
 
+/** A code of the server's errors. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** Every reason of an ending. `closeCode`: null where the socket is reset, which a client sees as 1006. */
@@ -152,6 +153,7 @@ export const END_REASONS = {
   internal: { closeCode: 1011, action: 'reconnect', others: 'error' },
 } as const;
 
+/** Why the server ends a connection. */
 export type EndReason = keyof typeof END_REASONS;
 
 /** What a client is held to: `welcome.limits`. */

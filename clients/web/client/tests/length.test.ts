@@ -9,8 +9,6 @@ const ROOT = new URL('../../', import.meta.url);
 const NOT_WRITTEN = /(^|\/)(node_modules|dist)\/|\.generated\.ts$|^demo\/client\.js$/;
 /** Those that still have to be taken apart: none may become longer, and none may be added. */
 const TOO_LONG: { [file: string]: number } = {
-  'client/src/signaling/core.ts': 583,
-  'client/tests/rules.test.ts': 568,
   'client/tests/support/rtc.ts': 670,
 };
 

@@ -8,18 +8,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { tells } from './support/page.ts';
 import { inbox, pathTo, roster, startServer, until, visit } from './support/real.ts';
 import { outcome } from './support/started.ts';
+import { worlds } from './support/worlds.ts';
 
 const numbers = (count: number) => Array.from({ length: count }, (_, at) => at + 1);
-const metric = async (opsUrl: string, line: string) => {
-  const text = await (await fetch(new URL('metrics', opsUrl))).text();
-  return Number(
-    text
-      .split('\n')
-      .find((found) => found.startsWith(line))
-      ?.split(' ')
-      .at(-1),
-  );
-};
 
 test('through fifteen cuts, what two say to each other arrives once and in order, under the same ids', async () => {
   const server = await startServer();
@@ -106,6 +97,39 @@ test('a drain: relayed until the end, and back in the next server’s room', asy
   expect(await again).toBe('done');
 });
 
+test('a drain: what was said before it and during it is confirmed, and so is not said again in the next session', async () => {
+  const server = await startServer({ SWITCHBOARD__SERVER__DRAIN_MS: '6000' });
+  const [ada, grace] = [visit(server.url, 'blue'), visit(server.url, 'blue')];
+  const heard = inbox(grace);
+  const { self } = await grace.start();
+  await ada.start();
+  await ada.ping();
+  const said: Promise<unknown>[] = [];
+  const say = (first: number) => {
+    for (const number of numbers(5)) said.push(outcome(ada.signal(self.id, 'app', first + number)));
+  };
+  say(0);
+  await until('it is heard', () => heard.length === 5);
+  const told = new Promise<void>((resolve) => {
+    ada.on('bye', ({ retryAfterMs = 0 }) => {
+      // The first is closed a tenth of the drain after it began.
+      expect(retryAfterMs).toBeGreaterThan(500);
+      say(5);
+      resolve();
+    });
+  });
+  server.terminate();
+  await told;
+  await server.exit();
+  await startServer({ SWITCHBOARD__SERVER__PORT: server.port });
+  await until('she is in the next room', () => {
+    ada.retryNow();
+    return ada.state.name === 'joined';
+  });
+  expect(await Promise.all(said)).toEqual(numbers(10).map(() => 'done'));
+  expect(heard.map(({ data }) => data)).toEqual(numbers(10));
+});
+
 test('a path that is gone is noticed within 5 s of the network’s return, and the session is taken over', async () => {
   const server = await startServer();
   const path = await pathTo(server);
@@ -142,9 +166,9 @@ test('a slow path is no reason to give a connection up', async () => {
   expect(states).toEqual(['connecting', 'joined']);
 });
 
-test('start, leave, start, leave: no ghost, neither at once nor later', async () => {
-  const server = await startServer();
-  const [ada, witness] = [visit(server.url, 'blue'), visit(server.url, 'blue')];
+test.each(worlds)('start, leave, start, leave: no ghost, neither at once nor later: %s', async (_, start) => {
+  const world = await start();
+  const [ada, witness] = [world.visit('blue'), world.visit('blue')];
   const peers = roster(witness);
   const reasons: string[] = [];
   witness.on('peer_left', ({ reason }) => reasons.push(reason));
@@ -158,14 +182,14 @@ test('start, leave, start, leave: no ghost, neither at once nor later', async ()
     await ada.close();
   }
   await until('the room is empty but for the witness', () => peers.size === 0 && reasons.length >= 6);
-  await until('and so is the server', async () => (await metric(server.opsUrl, 'switchboard_connections{')) !== 2);
+  await until('and so is the server', async () => (await world.connections()) === 1);
   expect(new Set(reasons)).toEqual(new Set(['left']));
   expect(ada.state).toMatchObject({ name: 'closed', reason: 'left' });
 });
 
-test('a full room is waited for, on one connection', async () => {
-  const server = await startServer({ SWITCHBOARD__LIMITS__PEERS_PER_ROOM: '2' });
-  const [ada, grace, late] = ['Ada', 'Grace', 'late'].map((name) => visit(server.url, 'blue', { meta: { name } }));
+test.each(worlds)('a full room is waited for, on one connection: %s', async (_, start) => {
+  const world = await start({ peersPerRoom: 2 });
+  const [ada, grace, late] = ['Ada', 'Grace', 'late'].map((name) => world.visit('blue', { meta: { name } }));
   await ada!.start();
   await grace!.start();
   const welcomes: unknown[] = [];
@@ -176,13 +200,13 @@ test('a full room is waited for, on one connection', async () => {
   await ada!.close();
   expect((await joined).capacity).toBe(2);
   expect(welcomes.length).toBe(1);
-  const hasty = visit(server.url, 'blue', { wait: false });
+  const hasty = world.visit('blue', { wait: false });
   expect(await outcome(hasty.start())).toBe('room_full');
 });
 
-test('who is not there, and who may not: the error belongs to its signal', async () => {
-  const server = await startServer();
-  const ada = visit(server.url, 'blue');
+test.each(worlds)('who is not there, and who may not: the error belongs to its signal: %s', async (_, start) => {
+  const world = await start();
+  const ada = world.visit('blue');
   await ada.start();
   const nobody = '0'.repeat(32);
   const failed = await ada.signal([nobody], 'offer', { type: 'offer', sdp: '' }).catch((error) => error);
@@ -234,18 +258,21 @@ test('tokens: asked for at the join, refused in words, renewed in the session', 
   expect(ada.state.name).toBe('joined');
 });
 
-test('two clients in one process have identities of their own, and one that is started anew finds its own', async () => {
-  const server = await startServer();
-  const store = new Map<string, string>();
-  const storage = {
-    getItem: (key: string) => store.get(key) ?? null,
-    setItem: (key: string, value: string) => void store.set(key, value),
-    removeItem: (key: string) => void store.delete(key),
-  };
-  const [ada, twin] = [visit(server.url, 'blue', { storage }), visit(server.url, 'blue', { storage })];
-  const [mine, other] = [await ada.start(), await twin.start()];
-  expect(mine.self.who).toMatch(/^[0-9a-f]{32}$/);
-  expect(other.self.who).not.toBe(mine.self.who);
-  await ada.close();
-  expect((await ada.start()).self.who).toBe(mine.self.who);
-});
+test.each(worlds)(
+  'two clients in one process have identities of their own, and one that is started anew finds its own: %s',
+  async (_, start) => {
+    const world = await start();
+    const store = new Map<string, string>();
+    const storage = {
+      getItem: (key: string) => store.get(key) ?? null,
+      setItem: (key: string, value: string) => void store.set(key, value),
+      removeItem: (key: string) => void store.delete(key),
+    };
+    const [ada, twin] = [world.visit('blue', { storage }), world.visit('blue', { storage })];
+    const [mine, other] = [await ada.start(), await twin.start()];
+    expect(mine.self.who).toMatch(/^[0-9a-f]{32}$/);
+    expect(other.self.who).not.toBe(mine.self.who);
+    await ada.close();
+    expect((await ada.start()).self.who).toBe(mine.self.who);
+  },
+);

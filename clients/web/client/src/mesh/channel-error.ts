@@ -30,7 +30,9 @@ const RETRYABLE: readonly ChannelErrorCode[] = ['queue_full', 'too_many_requests
 
 /** A message that was not sent, a request without a reply, or the end of a channel. */
 export class ChannelError extends Error {
+  /** Its class, for logs: `ChannelError`. */
   override readonly name: string = 'ChannelError';
+  /** What is the matter. */
   readonly code: ChannelErrorCode;
   /** Whether the same may succeed later, on this channel. */
   readonly retryable: boolean;

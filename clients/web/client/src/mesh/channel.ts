@@ -53,6 +53,7 @@ export interface ChannelOptions {
   clock?: Clock | undefined;
 }
 
+/** How long a request waits for its reply. */
 export interface RequestOptions {
   /** Milliseconds to wait for the reply. Default: 10 000. */
   timeoutMs?: number | undefined;

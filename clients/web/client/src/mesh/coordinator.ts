@@ -28,6 +28,7 @@ const ONLINE_MS = 1_000;
 /** Reasons of our own end after which nothing goes on. After any other, connections stay until they fail. */
 const FINAL = ['left', 'aborted', 'kicked', 'session_taken', 'room_closed', 'code_4500', 'code_4501', 'code_4503'];
 
+/** How connections to peers are made. */
 export interface MeshOptions {
   /** What else goes into each `RTCPeerConnection`; its `iceServers` come after those of the server. */
   rtc?: RTCConfiguration | undefined;
@@ -43,16 +44,23 @@ export interface MeshOptions {
 
 /** A track of a peer's. */
 export interface PeerTrack {
+  /** Whose it is. */
   peer: Peer;
+  /** For `srcObject`; it has all of the publication's tracks. */
   stream: MediaStream;
+  /** The track itself. */
   track: MediaStreamTrack;
+  /** What it belongs to. */
   publication: RemotePublication;
 }
 
+/** What a mesh tells. */
 export interface MeshEvents {
   /** Something about a peer has changed. */
   peer: { peer: Peer; change: PeerChange };
+  /** Another track of a peer's. */
   track: PeerTrack;
+  /** A trouble that no promise tells. */
   error: MeshError;
 }
 
@@ -61,11 +69,13 @@ export interface MeshEvents {
  * to the client, and neither starts nor closes it.
  */
 export class MeshCoordinator {
+  /** @internal */
   readonly iceTimeoutMs: number;
-  /** Milliseconds, of a clock that never goes back and counts the time that the machine was asleep. */
+  /** @internal Milliseconds, of a clock that never goes back and counts the time that the machine was asleep. */
   readonly now: () => number;
+  /** @internal */
   readonly channels: Channels;
-  /** What we publish. */
+  /** @internal What we publish. */
   readonly media: Media;
   readonly #client: SignalingClient;
   readonly #options: MeshOptions;
@@ -174,7 +184,7 @@ export class MeshCoordinator {
 
   // What follows is for the pairs.
 
-  /** Another connection to that peer; undefined where there are as many as the room has seats. Throws what the browser does. */
+  /** @internal Another connection to that peer; undefined where there are as many as the room has seats. Throws what the browser does. */
   newConnection(pair: Pair): RTCPeerConnection | undefined {
     const Class = this.#options.RTCPeerConnection ?? globalThis.RTCPeerConnection;
     const others = this.#pairs.filter((other) => other !== pair && other.connection);
@@ -187,7 +197,7 @@ export class MeshCoordinator {
     return new Class(this.#configuration());
   }
 
-  /** Signals to a peer; to one that has too much waiting, again, as long as that is of use. */
+  /** @internal Signals to a peer; to one that has too much waiting, again, as long as that is of use. */
   signal(pair: Pair, kind: 'offer' | 'answer' | 'candidate', data: unknown, isCurrent: () => boolean): void {
     if (pair.presence === 'gone' || this.#closed) return;
     const { id } = pair;
@@ -202,19 +212,22 @@ export class MeshCoordinator {
     send(RESENDS);
   }
 
+  /** @internal */
   changed(pair: Pair, change: PeerChange): void {
     this.#events.emit('peer', { peer: pair.peer, change });
   }
 
+  /** @internal */
   track(track: PeerTrack): void {
     this.#events.emit('track', track);
   }
 
+  /** @internal */
   trouble(error: MeshError): void {
     this.#events.emit('error', error);
   }
 
-  /** Nothing is left of that peer, but that it may come back. */
+  /** @internal Nothing is left of that peer, but that it may come back. */
   over(pair: Pair): void {
     pair.end(new MeshError('peer_gone', 'the peer has left the room', { peers: [pair.id] }));
     pair.held.clear();
@@ -224,7 +237,7 @@ export class MeshCoordinator {
     this.changed(pair, 'left');
   }
 
-  /** One timer for all that is due. */
+  /** @internal One timer for all that is due. */
   arm(): void {
     const gone = this.#pairs.map(({ goneAt }) => goneAt + ABSENT_MS);
     const dueAt = Math.min(this.#ice.dueAt, ...gone, ...this.#pairs.map(({ recovery }) => recovery.dueAt));

@@ -27,7 +27,9 @@ export type MeshErrorCode =
 
 /** A trouble of the mesh. */
 export class MeshError extends Error {
+  /** Its class, for logs: `MeshError`. */
   override readonly name: string = 'MeshError';
+  /** What is the matter. */
   readonly code: MeshErrorCode;
   /** The `id`s of the peers that it is about. */
   readonly peers: string[];
@@ -41,7 +43,9 @@ export class MeshError extends Error {
 
 /** No connection to a peer could be made, and none is tried until something changes, or `peer.retry()` asks for it. */
 export class PeerUnreachable extends MeshError {
+  /** Its class, for logs: `PeerUnreachable`. */
   override readonly name: string = 'PeerUnreachable';
+  /** Why there is no connection. */
   readonly reason: UnreachableReason;
 
   constructor(reason: UnreachableReason, id: string, cause?: unknown) {

@@ -39,7 +39,15 @@ export function roomFromLink(link?: string | URL): string | null {
 const encode = (room: string): string =>
   encodeURIComponent(room).replace(/[!'()*._~-]$|[!'()*_~]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 
-/** The link into `room`: by default to this page, wherever it is served. */
+/**
+ * The link into `room`: by default to this page, wherever it is served.
+ *
+ * @example
+ * ```ts
+ * const link = linkToRoom(randomRoom(), 'https://call.example/'); // https://call.example/#room=quiet-otter-…
+ * roomFromLink(link); // quiet-otter-…
+ * ```
+ */
 export function linkToRoom(room: string, page?: string | URL): string {
   const url = new URL(page ?? (globalThis as { location?: { href: string } }).location?.href ?? 'http://localhost/');
   url.search = url.hash = '';

@@ -3,8 +3,11 @@
 /** What kind of address an end of the path has (RFC 8445): one of the machine's own, one that a STUN server or the peer saw, or a TURN server's. */
 export type CandidateType = 'host' | 'srflx' | 'prflx' | 'relay';
 
+/** The way that packets take between two peers. */
 export interface Path {
+  /** The kind of our address. */
   local: CandidateType;
+  /** The kind of the peer's. */
   remote: CandidateType;
   /** Whether a TURN server is on the way. */
   relayed: boolean;

@@ -20,7 +20,7 @@ export type Presence = 'here' | 'away' | 'gone';
 export class Peer {
   readonly #pair: Pair;
 
-  /** For the mesh. */
+  /** @internal For the mesh. */
   constructor(pair: Pair) {
     this.#pair = pair;
   }
@@ -45,6 +45,7 @@ export class Peer {
     return this.#pair.user;
   }
 
+  /** Whether it is in the room. */
   get presence(): Presence {
     return this.#pair.presence;
   }
@@ -74,12 +75,27 @@ export class Peer {
     return this.#pair.publications;
   }
 
-  /** The path that is used now; undefined while there is none. */
+  /**
+   * The path that is used now; undefined while there is none.
+   *
+   * @example
+   * ```ts
+   * const path = await peer.path();
+   * if (path) console.log(path.relayed ? 'through TURN' : 'directly', path.rttMs);
+   * ```
+   */
   path(): Promise<Path | undefined> {
     return this.#pair.path();
   }
 
-  /** Sends to this peer alone, as `room.send` does. */
+  /**
+   * Sends to this peer alone, as `room.send` does.
+   *
+   * @example
+   * ```ts
+   * room.on('peer', ({ peer, change }) => change === 'joined' && peer.send({ welcome: peer.meta['name'] }));
+   * ```
+   */
   send(data: unknown): Promise<void> {
     return this.#pair.mesh.messages.send(data, { to: this });
   }

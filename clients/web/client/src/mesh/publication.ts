@@ -7,6 +7,7 @@ import type { Peer } from './peer.ts';
 /** One track of a publication: another one may take its place, in the same connections and without negotiation. */
 export interface Slot {
   track: MediaStreamTrack;
+  /** For `srcObject`. */
   readonly stream: MediaStream;
 }
 
@@ -21,6 +22,7 @@ export interface Publisher {
   remove(publication: Publication): void;
 }
 
+/** How something is published. */
 export interface PublishOptions {
   /** What the others know it by: `screen`, say. */
   name?: string | undefined;
@@ -28,8 +30,18 @@ export interface PublishOptions {
 
 export const stopped = (): MeshError => new MeshError('closed', 'it is not published any more');
 
-/** A stream of ours that everybody in the room gets, and whoever comes later. */
+/**
+ * A stream of ours that everybody in the room gets, and whoever comes later.
+ *
+ * @example
+ * ```ts
+ * const publication = await room.publish(await navigator.mediaDevices.getUserMedia({ audio: true }));
+ * publication.mute();
+ * publication.unpublish();
+ * ```
+ */
 export class Publication {
+  /** What the others know it by. */
   readonly name: string | undefined;
   /** Its tracks are those that are sent. */
   readonly stream: MediaStream;
@@ -38,6 +50,7 @@ export class Publication {
   #muted = false;
   #over = false;
 
+  /** @internal For the room. */
   constructor(stream: MediaStream, publisher: Publisher, { name }: PublishOptions) {
     this.stream = stream;
     this.name = name;
@@ -50,10 +63,12 @@ export class Publication {
     return this.stream.id;
   }
 
+  /** The tracks that are sent. */
   get tracks(): MediaStreamTrack[] {
     return this.#slots.map(({ track }) => track);
   }
 
+  /** Whether silence and black are sent. */
   get muted(): boolean {
     return this.#muted;
   }
@@ -63,12 +78,12 @@ export class Publication {
     return this.#over;
   }
 
-  /** For the connections. */
+  /** @internal For the connections. */
   get slots(): readonly Slot[] {
     return this.#slots;
   }
 
-  /** For the descriptions. */
+  /** @internal For the descriptions. */
   get facts(): StreamFacts {
     return { ...(this.name !== undefined && { name: this.name }), ...(this.#muted && { muted: true }) };
   }
@@ -78,6 +93,7 @@ export class Publication {
     this.#mute(true);
   }
 
+  /** Sends sound and pictures again. */
   unmute(): void {
     this.#mute(false);
   }
@@ -148,7 +164,7 @@ export class Publication {
     this.#publisher.remove(this);
   }
 
-  /** For the room: it is over. */
+  /** @internal For the room: it is over. */
   end(): void {
     this.#over = true;
     this.#slots = [];
@@ -157,15 +173,19 @@ export class Publication {
 
 /** A stream of a peer's. */
 export class RemotePublication {
+  /** Whose it is. */
   readonly peer: Peer;
+  /** For `srcObject`. */
   readonly stream: MediaStream;
   #facts: StreamFacts = {};
 
+  /** @internal For the connection. */
   constructor(peer: Peer, stream: MediaStream) {
     this.peer = peer;
     this.stream = stream;
   }
 
+  /** The stream's. */
   get id(): string {
     return this.stream.id;
   }
@@ -180,11 +200,12 @@ export class RemotePublication {
     return this.#facts.muted === true;
   }
 
+  /** Those that are received now. */
   get tracks(): MediaStreamTrack[] {
     return this.stream.getTracks();
   }
 
-  /** For the connection: what the peer says of it. */
+  /** @internal For the connection: what the peer says of it. */
   describe(facts: StreamFacts | undefined): void {
     this.#facts = facts ?? {};
   }

@@ -20,12 +20,15 @@ export interface RoomChannelOptions {
 
 /** A message that came. */
 export interface RoomMessage {
+  /** Whose it is. */
   peer: Peer;
   /** What JSON can say, or a `Uint8Array`. */
   data: unknown;
 }
 
+/** What a channel tells. */
 export interface RoomChannelEvents {
+  /** A message came. */
   message: RoomMessage;
 }
 
@@ -135,7 +138,16 @@ async function sendTo(peers: readonly Peer[], named: boolean, send: (peer: Peer)
 /** What it throws at once is rejected like what fails later. */
 const attempt = <T>(act: () => Promise<T>): Promise<T> => new Promise((resolve) => resolve(act()));
 
-/** A named channel to all peers of the room. */
+/**
+ * A named channel to all peers of the room.
+ *
+ * @example
+ * ```ts
+ * const cursors = room.channel('cursors', { ordered: false, maxRetransmits: 0 });
+ * cursors.on('message', ({ peer, data }) => console.log(peer.meta['name'], data));
+ * addEventListener('pointermove', ({ clientX, clientY }) => cursors.send([clientX, clientY]));
+ * ```
+ */
 export class RoomChannel {
   /** What both sides know it by. */
   readonly name: string;
@@ -144,6 +156,7 @@ export class RoomChannel {
   #heard = false;
   #handler: ((request: RoomMessage) => unknown) | undefined;
 
+  /** @internal For `room.channel`. */
   constructor(name: string, room: ChannelRoom) {
     this.name = name;
     this.#room = room;
@@ -185,13 +198,13 @@ export class RoomChannel {
     return off;
   }
 
-  /** A message came. Returns whether anybody has ever listened: if not, it has to wait. */
+  /** @internal A message came. Returns whether anybody has ever listened: if not, it has to wait. */
   receive(message: RoomMessage): boolean {
     if (this.#heard) this.#events.emit('message', message);
     return this.#heard;
   }
 
-  /** A request came. */
+  /** @internal A request came. */
   answer(request: RoomMessage): unknown {
     if (!this.#handler) throw new Error('nobody answers requests here');
     return this.#handler(request);

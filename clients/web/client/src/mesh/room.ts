@@ -3,73 +3,14 @@
 import { Emitter } from '../emitter.ts';
 import { SignalingClient } from '../signaling/client.ts';
 import type { SignalingError } from '../signaling/error.ts';
-import type { SignalingOptions } from '../signaling/options.ts';
 import type { State } from '../signaling/state.ts';
 import type { Meta, Open, Permission, PermissionsFrame } from '../wire.generated.ts';
 import type { RequestOptions } from './channel.ts';
-import { MeshCoordinator, type MeshOptions, type PeerTrack } from './coordinator.ts';
-import type { MeshError } from './error.ts';
-import type { PeerChange } from './pair.ts';
+import { MeshCoordinator } from './coordinator.ts';
 import type { Peer } from './peer.ts';
 import type { Publication, PublishOptions } from './publication.ts';
 import type { RoomChannel, RoomChannelOptions, RoomMessage, SendOptions } from './room-channel.ts';
-
-export interface RoomOptions extends Omit<SignalingOptions, 'url' | 'room'>, MeshOptions {
-  /** Where the server listens: `wss://signal.example.org/ws`. By default `/ws` of the server that the page is from. */
-  url?: string | URL | undefined;
-  /** Ends the attempt to get in, and leaves the room at any later time, too. */
-  signal?: AbortSignal | undefined;
-  /** Called with the room before it is in: to show how that goes, and what comes first. */
-  joining?: ((room: Room) => void) | undefined;
-}
-
-/** Who we are in the room. */
-export interface Self {
-  /** Another one after each session. */
-  id: string;
-  who?: string;
-  meta: Meta;
-  user?: string;
-}
-
-export interface RoomEvents {
-  /** How the connection to the server is doing. What is between the peers goes on without it. */
-  state: State;
-  /**
-   * Something about a peer has changed. `joined`, `left`: it is, or is no longer, among `room.peers`. `updated`: its `meta`. `presence`, `state`,
-   * `unreachable`: what is called so. `media`: its publications.
-   */
-  peer: { peer: Peer; change: PeerChange };
-  /** A message that was sent with `send`. */
-  message: RoomMessage;
-  /** Another track of a peer's; `publication` says what it belongs to. */
-  track: PeerTrack;
-  /** What those who run the server want people to read: plain text. */
-  notice: { text: string };
-  /** A trouble that no promise tells. */
-  error: SignalingError | MeshError;
-}
-
-/** All of the room at one moment: another object after each change, so that UI frameworks can compare. */
-export interface RoomSnapshot {
-  readonly state: State;
-  readonly self: Self;
-  readonly peers: readonly Peer[];
-  readonly publications: readonly Publication[];
-  readonly locked: boolean;
-  readonly capacity: number;
-  readonly permissions: readonly Open<Permission>[] | undefined;
-}
-
-/** Who `kick` sends away: a peer, or all that are one person, or all that are one user. */
-export type KickTarget = Peer | { who: string } | { user: string };
-
-export interface KickOptions {
-  /** What they are told: 1 to 256 bytes. */
-  reason?: string | undefined;
-  /** For how many milliseconds the room does not let them in again: 1 000 to 2 592 000 000 (30 days). */
-  banMs?: number | undefined;
-}
+import type { KickOptions, KickTarget, RoomEvents, RoomOptions, RoomSnapshot, Self } from './room-types.ts';
 
 /** Most events that wait for a `for await` that is slower than they come; beyond, the oldest are lost. */
 const WAITING_EVENTS = 1_024;
@@ -85,6 +26,7 @@ export class Room {
   readonly signaling: SignalingClient;
   /** The mesh beneath. */
   readonly mesh: MeshCoordinator;
+  /** What it is called. */
   readonly name: string;
   readonly #events = new Emitter<RoomEvents>();
   readonly #changes = new Set<() => void>();
@@ -95,7 +37,7 @@ export class Room {
   #permissions: readonly Open<Permission>[] | undefined;
   #snapshot: RoomSnapshot | undefined;
 
-  /** For `joinRoom`. */
+  /** @internal For `joinRoom`. */
   constructor(name: string, { url = '/ws', signal: _, ...options }: RoomOptions) {
     this.name = name;
     const client = new SignalingClient({ ...options, url, room: name });
@@ -139,6 +81,7 @@ export class Room {
     });
   }
 
+  /** Who we are in it. */
   get self(): Self {
     return this.#self;
   }
@@ -183,7 +126,14 @@ export class Room {
     return this.#events.once(type, listener);
   }
 
-  /** The events from now on, for `for await`; it ends when the room is left. */
+  /**
+   * The events from now on, for `for await`; it ends when the room is left.
+   *
+   * @example
+   * ```ts
+   * for await (const { peer, data } of room.events('message')) console.log(peer.meta['name'], data);
+   * ```
+   */
   events<K extends keyof RoomEvents>(type: K): AsyncIterableIterator<RoomEvents[K]> {
     const waiting: RoomEvents[K][] = [];
     let asks: ((result: IteratorResult<RoomEvents[K]>) => void)[] = [];
@@ -224,12 +174,26 @@ export class Room {
   /**
    * Sends what JSON can say, or bytes, to all peers or to some, over the connections between us. To a peer that is being connected it goes as
    * soon as it is. Resolves when little waits to be sent; rejects with `not_sent` when somebody cannot be reached.
+   *
+   * @example
+   * ```ts
+   * await room.send({ text: 'hello' });
+   * await room.send(new Uint8Array([1, 2, 3]), { to: peer });
+   * ```
    */
   send(data: unknown, options?: SendOptions): Promise<void> {
     return this.mesh.messages.send(data, options);
   }
 
-  /** Asks a peer, and resolves with what its `onRequest` makes of it. */
+  /**
+   * Asks a peer, and resolves with what its `onRequest` makes of it.
+   *
+   * @example
+   * ```ts
+   * room.onRequest(({ data }) => (data === 'time' ? Date.now() : null));
+   * const time = await room.request(peer, 'time', { timeoutMs: 2_000 });
+   * ```
+   */
   request(peer: Peer, data: unknown, options?: RequestOptions): Promise<unknown> {
     return this.mesh.messages.request(peer, data, options);
   }
@@ -244,7 +208,14 @@ export class Room {
     return this.mesh.channel(name, options);
   }
 
-  /** Lets everybody see and hear a stream, or a track, and whoever comes later. */
+  /**
+   * Lets everybody see and hear a stream, or a track, and whoever comes later.
+   *
+   * @example
+   * ```ts
+   * const screen = await room.publish(await navigator.mediaDevices.getDisplayMedia(), { name: 'screen' });
+   * ```
+   */
   async publish(media: MediaStream | MediaStreamTrack, options?: PublishOptions): Promise<Publication> {
     const publication = await this.mesh.publish(media, options);
     this.#changed();
@@ -261,7 +232,14 @@ export class Room {
     return this.signaling.setToken(token);
   }
 
-  /** Sends somebody away; asks for the permission `admin`. */
+  /**
+   * Sends somebody away; asks for the permission `admin`.
+   *
+   * @example
+   * ```ts
+   * await room.kick(peer, { reason: 'off topic', banMs: 600_000 });
+   * ```
+   */
   async kick(target: KickTarget, { reason, banMs }: KickOptions = {}): Promise<void> {
     const fields = 'presence' in target ? { peer: target.id } : target;
     await this.signaling.request({
@@ -326,6 +304,14 @@ export class Room {
 /**
  * Goes into the room, and stays in it through lost connections and restarts of the server, until `leave`. Resolves when it is in; rejects with a
  * {@link SignalingError} when it is refused for good, or `options.signal` is triggered.
+ *
+ * @example
+ * ```ts
+ * const room = await joinRoom('quiet-otter', { url: 'wss://sb.example/ws', meta: { name: 'Ada' } });
+ * room.on('message', ({ peer, data }) => console.log(peer.meta['name'], data));
+ * await room.send({ hello: 'everybody' });
+ * await room.leave();
+ * ```
  */
 export async function joinRoom(name: string, options: RoomOptions = {}): Promise<Room> {
   const room = new Room(name, options);

@@ -2,8 +2,10 @@
 
 import { Emitter } from '../emitter.ts';
 import type { JoinedFrame, Meta, PermissionsFrame, ServerFrame, SignalKind, WelcomeFrame } from '../wire.generated.ts';
-import { type Effect, SignalingCore } from './core.ts';
-import { type Clock, elapsedTime, isHidden, machineClock, watchSurroundings, workerTimer } from './environment.ts';
+import { SignalingCore } from './core.ts';
+import { DueTimer } from './due-timer.ts';
+import type { Effect } from './effects.ts';
+import { type Clock, elapsedTime, isHidden, machineClock, watchSurroundings } from './environment.ts';
 import { localError, type SignalingError, written } from './error.ts';
 import { type HeldIdentity, holdIdentity } from './identity.ts';
 import { Metadata } from './metadata.ts';
@@ -20,14 +22,21 @@ interface Waiter {
   quiet?: boolean;
 }
 
-/** A longer timer fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The close code of a session that goes on elsewhere. */
 const SESSION_TAKEN = 4500;
 
 /**
  * The connection to the server: one room, one session, and the way back after every loss. What is sent while there is no
  * connection waits for the next; what was on its way when one was lost arrives once and in order.
+ *
+ * @example
+ * ```ts
+ * const client = new SignalingClient({ url: 'wss://sb.example/ws', room: 'demo', meta: { name: 'Ada' } });
+ * client.on('signal', ({ from, kind, data }) => console.log(from, kind, data));
+ * await client.start();
+ * await client.signal('*', 'app', { hello: 'everybody' });
+ * await client.close();
+ * ```
  */
 export class SignalingClient {
   readonly #options: SignalingOptions;
@@ -52,8 +61,7 @@ export class SignalingClient {
   #state: State = { name: 'idle' };
   #stepping = false;
   #ids = 0;
-  #timer: unknown;
-  #timerAt = Infinity;
+  readonly #timer: DueTimer;
 
   constructor(options: SignalingOptions) {
     // As it is now; throws here and now, if it cannot be sent.
@@ -64,6 +72,7 @@ export class SignalingClient {
     this.#clock = options.clock ?? machineClock;
     this.#sockets = new Sockets(this.#clock);
     this.#now = elapsedTime(this.#clock);
+    this.#timer = new DueTimer(this.#clock, this.#now, () => this.#run((core, now) => core.tick(now)));
   }
 
   /** How it is doing; event `state` tells each change. */
@@ -249,7 +258,7 @@ export class SignalingClient {
     } finally {
       this.#stepping = false;
     }
-    this.#arm();
+    this.#timer.set(this.#core?.dueAt ?? Infinity, this.#state.name === 'waiting');
   }
 
   /** Whatever fails in it, the next one finds the client in order. */
@@ -375,22 +384,5 @@ export class SignalingClient {
       failure = error;
     }
     if (core === this.#core) this.#run((core, now) => core.token(ask, token, failure, now));
-  }
-
-  /** One timer for all that is due. */
-  #arm(): void {
-    const dueAt = this.#core?.dueAt ?? Infinity;
-    if (dueAt === this.#timerAt) return;
-    this.#clock.clearTimeout(this.#timer);
-    this.#timerAt = dueAt;
-    if (dueAt === Infinity) return;
-    const ms = Math.min(LONGEST_TIMER_MS, Math.max(0, dueAt - this.#now()));
-    const over = () => {
-      if (this.#timerAt !== dueAt) return;
-      this.#timerAt = Infinity;
-      this.#run((core, now) => core.tick(now));
-    };
-    this.#timer = this.#clock.setTimeout(over, ms);
-    if (this.#state.name === 'waiting' && isHidden()) workerTimer(ms, over);
   }
 }

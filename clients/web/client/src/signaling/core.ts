@@ -1,104 +1,34 @@
 // The rules of the connection: what comes in (frames, ends of sockets, the time, the network's news) and what is to be done
 // about it. Without sockets, timers and promises, so that it can be tested by the million; `client.ts` is the shell around it.
 
-import type {
-  ByeFrame,
-  ErrorCategory,
-  ErrorFrame,
-  JoinedFrame,
-  JoinRequest,
-  Limits,
-  Meta,
-  ServerFrame,
-  WelcomeFrame,
-} from '../wire.generated.ts';
-import { type LocalErrorCode, localError, SignalingError } from './error.ts';
+import type { ByeFrame, ErrorFrame, JoinedFrame, Meta, ServerFrame, WelcomeFrame } from '../wire.generated.ts';
+import { ASK_AGAIN_SPREAD_MS, BACKOFF_FIRST_MS, BACKOFF_FIRST_WORDLESS_MS, ceilingOf, STABLE_MS } from './backoff.ts';
+import { type CoreOptions, type Effect, type Nudge, Outbox } from './effects.ts';
+import { CLOSE_FOR_GOOD, CLOSE_TO_RESUME, finalEnd } from './endings.ts';
+import { type LocalErrorCode, localError, SignalingError, tooLong } from './error.ts';
+import { joinText } from './join.ts';
 import { LATE_MS, Liveness } from './liveness.ts';
-import type { Metadata } from './metadata.ts';
-import { type Outgoing, QUEUE_MESSAGES, ResumeBuffer } from './resume-buffer.ts';
-import type { State } from './state.ts';
+import { ACK_LAST_MS, ACK_WITHIN_MS, type Outgoing, QUEUE_MESSAGES, ResumeBuffer } from './resume-buffer.ts';
+import { type TokenPhase, Tokens } from './tokens.ts';
 
-// Reconnection: exponential back-off with full jitter ("Coming back" in docs/protocol.md). A connection that ended without a
-// word may be that of a server that died with ten thousand others: they must not all knock in the same second.
-const BACKOFF_FIRST_MS = 500;
-const BACKOFF_FIRST_WORDLESS_MS = 4_000;
-const BACKOFF_MAX_MS = 30_000;
-/** A shorter time in the room does not begin the count anew. */
-const STABLE_MS = 5_000;
 /** News about the network come in bursts: between two attempts that they cause there is at least this. */
 const NUDGE_MS = 1_000;
 /** An attempt that brought no answer by then has failed. */
 const CONNECT_TIMEOUT_MS = 10_000;
 /** One that is older than this when the network comes back was begun on the old one. */
 const STUCK_MS = 3_000;
-/** After the last frame, the server is told within this time that it may forget it. */
-const ACK_WITHIN_MS = 5_000;
-/** Those who wait for a seat don't ask for it in the same moment. */
-const ASK_AGAIN_SPREAD_MS = 500;
-/** So long before its end a token is renewed. The server says so, too. */
-const RENEW_BEFORE_MS = 60_000;
-/** When that failed, it is tried again after this. */
-const RENEW_AGAIN_MS = 10_000;
-
-/** 1000 ends a session for good, any other code of ours leaves it to be resumed. */
-const CLOSE_FOR_GOOD = 1000;
-const CLOSE_TO_RESUME = 4100;
-/** The time of the token is over: another one lets us in again. */
-const TOKEN_EXPIRED = 4502;
-
-/** Close codes after which the same client would only fail again: our own mistakes, and 4500–4999 by agreement. */
-const isFinal = (code: number): boolean => [1002, 1003, 1007, 1009].includes(code) || (code >= 4500 && code <= 4999);
-
-/** What kind of trouble an ending is that is for good. The others are our own mistakes. */
-const CATEGORIES: { [reason: string]: ErrorCategory } = {
-  session_taken: 'SESSION',
-  token_expired: 'AUTH',
-  kicked: 'AUTH',
-};
-
-export interface CoreOptions {
-  room: string;
-  meta: Metadata;
-  identity: string | undefined;
-  /** Whether nobody else has that identity. */
-  replace: boolean;
-  /** Whether a first join that is refused for a reason that passes is tried again. */
-  wait: boolean;
-  /** `fixed`: there is one. `renewable`: there is always another one. */
-  token: 'none' | 'fixed' | 'renewable';
-  /** From 0 to 1, evenly. */
-  random(): number;
-}
-
-/** What is to be done, in this order. Sockets have numbers. */
-export type Effect =
-  | { do: 'open'; socket: number }
-  | { do: 'write'; socket: number; text: string }
-  | { do: 'close'; socket: number; code: number }
-  /** Get a token; `token` takes the answer, with this number. */
-  | { do: 'token'; ask: number }
-  /** A frame of the server's has come. */
-  | { do: 'frame'; frame: ServerFrame }
-  | { do: 'state'; state: State }
-  /** What became of a request. */
-  | { do: 'settle'; id: string; error?: SignalingError; reply?: ServerFrame }
-  /** A trouble that no request has. */
-  | { do: 'error'; error: SignalingError };
-
-/** News of the machine: its network is back, somebody looks at the page, or it goes on after a pause. */
-export type Nudge = 'online' | 'other';
-
 /** `now` in milliseconds, of a clock that never goes back and counts the time that the machine was asleep. */
 export class SignalingCore {
   /** Whether nobody looks at this page. Hidden pages come in numbers, and their timers fire in the same moment. */
   hidden = false;
   readonly #options: CoreOptions;
   readonly #buffer: ResumeBuffer = new ResumeBuffer((id, error) => this.#settle(id, error));
-  #out: Effect[] = [];
+  readonly #tokens: Tokens;
+  readonly #out = new Outbox();
   #phase: 'off' | 'waiting' | 'opening' | 'joining' | 'queued' | 'joined' = 'off';
   #dueAt = Infinity; // when the phase is over: the attempt has failed, or it is time to try again
+  #spreadMs: number = BACKOFF_FIRST_WORDLESS_MS;
   #excused = false; // the phase's timer came late once, and has got as much time again
-  #spreadMs = BACKOFF_FIRST_WORDLESS_MS;
   #sockets = 0; // opened so far
   #socket = 0; // the current one's number; 0: none
   #former = 0; // whose session the current one takes over, until it has
@@ -111,37 +41,31 @@ export class SignalingCore {
   #comeBackAt = 0; // from a `bye`: the earliest time the server wants to see us again
   #bye: ByeFrame | undefined;
   #welcome: WelcomeFrame | undefined; // of this connection
-  #limits: Limits | undefined; // of the latest
+  #frameBytes = Infinity; // that a message may have, as the latest says
   #liveness: Liveness | undefined;
   #ackAt = Infinity;
   #pings: string[] = []; // requests that wait for a `pong`
-  #token: string | undefined;
-  #tokenFor: 'join' | 'renewal' | undefined;
-  #asks = 0; // how often a token was asked for
-  #asking = 0; // the number of that which waits for its answer; 0: none
-  #askDueAt = Infinity; // when that is given up
-  #askExcused = false; // its timer came late once, and has got as much time again
-  #formerAsks = 0; // so many were put to a source that was replaced
-  #setting: string | undefined; // the request that waits for a token of the new source
-  #tokenRefused = false; // on this connection
-  #renewAt = Infinity;
-  #renewals = 0;
   #resuming = false; // the join that waits for its answer takes a session over
 
   constructor(options: CoreOptions) {
     this.#options = options;
+    this.#tokens = new Tokens(
+      options.token,
+      this.#out,
+      (now) => this.#join(now),
+      (error, now) => (error.retryable ? this.#queue(error, now) : this.end('refused', error)),
+      (id, token, now) => this.send({ id, json: JSON.stringify({ type: 'update', token }), kind: 'negotiation' }, now),
+    );
   }
 
   /** What is to be done since this was asked last. */
   take(): Effect[] {
-    const out = this.#out;
-    this.#out = [];
-    return out;
+    return this.#out.take();
   }
 
   /** When `tick` wants to be called next. */
   get dueAt(): number {
-    return Math.min(this.#dueAt, this.#ackAt, this.#renewAt, this.#askDueAt, this.#liveness?.dueAt ?? Infinity);
+    return Math.min(this.#dueAt, this.#ackAt, this.#tokens.dueAt, this.#liveness?.dueAt ?? Infinity);
   }
 
   /** Goes into the room, and comes back after every loss, until `end`. */
@@ -157,12 +81,12 @@ export class SignalingCore {
     this.#phase = 'off';
     this.#joinedAt = -1;
     this.#buffer.end(error);
-    this.#askOver(error);
+    this.#tokens.over(error);
     this.#drop();
-    this.#close(this.#former, CLOSE_FOR_GOOD);
+    this.#out.close(this.#former, CLOSE_FOR_GOOD);
     this.#former = 0;
-    this.#token = undefined;
-    this.#state({ name: 'closed', reason, error });
+    this.#tokens.token = undefined;
+    this.#out.state({ name: 'closed', reason, error });
   }
 
   /** Does not wait for the end of the back-off. */
@@ -175,7 +99,7 @@ export class SignalingCore {
     const { id, json, kind } = message;
     if (this.#phase === 'off') return this.#settle(id, localError('closed', false));
     const text = `${json.slice(0, -1)},"id":"${id}"}`;
-    const refusal = this.#refusal(text);
+    const refusal = tooLong(text, this.#frameBytes);
     if (refusal) return this.#settle(id, refusal);
     if (this.#buffer.keep({ id, kind, text })) this.#write(text);
     this.#acknowledge(now);
@@ -192,7 +116,7 @@ export class SignalingCore {
     if (this.#joinedAt < 0) return this.#settle(id, localError('connection_lost', true));
     if (this.#pings.length >= QUEUE_MESSAGES) return this.#settle(id, localError('queue_full', true));
     this.#pings.push(id);
-    this.#ping(Math.floor(now), id);
+    this.#ping(now, id);
   }
 
   /** A socket is open. */
@@ -208,7 +132,7 @@ export class SignalingCore {
   /** What a socket sends or is sent cannot be worked with: it is given up, and there will be another one. */
   failed(socket: number, cause: unknown, now: number): void {
     if (socket !== this.#socket) return;
-    this.#out.push({ do: 'error', error: localError('client_failed', true, cause) });
+    this.#out.error(localError('client_failed', true, cause));
     this.#lost(1006, now);
   }
 
@@ -222,7 +146,7 @@ export class SignalingCore {
     if (frame.type === 'joined') this.#joined(frame, now);
     if (frame.type === 'pong') this.#buffer.ponged(frame.ack);
     if (re !== undefined) this.#answered(re, frame);
-    else if (frame.type === 'error') this.#out.push({ do: 'error', error: new SignalingError(frame.code, frame) });
+    else if (frame.type === 'error') this.#out.error(new SignalingError(frame.code, frame));
     this.#buffer.handled(frame.type);
     this.#react(frame, now);
     this.#acknowledge(now);
@@ -232,18 +156,20 @@ export class SignalingCore {
     switch (frame.type) {
       case 'welcome':
         this.#welcome = frame;
-        this.#limits = frame.limits;
+        this.#frameBytes = frame.limits?.frameBytes ?? Infinity;
         this.#liveness = new Liveness(frame.heartbeat, now, (t) => this.#ping(t));
         return this.#join(now);
       case 'joined':
-        return this.#renewIn(frame.expiresInMs, now);
+        return this.#tokens.expires(frame.expiresInMs, now);
       case 'permissions':
         // Unasked it says that the end is near.
-        return this.#renewIn(frame.re === undefined ? 0 : frame.expiresInMs, now);
+        return this.#tokens.expires(frame.re === undefined ? 0 : frame.expiresInMs, now);
       case 'bye':
         // The close follows; a server that drains relays until then.
         this.#bye = frame;
         this.#comeBackAt = now + (frame.retryAfterMs ?? 0);
+        // Whatever is confirmed by then is not taken for lost with the session.
+        if (this.#buffer.acks) this.#ping(now);
         return;
       case 'room_closed':
         // The connection is good: it joins again.
@@ -255,35 +181,17 @@ export class SignalingCore {
 
   /** What was asked for by the effect `token` is here: a token, or the reason why there is none. */
   token(ask: number, token: string | undefined, failure: unknown, now: number): void {
-    if (ask <= this.#formerAsks) return;
-    // A late token of an ask that was given up is as good, and a source may always be that slow; its failure was told already.
-    if (token === undefined && ask !== this.#asking) return;
-    this.#asking = 0;
-    this.#askDueAt = Infinity;
-    if (token === undefined) return this.#tokenFailed(failure, now);
-    const wanted = this.#tokenFor;
-    const id = this.#setting;
-    this.#tokenFor = this.#setting = undefined;
-    if (this.#joinedAt < 0) this.#token = token;
-    if (id !== undefined) this.#sendToken(id, token, now);
-    else if (wanted === 'renewal' && this.#joinedAt >= 0) this.#sendToken(`token-${++this.#renewals}`, token, now);
-    if (wanted === 'join' && this.#phase === 'joining') this.#join(now);
+    this.#tokens.came(ask, token, failure, this.#tokenPhase, now);
   }
 
-  /** From now on this one; without a token, there is always another one, to be asked for. The former source is not listened to. */
+  /** From now on this one; without a token, there is always another one, to be asked for. */
   setToken(id: string, token: string | undefined, now: number): void {
-    if (this.#phase === 'off') return this.#settle(id, localError('closed', false));
-    const joins = this.#tokenFor === 'join' && this.#phase === 'joining';
-    this.#askOver(localError('token_failed', false, new Error('another token was set meanwhile')));
-    this.#options.token = token === undefined ? 'renewable' : 'fixed';
-    this.#token = token;
-    this.#renewAt = Infinity;
-    if (token === undefined) {
-      this.#setting = id;
-      return this.#askForToken(joins ? 'join' : 'renewal', now);
-    }
-    this.#sendToken(id, token, now);
-    if (joins) this.#join(now);
+    if (this.#phase === 'off') this.#settle(id, localError('closed', false));
+    else this.#tokens.set(id, token, this.#tokenPhase, now);
+  }
+
+  get #tokenPhase(): TokenPhase {
+    return this.#joinedAt >= 0 ? 'joined' : this.#phase === 'joining' ? 'joining' : '';
   }
 
   /** Something has made the connection doubtful, or shows that it is worth trying again. */
@@ -294,25 +202,19 @@ export class SignalingCore {
     if (connecting) this.#drop(); // it may be knocking where there is no door any more
     if (this.#socket) return this.#liveness?.probe(now);
     const early = now < this.#comeBackAt && kind !== 'online';
-    if (early || now - this.#triedAt < NUDGE_MS) {
-      if (connecting) this.#retryIn(this.#options.random() * BACKOFF_FIRST_WORDLESS_MS, now, 'unreachable');
-    } else if (this.hidden) this.#retryIn(this.#options.random() * BACKOFF_FIRST_WORDLESS_MS, now, 'unreachable');
-    else this.#connect(now);
+    const soon = early || now - this.#triedAt < NUDGE_MS;
+    const spreads = soon ? connecting : this.hidden;
+    if (spreads) this.#retryIn(this.#options.random() * BACKOFF_FIRST_WORDLESS_MS, now, 'unreachable');
+    else if (!soon) this.#connect(now);
   }
 
   /** Time has gone by. */
   tick(now: number): void {
-    if (now >= this.#ackAt) this.#ping(Math.floor(now));
-    if (now >= this.#renewAt) {
-      this.#renewAt = Infinity;
-      this.#askForToken('renewal', now);
-    }
-    if (now >= this.#askDueAt) this.#askDue(now);
+    if (now >= this.#ackAt) this.#ping(now);
+    this.#tokens.tick(this.#tokenPhase, now);
     const liveness = this.#liveness;
-    if (liveness && now >= liveness.dueAt) {
-      const loss = liveness.tick(now);
-      if (loss) return this.#silent(loss === 'urgent', now);
-    }
+    const loss = liveness && now >= liveness.dueAt ? liveness.tick(now) : undefined;
+    if (loss) return this.#silent(loss === 'urgent', now);
     if (now >= this.#dueAt) this.#due(now);
   }
 
@@ -330,41 +232,28 @@ export class SignalingCore {
 
   #connect(now: number): void {
     this.#bye = this.#welcome = undefined;
-    this.#tokenRefused = this.#opened = false;
+    this.#tokens.refused = this.#opened = false;
     this.#connectingSince = this.#triedAt = now;
     this.#socket = ++this.#sockets;
     this.#enter('opening', now + CONNECT_TIMEOUT_MS);
     this.#out.push({ do: 'open', socket: this.#socket });
-    this.#state({ name: 'connecting', attempt: this.#attempt });
-  }
-
-  #speaks(feature: string): boolean {
-    return this.#welcome?.features.includes(feature) ?? false;
+    this.#out.state({ name: 'connecting', attempt: this.#attempt });
   }
 
   /** The server has told its limits and its pace; we answer with who we are and where to. */
   #join(now: number): void {
     this.#enter('joining', now + CONNECT_TIMEOUT_MS);
-    const { room, identity, replace, token, meta: metadata } = this.#options;
-    const join: JoinRequest = { type: 'join', id: 'join', room };
-    if (this.#attempt) join.attempt = this.#attempt;
-    const resume = this.#speaks('resume') ? this.#buffer.resume : undefined;
+    const { meta } = this.#options;
+    const given = this.#tokens;
+    const speaks = (feature: string) => this.#welcome?.features.includes(feature) ?? false;
+    const resume = speaks('resume') ? this.#buffer.resume : undefined;
+    const tokens = !resume && given.kind !== 'none' && speaks('tokens');
     this.#resuming = resume !== undefined;
-    metadata.join(!resume);
-    if (resume) join.resume = resume;
-    else {
-      const tokens = token !== 'none' && this.#speaks('tokens');
-      if (tokens && this.#token === undefined) return this.#askForToken('join', now);
-      this.#buffer.forget();
-      const meta = metadata.newest;
-      if (meta) join.meta = meta;
-      if (this.#speaks('resume')) join.resumable = true;
-      // Nobody else has our identity: a session of the same that seems to be connected is one of ours, not missed yet.
-      if (identity && this.#speaks('identity')) Object.assign(join, { identity, replace });
-      if (tokens && this.#token) join.token = this.#token;
-    }
-    const text = JSON.stringify(join);
-    const refusal = this.#refusal(text);
+    meta.join(!resume);
+    if (tokens && given.token === undefined) return given.ask('join', now);
+    if (!resume) this.#buffer.forget();
+    const text = joinText(this.#options, this.#attempt, speaks, resume, meta.newest, tokens ? given.token : undefined);
+    const refusal = tooLong(text, this.#frameBytes);
     if (!refusal) this.#write(text);
     else if (!this.#joinsWithout(refusal, now)) this.end('refused', refusal);
   }
@@ -384,13 +273,13 @@ export class SignalingCore {
     this.#options.meta.joined();
     this.#refusals = 0;
     this.#joinedAt = now;
-    if (this.#options.token === 'renewable') this.#token = undefined; // the next join deserves a fresh one
-    this.#close(this.#former, CLOSE_TO_RESUME);
+    if (this.#tokens.kind === 'renewable') this.#tokens.token = undefined; // the next join deserves a fresh one
+    this.#out.close(this.#former, CLOSE_TO_RESUME);
     this.#former = 0;
-    for (const text of this.#buffer.joined(frame, (text) => this.#refusal(text))) this.#write(text);
+    for (const text of this.#buffer.joined(frame, (text) => tooLong(text, this.#frameBytes))) this.#write(text);
     // Until something is sent, the server does not know that the token arrived; and the answer settles what was sent again.
-    if (this.#buffer.resumable) this.#ping(Math.floor(now));
-    this.#state({ name: 'joined', resumed: frame.complete === true });
+    if (this.#buffer.resumable) this.#ping(now);
+    this.#out.state({ name: 'joined', resumed: frame.complete === true });
   }
 
   #refused(frame: ErrorFrame, now: number): void {
@@ -400,9 +289,9 @@ export class SignalingCore {
       return this.#join(now);
     }
     const token = error.code === 'token_expired' || error.code === 'unauthorized';
-    if (token && this.#options.token === 'renewable' && !this.#tokenRefused) {
-      this.#tokenRefused = true;
-      this.#token = undefined;
+    if (token && this.#tokens.kind === 'renewable' && !this.#tokens.refused) {
+      this.#tokens.refused = true;
+      this.#tokens.token = undefined;
       return this.#join(now);
     }
     if (this.#joinsWithout(error, now)) return;
@@ -416,26 +305,19 @@ export class SignalingCore {
   #queue(error: SignalingError, now: number): void {
     const { random } = this.#options;
     if (error.retryAfterMs === undefined) this.#refusals += 1;
-    const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#refusals);
-    const wait = (error.retryAfterMs ?? random() * ceiling) + random() * ASK_AGAIN_SPREAD_MS;
-    const delayMs = error.code === 'server_draining' ? Infinity : wait;
+    const pause = error.retryAfterMs ?? random() * ceilingOf(BACKOFF_FIRST_MS, this.#refusals);
+    const delayMs = error.code === 'server_draining' ? Infinity : pause + random() * ASK_AGAIN_SPREAD_MS;
     this.#enter('queued', now + delayMs);
-    this.#state({ name: 'queued', error, delayMs });
+    this.#out.state({ name: 'queued', error, delayMs });
   }
 
   #lost(code: number, now: number): void {
     const bye = this.#bye;
-    const opened = this.#opened;
     this.#drop();
-    if (bye?.action === 'disconnect' || isFinal(code)) {
-      const reason = bye?.reason ?? `code_${code}`;
-      const expired = bye?.reason === 'token_expired' || (!bye && code === TOKEN_EXPIRED);
-      if (!expired || this.#options.token !== 'renewable') {
-        return this.end(reason, new SignalingError(reason, { category: CATEGORIES[reason] ?? 'WS_ERROR', retryable: false }));
-      }
-      this.#buffer.forget();
-    }
-    this.#retry(opened ? (bye?.reason ?? 'disconnected') : 'unreachable', now, !bye && code === 1006);
+    const end = finalEnd(bye, code);
+    if (end && !(end.expired && this.#tokens.kind === 'renewable')) return this.end(end.error.code, end.error);
+    if (end) this.#buffer.forget();
+    this.#retry(this.#opened ? (bye?.reason ?? 'disconnected') : 'unreachable', now, !bye && code === 1006);
   }
 
   /** A ping stayed unanswered. The path may be gone and the server not know it: a new socket takes the session over. */
@@ -443,7 +325,7 @@ export class SignalingCore {
     if (this.#joinedAt < 0 || this.#bye?.action === 'disconnect') return this.#lost(1006, now);
     const takesOver = this.#buffer.resumable;
     if (takesOver) {
-      this.#close(this.#former, CLOSE_TO_RESUME);
+      this.#out.close(this.#former, CLOSE_TO_RESUME);
       this.#former = this.#socket;
       this.#socket = 0;
     }
@@ -455,8 +337,7 @@ export class SignalingCore {
   #retry(reason: string, now: number, wordless: boolean, atOnce = false): void {
     if (this.#joinedAt >= 0 && now - this.#joinedAt > STABLE_MS) this.#attempt = 0;
     this.#joinedAt = -1;
-    const first = wordless ? BACKOFF_FIRST_WORDLESS_MS : BACKOFF_FIRST_MS;
-    const ceiling = Math.min(BACKOFF_MAX_MS, first * 2 ** this.#attempt);
+    const ceiling = ceilingOf(wordless ? BACKOFF_FIRST_WORDLESS_MS : BACKOFF_FIRST_MS, this.#attempt);
     this.#attempt += 1;
     if (atOnce && this.#attempt === 1) return this.#connect(now);
     this.#spreadMs = Math.max(ceiling, BACKOFF_FIRST_WORDLESS_MS);
@@ -465,57 +346,7 @@ export class SignalingCore {
 
   #retryIn(delayMs: number, now: number, reason: string): void {
     this.#enter('waiting', now + delayMs);
-    this.#state({ name: 'waiting', reason, delayMs, attempt: this.#attempt });
-  }
-
-  #renewIn(expiresInMs: number | undefined, now: number): void {
-    if (expiresInMs === undefined || this.#options.token !== 'renewable') return;
-    this.#renewAt = now + Math.max(expiresInMs - RENEW_BEFORE_MS, expiresInMs / 2);
-  }
-
-  #sendToken(id: string, token: string, now: number): void {
-    this.send({ id, json: JSON.stringify({ type: 'update', token }), kind: 'negotiation' }, now);
-  }
-
-  #tokenFailed(failure: unknown, now: number): void {
-    const error = failure instanceof SignalingError ? failure : localError('token_failed', true, failure);
-    const wanted = this.#tokenFor;
-    const id = this.#setting;
-    this.#tokenFor = this.#setting = undefined;
-    if (id === undefined) this.#out.push({ do: 'error', error });
-    else this.#settle(id, error);
-    if (wanted === 'renewal') this.#renewAt = now + RENEW_AGAIN_MS;
-    else if (wanted && this.#phase === 'joining') {
-      if (error.retryable) this.#queue(error, now);
-      else this.end('refused', error);
-    }
-  }
-
-  /** One at a time: a slow answer serves the next connection, too. */
-  #askForToken(why: 'join' | 'renewal', now: number): void {
-    this.#tokenFor = why;
-    if (this.#asking) return;
-    this.#asking = ++this.#asks;
-    this.#askDueAt = now + CONNECT_TIMEOUT_MS;
-    this.#askExcused = false;
-    this.#out.push({ do: 'token', ask: this.#asking });
-  }
-
-  /** No answer came. */
-  #askDue(now: number): void {
-    if (now - this.#askDueAt > LATE_MS && !this.#askExcused) {
-      this.#askExcused = true;
-      this.#askDueAt = now + CONNECT_TIMEOUT_MS;
-    } else this.token(this.#asking, undefined, new Error(`no answer within ${CONNECT_TIMEOUT_MS} ms`), now);
-  }
-
-  /** Nothing that was asked so far is listened to. */
-  #askOver(error: SignalingError): void {
-    this.#formerAsks = this.#asks;
-    this.#asking = 0;
-    this.#askDueAt = Infinity;
-    if (this.#setting !== undefined) this.#settle(this.#setting, error);
-    this.#tokenFor = this.#setting = undefined;
+    this.#out.state({ name: 'waiting', reason, delayMs, attempt: this.#attempt });
   }
 
   #answered(re: string, frame: ServerFrame): void {
@@ -523,34 +354,27 @@ export class SignalingCore {
     this.#buffer.answered(re);
     if (frame.type !== 'error') {
       this.#options.meta.accept(re);
-      this.#out.push({ do: 'settle', id: re, reply: frame });
+      this.#out.settle(re, undefined, frame);
     } else this.#settle(re, new SignalingError(frame.code, frame));
   }
 
-  #ping(t: number, id?: string): void {
+  #ping(now: number, id?: string): void {
     this.#ackAt = Infinity;
-    this.#write(JSON.stringify({ type: 'ping', id, t, ack: this.#buffer.acknowledge() }));
+    this.#write(JSON.stringify({ type: 'ping', id, t: Math.floor(now), ack: this.#buffer.acknowledge() }));
   }
 
   /** Tells the server what we have handled: now and then, and soon after the last frame. */
   #acknowledge(now: number): void {
-    if (this.#buffer.ackDue) this.#ping(Math.floor(now));
-    else if (this.#buffer.acks && this.#ackAt === Infinity) this.#ackAt = now + ACK_WITHIN_MS;
-  }
-
-  /** A message that is too long would end the connection, so it is not sent. */
-  #refusal(text: string): SignalingError | undefined {
-    const most = this.#limits?.frameBytes ?? Infinity;
-    if (text.length * 3 <= most || new TextEncoder().encode(text).length <= most) return undefined;
-    const message = `longer than limits.frameBytes, which is ${most}`;
-    return new SignalingError('message_too_large', { category: 'INVALID_MESSAGE', retryable: false, message });
+    if (this.#buffer.ackDue) this.#ping(now);
+    else if (this.#buffer.acks)
+      this.#ackAt = Math.min(this.#ackAt, now + (now < this.#comeBackAt ? ACK_LAST_MS : ACK_WITHIN_MS));
   }
 
   /** Lets go of the socket, and is deaf to it from now on. What can be resumed is not closed for good. */
   #drop(): void {
     this.#liveness = undefined;
-    this.#dueAt = this.#ackAt = this.#renewAt = Infinity;
-    this.#close(this.#socket, this.#phase !== 'off' && this.#buffer.resumable ? CLOSE_TO_RESUME : CLOSE_FOR_GOOD);
+    this.#dueAt = this.#ackAt = this.#tokens.renewAt = Infinity;
+    this.#out.close(this.#socket, this.#phase !== 'off' && this.#buffer.resumable ? CLOSE_TO_RESUME : CLOSE_FOR_GOOD);
     this.#socket = 0;
     const lost: LocalErrorCode = this.#phase === 'off' ? 'closed' : 'connection_lost';
     for (const id of this.#pings.splice(0)) this.#settle(id, localError(lost, true));
@@ -563,10 +387,6 @@ export class SignalingCore {
     this.#excused = false;
   }
 
-  #close(socket: number, code: number): void {
-    if (socket) this.#out.push({ do: 'close', socket, code });
-  }
-
   #write(text: string): void {
     this.#out.push({ do: 'write', socket: this.#socket, text });
   }
@@ -574,10 +394,6 @@ export class SignalingCore {
   #settle(id: string, error?: SignalingError): void {
     // What the server has handled without our hearing its answer may well hold.
     if (error && error.code !== 'reply_lost') this.#options.meta.drop(id);
-    this.#out.push(error ? { do: 'settle', id, error } : { do: 'settle', id });
-  }
-
-  #state(state: State): void {
-    this.#out.push({ do: 'state', state });
+    this.#out.settle(id, error);
   }
 }

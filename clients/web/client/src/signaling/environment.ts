@@ -1,6 +1,6 @@
 // What surrounds a client: clocks, timers, and the news of the page and the network. All of it can be handed in.
 
-import type { Nudge } from './core.ts';
+import type { Nudge } from './effects.ts';
 
 /** Clocks and timers. */
 export interface Clock {
@@ -8,7 +8,9 @@ export interface Clock {
   steady(): number;
   /** Milliseconds, of a clock that is set now and then. */
   wall(): number;
+  /** Calls `run` after `ms`; returns what `clearTimeout` takes. */
   setTimeout(run: () => void, ms: number): unknown;
+  /** Calls it no more. */
   clearTimeout(timer: unknown): void;
 }
 

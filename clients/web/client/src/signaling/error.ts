@@ -27,17 +27,23 @@ export type LocalErrorCode =
 
 /** What an error says beside its code. */
 export interface ErrorFacts {
+  /** What kind of trouble it is. */
   category: Open<ErrorCategory | 'CLIENT'>;
+  /** Whether the same request may succeed later. */
   retryable: boolean;
+  /** When that may be. */
   retryAfterMs?: number;
+  /** For logs. By default the code. */
   message?: string;
   /** With `peer_not_found` and `peer_busy`: the peers that the signal did not reach. */
   peers?: string[];
+  /** What was thrown beneath. */
   cause?: unknown;
 }
 
 /** A request that failed, or a stay that ended. Go by `code`, and for a code that you do not know by `category` and `retryable`. */
 export class SignalingError extends Error {
+  /** Its class, for logs: `SignalingError`. */
   override readonly name: string = 'SignalingError';
   /** What is the matter: a code of the server's, or one of {@link LocalErrorCode}. */
   readonly code: Open<ErrorCode | LocalErrorCode>;
@@ -72,4 +78,11 @@ export const written = (frame: object): string | SignalingError => {
     const facts = { category: 'INVALID_MESSAGE', retryable: false, message: 'it cannot be written as JSON', cause };
     return new SignalingError('invalid_message', facts);
   }
+};
+
+/** A message that is too long would end the connection, so it is not sent. */
+export const tooLong = (text: string, most: number): SignalingError | undefined => {
+  if (text.length * 3 <= most || new TextEncoder().encode(text).length <= most) return undefined;
+  const message = `longer than limits.frameBytes, which is ${most}`;
+  return new SignalingError('message_too_large', { category: 'INVALID_MESSAGE', retryable: false, message });
 };

@@ -7,14 +7,26 @@
 
 /** As `sessionStorage`. */
 export interface IdentityStorage {
+  /** What is kept there; `null`: nothing. */
   getItem(key: string): string | null;
+  /** Keeps it. */
   setItem(key: string, value: string): void;
+  /** Keeps it no longer. */
   removeItem(key: string): void;
 }
 
 const BYTES = 32;
 
-/** 32 random bytes in base64url. `getRandomValues` is there on insecure origins, too. */
+// `getRandomValues` is there on insecure origins, too.
+/**
+ * An identity: 32 random bytes in base64url.
+ *
+ * @example
+ * ```ts
+ * const identity = (localStorage['me'] ??= randomIdentity());
+ * const room = await joinRoom('demo', { identity });
+ * ```
+ */
 export const randomIdentity = (): string =>
   btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(BYTES))))
     .replaceAll('+', '-')

@@ -8,12 +8,19 @@ import type { State } from './state.ts';
 
 /** As much of a browser's `WebSocket` as is needed. */
 export interface Socket {
+  /** 1 while it is open. */
   readonly readyState: number;
+  /** It is open. */
   onopen: ((event: never) => void) | null;
+  /** A message came; its text is `data` of the event. */
   onmessage: ((event: never) => void) | null;
+  /** It is closed, by the event's `code`. */
   onclose: ((event: never) => void) | null;
+  /** It failed; `onclose` follows. */
   onerror: ((event: never) => void) | null;
+  /** Sends a message. */
   send(text: string): void;
+  /** Closes it in order. */
   close(code?: number): void;
   /** Node's `ws` has it. */
   terminate?(): void;
@@ -25,6 +32,7 @@ export type SocketClass = new (url: string, protocols: string[]) => Socket;
 /** A token, or what gives one. It is called again whenever another one is needed; what it throws is tried again, with a pause. */
 export type TokenSource = string | (() => string | Promise<string>);
 
+/** What a client is given. */
 export interface SignalingOptions {
   /** Where the server listens: `wss://signal.example.org/ws`. `http` and `https` mean the same; relative to the page. */
   url: string | URL;

@@ -9,6 +9,10 @@ export const QUEUE_MESSAGES = 512;
 export const QUEUE_CHARS = 1_572_864;
 /** The server keeps what is not acknowledged, up to a bound: so it is told at least this often. */
 const ACK_EVERY = 50;
+/** After the last frame, the server is told within this time that it may forget it. */
+export const ACK_WITHIN_MS = 5_000;
+/** The same once the server has said that it closes the connection: its answer says what of ours it has handled. */
+export const ACK_LAST_MS = 250;
 
 /** A message to be sent. */
 export interface Outgoing {

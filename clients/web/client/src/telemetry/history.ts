@@ -10,7 +10,9 @@ export type PastEvent = { at: string; self: string } & ReportEvent;
 
 /** As much of `localStorage` as is needed. */
 export interface HistoryStorage {
+  /** What is kept there; `null`: nothing. */
   getItem(key: string): string | null;
+  /** Keeps it. */
   setItem(key: string, text: string): void;
 }
 

@@ -18,17 +18,23 @@ export type { ReportEvent } from './queue.ts';
 
 /** A peer of a `Room`, as far as it is needed. */
 export interface ReportedPeer extends PairFacts {
+  /** The path to it, once it is connected. */
   path?(): Promise<{ local: string; rttMs: number | undefined } | undefined>;
 }
 
 /** A `Room`, as far as it is needed. */
 export interface ReportedRoom {
+  /** The connection that reports go over. */
   readonly signaling: SignalingClient;
+  /** Those who are in the room. */
   readonly peers: readonly ReportedPeer[];
+  /** Something about a peer has changed. */
   on(type: 'peer', listener: (detail: { peer: ReportedPeer }) => void): () => void;
+  /** Something has failed. */
   on(type: 'error', listener: (error: { code: string }) => void): () => void;
 }
 
+/** What is reported, and how much. */
 export interface TelemetryOptions {
   /** `false`: nothing is reported, and nothing kept. Default: true. */
   enabled?: boolean | undefined;
@@ -247,6 +253,7 @@ export class Telemetry {
 /**
  * Reports how `source` is doing, a `Room` or a `SignalingClient`, until `close`.
  *
+ * @example
  * ```ts
  * const telemetry = reportFrom(room, { sample: 0.1 });
  * ```

@@ -5,8 +5,11 @@ import type { ReportEvent } from './queue.ts';
 
 /** How it stands with a peer of a `Room`, as far as it is needed. */
 export interface PairFacts {
+  /** Its id in the room. */
   id: string;
+  /** Whether it is in the room: `gone` ends what is known of it. */
   presence: string;
+  /** That of the `RTCPeerConnection`. */
   state: string;
   /** Why there is no connection, and none is tried. */
   unreachable?: { reason: string } | undefined;

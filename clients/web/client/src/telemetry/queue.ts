@@ -2,6 +2,7 @@
 
 import type { ReportRequest } from '../wire.generated.ts';
 
+/** What is reported: one of the kinds in docs/protocol.md, with its fields. */
 export type ReportEvent = ReportRequest['events'][number];
 
 /** Events that wait; beyond them the oldest is lost. Forty seconds' worth of the default limits. */

@@ -8,7 +8,18 @@ interface Timer {
   order: number;
 }
 
-/** A clock for `TestServer` and `SignalingClient`: it stands still until the test lets time pass. */
+/**
+ * A clock for `TestServer` and `SignalingClient`: it stands still until the test lets time pass.
+ *
+ * @example
+ * ```ts
+ * const clock = new TestClock();
+ * const server = new TestServer({ clock });
+ * const client = new SignalingClient({ url: server.url, room: 'lobby', WebSocket: server.WebSocket, clock });
+ * void client.start();
+ * await clock.passing(100);
+ * ```
+ */
 export class TestClock implements Clock {
   #now = 1_000;
   #wallAhead = 1_767_225_600_000;
@@ -17,14 +28,17 @@ export class TestClock implements Clock {
   /** Timers fire on multiples of this only, as those of a hidden tab do. */
   alignedTo = 1;
 
+  /** Milliseconds that have passed, beginning at 1000. */
   steady(): number {
     return this.#now;
   }
 
+  /** Milliseconds since 1970; `sleep` sets it forward. */
   wall(): number {
     return this.#now + this.#wallAhead;
   }
 
+  /** Calls `run` once so much time has passed. Refuses what a browser's timer would: more than 2³¹ ms. */
   setTimeout(run: () => void, ms: number): unknown {
     if (ms >= 2 ** 31) throw new Error(`a timer of ${ms} ms fires at once`);
     const id = ++this.#ids;
@@ -33,6 +47,7 @@ export class TestClock implements Clock {
     return id;
   }
 
+  /** Calls it no more. */
   clearTimeout(timer: unknown): void {
     this.#timers.delete(timer as number);
   }

@@ -4,9 +4,10 @@
  * @packageDocumentation
  */
 export { TestClock } from './clock.ts';
+export { DEFAULT_LIMITS, errorFrame, whoOf } from './defaults.ts';
 export type { Frame } from './frames.ts';
-export type { Room } from './room.ts';
-export { DEFAULT_LIMITS, errorFrame, TestServer, type TestServerOptions, whoOf } from './server.ts';
+export type { Ban, Room } from './room.ts';
+export { TestServer, type TestServerOptions } from './server.ts';
 export type { Session } from './session.ts';
-export { TestSocket } from './socket.ts';
+export { type Handler, TestSocket } from './socket.ts';
 export type { Grant, TokenCheck } from './tokens.ts';

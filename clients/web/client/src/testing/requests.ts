@@ -1,8 +1,9 @@
 // What a client asks of a `TestServer` beside `join`.
 
 import type { ErrorCode, Permission } from '../wire.generated.ts';
+import { errorFrame } from './defaults.ts';
 import type { Frame } from './frames.ts';
-import { errorFrame, type TestServer } from './server.ts';
+import type { TestServer } from './server.ts';
 import type { Session } from './session.ts';
 import type { TestSocket } from './socket.ts';
 import { granted, permits, USUAL } from './tokens.ts';

@@ -3,18 +3,27 @@
 import type { Frame } from './frames.ts';
 import type { Session } from './session.ts';
 
-interface Ban {
+/** Who is not let in, and until when, by the wall clock. */
+export interface Ban {
+  /** That person. */
   who?: string | undefined;
+  /** That user. */
   user?: string | undefined;
+  /** Milliseconds since 1970. */
   until: number;
 }
 
+/** A room of the server's. */
 export class Room {
+  /** What clients call it. */
   readonly name: string;
+  /** Who is in it, away or not, in the order of their coming. */
   readonly members: Session[] = [];
+  /** Whether it lets nobody in. */
   locked = false;
   #bans: Ban[] = [];
 
+  /** @internal For the server. */
   constructor(name: string) {
     this.name = name;
   }

@@ -1,19 +1,16 @@
 // A server in memory, for tests of what is built on the client: as docs/protocol.md says, but for what takes a real one (see README).
 
-import { hmac } from '@noble/hashes/hmac.js';
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { type Clock, machineClock } from '../signaling/environment.ts';
 import type { SocketClass } from '../signaling/options.ts';
 import {
   END_REASONS,
   type EndReason,
-  ERROR_CODES,
   type ErrorCode,
   type IceServer,
   type LeaveReason,
   type Limits,
 } from '../wire.generated.ts';
+import { DEFAULT_LIMITS, errorFrame, whoOf } from './defaults.ts';
 import { type Frame, readFrame } from './frames.ts';
 import { Requests } from './requests.ts';
 import { Room } from './room.ts';
@@ -21,32 +18,9 @@ import { Session } from './session.ts';
 import { TestSocket } from './socket.ts';
 import { type Grant, granted, permits, type TokenCheck } from './tokens.ts';
 
-/** The server's own defaults: docs/configuration.md. */
-export const DEFAULT_LIMITS: Limits = {
-  frameBytes: 65_536,
-  queueBytes: 786_432,
-  queueFrames: 256,
-  busyPauseMs: 1_000,
-  metaBytes: 4_096,
-  roomNameBytes: 128,
-  peersPerRoom: 10,
-  recipients: 64,
-  jsonDepth: 32,
-  joinTimeoutMs: 10_000,
-  resumeFrames: 512,
-  resumeBytes: 1_572_864,
-  resumeWindowMs: 30_000,
-  frameRate: 50,
-  frameBurst: 200,
-  byteRate: 131_072,
-  byteBurst: 1_048_576,
-  byteRatePerAddress: 8_388_608,
-  byteBurstPerAddress: 335_544_320,
-  reportIntervalMs: 5_000,
-  reportEvents: 32,
-};
 const RETRY_AFTER_MS = 5_000;
 
+/** What a server in memory is like. */
 export interface TestServerOptions {
   /** Its time: by default the machine's; a {@link TestClock} lets a test say when time passes. */
   clock?: Clock | undefined;
@@ -60,14 +34,29 @@ export interface TestServerOptions {
   iceServers?: IceServer[] | undefined;
 }
 
-/** Many clients and rooms, and a network between them that does what the test wants. */
+/**
+ * Many clients and rooms, and a network between them that does what the test wants.
+ *
+ * @example
+ * ```ts
+ * const server = new TestServer({ limits: { peersPerRoom: 2 } });
+ * const client = new SignalingClient({ url: server.url, room: 'lobby', WebSocket: server.WebSocket });
+ * await client.start();
+ * server.cut();
+ * ```
+ */
 export class TestServer {
   /** For the client's `url`; nothing is ever looked up. */
   readonly url: string = 'ws://switchboard.test/ws';
+  /** Its time. */
   readonly clock: Clock;
+  /** Milliseconds that everything takes, each way. */
   latencyMs: number;
+  /** What clients are told, and held to as far as README.md says. */
   readonly limits: Limits;
+  /** What `welcome.features` says. */
   features: string[] = ['resume', 'wait', 'identity', 'busy', 'ice', 'moderation', 'report'];
+  /** What `joined.iceServers` says. */
   iceServers: IceServer[];
   /** New connections fail, as those to a server that is down. */
   refuses = false;
@@ -77,7 +66,9 @@ export class TestServer {
   judge: (frame: Frame) => Frame | undefined = () => undefined;
   /** All connections there have been. */
   readonly sockets: TestSocket[] = [];
+  /** The rooms there are, by name. */
   readonly rooms: Map<string, Room> = new Map();
+  /** What tokens grant. */
   readonly tokens: TokenCheck | undefined;
   readonly #requests = new Requests(this);
   #ids = 0;
@@ -102,6 +93,7 @@ export class TestServer {
     } as unknown as SocketClass;
   }
 
+  /** The connections there are. */
   get openSockets(): TestSocket[] {
     return this.sockets.filter(({ open }) => open);
   }
@@ -111,7 +103,7 @@ export class TestServer {
     return [...this.rooms.values()].flatMap(({ members }) => members);
   }
 
-  /** A client connects. */
+  /** @internal A client connects. */
   connect(socket: TestSocket, protocols: string[]): void {
     this.sockets.push(socket);
     socket.swallowed = this.swallows;
@@ -124,16 +116,19 @@ export class TestServer {
     }, this.latencyMs);
   }
 
+  /** What a connection is told first. For subclasses. */
   protected welcome(): Frame {
     const { features, limits } = this;
     const heartbeat = { intervalMs: 30_000, timeoutMs: 60_000 };
     return { type: 'welcome', session: this.newId(), version: '0.1.0', node: 'test', features, limits, heartbeat };
   }
 
+  /** @internal */
   newId(): string {
     return String(++this.#ids).padStart(32, '0');
   }
 
+  /** @internal */
   travels(socket: TestSocket, arrive: () => void): void {
     this.clock.setTimeout(() => {
       if (!socket.swallowed && socket.readyState !== 3) arrive();
@@ -156,6 +151,7 @@ export class TestServer {
     for (const member of room.members) if (member !== except) this.post(member, frame);
   }
 
+  /** @internal */
   hears(socket: TestSocket, text: string): void {
     if (new TextEncoder().encode(text).length > this.limits.frameBytes) return this.dismiss(socket, 'message_too_large');
     const { frame, id, type, code, message } = readFrame(text, this.limits);
@@ -247,6 +243,7 @@ export class TestServer {
     return undefined;
   }
 
+  /** Lets a session in on that connection. For subclasses. */
   protected admit(session: Session, socket: TestSocket, facts: Frame): void {
     session.socket = socket;
     socket.session = session;
@@ -267,6 +264,7 @@ export class TestServer {
     });
   }
 
+  /** @internal */
   closes(socket: TestSocket, code: number): void {
     this.travels(socket, () => {
       const { session } = socket;
@@ -377,13 +375,3 @@ export class TestServer {
     }
   }
 }
-
-/** An error of the server's. */
-export function errorFrame(code: ErrorCode, message: string = `no: ${code}`, more: Frame = {}): Frame {
-  const { category, retryable } = ERROR_CODES[code];
-  return { type: 'error', code, category, retryable, message, ...more };
-}
-
-/** What others see of an identity: "Who somebody is" in docs/protocol.md. */
-export const whoOf = (identity: string, room: string): string =>
-  bytesToHex(hmac(sha256, utf8ToBytes(identity), utf8ToBytes(`switchboard who v1:${room}`)).subarray(0, 16));

@@ -14,19 +14,27 @@ interface Token {
   acked: number;
 }
 
+/** A peer's place in a room, with or without a connection. */
 export class Session {
+  /** The peer's id. */
   readonly id: string;
+  /** Where it is. */
   readonly room: Room;
+  /** Who it is, by its identity. */
   readonly who: string | undefined;
+  /** Whether its client wants to take it over on another connection. */
   readonly resumable: boolean;
+  /** What the others know of it. */
   meta: Meta | undefined;
   /** What its token grants; without one, what everybody may. */
   grant: Grant;
+  /** Its connection; undefined while it is away. */
   socket: TestSocket | undefined;
   /** A frame came after its `joined`. */
   confirmed = false;
   /** Until when it is kept without a connection, by the wall clock. */
   until = 0;
+  /** @internal Ends it. */
   timer: unknown;
   /** What it was sent and has not acknowledged. */
   buffer: { n: number; frame: Frame }[] = [];
@@ -40,6 +48,7 @@ export class Session {
   #sent = 0;
   #acked = 0;
 
+  /** @internal For the server. */
   constructor(facts: Pick<Session, 'id' | 'room' | 'who' | 'resumable' | 'meta' | 'grant'>) {
     this.id = facts.id;
     this.room = facts.room;

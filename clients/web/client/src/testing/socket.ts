@@ -12,18 +12,30 @@ interface Server {
   closes(socket: TestSocket, code: number): void;
 }
 
-type Handler = ((event: never) => void) | null;
+/** A listener, as a browser's `WebSocket` has it. */
+export type Handler = ((event: never) => void) | null;
 
+/** A client's connection: a `WebSocket` as far as clients use it, and what the test does to it. */
 export class TestSocket extends EventTarget {
+  /** As in a browser's `WebSocket`. */
   static readonly CONNECTING = 0;
+  /** As in a browser's `WebSocket`. */
   static readonly OPEN = 1;
+  /** As in a browser's `WebSocket`. */
   static readonly CLOSING = 2;
+  /** As in a browser's `WebSocket`. */
   static readonly CLOSED = 3;
+  /** One of the four. */
   readyState = 0;
+  /** Nothing ever waits. */
   readonly bufferedAmount = 0;
+  /** It is open. */
   onopen: Handler = null;
+  /** A message came. */
   onmessage: Handler = null;
+  /** It is closed. */
   onclose: Handler = null;
+  /** Never called: `onclose` tells all. */
   onerror: Handler = null;
   /** The path is a black hole: nothing gets through, and nobody is told. */
   swallowed = false;
@@ -33,10 +45,13 @@ export class TestSocket extends EventTarget {
   peerId: string | undefined;
   /** The client has heard that it is in the room. */
   joined = false;
+  /** Where it was opened to. */
   readonly url: string;
+  /** What both sides speak. */
   readonly protocol = 'switchboard.v1';
   readonly #server: Server;
 
+  /** @internal For the server. */
   constructor(server: Server, url: string) {
     super();
     this.#server = server;
@@ -54,12 +69,14 @@ export class TestSocket extends EventTarget {
     this.dispatchEvent(event);
   }
 
+  /** Sends a message. */
   send(text: string): void {
     if (this.readyState === 0) throw new DOMException('sent on a socket that is not open', 'InvalidStateError');
     // As a browser: what is sent on a socket that is closed goes nowhere.
     if (this.readyState === 1) this.#server.travels(this, () => this.#server.hears(this, text));
   }
 
+  /** Closes it in order. */
   close(code = 1005): void {
     if (!this.open) return;
     this.readyState = 2;
