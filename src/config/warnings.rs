@@ -192,16 +192,30 @@ fn small_budgets(settings: &Settings) -> impl Iterator<Item = String> {
     })
 }
 
-/// A peer whose queue does not hold one message of each room mate's is busy for some as soon as others send.
-fn small_shares(settings: &Settings) -> Option<String> {
+/// Frames that a peer sends another at once: an offer or an answer and its first ICE candidates.
+const FRAMES_AT_ONCE: usize = 8;
+
+/// A peer whose queue does not hold one message of each room mate's is busy for some as soon as others send; and whoever sends more
+/// frames at once than its share has has them counted one by one.
+fn small_shares(settings: &Settings) -> impl Iterator<Item = String> {
     let limits = &settings.limits;
     let (peers, frame, queue) = (limits.peers_per_room, limits.frame_bytes, limits.queue_bytes);
-    (queue < peers.saturating_mul(frame)).then(|| {
+    let bytes = (queue < peers.saturating_mul(frame)).then(|| {
         format!(
             "limits.queue_bytes = {queue} is less than limits.peers_per_room = {peers} times limits.frame_bytes = {frame}: \
              when all of a room send their longest messages at once, some of them are told peer_busy"
         )
-    })
+    });
+    let (queue, shares) = (limits.queue_frames, peers.saturating_add(1));
+    let needed = shares.saturating_mul(FRAMES_AT_ONCE);
+    let frames = (queue < needed).then(|| {
+        format!(
+            "limits.queue_frames = {queue} in limits.peers_per_room + 1 = {shares} shares is {} for each: an offer with its ICE \
+             candidates is more and has to wait for its receiver ({needed} would do)",
+            queue / shares
+        )
+    });
+    [bytes, frames].into_iter().flatten()
 }
 
 /// The variables that somebody else made for a service called as we are.
@@ -246,6 +260,26 @@ mod tests {
             assert_eq!(warnings.len(), 1, "{warnings:?}");
             assert!(told.iter().all(|part| warnings[0].contains(part)), "{warnings:?}");
         }
+    }
+
+    #[test]
+    fn a_share_that_is_less_than_what_peers_send_at_once_is_told_in_frames_and_in_bytes() {
+        let told = |change: fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            small_shares(&settings).collect::<Vec<_>>()
+        };
+        assert!(told(|_| ()).is_empty());
+        let frames = told(|settings| (settings.limits.peers_per_room, settings.limits.queue_bytes) = (32, 256 << 20));
+        let words = ["limits.queue_frames = 256", "limits.peers_per_room + 1 = 33", " 7 for each", "264 would do"];
+        assert!(frames.len() == 1 && words.iter().all(|word| frames[0].contains(word)), "{frames:?}");
+        let enough = |settings: &mut Settings| {
+            (settings.limits.peers_per_room, settings.limits.queue_bytes) = (32, 256 << 20);
+            settings.limits.queue_frames = 264;
+        };
+        assert!(told(enough).is_empty());
+        let bytes = told(|settings| settings.limits.queue_bytes = 10 * settings.limits.frame_bytes - 1);
+        assert!(bytes.len() == 1 && bytes[0].contains("limits.queue_bytes = "), "{bytes:?}");
     }
 
     fn exposed(change: impl FnOnce(&mut Settings), public: &str, ops: &str) -> Vec<String> {

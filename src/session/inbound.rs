@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::{
+    fan_out,
     pace::Pace,
     reading::{self, READING},
     shared::SessionShared,
@@ -33,6 +34,10 @@ const SHORT_READ: usize = 4 * 1024;
 /// Frames of one turn, while the arbiter is busy: a frame may be relayed to a whole room, and of one of 64 some hundred
 /// microseconds for each are as much as a [round](super::turns) has.
 const TURN_FRAMES: u32 = 4;
+/// So many more deliveries than one for each are as much of a turn as a frame: each is a message and its part of a write.
+const DELIVERIES: u32 = 4;
+/// Without turns, frames are read as they come. More than this is left of it, however long it lasts.
+const UNCOUNTED: u32 = u32::MAX / 2;
 
 /// The stream of one socket's messages. Ends when the socket does; the [`SessionShared`] then knows why.
 pub(super) struct Inbound {
@@ -81,6 +86,14 @@ impl Inbound {
         })
     }
 
+    /// While the arbiter is busy: what the frames of this turn have caused is part of it. Who has had none yet needs one for what it
+    /// has read before, too.
+    #[cold]
+    fn count_turn(&mut self) {
+        let caused = fan_out::take() / DELIVERIES;
+        self.frames = if self.frames > UNCOUNTED { 0 } else { self.frames.saturating_sub(caused) };
+    }
+
     /// Reads once, behind what is left of the last read.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let is_turn = std::mem::take(&mut self.may_read);
@@ -109,6 +122,8 @@ impl Inbound {
             Turn::Granted => {
                 self.shared.turn.set(Turn::None);
                 self.pace.has_turn();
+                // Others caused what is counted so far.
+                let _ = fan_out::take();
                 (self.frames, self.may_read) = (TURN_FRAMES, true);
                 return Poll::Ready(());
             }
@@ -152,6 +167,9 @@ impl Stream for Inbound {
             if this.shared.paused.get() || this.shared.busy.get() {
                 return Poll::Pending;
             }
+            if reading::is_busy() {
+                this.count_turn();
+            }
             if let Some(message) = this.decode().transpose() {
                 return Poll::Ready(Some(message));
             }
@@ -162,6 +180,10 @@ impl Stream for Inbound {
             }
             if !this.pace.may_read(&this.shared) {
                 ready!(this.wait_for_budget(cx));
+                if reading::is_busy() {
+                    // There are budgets for thousands of them in each moment: when it is there, it waits for its turn as others do.
+                    this.frames = 0;
+                }
                 continue;
             }
             if reading::is_busy() && !this.may_read {

@@ -31,7 +31,7 @@
 //! | `waiting` | a connection in no room: how long it may be |
 //! | `pauses` | why its reader waits |
 //! | `pace` | a token for each frame, taken before it is read, and a price for each byte |
-//! | [`reading`], `turns` | when the sessions of one arbiter may read; whose turn it is while it is busy |
+//! | [`reading`], `turns`, `fan_out` | when the sessions of one arbiter may read; whose turn it is while it is busy; how much of a turn a frame is |
 //! | [`holdings`], [`relief`] | what sessions hold, and what they give up when memory is nearly used |
 //! | `lifetime`, `deadline` | how long a session goes on by itself: deadline, grant, time in no room |
 //! | `inbound` | the decoder at its socket |
@@ -59,6 +59,7 @@ mod drain_spread;
 mod early;
 #[cfg(feature = "echo")]
 mod echo;
+mod fan_out;
 #[cfg(test)]
 mod gathered;
 mod grants;
@@ -90,6 +91,8 @@ mod resume;
 pub mod resume_buffer;
 pub mod resume_rules;
 mod return_spread;
+#[cfg(test)]
+mod rounds;
 #[cfg(test)]
 mod scenarios;
 mod setup;

@@ -8,30 +8,37 @@
 
 use std::{
     cell::{Cell, RefCell},
+    net::IpAddr,
     rc::{Rc, Weak},
+    sync::{
+        OnceLock,
+        mpsc::{self, Sender},
+    },
+    thread,
     time::Duration,
 };
 
-use actix_rt::{ArbiterHandle, System};
 use nix::time::{ClockId, clock_gettime};
 use tokio::{
     sync::{Notify, oneshot},
     task::yield_now,
-    time::timeout,
 };
 
 use super::{
     shared::SessionShared,
     turns::{Class, Turn, Turns},
 };
-use crate::{limits::Subnet, moment::Moment, telemetry};
+use crate::{
+    limits::Subnet,
+    moment::Moment,
+    telemetry::{self, Event},
+};
 
 /// The time after which it is asked whether anybody else waits for the thread. What it costs to ask is a thousandth of it.
 const SLICE: Duration = Duration::from_millis(4);
 
-/// How long a round waits for the main thread, which may have work of its own: no longer than this one is to work for a round,
-/// since a frame on its way waits, too.
-const MAIN_THREAD: Duration = Duration::from_millis(5);
+/// Whoever wants to be woken by another thread. At most one of each arbiter waits.
+static ECHO: OnceLock<Sender<oneshot::Sender<()>>> = OnceLock::new();
 
 thread_local! {
     /// Whether sessions have to wait for their turn. Beside [`READING`], since it is asked before every read: what needs no
@@ -47,6 +54,14 @@ pub(super) fn is_busy() -> bool {
     BUSY.get()
 }
 
+/// Who waits.
+enum Waits {
+    /// To be read.
+    Session(Weak<SessionShared>),
+    /// A socket that is no session yet, or is none any more. Nobody listens where it has ended meanwhile.
+    Socket(oneshot::Sender<()>),
+}
+
 /// See the module.
 pub(super) struct Reading {
     /// When the present slice began.
@@ -54,7 +69,7 @@ pub(super) struct Reading {
     /// Whether there is somebody who ends a round.
     is_kept: Cell<bool>,
     /// By the sites of their clients: those that the limits per address do not concern are one.
-    turns: RefCell<Turns<Option<Subnet>, Weak<SessionShared>>>,
+    turns: RefCell<Turns<Option<Subnet>, Waits>>,
     slice_over: Rc<Notify>,
 }
 
@@ -88,7 +103,19 @@ impl Reading {
     pub(super) fn wait(&self, session: &Rc<SessionShared>, class: Class) {
         session.turn.set(Turn::Waiting);
         let from = session.subnet.get().map(Subnet::site);
-        self.turns.borrow_mut().wait(Rc::downgrade(session), from, class);
+        self.turns.borrow_mut().wait(Waits::Session(Rc::downgrade(session)), from, class);
+    }
+
+    /// The same of a socket that comes from there; `None` while nobody has to wait.
+    fn wait_socket(&self, from: IpAddr) -> Option<oneshot::Receiver<()>> {
+        if !is_busy() {
+            self.has_read(Moment::now());
+        }
+        is_busy().then(|| {
+            let (grant, granted) = oneshot::channel();
+            self.turns.borrow_mut().wait(Waits::Socket(grant), Some(Subnet::of(from).site()), Class::Fresh);
+            granted
+        })
     }
 
     /// Everything else has had its turn, for which the thread has worked so long: some of those that wait may read now. Whether
@@ -96,12 +123,30 @@ impl Reading {
     fn next_round(&self, worked: Duration) -> bool {
         let round = self.turns.borrow_mut().next_round(worked);
         let is_busy = !round.is_empty();
-        for session in round.iter().filter_map(Weak::upgrade) {
-            session.turn.set(Turn::Granted);
-            session.kill_switch.wake();
+        for one in round {
+            match one {
+                Waits::Session(session) => {
+                    if let Some(session) = session.upgrade() {
+                        session.turn.set(Turn::Granted);
+                        session.kill_switch.wake();
+                    }
+                }
+                // An error is one that has ended.
+                Waits::Socket(grant) => _ = grant.send(()),
+            }
         }
         BUSY.set(is_busy);
         is_busy
+    }
+}
+
+/// Ready when it is the turn of a socket that comes from there, and that is no session: for its request, for its end, and for each piece
+/// of what is read of it and thrown away. Thousands that come at once, or whose time is over at once, stand before everything else as
+/// sessions do that are read.
+pub async fn turn(from: IpAddr) {
+    if let Some(granted) = READING.with(|reading| reading.wait_socket(from)) {
+        // An error is a thread that ends.
+        let _ = granted.await;
     }
 }
 
@@ -111,7 +156,6 @@ pub async fn run() {
         reading.is_kept.set(true);
         Rc::clone(&reading.slice_over)
     });
-    let main = System::current().arbiter().clone();
     loop {
         slice_over.notified().await;
         yield_now().await;
@@ -119,7 +163,7 @@ pub async fn run() {
         while READING.with(|reading| reading.next_round(thread_time().saturating_sub(worked))) {
             worked = thread_time();
             telemetry::tally(|t| t.busy_rounds += 1);
-            everybody_else(&main).await;
+            everybody_else().await;
         }
         READING.with(|reading| reading.began.set(Moment::now()));
     }
@@ -134,22 +178,60 @@ fn thread_time() -> Duration {
 
 /// Ready when all tasks that are ready now have had their turn, and those that these wake.
 ///
-/// What is woken by other threads (requests that were accepted, answers to joins) is in a queue of its own, of which the
-/// runtime takes a task only now and then as long as there are others. So the way leads through that queue, too.
-async fn everybody_else(main: &ArbiterHandle) {
+/// What is woken by other threads (requests that were accepted, answers to joins, signals of peers who live there) is in a queue of its
+/// own, of which the runtime takes one task in some thirty as long as there are others. So the way leads through that queue, too, and a
+/// round is as long as it takes: were the next one to begin before, a flood would have each of them wait for the length of the queue, thirty
+/// times over. The thread that wakes this one does nothing else, and so is not what it waits for.
+async fn everybody_else() {
     let (there, back) = oneshot::channel::<()>();
+    // Without that thread it is dropped here, and so is back at once.
+    let _ = ECHO.get_or_init(start_echo).send(there);
+    yield_now().await;
+    yield_now().await;
     // Whether it answers or is gone: there it was.
-    main.spawn_fn(move || drop(there));
-    yield_now().await;
-    yield_now().await;
-    let _ = timeout(MAIN_THREAD, back).await;
+    let _ = back.await;
+}
+
+fn start_echo() -> Sender<oneshot::Sender<()>> {
+    let (wake, wakes) = mpsc::channel::<oneshot::Sender<()>>();
+    let echo = move || wakes.into_iter().for_each(drop);
+    if let Err(error) = thread::Builder::new().name("rounds".into()).spawn(echo) {
+        telemetry::emit(&Event::ServerFault {
+            context: telemetry::Context::default(),
+            doing: "starting a thread",
+            error: &error,
+        });
+    }
+    wake
+}
+
+/// The calling thread has more to do than it has time for, and a test says when a round begins.
+#[cfg(test)]
+pub(super) fn become_busy() {
+    BUSY.set(true);
+}
+
+/// It has time again.
+#[cfg(test)]
+pub(super) fn become_idle() {
+    while READING.with(|reading| reading.next_round(Duration::ZERO)) {}
+}
+
+#[cfg(test)]
+pub(super) fn somebody_waits() -> bool {
+    READING.with(|reading| !reading.turns.borrow().is_empty())
+}
+
+#[cfg(test)]
+pub(super) fn begin_round() {
+    READING.with(|reading| reading.next_round(Duration::ZERO));
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc, thread};
+    use std::{future::poll_fn, pin::pin, task::Poll};
 
-    use actix_rt::Arbiter;
+    use futures_util::FutureExt;
 
     use super::*;
 
@@ -170,14 +252,48 @@ mod tests {
         assert!(thread_time() >= before + much / 2);
     }
 
+    /// In between there is always somebody of this thread's own who is ready.
     #[actix::test]
-    async fn a_round_does_not_wait_for_a_main_thread_that_has_no_time() {
-        let main = Arbiter::new();
-        let (release, blocked) = mpsc::channel::<()>();
-        main.spawn_fn(move || _ = blocked.recv());
-        timeout(Duration::from_secs(10), everybody_else(&main.handle())).await.expect("the round goes on");
-        drop(release);
-        main.stop();
-        main.join().expect("it had only been blocked");
+    async fn a_round_is_over_when_all_that_other_threads_have_woken_had_its_turn() {
+        const WOKEN: usize = 2000;
+        let (over, had) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
+        for _ in 0..50 {
+            let over = Rc::clone(&over);
+            actix_rt::spawn(poll_fn(move |cx| {
+                if over.get() {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }));
+        }
+        let wakers = (0..WOKEN).map(|_| oneshot::channel::<()>()).map(|(waker, woken)| {
+            let had = Rc::clone(&had);
+            actix_rt::spawn(async move {
+                let _ = woken.await;
+                had.set(had.get() + 1);
+            });
+            waker
+        });
+        let wakers: Vec<_> = wakers.collect();
+        yield_now().await;
+        thread::spawn(move || drop(wakers)).join().expect("it wakes them");
+        everybody_else().await;
+        over.set(true);
+        assert_eq!(had.get(), WOKEN, "so many had their turn");
+    }
+
+    #[actix::test]
+    async fn a_socket_waits_only_while_the_thread_is_busy_and_then_for_one_round() {
+        let from = IpAddr::from([192, 0, 2, 1]);
+        turn(from).await;
+        BUSY.set(true);
+        let waits = READING.with(|reading| reading.wait_socket(from)).expect("it waits");
+        let mut waits = pin!(waits);
+        assert!(waits.as_mut().now_or_never().is_none(), "before its turn");
+        assert!(READING.with(|reading| reading.next_round(Duration::ZERO)));
+        assert_eq!(waits.now_or_never(), Some(Ok(())));
+        assert!(!READING.with(|reading| reading.next_round(Duration::ZERO)) && !is_busy());
+        turn(from).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fan_out;
 use crate::{
     messages::{
         Bounds, Busy, Mark,
@@ -68,6 +69,7 @@ impl Relay<'_> {
         match to {
             To::Peer(peer) => self.one(room, *peer, &mut unsent),
             To::Peers { known, unknown } => {
+                fan_out::to(known.len());
                 for peer in known {
                     self.one(room, *peer, &mut unsent);
                 }
@@ -93,7 +95,9 @@ impl Relay<'_> {
 
     /// Recorded as one, and what did not arrive one by one.
     fn everyone(&self, room: &Snapshot, unsent: &mut Unsent<'_>) {
-        let others = u32::try_from(room.members.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let others = room.members.len().saturating_sub(1);
+        fan_out::to(others);
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
         self.write(What::Broadcast { others, kind: self.kind, size: self.size() });
         for (peer, member) in &room.members {
             if *peer == self.from.peer {

@@ -25,9 +25,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Who holds most is read no further for so long at a time.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Connections that are ended in one turn: some 15 ms, as long as a round of readers takes at most. In between everything that is
-/// ready has its turn, the flood's own work among it, so that many small turns would end them more slowly than others grow.
-const AT_ONCE: usize = 256;
+/// Connections that are ended in one turn: some 4 ms, as long as a round of readers is to take. In between everything that is
+/// ready has its turn, the flood's own work among it, of which there is no more than that in a round.
+const AT_ONCE: usize = 64;
 
 /// What one session holds, in bytes.
 struct Holding {

@@ -226,7 +226,7 @@ impl Client {
         self.send_all(std::slice::from_ref(frame)).await;
     }
 
-    async fn send_all(&mut self, frames: &[Value]) {
+    pub(super) async fn send_all(&mut self, frames: &[Value]) {
         let mut bytes = Vec::new();
         for frame in frames {
             let text = frame.to_string();

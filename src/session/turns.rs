@@ -96,7 +96,7 @@ impl<A: Copy + Eq + Hash, S> Turns<A, S> {
     }
 
     #[cfg(test)]
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         [&self.fresh, &self.backlogged].iter().all(|queue| queue.len == 0 && queue.of_address.is_empty())
     }
 

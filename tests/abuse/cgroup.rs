@@ -59,6 +59,13 @@ impl Cgroup {
         format!("echo $$ > '{}/cgroup.procs'", self.folder.display())
     }
 
+    /// What the kernel says of its limit: whether it ended anybody for it, too.
+    pub(crate) fn events(&self) -> String {
+        let file = if self.version_1 { "memory.oom_control" } else { "memory.events" };
+        let text = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
+        text.trim().replace('\n', ", ")
+    }
+
     /// Memory that the kernel uses for TCP on behalf of who is in it.
     pub(crate) fn tcp_bytes(&self) -> u64 {
         let read = |file: &str| fs::read_to_string(self.folder.join(file)).unwrap_or_default();

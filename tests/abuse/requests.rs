@@ -25,19 +25,30 @@ fn sockets(to: SocketAddr, count: usize, addresses: usize) -> Vec<TcpStream> {
     (0..count).filter_map(|number| try_dial_from(flooder(number, addresses), to).ok()).collect()
 }
 
-/// Sends until the server has had enough, or for that long. Returns how much it took.
-fn pour(mut stream: &TcpStream, bytes: &[u8], most: Duration) -> usize {
-    let until = Instant::now() + most;
-    let mut sent = 0;
-    let _ = stream.set_write_timeout(Some(Duration::from_millis(200)));
-    while Instant::now() < until {
-        match stream.write(bytes) {
-            Ok(written) => sent += written,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(_) => break,
-        }
+/// A request whose body does not end.
+struct Endless {
+    stream: TcpStream,
+    what: &'static str,
+    /// How much of it was taken.
+    taken: usize,
+}
+
+impl Endless {
+    fn begin(to: SocketAddr, what: &'static str) -> Option<Self> {
+        let mut stream = try_dial_from(FLOODER, to).ok()?;
+        let _ = write!(stream, "{what} HTTP/1.1\r\nHost: {to}\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let _ = stream.set_nonblocking(true);
+        Some(Self { stream, what, taken: 0 })
     }
-    sent
+
+    /// Sends as much as is taken of the chunk, from where it stopped the last time. Whether the server has not had enough.
+    fn pour(&mut self, chunk: &[u8]) -> bool {
+        match self.stream.write(&chunk[self.taken % chunk.len()..]) {
+            Ok(written) => self.taken += written,
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+        }
+        true
+    }
 }
 
 /// Reads to the server's end of the connection.
@@ -134,22 +145,26 @@ fn bodies_that_do_not_end() {
     let mut stage = Stage::set("bodies_that_do_not_end", 1, server());
     let taken: usize = stage.during(|public, ops| {
         let asked = [(public, "GET /"), (public, "POST /nothing"), (public, "GET /healthz"), (ops, "GET /metrics")];
-        std::thread::scope(|scope| {
-            let pouring = (0..count).map(|number| {
-                let (to, what) = asked[number % asked.len()];
-                scope.spawn(move || {
-                    let Ok(mut stream) = try_dial_from(FLOODER, to) else { return 0 };
-                    let _ = write!(stream, "{what} HTTP/1.1\r\nHost: {to}\r\nTransfer-Encoding: chunked\r\n\r\n");
-                    let chunk = [b"4000\r\n", &[b'x'; 0x4000][..], b"\r\n"].concat();
-                    let taken = pour(&stream, &chunk, most);
-                    let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
-                    assert!(has_ended(&stream), "{what} with a body without an end is kept");
-                    taken
-                })
-            });
-            let pouring: Vec<_> = pouring.collect();
-            pouring.into_iter().map(|one| one.join().expect("a flooder")).sum()
-        })
+        let begin = |number: usize| {
+            let (to, what) = asked[number % asked.len()];
+            Endless::begin(to, what)
+        };
+        let mut bodies: Vec<_> = (0..count).filter_map(begin).collect();
+        let chunk = [b"4000\r\n", &[b'x'; 0x4000][..], b"\r\n"].concat();
+        let until = Instant::now() + most;
+        // By one thread: fifty would take the processor from those who measure.
+        while Instant::now() < until {
+            let pouring = bodies.iter_mut().filter_map(|body| body.pour(&chunk).then_some(()));
+            if pouring.count() == 0 {
+                break;
+            }
+        }
+        for Endless { stream, what, .. } in &bodies {
+            let _ = stream.set_nonblocking(false);
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
+            assert!(has_ended(stream), "{what} with a body without an end is kept");
+        }
+        bodies.iter().map(|body| body.taken).sum()
     });
     println!("bodies that do not end: {taken} bytes were taken");
     // Both kernels' buffers, and no stream that is read for as long as it comes.

@@ -240,7 +240,10 @@ impl Stage {
     #[track_caller]
     pub(crate) fn holds(&mut self, entitled_kib: u64) {
         let uninvolved = self.figures.as_mut().and_then(|figures| figures.uninvolved.take());
-        let back = self.figures.as_mut().map(Figures::comes_back);
+        let server = &self.server;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of bytes")]
+        let recorded = || server.scrape().value("switchboard_held_bytes{kind=\"recordings\"}") as u64;
+        let back = self.figures.as_mut().map(|figures| figures.comes_back(recorded));
         let noticed = uninvolved.map(Uninvolved::noticed);
         self.recovers();
         if is_full() {
@@ -294,7 +297,9 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if self.figures.as_ref().is_some_and(|figures| !figures.is_written) {
+        if let Some(figures) = self.figures.as_ref().filter(|figures| !figures.is_written) {
+            let events = figures.scale.cgroup.as_ref().map(|cgroup| cgroup.events()).unwrap_or_default();
+            println!("{}: its container says {events:?}", self.flood.test);
             figures::write(&format!("{:<34}{:>5}  broke off: the test says why\n", self.flood.test, self.addresses));
         }
     }

@@ -153,7 +153,7 @@ impl Reserve {
         if end.is_some() {
             // It waits on for its client to hang up, and is one of those that may. A failure is the socket's: there is nobody
             // left to tell.
-            let _ = single_request::answer(socket, &bytes, &mut make_room).await;
+            let _ = single_request::answer(socket, from, &bytes, &mut make_room).await;
         } else {
             // Where TLS is spoken and none has come about, there is nothing that would be understood.
             dismiss(socket, if self.tls.is_some() { None } else { Some(&bytes) });

@@ -32,6 +32,7 @@ use crate::{
             sockets::SocketPlace,
         },
     },
+    session::reading,
     telemetry::{self, Event, Listener, MemoryStep, Rejection, SocketRefusal},
     tls::TlsAcceptor,
     ws::AnySocket,
@@ -100,6 +101,9 @@ where
 impl<S: Service<Served>> Worker<S> {
     async fn serve(&self, accepted: Accepted) {
         let Accepted { socket, peer, at, listener, place, flight } = accepted;
+        if !self.has_turn(peer).await {
+            return turned_away(peer, listener, SocketRefusal::Silent);
+        }
         let Ok(socket) = TcpStream::from_std(socket) else {
             telemetry::emit(&Event::SocketRefused { remote: Some(peer), listener, reason: SocketRefusal::Descriptors });
             return;
@@ -119,10 +123,27 @@ impl<S: Service<Served>> Worker<S> {
         drop(flight);
     }
 
+    /// Waits for its turn, if it has to. Meanwhile it is one of those that hold a place for nothing: whether it keeps that.
+    async fn has_turn(&self, peer: SocketAddr) -> bool {
+        let mut turn = pin!(reading::turn(peer.ip()));
+        if turn.as_mut().now_or_never().is_some() {
+            return true;
+        }
+        let mut make_room = Some(self.silent.wait(peer.ip()));
+        select! {
+            () = turn => true,
+            () = single_request::place_needed(&mut make_room) => false,
+        }
+    }
+
     /// The whole life of a socket as HTTP. `place` goes on with it if it becomes a WebSocket.
     async fn http(&self, mut fresh: Fresh<'_>, mut place: SocketPlace) {
         let (mut got, peer, listener) = (BytesMut::new(), fresh.peer, fresh.listener);
         let end = self.head_in_time(&mut fresh, &mut place, &mut got).await;
+        if end.is_err() {
+            // Those that came together end together.
+            reading::turn(peer.get().ip()).await;
+        }
         let decoded = match end {
             Ok(end) => self.decode(&got[..end]).map(|(request, codec)| (end, request, codec)),
             Err(NoHead::Gone) => return,
@@ -303,7 +324,7 @@ impl Fresh<'_> {
         let Some(socket) = self.socket else { return };
         let (socket, answer) = secure::speaking(socket).map_or_else(|silent| (silent, &[][..]), |one| (one, answer));
         // A failure is a socket that ended: there is nobody left to tell.
-        let _ = single_request::answer(socket, answer, &mut self.make_room).await;
+        let _ = single_request::answer(socket, self.peer.get().ip(), answer, &mut self.make_room).await;
     }
 }
 

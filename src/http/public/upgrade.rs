@@ -109,7 +109,8 @@ impl UpgradeService {
             Err(denied) => {
                 report(&denied.refused, &id, client.remote);
                 let silent = request.head().version == Version::HTTP_10;
-                single_request::answer(socket, &refuse(&denied, &id, &mut codec, silent)?, &mut None).await?;
+                single_request::answer(socket, peer.ip(), &refuse(&denied, &id, &mut codec, silent)?, &mut None)
+                    .await?;
                 denied.refused.status
             }
         };

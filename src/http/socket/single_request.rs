@@ -7,6 +7,7 @@ use std::{
     cell::{Cell, RefCell},
     future::Future,
     io,
+    net::IpAddr,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker, ready},
@@ -21,7 +22,7 @@ use tokio::{
 };
 
 use super::{head::Body, silent::Waits};
-use crate::{http::client::KnownBy, ws::AnySocket};
+use crate::{http::client::KnownBy, session::reading, ws::AnySocket};
 
 /// Bytes of a body, with the framing of its chunks, that any route takes: the longest text for a room, with every letter of it
 /// escaped, and the longest metadata are within it.
@@ -240,13 +241,19 @@ pub(in crate::http) async fn place_needed(make_room: &mut MakeRoom) {
 }
 
 /// Writes a last answer and hangs up, having read what the client may still be sending.
-pub(in crate::http) async fn answer(mut socket: AnySocket, bytes: &[u8], make_room: &mut MakeRoom) -> io::Result<()> {
+pub(in crate::http) async fn answer(
+    mut socket: AnySocket,
+    from: IpAddr,
+    bytes: &[u8],
+    make_room: &mut MakeRoom,
+) -> io::Result<()> {
     socket.write_all(bytes).await?;
     socket.shutdown().await?;
     let throw_away = async {
         let (mut bytes, mut left) = ([0; THROWN_AWAY], LINGER_BYTES);
         loop {
             let read = socket.read(&mut bytes).await?;
+            reading::turn(from).await;
             left = left.saturating_sub(read);
             if read == 0 || left == 0 {
                 return Ok(());

@@ -367,9 +367,13 @@ impl TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
+        let ended = self.child.try_wait().ok().flatten().map_or("not".to_owned(), |status| format!("with {status}"));
         let complaints = self.end();
         if thread::panicking() {
-            eprintln!("complaints: {complaints:#?}\nthe server's log:\n{}", self.log.text());
+            eprintln!(
+                "the server had ended by itself: {ended}\ncomplaints: {complaints:#?}\nthe server's log:\n{}",
+                self.log.text()
+            );
         } else {
             assert!(complaints.is_empty(), "{complaints:#?}\nthe server's log:\n{}", self.log.text());
         }
