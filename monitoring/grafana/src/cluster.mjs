@@ -15,19 +15,15 @@ export default dashboard({
   panels: [
     row('Now'),
     stat({
-      title: 'Nodes that reach Redis', expr: `sum(switchboard_redis_up{${S}})`, unit: 'none', thresholds: falling([1, 1]), w: 6, noValue: 'no cluster',
+      title: 'Nodes that reach Redis', expr: `sum(switchboard_redis_up{${S}})`, unit: 'none', thresholds: falling([1, 1]), w: 8, noValue: 'no cluster',
       description: 'Fewer than are deployed: on the others nobody joins (alert RedisDown).',
     }),
     stat({
-      title: 'Answers, p95', expr: quantile(0.95, COMMANDS), unit: 's', thresholds: rising(LIMITS.redisP95), w: 6, noValue: 'no cluster',
+      title: 'Answers, p95', expr: quantile(0.95, COMMANDS), unit: 's', thresholds: rising(LIMITS.redisP95), w: 8, noValue: 'no cluster',
       description: 'How long Redis takes to answer, from written to read. So much longer takes a join, or a signal to another node. The colours are those of RedisSlow.',
     }),
     stat({
-      title: 'Entries behind, p99', expr: quantile(0.99, 'switchboard_cluster_log_lag_seconds'), unit: 's', thresholds: rising(LIMITS.redisP95), w: 6, noValue: 'no entries',
-      description: 'From the moment that Redis has an entry of a room’s log to the moment that a node applies it, by Redis’ clock and the node’s: a difference of the clocks is in it.',
-    }),
-    stat({
-      title: 'Waiting commands', expr: `sum(switchboard_redis_waiting_commands{${S}})`, unit: 'none', thresholds: NEUTRAL, w: 6,
+      title: 'Waiting commands', expr: `sum(switchboard_redis_waiting_commands{${S}})`, unit: 'none', thresholds: NEUTRAL, w: 8,
       description: 'Without an answer yet. Grows while Redis is away or slow; signals fail after cluster.waiting_ms.',
     }),
 
@@ -61,7 +57,7 @@ export default dashboard({
     graph({
       title: 'Commands that failed', unit: 'cps', thresholds: NEVER,
       queries: [[`sum by (operation, status) (rate(switchboard_redis_commands_total{${S},status!="ok"}[$interval]))`, '{{operation}} {{status}}']],
-      description: 'Refused is an answer (a full room, a ban); failed and timeout are Redis.',
+      description: 'Refused is an answer (a full room, a ban); failed is an error of Redis; lost, a connection that ended before the answer.',
     }),
     graph({
       title: 'Bytes that wait', unit: 'bytes', thresholds: NEUTRAL,
@@ -76,19 +72,14 @@ export default dashboard({
       description: 'Rooms that a node follows, since somebody of it is there. The sum beyond the number of rooms is what spans nodes.',
     }),
     graph({
-      title: 'Lag of the log', unit: 's', thresholds: NEUTRAL,
-      queries: [[quantile(0.5, 'switchboard_cluster_log_lag_seconds'), 'half'], [quantile(0.99, 'switchboard_cluster_log_lag_seconds'), '99 %']],
-      description: 'How long entries take from Redis to the members of a node. A step in it is a clock that was set.',
-    }),
-    graph({
       title: 'Entries that were missed', unit: 'cpm', thresholds: SELDOM,
-      queries: [[`60 * ${rate('switchboard_cluster_holes_total', 'instance')}`, '{{instance}} holes filled'], [`60 * ${rate('switchboard_cluster_resyncs_total', 'instance, reason')}`, '{{instance}} {{reason}}']],
+      queries: [[`60 * ${rate('switchboard_cluster_holes_total', 'instance')}`, '{{instance}} holes filled'], [`60 * ${rate('switchboard_cluster_resyncs_total', 'instance, reason')}`, '{{instance}} {{reason}}'], [`60 * ${rate('switchboard_cluster_malformed_total', 'instance')}`, '{{instance}} malformed']],
       description: 'A hole is filled from what Redis keeps, and nobody notices. A resync is more than that: clients of the room resume, and are told that something may be missing.',
     }),
     graph({
-      title: 'Generations', unit: 'cpm', thresholds: SELDOM,
-      queries: [[`60 * ${rate('switchboard_cluster_generations_total', 'instance')}`, '{{instance}}']],
-      description: 'Redis lost data, or an older copy took over; nodes said what they have. For cluster.node_timeout_ms nobody joins.',
+      title: 'Data lost, nodes that died', unit: 'cpm', thresholds: SELDOM,
+      queries: [[`60 * ${rate('switchboard_cluster_generations_total', 'instance')}`, '{{instance}} data lost'], [`60 * ${rate('switchboard_cluster_dead_nodes_total', 'instance')}`, '{{instance}} ended a node']],
+      description: 'Redis lost data, or an older copy took over: nodes say what they have, and for cluster.node_timeout_ms nobody joins. Or a node was silent for that long, and its peers have left.',
     }),
 
     row('Redis itself (redis_exporter)'),
