@@ -55,7 +55,7 @@ impl Cluster {
                 _ => panic!("{}", answer.text),
             }
         });
-        peer.id = joined["self"]["id"].as_str().expect("a name").to_owned();
+        joined["self"]["id"].as_str().expect("a name").clone_into(&mut peer.id);
         peer.joined = Some(joined);
         peer
     }

@@ -1,4 +1,4 @@
-//! A real HAProxy with the configuration that is shipped, on loopback.
+//! A real `HAProxy` with the configuration that is shipped, on loopback.
 
 use std::{
     fs,

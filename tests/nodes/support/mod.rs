@@ -22,3 +22,10 @@ pub(crate) fn settings(redis: &TestRedis, node: &str) -> Settings {
     settings.cluster.waiting_ms = Milliseconds(15_000);
     settings
 }
+
+impl TestRedis {
+    /// Asks it something; its answer as it comes.
+    pub(crate) fn ask(&self, command: &[&str]) -> String {
+        self.try_ask(command).expect("redis-server answers")
+    }
+}

@@ -173,7 +173,9 @@ impl TestNode {
                 Some(told) => told,
                 None => match self.told.recv_timeout(WITHIN.saturating_sub(began.elapsed())) {
                     Ok(told) => told,
-                    Err(_) => panic!("{what} did not come; there were {:#?}, and {:?}", self.kept, self.status.get()),
+                    Err(why) => {
+                        panic!("{what} did not come ({why}); there were {:#?}, and {:?}", self.kept, self.status.get())
+                    }
                 },
             };
             match wanted(told) {
