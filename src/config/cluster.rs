@@ -26,13 +26,16 @@ section! {
         /// The password, if there is one, is in a file: whoever may see the settings need not see it.
         redis_url: String = String::new(), Kind::Parts { check: check_url, allowed: ALLOWED };
 
-        /// File with the password for Redis; read at each connection, so that a new one needs no restart. Empty: none.
+        /// File with the password for Redis; read at each connection, so that a new one needs no restart.
+        /// None by default: a Redis that only the nodes reach may do without.
         redis_password_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" };
 
-        /// File with the certificates, in PEM, that may vouch for a `rediss://` Redis; empty: those that this machine trusts.
+        /// File with the certificates, in PEM, that may vouch for a `rediss://` Redis.
+        /// None by default: those count that this machine trusts.
         redis_ca_file: PathBuf = PathBuf::new(), Kind::Text { check: file, allowed: "the path of a file, or an empty text" };
 
-        /// What the names of all keys and channels in Redis begin with: two clusters with one Redis have two of these.
+        /// What the names of all keys and channels in Redis begin with.
+        /// Its own name by default: two clusters with one Redis need two of these.
         prefix: String = "switchboard".to_owned(), Kind::Text {
             check: prefix,
             allowed: "1 to 32 letters, digits, `-`, `_`, `.` or `:`",

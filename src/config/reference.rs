@@ -129,7 +129,8 @@ const RULES: &str = r"
 - `server.port` and `ops.port` differ, unless 0.
 - `server.drain_ms` is below `server.drain_deadline_ms`.
 - `server.handover` needs a `state.dir`, where the sessions are left for the next start.
-- `cluster.redis_url` goes without `server.handover`, and needs a name in `server.node` that no other node has.
+- `cluster.redis_url` goes without `server.handover`: sessions are handed over on one machine only.
+- `cluster.redis_url` needs a name in `server.node`, which no other node of the cluster has.
 - `cluster.redis_timeout_ms` is at most half of `cluster.node_timeout_ms`, where there is a cluster.
 - `heartbeat.interval_ms` is below `heartbeat.connection_timeout_ms`, or silent peers would be gone before their first ping.
 - `watchdog.silent_ms` is below `watchdog.exit_ms`, so that `/healthz` tells of what is about to end the process.

@@ -11,7 +11,7 @@ use std::{
     net::IpAddr,
     rc::{Rc, Weak},
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         mpsc::{self, Sender},
     },
     thread,
@@ -38,7 +38,7 @@ use crate::{
 const SLICE: Duration = Duration::from_millis(4);
 
 /// Whoever wants to be woken by another thread. At most one of each arbiter waits.
-static ECHO: OnceLock<Sender<oneshot::Sender<()>>> = OnceLock::new();
+static ECHO: OnceLock<Sender<Arc<Notify>>> = OnceLock::new();
 
 thread_local! {
     /// Whether sessions have to wait for their turn. Beside [`READING`], since it is asked before every read: what needs no
@@ -156,6 +156,7 @@ pub async fn run() {
         reading.is_kept.set(true);
         Rc::clone(&reading.slice_over)
     });
+    let echo = Echo::start();
     loop {
         slice_over.notified().await;
         yield_now().await;
@@ -163,7 +164,7 @@ pub async fn run() {
         while READING.with(|reading| reading.next_round(thread_time().saturating_sub(worked))) {
             worked = thread_time();
             telemetry::tally(|t| t.busy_rounds += 1);
-            everybody_else().await;
+            echo.everybody_else().await;
         }
         READING.with(|reading| reading.began.set(Moment::now()));
     }
@@ -176,25 +177,49 @@ fn thread_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
-/// Ready when all tasks that are ready now have had their turn, and those that these wake.
-///
-/// What is woken by other threads (requests that were accepted, answers to joins, signals of peers who live there) is in a queue of its
-/// own, of which the runtime takes one task in some thirty as long as there are others. So the way leads through that queue, too, and a
-/// round is as long as it takes: were the next one to begin before, a flood would have each of them wait for the length of the queue, thirty
-/// times over. The thread that wakes this one does nothing else, and so is not what it waits for.
-async fn everybody_else() {
-    let (there, back) = oneshot::channel::<()>();
-    // Without that thread it is dropped here, and so is back at once.
-    let _ = ECHO.get_or_init(start_echo).send(there);
-    yield_now().await;
-    yield_now().await;
-    // Whether it answers or is gone: there it was.
-    let _ = back.await;
+/// Lets everything else of this thread have its turn.
+struct Echo {
+    /// What the other thread wakes this one by.
+    called: Arc<Notify>,
+    /// Who waits for it has run.
+    came: Rc<Notify>,
 }
 
-fn start_echo() -> Sender<oneshot::Sender<()>> {
-    let (wake, wakes) = mpsc::channel::<oneshot::Sender<()>>();
-    let echo = move || wakes.into_iter().for_each(drop);
+impl Echo {
+    /// Of the calling thread.
+    fn start() -> Self {
+        let echo = Self { called: Arc::default(), came: Rc::default() };
+        let (called, came) = (Arc::clone(&echo.called), Rc::clone(&echo.came));
+        // A task of its own, since it has to be asleep when it is woken: one that runs is only put behind this thread's own tasks.
+        actix_rt::spawn(async move {
+            loop {
+                called.notified().await;
+                came.notify_one();
+            }
+        });
+        echo
+    }
+
+    /// Ready when all tasks that are ready now have had their turn, and those that these wake.
+    ///
+    /// What is woken by other threads (requests that were accepted, answers to joins, signals of peers who live there) is in a queue of its
+    /// own, of which the runtime takes one task in some thirty as long as there are others. So the way leads through that queue, too, and a
+    /// round is as long as it takes: were the next one to begin before, a flood would have each of them wait for the length of the queue, thirty
+    /// times over. The thread that wakes this one does nothing else, and so is not what it waits for.
+    async fn everybody_else(&self) {
+        let there = ECHO.get_or_init(start_echo).send(Arc::clone(&self.called));
+        yield_now().await;
+        yield_now().await;
+        // Without that thread nobody would come.
+        if there.is_ok() {
+            self.came.notified().await;
+        }
+    }
+}
+
+fn start_echo() -> Sender<Arc<Notify>> {
+    let (wake, wakes) = mpsc::channel::<Arc<Notify>>();
+    let echo = move || wakes.into_iter().for_each(|called| called.notify_one());
     if let Err(error) = thread::Builder::new().name("rounds".into()).spawn(echo) {
         telemetry::emit(&Event::ServerFault {
             context: telemetry::Context::default(),
@@ -276,9 +301,11 @@ mod tests {
             waker
         });
         let wakers: Vec<_> = wakers.collect();
+        let echo = Echo::start();
+        // It falls asleep, as those do that are to be woken.
         yield_now().await;
         thread::spawn(move || drop(wakers)).join().expect("it wakes them");
-        everybody_else().await;
+        echo.everybody_else().await;
         over.set(true);
         assert_eq!(had.get(), WOKEN, "so many had their turn");
     }

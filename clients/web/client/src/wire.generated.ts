@@ -125,6 +125,7 @@ export const ERROR_CODES = {
   session_not_found: { category: 'SESSION', retryable: false },
   session_taken: { category: 'SESSION', retryable: false },
   server_draining: { category: 'SERVER', retryable: true },
+  unavailable: { category: 'SERVER', retryable: true },
   internal: { category: 'SERVER', retryable: true },
 } as const;
 
@@ -524,7 +525,7 @@ export interface ErrorFrame {
   retryAfterMs?: number;
   /** for the developer, in English; may change at any time */
   message: string;
-  /** with `peer_not_found` and `peer_busy`: the peers that the signal did not reach */
+  /** with `peer_not_found`, `peer_busy` and `unavailable`: the peers that the signal did not reach */
   peers?: Array<string>;
 }
 
