@@ -112,11 +112,10 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     others.attend(Reload::new(&configured, read_again, origins.clone(), secrets.clone()).on_hangup(reloads));
 
     let (metrics, metrics_arbiter) = start_metrics(&settings, before.took, machine)?;
-    let lifecycle = Lifecycle::new(capacity.connections);
-    let (liveness, scrapes) = (Liveness::default(), Scrapes::default());
-    let (clients, sockets) = (Clients::new(&settings), sockets(&capacity));
+    let (liveness, lifecycle) = (Liveness::default(), Lifecycle::new(capacity.connections));
+    let (clients, sockets, scrapes) = (Clients::new(&settings), sockets(&capacity), Scrapes::default());
     let (memory, arbiters) = (watch_memory(&settings, sockets.clone())?, Arbiters::default());
-    let Supervision { supervisor, headcount, ending, cluster } = start_supervisor(&settings, arbiters.clone())?;
+    let Supervision { supervisor, headcount, ending, cluster } = start_supervisor(&settings, &arbiters)?;
     let ((publish, reports), public_sockets) = (watch::channel(Arc::new(Report::first())), sockets[0].clone());
     let probes = probes(&lifecycle, &public_sockets, &liveness, (reports, headcount), (began, cluster.clone()));
     let common = Common::new(&settings, probes);
@@ -319,13 +318,13 @@ struct Supervision {
     cluster: Option<ClusterStatus>,
 }
 
-fn start_supervisor(settings: &Settings, arbiters: Arbiters) -> Result<Supervision, StartError> {
+fn start_supervisor(settings: &Settings, arbiters: &Arbiters) -> Result<Supervision, StartError> {
     let (webhooks, ending) = Webhooks::start(settings)?.unzip();
     let of_rooms = arbiters.clone();
     let spawn_room: SpawnRoom = Box::new(move |name, capacity, guard| spawn_room(&of_rooms, name, capacity, guard));
     let supervisor = Supervisor::new(SupervisorConfig::from(settings), spawn_room);
     let supervisor = webhooks.into_iter().fold(supervisor, Supervisor::with_webhooks);
-    let (supervisor, joining) = cluster::prepare(supervisor, settings, &arbiters);
+    let (supervisor, joining) = cluster::prepare(supervisor, settings, arbiters);
     let headcount = supervisor.headcount();
     let supervisor = supervisor.start();
     let cluster = joining.map(|joining| cluster::start(joining, &supervisor)).transpose()?;

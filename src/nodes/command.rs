@@ -1,9 +1,6 @@
 //! What a node asks of Redis.
 
-use super::{
-    port::{Flow, Sending},
-    wire::{flow_bytes, hex, letter, owner_bytes, peer_bytes, seat_bytes, signal_payload},
-};
+use super::wire::{flow_bytes, hex, letter, owner_bytes, peer_bytes, seat_bytes, signal_payload};
 use crate::{
     cluster::{
         Incarnation, NodeName, Seat,
@@ -13,6 +10,7 @@ use crate::{
         replica::Question,
         seats::Departure,
     },
+    messages::cluster::{Flow, Sending},
     nodes::wire::Sent,
     protocol::{Meta, PeerId, RoomName, Who},
     telemetry::{Label as _, RedisOperation},

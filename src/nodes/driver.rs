@@ -14,7 +14,6 @@ use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 use super::{
     connection::{Answered, Connection, ConnectionError, Heard, Pushed, RedisAddress},
     node::{Node, NodeConfig, Outcome},
-    port::{Ask, Told},
     report::Reporter,
     script::{ScriptConfig, channel, script},
     status::ClusterStatus,
@@ -23,6 +22,7 @@ use super::{
 use crate::{
     cluster::{Incarnation, NodeName, lease::Timing},
     config::Settings,
+    messages::cluster::{Ask, Told},
     telemetry::{RedisConnection, RedisOperation, RedisStatus},
 };
 

@@ -16,7 +16,9 @@ pub(super) const SERIES: &[Series] = &[
         "switchboard_redis_up",
         "1 while Redis answers and nothing of what it has is missing here, 0 else.",
         &[],
-        |s, out| with(s, |report| out.count(&[], u64::from(report.up))),
+        |s, out| {
+            with(s, |report| out.count(&[], u64::from(report.up)));
+        },
     ),
     Series::counter(
         "switchboard_redis_commands_total",
@@ -57,22 +59,26 @@ pub(super) const SERIES: &[Series] = &[
         },
     ),
     Series::gauge("switchboard_redis_waiting_commands", "Commands that Redis has not answered yet.", &[], |s, out| {
-        with(s, |report| out.size(report.waiting))
+        with(s, |report| out.size(report.waiting));
     }),
     Series::gauge(
         "switchboard_redis_waiting_bytes",
         "Bytes of signals among them, of cluster.waiting_bytes.",
         &[],
-        |s, out| with(s, |report| out.size(report.waiting_bytes)),
+        |s, out| {
+            with(s, |report| out.size(report.waiting_bytes));
+        },
     ),
     Series::gauge("switchboard_cluster_rooms", "Rooms of the cluster that this node has peers in.", &[], |s, out| {
-        with(s, |report| out.size(report.rooms))
+        with(s, |report| out.size(report.rooms));
     }),
     Series::counter(
         "switchboard_cluster_holes_total",
         "Holes in what was published of a room that were filled from its log. Nobody has noticed.",
         &[],
-        |s, out| with(s, |report| out.count(&[], report.holes)),
+        |s, out| {
+            with(s, |report| out.count(&[], report.holes));
+        },
     ),
     Series::counter(
         "switchboard_cluster_resyncs_total",
@@ -90,19 +96,25 @@ pub(super) const SERIES: &[Series] = &[
         "switchboard_cluster_generations_total",
         "Losses of data in Redis after which nodes said what they had.",
         &[],
-        |s, out| with(s, |report| out.count(&[], report.generations)),
+        |s, out| {
+            with(s, |report| out.count(&[], report.generations));
+        },
     ),
     Series::counter(
         "switchboard_cluster_dead_nodes_total",
         "Times that this node found another one dead, and ended its seats.",
         &[],
-        |s, out| with(s, |report| out.count(&[], report.dead)),
+        |s, out| {
+            with(s, |report| out.count(&[], report.dead));
+        },
     ),
     Series::counter(
         "switchboard_cluster_malformed_total",
         "Entries and answers from Redis that make no sense. None is expected.",
         &[],
-        |s, out| with(s, |report| out.count(&[], report.malformed)),
+        |s, out| {
+            with(s, |report| out.count(&[], report.malformed));
+        },
     ),
 ];
 

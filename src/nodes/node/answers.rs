@@ -1,6 +1,6 @@
 //! What Redis answers.
 
-use super::Node;
+use super::{Node, Outcome};
 use crate::{
     cluster::{
         Head,
@@ -14,17 +14,6 @@ use crate::{
 };
 
 use super::told::{join_error, unavailable};
-
-/// What became of a command.
-#[derive(Debug)]
-pub(in crate::nodes) enum Outcome {
-    /// It was answered.
-    Reply(Box<Reply>),
-    /// The answer makes no sense.
-    Malformed,
-    /// The script ended with an error: it would do so again.
-    Failed,
-}
 
 impl Node {
     /// The answer to the command of that number is here.

@@ -7,9 +7,9 @@ use crate::{
         line::{Class, Command as _},
         seats::Departure,
     },
+    messages::cluster::{Ask, Flow, JoinTicket, Joining, Sending, Told},
     nodes::{
         command::{Command, JoinCommand, Kind},
-        port::{Ask, Flow, JoinTicket, Joining, Sending, Told},
         wire::WireError,
     },
     protocol::{LeaveReason, Meta, PeerId, RoomName},

@@ -2,11 +2,7 @@
 
 use super::Node;
 use crate::{
-    cluster::{
-        Incarnation,
-        lease::{Fate, Proof},
-        seats::Departure,
-    },
+    cluster::{Incarnation, lease::Fate, seats::Departure},
     nodes::{
         command::Kind,
         wire::{BeatReply, Reply},
@@ -123,6 +119,3 @@ impl Node {
         }
     }
 }
-
-/// What was found out about who owns seats.
-pub(super) type Dying = std::collections::BTreeMap<Incarnation, (Proof, bool)>;

@@ -24,20 +24,18 @@ mod told;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub(super) use self::answers::Outcome;
-
 use super::{
     command::{Command, Envelope, Kind, Outgoing},
-    port::{JoinTicket, Told},
-    wire::Sent,
+    wire::{Reply, Sent},
 };
 use crate::{
     cluster::{
         Incarnation, Line, Replica,
-        lease::{Timing, Watch},
+        lease::{Proof, Timing, Watch},
         line::{Class, Command as _},
         strays::Strays,
     },
+    messages::cluster::{JoinTicket, Told},
     protocol::{PeerId, RoomName},
     telemetry::{Counts, RedisOperation, Resync},
 };
@@ -107,6 +105,17 @@ pub(super) enum Standing {
     Well,
 }
 
+/// What became of a command.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It was answered.
+    Reply(Box<Reply>),
+    /// The answer makes no sense.
+    Malformed,
+    /// The script ended with an error: it would do so again.
+    Failed,
+}
+
 /// What was counted since the start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Counted {
@@ -124,6 +133,7 @@ pub(super) struct Counted {
 
 /// One node.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own, and most go together in every way")]
 pub(super) struct Node {
     config: NodeConfig,
     me: Incarnation,
@@ -140,7 +150,7 @@ pub(super) struct Node {
     watch: Watch,
     strays: Strays<RoomName>,
     /// Who has been silent for too long.
-    dying: beat::Dying,
+    dying: BTreeMap<Incarnation, (Proof, bool)>,
     is_connected: bool,
     wants_reconnect: bool,
     is_superseded: bool,
@@ -169,7 +179,7 @@ impl Node {
             rooms: BTreeMap::new(),
             watch: Watch::default(),
             strays: Strays::default(),
-            dying: beat::Dying::new(),
+            dying: BTreeMap::new(),
             is_connected: false,
             wants_reconnect: false,
             is_superseded: false,

@@ -14,9 +14,9 @@ use crate::{
         routes::receives,
         seats::Departure,
     },
+    messages::cluster::{Receiving, Told},
     nodes::{
         command::Kind,
-        port::{Receiving, Told},
         wire::{LogEntry, Sent, WireError},
     },
     protocol::{LeaveReason, PeerId, RoomName},
@@ -27,17 +27,13 @@ impl Node {
     /// An entry was published.
     pub(in crate::nodes) fn heard(&mut self, name: &RoomName, entry: Result<LogEntry, WireError>, now: u64) {
         let Some(room) = self.rooms.get_mut(name) else { return };
-        match entry {
-            Ok(entry) => {
-                room.replica.keep(Arc::new(entry));
-                if !self.settling {
-                    self.catch_up(name, now);
-                }
-            }
-            Err(_) => {
-                self.counted.malformed += 1;
-                self.check(name, now);
-            }
+        let Ok(entry) = entry else {
+            self.counted.malformed += 1;
+            return self.check(name, now);
+        };
+        room.replica.keep(Arc::new(entry));
+        if !self.settling {
+            self.catch_up(name, now);
         }
     }
 
@@ -256,8 +252,7 @@ impl Node {
         }
         let To::Peers(to) = &signal.to else { return };
         let seats = room.replica.seats();
-        let here =
-            |peer: &PeerId| room.own.get(peer).is_some_and(|own| own.is_inside()) && receives(seats, signal, *peer);
+        let here = |peer: &PeerId| room.own.get(peer).is_some_and(Own::is_inside) && receives(seats, signal, *peer);
         let to: Vec<_> = to.iter().copied().filter(here).collect();
         if !to.is_empty() {
             let Sent { kind, frame } = signal.data.clone();

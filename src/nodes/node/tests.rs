@@ -5,15 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{Node, NodeConfig};
+use super::{Node, NodeConfig, Outcome};
 use crate::{
     cluster::{Head, Incarnation, NodeName, Seat, lease::Timing, moderation::RoomRules, replica::Snapshot},
-    nodes::{
-        command::Outgoing,
-        node::Outcome,
-        port::{Ask, Held, JoinTicket, Joining, Profile, Sending, Told},
-        wire::Reply,
-    },
+    messages::cluster::{Ask, Held, JoinTicket, Joining, Profile, Sending, Told},
+    nodes::{command::Outgoing, wire::Reply},
     protocol::{ErrorCode, LeaveReason, Meta, PeerId, RoomName, SignalKind, TextFrame},
     telemetry::RedisOperation,
 };

@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::{Node, Own, Pending};
 use crate::{
     cluster::{Incarnation, Seat, seats::Departure},
-    messages::session::JoinError,
+    messages::{
+        cluster::{FarPeer, Profile, RoomNow, Told},
+        session::JoinError,
+    },
     nodes::{
         command::{Command, Kind},
-        port::{FarPeer, Profile, RoomNow, Told},
         wire::JoinReply,
     },
     protocol::{ErrorCode, LeaveReason, PeerId, RoomName},

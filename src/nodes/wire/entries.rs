@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::{
-    LogEntry,
     reader::{Reader, WireError, bad, hex},
     seats::{owner_bytes, peer_bytes, read_owner, seat},
 };
@@ -11,6 +10,9 @@ use crate::{
     cluster::{Change, Entry, Head, Incarnation, Signal, To, moderation::Moderation, seats::Departure},
     protocol::{PeerId, SignalKind, TextFrame},
 };
+
+/// One entry of a room's log, as nodes have it.
+pub type LogEntry = Entry<Sent>;
 
 /// What a signal carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +68,7 @@ pub fn signal_payload(origin: &Incarnation, number: u64, from: PeerId, to: &[Pee
     out.extend(hex(number).bytes());
     out.extend(peer_bytes(from));
     out.extend(format!("{:04x}", to.len()).bytes());
-    to.iter().for_each(|peer| out.extend(peer_bytes(*peer)));
+    out.extend(to.iter().flat_map(|peer| peer_bytes(*peer)));
     out.extend(frame);
     out
 }

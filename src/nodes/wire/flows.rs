@@ -5,7 +5,7 @@ use super::{
     seats::peer_bytes,
 };
 use crate::{
-    nodes::port::{Flow, FlowState},
+    messages::cluster::{Flow, FlowState},
     protocol::RoomName,
 };
 

@@ -17,7 +17,7 @@ pub(super) use self::{
     seats::peer_bytes,
 };
 pub use self::{
-    entries::{Sent, entry, signal_payload},
+    entries::{LogEntry, Sent, entry, signal_payload},
     flows::flow,
     reader::WireError,
     replies::{BeatReply, JoinReply, Reply, Value, reply},
@@ -26,9 +26,6 @@ pub use self::{
 
 /// Changes with what stands in Redis: nodes of two formats are not one cluster, and the later one says so.
 pub const FORMAT: &str = "1";
-
-/// One entry of a room's log, as nodes have it.
-pub type LogEntry = crate::cluster::Entry<Sent>;
 
 #[cfg(test)]
 mod tests;
