@@ -164,21 +164,21 @@ async fn serve(configured: Settings, read_again: ReadAgain, began: Instant) -> R
     let (lifecycle, liveness, supervisor) = (&lifecycle, &liveness, &supervisor);
     let server = Server { lifecycle, liveness, supervisor, arbiters: &arbiters, plan, store: store.as_ref() };
     let drained = drained(server, &mut signals).await;
-    cluster::leave(cluster.as_ref(), drained.0.at + drained.1.deadline).await;
-    end(drained, (ending, &scrapes), (record, before.problem), (&running, liveness), &mut signals).await;
+    end(drained, (cluster, ending, &scrapes), (record, before.problem), (&running, liveness), &mut signals).await;
     Ok(())
 }
 
 /// What remains to be done after the drain.
 async fn end(
     (call, plan): (Call, Plan),
-    (ending, scrapes): (Option<Ending>, &Scrapes),
+    (cluster, ending, scrapes): (Option<ClusterStatus>, Option<Ending>, &Scrapes),
     (record, reported): (Option<ShutdownRecord>, Option<io::Error>),
     (running, liveness): (&Running, &Liveness),
     signals: &mut Signals,
 ) {
     // The drain's own time: how long Prometheus takes to come by says nothing of the server.
     let took = call.at.elapsed();
+    cluster::leave(cluster.as_ref(), call.at + plan.deadline).await;
     let webhooks_dropped = shutdown::deliver(ending, &call, plan, signals).await;
     shutdown::be_scraped(scrapes, &call, plan, signals).await;
     restart::keep(record, took, reported.is_some());

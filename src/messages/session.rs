@@ -121,8 +121,7 @@ pub struct JoinFailed {
 /// Why a [`Join`](super::supervisor::Join) was not granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JoinError {
-    /// `room_full`, `room_limit`, `room_locked`, `banned`, `rate_limited`, `already_joined`, `server_draining`,
-    /// `unavailable` or `internal`.
+    /// One that a `join` may be answered with.
     pub code: ErrorCode,
     /// With `rate_limited`, `banned` and `unavailable`: when the next join may come.
     pub retry_after: Option<Duration>,
