@@ -102,8 +102,8 @@ impl News {
     }
 }
 
-/// What turns one roster into another: who went, who came in the order of their numbers, who is away or back, of whom something
-/// else is to be known.
+/// What turns one roster into another: who went, who came in the order of their numbers, who is away or back, and what else is to
+/// be known of them.
 #[must_use]
 pub fn difference(before: &Seats, after: &Seats) -> Vec<News> {
     let left = before.keys().filter(|peer| !after.contains_key(*peer)).map(|peer| News::Left { peer: *peer });
