@@ -15,6 +15,7 @@ const ERRORS: { [code: string]: string } = {
   rate_limited: 'Too many requests at once.',
   over_capacity: 'The server is full at the moment.',
   server_draining: 'The server is restarting.',
+  unavailable: 'The servers cannot reach each other at the moment.',
   internal: 'The server had a problem.',
   unauthorized: 'You need an invitation to this room.',
   token_expired: 'Your invitation to this room is over.',
