@@ -10,9 +10,16 @@ use crate::support::{TestNode, TestRedis, settings};
 
 use super::support::node::room;
 
-/// Two nodes with a peer each, who know each other.
+/// Two nodes with a peer each, who know each other. Redis keeps all that is sent here: who is away for longer has a gap, rightly.
 fn pair(redis: &TestRedis) -> (TestNode, TestNode, PeerId, PeerId) {
-    let (mut a, mut b) = (TestNode::start(redis, "a"), TestNode::start(redis, "b"));
+    let start = |name| {
+        let mut settings = settings(redis, name);
+        settings.cluster.log_entries = 1000;
+        TestNode::with(&settings)
+    };
+    let (mut a, mut b) = (start("a"), start("b"));
+    a.is_up();
+    b.is_up();
     let (ada, bob) = (a.join(&room("here")), b.join(&room("here")));
     a.hears_join(bob);
     (a, b, ada, bob)
