@@ -21,6 +21,7 @@ pub mod room;
 mod send;
 pub mod session;
 pub mod supervisor;
+mod transfer;
 
 pub use event::{PeerChange, RoomChange, RoomEvent};
 pub use inbox::{Admission, Bound, Bounds, Busy, Inbox, Load, Mark};

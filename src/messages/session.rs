@@ -1,17 +1,11 @@
 //! Messages to a session: [`ToMember`] from its peers and its room, [`Control`] from whoever decides about the session
 //! itself. Handled in `session/actor.rs`; sent with `try_send` only, and a refusal pulls the [`KillSwitch`].
 
-use std::{
-    any::Any,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use actix::{Message, Recipient};
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
-pub use super::news::{News, Several, Welcomed};
 use super::{
     cluster::Unsent,
     inbox::{Admission, Bounds, Busy, Inbox, Load, Mark},
@@ -21,15 +15,14 @@ use super::{
     resume::{ResumeRequests, SeatTaken},
     room::RoomPort,
 };
-use crate::auth::{Grant, TicketDigest};
-use crate::limits::Subnet;
-use crate::memory::HeldBytes;
-use crate::moment::Moment;
-use crate::protocol::{
-    ErrorCode, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame, client::BearerToken,
+pub use super::{
+    news::{News, Several, Welcomed},
+    transfer::{Credential, FrameCounts, InTransit, ResumeGrant, SocketTransfer},
 };
+use crate::auth::Grant;
+use crate::moment::Moment;
+use crate::protocol::{ErrorCode, PeerId, ResumeSecret, RoomName, SessionId, SignalKind, TextFrame};
 use crate::telemetry::{Context, LimitHit, RequestId, Source};
-use crate::ws::DetachedSocket;
 
 /// All messages to a session in one type: a `Recipient` costs some 120 bytes, and a session would need one per message.
 /// One mailbox keeps them in order, too.
@@ -209,81 +202,6 @@ pub enum ResumeAnswer {
     Busy,
     /// The secret is wrong, and too many were; so long until the next may come.
     TooManyWrong(Duration),
-}
-
-/// What a client that comes back was granted: goes with its socket.
-#[derive(Debug)]
-pub struct ResumeGrant {
-    /// As in [`ResumeRequest`]; looked at again when the socket comes.
-    pub secret: ResumeSecret,
-    /// How many frames the client has handled.
-    pub ack: u64,
-    /// The `id` of its `join`.
-    pub re: Option<Box<str>>,
-    /// The client's count of attempts.
-    pub attempt: u32,
-    /// What its token grants from now on, if it brought one.
-    pub renewed: Option<Arc<Grant>>,
-    /// What the new connection's handshake brought along: for its later joins.
-    pub credential: Option<Box<Credential>>,
-    /// The host that it named, where the client is told of a STUN server there.
-    pub host: Option<Box<str>>,
-}
-
-/// What a connection was let in by, or brought along in its handshake: judged at its first join, and for each later one.
-#[derive(Debug)]
-pub enum Credential {
-    /// Not looked at yet.
-    Token(BearerToken<'static>),
-    /// It was good.
-    Grant(Arc<Grant>),
-    /// A ticket that was good, however it was shown, in the handshake's place: it may be shown again on this connection.
-    Ticket(TicketDigest, Arc<Grant>),
-}
-
-/// A socket on its way from the session that read its `join` to the one that it resumes.
-pub struct SocketTransfer {
-    /// Connected, watched by no runtime.
-    pub socket: DetachedSocket,
-    /// The connection's place in the count.
-    pub permit: Box<dyn Any + Send>,
-    /// Where its client is, for the limits per address.
-    pub subnet: Option<Subnet>,
-    /// When the connection was opened.
-    pub opened: Instant,
-    /// What went over it so far.
-    pub frames: FrameCounts,
-    /// In case it goes no further.
-    pub in_transit: Box<dyn InTransit>,
-    /// What was queued on it and not written: the oldest may be the rest of a frame.
-    pub unsent: Vec<Bytes>,
-    /// What was read and not handled.
-    pub unread: Vec<u8>,
-    /// Whose it is.
-    pub grant: ResumeGrant,
-    /// Both of those in the count of what is held.
-    pub held: HeldBytes,
-}
-
-impl std::fmt::Debug for SocketTransfer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SocketTransfer({:?})", self.socket)
-    }
-}
-
-/// Frames that went over one connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FrameCounts {
-    /// From the client.
-    pub read: u64,
-    /// To it.
-    pub written: u64,
-}
-
-/// Tells the end of a connection that never arrives: by being dropped, unless it hears that it has arrived.
-pub trait InTransit: Send {
-    /// The connection has a session again.
-    fn arrived(self: Box<Self>);
 }
 
 /// One session as others see it. There is exactly one per session, shared by every roster: each clone of a `Recipient`

@@ -113,6 +113,10 @@ macro_rules! tally {
             $($($(#[doc = $help])+ pub $field: $type,)+)+
         }
 
+        impl Default for Tally {
+            fn default() -> Self { Self::new() }
+        }
+
         impl Tally {
             /// Nothing counted.
             #[must_use]
@@ -392,11 +396,5 @@ impl Tally {
     pub fn report(&mut self, report: ArbiterReport) {
         self.tick_delay.observe(report.tick_delay);
         self.arbiter = Some(report);
-    }
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self::new()
     }
 }
