@@ -19,6 +19,7 @@ const REFUSED = {
     `The room “${room}” does not let you in. Ask again in ${longTime(retryAfterMs ?? 0)}.`,
   rate_limited: () => 'Too many requests at once. Wait a moment, then try again.',
   server_draining: () => 'The server is restarting. Try again in a moment.',
+  unavailable: () => 'The servers cannot reach each other at the moment. Try again in a moment.',
   internal: () => 'The server had a problem. Try again in a moment.',
   unauthorized: (room) => `You need an invitation to the room “${room}”. Ask for one whoever told you of it.`,
   token_expired: () => 'Your invitation to this room is over. Ask for another one.',
@@ -37,6 +38,7 @@ const REFUSED = {
 const LOST = {
   unreachable: 'The server takes no connection: it is full, restarting or out of reach.',
   server_draining: 'The server is restarting.',
+  unavailable: 'The servers cannot reach each other at the moment.',
   room_full: 'The room is full at the moment.',
   room_limit: 'The server has no space for another room at the moment.',
   room_locked: 'The room is locked at the moment.',
