@@ -10,7 +10,7 @@ import { freePort } from './port.js';
 export async function startRedis(t) {
   const home = mkdtempSync(join(tmpdir(), 'switchboard-redis-'));
   const port = await freePort();
-  const child = new Child('redis-server', ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', home]);
+  const child = new Child('redis-server', ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--maxmemory', '256mb', '--dir', home]);
   t.after(async () => {
     await child.kill();
     rmSync(home, { recursive: true, force: true });

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join as path } from 'node:path';
 import test from 'node:test';
 import { Child } from '../../e2e/support/child.js';
 import { freePort as freeUdpPort } from '../../e2e/support/nat.js';
@@ -15,6 +15,7 @@ import { startServer } from '../../e2e/support/server.js';
 import { until } from '../../e2e/support/until.js';
 import { expressions } from './support/dashboards.js';
 import { startLoad } from './support/load.js';
+import { join } from './support/member.js';
 import { startPrometheus } from './support/prometheus.js';
 
 /** What is empty here, and why. Everything else must answer. */
@@ -33,7 +34,7 @@ const filled = (expr) => expr
 
 /** A server that was shut down in order before, so that it knows how long that took. */
 async function startAgain(t, settings) {
-  const state = mkdtempSync(join(tmpdir(), 'switchboard-state-'));
+  const state = mkdtempSync(path(tmpdir(), 'switchboard-state-'));
   t.after(() => rmSync(state, { recursive: true, force: true }));
   const kept = { ...settings, SWITCHBOARD__STATE__DIR: state };
   const first = await startServer(t, kept);
@@ -44,7 +45,7 @@ async function startAgain(t, settings) {
 
 /** What the ops listener speaks TLS with. */
 function makeCertificate(home) {
-  const [cert, key] = ['cert.pem', 'key.pem'].map((name) => join(home, name));
+  const [cert, key] = ['cert.pem', 'key.pem'].map((name) => path(home, name));
   execFileSync('openssl', [
     'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key, '-out', cert,
     '-days', '30', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1',
@@ -63,12 +64,20 @@ async function startReceiver(t) {
 /** Two nodes with a Redis, a room that spans them, and what Debian has to watch a Redis by; how they are scraped. */
 async function startCluster(t) {
   const redis = await startRedis(t);
-  const node = (name) => startServer(t, { SWITCHBOARD__CLUSTER__REDIS_URL: redis.url, SWITCHBOARD__SERVER__NODE: name });
+  const node = (name) => startServer(t, {
+    SWITCHBOARD__CLUSTER__REDIS_URL: redis.url, SWITCHBOARD__SERVER__NODE: name,
+    // So long does the first of them wait for what others may have to say.
+    SWITCHBOARD__CLUSTER__NODE_TIMEOUT_MS: '2000', SWITCHBOARD__CLUSTER__REDIS_TIMEOUT_MS: '1000',
+  });
   const nodes = await Promise.all(['one', 'two'].map(node));
   const exporter = `127.0.0.1:${await freePort()}`;
   const child = new Child('prometheus-redis-exporter', [`-web.listen-address=${exporter}`, `-redis.addr=${redis.url}`]);
   t.after(() => child.kill());
-  for (const { url } of nodes) await startLoad(t, url);
+  for (const { url } of nodes) await until('Redis is ready for joins', async () => (await fetch(`${url}health/redis`)).ok);
+  await startLoad(t, nodes[0].url);
+  const [here, there] = [await join(t, nodes[0].url, 'across'), await join(t, nodes[1].url, 'across')];
+  here.say({ type: 'signal', to: there.id, kind: 'app', data: 1 });
+  await there.hears('signal');
   return [
     { job_name: 'nodes', static_configs: [{ targets: nodes.map(({ ops }) => ops) }] },
     { job_name: 'redis', static_configs: [{ targets: [exporter] }] },
@@ -78,10 +87,10 @@ async function startCluster(t) {
 const isNumber = ({ value: [, value] }) => !['NaN', '+Inf', '-Inf'].includes(value);
 
 test('every panel shows data', { timeout: 180_000 }, async (t) => {
-  const home = mkdtempSync(join(tmpdir(), 'switchboard-panels-'));
+  const home = mkdtempSync(path(tmpdir(), 'switchboard-panels-'));
   t.after(() => rmSync(home, { recursive: true, force: true }));
   const { cert, key } = makeCertificate(home);
-  const secret = join(home, 'webhooks.secret');
+  const secret = path(home, 'webhooks.secret');
   writeFileSync(secret, `whsec_${Buffer.alloc(32, 7).toString('base64')}\n`, { mode: 0o600 });
   const server = await startAgain(t, {
     SWITCHBOARD__OPS__TLS_CERT_FILE: cert, SWITCHBOARD__OPS__TLS_KEY_FILE: key,
