@@ -35,22 +35,18 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// How long memory takes to be back within one and a half of what it was, and what it is then, without what the flight recorder
-    /// holds: that is kept for minutes after its rooms, within a bound of its own, and is the first to go when memory is short.
-    pub(crate) fn comes_back(&mut self, recorded: impl Fn() -> u64) -> (Duration, Held) {
+    /// How long memory takes to be back within one and a half of what it was, and what it is then.
+    pub(crate) fn comes_back(&mut self) -> (Duration, Held) {
         let ended = Instant::now();
         loop {
-            let mut now = self.scale.look();
-            if now.all() * 2 > self.before.all() * 3 && ended.elapsed() > BACK / 2 {
-                now.resident = now.resident.saturating_sub(recorded());
-            }
+            let now = self.scale.look();
             if now.all() * 2 <= self.before.all() * 3 {
                 return (ended.elapsed(), now);
             }
             if ended.elapsed() > BACK {
-                let (held, before) = (now.all_mib(), self.before.all_mib());
-                self.wrong.push(format!("{held} MiB are held {BACK:?} later, {before} before"));
-                return (ended.elapsed(), now);
+                let (now, before) = (now.all_mib(), self.before.all_mib());
+                self.wrong.push(format!("{now} MiB are held {BACK:?} later, {before} before"));
+                return (ended.elapsed(), self.scale.look());
             }
             // Memory is read from `/proc`, which wakes nobody.
             thread::sleep(Duration::from_millis(50));

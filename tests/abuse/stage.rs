@@ -240,10 +240,7 @@ impl Stage {
     #[track_caller]
     pub(crate) fn holds(&mut self, entitled_kib: u64) {
         let uninvolved = self.figures.as_mut().and_then(|figures| figures.uninvolved.take());
-        let server = &self.server;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of bytes")]
-        let recorded = || server.scrape().value("switchboard_held_bytes{kind=\"recordings\"}") as u64;
-        let back = self.figures.as_mut().map(|figures| figures.comes_back(recorded));
+        let back = self.figures.as_mut().map(Figures::comes_back);
         let noticed = uninvolved.map(Uninvolved::noticed);
         self.recovers();
         if is_full() {
