@@ -16,7 +16,7 @@ use super::{
     node::{Node, NodeConfig, Outcome},
     report::Reporter,
     script::{ScriptConfig, channel, script},
-    status::ClusterStatus,
+    status::{ClusterStatus, Ended},
     wire,
 };
 use crate::{
@@ -112,6 +112,7 @@ pub fn start(
     let shared = status.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = move || {
+        let _ended = Ended(shared.clone());
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime, Driver::new(config, asked, Box::new(tell), shared).run());
     };

@@ -92,6 +92,19 @@ impl ClusterStatus {
     }
 }
 
+/// Says so when the thread that speaks to Redis ends, however it does: nobody joins a room any more, and the probes must not say that
+/// all is well.
+pub(super) struct Ended(pub(super) ClusterStatus);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.change(|figures| {
+            (figures.link, figures.was_up) = (Link::Away, false);
+            figures.error = Some("the thread that speaks to it has ended".to_owned());
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,5 +120,16 @@ mod tests {
         assert!(status.get().is_ready(grace) && !status.get().is_ready(Duration::ZERO));
         status.change(|figures| figures.superseded = true);
         assert!(!status.get().is_ready(grace));
+    }
+
+    #[test]
+    fn a_node_whose_thread_has_ended_is_not_ready_however_long_the_grace_is() {
+        let grace = Duration::from_secs(60);
+        let status = ClusterStatus::new(grace, Instant::now());
+        status.change(|figures| (figures.link, figures.was_up) = (Link::Up, true));
+        let ended = Ended(status.clone());
+        assert!(status.is_ready());
+        drop(ended);
+        assert!(!status.is_ready());
     }
 }

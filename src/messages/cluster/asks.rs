@@ -144,7 +144,7 @@ impl RoomAsks {
         }
     }
 
-    /// A node whose thread is gone is the end of the process.
+    /// Where the thread is gone, joins are refused in time, and the probes say so.
     fn tell(&self, ask: Ask) {
         let _ = self.0.node.ask(ask);
     }
